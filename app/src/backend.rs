@@ -1,0 +1,370 @@
+//! The port to the server, in domain words: all that the pages ask for and do. The server implements it over its services; a fake serves tests.
+//!
+//! A [`Backend`] belongs to one request: it knows the caller from the browser session, so no method takes a user, and each checks the caller's
+//! permissions itself. Everything here travels to the browser as JSON.
+
+use std::sync::Arc;
+
+use afterlive_domain::{
+    AssetId, AssetState, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
+    organisation::Settings,
+};
+use serde::{Deserialize, Serialize};
+
+/// How the pages reach the server: provided as a Leptos context for each request.
+pub type SharedBackend = Arc<dyn Backend>;
+
+/// Who looks at the page, and where things are: what every page needs.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Viewer {
+    pub email: String,
+    pub role: Role,
+    pub organisation_name: String,
+    pub organisation_hash: OrganisationHash,
+    pub settings: Settings,
+}
+
+/// What stands between the caller and the pages.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Access {
+    /// There is no organisation yet: only the set-up link opens anything.
+    NotSetUp,
+    SignedOut,
+    SignedIn(Viewer),
+}
+
+/// How an attempt to sign in ended. Not an error: each is an answer that the form shows.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum SignIn {
+    Done,
+    /// Unknown e-mail or wrong password; which of them is not said.
+    WrongCredentials,
+    TooManyAttempts {
+        retry_after_s: u32,
+    },
+}
+
+/// The first organisation and its first admin.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SetUpForm {
+    pub token: String,
+    pub organisation_name: String,
+    pub email: String,
+    pub password: String,
+}
+
+/// How the set-up ended.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum SetUp {
+    /// Made, and signed in.
+    Done,
+    /// The link is not the one printed at this start, or has been used.
+    WrongLink,
+    /// `field` is the form's name of it; `problem` a sentence.
+    BadField { field: String, problem: String },
+}
+
+/// How many streams are in each state; deleted ones are not in `all`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct StateCounts {
+    pub all: u64,
+    pub live: u64,
+    pub created: u64,
+    pub ended: u64,
+    pub locked: u64,
+    pub deleted: u64,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RegionUse {
+    pub region: Region,
+    pub recordings: u64,
+    pub bytes: u64,
+}
+
+/// Ingested bytes of one UTC day.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DayTraffic {
+    /// `2026-11-04`
+    pub day: String,
+    pub bytes: u64,
+}
+
+/// The start page.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Home {
+    pub counts: StateCounts,
+    pub storage: Vec<RegionUse>,
+    /// The last 14 days, oldest first, none left out.
+    pub ingest: Vec<DayTraffic>,
+    /// The latest 5.
+    pub streams: Vec<StreamRow>,
+    /// The latest 5.
+    pub recordings: Vec<RecordingRow>,
+}
+
+/// One stream in a table.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StreamRow {
+    pub id: StreamId,
+    pub streamname: Streamname,
+    pub state: StreamState,
+    pub created_at: UnixMillis,
+    pub updated_at: UnixMillis,
+    pub tags: Tags,
+    pub recordings: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamSort {
+    /// Newest first.
+    #[default]
+    Created,
+    /// Last updated first.
+    Updated,
+    Name,
+}
+
+/// What the list of streams shows; lives in the URL's query.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct StreamFilter {
+    /// `None`: all but the deleted.
+    pub state: Option<StreamState>,
+    pub tag: Option<String>,
+    /// Part of an id, a streamname or a tag.
+    pub search: Option<String>,
+    /// Created at or after.
+    pub from: Option<UnixMillis>,
+    /// Created before.
+    pub to: Option<UnixMillis>,
+    pub sort: StreamSort,
+    /// 25, 50, 100 or 150; anything else is brought to the nearest below, or 25.
+    pub page_size: u32,
+    /// Counted from 1; one past the end is empty.
+    pub page: u32,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StreamPage {
+    pub rows: Vec<StreamRow>,
+    /// How many there are on all pages.
+    pub total: u64,
+    pub counts: StateCounts,
+    /// All tags of the organisation, for suggestions; at most 200.
+    pub tags: Vec<String>,
+}
+
+/// One recording in a table.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RecordingRow {
+    pub id: AssetId,
+    pub stream: StreamId,
+    pub streamname: Streamname,
+    /// Counted from 1.
+    pub index: u32,
+    pub file_name: String,
+    /// Where the MP4 is, or will be once it is ready.
+    pub url: String,
+    /// A picture, where there is one.
+    pub poster_url: Option<String>,
+    pub state: AssetState,
+    /// Why it is incomplete or failed, as a sentence.
+    pub reason: Option<String>,
+    /// Wall time of the first frame.
+    pub created_at: UnixMillis,
+    /// So far, where it is being recorded.
+    pub duration_ms: u64,
+    /// So far, where it is being recorded.
+    pub size_bytes: u64,
+    pub region: Region,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub fps: Option<f64>,
+    pub video_codec: Option<String>,
+    pub audio_codec: Option<String>,
+}
+
+/// Which of a stream's recordings to list.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub enum RecordingRange {
+    /// Counted from 1, 10 a page.
+    Page(u32),
+    All,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Recordings {
+    /// Newest first; the one in progress on top.
+    pub rows: Vec<RecordingRow>,
+    pub total: u64,
+}
+
+/// What arrives right now.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LiveFacts {
+    pub since: UnixMillis,
+    pub mode: Mode,
+    /// `rtmp`
+    pub protocol: String,
+    pub video: Option<LiveVideo>,
+    pub audio: Option<LiveAudio>,
+    /// Over the last seconds.
+    pub bitrate_bps: u64,
+    /// Bits a second, one value a second, oldest first; at most 300.
+    pub bitrate_history_bps: Vec<u64>,
+    pub bytes_in: u64,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LiveVideo {
+    pub codec: String,
+    pub width: u32,
+    pub height: u32,
+    pub fps: f64,
+    pub keyframe_interval_ms: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LiveAudio {
+    pub codec: String,
+    pub sample_rate_hz: u32,
+    pub channels: u8,
+}
+
+/// What an encoder needs. Absent for viewers from outside.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct IngestUrls {
+    /// `rtmp://HOST:1935/rec`, what OBS calls "Server".
+    pub rec_url: String,
+    pub live_url: String,
+    pub default_mode: Mode,
+    /// What OBS calls "Stream Key".
+    pub stream_key: String,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlayoutUrls {
+    /// The playout page.
+    pub page: String,
+    /// RTMP play.
+    pub rtmp: String,
+    /// The newest finished recording.
+    pub newest_recording: Option<String>,
+}
+
+/// What `/stream/ID`, `/playout/ID` and `/webcaster/ID` have in common.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Overview {
+    pub stream: StreamRow,
+    pub default_mode: Mode,
+    /// `None` for a viewer from outside, who must not publish.
+    pub ingest: Option<IngestUrls>,
+    pub playout: PlayoutUrls,
+    pub live: Option<LiveFacts>,
+    pub recordings: Recordings,
+    /// Off: `/rec` behaves as `/live`, and the page says so.
+    pub recording_enabled: bool,
+    /// Whether people who are not signed in see the playout page.
+    pub vod_public: bool,
+    /// The caller's role; `None` for a viewer from outside.
+    pub role: Option<Role>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ApiKeyRow {
+    pub id: KeyId,
+    pub label: String,
+    pub role: Role,
+    /// Its first letters.
+    pub hint: String,
+    pub created_at: UnixMillis,
+    pub last_used_at: Option<UnixMillis>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RegionRow {
+    pub region: Region,
+    pub vod_url: String,
+    /// Where this node's recordings go unless the encoder's host name says otherwise.
+    pub is_default: bool,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OrganisationPage {
+    pub name: String,
+    pub hash: OrganisationHash,
+    pub settings: Settings,
+    pub regions: Vec<RegionRow>,
+    /// Newest first, without the revoked. `None` where the caller may not see them.
+    pub keys: Option<Vec<ApiKeyRow>>,
+    pub api_url: String,
+}
+
+/// Why a page or an action did not happen, in what the browser may know.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum BackendError {
+    #[error("Please sign in.")]
+    SignedOut,
+    #[error("Your role does not allow this.")]
+    Denied,
+    #[error("There is nothing here, or it belongs to another organisation.")]
+    NotFound,
+    /// A sentence that says what to mend.
+    #[error("{0}")]
+    Refused(String),
+    #[error("Something went wrong on the server. Nothing was changed. The log has the cause under {request_id}.")]
+    Internal { request_id: String },
+    /// No backend says this: the browser's word for an answer that did not come.
+    #[error("The server could not be reached. What it records and stores goes on; please try again.")]
+    Unreachable,
+}
+
+impl BackendError {
+    /// The HTTP status of a page that shows this.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::SignedOut => 401,
+            Self::Denied => 403,
+            Self::NotFound => 404,
+            Self::Refused(_) => 409,
+            Self::Internal { .. } => 500,
+            Self::Unreachable => 503,
+        }
+    }
+}
+
+pub type Answer<T> = Result<T, BackendError>;
+
+#[async_trait::async_trait]
+pub trait Backend: Send + Sync {
+    async fn access(&self) -> Answer<Access>;
+    /// On `Done` the browser session is signed in, under a new id.
+    async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn>;
+    async fn sign_out(&self) -> Answer<()>;
+    async fn set_up(&self, form: SetUpForm) -> Answer<SetUp>;
+
+    async fn home(&self) -> Answer<Home>;
+    async fn streams(&self, filter: StreamFilter) -> Answer<StreamPage>;
+    async fn create_stream(&self, tags: Tags, default_mode: Mode) -> Answer<StreamId>;
+    /// Opens without signing in where the organisation's recordings are public.
+    async fn overview(&self, stream: StreamId, recordings: RecordingRange) -> Answer<Overview>;
+    async fn set_tags(&self, stream: StreamId, tags: Tags) -> Answer<()>;
+    /// Cuts the running publish, if there is one, and refuses new ones.
+    async fn stop_and_lock(&self, stream: StreamId) -> Answer<()>;
+    async fn unlock(&self, stream: StreamId) -> Answer<()>;
+    /// The stream and its recordings.
+    async fn delete_stream(&self, stream: StreamId) -> Answer<()>;
+
+    async fn organisation(&self) -> Answer<OrganisationPage>;
+    async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()>;
+    /// The key itself, which is never shown again.
+    async fn create_api_key(&self, label: &str, role: Role) -> Answer<String>;
+    async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;
+
+    /// Keeps `text` in the browser session until the next [`take_flash`](Self::take_flash): how the outcome of a form reaches the page after it
+    /// where there is no JavaScript, and a new API key never stands in a URL.
+    async fn put_flash(&self, text: String) -> Answer<()>;
+    async fn take_flash(&self) -> Answer<Option<String>>;
+}

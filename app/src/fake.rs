@@ -1,0 +1,414 @@
+//! A backend in memory with some streams and recordings, for tests of the pages and for looking at them. It keeps what forms change, and
+//! checks nothing that is the server's to check.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use afterlive_domain::{AssetId, AssetState, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::Settings};
+use async_trait::async_trait;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::backend::{
+    Access, Answer, ApiKeyRow, Backend, BackendError, DayTraffic, Home, IngestUrls, LiveAudio, LiveFacts, LiveVideo,
+    OrganisationPage, Overview, PlayoutUrls, RecordingRange, RecordingRow, Recordings, RegionRow, RegionUse, SetUp, SetUpForm,
+    SignIn, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, Viewer,
+};
+
+/// 2026-11-04T17:09:19Z
+pub const NOW: UnixMillis = UnixMillis(1_793_812_159_000);
+const ORIGIN: &str = "http://localhost:3000";
+const DAY_MS: i64 = 86_400_000;
+pub const PASSWORD: &str = "correct horse";
+
+/// Is live, and has 23 finished recordings and one in progress.
+pub const LIVE: StreamId = StreamId(Uuid::from_u128(0x5f86_a12f_3801_415a_b450_6b6a_4684_2349));
+/// Was live; has three recordings, one of each other state.
+pub const ENDED: StreamId = StreamId(Uuid::from_u128(0x0d1b_77aa_9c11_4d02_8a44_0000_0000_0002));
+/// Was never live.
+pub const CREATED: StreamId = StreamId(Uuid::from_u128(0x3c9e_0bb2_61f4_4e7b_9f00_0000_0000_0003));
+
+struct State {
+    access: Access,
+    streams: Vec<StreamRow>,
+    keys: Vec<ApiKeyRow>,
+    name: String,
+    settings: Settings,
+    flash: Option<String>,
+    /// How often [`Backend::overview`] was asked: what grows, grows with it.
+    asked: u64,
+}
+
+pub struct Fake {
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+}
+
+fn viewer(role: Role) -> Viewer {
+    Viewer {
+        email: "ada@northlight.example".into(),
+        role,
+        organisation_name: "Northlight Events".into(),
+        organisation_hash: "8sKpm".parse().expect("a hash"),
+        settings: Settings::default(),
+    }
+}
+
+fn stream(id: StreamId, name: &str, state: StreamState, days_ago: i64, tags: &[&str], recordings: u64) -> StreamRow {
+    let created_at = NOW.plus_ms(-days_ago * DAY_MS);
+    StreamRow {
+        id,
+        streamname: format!("8sKpm-{name}").parse().expect("a streamname"),
+        state,
+        created_at,
+        updated_at: created_at.plus_ms(3_600_000),
+        tags: Tags::new(tags).expect("tags"),
+        recordings,
+    }
+}
+
+impl Fake {
+    #[must_use]
+    pub fn new(access: Access) -> Self {
+        let mut streams = vec![
+            stream(LIVE, "x49nB", StreamState::Live, 0, &["title:Sunday service", "hall-2"], 24),
+            stream(ENDED, "Q7wLd", StreamState::Ended, 2, &["title:Council meeting", "public"], 3),
+            stream(CREATED, "m3RtZ", StreamState::Created, 3, &[], 0),
+            stream(StreamId(Uuid::from_u128(4)), "b8HhK", StreamState::Locked, 9, &["rehearsal"], 1),
+        ];
+        streams.extend((5..40).map(|n: u32| {
+            let name = format!("s{n:04}");
+            stream(StreamId(Uuid::from_u128(n.into())), &name, StreamState::Ended, n.into(), &["archive"], u64::from(n) % 4)
+        }));
+        let key = |n: u128, label: &str, role, last_used_at| ApiKeyRow {
+            id: KeyId(Uuid::from_u128(n)),
+            label: label.into(),
+            role,
+            hint: "al_7Hq".into(),
+            created_at: NOW.plus_ms(-20 * DAY_MS),
+            last_used_at,
+        };
+        let state = State {
+            access,
+            streams,
+            keys: vec![key(2, "Website", Role::ReadOnly, Some(NOW)), key(1, "Scheduler", Role::Admin, None)],
+            name: "Northlight Events".into(),
+            settings: Settings::default(),
+            flash: None,
+            asked: 0,
+        };
+        Self { state: Mutex::new(state), changed: watch::Sender::new(0) }
+    }
+
+    #[must_use]
+    pub fn signed_in() -> Self {
+        Self::new(Access::SignedIn(viewer(Role::Admin)))
+    }
+
+    #[must_use]
+    pub fn signed_in_as(role: Role) -> Self {
+        Self::new(Access::SignedIn(viewer(role)))
+    }
+
+    #[must_use]
+    pub fn signed_out() -> Self {
+        Self::new(Access::SignedOut)
+    }
+
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        self.state().settings = settings;
+        self
+    }
+
+    /// Counts up with every change.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn signed_in_state(&self) -> Answer<MutexGuard<'_, State>> {
+        let state = self.state();
+        if matches!(state.access, Access::SignedIn(_)) { Ok(state) } else { Err(BackendError::SignedOut) }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) -> Answer<()> {
+        change(&mut *self.signed_in_state()?);
+        self.changed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    fn change_stream(&self, id: StreamId, change: impl FnOnce(&mut StreamRow)) -> Answer<()> {
+        let mut known = false;
+        self.change(|state| {
+            if let Some(stream) = state.streams.iter_mut().find(|stream| stream.id == id) {
+                known = true;
+                change(stream);
+            }
+        })?;
+        if known { Ok(()) } else { Err(BackendError::NotFound) }
+    }
+}
+
+impl State {
+    fn counts(&self) -> StateCounts {
+        let of = |state| self.streams.iter().filter(|stream| stream.state == state).count() as u64;
+        let deleted = of(StreamState::Deleted);
+        StateCounts {
+            all: self.streams.len() as u64 - deleted,
+            live: of(StreamState::Live),
+            created: of(StreamState::Created),
+            ended: of(StreamState::Ended),
+            locked: of(StreamState::Locked),
+            deleted,
+        }
+    }
+
+    fn recordings(&self, stream: &StreamRow) -> Vec<RecordingRow> {
+        (1..=u32::try_from(stream.recordings).unwrap_or(0)).rev().map(|index| self.recording(stream, index)).collect()
+    }
+
+    fn recording(&self, stream: &StreamRow, index: u32) -> RecordingRow {
+        let is_growing = stream.state == StreamState::Live && u64::from(index) == stream.recordings;
+        let (state, reason) = match (is_growing, stream.id == ENDED, index) {
+            (true, ..) => (AssetState::Recording, None),
+            (_, true, 2) => (AssetState::Incomplete, Some("The disk was full; the last 12 seconds are missing.".to_owned())),
+            (_, true, 1) => (AssetState::Failed, Some("The encoder sent no picture before it left.".to_owned())),
+            _ => (AssetState::Ready, None),
+        };
+        let file_name = stream.streamname.recording_file_name(index);
+        let duration_ms = if is_growing { 83_000 + self.asked * 2000 } else { 1_800_000 + u64::from(index) * 613_450 };
+        let region = if index % 7 == 3 { "us" } else { "eu" };
+        let days_ago = i64::try_from(stream.recordings).unwrap_or(0) - i64::from(index);
+        RecordingRow {
+            id: AssetId(Uuid::from_u128(stream.id.0.as_u128().wrapping_mul(1000) + u128::from(index))),
+            stream: stream.id,
+            streamname: stream.streamname.clone(),
+            index,
+            url: format!("{ORIGIN}/vod-{region}/8sKpm/{file_name}"),
+            poster_url: state
+                .is_playable()
+                .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}.jpg", file_name.trim_end_matches(".mp4"))),
+            file_name,
+            state,
+            reason,
+            created_at: NOW.plus_ms(-days_ago * DAY_MS * 7 - 83_000),
+            duration_ms,
+            size_bytes: duration_ms * 316,
+            region: region.parse().expect("a region"),
+            width: Some(1280),
+            height: Some(720),
+            fps: Some(30.0),
+            video_codec: Some("h264".into()),
+            audio_codec: Some("aac".into()),
+        }
+    }
+
+    fn live(&self) -> LiveFacts {
+        let wave = |second: u64| 2_400_000 + (second * 7919) % 210_000 + if second % 60 < 5 { 400_000 } else { 0 };
+        let history: Vec<u64> = (0..83 + self.asked * 2).map(wave).collect();
+        LiveFacts {
+            since: NOW.plus_ms(-83_000),
+            mode: Mode::Rec,
+            protocol: "rtmp".into(),
+            video: Some(LiveVideo {
+                codec: "h264".into(),
+                width: 1280,
+                height: 720,
+                fps: 29.97,
+                keyframe_interval_ms: Some(2000),
+            }),
+            audio: Some(LiveAudio { codec: "aac".into(), sample_rate_hz: 48_000, channels: 2 }),
+            bitrate_bps: history.last().copied().unwrap_or(0),
+            bytes_in: history.iter().sum::<u64>() / 8,
+            bitrate_history_bps: history,
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Fake {
+    async fn access(&self) -> Answer<Access> {
+        Ok(self.state().access.clone())
+    }
+
+    async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
+        Ok(match password {
+            PASSWORD => {
+                self.state().access = Access::SignedIn(Viewer { email: email.into(), ..viewer(Role::Admin) });
+                SignIn::Done
+            }
+            "too often" => SignIn::TooManyAttempts { retry_after_s: 30 },
+            _ => SignIn::WrongCredentials,
+        })
+    }
+
+    async fn sign_out(&self) -> Answer<()> {
+        self.state().access = Access::SignedOut;
+        Ok(())
+    }
+
+    async fn set_up(&self, form: SetUpForm) -> Answer<SetUp> {
+        if form.token != "token" {
+            return Ok(SetUp::WrongLink);
+        }
+        if form.password.len() < 10 {
+            return Ok(SetUp::BadField { field: "password".into(), problem: "Please give at least 10 characters.".into() });
+        }
+        self.state().access = Access::SignedIn(viewer(Role::Admin));
+        Ok(SetUp::Done)
+    }
+
+    async fn home(&self) -> Answer<Home> {
+        let state = self.signed_in_state()?;
+        let usage = |region: &str, recordings, bytes| RegionUse { region: region.parse().expect("a region"), recordings, bytes };
+        let day = |n: i64| DayTraffic {
+            day: NOW.plus_ms((n - 13) * DAY_MS).to_string().chars().take(10).collect(),
+            bytes: if n % 7 == 2 { 0 } else { (n as u64 * 7_919 % 13 + 2) * 410_000_000 },
+        };
+        let mut recordings: Vec<_> = state.streams.iter().flat_map(|stream| state.recordings(stream)).collect();
+        recordings.sort_by_key(|row| std::cmp::Reverse(row.created_at));
+        recordings.truncate(5);
+        Ok(Home {
+            counts: state.counts(),
+            storage: vec![usage("eu", 61, 214_400_000_000), usage("us", 9, 31_100_000_000), usage("au", 0, 0)],
+            ingest: (0..14).map(day).collect(),
+            streams: state.streams.iter().take(5).cloned().collect(),
+            recordings,
+        })
+    }
+
+    async fn streams(&self, filter: StreamFilter) -> Answer<StreamPage> {
+        let state = self.signed_in_state()?;
+        let fits = |stream: &&StreamRow| {
+            filter.state.map_or(stream.state != StreamState::Deleted, |state| stream.state == state)
+                && filter.tag.as_ref().is_none_or(|tag| stream.tags.as_slice().contains(tag))
+                && filter.search.as_ref().is_none_or(|part| stream.streamname.as_str().contains(part.as_str()))
+        };
+        let mut rows: Vec<_> = state.streams.iter().filter(fits).cloned().collect();
+        if filter.sort == StreamSort::Name {
+            rows.sort_by(|a, b| a.streamname.cmp(&b.streamname));
+        }
+        let total = rows.len() as u64;
+        let size = filter.page_size as usize;
+        let rows = rows.into_iter().skip((filter.page as usize - 1) * size).take(size).collect();
+        let tags = ["archive", "hall-2", "public", "rehearsal"].map(String::from).to_vec();
+        Ok(StreamPage { rows, total, counts: state.counts(), tags })
+    }
+
+    async fn create_stream(&self, tags: Tags, _default_mode: Mode) -> Answer<StreamId> {
+        let mut id = CREATED;
+        self.change(|state| {
+            id = StreamId(Uuid::from_u128(0x1000 + state.streams.len() as u128));
+            let mut row = stream(id, &format!("n{:04}", state.streams.len()), StreamState::Created, 0, &[], 0);
+            row.tags = tags;
+            state.streams.insert(0, row);
+        })?;
+        Ok(id)
+    }
+
+    async fn overview(&self, id: StreamId, range: RecordingRange) -> Answer<Overview> {
+        let mut state = self.state();
+        state.asked += 1;
+        let role = match &state.access {
+            Access::SignedIn(viewer) => Some(viewer.role),
+            _ if state.settings.vod_public => None,
+            _ => return Err(BackendError::SignedOut),
+        };
+        let stream = state.streams.iter().find(|stream| stream.id == id).cloned().ok_or(BackendError::NotFound)?;
+        let all = state.recordings(&stream);
+        let total = all.len() as u64;
+        let newest_recording = all.iter().find(|row| row.state.is_playable()).map(|row| row.url.clone());
+        let rows = match range {
+            RecordingRange::All => all,
+            RecordingRange::Page(page) => all.into_iter().skip((page as usize - 1) * 10).take(10).collect(),
+        };
+        let ingest = IngestUrls {
+            rec_url: "rtmp://localhost:1935/rec".into(),
+            live_url: "rtmp://localhost:1935/live".into(),
+            default_mode: Mode::Rec,
+            stream_key: stream.streamname.to_string(),
+        };
+        Ok(Overview {
+            default_mode: Mode::Rec,
+            ingest: role.map(|_| ingest),
+            playout: PlayoutUrls {
+                page: format!("{ORIGIN}/playout/{id}"),
+                rtmp: format!("rtmp://localhost:1935/play/{}", stream.streamname),
+                newest_recording,
+            },
+            live: (stream.state == StreamState::Live).then(|| state.live()),
+            recordings: Recordings { rows, total },
+            recording_enabled: state.settings.recording_enabled,
+            vod_public: state.settings.vod_public,
+            role,
+            stream,
+        })
+    }
+
+    async fn set_tags(&self, stream: StreamId, tags: Tags) -> Answer<()> {
+        self.change_stream(stream, |row| row.tags = tags)
+    }
+
+    async fn stop_and_lock(&self, stream: StreamId) -> Answer<()> {
+        self.change_stream(stream, |row| row.state = StreamState::Locked)
+    }
+
+    async fn unlock(&self, stream: StreamId) -> Answer<()> {
+        self.change_stream(stream, |row| row.state = StreamState::Live)
+    }
+
+    async fn delete_stream(&self, stream: StreamId) -> Answer<()> {
+        self.change_stream(stream, |row| row.state = StreamState::Deleted)
+    }
+
+    async fn organisation(&self) -> Answer<OrganisationPage> {
+        let state = self.signed_in_state()?;
+        let Access::SignedIn(viewer) = &state.access else { return Err(BackendError::SignedOut) };
+        let region = |name: &str, is_default| RegionRow {
+            region: name.parse().expect("a region"),
+            vod_url: format!("{ORIGIN}/vod-{name}"),
+            is_default,
+        };
+        Ok(OrganisationPage {
+            name: state.name.clone(),
+            hash: viewer.organisation_hash.clone(),
+            settings: state.settings,
+            regions: vec![region("eu", true), region("us", false), region("au", false)],
+            keys: (viewer.role == Role::Admin).then(|| state.keys.clone()),
+            api_url: ORIGIN.into(),
+        })
+    }
+
+    async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()> {
+        self.change(|state| {
+            state.name = name.into();
+            state.settings = settings;
+        })
+    }
+
+    async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {
+        self.change(|state| {
+            let id = KeyId(Uuid::from_u128(100 + state.keys.len() as u128));
+            let row = ApiKeyRow { id, label: label.into(), role, hint: "al_9Zt".into(), created_at: NOW, last_used_at: None };
+            state.keys.insert(0, row);
+        })?;
+        Ok("al_9ZtFakeKeyThatOpensNothing0123456789".into())
+    }
+
+    async fn revoke_api_key(&self, key: KeyId) -> Answer<()> {
+        self.change(|state| state.keys.retain(|row| row.id != key))
+    }
+
+    async fn put_flash(&self, text: String) -> Answer<()> {
+        self.state().flash = Some(text);
+        Ok(())
+    }
+
+    async fn take_flash(&self) -> Answer<Option<String>> {
+        Ok(self.state().flash.take())
+    }
+}

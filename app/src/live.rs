@@ -1,0 +1,196 @@
+//! How a page gets its data and keeps them fresh: rendered by the server, then fetched anew whenever an event says that something changed.
+//!
+//! Nothing is patched by hand: an event only says *that*, a fetch says *what*. Fetched data go into signals that stay, so a table's open row
+//! and a playing video outlive every update.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterlive_domain::StreamId;
+use leptos::prelude::*;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::backend::{Answer, BackendError};
+use crate::browser;
+use crate::ui::problem::Problem;
+
+/// Events that come close together are answered by one fetch.
+const DEBOUNCE: Duration = Duration::from_millis(150);
+/// How often what grows without events (a live bitrate, a recording's length) is fetched.
+const GROWTH: Duration = Duration::from_secs(2);
+
+/// What of the page is to be fetched anew, and whether news arrive.
+#[derive(Clone, Copy)]
+pub struct News {
+    /// Counts up whenever the page's data may be old.
+    stale: RwSignal<u32>,
+    /// Counts the forms that were answered.
+    answered: RwSignal<u32>,
+    /// `None` before the first connection, and where a page has no events.
+    pub connected: RwSignal<Option<bool>>,
+}
+
+impl News {
+    pub fn provide() {
+        provide_context(Self { stale: RwSignal::new(0), answered: RwSignal::new(0), connected: RwSignal::new(None) });
+    }
+
+    #[must_use]
+    pub fn of_app() -> Self {
+        expect_context()
+    }
+
+    pub fn refresh(self) {
+        self.stale.update(|count| *count = count.wrapping_add(1));
+    }
+
+    /// How many forms were answered since the page was opened; changes when one is.
+    #[must_use]
+    pub fn answered(self) -> u32 {
+        self.answered.get()
+    }
+}
+
+/// Fetches the page's data anew each time a form's action has been answered.
+pub fn refresh_after(version: RwSignal<usize>) {
+    let news = News::of_app();
+    Effect::watch(
+        move || version.get(),
+        move |_, _, _| {
+            news.answered.update(|count| *count = count.wrapping_add(1));
+            news.refresh();
+        },
+        false,
+    );
+}
+
+/// Renders `body` over the data that `load` gives for `source`, and keeps them fresh.
+///
+/// The first answer is rendered by the server and travels with the page. Where it is an error, the page is that error.
+pub fn loaded<S, T, F, V>(
+    source: impl Into<Signal<S>>,
+    load: fn(S) -> F,
+    skeleton: impl Fn() -> AnyView + Send + 'static,
+    body: impl Fn(Signal<T>) -> V + Send + Sync + 'static,
+) -> impl IntoView
+where
+    S: Clone + PartialEq + Send + Sync + 'static,
+    T: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: Future<Output = Answer<T>> + Send + 'static,
+    V: IntoView + 'static,
+{
+    let source = source.into();
+    let first = OnceResource::new(load(source.get_untracked()));
+    let body: Arc<dyn Fn(Signal<T>) -> AnyView + Send + Sync> = Arc::new(move |data| body(data).into_any());
+    view! {
+        <Suspense fallback=skeleton>
+            {move || {
+                let body = Arc::clone(&body);
+                Suspend::new(async move {
+                    let state = RwSignal::new(first.await.map(ArcRwSignal::new));
+                    keep_fresh(state, source, load);
+                    let shape = Memo::new(move |_| state.with(|state| state.as_ref().err().cloned()));
+                    move || match (shape.get(), state.get_untracked()) {
+                        (None, Ok(data)) => body(RwSignal::from(data).into()),
+                        (Some(error), _) | (None, Err(error)) => view! { <Problem error/> }.into_any(),
+                    }
+                })
+            }}
+        </Suspense>
+    }
+}
+
+/// What a page shows: its data, in a signal that outlives each fetch, or why there are none.
+type State<T> = RwSignal<Answer<ArcRwSignal<T>>>;
+
+fn keep_fresh<S, T, F>(state: State<T>, source: Signal<S>, load: fn(S) -> F)
+where
+    S: Clone + PartialEq + Send + Sync + 'static,
+    T: PartialEq + Send + Sync + 'static,
+    F: Future<Output = Answer<T>> + Send + 'static,
+{
+    let news = News::of_app();
+    // Answers may overtake each other: only the latest question's counts.
+    let asked = StoredValue::new(0_u32);
+    Effect::watch(
+        move || (source.get(), news.stale.get()),
+        move |(source, _), _, _| {
+            let this = asked.get_value().wrapping_add(1);
+            asked.set_value(this);
+            let answer = load(source.clone());
+            leptos::task::spawn_local(async move {
+                let answer = answer.await;
+                if asked.try_get_value() == Some(this) {
+                    settle(state, answer);
+                }
+            });
+        },
+        false,
+    );
+}
+
+fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<T>) {
+    match (answer, state.get_untracked()) {
+        (Ok(new), Ok(data)) => {
+            if data.with_untracked(|old| *old != new) {
+                data.set(new);
+            }
+        }
+        (Ok(new), Err(_)) => state.set(Ok(ArcRwSignal::new(new))),
+        // What is shown is still the last that was true, and the header says that the connection is gone.
+        (Err(BackendError::Unreachable), Ok(_)) => {}
+        (Err(error), _) => state.set(Err(error)),
+    }
+}
+
+/// Listens to the server's events while the page is open: of one stream, or of the whole organisation.
+pub fn listen(stream: Option<StreamId>) {
+    let news = News::of_app();
+    Effect::new(move |_| {
+        let url = stream.map_or_else(|| "/events".to_owned(), |stream| format!("/events?stream={stream}"));
+        let pending = StoredValue::new(None::<TimeoutHandle>);
+        let heard = move || {
+            // A fetch that is on its way out already will see this event's change too.
+            if pending.try_get_value().flatten().is_none() {
+                let fetch = move || {
+                    pending.try_set_value(None);
+                    news.refresh();
+                };
+                pending.try_set_value(set_timeout_with_handle(fetch, DEBOUNCE).ok());
+            }
+        };
+        let connected = move |stands: bool| {
+            // What happened while there was no connection has been missed.
+            if stands && news.connected.get_untracked() == Some(false) {
+                news.refresh();
+            }
+            news.connected.set(Some(stands));
+        };
+        let events = StoredValue::new_local(browser::Events::open(&url, heard, connected));
+        on_cleanup(move || {
+            let _ = events.try_update_value(Option::take);
+            if let Some(Some(pending)) = pending.try_get_value() {
+                pending.clear();
+            }
+            let _ = news.connected.try_set(None);
+        });
+    });
+}
+
+/// Fetches what grows while `growing`, as long as somebody looks at the page.
+pub fn follow_growth(growing: Signal<bool>) {
+    let news = News::of_app();
+    Effect::new(move |_| {
+        if growing.get() {
+            let tick = move || {
+                if browser::is_visible() {
+                    news.refresh();
+                }
+            };
+            if let Ok(handle) = set_interval_with_handle(tick, GROWTH) {
+                on_cleanup(move || handle.clear());
+            }
+        }
+    });
+}

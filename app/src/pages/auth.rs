@@ -1,0 +1,95 @@
+//! `/auth`: sign in.
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use super::skeleton;
+use crate::backend::Access;
+use crate::live::loaded;
+use crate::server_fns::access::{SignIn, load_access};
+use crate::ui::icon::Logo;
+use crate::ui::notice::Failure;
+
+#[component]
+pub fn AuthPage() -> impl IntoView {
+    view! {
+        <Title text="Sign in" />
+        {loaded(Signal::stored(()), |()| load_access(), skeleton, |access| move || match access.get() {
+            Access::NotSetUp => view! { <NotSetUp /> }.into_any(),
+            Access::SignedOut => view! { <SignInForm /> }.into_any(),
+            Access::SignedIn(viewer) => view! { <Already email=viewer.email /> }.into_any(),
+        })}
+    }
+}
+
+fn problem(code: &str, seconds: &str) -> Option<String> {
+    Some(match code {
+        "credentials" => "This e-mail address and this password do not belong together.".into(),
+        "wait" => format!("There were too many attempts. Please wait {seconds} seconds, then try again."),
+        "server" => "Something went wrong on the server. You are not signed in; please try again.".into(),
+        _ => return None,
+    })
+}
+
+#[component]
+fn SignInForm() -> impl IntoView {
+    let query = use_query_map();
+    let read = move |name: &'static str| query.with(|query| query.get(name).unwrap_or_default());
+    let next = move || read("next");
+    // Digits only: it came through the URL.
+    let seconds = move || read("seconds").chars().filter(char::is_ascii_digit).take(5).collect::<String>();
+    view! {
+        <section class="gate">
+            <Logo />
+            <h1>"Sign in"</h1>
+            {move || problem(&read("error"), &seconds()).map(|problem| view! { <Failure problem /> })}
+            // A plain form: with another person every page is another one, so it is loaded anew.
+            <form method="post" action=SignIn::url()>
+                <input type="hidden" name="next" value=next />
+                <label>
+                    "E-mail address"
+                    <input type="email" name="email" autocomplete="username" required maxlength="254" autofocus />
+                </label>
+                <label>
+                    "Password"
+                    <input type="password" name="password" autocomplete="current-password" required maxlength="1024" />
+                </label>
+                <button class="button primary">"Sign in"</button>
+            </form>
+        </section>
+    }
+}
+
+#[component]
+fn NotSetUp() -> impl IntoView {
+    view! {
+        <section class="gate">
+            <Logo />
+            <h1>"Nearly there"</h1>
+            <p>
+                "This server has no administrator yet. Open the one-time set-up link that it has printed in its terminal when it started; it makes your account and organisation."
+            </p>
+            <p class="muted">
+                "The link is gone? Start the server again for a new one, or run " <code>"afterlive setup"</code> "."
+            </p>
+        </section>
+    }
+}
+
+#[component]
+fn Already(email: String) -> impl IntoView {
+    view! {
+        <section class="gate">
+            <Logo />
+            <h1>"You are signed in"</h1>
+            <p>"As " <strong>{email}</strong> "."</p>
+            <p class="actions">
+                <a class="button primary" href="/">
+                    "To the start page"
+                </a>
+            </p>
+        </section>
+    }
+}

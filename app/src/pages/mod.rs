@@ -1,0 +1,28 @@
+//! The pages, one a file: what is on each, and which data it asks for.
+
+pub mod auth;
+pub mod home;
+pub mod organisation;
+pub mod playout;
+pub mod setup;
+pub mod stream;
+pub mod stream_create;
+pub mod stream_new;
+pub mod streams;
+pub mod webcaster;
+
+use leptos::prelude::*;
+
+/// Stands where the content will, in about its shape.
+#[must_use]
+pub fn skeleton() -> AnyView {
+    view! {
+        <div class="skeleton" role="status" aria-label="Loading">
+            <div class="bone title"></div>
+            <div class="bone"></div>
+            <div class="bone tall"></div>
+            <div class="bone"></div>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,245 @@
+//! `/organisation`: its name and switches, its regions, its API keys.
+
+use afterlive_domain::Role;
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use super::skeleton;
+use crate::backend::{self, ApiKeyRow};
+use crate::live::{loaded, refresh_after};
+use crate::server_fns::organisation::{CreateApiKey, RevokeApiKey, SaveOrganisation, load_organisation};
+use crate::ui::confirm::Confirm;
+use crate::ui::copy::CopyRow;
+use crate::ui::icon::Icon;
+use crate::ui::rows::keyed_rows;
+use crate::ui::when::When;
+
+#[component]
+pub fn OrganisationPage() -> impl IntoView {
+    view! {
+        <Title text="Organisation" />
+        {loaded(Signal::stored(()), |()| load_organisation(), skeleton, |page| view! { <Content page /> })}
+    }
+}
+
+#[component]
+fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
+    let keys = Signal::derive(move || page.with(|page| page.keys.clone()));
+    // Who sees the keys is an administrator, and only they may switch anything.
+    let is_admin = Memo::new(move |_| keys.with(Option::is_some));
+    view! {
+        <div class="page-head">
+            <div>
+                <p class="kicker">"Organisation"</p>
+                <h1>{move || page.with(|page| page.name.clone())}</h1>
+            </div>
+        </div>
+        <div class="two-columns">
+            <div class="overview-main">
+                {move || {
+                    if is_admin.get() {
+                        view! {
+                            <Keys keys=Signal::derive(move || keys.get().unwrap_or_default()) />
+                        }
+                            .into_any()
+                    } else {
+                        view! {
+                            <section class="card">
+                                <p class="muted">"Administrators see and change the settings and API keys here."</p>
+                            </section>
+                        }
+                            .into_any()
+                    }
+                }} <Regions page />
+            </div>
+            <div class="overview-side">
+                <section class="card" aria-labelledby="names">
+                    <h2 id="names">"Names"</h2>
+                    <CopyRow label="Hash" value=Signal::derive(move || page.with(|page| page.hash.to_string())) />
+                    <CopyRow label="API base URL" value=Signal::derive(move || page.with(|page| page.api_url.clone())) />
+                </section>
+                {move || is_admin.get().then(|| view! { <Settings page /> })}
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Settings(page: Signal<backend::OrganisationPage>) -> impl IntoView {
+    let action = ServerAction::<SaveOrganisation>::new();
+    refresh_after(action.version());
+    let settings = Memo::new(move |_| page.with(|page| page.settings));
+    view! {
+        <section class="card" aria-labelledby="settings">
+            <h2 id="settings">"Settings"</h2>
+            <ActionForm action>
+                <label>
+                    "Name"
+                    <input type="text" name="name" required maxlength="100" value=move || page.with(|page| page.name.clone()) />
+                </label>
+                <label class="choice">
+                    <input
+                        type="checkbox"
+                        class="switch"
+                        name="recording_enabled"
+                        checked=move || settings.get().recording_enabled
+                    />
+                    <span>
+                        <b>"Recording"</b>
+                        <small class="muted">
+                            "On: what is sent to " <code>"/rec"</code> " is kept. Off: " <code>"/rec"</code> " is live only."
+                        </small>
+                    </span>
+                </label>
+                <label class="choice">
+                    <input type="checkbox" class="switch" name="vod_public" checked=move || settings.get().vod_public />
+                    <span>
+                        <b>"VOD public"</b>
+                        <small class="muted">
+                            "On: playout pages open without signing in, and recordings are listed in API answers without a key."
+                        </small>
+                    </span>
+                </label>
+                <button class="button">"Save"</button>
+            </ActionForm>
+        </section>
+    }
+}
+
+#[component]
+fn Regions(page: Signal<backend::OrganisationPage>) -> impl IntoView {
+    let regions = Memo::new(move |_| page.with(|page| page.regions.clone()));
+    let row = |region: backend::RegionRow| {
+        view! {
+            <li>
+                <CopyRow
+                    label=format!("{} · {}", region.region, region.region.title())
+                    value=region.vod_url
+                    note=if region.is_default { "recordings go here" } else { "" }
+                />
+            </li>
+        }
+    };
+    view! {
+        <section class="card" aria-labelledby="regions">
+            <h2 id="regions">"Storage regions"</h2>
+            <p class="muted small">"A recording is stored in the region that its encoder sends to; its URL begins with that region's."</p>
+            <ul class="plain">{move || regions.get().into_iter().map(row).collect_view()}</ul>
+        </section>
+    }
+}
+
+fn role_text(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "nanoAdmin: everything",
+        Role::User => "nanoUser: create streams, edit tags",
+        Role::ReadOnly => "nanoReadOnly: read",
+    }
+}
+
+#[component]
+fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
+    let action = ServerAction::<CreateApiKey>::new();
+    refresh_after(action.version());
+    let is_empty = Memo::new(move |_| keys.with(Vec::is_empty));
+    view! {
+        <section class="card" aria-labelledby="keys">
+            <div class="card-head">
+                <h2 id="keys">"API keys"</h2>
+            </div>
+            {move || {
+                if is_empty.get() {
+                    view! {
+                        <p class="muted">
+                            "No keys yet. Programs send one in the header " <code>"X-BINTU-APIKEY"</code> "."
+                        </p>
+                    }
+                        .into_any()
+                } else {
+                    view! { <KeyTable keys /> }.into_any()
+                }
+            }}
+            <ActionForm action attr:class="inline-form">
+                <label class="grow">
+                    "Label"
+                    <input type="text" name="label" required maxlength="100" placeholder="Where it is used" />
+                </label>
+                <label>
+                    "Role"
+                    <select name="role">
+                        {Role::ALL
+                            .map(|role| {
+                                view! {
+                                    <option value=role.as_str() selected=role == Role::User>
+                                        {role_text(role)}
+                                    </option>
+                                }
+                            })
+                            .into_iter()
+                            .collect_view()}
+                    </select>
+                </label>
+                <button class="button">{Icon::Key.draw()} "Make a key"</button>
+            </ActionForm>
+        </section>
+    }
+}
+
+#[component]
+fn KeyTable(keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
+    let row = |key: Signal<ApiKeyRow>| view! { <KeyRow key_row=key /> }.into_any();
+    view! {
+        <table class="key-table">
+            <caption class="offscreen">"API keys, newest first"</caption>
+            <thead>
+                <tr>
+                    <th scope="col">"Label"</th>
+                    <th scope="col">"Role"</th>
+                    <th scope="col">"Begins with"</th>
+                    <th scope="col">"Made " <small>"(UTC)"</small></th>
+                    <th scope="col">"Last used " <small>"(UTC)"</small></th>
+                    <th scope="col">
+                        <span class="offscreen">"Revoke"</span>
+                    </th>
+                </tr>
+            </thead>
+            <tbody>{keyed_rows(keys, |key| key.id, row)}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn KeyRow(key_row: Signal<ApiKeyRow>) -> impl IntoView {
+    let revoke = ServerAction::<RevokeApiKey>::new();
+    refresh_after(revoke.version());
+    let first = key_row.get_untracked();
+    let used = Memo::new(move |_| key_row.with(|key| key.last_used_at));
+    let question = format!("Programs that use the key “{}” are refused from then on. This cannot be undone.", first.label);
+    view! {
+        <tr>
+            <td data-label="Label">{first.label.clone()}</td>
+            <td data-label="Role">{first.role.as_str()}</td>
+            <td data-label="Begins with">
+                <code>{first.hint} "…"</code>
+            </td>
+            <td data-label="Made (UTC)">
+                <When at=Signal::stored(first.created_at) />
+            </td>
+            <td data-label="Last used (UTC)">
+                {move || match used.get() {
+                    Some(at) => view! { <When at=Signal::stored(at) /> }.into_any(),
+                    None => view! { <span class="muted">"never"</span> }.into_any(),
+                }}
+            </td>
+            <td class="row-actions">
+                <Confirm label="Revoke" about=format!("Revoke the key {}", first.label) question=Signal::stored(question)>
+                    <ActionForm action=revoke>
+                        <input type="hidden" name="key" value=first.id.to_string() />
+                        <button class="button danger solid">"Revoke the key"</button>
+                    </ActionForm>
+                </Confirm>
+            </td>
+        </tr>
+    }
+}

@@ -1,0 +1,178 @@
+//! `/stream/ID`: one stream, for those who run it.
+
+use afterlive_domain::{Permission, StreamState};
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::{use_location, use_query_map};
+
+use super::skeleton;
+use crate::backend::Overview;
+use crate::format;
+use crate::live::{loaded, refresh_after};
+use crate::server_fns::streams::{DeleteStream, StopAndLock, Unlock};
+use crate::ui::confirm::Confirm;
+use crate::ui::copy::CopyButton;
+use crate::ui::overview::{OverviewCards, load, title, wanted, watch};
+use crate::ui::recordings::Recordings;
+use crate::ui::snippets::Snippets;
+use crate::ui::state_pill::StreamPill;
+use crate::ui::when::When;
+
+#[component]
+pub fn StreamPage() -> impl IntoView {
+    loaded(wanted(), load, skeleton, |overview| view! { <Content overview /> })
+}
+
+#[component]
+fn Content(overview: Signal<Overview>) -> impl IntoView {
+    watch(overview);
+    let query = use_query_map();
+    let tab = Memo::new(move |_| query.with(|query| query.get("tab").unwrap_or_default()));
+    let name = Signal::derive(move || overview.with(|overview| overview.stream.streamname.to_string()));
+    view! {
+        <Title text=move || overview.with(|overview| title(overview).unwrap_or_else(|| overview.stream.streamname.to_string())) />
+        <div class="page-head">
+            <div>
+                <p class="kicker">
+                    {move || overview.with(title).unwrap_or_else(|| "Stream".into())} " · created "
+                    <When at=Signal::derive(move || overview.with(|overview| overview.stream.created_at)) /> " UTC"
+                </p>
+                <h1>
+                    <span class="mono">{move || name.get()}</span>
+                    <CopyButton value=name what="the streamname" />
+                    <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
+                </h1>
+                <p class="muted small mono">{move || overview.with(|overview| overview.stream.id.to_string())}</p>
+            </div>
+            <Actions overview />
+        </div>
+        <Tabs tab />
+        {move || match tab.get().as_str() {
+            "recordings" => view! { <Recordings overview /> }.into_any(),
+            "code" => {
+                view! {
+                    <section class="card" aria-labelledby="snippets-title">
+                        <h2 id="snippets-title">"Code snippets"</h2>
+                        <Snippets overview />
+                    </section>
+                }
+                    .into_any()
+            }
+            _ => view! { <OverviewCards overview /> }.into_any(),
+        }}
+    }
+}
+
+#[component]
+fn Tabs(tab: Memo<String>) -> impl IntoView {
+    let location = use_location();
+    let link = move |name: &'static str, text: &'static str| {
+        let query = if name.is_empty() { String::new() } else { format!("?tab={name}") };
+        view! {
+            <li>
+                <a
+                    href=move || format!("{}{query}", location.pathname.get())
+                    aria-current=move || (tab.get() == name).then_some("page")
+                >
+                    {text}
+                </a>
+            </li>
+        }
+    };
+    view! {
+        <nav aria-label="Parts of this stream">
+            <ul class="tabs">
+                {link("", "Overview")} {link("recordings", "Recordings")} {link("code", "Code snippets")}
+            </ul>
+        </nav>
+    }
+}
+
+#[component]
+fn Actions(overview: Signal<Overview>) -> impl IntoView {
+    let url = move |page: &'static str| move || overview.with(|overview| format!("{page}/{}", overview.stream.id));
+    let may_administer = Memo::new(move |_| {
+        overview.with(|overview| {
+            overview.role.is_some_and(|role| role.allows(Permission::Administer)) && overview.stream.state != StreamState::Deleted
+        })
+    });
+    view! {
+        <div class="actions">
+            <a class="button" href=url("/stream/new")>
+                "Instructions"
+            </a>
+            <a class="button" href=url("/webcaster")>
+                "Webcaster"
+            </a>
+            <a class="button" href=url("/playout")>
+                "Watch"
+            </a>
+            {move || may_administer.get().then(|| view! { <AdminActions overview /> })}
+        </div>
+    }
+}
+
+fn lock_question(overview: &Overview) -> String {
+    if overview.stream.state == StreamState::Live {
+        "The encoder that sends now is cut off, and its recording ends here. It and every other is refused until you unlock the stream. Recordings stay."
+    } else {
+        "Encoders are refused until you unlock the stream. Recordings stay."
+    }
+    .into()
+}
+
+fn delete_question(overview: &Overview) -> String {
+    format!(
+        "The stream {} and {} are deleted. Their URLs stop working, and the streamname is never given again.",
+        overview.stream.streamname,
+        format::count(overview.recordings.total, "recording", "recordings")
+    )
+}
+
+#[component]
+fn AdminActions(overview: Signal<Overview>) -> impl IntoView {
+    let (lock, unlock, delete) =
+        (ServerAction::<StopAndLock>::new(), ServerAction::<Unlock>::new(), ServerAction::<DeleteStream>::new());
+    refresh_after(lock.version());
+    refresh_after(unlock.version());
+    refresh_after(delete.version());
+    let id = overview.with_untracked(|overview| overview.stream.id.to_string());
+    let is_locked = Memo::new(move |_| overview.with(|overview| overview.stream.state == StreamState::Locked));
+    let hidden = {
+        let id = id.clone();
+        move || view! { <input type="hidden" name="stream" value=id.clone() /> }
+    };
+    let (lock_id, delete_id) = (hidden.clone(), hidden.clone());
+    view! {
+        {move || {
+            let (hidden, lock_id) = (hidden.clone(), lock_id.clone());
+            if is_locked.get() {
+                view! {
+                    <ActionForm action=unlock>
+                        {hidden()} <button class="button">"Unlock"</button>
+                    </ActionForm>
+                }
+                    .into_any()
+            } else {
+                view! {
+                    <Confirm
+                        label="Stop & Lock"
+                        question=Signal::derive(move || overview.with(lock_question))
+                    >
+                        <ActionForm action=lock>
+                            {lock_id()} <button class="button danger solid">"Stop and lock the stream"</button>
+                        </ActionForm>
+                    </Confirm>
+                }
+                    .into_any()
+            }
+        }}
+        <Confirm label="Delete" question=Signal::derive(move || overview.with(delete_question))>
+            <ActionForm action=delete>
+                {delete_id()}
+                <button class="button danger solid">"Delete the stream and its recordings"</button>
+            </ActionForm>
+        </Confirm>
+    }
+}

@@ -1,0 +1,75 @@
+//! `/stream/create`: a new stream.
+
+use afterlive_domain::{Mode, Permission};
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use super::skeleton;
+use crate::backend::{Access, Answer, BackendError, Viewer};
+use crate::live::{loaded, refresh_after};
+use crate::server_fns::access::load_access;
+use crate::server_fns::streams::CreateStream;
+use crate::ui::icon::Icon;
+
+/// Who may create streams, and nobody else.
+async fn creator((): ()) -> Answer<Viewer> {
+    match load_access().await? {
+        Access::SignedIn(viewer) if viewer.role.allows(Permission::EditStreams) => Ok(viewer),
+        Access::SignedIn(_) => Err(BackendError::Denied),
+        Access::SignedOut | Access::NotSetUp => Err(BackendError::SignedOut),
+    }
+}
+
+#[component]
+pub fn StreamCreatePage() -> impl IntoView {
+    view! {
+        <Title text="New stream" />
+        {loaded(Signal::stored(()), creator, skeleton, |viewer| view! { <CreateForm viewer /> })}
+    }
+}
+
+#[component]
+fn CreateForm(viewer: Signal<Viewer>) -> impl IntoView {
+    let action = ServerAction::<CreateStream>::new();
+    refresh_after(action.version());
+    let records = viewer.with_untracked(|viewer| viewer.settings.recording_enabled);
+    view! {
+        <section class="narrow">
+            <h1>"New stream"</h1>
+            <p class="muted">"It gets a streamname of its own, which is never given to another."</p>
+            <div class="card">
+                <ActionForm action>
+                    <label>
+                        "Tags " <small class="muted">"optional, separated by commas"</small>
+                        <input type="text" name="tags" maxlength="2000" placeholder="title:Sunday service, hall-2" />
+                    </label>
+                    <fieldset>
+                        <legend>"What its default ingest URL does"</legend>
+                        <label class="choice">
+                            <input type="radio" name="mode" value=Mode::Rec.as_str() checked=records />
+                            <span>
+                                <b>"Live + recording"</b>
+                                <small class="muted">
+                                    {if records {
+                                        "Delivered live, and kept as an MP4 with a URL."
+                                    } else {
+                                        "Recording is off for your organisation: until it is switched on, nothing is kept."
+                                    }}
+                                </small>
+                            </span>
+                        </label>
+                        <label class="choice">
+                            <input type="radio" name="mode" value=Mode::Live.as_str() checked=!records />
+                            <span>
+                                <b>"Live only"</b>
+                                <small class="muted">"Delivered live; nothing is kept. The other URL still records."</small>
+                            </span>
+                        </label>
+                    </fieldset>
+                    <button class="button primary">{Icon::Plus.draw()} "Create the stream"</button>
+                </ActionForm>
+            </div>
+        </section>
+    }
+}

@@ -1,0 +1,63 @@
+//! `/stream/new/ID`: how to go live, in three steps.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use super::skeleton;
+use crate::backend::Overview;
+use crate::live::loaded;
+use crate::ui::encoder::EncoderSteps;
+use crate::ui::overview::{PlayoutCard, load, wanted, watch};
+use crate::ui::snippets::Snippets;
+use crate::ui::state_pill::StreamPill;
+
+#[component]
+pub fn StreamNewPage() -> impl IntoView {
+    view! {
+        <Title text="Go live" />
+        {loaded(wanted(), load, skeleton, |overview| view! { <Content overview /> })}
+    }
+}
+
+#[component]
+fn Content(overview: Signal<Overview>) -> impl IntoView {
+    watch(overview);
+    let page = move || overview.with(|overview| format!("/stream/{}", overview.stream.id));
+    let ingest =
+        Memo::new(move |_| overview.with(|overview| overview.ingest.clone().map(|ingest| (ingest, overview.recording_enabled))));
+    view! {
+        <div class="page-head">
+            <div>
+                <p class="kicker mono">{move || overview.with(|overview| overview.stream.streamname.to_string())}</p>
+                <h1>
+                    "Go live in three steps "
+                    <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
+                </h1>
+            </div>
+            <p class="actions">
+                <a class="button" href=page>
+                    "To the stream"
+                </a>
+            </p>
+        </div>
+        <div class="two-columns">
+            <section class="card" aria-labelledby="steps-title">
+                <h2 id="steps-title" class="offscreen">
+                    "Steps"
+                </h2>
+                {move || {
+                    ingest
+                        .get()
+                        .map(|(ingest, recording_enabled)| view! { <EncoderSteps ingest recording_enabled /> })
+                }}
+            </section>
+            <div class="overview-side">
+                <PlayoutCard overview />
+                <section class="card" aria-labelledby="snippets-title">
+                    <h2 id="snippets-title">"Code snippets"</h2>
+                    <Snippets overview />
+                </section>
+            </div>
+        </div>
+    }
+}

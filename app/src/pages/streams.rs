@@ -1,0 +1,233 @@
+//! `/stream`: the list. What it shows lives in the URL's query, so that a view of it can be kept and sent.
+
+use afterlive_domain::StreamState;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::Form;
+use leptos_router::hooks::use_query_map;
+
+use super::skeleton;
+use crate::backend::{StreamFilter, StreamPage, StreamSort};
+use crate::format;
+use crate::live::{listen, loaded};
+use crate::query::{PAGE_SIZES, day_text, last_day_text, sort_name, stream_filter, stream_list_url};
+use crate::server_fns::streams::load_streams;
+use crate::ui::icon::Icon;
+use crate::ui::pager::Pager;
+use crate::ui::state_pill::stream_icon;
+use crate::ui::stream_table::StreamTable;
+
+#[component]
+pub fn StreamsPage() -> impl IntoView {
+    let query = use_query_map();
+    let filter = Memo::new(move |_| query.with(stream_filter));
+    view! {
+        <Title text="Streams" />
+        <div class="page-head">
+            <h1>"Streams"</h1>
+        </div>
+        {loaded(filter, load_streams, skeleton, move |page| view! { <List filter page /> })}
+    }
+}
+
+#[component]
+fn List(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoView {
+    listen(None);
+    let total = Memo::new(move |_| page.with(|page| page.total));
+    let pages = Signal::derive(move || {
+        let size = u64::from(filter.with(|filter| filter.page_size)).max(1);
+        u32::try_from(total.get().div_ceil(size)).unwrap_or(u32::MAX)
+    });
+    let is_empty = Memo::new(move |_| page.with(|page| page.rows.is_empty()));
+    view! {
+        <StateTabs filter page />
+        <Filters filter page />
+        <section class="card" aria-label="Streams">
+            {move || {
+                if is_empty.get() {
+                    view! { <NoStreams filter /> }.into_any()
+                } else {
+                    view! {
+                        <StreamTable
+                            rows=Signal::derive(move || page.with(|page| page.rows.clone()))
+                            caption="Streams of your organisation"
+                        />
+                    }
+                        .into_any()
+                }
+            }}
+            <div class="list-foot">
+                <p class="muted" role="status">
+                    {move || format::count(total.get(), "stream", "streams")}
+                </p>
+                <Pager
+                    page=Signal::derive(move || filter.with(|filter| filter.page))
+                    pages
+                    url=move |page| stream_list_url(&StreamFilter { page, ..filter.get() })
+                />
+                <PageSizes filter />
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn StateTabs(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoView {
+    let counts = Memo::new(move |_| page.with(|page| page.counts));
+    let tab = move |state: Option<StreamState>| {
+        let number = move || {
+            let counts = counts.get();
+            match state {
+                None => counts.all,
+                Some(StreamState::Live) => counts.live,
+                Some(StreamState::Created) => counts.created,
+                Some(StreamState::Ended) => counts.ended,
+                Some(StreamState::Locked) => counts.locked,
+                Some(StreamState::Deleted) => counts.deleted,
+            }
+        };
+        view! {
+            <li>
+                <a
+                    href=move || stream_list_url(&StreamFilter { state, page: 1, ..filter.get() })
+                    aria-current=move || filter.with(|filter| filter.state == state).then_some("true")
+                >
+                    {state.map(|state| stream_icon(state).draw())}
+                    {state.map_or("all", StreamState::as_str)}
+                    <span class="tab-count">{move || format::thousands(number())}</span>
+                </a>
+            </li>
+        }
+    };
+    view! {
+        <nav aria-label="State">
+            <ul class="tabs">
+                {tab(None)} {StreamState::ALL.map(|state| tab(Some(state))).into_iter().collect_view()}
+            </ul>
+        </nav>
+    }
+}
+
+#[component]
+fn Filters(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoView {
+    let tags = Memo::new(move |_| page.with(|page| page.tags.clone()));
+    let is_filtered = move || {
+        filter.with(|filter| filter.search.is_some() || filter.tag.is_some() || filter.from.is_some() || filter.to.is_some())
+    };
+    let state = move || filter.with(|filter| filter.state.map_or("", StreamState::as_str));
+    let sort_option = move |sort: StreamSort, text: &'static str| {
+        view! {
+            <option value=sort_name(sort) selected=move || filter.with(|filter| filter.sort == sort)>
+                {text}
+            </option>
+        }
+    };
+    view! {
+        <Form method="GET" action="/stream" attr:class="filters" attr:role="search">
+            <input type="hidden" name="state" value=state />
+            <input type="hidden" name="size" value=move || filter.with(|filter| filter.page_size.to_string()) />
+            <label class="grow">
+                "Search"
+                <input
+                    type="search"
+                    name="q"
+                    placeholder="Id, streamname or tag"
+                    maxlength="200"
+                    value=move || filter.with(|filter| filter.search.clone())
+                />
+            </label>
+            <label>
+                "Tag"
+                <input
+                    type="text"
+                    name="tag"
+                    list="known-tags"
+                    maxlength="200"
+                    value=move || filter.with(|filter| filter.tag.clone())
+                />
+            </label>
+            <datalist id="known-tags">
+                {move || tags.get().into_iter().map(|tag| view! { <option value=tag></option> }).collect_view()}
+            </datalist>
+            <label>
+                "Created from"
+                <input type="date" name="from" value=move || filter.with(|filter| day_text(filter.from)) />
+            </label>
+            <label>
+                "to" <input type="date" name="to" value=move || filter.with(last_day_text) />
+            </label>
+            <label>
+                "Sort"
+                <select name="sort">
+                    {sort_option(StreamSort::Created, "Newest first")}
+                    {sort_option(StreamSort::Updated, "Last updated first")}
+                    {sort_option(StreamSort::Name, "By streamname")}
+                </select>
+            </label>
+            <button class="button">{Icon::Search.draw()} "Show"</button>
+            {move || {
+                let url = stream_list_url(&StreamFilter { state: filter.get().state, page_size: 25, page: 1, ..Default::default() });
+                is_filtered()
+                    .then(|| {
+                        view! {
+                            <a class="button quiet" href=url>
+                                "Clear"
+                            </a>
+                        }
+                    })
+            }}
+        </Form>
+    }
+}
+
+#[component]
+fn PageSizes(filter: Memo<StreamFilter>) -> impl IntoView {
+    let link = move |page_size: u32| {
+        view! {
+            <a
+                href=move || stream_list_url(&StreamFilter { page_size, page: 1, ..filter.get() })
+                aria-current=move || filter.with(|filter| filter.page_size == page_size).then_some("true")
+            >
+                {page_size}
+            </a>
+        }
+    };
+    view! {
+        <nav class="page-sizes" aria-label="Streams a page">
+            {PAGE_SIZES.map(link).into_iter().collect_view()}
+            <span class="muted">"a page"</span>
+        </nav>
+    }
+}
+
+#[component]
+fn NoStreams(filter: Memo<StreamFilter>) -> impl IntoView {
+    let is_plain = move || {
+        filter.with(|filter| {
+            *filter == StreamFilter { page_size: filter.page_size, page: filter.page, sort: filter.sort, ..Default::default() }
+        })
+    };
+    move || {
+        if is_plain() {
+            view! {
+                <div class="empty">
+                    <p>"There are no streams yet. Create one to get an address that encoders can send to."</p>
+                    <p class="actions">
+                        <a class="button primary" href="/stream/create">
+                            {Icon::Plus.draw()}
+                            "Create a stream"
+                        </a>
+                    </p>
+                </div>
+            }
+            .into_any()
+        } else {
+            view! {
+                <div class="empty">
+                    <p>"No stream is like that. " <a href="/stream">"Show all streams"</a></p>
+                </div>
+            }
+            .into_any()
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Signing in and out, the set-up, and what the browser session keeps.
+#![allow(clippy::unused_async, reason = "a server function is async, also where it waits for nothing")]
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
+
+use super::Flash;
+use crate::backend::{Access, BackendError};
+
+#[server(prefix = "/ui", endpoint = "access", input = Json)]
+pub async fn load_access() -> Result<Access, BackendError> {
+    super::with_status(crate::request::backend().access().await)
+}
+
+/// The outcome of the form before, once.
+#[server(prefix = "/ui", endpoint = "take_flash", input = Json)]
+pub async fn take_flash() -> Result<Option<Flash>, BackendError> {
+    let text = crate::request::backend().take_flash().await?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+#[server(prefix = "/ui", endpoint = "sign_in")]
+pub async fn sign_in(email: String, password: String, #[server(default)] next: String) -> Result<(), BackendError> {
+    use crate::backend::SignIn;
+    use crate::query::with_query;
+    use crate::request::{backend, local_path, redirect};
+
+    let next = local_path(&next);
+    match backend().sign_in(email.trim(), &password).await {
+        Ok(SignIn::Done) => redirect(next),
+        Ok(SignIn::WrongCredentials) => redirect(&with_query("/auth", &[("error", "credentials"), ("next", next)])),
+        Ok(SignIn::TooManyAttempts { retry_after_s }) => {
+            redirect(&with_query("/auth", &[("error", "wait"), ("seconds", &retry_after_s.to_string()), ("next", next)]));
+        }
+        Err(_) => redirect(&with_query("/auth", &[("error", "server"), ("next", next)])),
+    }
+    Ok(())
+}
+
+#[server(prefix = "/ui", endpoint = "sign_out")]
+pub async fn sign_out() -> Result<(), BackendError> {
+    let outcome = crate::request::backend().sign_out().await;
+    crate::request::redirect(if outcome.is_ok() { "/auth?notice=signed-out" } else { "/auth?error=server" });
+    Ok(())
+}
+
+#[server(prefix = "/ui", endpoint = "set_up")]
+pub async fn set_up(token: String, organisation_name: String, email: String, password: String) -> Result<(), BackendError> {
+    use super::outcome::tell_flash;
+    use crate::backend::{SetUp, SetUpForm};
+    use crate::query::with_query;
+    use crate::request::{backend, redirect};
+
+    let page = with_query("/setup", &[("token", &token)]);
+    let (organisation_name, email) = (organisation_name.trim().to_owned(), email.trim().to_owned());
+    let form = SetUpForm { token, organisation_name: organisation_name.clone(), email: email.clone(), password };
+    match backend().set_up(form).await {
+        Ok(SetUp::Done) => redirect("/?notice=welcome"),
+        Ok(SetUp::WrongLink) => redirect("/setup?error=link"),
+        Ok(SetUp::BadField { field, problem }) => {
+            tell_flash(&page, Flash::SetUp { organisation_name, email, field, problem }).await?;
+        }
+        Err(error) => tell_flash(&page, Flash::Problem(error.to_string())).await?,
+    }
+    Ok(())
+}
+
+/// Without JavaScript; with it the browser sets the same cookie by itself.
+#[server(prefix = "/ui", endpoint = "theme")]
+pub async fn choose_theme(theme: String, #[server(default)] next: String) -> Result<(), BackendError> {
+    use crate::request::{Theme, local_path, redirect, set_theme};
+
+    set_theme(Theme::from_name(&theme));
+    redirect(local_path(&next));
+    Ok(())
+}

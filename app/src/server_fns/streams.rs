@@ -1,0 +1,81 @@
+//! Streams and their recordings.
+
+use afterlive_domain::StreamId;
+use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
+
+use crate::backend::{BackendError, Home, Overview, RecordingRange, StreamFilter, StreamPage};
+
+#[server(prefix = "/ui", endpoint = "home", input = Json)]
+pub async fn load_home() -> Result<Home, BackendError> {
+    super::with_status(crate::request::backend().home().await)
+}
+
+#[server(prefix = "/ui", endpoint = "streams", input = Json)]
+pub async fn load_streams(filter: StreamFilter) -> Result<StreamPage, BackendError> {
+    super::with_status(crate::request::backend().streams(filter).await)
+}
+
+#[server(prefix = "/ui", endpoint = "overview", input = Json)]
+pub async fn load_overview(stream: StreamId, recordings: RecordingRange) -> Result<Overview, BackendError> {
+    super::with_status(crate::request::backend().overview(stream, recordings).await)
+}
+
+#[server(prefix = "/ui", endpoint = "create_stream")]
+pub async fn create_stream(#[server(default)] tags: String, #[server(default)] mode: String) -> Result<(), BackendError> {
+    use super::outcome::tell_error;
+    use crate::request::{backend, redirect};
+    use afterlive_domain::{Mode, Tags};
+
+    let mode = if mode == Mode::Live.as_str() { Mode::Live } else { Mode::Rec };
+    let created = match Tags::from_comma_separated(&tags) {
+        Ok(tags) => backend().create_stream(tags, mode).await,
+        Err(error) => Err(refused(&error)),
+    };
+    match created {
+        Ok(stream) => redirect(&format!("/stream/new/{stream}")),
+        Err(error) => tell_error("/stream/create", error).await?,
+    }
+    Ok(())
+}
+
+#[server(prefix = "/ui", endpoint = "set_tags")]
+pub async fn set_tags(stream: StreamId, #[server(default)] tags: String) -> Result<(), BackendError> {
+    use afterlive_domain::Tags;
+
+    let page = format!("/stream/{stream}");
+    let outcome = match Tags::from_comma_separated(&tags) {
+        Ok(tags) => crate::request::backend().set_tags(stream, tags).await,
+        Err(error) => Err(refused(&error)),
+    };
+    super::outcome::tell_outcome(outcome, &page, &page, "tags").await
+}
+
+#[server(prefix = "/ui", endpoint = "stop_and_lock")]
+pub async fn stop_and_lock(stream: StreamId) -> Result<(), BackendError> {
+    let page = format!("/stream/{stream}");
+    let outcome = crate::request::backend().stop_and_lock(stream).await;
+    super::outcome::tell_outcome(outcome, &page, &page, "locked").await
+}
+
+#[server(prefix = "/ui", endpoint = "unlock")]
+pub async fn unlock(stream: StreamId) -> Result<(), BackendError> {
+    let page = format!("/stream/{stream}");
+    let outcome = crate::request::backend().unlock(stream).await;
+    super::outcome::tell_outcome(outcome, &page, &page, "unlocked").await
+}
+
+#[server(prefix = "/ui", endpoint = "delete_stream")]
+pub async fn delete_stream(stream: StreamId) -> Result<(), BackendError> {
+    let outcome = crate::request::backend().delete_stream(stream).await;
+    super::outcome::tell_outcome(outcome, &format!("/stream/{stream}"), "/stream", "deleted").await
+}
+
+/// What is wrong with a field, as a sentence.
+#[cfg(feature = "ssr")]
+fn refused(error: &afterlive_domain::Error) -> BackendError {
+    BackendError::Refused(match error {
+        afterlive_domain::Error::WrongType { expected, .. } => format!("Please give {expected}."),
+        other => other.to_string(),
+    })
+}

@@ -1,0 +1,292 @@
+//! The pages as people get them before any script has run: rendered by the real router over the fake backend, forms posted as a browser posts them.
+
+use std::sync::Arc;
+
+use afterlive_domain::{Role, organisation::Settings};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use axum::routing::any;
+use leptos::prelude::{LeptosOptions, provide_context};
+use leptos_axum::{LeptosRoutes, handle_server_fns_with_context, render_app_async_with_context};
+use tower::ServiceExt as _;
+
+use crate::backend::{Access, Backend as _, SharedBackend};
+use crate::fake::{CREATED, ENDED, Fake, LIVE, PASSWORD};
+use crate::shell;
+use crate::shell::routes;
+
+const PAGE_LIMIT_BYTES: usize = 4 << 20;
+
+struct Site {
+    router: Router,
+    fake: Arc<Fake>,
+}
+
+struct Page {
+    status: StatusCode,
+    location: String,
+    html: String,
+}
+
+impl Site {
+    fn new(fake: Fake) -> Self {
+        let fake = Arc::new(fake);
+        let backend = Arc::clone(&fake) as SharedBackend;
+        let provide = move || provide_context(Arc::clone(&backend));
+        let options = LeptosOptions::builder().output_name("afterlive").build();
+        let page = {
+            let options = options.clone();
+            move || shell(options.clone())
+        };
+        let server_fns = {
+            let provide = provide.clone();
+            any(move |request: Request<Body>| handle_server_fns_with_context(provide.clone(), request))
+        };
+        let router = Router::new()
+            .route("/ui/{*function}", server_fns)
+            .leptos_routes_with_context(&options, routes(), provide.clone(), page.clone())
+            .fallback(render_app_async_with_context(provide, page))
+            .with_state(options);
+        Self { router, fake }
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Page {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let location = response.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
+        let body = to_bytes(response.into_body(), PAGE_LIMIT_BYTES).await.unwrap();
+        Page { status, location, html: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    async fn get(&self, path: &str) -> Page {
+        self.answer(Request::get(path).header(header::ACCEPT, "text/html").body(Body::empty()).unwrap()).await
+    }
+
+    /// As a browser without scripts does it.
+    async fn post(&self, path: &str, form: &str) -> Page {
+        let request = Request::post(path)
+            .header(header::ACCEPT, "text/html,application/xhtml+xml")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::REFERER, "http://localhost/somewhere");
+        self.answer(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+}
+
+impl Page {
+    #[track_caller]
+    fn shows(&self, text: &str) -> &Self {
+        assert!(self.text().contains(text), "{text:?} is not in: {}", self.text());
+        self
+    }
+
+    #[track_caller]
+    fn shows_not(&self, text: &str) -> &Self {
+        assert!(!self.text().contains(text), "{text:?} is in: {}", self.text());
+        self
+    }
+
+    /// What is between the tags, and the attributes that users meet; without the data that travel for hydration.
+    fn text(&self) -> String {
+        let body = self.html.split("<body>").nth(1).unwrap_or(&self.html);
+        let mut text = String::new();
+        for (at, part) in body.split("<script").enumerate() {
+            text.push_str(if at == 0 { part } else { part.split_once("</script>").map_or("", |(_, rest)| rest) });
+        }
+        text.replace("<!>", "")
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.text().matches(text).count()
+    }
+}
+
+#[tokio::test]
+async fn every_page_answers_in_full_without_a_script() {
+    let site = Site::new(Fake::signed_in());
+    for path in [
+        "/",
+        "/stream",
+        "/stream/create",
+        "/organisation",
+        &format!("/stream/new/{LIVE}"),
+        &format!("/stream/{LIVE}"),
+        &format!("/playout/{LIVE}"),
+        &format!("/webcaster/{LIVE}"),
+    ] {
+        let page = site.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        page.shows("ada@northlight.example").shows_not("class=\"skeleton\"").shows_not("style=\"");
+        assert_eq!(page.count("<h1"), 1, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_signed_out_is_led_to_the_sign_in_and_back() {
+    let site = Site::new(Fake::signed_out());
+    for path in ["/", "/stream?state=live", "/stream/create", "/organisation", &format!("/stream/{LIVE}")] {
+        let page = site.get(path).await;
+        assert_eq!(page.status, StatusCode::FOUND, "{path}");
+        assert!(page.location.starts_with("/auth?next="), "{}", page.location);
+        page.shows_not("8sKpm").shows_not("Northlight");
+    }
+    let page = site.post("/ui/sign_in", &format!("email=ada@northlight.example&password={PASSWORD}&next=%2Fstream")).await;
+    assert_eq!((page.status, page.location.as_str()), (StatusCode::FOUND, "/stream"));
+    site.get("/stream").await.shows("8sKpm-x49nB");
+    let page = site.post("/ui/sign_out", "").await;
+    assert_eq!((page.status, page.location.as_str()), (StatusCode::FOUND, "/auth?notice=signed-out"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_an_answer_and_a_foreign_way_back_is_none() {
+    let site = Site::new(Fake::signed_out());
+    let page = site.post("/ui/sign_in", "email=a@b.example&password=wrong&next=%2F%2Fevil.example").await;
+    assert_eq!((page.status, page.location.as_str()), (StatusCode::FOUND, "/auth?error=credentials&next=%2F"));
+    site.get(&page.location).await.shows("do not belong together").shows("name=\"password\"");
+    let page = site.post("/ui/sign_in", "email=a@b.example&password=too+often").await;
+    site.get(&page.location).await.shows("wait 30 seconds");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404() {
+    let site = Site::new(Fake::signed_in());
+    for path in ["/nothing", "/stream/not-an-id", "/stream/00000000-0000-0000-0000-00000000ffff", "/vod"] {
+        let page = site.get(path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        page.shows("There is nothing here");
+    }
+}
+
+#[tokio::test]
+async fn the_overview_has_all_that_is_copied_and_the_recordings_newest_first() {
+    let site = Site::new(Fake::signed_in());
+    for path in ["stream", "playout", "webcaster"] {
+        let page = site.get(&format!("/{path}/{LIVE}")).await;
+        page.shows("rtmp://localhost:1935/rec").shows("live + recording").shows("rtmp://localhost:1935/live").shows("live only");
+        page.shows("8sKpm-x49nB").shows(&LIVE.to_string()).shows("VOD Playout URLs").shows("24 recordings").shows("Show all 24");
+        page.shows("H.264 · 1280 × 720 · 29.97 fps").shows("2.0 s").shows("Bitrate over the last minutes");
+        assert_eq!(page.count("<tbody class=\"recording "), 10, "{path}");
+        let text = page.text();
+        let (growing, newest) = (text.find("8sKpm-x49nB-24.mp4"), text.find("Details of 8sKpm-x49nB-23.mp4"));
+        assert!(growing.is_some() && growing < newest, "the recording in progress stands on top");
+        page.shows("preload=\"none\"").shows("1280 × 720").shows("?download");
+    }
+    let all = site.get(&format!("/stream/{LIVE}?recordings=all")).await;
+    assert_eq!(all.count("<tbody class=\"recording "), 24);
+    let last = site.get(&format!("/stream/{LIVE}?page=3")).await;
+    assert_eq!(last.count("<tbody class=\"recording "), 4);
+}
+
+#[tokio::test]
+async fn states_and_their_reasons_are_words() {
+    let page = Site::new(Fake::signed_in()).get(&format!("/stream/{ENDED}")).await;
+    page.shows("incomplete").shows("The disk was full").shows("failed").shows("The encoder sent no picture").shows("1:00:40");
+}
+
+#[tokio::test]
+async fn a_stream_without_recordings_says_how_to_record_and_whether_it_can() {
+    let page = Site::new(Fake::signed_in()).get(&format!("/stream/{CREATED}")).await;
+    page.shows("Nothing is recorded yet").shows("rtmp://localhost:1935/rec");
+    let off = Settings { recording_enabled: false, vod_public: false };
+    let page = Site::new(Fake::signed_in().with_settings(off)).get(&format!("/stream/{CREATED}")).await;
+    page.shows("Recording is off for your organisation").shows_not("live + recording");
+}
+
+#[tokio::test]
+async fn viewers_from_outside_see_recordings_and_nothing_to_operate() {
+    let public = Settings { recording_enabled: true, vod_public: true };
+    let page = Site::new(Fake::signed_out().with_settings(public)).get(&format!("/playout/{LIVE}")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    page.shows("<video").shows("8sKpm-x49nB-23.mp4");
+    page.shows_not("/rec").shows_not("Ingest").shows_not("Edit tags").shows_not("To the stream").shows_not("New stream");
+}
+
+#[tokio::test]
+async fn an_embedded_player_has_nothing_around_it() {
+    let page = Site::new(Fake::signed_in()).get(&format!("/playout/{LIVE}?embed=1")).await;
+    page.shows("<video").shows_not("VOD Playout URLs").shows_not("<header");
+}
+
+#[tokio::test]
+async fn each_role_sees_what_it_may_do() {
+    let page = Site::new(Fake::signed_in_as(Role::ReadOnly)).get(&format!("/stream/{LIVE}")).await;
+    page.shows_not("Delete").shows_not("Stop &amp; Lock").shows_not("Edit tags").shows_not("New stream");
+    let site = Site::new(Fake::signed_in_as(Role::User));
+    site.get(&format!("/stream/{LIVE}")).await.shows("Edit tags").shows_not("Stop &amp; Lock");
+    site.get("/organisation").await.shows_not("Make a key").shows_not("VOD public");
+    assert_eq!(Site::new(Fake::signed_in_as(Role::ReadOnly)).get("/stream/create").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn forms_work_as_plain_posts() {
+    let site = Site::new(Fake::signed_in());
+    let page = site.post("/ui/create_stream", "tags=title%3AChoir%2C+hall-1&mode=rec").await;
+    assert_eq!(page.status, StatusCode::FOUND);
+    assert!(page.location.starts_with("/stream/new/"), "{}", page.location);
+    site.get(&page.location).await.shows("Go live in three steps").shows("OBS Studio").shows("ffmpeg -re");
+
+    let page = site.post("/ui/set_tags", &format!("stream={LIVE}&tags=one%2C+two")).await;
+    assert_eq!(page.location, format!("/stream/{LIVE}?notice=tags"));
+    site.get(&page.location).await.shows("Tags saved.").shows("one, two");
+
+    let page = site.post("/ui/stop_and_lock", &format!("stream={LIVE}")).await;
+    site.get(&page.location).await.shows("Stopped and locked").shows("Unlock");
+    let page = site.post("/ui/delete_stream", &format!("stream={LIVE}")).await;
+    assert_eq!(page.location, "/stream?notice=deleted");
+}
+
+#[tokio::test]
+async fn what_a_form_refuses_is_said_on_the_page_it_leads_back_to_and_once() {
+    let site = Site::new(Fake::signed_in());
+    let page = site.post("/ui/set_tags", &format!("stream={LIVE}&tags={}", "x".repeat(300))).await;
+    assert_eq!((page.status, page.location.as_str()), (StatusCode::FOUND, format!("/stream/{LIVE}?notice=flash").as_str()));
+    site.get(&page.location).await.shows("Please give tags of at most 200 characters.");
+    site.get(&page.location).await.shows_not("Please give tags");
+}
+
+#[tokio::test]
+async fn a_new_key_is_shown_once_and_stands_in_no_url() {
+    let site = Site::new(Fake::signed_in());
+    let page = site.post("/ui/create_api_key", "label=Website+2&role=nanoReadOnly").await;
+    assert_eq!(page.location, "/organisation?notice=flash");
+    site.get(&page.location).await.shows("al_9ZtFakeKeyThatOpensNothing").shows("Website 2");
+    site.get(&page.location).await.shows_not("al_9ZtFakeKeyThatOpensNothing").shows("Website 2");
+}
+
+#[tokio::test]
+async fn switches_left_out_of_a_form_are_off() {
+    let site = Site::new(Fake::signed_in());
+    site.post("/ui/save_organisation", "name=Southlight&vod_public=on").await;
+    let page = site.fake.organisation().await.unwrap();
+    assert_eq!((page.name.as_str(), page.settings), ("Southlight", Settings { recording_enabled: false, vod_public: true }));
+}
+
+#[tokio::test]
+async fn the_list_keeps_its_filter_in_the_url() {
+    let site = Site::new(Fake::signed_in());
+    let page = site.get("/stream?tag=archive&sort=name&page=2").await;
+    page.shows("35 streams").shows("Page 2 of 2").shows("value=\"archive\"").shows("/stream?tag=archive&amp;sort=name");
+    assert_eq!(page.count("data-label=\"Streamname\""), 10);
+    site.get("/stream?q=nothing-like-it").await.shows("No stream is like that.");
+}
+
+#[tokio::test]
+async fn the_set_up_keeps_what_was_typed_and_says_what_to_mend() {
+    let site = Site::new(Fake::new(Access::NotSetUp));
+    site.get("/auth").await.shows("one-time set-up link");
+    let page = site.post("/ui/set_up", "token=token&organisation_name=Northlight&email=ada%40n.example&password=short").await;
+    site.get(&page.location).await.shows("value=\"Northlight\"").shows("value=\"ada@n.example\"").shows("at least 10 characters");
+    let page = site.post("/ui/set_up", "token=old&organisation_name=N&email=ada%40n.example&password=long+enough+for+us").await;
+    site.get(&page.location).await.shows("not the one that the server printed");
+    let page = site.post("/ui/set_up", "token=token&organisation_name=N&email=ada%40n.example&password=long+enough+for+us").await;
+    assert_eq!(page.location, "/?notice=welcome");
+}
+
+#[tokio::test]
+async fn the_chosen_colours_come_with_the_page() {
+    let site = Site::new(Fake::signed_in());
+    let request = Request::get("/").header(header::COOKIE, "session=x; theme=dark").body(Body::empty()).unwrap();
+    assert!(site.answer(request).await.html.contains("data-theme=\"dark\""));
+    let page = site.post("/ui/theme", "theme=light&next=%2Fstream").await;
+    assert_eq!(page.location, "/stream");
+}

@@ -1,0 +1,30 @@
+//! Destructive acts ask once. A native disclosure: it needs no script, and nothing happens before its second button.
+
+use leptos::prelude::*;
+
+/// A button that opens a question; `children` is the form whose button does it.
+#[component]
+pub fn Confirm(
+    /// What the first button says, such as "Delete".
+    #[prop(into)]
+    label: String,
+    /// For screen readers, where the label alone would be ambiguous.
+    #[prop(optional, into)]
+    about: Option<String>,
+    /// Names what is lost.
+    #[prop(into)]
+    question: Signal<String>,
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <details class="confirm" name="confirm">
+            <summary class="button danger" aria-label=about>
+                {label}
+            </summary>
+            <div class="confirm-box">
+                <p>{move || question.get()}</p>
+                {children()}
+            </div>
+        </details>
+    }
+}

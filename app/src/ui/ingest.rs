@@ -1,0 +1,67 @@
+//! Where an encoder sends to.
+
+use afterlive_domain::Mode;
+use leptos::prelude::*;
+
+use super::copy::CopyRow;
+use super::icon::Icon;
+use crate::backend::IngestUrls;
+
+/// The URL and what a publish to it becomes, the default first.
+#[must_use]
+pub fn servers(ingest: &IngestUrls) -> [(Mode, String); 2] {
+    let rec = (Mode::Rec, ingest.rec_url.clone());
+    let live = (Mode::Live, ingest.live_url.clone());
+    match ingest.default_mode {
+        Mode::Rec => [rec, live],
+        Mode::Live => [live, rec],
+    }
+}
+
+/// Server and stream key in one, as ffmpeg takes it.
+#[must_use]
+pub fn full_url(ingest: &IngestUrls, mode: Mode) -> String {
+    let server = if mode == Mode::Rec { &ingest.rec_url } else { &ingest.live_url };
+    format!("{server}/{}", ingest.stream_key)
+}
+
+fn label(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Rec => "live + recording",
+        Mode::Live => "live only",
+    }
+}
+
+#[component]
+pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView {
+    let rows = servers(&ingest).map(|(mode, url)| {
+        let note = if recording_enabled { label(mode) } else { "live only" };
+        view! { <CopyRow label="RTMP server" value=url note /> }
+    });
+    let whole = servers(&ingest).map(|(mode, _)| {
+        view! { <CopyRow label="In one URL" value=full_url(&ingest, mode) note=if recording_enabled { label(mode) } else { "live only" } /> }
+    });
+    view! {
+        <div class="ingest-rows">
+            {(!recording_enabled).then(|| view! { <RecordingOff /> })} {rows.into_iter().collect_view()}
+            <CopyRow label="Stream key" value=ingest.stream_key.clone() />
+            <details class="more">
+                <summary>"In one URL, for ffmpeg and hardware encoders"</summary>
+                {whole.into_iter().collect_view()}
+            </details>
+        </div>
+    }
+}
+
+#[component]
+fn RecordingOff() -> impl IntoView {
+    view! {
+        <p class="notice warn">
+            {Icon::Info.draw()}
+            <span>
+                "Recording is off for your organisation: both URLs are live only. An administrator can "
+                <a href="/organisation">"switch it on"</a> "."
+            </span>
+        </p>
+    }
+}

@@ -1,0 +1,97 @@
+//! What arrives from the encoder right now.
+
+use leptos::prelude::*;
+
+use super::icon::Icon;
+use super::sparkline::Sparkline;
+use super::when::Since;
+use crate::backend::{LiveAudio, LiveFacts, LiveVideo};
+use crate::format;
+
+/// Seconds that the bitrate's chart is wide.
+const CHART_S: usize = 300;
+
+fn video_text(video: &LiveVideo) -> String {
+    format!("{} · {} × {} · {} fps", format::codec(&video.codec), video.width, video.height, format::fps(video.fps))
+}
+
+fn audio_text(audio: &LiveAudio) -> String {
+    let channels = match audio.channels {
+        1 => "mono".to_owned(),
+        2 => "stereo".to_owned(),
+        more => format!("{more} channels"),
+    };
+    format!("{} · {} Hz · {channels}", format::codec(&audio.codec), format::thousands(audio.sample_rate_hz.into()))
+}
+
+fn chart_text(facts: &LiveFacts) -> String {
+    let history = &facts.bitrate_history_bps;
+    let (least, most) = (history.iter().min().copied().unwrap_or(0), history.iter().max().copied().unwrap_or(0));
+    format!(
+        "Bitrate over the last minutes: now {}, between {} and {}",
+        format::bitrate(facts.bitrate_bps),
+        format::bitrate(least),
+        format::bitrate(most)
+    )
+}
+
+fn unplayable(facts: &LiveFacts) -> Option<String> {
+    let video = facts.video.as_ref().map(|video| &video.codec);
+    let audio = facts.audio.as_ref().map(|audio| &audio.codec);
+    let codec = video.into_iter().chain(audio).find(|codec| !format::browsers_play(codec))?;
+    Some(format!("Not every browser plays {}. Send H.264 and AAC to reach everyone.", format::codec(codec)))
+}
+
+/// `facts` is only asked for its content while the stream is live.
+#[component]
+pub fn LiveFactsCard(#[prop(into)] facts: Signal<LiveFacts>) -> impl IntoView {
+    let text = move |of: fn(&LiveFacts) -> String| move || facts.with(of);
+    let recorded = move || facts.with(|facts| facts.mode == afterlive_domain::Mode::Rec);
+    view! {
+        <section class="card live-facts" aria-labelledby="live-facts">
+            <div class="live-head">
+                <h2 id="live-facts">
+                    <span class="beat" aria-hidden="true"></span>
+                    "Live now"
+                </h2>
+                <p class="live-clock">
+                    <Since at=Signal::derive(move || facts.with(|facts| facts.since)) />
+                </p>
+                <p class="muted">
+                    {move || if recorded() { "live + recording" } else { "live only" }} " over "
+                    {text(|facts| facts.protocol.to_uppercase())}
+                </p>
+            </div>
+            <figure class="bitrate">
+                <figcaption>
+                    "Bitrate " <strong>{text(|facts| format::bitrate(facts.bitrate_bps))}</strong>
+                </figcaption>
+                <Sparkline
+                    values=Signal::derive(move || facts.with(|facts| facts.bitrate_history_bps.clone()))
+                    slots=CHART_S
+                    description=Signal::derive(text(chart_text))
+                />
+            </figure>
+            <dl class="facts wide">
+                <dt>"Video"</dt>
+                <dd>{text(|facts| facts.video.as_ref().map_or_else(|| "none".into(), video_text))}</dd>
+                <dt>"Audio"</dt>
+                <dd>{text(|facts| facts.audio.as_ref().map_or_else(|| "none".into(), audio_text))}</dd>
+                <dt>"Keyframe interval"</dt>
+                <dd>
+                    {text(|facts| {
+                        let interval = facts.video.as_ref().and_then(|video| video.keyframe_interval_ms);
+                        interval.map_or_else(|| "not yet known".into(), format::seconds)
+                    })}
+                </dd>
+                <dt>"Received"</dt>
+                <dd>{text(|facts| format::megabytes(facts.bytes_in))}</dd>
+            </dl>
+            {move || {
+                facts
+                    .with(unplayable)
+                    .map(|warning| view! { <p class="notice warn">{Icon::Incomplete.draw()} {warning}</p> })
+            }}
+        </section>
+    }
+}

@@ -1,0 +1,96 @@
+//! What came of the last form, on top of the page it led to: a short code in the URL, or a flash where it is long or secret.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::copy::CopyRow;
+use super::icon::Icon;
+use crate::live::News;
+use crate::server_fns::{Flash, access::take_flash};
+
+fn sentence(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "saved" => "Saved.",
+        "tags" => "Tags saved.",
+        "locked" => "Stopped and locked. Encoders are refused until it is unlocked.",
+        "unlocked" => "Unlocked. Encoders are welcome again.",
+        "deleted" => "The stream is deleted.",
+        "revoked" => "The key is revoked. Programs that use it are refused from now on.",
+        "signed-out" => "You are signed out.",
+        "welcome" => "All set. Create a stream, and go live.",
+        _ => return None,
+    })
+}
+
+/// The flash of the form before, taken once for all who show a part of it.
+#[derive(Clone, Copy)]
+pub struct LastFlash(pub Resource<Option<Flash>>);
+
+impl LastFlash {
+    /// Asks again after each form, as a second attempt can lead to the same URL; never because of an event, which would take the notice away.
+    pub fn provide() {
+        let query = use_query_map();
+        let news = News::of_app();
+        let is_flash = Memo::new(move |_| query.with(|query| query.get("notice").as_deref() == Some("flash")));
+        provide_context(Self(Resource::new(
+            move || (is_flash.get(), news.answered()),
+            |(is_flash, _)| async move { if is_flash { take_flash().await.ok().flatten() } else { None } },
+        )));
+    }
+}
+
+#[component]
+pub fn Notice() -> impl IntoView {
+    let query = use_query_map();
+    let code = Memo::new(move |_| query.with(|query| query.get("notice").unwrap_or_default()));
+    let LastFlash(flash) = expect_context();
+    view! {
+        <div class="notices">
+            {move || sentence(&code.get()).map(|text| view! { <Done text /> })}
+            <Transition>{move || Suspend::new(async move { flash.await.and_then(show) })}</Transition>
+        </div>
+    }
+}
+
+#[component]
+fn Done(text: &'static str) -> impl IntoView {
+    view! {
+        <p class="notice done" role="status">
+            {Icon::Ready.draw()}
+            {text}
+        </p>
+    }
+}
+
+fn show(flash: Flash) -> Option<AnyView> {
+    match flash {
+        Flash::Problem(problem) => Some(view! { <Failure problem /> }.into_any()),
+        Flash::NewKey { label, key } => Some(view! { <NewKey label key /> }.into_any()),
+        // The form shows it beside the field.
+        Flash::SetUp { .. } => None,
+    }
+}
+
+/// Something that the reader must mend.
+#[component]
+pub fn Failure(#[prop(into)] problem: String) -> impl IntoView {
+    view! {
+        <p class="notice failed" role="alert">
+            {Icon::Failed.draw()}
+            {problem}
+        </p>
+    }
+}
+
+#[component]
+fn NewKey(label: String, key: String) -> impl IntoView {
+    view! {
+        <section class="notice key" role="status" aria-label="New API key">
+            <p>
+                {Icon::Key.draw()} "The key “" {label} "” is made. Copy it now: "
+                <strong>"it is shown this once"</strong> ", and only a fingerprint of it is stored."
+            </p>
+            <CopyRow label="API key" value=key />
+        </section>
+    }
+}

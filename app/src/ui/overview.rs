@@ -1,0 +1,111 @@
+//! The overview that `/stream/ID`, `/playout/ID` and `/webcaster/ID` share, and how those pages load it.
+
+use afterlive_domain::StreamId;
+use leptos::prelude::*;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+use super::facts::StreamFacts;
+use super::ingest::IngestRows;
+use super::live_facts::LiveFactsCard;
+use super::playout::PlayoutRows;
+use super::recordings::Recordings;
+use crate::backend::{Answer, BackendError, Overview, RecordingRange};
+use crate::live::{follow_growth, listen};
+use crate::query::recording_range;
+use crate::server_fns::streams::load_overview;
+
+/// Which stream, and which of its recordings. `None`: the path names no stream.
+pub type Wanted = (Option<StreamId>, RecordingRange);
+
+/// What the page's URL asks for.
+#[must_use]
+pub fn wanted() -> Signal<Wanted> {
+    let params = use_params_map();
+    let query = use_query_map();
+    Memo::new(move |_| {
+        let stream = params.with(|params| params.get("id").and_then(|id| id.parse().ok()));
+        (stream, query.with(recording_range))
+    })
+    .into()
+}
+
+pub async fn load((stream, recordings): Wanted) -> Answer<Overview> {
+    match stream {
+        Some(stream) => load_overview(stream, recordings).await,
+        None => Err(BackendError::NotFound),
+    }
+}
+
+/// Keeps a page that shows `overview` fresh.
+pub fn watch(overview: Signal<Overview>) {
+    listen(Some(overview.with_untracked(|overview| overview.stream.id)));
+    follow_growth(Memo::new(move |_| overview.with(|overview| overview.live.is_some())).into());
+}
+
+/// What the stream is called by people: its `title:` tag, if it has one.
+#[must_use]
+pub fn title(overview: &Overview) -> Option<String> {
+    let tags = overview.stream.tags.as_slice();
+    tags.iter().find_map(|tag| tag.strip_prefix("title:")).map(|title| title.trim().to_owned())
+}
+
+/// All of it. Recordings take the broad column, what is copied into encoders and pages the narrow one.
+#[component]
+pub fn OverviewCards(
+    overview: Signal<Overview>,
+    /// Stands on top of the broad column.
+    #[prop(optional)]
+    lead: Option<AnyView>,
+) -> impl IntoView {
+    let live = Memo::new(move |_| overview.with(|overview| overview.live.clone()));
+    let is_live = Memo::new(move |_| live.with(Option::is_some));
+    view! {
+        <div class="overview">
+            <div class="overview-main">
+                {lead}
+                {move || {
+                    is_live
+                        .get()
+                        .then(|| live.get_untracked())
+                        .flatten()
+                        .map(|first| {
+                            view! { <LiveFactsCard facts=Signal::derive(move || live.get().unwrap_or_else(|| first.clone())) /> }
+                        })
+                }} <Recordings overview />
+            </div>
+            <div class="overview-side">
+                <IngestCard overview /> <PlayoutCard overview /> <StreamFacts overview />
+            </div>
+        </div>
+    }
+}
+
+/// Absent for viewers from outside.
+#[component]
+pub fn IngestCard(overview: Signal<Overview>) -> impl IntoView {
+    let ingest =
+        Memo::new(move |_| overview.with(|overview| overview.ingest.clone().map(|ingest| (ingest, overview.recording_enabled))));
+    move || {
+        ingest.get().map(|(ingest, recording_enabled)| {
+            view! {
+                <section class="card" aria-labelledby="ingest-title">
+                    <h2 id="ingest-title">"Ingest"</h2>
+                    <IngestRows ingest recording_enabled />
+                </section>
+            }
+        })
+    }
+}
+
+#[component]
+pub fn PlayoutCard(overview: Signal<Overview>) -> impl IntoView {
+    view! {
+        <section class="card" aria-labelledby="playout-title">
+            <h2 id="playout-title">"Playout"</h2>
+            <PlayoutRows
+                playout=Signal::derive(move || overview.with(|overview| overview.playout.clone()))
+                is_public=Signal::derive(move || overview.with(|overview| overview.vod_public))
+            />
+        </section>
+    }
+}

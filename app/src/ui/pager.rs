@@ -1,0 +1,34 @@
+//! Page after page of a long list.
+
+use leptos::prelude::*;
+
+use super::icon::Icon;
+
+/// Links to the pages before and after; nothing where there is one page. `url` gives a page's address.
+#[component]
+pub fn Pager(
+    #[prop(into)] page: Signal<u32>,
+    #[prop(into)] pages: Signal<u32>,
+    url: impl Fn(u32) -> String + Send + 'static,
+) -> impl IntoView {
+    move || {
+        let (page, pages) = (page.get(), pages.get());
+        (pages > 1 || page > 1).then(|| {
+            let link = |to: u32, rel: &'static str, text: &'static str, icon: Icon| {
+                view! {
+                    <a class="button quiet" rel=rel href=url(to)>
+                        {icon.draw()}
+                        {text}
+                    </a>
+                }
+            };
+            view! {
+                <nav class="pager" aria-label="Pages">
+                    {(page > 1).then(|| link(page - 1, "prev", "Previous", Icon::Previous))}
+                    <span class="muted">{format!("Page {page} of {pages}")}</span>
+                    {(page < pages).then(|| link(page + 1, "next", "Next", Icon::Next))}
+                </nav>
+            }
+        })
+    }
+}

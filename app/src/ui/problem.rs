@@ -1,0 +1,69 @@
+//! A page that could not be: why, and what to do. Also the guard: who is not signed in sees the way to sign in, and nothing else.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::{components::Redirect, hooks::use_location};
+
+use crate::backend::BackendError;
+use crate::query::with_query;
+use crate::request;
+
+#[component]
+pub fn Problem(error: BackendError) -> impl IntoView {
+    request::set_status(error.status());
+    match error {
+        BackendError::SignedOut => view! { <ToSignIn /> }.into_any(),
+        BackendError::NotFound => view! { <NotFound /> }.into_any(),
+        BackendError::Denied => {
+            let text = "Ask an administrator of your organisation, who may do this or can give you the role for it.";
+            page("403", "Your role does not allow this", text.into())
+        }
+        BackendError::Refused(reason) => page("409", "That is not possible", reason),
+        BackendError::Internal { .. } => page("500", "Something went wrong here", error.to_string()),
+        BackendError::Unreachable => page("503", "The server does not answer", error.to_string()),
+    }
+}
+
+/// Nothing stands under this address.
+#[component]
+pub fn NotFound() -> impl IntoView {
+    request::set_status(404);
+    let text = "Perhaps the address was cut when it was copied, or the stream belongs to another organisation.";
+    page("404", "There is nothing here", text.into())
+}
+
+fn page(code: &'static str, title: &'static str, text: String) -> AnyView {
+    view! {
+        <Title text=title />
+        <section class="problem">
+            <p class="problem-code">{code}</p>
+            <h1>{title}</h1>
+            <p>{text}</p>
+            <p class="actions">
+                <a class="button" href="/stream">
+                    "All streams"
+                </a>
+                <a class="button quiet" href="/">
+                    "Start page"
+                </a>
+            </p>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn ToSignIn() -> impl IntoView {
+    let location = use_location();
+    let here = format!("{}{}", location.pathname.get_untracked(), location.query.get_untracked().to_query_string());
+    let path = with_query("/auth", &[("next", &here)]);
+    view! {
+        <Redirect path=path.clone() />
+        <section class="problem">
+            <h1>"Please sign in"</h1>
+            <p>
+                <a href=path>"To the sign-in page"</a>
+            </p>
+        </section>
+    }
+}

@@ -1,0 +1,145 @@
+//! One recording in the table, and the player it opens to.
+
+use afterlive_domain::AssetState;
+use leptos::prelude::*;
+use leptos::web_sys::Element;
+
+use super::copy::{CopyButton, CopyRow};
+use super::icon::Icon;
+use super::player::{Playable, Player};
+use super::snippets;
+use super::state_pill::AssetPill;
+use super::when::When;
+use crate::backend::RecordingRow;
+use crate::format;
+
+/// Two rows in a body of their own: the facts, and below them what the disclosure in the first cell opens. The opening is CSS (`:has`), so that a
+/// table stays a table and yet opens without a script.
+#[component]
+pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
+    let text = move |of: fn(&RecordingRow) -> String| move || row.with(of);
+    let is_open = RwSignal::new(false);
+    let panel_id = row.with_untracked(|row| format!("recording-{}", row.id));
+    let poster = Memo::new(move |_| row.with(|row| row.poster_url.clone()));
+    let state = Memo::new(move |_| row.with(|row| row.state));
+    let toggle = move |event: leptos::ev::Event| is_open.set(event_target::<Element>(&event).has_attribute("open"));
+    view! {
+        <tbody class=move || format!("recording {}", state.get().as_str())>
+            <tr>
+                <td class="opener">
+                    <details on:toggle=toggle>
+                        <summary aria-controls=panel_id.clone() aria-label=text(|row| format!("Details of {}", row.file_name))>
+                            {move || thumbnail(poster.get(), state.get())}
+                        </summary>
+                    </details>
+                </td>
+                <td data-label="Session date (UTC)">
+                    <When at=Signal::derive(move || row.with(|row| row.created_at)) />
+                </td>
+                <td class="file" data-label="Recording">
+                    {move || file_name(state.get(), &row.read())}
+                    <CopyButton value=Signal::derive(text(|row| row.url.clone())) what=Signal::derive(text(|row| format!("the URL of {}", row.file_name))) />
+                </td>
+                <td class="number" data-label="Duration">
+                    {text(|row| format::duration(row.duration_ms))}
+                </td>
+                <td class="number" data-label="Size">
+                    {text(|row| format::megabytes(row.size_bytes))}
+                </td>
+                <td data-label="Region">
+                    <abbr title=text(|row| row.region.title().to_owned())>{text(|row| row.region.to_string())}</abbr>
+                </td>
+                <td data-label="State">
+                    <AssetPill state />
+                </td>
+            </tr>
+            <tr class="panel" id=panel_id>
+                <td colspan="7">
+                    <Panel row is_open />
+                </td>
+            </tr>
+        </tbody>
+    }
+}
+
+fn thumbnail(poster: Option<String>, state: AssetState) -> AnyView {
+    let face = if state.is_playable() { Icon::Play } else { Icon::Info };
+    let picture = poster.map(|poster| view! { <img src=poster alt="" loading="lazy" width="64" height="36" /> });
+    view! { <span class="thumbnail">{picture} {face.draw()}</span> }.into_any()
+}
+
+/// A link once there is a file.
+fn file_name(state: AssetState, row: &RecordingRow) -> AnyView {
+    let name = row.file_name.clone();
+    if state.is_playable() {
+        view! {
+            <a href=row.url.clone() rel="external">
+                {name}
+            </a>
+        }
+        .into_any()
+    } else {
+        view! { <span>{name}</span> }.into_any()
+    }
+}
+
+fn media_text(row: &RecordingRow) -> String {
+    let codec = |name: &Option<String>| name.as_deref().map(format::codec);
+    let size = row.width.zip(row.height).map(|(width, height)| format!("{width} × {height}"));
+    let fps = row.fps.map(|fps| format!("{} fps", format::fps(fps)));
+    let parts: Vec<String> = [codec(&row.video_codec), size, fps, codec(&row.audio_codec)].into_iter().flatten().collect();
+    parts.join(" · ")
+}
+
+#[component]
+fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
+    let playable = Memo::new(move |_| {
+        row.with(|row| {
+            row.state.is_playable().then(|| Playable {
+                url: row.url.clone(),
+                poster_url: row.poster_url.clone(),
+                name: row.file_name.clone(),
+            })
+        })
+    });
+    let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
+    let url = Signal::derive(move || row.with(|row| row.url.clone()));
+    let media = Memo::new(move |_| row.with(media_text));
+    let body = move || match playable.get() {
+        Some(playable) => view! {
+            <Player playable wanted=is_open />
+            <div class="panel-facts">
+                <CopyRow label="URL" value=url />
+                <CopyRow label="Embed code" value=Signal::derive(move || row.with(snippets::recording_html)) />
+                <p class="actions">
+                    <a class="button quiet" href=move || format!("{}?download", url.get()) download rel="external">
+                        {Icon::Download.draw()}
+                        "Download MP4"
+                    </a>
+                    <span class="muted">{move || media.get()}</span>
+                </p>
+            </div>
+        }
+        .into_any(),
+        None => view! {
+            <div class="panel-facts">
+                <p>{move || row.with(|row| waiting(row.state))}</p>
+                <CopyRow label="URL" value=url />
+            </div>
+        }
+        .into_any(),
+    };
+    view! {
+        <div class="panel-body">
+            {body} {move || reason.get().map(|reason| view! { <p class="notice warn">{Icon::Incomplete.draw()} {reason}</p> })}
+        </div>
+    }
+}
+
+fn waiting(state: AssetState) -> &'static str {
+    match state {
+        AssetState::Recording => "It is being recorded. The moment the encoder stops, it plays here and stands under this URL:",
+        AssetState::Deleted => "It is deleted. Its URL will never be given to another recording:",
+        AssetState::Ready | AssetState::Incomplete | AssetState::Failed => "There is nothing to play under this URL:",
+    }
+}

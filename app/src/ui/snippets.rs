@@ -1,0 +1,111 @@
+//! Code to copy into other people's pages and programs.
+
+use leptos::prelude::*;
+
+use super::copy::CopyBlock;
+use crate::backend::{Overview, RecordingRow};
+use crate::format::attribute;
+
+/// The playout page without what stands around its player.
+#[must_use]
+pub fn embed_url(page: &str) -> String {
+    format!("{page}?embed=1")
+}
+
+/// The HTML that plays one recording in any page.
+#[must_use]
+pub fn video_html(url: &str, poster: Option<&str>) -> String {
+    let poster = poster.map(|poster| format!(" poster=\"{}\"", attribute(poster))).unwrap_or_default();
+    format!("<video controls preload=\"metadata\" width=\"640\"{poster} src=\"{}\"></video>", attribute(url))
+}
+
+#[must_use]
+pub fn recording_html(recording: &RecordingRow) -> String {
+    video_html(&recording.url, recording.poster_url.as_deref())
+}
+
+#[must_use]
+pub fn iframe_html(page: &str) -> String {
+    format!(
+        "<iframe src=\"{}\" width=\"640\" height=\"360\" allow=\"autoplay; fullscreen\" allowfullscreen title=\"Player\"></iframe>",
+        attribute(&embed_url(page))
+    )
+}
+
+/// A test picture with a tone.
+#[must_use]
+pub fn ffmpeg_test(url: &str) -> String {
+    format!(
+        "ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 \\\n  \
+         -c:v libx264 -preset veryfast -pix_fmt yuv420p -b:v 2500k -g 60 \\\n  \
+         -c:a aac -b:a 128k -ac 2 -f flv '{url}'"
+    )
+}
+
+/// A file, as it is.
+#[must_use]
+pub fn ffmpeg_file(url: &str) -> String {
+    format!("ffmpeg -re -i input.mp4 -c copy -f flv '{url}'")
+}
+
+/// `page` is the playout page, which shares its origin with the API.
+#[must_use]
+pub fn curl(page: &str, stream: &str) -> String {
+    let origin = page.split("/playout/").next().unwrap_or_default();
+    format!(
+        "curl --request GET \\\n  --url '{origin}/stream/{stream}?asset_limit=10' \\\n  \
+         --header 'X-BINTU-APIKEY: REPLACE_WITH_YOUR_API_KEY'"
+    )
+}
+
+/// All of them, for one stream.
+#[component]
+pub fn Snippets(overview: Signal<Overview>) -> impl IntoView {
+    let text = move |of: fn(&Overview) -> String| Signal::derive(move || overview.with(of));
+    let push = Memo::new(move |_| {
+        overview.with(|overview| overview.ingest.as_ref().map(|ingest| super::ingest::full_url(ingest, overview.default_mode)))
+    });
+    let newest = Memo::new(move |_| {
+        overview.with(|overview| overview.recordings.rows.iter().find(|row| row.state.is_playable()).map(recording_html))
+    });
+    view! {
+        <div class="snippets">
+            {move || {
+                push.get()
+                    .map(|url| {
+                        view! {
+                            <CopyBlock label="Send a test picture with ffmpeg" value=ffmpeg_test(&url) />
+                            <CopyBlock label="Send a file with ffmpeg" value=ffmpeg_file(&url) />
+                        }
+                    })
+            }} <CopyBlock label="The playout page in an iframe" value=text(|overview| iframe_html(&overview.playout.page)) />
+            {move || {
+                newest.get().map(|html| view! { <CopyBlock label="The newest recording as HTML video" value=html /> })
+            }}
+            <CopyBlock
+                label="The stream and its recordings from the REST API"
+                value=text(|overview| curl(&overview.playout.page, &overview.stream.id.to_string()))
+            />
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snippets_escape_what_stands_in_attributes() {
+        let html = video_html("http://localhost/a.mp4?x=1&y=\"2\"", None);
+        assert_eq!(
+            html,
+            "<video controls preload=\"metadata\" width=\"640\" src=\"http://localhost/a.mp4?x=1&amp;y=&quot;2&quot;\"></video>"
+        );
+    }
+
+    #[test]
+    fn curl_asks_the_origin_of_the_playout_page() {
+        let line = curl("http://localhost:3000/playout/5f86a12f", "5f86a12f");
+        assert!(line.contains("'http://localhost:3000/stream/5f86a12f?asset_limit=10'"), "{line}");
+    }
+}

@@ -1,0 +1,65 @@
+//! Streams in a table: of the list, and of the start page.
+
+use leptos::prelude::*;
+
+use super::copy::CopyButton;
+use super::facts::tag_list;
+use super::rows::keyed_rows;
+use super::state_pill::StreamPill;
+use super::when::When;
+use crate::backend::StreamRow;
+use crate::format;
+
+#[component]
+pub fn StreamTable(#[prop(into)] rows: Signal<Vec<StreamRow>>, #[prop(into)] caption: String) -> impl IntoView {
+    view! {
+        <table class="stream-table">
+            <caption class="offscreen">{caption}</caption>
+            <thead>
+                <tr>
+                    <th scope="col">"State"</th>
+                    <th scope="col">"Streamname"</th>
+                    <th scope="col">"Stream ID"</th>
+                    <th scope="col">"Last updated " <small>"(UTC)"</small></th>
+                    <th scope="col">"Tags"</th>
+                    <th scope="col" class="number">
+                        "Recordings"
+                    </th>
+                </tr>
+            </thead>
+            <tbody>{keyed_rows(rows, |row| row.id, |row| view! { <Row row /> }.into_any())}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn Row(row: Signal<StreamRow>) -> impl IntoView {
+    let name = Signal::derive(move || row.with(|row| row.streamname.to_string()));
+    let id = Signal::derive(move || row.with(|row| row.id.to_string()));
+    let tags = Memo::new(move |_| row.with(|row| row.tags.clone()));
+    view! {
+        <tr>
+            <td data-label="State">
+                <StreamPill state=Signal::derive(move || row.with(|row| row.state)) />
+            </td>
+            <td class="file" data-label="Streamname">
+                <a class="mono" href=move || format!("/stream/{}", id.get())>
+                    {move || name.get()}
+                </a>
+                <CopyButton value=name what=Signal::derive(move || format!("streamname {}", name.get())) />
+            </td>
+            <td class="id" data-label="Stream ID">
+                <a class="mono quiet-link" href=move || format!("/stream/{}", id.get())>
+                    {move || id.get()}
+                </a>
+            </td>
+            <td data-label="Last updated (UTC)">
+                <When at=Signal::derive(move || row.with(|row| row.updated_at)) />
+            </td>
+            <td data-label="Tags">{move || tag_list(&tags.get(), true)}</td>
+            <td class="number" data-label="Recordings">
+                {move || row.with(|row| format::thousands(row.recordings))}
+            </td>
+        </tr>
+    }
+}

@@ -1,0 +1,51 @@
+//! The closed list of what can be wrong with a request. One place in the server maps it to HTTP; nothing internal is ever in it.
+
+use crate::{AssetId, StreamId};
+
+/// Why a use case did not happen. The numbers are bintu's where bintu has one, else ours.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Error {
+    /// 400 / 1002.
+    #[error("Parameter required")]
+    ParameterRequired { parameter: String },
+    /// 400 / 1003.
+    #[error("Parameter not unique")]
+    NotUnique { parameter: String },
+    /// 400 / 1004. `expected` completes "… is asked for".
+    #[error("Wrong Data Type")]
+    WrongType { parameter: String, expected: String },
+    /// 400 / 3002.
+    #[error("Stream Type is not available")]
+    StreamTypeUnavailable { stream_type: String },
+    /// 401 / 4002: no credential where one is needed, or one that is wrong, revoked or expired.
+    #[error("User Credentials are not valid")]
+    BadCredentials,
+    /// 403 / 2001.
+    #[error("Access denied")]
+    Denied,
+    /// 404 / 3001. Also where it is another organisation's.
+    #[error("Stream not found")]
+    NoSuchStream { stream: String },
+    /// 404 / 3004 (ours).
+    #[error("Asset not found")]
+    NoSuchAsset { asset: AssetId },
+    /// 409 / 3003.
+    #[error("State does not allow this")]
+    WrongState { state: String },
+    /// 413 / 1005.
+    #[error("Body too large")]
+    BodyTooLarge { limit_bytes: u64 },
+    /// 429 / 1006.
+    #[error("Too many requests")]
+    TooMany { retry_after_s: u32 },
+    /// 500 / 9000. The cause is in the log under the same request id, and nowhere else.
+    #[error("Internal error")]
+    Internal,
+}
+
+impl Error {
+    #[must_use]
+    pub fn no_such_stream(stream: StreamId) -> Self {
+        Self::NoSuchStream { stream: stream.to_string() }
+    }
+}

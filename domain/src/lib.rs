@@ -1,0 +1,24 @@
+//! The nouns that server and browser share: ids, names, states, roles, events and the closed list of errors.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number; what needs one of those takes it as an argument.
+
+pub mod asset;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod name;
+pub mod organisation;
+pub mod region;
+pub mod role;
+pub mod stream;
+pub mod time;
+
+pub use asset::AssetState;
+pub use error::Error;
+pub use event::{Event, EventKind};
+pub use id::{AssetId, KeyId, OrganisationId, SessionId, StreamId, UserId};
+pub use name::{OrganisationHash, Streamname};
+pub use region::Region;
+pub use role::{Permission, Role};
+pub use stream::{Mode, StreamState, Tags};
+pub use time::UnixMillis;

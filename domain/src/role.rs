@@ -1,0 +1,84 @@
+//! Roles and what each may do.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a caller may do; each use case asks for exactly one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Permission {
+    /// See streams, recordings and the organisation.
+    Read,
+    /// Create streams, edit their tags.
+    EditStreams,
+    /// Keys, webhook, users, settings; stop, lock and delete streams; delete assets.
+    Administer,
+}
+
+/// The role of a user or an API key, by the names that bintu gives them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Role {
+    #[serde(rename = "nanoReadOnly")]
+    ReadOnly,
+    #[serde(rename = "nanoUser")]
+    User,
+    #[serde(rename = "nanoAdmin")]
+    Admin,
+}
+
+impl Role {
+    pub const ALL: [Self; 3] = [Self::Admin, Self::User, Self::ReadOnly];
+
+    #[must_use]
+    pub fn allows(self, permission: Permission) -> bool {
+        match permission {
+            Permission::Read => true,
+            Permission::EditStreams => self >= Self::User,
+            Permission::Administer => self == Self::Admin,
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "nanoAdmin",
+            Self::User => "nanoUser",
+            Self::ReadOnly => "nanoReadOnly",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a role: nanoAdmin, nanoUser or nanoReadOnly is asked for")]
+pub struct BadRole;
+
+impl FromStr for Role {
+    type Err = BadRole;
+
+    fn from_str(text: &str) -> Result<Self, BadRole> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(BadRole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_allows_what_the_lower_one_does_and_more() {
+        let allowed = |role: Role| {
+            [Permission::Read, Permission::EditStreams, Permission::Administer].map(|permission| role.allows(permission))
+        };
+        assert_eq!(allowed(Role::ReadOnly), [true, false, false]);
+        assert_eq!(allowed(Role::User), [true, true, false]);
+        assert_eq!(allowed(Role::Admin), [true, true, true]);
+    }
+}

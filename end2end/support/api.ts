@@ -1,0 +1,35 @@
+// The REST API as a program calls it: a key in a header, JSON both ways.
+
+/** What of a stream's answer the tests read. */
+export type StreamAnswer = {
+  id: string;
+  state: string;
+  tags: string[];
+  ingest: { rtmp: { url: string; streamname: string } };
+  playout: { web: { type: string; url: string; index?: number; state?: string; thumbnail?: string | null; duration_ms?: number }[] };
+};
+
+export class Api {
+  constructor(
+    private readonly baseUrl: string,
+    private readonly key: string,
+  ) {}
+
+  async createStream(tags: string[]): Promise<StreamAnswer> {
+    return this.call('POST', '/stream', { tags });
+  }
+
+  async stream(id: string): Promise<StreamAnswer> {
+    return this.call('GET', `/stream/${id}?asset_limit=10`);
+  }
+
+  private async call(method: string, path: string, body?: unknown): Promise<StreamAnswer> {
+    const answer = await fetch(this.baseUrl + path, {
+      method,
+      headers: { 'X-BINTU-APIKEY': this.key, 'Content-Type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as StreamAnswer;
+  }
+}

@@ -1,0 +1,59 @@
+// An encoder as people use one: ffmpeg pushing a test pattern and a tone over RTMP.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+export class Encoder {
+  private complaints = '';
+  private sentUs = 0;
+  private readonly ended: Promise<unknown>;
+
+  private constructor(private readonly child: ChildProcess) {
+    child.stderr?.on('data', (chunk) => (this.complaints += chunk));
+    child.stdout?.on('data', (chunk) => {
+      const sent = [...String(chunk).matchAll(/^out_time_us=(\d+)/gm)].at(-1)?.[1];
+      if (sent !== undefined) this.sentUs = Number(sent);
+    });
+    this.ended = once(child, 'exit');
+  }
+
+  /** Begins to push; `ingestUrl` and `streamKey` are what the page gives for OBS's "Server" and "Stream Key". */
+  static push(ingestUrl: string, streamKey: string): Encoder {
+    const args = [
+      ...['-hide_banner', '-loglevel', 'warning', '-nostats', '-progress', 'pipe:1', '-stats_period', '0.1', '-re'],
+      ...['-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=30', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000'],
+      ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '30', '-b:v', '1M', '-c:a', 'aac'],
+      ...['-f', 'flv', `${ingestUrl}/${streamKey}`],
+    ];
+    return new Encoder(spawn(process.env['FFMPEG'] ?? 'ffmpeg', args, { stdio: ['pipe', 'pipe', 'pipe'] }));
+  }
+
+  /** How much media has been sent. */
+  get sentMs(): number {
+    return this.sentUs / 1_000;
+  }
+
+  get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** What it complained of, such as a refusal. */
+  get log(): string {
+    return this.complaints;
+  }
+
+  /** Ends the stream as a person does who presses "Stop". */
+  async stop(): Promise<void> {
+    if (!this.hasEnded) this.child.stdin?.write('q');
+    await this.untilEnded();
+  }
+
+  /** Waits for the server to have cut it off or refused it. */
+  async untilEnded(): Promise<void> {
+    await this.ended;
+  }
+
+  kill(): void {
+    if (!this.hasEnded) this.child.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,66 @@
+// The dashboard in its users' words: where things are is said here once.
+
+import type { Locator, Page } from '@playwright/test';
+import { ADMIN } from './server.ts';
+
+/** `origin`: by which name the server is visited, where it is not its own. */
+export async function signIn(page: Page, origin = ''): Promise<void> {
+  await page.goto(`${origin}/auth`);
+  await page.getByLabel('E-mail address').fill(ADMIN.email);
+  await page.getByLabel('Password').fill(ADMIN.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+export async function signOut(page: Page): Promise<void> {
+  await page.locator('summary', { hasText: ADMIN.email }).click();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+}
+
+/** What an encoder is given, as the page shows it. */
+export type Ingest = { id: string; server: string; streamKey: string };
+
+/** Creates a stream by its form, and reads what `/stream/new/ID` then says. */
+export async function createStream(page: Page, options: { tags?: string; liveOnly?: boolean } = {}): Promise<Ingest> {
+  await page.goto('/stream/create');
+  await page.getByLabel(/^Tags/).fill(options.tags ?? '');
+  if (options.liveOnly) await page.getByLabel('Live only').check();
+  await page.getByRole('button', { name: 'Create the stream' }).click();
+  await page.waitForURL(/\/stream\/new\/[0-9a-f-]{36}$/);
+  return {
+    id: page.url().slice(-36),
+    server: await copyValue(page, 'Server').innerText(),
+    streamKey: await copyValue(page, 'Stream Key').innerText(),
+  };
+}
+
+/** The value in the copy row with this label. */
+export function copyValue(within: Page | Locator, label: string): Locator {
+  return copyRow(within, label).locator('code');
+}
+
+/** Found by its label rather than its button, which is not there where there are no scripts. A note may follow the label. */
+export function copyRow(within: Page | Locator, label: string): Locator {
+  const page = 'page' in within ? within.page() : within;
+  const labelled = page.locator('.copy-label', { hasText: new RegExp(`^\\s*${label}`) });
+  return within.locator('.copy-row', { has: labelled }).first();
+}
+
+/** The *VOD Playout URLs*. */
+export function recordings(page: Page): Locator {
+  return page.getByRole('region', { name: 'VOD Playout URLs' });
+}
+
+/** One recording: its row, and the panel below that it opens to. */
+export function recording(page: Page, fileName: string): Locator {
+  return recordings(page).locator('tbody', { has: page.getByText(fileName, { exact: true }) });
+}
+
+/** The names of the recordings that are listed, newest first. */
+export function recordingNames(page: Page): Locator {
+  return recordings(page).getByRole('cell').filter({ hasText: /\.mp4/ });
+}
+
+/** Resolves once the page has come alive: scripts run, and the event stream stands. */
+export async function live(page: Page): Promise<void> {
+  await page.getByText('Updates arrive').waitFor({ state: 'attached' });
+}

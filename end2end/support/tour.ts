@@ -1,0 +1,25 @@
+// Every page there is, for the tests that must see them all.
+
+import type { StreamAnswer } from './api.ts';
+
+export type Stop = { name: string; path: string; signedIn: boolean; status?: number };
+
+export function tour(recorded: StreamAnswer): Stop[] {
+  const page = (name: string, path: string): Stop => ({ name, path, signedIn: true });
+  return [
+    { name: 'auth', path: '/auth', signedIn: false },
+    { name: 'setup', path: '/setup?token=not-the-right-one', signedIn: false },
+    page('start', '/'),
+    page('streams', '/stream'),
+    page('streams-none', '/stream?q=nothing+is+called+that'),
+    page('stream-create', '/stream/create'),
+    page('stream-new', `/stream/new/${recorded.id}`),
+    page('stream', `/stream/${recorded.id}`),
+    page('stream-recordings', `/stream/${recorded.id}?tab=recordings`),
+    page('stream-code', `/stream/${recorded.id}?tab=code`),
+    page('playout', `/playout/${recorded.id}`),
+    page('webcaster', `/webcaster/${recorded.id}`),
+    page('organisation', '/organisation'),
+    { ...page('not-found', '/no/such/page'), status: 404 },
+  ];
+}

@@ -1,0 +1,104 @@
+// Settings and API keys.
+
+import type { Page } from '@playwright/test';
+import { copyValue, createStream, live } from '../support/pages.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+async function setSwitches(page: Page, switches: Record<string, boolean>): Promise<void> {
+  await page.goto('/organisation');
+  for (const [name, on] of Object.entries(switches)) await page.getByRole('checkbox', { name: new RegExp(`^${name}`) }).setChecked(on);
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Saved.', { exact: true })).toBeVisible();
+}
+
+test('an API key is shown once, opens the API, and is refused once it is revoked', async ({ admin: page, server, recorded }) => {
+  await page.goto('/organisation');
+  const label = `Player ${Date.now()}`;
+  await page.getByLabel('Label').fill(label);
+  await page.getByLabel('Role').selectOption({ label: 'nanoReadOnly: read' });
+  await page.getByRole('button', { name: 'Make a key' }).click();
+  const key = await copyValue(page.getByRole('status', { name: 'New API key' }), 'API key').innerText();
+  expect(key.length).toBeGreaterThanOrEqual(32);
+
+  // As `curl -H "X-BINTU-APIKEY: …" …/stream/ID?asset_limit=10` sends it.
+  const url = `${server.url}/stream/${recorded.id}?asset_limit=10`;
+  const call = () => fetch(url, { headers: { 'X-BINTU-APIKEY': key, Accept: '*/*' } });
+  const answer = await call();
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get('Content-Type')).toBe('application/json; charset=utf-8');
+  expect(((await answer.json()) as { id: string }).id).toBe(recorded.id);
+  const refused = await fetch(`${server.url}/stream`, { method: 'POST', headers: { 'X-BINTU-APIKEY': key } });
+  expect(refused.status, 'a key for reading creates nothing').toBe(403);
+
+  await page.reload();
+  await expect(page.getByText(key)).toHaveCount(0);
+  const row = page.getByRole('row').filter({ hasText: label });
+  await expect(row).toContainText(key.slice(0, 6));
+  await row.getByLabel(`Revoke the key ${label}`).click();
+  await row.getByRole('button', { name: 'Revoke the key' }).click();
+  await expect(page.getByText('The key is revoked.')).toBeVisible();
+  await expect(row).toHaveCount(0);
+  expect((await call()).status).toBe(401);
+});
+
+test('with recording switched off, /rec is live only, and every page says so', async ({ admin: page, push }) => {
+  await setSwitches(page, { Recording: false });
+  try {
+    const { id, streamKey, server } = await createStream(page);
+    await page.goto(`/stream/${id}`);
+    await live(page);
+    await expect(page.getByText('Recording is off for your organisation').first()).toBeVisible();
+    const encoder = push(server.replace(/live$/, 'rec'), streamKey);
+    const state = page.getByRole('heading', { level: 1 });
+    await expect(state.getByText('live', { exact: true })).toBeVisible();
+    await expect.poll(() => encoder.sentMs).toBeGreaterThan(2_000);
+    await encoder.stop();
+    await expect(state.getByText('ended', { exact: true })).toBeVisible();
+    await expect(page.getByRole('table')).toHaveCount(0);
+  } finally {
+    await setSwitches(page, { Recording: true });
+  }
+});
+
+test('the playout page opens to outsiders only where "VOD public" is on, and then without anything of the operator', async ({
+  admin: page,
+  browser,
+  server,
+  recorded,
+  watchConsole,
+}) => {
+  const outside = await browser.newContext({ baseURL: server.url });
+  watchConsole(outside);
+  const visitor = await outside.newPage();
+  await visitor.goto(`/playout/${recorded.id}`);
+  await expect(visitor).toHaveURL(/\/auth\?next=/);
+
+  await setSwitches(page, { 'VOD public': true });
+  try {
+    await visitor.goto(`/playout/${recorded.id}`);
+    await expect(visitor.getByRole('heading', { level: 1 })).toContainText('Sunday service');
+    const video = visitor.getByRole('region', { name: 'Player' }).locator('video');
+    await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.readyState)).toBeGreaterThan(0);
+    await expect(visitor.getByRole('link', { name: 'To the stream' })).toHaveCount(0);
+    await expect(visitor.getByRole('heading', { name: 'Ingest' })).toHaveCount(0);
+    await expect(visitor.getByText('Edit tags')).toHaveCount(0);
+    await visitor.goto(`/stream/${recorded.id}`);
+    await expect(visitor.getByRole('link', { name: 'Delete' })).toHaveCount(0);
+
+    await page.goto(`/playout/${recorded.id}`);
+    await expect(page.getByRole('link', { name: 'To the stream' })).toBeVisible();
+  } finally {
+    await setSwitches(page, { 'VOD public': false });
+  }
+  await visitor.goto(`/playout/${recorded.id}`);
+  await expect(visitor).toHaveURL(/\/auth\?next=/);
+  await outside.close();
+});
+
+test('the name is changed', async ({ admin: page }) => {
+  await page.goto('/organisation');
+  await page.getByLabel('Name', { exact: true }).fill('Chapel of St. Mary');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Saved.', { exact: true })).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1, name: 'Chapel of St. Mary' })).toBeVisible();
+});

@@ -1,0 +1,101 @@
+// The list of streams: what it shows lives in its URL.
+
+import type { Page } from '@playwright/test';
+import { createStream, live } from '../support/pages.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+const rows = (page: Page) => page.getByRole('table').locator('tbody tr');
+
+/** Fills the form and presses its button. */
+async function show(page: Page, fields: { q?: string; tag?: string; sort?: string }): Promise<void> {
+  if (fields.q !== undefined) await page.getByRole('searchbox', { name: 'Search' }).fill(fields.q);
+  if (fields.tag !== undefined) await page.getByLabel('Tag', { exact: true }).fill(fields.tag);
+  if (fields.sort !== undefined) await page.getByLabel('Sort').selectOption(fields.sort);
+  await page.getByRole('search').getByRole('button', { name: 'Show' }).click();
+}
+
+test('is filtered by tag, searched, sorted and paged, and its URL brings all of that back', async ({ admin: page, api }) => {
+  const batch = `batch-${Date.now()}`;
+  const names: string[] = [];
+  for (let number = 1; number <= 27; number += 1) {
+    const stream = await api.createStream([batch, `number-${number}`]);
+    names.push(stream.ingest.rtmp.streamname);
+  }
+  await page.goto('/stream');
+  await show(page, { tag: batch });
+  await expect(page.getByText('27 streams', { exact: true })).toBeVisible();
+  await expect(rows(page)).toHaveCount(25);
+  await expect(rows(page).first()).toContainText(names[26] ?? '');
+
+  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Next' }).click();
+  await expect(rows(page)).toHaveCount(2);
+  await expect(rows(page).last()).toContainText(names[0] ?? '');
+  await page.reload();
+  await expect(rows(page)).toHaveCount(2);
+  await page.goBack();
+  await expect(rows(page)).toHaveCount(25);
+
+  await page.getByRole('navigation', { name: 'Streams a page' }).getByRole('link', { name: '50', exact: true }).click();
+  await expect(rows(page)).toHaveCount(27);
+
+  await show(page, { sort: 'By streamname' });
+  await expect(rows(page).first()).toContainText([...names].sort()[0] ?? '');
+
+  await show(page, { q: 'NUMBER-13' });
+  await expect(rows(page)).toHaveCount(1);
+  await expect(rows(page)).toContainText(names[12] ?? '');
+  await expect(page.getByRole('searchbox', { name: 'Search' })).toHaveValue('NUMBER-13');
+
+  await show(page, { q: 'no stream is called that' });
+  await expect(page.getByText('No stream is like that.')).toBeVisible();
+  await page.getByRole('link', { name: 'Clear' }).click();
+  await expect(rows(page).first()).toBeVisible();
+  await expect(page.getByLabel('Tag', { exact: true })).toHaveValue('');
+});
+
+test('shows a stream that somebody else creates, and its change of state, by itself', async ({ admin: page, api, push }) => {
+  await page.goto('/stream');
+  await live(page);
+  const stream = await api.createStream([`title:made elsewhere ${Date.now()}`]);
+  const row = rows(page).filter({ hasText: stream.id });
+  await expect(row.getByText('created', { exact: true })).toBeVisible();
+  push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
+  await expect(row.getByText('live', { exact: true })).toBeVisible();
+});
+
+test('leads from a state on the start page to the streams that are in it', async ({ admin: page, recorded }) => {
+  await page.goto('/');
+  await page.getByRole('navigation', { name: 'Streams by state' }).getByRole('link', { name: /ended/ }).click();
+  await expect(page).toHaveURL('/stream?state=ended');
+  await expect(rows(page).filter({ hasText: recorded.id })).toBeVisible();
+  await expect(page.getByRole('navigation', { name: 'State' }).getByRole('link', { name: /ended/ })).toHaveAttribute('aria-current', 'true');
+});
+
+test('a stream\'s tags are edited in place', async ({ admin: page }) => {
+  const { id } = await createStream(page, { tags: 'first, second' });
+  await page.goto(`/stream/${id}`);
+  await page.getByText('Edit tags').click();
+  await page.getByLabel('Tags, separated by commas').fill('title:Evening prayer, second,  second ');
+  await page.getByRole('button', { name: 'Save tags' }).click();
+  await expect(page.getByText('Tags saved.')).toBeVisible();
+  await expect(page.getByRole('listitem').filter({ hasText: /^title:Evening prayer$/ })).toBeVisible();
+  await expect(page).toHaveTitle(/^Evening prayer/);
+  await page.reload();
+  await expect(page.getByRole('listitem').filter({ hasText: /^second$/ })).toHaveCount(1);
+});
+
+test('deleting asks once, names what is lost, and then the stream is gone for everyone', async ({ admin: page, server, allowConsole }) => {
+  // The page hears of the deletion before it has been left, asks, and is told that there is nothing any more.
+  allowConsole(/status of 404 .*\/ui\/overview/);
+  const { id, streamKey } = await createStream(page);
+  await page.goto(`/stream/${id}`);
+  await page.getByText('Delete', { exact: true }).click();
+  await expect(page.getByText(`The stream ${streamKey} and 0 recordings are deleted.`)).toBeVisible();
+  await page.getByRole('button', { name: 'Delete the stream and its recordings' }).click();
+  await expect(page).toHaveURL(/^[^?]*\/stream\?/);
+  await expect(page.getByText('The stream is deleted.')).toBeVisible();
+  await expect(rows(page).filter({ hasText: id })).toHaveCount(0);
+  expect((await fetch(`${server.url}/stream/${id}`)).status).toBe(404);
+  await page.goto('/stream?state=deleted');
+  await expect(rows(page).filter({ hasText: id })).toBeVisible();
+});

@@ -1,0 +1,150 @@
+//! AAC: the `AudioSpecificConfig`.
+//!
+//! ISO/IEC 14496-3 §1.6.2.1 and §4.4.1. Raw frames are opaque: their length in samples follows from the configuration.
+
+use super::{CodecError, bits::BitReader};
+
+/// Table 1.18: the sampling frequencies that have an index.
+const SAMPLE_RATES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+/// The sampling frequencies taken where the configuration spells one out, in Hz.
+const SAMPLE_RATE_RANGE: std::ops::RangeInclusive<u32> = 4_000..=192_000;
+
+/// What is read of an `AudioSpecificConfig`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AacConfig {
+    /// The core coder's audio object type: 1 Main, 2 LC, 3 SSR, 4 LTP.
+    pub object_type: u8,
+    /// The core coder's, in Hz. With SBR (HE-AAC) the decoder puts out twice as many samples, in the same time.
+    pub sample_rate: u32,
+    /// As decoded.
+    pub channels: u8,
+    /// Samples of the core coder in a frame: 1024 or 960.
+    pub frame_samples: u32,
+    /// SBR is signalled explicitly, so HE-AAC. Implicit signalling is not looked for.
+    pub sbr: bool,
+}
+
+impl AacConfig {
+    /// # Errors
+    /// Where it ends early, has reserved values, or is of another family than AAC Main, LC, SSR, LTP and HE-AAC.
+    pub fn parse(asc: &[u8]) -> Result<Self, CodecError> {
+        let mut bits = BitReader::new(asc);
+        let mut object_type = object_type(&mut bits)?;
+        let sample_rate = sample_rate(&mut bits)?;
+        let channel_configuration = bits.bits(4)?;
+        // 5 and 29 (parametric stereo) wrap the core: the extension's frequency, then the core's object type.
+        let (sbr, parametric_stereo) = (matches!(object_type, 5 | 29), object_type == 29);
+        if sbr {
+            self::sample_rate(&mut bits)?;
+            object_type = self::object_type(&mut bits)?;
+        }
+        let object_type = match object_type {
+            1..=4 => object_type as u8,
+            23 | 39 => return Err(CodecError::Unsupported("low-delay AAC (LD, ELD)")),
+            42 => return Err(CodecError::Unsupported("xHE-AAC (USAC)")),
+            _ => return Err(CodecError::Unsupported("this audio object type of MPEG-4")),
+        };
+        let frame_samples = if bits.bit()? { 960 } else { 1024 };
+        if bits.bit()? {
+            bits.skip(14)?; // coreCoderDelay
+        }
+        bits.skip(1)?; // extensionFlag, always 0 for these object types
+        let channels = match channel_configuration {
+            0 => program_config_channels(&mut bits)?,
+            1..=6 => channel_configuration as u8,
+            7 | 12 | 14 => 8,
+            11 => 7,
+            _ => return Err(CodecError::OutOfRange("the AAC channel configuration")),
+        };
+        let channels = if parametric_stereo && channels == 1 { 2 } else { channels };
+        Ok(Self { object_type, sample_rate, channels, frame_samples, sbr })
+    }
+}
+
+fn object_type(bits: &mut BitReader<'_>) -> Result<u32, CodecError> {
+    match bits.bits(5)? {
+        31 => Ok(32 + bits.bits(6)?),
+        object_type => Ok(object_type),
+    }
+}
+
+fn sample_rate(bits: &mut BitReader<'_>) -> Result<u32, CodecError> {
+    let rate = match bits.bits(4)? as usize {
+        15 => Some(bits.bits(24)?).filter(|rate| SAMPLE_RATE_RANGE.contains(rate)),
+        index => SAMPLE_RATES.get(index).copied(),
+    };
+    rate.ok_or(CodecError::OutOfRange("the AAC sampling frequency"))
+}
+
+/// Counts the channels of a `program_config_element`, §4.4.1.1.
+fn program_config_channels(bits: &mut BitReader<'_>) -> Result<u8, CodecError> {
+    bits.skip(4 + 2 + 4)?; // instance, object type, sampling frequency
+    let (front, side, back) = (bits.bits(4)?, bits.bits(4)?, bits.bits(4)?);
+    let low_frequency = bits.bits(2)?;
+    bits.skip(3 + 4)?; // associated data, coupling channels
+    for mixdown_bits in [4, 4, 3] {
+        if bits.bit()? {
+            bits.skip(mixdown_bits)?;
+        }
+    }
+    let mut channels = low_frequency;
+    for _ in 0..front + side + back {
+        channels += if bits.bit()? { 2 } else { 1 };
+        bits.skip(4)?;
+    }
+    u8::try_from(channels).ok().filter(|channels| *channels > 0).ok_or(CodecError::OutOfRange("the number of AAC channels"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn config(object_type: u8, sample_rate: u32, channels: u8, frame_samples: u32, sbr: bool) -> AacConfig {
+        AacConfig { object_type, sample_rate, channels, frame_samples, sbr }
+    }
+
+    #[test]
+    fn the_usual_configurations_are_read() {
+        assert_eq!(AacConfig::parse(&[0x12, 0x10]), Ok(config(2, 44_100, 2, 1024, false)));
+        assert_eq!(AacConfig::parse(&[0x11, 0x90, 0x56, 0xe5, 0x00]), Ok(config(2, 48_000, 2, 1024, false)));
+        assert_eq!(AacConfig::parse(&[0x11, 0x94]), Ok(config(2, 48_000, 2, 960, false)));
+        assert_eq!(AacConfig::parse(&[0x11, 0xb0]), Ok(config(2, 48_000, 6, 1024, false)));
+    }
+
+    #[test]
+    fn he_aac_has_the_rate_of_its_core_and_parametric_stereo_two_channels() {
+        // 00101 0111 0010 0100 00010 000: SBR, 22.05 kHz core, 2 channels, 44.1 kHz output, LC.
+        assert_eq!(AacConfig::parse(&[0x2b, 0x92, 0x08, 0x00]), Ok(config(2, 22_050, 2, 1024, true)));
+        // 11101 0110 0001 0011 00010 000: the same at 24 and 48 kHz, mono core with parametric stereo.
+        assert_eq!(AacConfig::parse(&[0xeb, 0x09, 0x88, 0x00]), Ok(config(2, 24_000, 2, 1024, true)));
+    }
+
+    #[test]
+    fn a_spelt_out_rate_is_taken_within_reason() {
+        // 00010 1111 (24-bit rate) 0010 000.
+        let asc = |rate: u32| ((0x2f_u64 << 24 | u64::from(rate)) << 7 | 0x10).to_be_bytes()[3..].to_vec();
+        assert_eq!(AacConfig::parse(&asc(37_800)), Ok(config(2, 37_800, 2, 1024, false)));
+        assert!(AacConfig::parse(&asc(0)).is_err());
+        assert!(AacConfig::parse(&asc(1_000_000)).is_err());
+    }
+
+    #[test]
+    fn other_families_and_torn_configurations_are_refused() {
+        assert_eq!(AacConfig::parse(&[]), Err(CodecError::Truncated));
+        assert_eq!(AacConfig::parse(&[0x12]), Err(CodecError::Truncated));
+        assert!(matches!(AacConfig::parse(&[0xf9, 0x46, 0x40]), Err(CodecError::Unsupported(_))), "USAC");
+        assert!(AacConfig::parse(&[0x17, 0x10]).is_err(), "reserved frequency index");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(asc in proptest::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(config) = AacConfig::parse(&asc) {
+                prop_assert!(SAMPLE_RATE_RANGE.contains(&config.sample_rate) && config.channels > 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The sample index: all that a finished file's moov says, held in a few bytes a sample while the recording grows.
+
+use crate::frame::{CodecConfig, TrackKind};
+use crate::time::rescale;
+
+use super::MOVIE_TIMESCALE;
+use super::packed::{Numbers, Runs};
+
+/// The most samples a track may have: nine days at 60 a second. Keeps the moov well below 4 GiB.
+pub const MAX_SAMPLES_PER_TRACK: u32 = 48_000_000;
+
+/// The latest first decoding time of a track, in ticks: sums with it do not overflow.
+pub(super) const MAX_FIRST_DTS: u64 = 1 << 61;
+
+/// The tracks of a recording with all their samples.
+///
+/// Takes about 7 bytes a video frame and 2 to 3 an audio frame: some 10 MB for ten hours at 30 frames a second.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct SampleIndex {
+    pub(super) tracks: Vec<TrackIndex>,
+}
+
+impl SampleIndex {
+    #[must_use]
+    pub fn tracks(&self) -> &[TrackIndex] {
+        &self.tracks
+    }
+
+    #[must_use]
+    pub fn track(&self, kind: TrackKind) -> Option<&TrackIndex> {
+        self.tracks.iter().find(|track| track.kind() == kind)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tracks.iter().all(|track| track.samples == 0)
+    }
+
+    /// From the earliest presented sample to the end of the latest, in milliseconds, rounded up.
+    #[must_use]
+    pub fn duration_ms(&self) -> u64 {
+        let base = self.base_ms();
+        let ends = self.tracks.iter().filter(|track| track.samples > 0).map(|track| track.delay_ms(base) + track.presented_ms());
+        ends.max().unwrap_or(0)
+    }
+
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.tracks.iter().map(TrackIndex::heap_bytes).sum()
+    }
+
+    /// When the earliest sample is presented, in milliseconds after the recording's origin.
+    pub(super) fn base_ms(&self) -> i64 {
+        self.tracks.iter().filter(|track| track.samples > 0).map(TrackIndex::start_ms).min().unwrap_or(0)
+    }
+}
+
+/// One sample, as it goes into fragments and index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Sample {
+    pub(super) size: u32,
+    /// In ticks.
+    pub(super) duration: u32,
+    /// Presentation less decoding time, in ticks.
+    pub(super) pts_offset: i32,
+    pub(super) sync: bool,
+}
+
+/// One track and its samples. Its id in the file is its place in the index, from 1.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrackIndex {
+    pub(super) timescale: u32,
+    /// The sample descriptions, in the order of their indices, which begin at 1. Never empty.
+    pub(super) descriptions: Vec<CodecConfig>,
+    pub(super) samples: u32,
+    pub(super) bytes: u64,
+    /// Decoding time of the first sample, in ticks after the recording's origin.
+    pub(super) first_dts: u64,
+    /// The sum of all durations, in ticks.
+    pub(super) duration: u64,
+    /// The earliest presentation time, in ticks after `first_dts`.
+    pub(super) earliest_pts: i64,
+    /// The latest end of presentation, in ticks after `first_dts`.
+    pub(super) latest_end: i64,
+    pub(super) sizes: Numbers,
+    pub(super) durations: Runs,
+    pts_offsets: Runs,
+    lowest_pts_offset: i32,
+    has_pts_offset: bool,
+    /// Each sync sample's number (from 1) less the one before.
+    syncs: Numbers,
+    last_sync: u32,
+    chunks: Chunks,
+}
+
+/// Runs of samples that lie one behind the other in the file.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct Chunks {
+    /// For each chunk: offset less the one before, samples, sample description index.
+    packed: Numbers,
+    last_offset: u64,
+}
+
+/// A chunk: what stco and stsc say of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Chunk {
+    /// From the beginning of the growing file.
+    pub(super) offset: u64,
+    pub(super) samples: u32,
+    pub(super) description: u32,
+}
+
+impl TrackIndex {
+    pub(super) fn new(timescale: u32, description: CodecConfig) -> Self {
+        Self {
+            timescale,
+            descriptions: vec![description],
+            samples: 0,
+            bytes: 0,
+            first_dts: 0,
+            duration: 0,
+            earliest_pts: 0,
+            latest_end: 0,
+            sizes: Numbers::default(),
+            durations: Runs::default(),
+            pts_offsets: Runs::default(),
+            lowest_pts_offset: 0,
+            has_pts_offset: false,
+            syncs: Numbers::default(),
+            last_sync: 0,
+            chunks: Chunks::default(),
+        }
+    }
+
+    /// The track as it was declared.
+    pub(super) fn without_samples(&self) -> Self {
+        Self { descriptions: self.descriptions.clone(), ..Self::new(self.timescale, self.descriptions[0].clone()) }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> TrackKind {
+        self.descriptions[0].kind()
+    }
+
+    /// The decoder configurations that the samples use, in the order in which they came.
+    #[must_use]
+    pub fn descriptions(&self) -> &[CodecConfig] {
+        &self.descriptions
+    }
+
+    /// Ticks a second.
+    #[must_use]
+    pub fn timescale(&self) -> u32 {
+        self.timescale
+    }
+
+    #[must_use]
+    pub fn samples(&self) -> u32 {
+        self.samples
+    }
+
+    /// Of all samples together.
+    #[must_use]
+    pub fn media_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Where the next sample's decoding time must be, in ticks after the recording's origin; any where there is none yet.
+    pub(super) fn next_dts(&self) -> Option<u64> {
+        (self.samples > 0).then(|| self.first_dts + self.duration)
+    }
+
+    /// Adds a chunk at `offset`. `dts` is of its first sample and must be [`next_dts`](Self::next_dts).
+    pub(super) fn push_chunk(&mut self, offset: u64, description: u32, dts: u64, samples: impl IntoIterator<Item = Sample>) {
+        if self.samples == 0 {
+            self.first_dts = dts;
+        }
+        debug_assert_eq!(self.first_dts + self.duration, dts);
+        let before = self.samples;
+        for sample in samples {
+            self.push_sample(sample);
+        }
+        if self.samples > before {
+            self.chunks.packed.push(offset.wrapping_sub(self.chunks.last_offset));
+            self.chunks.packed.push((self.samples - before).into());
+            self.chunks.packed.push(description.into());
+            self.chunks.last_offset = offset;
+        }
+    }
+
+    fn push_sample(&mut self, sample: Sample) {
+        let pts = self.duration as i64 + i64::from(sample.pts_offset);
+        let end = pts + i64::from(sample.duration);
+        self.earliest_pts = if self.samples == 0 { pts } else { self.earliest_pts.min(pts) };
+        self.latest_end = if self.samples == 0 { end } else { self.latest_end.max(end) };
+        self.samples += 1;
+        self.bytes += u64::from(sample.size);
+        self.duration += u64::from(sample.duration);
+        self.sizes.push(sample.size.into());
+        self.durations.push(sample.duration.into());
+        self.pts_offsets.push(sample.pts_offset.into());
+        self.lowest_pts_offset = self.lowest_pts_offset.min(sample.pts_offset);
+        self.has_pts_offset |= sample.pts_offset != 0;
+        if self.kind() == TrackKind::Video && sample.sync {
+            self.syncs.push((self.samples - self.last_sync).into());
+            self.last_sync = self.samples;
+        }
+    }
+
+    pub(super) fn chunks(&self) -> impl Iterator<Item = Chunk> {
+        let mut packed = self.chunks.packed.iter();
+        let mut offset = 0_u64;
+        std::iter::from_fn(move || {
+            offset = offset.wrapping_add(packed.next()?);
+            Some(Chunk { offset, samples: packed.next()? as u32, description: packed.next()? as u32 })
+        })
+    }
+
+    /// The numbers, from 1, of the samples where decoding can start; `None` where that is all of them.
+    pub(super) fn sync_samples(&self) -> Option<impl Iterator<Item = u32>> {
+        let all = self.kind() == TrackKind::Audio || self.syncs.count() == self.samples;
+        (!all).then(|| {
+            self.syncs.iter().scan(0, |number, delta| {
+                *number += delta as u32;
+                Some(*number)
+            })
+        })
+    }
+
+    /// Where presentation begins on the media's own timeline, which begins with the first decoding time.
+    ///
+    /// Nothing before 0 can be presented. So where negative offsets put a sample there, all are presented later by so much
+    /// ([`composition_runs`](Self::composition_runs)), and the track begins earlier in the movie instead.
+    pub(super) fn media_start(&self) -> i64 {
+        self.earliest_pts.max(0)
+    }
+
+    /// The version and runs of ctts; `None` where samples are presented when they are decoded.
+    pub(super) fn composition_runs(&self) -> Option<(u8, impl Iterator<Item = (u32, i64)>)> {
+        let lift = (-self.earliest_pts).max(0);
+        let version = u8::from(i64::from(self.lowest_pts_offset) + lift < 0);
+        self.has_pts_offset.then(|| (version, self.pts_offsets.iter().map(move |(count, offset)| (count, offset + lift))))
+    }
+
+    /// When the first sample is presented, in milliseconds after the recording's origin.
+    fn start_ms(&self) -> i64 {
+        rescale(self.first_dts as i64 + self.earliest_pts, self.timescale, MOVIE_TIMESCALE)
+    }
+
+    /// How much later than the movie's `base_ms` it starts.
+    pub(super) fn delay_ms(&self, base_ms: i64) -> u64 {
+        u64::try_from(self.start_ms() - base_ms).unwrap_or(0)
+    }
+
+    /// From its own first presented sample to the end of the latest; rounded up, lest a player leave out the last sample.
+    pub(super) fn presented_ms(&self) -> u64 {
+        let ticks = u128::try_from(self.latest_end - self.earliest_pts).unwrap_or(0);
+        (ticks * u128::from(MOVIE_TIMESCALE)).div_ceil(self.timescale.into()) as u64
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.sizes.heap_bytes()
+            + self.durations.heap_bytes()
+            + self.pts_offsets.heap_bytes()
+            + self.syncs.heap_bytes()
+            + self.chunks.packed.heap_bytes()
+    }
+}

@@ -1,0 +1,322 @@
+//! The recording while it grows: frames in; head, fragments and index out.
+
+use bytes::Bytes;
+
+use crate::codec::aac::AacConfig;
+use crate::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
+use crate::time::{MILLISECONDS, rescale};
+
+use super::boxes::{HEADER_BYTES, free_header, ftyp};
+use super::finalise::Step;
+use super::fragment::{Fragment, Run, moof_and_mdat_header};
+use super::index::{MAX_FIRST_DTS, MAX_SAMPLES_PER_TRACK, Sample, SampleIndex, TrackIndex};
+use super::{Layout, Recording, moov};
+
+/// The reserve that suits most recordings: about half an hour, at 0.5 KB of moov a second. Longer ones have it enlarged when they end.
+pub const DEFAULT_RESERVE_BYTES: u32 = 1 << 20;
+/// The most a fragment may hold: a minute at 140 Mbit/s. Who cuts every second stays far below.
+pub const MAX_FRAGMENT_BYTES: u64 = 1 << 30;
+/// The most decoder configurations a track may go through.
+pub const MAX_DESCRIPTIONS: usize = 64;
+/// Times are kept within this many ticks of 0, so that no sum of them overflows.
+const MAX_TICKS: i64 = 1 << 53;
+/// The longest a sample may last, in ticks: 24 days at a timescale of 1000, 12 hours at 48 kHz. A longer pause is shortened to it.
+const MAX_DURATION: i64 = i32::MAX as i64;
+/// How long the only frame of a video track lasts, for want of a next one: one of 25 a second.
+const LONE_FRAME_MS: i64 = 40;
+
+/// Why the recording cannot go on in this file. Nothing is lost: what was cut so far can be finalised, and a new file begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum WriterError {
+    #[error("a frame of a track that was not declared")]
+    UnknownTrack,
+    #[error("more than {MAX_FRAGMENT_BYTES} bytes in one fragment")]
+    FragmentFull,
+    #[error("more than {MAX_SAMPLES_PER_TRACK} samples in one track")]
+    TooManySamples,
+    #[error("more than {MAX_DESCRIPTIONS} decoder configurations in one track")]
+    TooManyDescriptions,
+    #[error("the reserve is too small for another head")]
+    ReserveUsedUp,
+}
+
+/// Turns frames into the bytes of a growing file.
+///
+/// Timing: the origin of the file is the earliest decoding time of the first fragment. A sample lasts until the next of its track, so each
+/// track holds one frame back; the last one lasts as long as the one before, or as many samples as an AAC frame has. Decoding times that do not
+/// increase are mended by the least that makes them: one tick after the one before. The frame is kept, and its presentation time too, as far as
+/// that does not put presentation before decoding. Presentation times are never invented by counting.
+pub struct RecordingWriter {
+    tracks: Vec<Track>,
+    layout: Layout,
+    index: SampleIndex,
+    length: u64,
+    sequence: u32,
+    pending_bytes: u64,
+    /// Where the file's time begins, once the first fragment is cut.
+    origin_ms: Option<i64>,
+}
+
+struct Track {
+    /// Of the frames that come now; the file's timescale is that of the first configuration.
+    timescale: u32,
+    /// The sample description index that frames get now.
+    description: u32,
+    /// Ticks an audio frame lasts by itself.
+    frame_duration: Option<u32>,
+    held: Option<Pending>,
+    last_duration: Option<u32>,
+    /// Frames whose duration is known.
+    ready: Vec<(Pending, u32)>,
+}
+
+struct Pending {
+    dts: i64,
+    pts_offset: i32,
+    sync: bool,
+    description: u32,
+    data: Bytes,
+}
+
+impl RecordingWriter {
+    /// Begins a file with these tracks, in this order. `reserve_bytes` is raised to 8 where it is less.
+    ///
+    /// Returns the head too: the first bytes of the file, to be written and synced before any fragment. The reserve in it is written out, so that
+    /// finalising cannot fail for want of space.
+    #[must_use]
+    pub fn new(tracks: &[TrackConfig], reserve_bytes: u32) -> (Self, Bytes) {
+        let mut head = ftyp();
+        let reserve_bytes = reserve_bytes.max(HEADER_BYTES);
+        let reserve_offset = head.len() as u64;
+        head.extend_from_slice(&free_header(reserve_bytes));
+        head.resize(head.len() + (reserve_bytes - HEADER_BYTES) as usize, 0);
+        let index =
+            SampleIndex { tracks: tracks.iter().map(|track| TrackIndex::new(track.timescale, track.codec.clone())).collect() };
+        let moov = moov::head(&index);
+        head.extend_from_slice(&moov);
+        let layout =
+            Layout { reserve_offset, reserve_bytes, first_free_bytes: reserve_bytes, head_moov_bytes: moov.len() as u32 };
+        let length = head.len() as u64;
+        let tracks = tracks.iter().map(|config| Track::new(config, config.timescale)).collect();
+        (Self { tracks, layout, index, length, sequence: 0, pending_bytes: 0, origin_ms: None }, Bytes::from(head))
+    }
+
+    /// The index of all that has been cut.
+    #[must_use]
+    pub fn index(&self) -> &SampleIndex {
+        &self.index
+    }
+
+    /// Bytes of the file up to the end of the last fragment cut.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes of the frames that wait for the next cut.
+    #[must_use]
+    pub fn pending_bytes(&self) -> u64 {
+        self.pending_bytes
+    }
+
+    /// Takes a frame of a declared track, in the timescale of its latest configuration.
+    ///
+    /// # Errors
+    /// Where there is no such track, or a limit is reached.
+    pub fn push(&mut self, frame: Frame) -> Result<(), WriterError> {
+        let at = self.track_of(frame.kind).ok_or(WriterError::UnknownTrack)?;
+        let (track, indexed) = (&mut self.tracks[at], &self.index.tracks[at]);
+        let size = frame.data.len() as u64;
+        if self.pending_bytes + size > MAX_FRAGMENT_BYTES {
+            return Err(WriterError::FragmentFull);
+        }
+        if u64::from(indexed.samples) + track.ready.len() as u64 + 2 > u64::from(MAX_SAMPLES_PER_TRACK) {
+            return Err(WriterError::TooManySamples);
+        }
+        let earliest = match (&track.held, self.origin_ms) {
+            (Some(held), _) => held.dts + 1,
+            (None, Some(origin_ms)) => rescale(origin_ms, MILLISECONDS, indexed.timescale),
+            (None, None) => -MAX_TICKS,
+        };
+        track.push(frame, indexed.timescale, earliest);
+        self.pending_bytes += size;
+        Ok(())
+    }
+
+    /// Closes a fragment with all frames whose duration is known; `None` where there are none. To be called when
+    /// the first frame of the next fragment has been pushed, a keyframe best: that frame is held back for its duration and begins the next one.
+    ///
+    /// The index counts the fragment as written. Where writing it fails, the writer is of no more use; [`scan()`](super::scan()) says what the file has.
+    pub fn cut(&mut self) -> Option<Fragment> {
+        if self.tracks.iter().all(|track| track.ready.is_empty()) {
+            return None;
+        }
+        let origin_ms = *self.origin_ms.get_or_insert_with(|| origin_ms(&self.tracks, &self.index));
+        let (mut runs, mut media) = (Vec::new(), Vec::new());
+        for (at, track) in self.tracks.iter_mut().enumerate() {
+            let indexed = &self.index.tracks[at];
+            let origin = rescale(origin_ms, MILLISECONDS, indexed.timescale);
+            let mut next_dts = indexed.next_dts();
+            for (pending, duration) in track.ready.drain(..) {
+                let size = pending.data.len() as u32;
+                let sample = Sample { size, duration, pts_offset: pending.pts_offset, sync: pending.sync };
+                let dts = next_dts.unwrap_or_else(|| since_origin(pending.dts, origin));
+                next_dts = Some(dts + u64::from(duration));
+                match runs.last_mut() {
+                    Some(Run { track, description, samples, .. }) if (*track, *description) == (at, pending.description) => {
+                        samples.push(sample);
+                    }
+                    _ => runs.push(Run { track: at, description: pending.description, dts, samples: vec![sample] }),
+                }
+                media.push(pending.data);
+            }
+        }
+        self.sequence += 1;
+        let head = Bytes::from(moof_and_mdat_header(self.sequence, &runs));
+        let offset = self.length;
+        self.length += head.len() as u64;
+        for run in &runs {
+            self.index.tracks[run.track].push_chunk(self.length, run.description, run.dts, run.samples.iter().copied());
+            self.length += run.bytes();
+        }
+        self.pending_bytes -= self.length - offset - head.len() as u64;
+        let mut parts = Vec::with_capacity(media.len() + 1);
+        parts.push(head);
+        parts.append(&mut media);
+        Some(Fragment { offset, parts, length: self.length - offset })
+    }
+
+    /// Ends the recording: the last fragment, with the frames that were held back, and what finalising needs once it is written.
+    #[must_use]
+    pub fn finish(mut self) -> (Option<Fragment>, Recording) {
+        for (track, indexed) in self.tracks.iter_mut().zip(&self.index.tracks) {
+            track.release_held(indexed.timescale);
+        }
+        let fragment = self.cut();
+        (fragment, Recording { layout: self.layout, index: self.index, good_length: self.length })
+    }
+
+    /// Takes note of a track's new configuration, or of a new track. Frames pushed from now on belong to it.
+    ///
+    /// Returns the steps that bring a new head into the file, to be carried out before the next fragment is written; none where the file knows the
+    /// configuration already. Each state between two steps plays what the file had before.
+    ///
+    /// # Errors
+    /// Where a limit is reached; then all is as before.
+    pub fn configure(&mut self, config: &TrackConfig) -> Result<Vec<Step>, WriterError> {
+        let known = self.track_of(config.codec.kind());
+        let mut index = SampleIndex { tracks: self.index.tracks.iter().map(TrackIndex::without_samples).collect() };
+        let description = match known {
+            Some(at) => {
+                let descriptions = &mut index.tracks[at].descriptions;
+                match descriptions.iter().position(|description| *description == config.codec) {
+                    Some(known) => known + 1,
+                    None if descriptions.len() == MAX_DESCRIPTIONS => return Err(WriterError::TooManyDescriptions),
+                    None => {
+                        descriptions.push(config.codec.clone());
+                        descriptions.len()
+                    }
+                }
+            }
+            None => {
+                index.tracks.push(TrackIndex::new(config.timescale, config.codec.clone()));
+                1
+            }
+        };
+        let changed = known.is_none_or(|at| index.tracks[at].descriptions.len() > self.index.tracks[at].descriptions.len());
+        let steps = if changed { self.replace_head(&moov::head(&index))? } else { Vec::new() };
+        match known {
+            Some(at) => {
+                self.index.tracks[at].descriptions.clone_from(&index.tracks[at].descriptions);
+                let file_timescale = self.index.tracks[at].timescale;
+                self.tracks[at].reconfigure(config, file_timescale, description as u32);
+            }
+            None => {
+                self.index.tracks.push(TrackIndex::new(config.timescale, config.codec.clone()));
+                self.tracks.push(Track::new(config, config.timescale));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Lays a new head into the end of the reserve and retires the old one.
+    fn replace_head(&mut self, moov: &[u8]) -> Result<Vec<Step>, WriterError> {
+        let bytes = moov.len() as u32;
+        let left = self.layout.reserve_bytes.checked_sub(bytes).filter(|left| *left >= HEADER_BYTES);
+        let left = left.ok_or(WriterError::ReserveUsedUp)?;
+        let old_moov = self.layout.reserve_end();
+        let steps = vec![
+            Step::Write { offset: old_moov - u64::from(bytes), bytes: Bytes::copy_from_slice(moov) },
+            Step::Sync,
+            Step::Write { offset: self.layout.reserve_offset, bytes: Bytes::copy_from_slice(&left.to_be_bytes()) },
+            Step::Sync,
+            Step::Write { offset: old_moov + 4, bytes: Bytes::from_static(b"free") },
+            Step::Sync,
+        ];
+        self.layout = Layout { reserve_bytes: left, first_free_bytes: left, head_moov_bytes: bytes, ..self.layout };
+        Ok(steps)
+    }
+
+    fn track_of(&self, kind: TrackKind) -> Option<usize> {
+        self.index.tracks.iter().position(|track| track.kind() == kind)
+    }
+}
+
+/// A track's first decoding time in the file. None is before the origin where the tracks came in order.
+fn since_origin(dts: i64, origin: i64) -> u64 {
+    u64::try_from(dts.saturating_sub(origin)).unwrap_or(0).min(MAX_FIRST_DTS)
+}
+
+/// The earliest decoding time of all tracks, in milliseconds: no track's first one is before it.
+fn origin_ms(tracks: &[Track], index: &SampleIndex) -> i64 {
+    let first = |track: &Track| track.ready.first().map(|(pending, _)| pending.dts).or(track.held.as_ref().map(|held| held.dts));
+    let firsts = tracks.iter().zip(&index.tracks).filter_map(|(track, indexed)| Some((first(track)?, indexed.timescale)));
+    let earliest = |(dts, timescale)| {
+        let nearest = rescale(dts, timescale, MILLISECONDS);
+        if rescale(nearest, MILLISECONDS, timescale) > dts { nearest - 1 } else { nearest }
+    };
+    firsts.map(earliest).min().unwrap_or(0)
+}
+
+impl Track {
+    fn new(config: &TrackConfig, file_timescale: u32) -> Self {
+        let mut track =
+            Self { timescale: 1, description: 1, frame_duration: None, held: None, last_duration: None, ready: Vec::new() };
+        track.reconfigure(config, file_timescale, 1);
+        track
+    }
+
+    fn reconfigure(&mut self, config: &TrackConfig, file_timescale: u32, description: u32) {
+        self.timescale = config.timescale;
+        self.description = description;
+        self.frame_duration = match &config.codec {
+            CodecConfig::H264 { .. } => None,
+            CodecConfig::Aac { asc, sample_rate, .. } => AacConfig::parse(asc)
+                .ok()
+                .and_then(|aac| u32::try_from(rescale(aac.frame_samples.into(), *sample_rate, file_timescale)).ok()),
+        };
+    }
+
+    /// `earliest` is the least decoding time that mends the order.
+    fn push(&mut self, frame: Frame, file_timescale: u32, earliest: i64) {
+        let to_file = |ticks: i64| rescale(ticks, self.timescale, file_timescale).clamp(-MAX_TICKS, MAX_TICKS);
+        let (sent, pts) = (to_file(frame.dts), to_file(frame.dts.saturating_add(frame.pts_offset.into())));
+        let dts = sent.max(earliest);
+        let dts = self.held.as_ref().map_or(dts, |held| dts.min(held.dts + MAX_DURATION));
+        let pts_offset = (pts - dts).max((pts - sent).min(0)).clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+        let next = Pending { dts, pts_offset, sync: frame.keyframe, description: self.description, data: frame.data };
+        if let Some(held) = self.held.replace(next) {
+            let duration = (dts - held.dts) as u32;
+            self.last_duration = Some(duration);
+            self.ready.push((held, duration));
+        }
+    }
+
+    /// Guesses the last frame's duration.
+    fn release_held(&mut self, file_timescale: u32) {
+        let lone = || rescale(LONE_FRAME_MS, MILLISECONDS, file_timescale) as u32;
+        if let Some(held) = self.held.take() {
+            self.ready.push((held, self.frame_duration.or(self.last_duration).unwrap_or_else(lone)));
+        }
+    }
+}

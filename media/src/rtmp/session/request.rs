@@ -1,0 +1,93 @@
+//! What clients ask for, read once and freed of the odd ways in which it is put.
+
+use std::fmt;
+
+use super::Value;
+
+/// The name of an application or a stream as a client gives it. `Debug` leaves out the query, which may hold a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Name {
+    /// Without the query, and without `/` around it.
+    pub name: String,
+    /// What stood behind the first `?`.
+    pub query: Option<String>,
+}
+
+impl Name {
+    pub(super) fn new(text: &str) -> Self {
+        let (name, query) = match text.split_once('?') {
+            Some((name, query)) => (name, Some(query.to_owned())),
+            None => (text, None),
+        };
+        Self { name: name.trim_matches('/').to_owned(), query }
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}{}", self.name, if self.query.is_some() { "?…" } else { "" })
+    }
+}
+
+/// A client's `connect`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Connect {
+    /// The first part of the path in the client's URL.
+    pub app: Name,
+    /// Host name or address in the client's URL, without port; as sent.
+    pub host: Option<String>,
+    /// What the client says that it is.
+    pub software: Option<String>,
+}
+
+impl Connect {
+    /// From the command object, §7.2.1.1.
+    pub(super) fn new(properties: &Value) -> Self {
+        let text = |name| properties.get(name).and_then(Value::as_str);
+        Self {
+            app: Name::new(text("app").unwrap_or_default()),
+            host: text("tcUrl").and_then(host).map(str::to_owned),
+            software: text("flashVer").map(str::to_owned),
+        }
+    }
+}
+
+/// The host in a URL, without user, port or brackets.
+fn host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let place = authority.rsplit('@').next()?;
+    let host = match place.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next()?,
+        None => place.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_is_split_off_and_not_shown() {
+        let name = Name::new("8sKpm-x49nB?key=secret&x=?");
+        assert_eq!((name.name.as_str(), name.query.as_deref()), ("8sKpm-x49nB", Some("key=secret&x=?")));
+        assert_eq!(format!("{name:?}"), "\"8sKpm-x49nB\"?…");
+        assert_eq!(Name::new("/rec/").name, "rec");
+        assert_eq!(Name::new(""), Name { name: String::new(), query: None });
+    }
+
+    #[test]
+    fn the_host_is_found_in_every_form_of_url() {
+        for (url, expected) in [
+            ("rtmp://ingest-us.example.com/rec", Some("ingest-us.example.com")),
+            ("rtmp://ingest-us.example.com:1935/rec?x=://y/", Some("ingest-us.example.com")),
+            ("rtmps://user:secret@192.0.2.7:1937", Some("192.0.2.7")),
+            ("rtmp://[2001:db8::1]:1935/rec", Some("2001:db8::1")),
+            ("rtmp:///rec", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(host(url), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The command line: arguments to exit code. Standard output has what was asked for and nothing else; all talk goes to standard error.
+
+mod check;
+mod log;
+
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use afterlive_domain::{OrganisationHash, Role};
+use clap::{Parser, Subcommand};
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::hub::Hub;
+use crate::lifecycle::Lifecycle;
+use crate::record::Growing;
+use crate::run::{self, Started};
+use crate::service::{Caller, Service, SetUp, SetUpForm};
+use crate::storage::Regions;
+
+/// No password is longer; what else is on standard input stays there.
+const MAX_PASSWORD_INPUT_BYTES: u64 = 4 * 1024;
+
+/// Live recording and video on demand, on your own machine.
+#[derive(Parser, Debug)]
+#[command(name = "afterlive", version, arg_required_else_help = true)]
+struct Arguments {
+    /// Settings in TOML; `afterlive.toml` where there is one, else the defaults. `AFTERLIVE__…` variables win over it.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the server.
+    Serve,
+    /// Try the settings, the database and each region's storage, and say what to mend.
+    Check,
+    /// Make the first organisation and its admin; prints one JSON object.
+    Setup {
+        #[arg(long)]
+        email: String,
+        /// Read the password from standard input.
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        #[arg(long, value_name = "NAME", default_value = "My organisation")]
+        organisation: String,
+    },
+    /// Users.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// API keys.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Print the version.
+    Version,
+}
+
+#[derive(Subcommand, Debug)]
+enum UserCommand {
+    /// Add a user to an organisation; prints one JSON object.
+    Add {
+        /// The organisation's hash.
+        #[arg(long, value_name = "HASH")]
+        org: OrganisationHash,
+        #[arg(long)]
+        email: String,
+        /// Read the password from standard input.
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        /// nanoAdmin, nanoUser or nanoReadOnly.
+        #[arg(long, default_value = "nanoUser")]
+        role: Role,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum KeyCommand {
+    /// Make an API key; prints the key alone. It is never shown again.
+    Add {
+        /// The organisation's hash.
+        #[arg(long, value_name = "HASH")]
+        org: OrganisationHash,
+        /// nanoAdmin, nanoUser or nanoReadOnly.
+        #[arg(long)]
+        role: Role,
+        /// What the key is for.
+        #[arg(long)]
+        label: String,
+    },
+}
+
+/// Why a command failed, as a sentence for the person at the terminal.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Reads the arguments, does what they say, and gives the exit code: 0 done, 1 failed, 2 wrong arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(cause) => return failed(&cause.into()),
+    };
+    match runtime.block_on(execute(arguments)) {
+        Ok(code) => code,
+        Err(failure) => failed(&failure),
+    }
+}
+
+fn failed(failure: &Failure) -> ExitCode {
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(io::stderr(), "afterlive: {failure}");
+    ExitCode::FAILURE
+}
+
+async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, Failure> {
+    if let Command::Version = command {
+        writeln!(io::stdout(), "afterlive {}", env!("CARGO_PKG_VERSION"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = Config::load(config.as_deref())?;
+    match command {
+        Command::Serve => {
+            log::start(&config.log, &config.log.filter);
+            let lifecycle = Lifecycle::default();
+            lifecycle.watch_signals().map_err(run::Error::Signals)?;
+            run::serve(config, &lifecycle, welcome).await?;
+        }
+        Command::Check => {
+            log::start(&config.log, "error");
+            return Ok(if check::check(&config, &mut io::stdout()).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
+        Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
+        Command::Key { command: KeyCommand::Add { org, role, label } } => add_key(config, &org, role, &label).await?,
+        Command::Version => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The use cases over the database alone: none of these commands records, plays or stores anything.
+async fn service(config: Config) -> Result<Service, Failure> {
+    log::start(&config.log, "error");
+    run::make_data_dir(&config)?;
+    let db = Db::open(&config.database).await?;
+    Ok(Service::new(db, Clock::system(), Arc::new(config), Regions::open([])?, Hub::new(), Growing::default()))
+}
+
+async fn operator(service: &Service, hash: &OrganisationHash) -> Result<Caller, Failure> {
+    service.operator(hash).await?.ok_or_else(|| format!("there is no organisation with the hash {hash}").into())
+}
+
+async fn set_up(config: Config, email: &str, organisation_name: &str) -> Result<(), Failure> {
+    let password = read_password()?;
+    let service = service(config).await?;
+    let form = SetUpForm { organisation_name, email, password: &password };
+    match service.set_up(form, true).await.map_err(explain)? {
+        SetUp::WrongLink => Err("set-up has been done: there is an organisation already".into()),
+        SetUp::Done(made) => {
+            let answer = json!({
+                "organisation": { "id": made.organisation.id, "hash": made.organisation.hash, "name": made.organisation.name },
+                "user": { "id": made.user.id, "email": made.user.email },
+                "api_key": made.api_key.map(|key| key.secret),
+            });
+            service.db().close().await;
+            Ok(writeln!(io::stdout(), "{answer}")?)
+        }
+    }
+}
+
+async fn add_user(config: Config, hash: &OrganisationHash, email: &str, role: Role) -> Result<(), Failure> {
+    let password = read_password()?;
+    let service = service(config).await?;
+    let caller = operator(&service, hash).await?;
+    let user = service.add_user(&caller, email, &password, role).await.map_err(explain)?;
+    service.db().close().await;
+    Ok(writeln!(io::stdout(), "{}", json!({ "id": user.id, "email": user.email, "role": user.role }))?)
+}
+
+async fn add_key(config: Config, hash: &OrganisationHash, role: Role, label: &str) -> Result<(), Failure> {
+    let service = service(config).await?;
+    let caller = operator(&service, hash).await?;
+    let key = service.create_api_key(&caller, label, role).await.map_err(explain)?;
+    service.db().close().await;
+    Ok(writeln!(io::stdout(), "{}", key.secret)?)
+}
+
+/// The first line of standard input.
+fn read_password() -> Result<String, Failure> {
+    let mut text = String::new();
+    io::stdin().take(MAX_PASSWORD_INPUT_BYTES).read_to_string(&mut text)?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// A refusal in words that name the argument; the API's messages name it beside the message.
+fn explain(error: crate::service::Error) -> Failure {
+    use crate::service::Error;
+    use afterlive_domain::Error as Refusal;
+    match error {
+        Error::Refused(Refusal::WrongType { parameter, expected }) => format!("{parameter}: {expected} is asked for").into(),
+        Error::Refused(Refusal::ParameterRequired { parameter }) => format!("{parameter} is missing").into(),
+        Error::Refused(Refusal::NotUnique { parameter }) => format!("this {parameter} is taken").into(),
+        other => other.into(),
+    }
+}
+
+/// What a person wants to know first.
+fn welcome(started: &Started) {
+    let Started { dashboard_url, ingest_url, set_up_link } = started;
+    let (bold, plain) = if io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    let mut text = format!(
+        "\nAfterlive {}\n\n  Dashboard  {bold}{dashboard_url}{plain}\n  Ingest     {bold}{ingest_url}{plain}\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    if let Some(link) = set_up_link {
+        text.push_str(&format!(
+            "\nThis is the first start. Open this link to make your organisation and your account:\n\n  {bold}{link}{plain}\n\n\
+             The link works once, until the server stops. Then create a stream there, and paste its URL and\n\
+             stream key into OBS: what you send is recorded, and plays a second after you stop.\n"
+        ));
+    }
+    text.push_str("\nCtrl+C stops the server.\n");
+    // A server whose standard output is closed serves all the same.
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+    }
+}

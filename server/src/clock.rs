@@ -1,0 +1,49 @@
+//! Wall time as the parts see it: handed in, so that a test can move it. Durations and time-outs are tokio's, not this one's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use afterlive_domain::UnixMillis;
+
+/// Tells the wall time in UTC. Cheap to clone; clones of a simulated clock move together.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Simulated(Arc<AtomicI64>),
+}
+
+impl Clock {
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands at `start` until [`Clock::advance_ms`] moves it.
+    #[must_use]
+    pub fn simulated(start: UnixMillis) -> Self {
+        Self(Source::Simulated(Arc::new(AtomicI64::new(start.0))))
+    }
+
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        match &self.0 {
+            Source::System => {
+                // A machine whose clock stands before 1970 is told so by every certificate and log; here it reads as 1970.
+                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                UnixMillis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+            }
+            Source::Simulated(now) => UnixMillis(now.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Moves a simulated clock. The system's clock is not ours to move: on it this does nothing.
+    pub fn advance_ms(&self, ms: i64) {
+        if let Source::Simulated(now) = &self.0 {
+            now.fetch_add(ms, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The settings: every key with its default and its check. How keys are read stands in `reader`; nothing here is acted upon.
+
+mod reader;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use afterlive_domain::Region;
+use toml::Value;
+use url::Url;
+
+pub use self::reader::Problem;
+use self::reader::{Reader, Setting, from_text};
+use crate::db::Location;
+
+/// Read where it stands in the working directory and no other file is named.
+pub const DEFAULT_FILE: &str = "afterlive.toml";
+
+/// All settings, checked. Paths are as given, that is relative to the working directory where they are relative.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub http: Http,
+    pub rtmp: Rtmp,
+    pub database: Location,
+    /// This node's region.
+    pub region: Region,
+    pub regions: BTreeMap<Region, RegionConfig>,
+    pub log: Log,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Http {
+    pub listen: SocketAddr,
+    /// The origin that people and programs use, without a `/` at its end.
+    pub public_url: String,
+    /// Connections at a time; who comes after waits in the kernel's queue.
+    pub max_connections: usize,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    public_url_is_default: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rtmp {
+    pub listen: SocketAddr,
+    /// `rtmp://HOST:PORT`, what encoders use, without a path.
+    pub public_url: String,
+    /// A publisher that sends nothing for so long is cut.
+    pub idle_timeout: Duration,
+    /// A connection that neither publishes nor plays by then is cut.
+    pub handshake_timeout: Duration,
+    /// Connections at a time, of any kind.
+    pub max_connections: usize,
+    /// The longest message taken, in bytes.
+    pub max_message_bytes: usize,
+    /// Chunk streams a connection may use at a time.
+    pub max_chunk_streams: usize,
+    public_url_is_default: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RegionConfig {
+    /// The folder in which its recordings are.
+    pub storage: PathBuf,
+    /// The base of its recordings' URLs, without a `/` at its end.
+    pub vod_url: String,
+    /// Host names in an encoder's URL that mean this region, in lower case.
+    pub ingest_hosts: Vec<String>,
+    vod_url_is_default: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Log {
+    pub format: LogFormat,
+    /// In the language of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Every problem of a configuration, each with its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Error(pub Vec<Problem>);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => write!(f, "The configuration has a problem:")?,
+            count => write!(f, "The configuration has {count} problems:")?,
+        }
+        for problem in &self.0 {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Config {
+    /// Reads the named file, or [`DEFAULT_FILE`] where there is one, and the environment, which wins.
+    ///
+    /// # Errors
+    /// With everything that is wrong, at once.
+    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => Some(text),
+            Err(cause) if file.is_none() && cause.kind() == std::io::ErrorKind::NotFound => None,
+            Err(cause) => {
+                let problem = format!("cannot be read: {cause}");
+                return Err(Error(vec![Problem { key: String::new(), place: path.display().to_string(), problem }]));
+            }
+        };
+        // A variable that is not Unicode cannot be one of ours, whose values are all text.
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::from_sources(text.as_deref().map(|text| (path.display().to_string(), text)), environment)
+    }
+
+    /// As [`Config::load`], from a file's name and text and the given environment.
+    ///
+    /// # Errors
+    /// With everything that is wrong, at once.
+    pub fn from_sources(
+        file: Option<(String, &str)>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let mut reader = Reader::new(file.as_ref().map(|(name, text)| (name.as_str(), *text)), environment);
+        let config = Self::read(&mut reader);
+        match reader.finish() {
+            problems if problems.is_empty() => Ok(config),
+            problems => Err(Error(problems)),
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Self {
+        let data_dir: PathBuf = reader.take("data_dir", "data".into());
+        let http = Http::read(reader);
+        let rtmp = Rtmp::read(reader, &http);
+        let database = match reader.take_secret("database.url") {
+            None => Location::Sqlite(data_dir.join("afterlive.db")),
+            Some(url) => url.parse().unwrap_or_else(|cause: crate::db::Error| {
+                reader.refuse("database.url", cause.to_string());
+                Location::Sqlite(PathBuf::new())
+            }),
+        };
+        let region = reader.take("node.region", europe());
+        let regions = read_regions(reader, &data_dir, &http);
+        if !regions.contains_key(&region) {
+            reader.refuse("node.region", format!("there is no region {region}: name one of [regions], or add regions.{region}"));
+        }
+        let log =
+            Log { format: reader.take("log.format", LogFormat::Text), filter: reader.take("log.filter", "info".to_owned()) };
+        if let Err(cause) = tracing_subscriber::EnvFilter::try_new(&log.filter) {
+            reader.refuse(
+                "log.filter",
+                format!("{:?} is not a filter such as info or warn,afterlive_server=debug: {cause}", log.filter),
+            );
+        }
+        Self { data_dir, http, rtmp, database, region, regions, log }
+    }
+
+    /// The same with the ports that were bound, where the settings left them to the system (port 0): URLs that are not set follow.
+    #[must_use]
+    pub fn with_bound(mut self, http: SocketAddr, rtmp: SocketAddr) -> Self {
+        self.http.listen = http;
+        self.rtmp.listen = rtmp;
+        if self.http.public_url_is_default {
+            self.http.public_url = default_http_url(http);
+        }
+        if self.rtmp.public_url_is_default {
+            self.rtmp.public_url = default_rtmp_url(&self.http.public_url, rtmp);
+        }
+        for (region, config) in &mut self.regions {
+            if config.vod_url_is_default {
+                config.vod_url = default_vod_url(&self.http.public_url, region);
+            }
+        }
+        self
+    }
+}
+
+impl Http {
+    fn read(reader: &mut Reader) -> Self {
+        let listen = reader.take("http.listen", SocketAddr::from(([127, 0, 0, 1], 3000)));
+        let public_url: Option<HttpUrl> = reader.take_option("http.public_url");
+        if let Some(HttpUrl(url)) = &public_url
+            && Url::parse(url).is_ok_and(|url| url.path() != "/")
+        {
+            reader.refuse("http.public_url", format!("{url:?} has a path: the server is at the root of its host"));
+        }
+        Self {
+            listen,
+            public_url_is_default: public_url.is_none(),
+            public_url: public_url.map_or_else(|| default_http_url(listen), |HttpUrl(url)| url),
+            max_connections: count(reader.take_in("http.max_connections", 2_000, 10..=1_000_000)),
+            trusted_proxies: reader.take("http.trusted_proxies", Vec::new()),
+        }
+    }
+}
+
+impl Rtmp {
+    fn read(reader: &mut Reader, http: &Http) -> Self {
+        let listen = reader.take("rtmp.listen", SocketAddr::from(([127, 0, 0, 1], 1935)));
+        let public_url: Option<RtmpUrl> = reader.take_option("rtmp.public_url");
+        Self {
+            listen,
+            public_url_is_default: public_url.is_none(),
+            public_url: public_url.map_or_else(|| default_rtmp_url(&http.public_url, listen), |RtmpUrl(url)| url),
+            idle_timeout: Duration::from_secs(reader.take_in("rtmp.idle_timeout_s", 15, 1..=3_600)),
+            handshake_timeout: Duration::from_secs(reader.take_in("rtmp.handshake_timeout_s", 10, 1..=60)),
+            max_connections: count(reader.take_in("rtmp.max_connections", 2_000, 10..=1_000_000)),
+            max_message_bytes: count(reader.take_in("rtmp.max_message_bytes", 8 << 20, 64 << 10..=64 << 20)),
+            max_chunk_streams: count(reader.take_in("rtmp.max_chunk_streams", 64, 8..=1_024)),
+        }
+    }
+}
+
+/// The three regions that are always there, and those that the settings add.
+fn read_regions(reader: &mut Reader, data_dir: &Path, http: &Http) -> BTreeMap<Region, RegionConfig> {
+    let mut names: Vec<String> = ["eu", "us", "au"].map(str::to_owned).into();
+    names.extend(reader.names_below("regions"));
+    let mut regions = BTreeMap::new();
+    for name in names {
+        let region: Region = match name.parse() {
+            Ok(region) if regions.contains_key(&region) => continue,
+            Ok(region) => region,
+            Err(cause) => {
+                reader.refuse(&format!("regions.{name}"), cause.to_string());
+                continue;
+            }
+        };
+        let vod_url: Option<HttpUrl> = reader.take_option(&format!("regions.{name}.vod_url"));
+        let hosts: Vec<String> = reader.take(&format!("regions.{name}.ingest_hosts"), Vec::new());
+        let config = RegionConfig {
+            storage: reader
+                .take_option(&format!("regions.{name}.storage"))
+                .map_or_else(|| data_dir.join("vod").join(&name), |Folder(path)| path),
+            vod_url_is_default: vod_url.is_none(),
+            vod_url: vod_url.map_or_else(|| default_vod_url(&http.public_url, &region), |HttpUrl(url)| url),
+            ingest_hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+        };
+        for (other, taken) in &regions {
+            refuse_doubles(reader, &name, &config, other, taken);
+        }
+        regions.insert(region, config);
+    }
+    regions
+}
+
+/// Two regions with one folder, one URL or one host name could not be told apart.
+fn refuse_doubles(reader: &mut Reader, name: &str, config: &RegionConfig, other: &Region, taken: &RegionConfig) {
+    if config.storage == taken.storage {
+        reader.refuse(&format!("regions.{name}.storage"), format!("regions.{other} has the same folder"));
+    }
+    if config.vod_url == taken.vod_url {
+        reader.refuse(&format!("regions.{name}.vod_url"), format!("regions.{other} has the same URL"));
+    }
+    for host in config.ingest_hosts.iter().filter(|host| taken.ingest_hosts.contains(host)) {
+        reader.refuse(&format!("regions.{name}.ingest_hosts"), format!("regions.{other} has {host} too"));
+    }
+}
+
+fn europe() -> Region {
+    "eu".parse().expect("eu is a region's name")
+}
+
+fn default_http_url(listen: SocketAddr) -> String {
+    format!("http://{}:{}", reachable_host(listen.ip()), listen.port())
+}
+
+fn default_rtmp_url(http_url: &str, listen: SocketAddr) -> String {
+    let host = Url::parse(http_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    format!("rtmp://{}:{}", host.unwrap_or_else(|| reachable_host(listen.ip())), listen.port())
+}
+
+fn default_vod_url(http_url: &str, region: &Region) -> String {
+    format!("{http_url}/vod-{region}")
+}
+
+/// `localhost` for what listens on this machine or on all addresses, of which we cannot know which one others use.
+fn reachable_host(ip: IpAddr) -> String {
+    match ip {
+        ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// A number that was checked to be small.
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// An absolute `http` or `https` URL, kept without its last `/`.
+struct HttpUrl(String);
+
+impl Setting for HttpUrl {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        url_of(value, &["http", "https"], "an http:// or https:// URL without a query").map(Self)
+    }
+}
+
+/// An `rtmp` URL without a path.
+struct RtmpUrl(String);
+
+impl Setting for RtmpUrl {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let expected = "an rtmp:// URL without a path, such as rtmp://live.example.com:1935";
+        let url = url_of(value, &["rtmp", "rtmps"], expected)?;
+        if url.matches('/').count() > 2 { Err(format!("{url:?} is not {expected}")) } else { Ok(Self(url)) }
+    }
+}
+
+fn url_of(value: &Value, schemes: &[&str], expected: &str) -> Result<String, String> {
+    let url: Url = from_text(value, expected)?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    if schemes.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty()) && plain {
+        Ok(url.as_str().trim_end_matches('/').to_owned())
+    } else {
+        // A URL with a password is not repeated in the text.
+        Err(format!("it is not {expected}"))
+    }
+}
+
+/// A folder of this machine.
+struct Folder(PathBuf);
+
+impl Setting for Folder {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let path = PathBuf::from_value(value)?;
+        if path.to_string_lossy().contains("://") {
+            return Err(format!("{value} is not a folder: this version stores on disks only"));
+        }
+        Ok(Self(path))
+    }
+}
+
+impl Setting for Region {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        from_text(value, "a region's name, such as eu")
+    }
+}
+
+impl Setting for IpAddr {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        from_text(value, "an IP address")
+    }
+}
+
+impl Setting for LogFormat {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value.as_str() {
+            Some("text") => Ok(Self::Text),
+            Some("json") => Ok(Self::Json),
+            _ => Err(format!("{value} is not text or json")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

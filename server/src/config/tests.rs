@@ -1,0 +1,167 @@
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../config.example.toml");
+
+fn from_env(variables: &[(&str, &str)]) -> Result<Config, Error> {
+    Config::from_sources(None, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+fn from_toml(text: &str) -> Result<Config, Error> {
+    Config::from_sources(Some(("afterlive.toml".to_owned(), text)), [])
+}
+
+fn defaults() -> Config {
+    from_env(&[]).unwrap()
+}
+
+/// The URLs of the example are the defaults, written out: they differ in nothing but that.
+fn as_if_derived(mut config: Config) -> Config {
+    config.http.public_url_is_default = true;
+    config.rtmp.public_url_is_default = true;
+    for region in config.regions.values_mut() {
+        region.vod_url_is_default = true;
+    }
+    config
+}
+
+#[test]
+fn the_example_has_every_key_and_says_the_defaults() {
+    assert_eq!(as_if_derived(from_toml(EXAMPLE).unwrap()), defaults());
+
+    let mut reader = Reader::new(None, []);
+    Config::read(&mut reader);
+    for key in reader.known() {
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let body = if section.is_empty() {
+            EXAMPLE
+        } else {
+            let start = EXAMPLE.find(&format!("\n[{section}]\n")).unwrap_or_else(|| panic!("the example has no [{section}]"));
+            let body = &EXAMPLE[start + 2..];
+            &body[..body.find("\n[").unwrap_or(body.len())]
+        };
+        let there = body.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{name} =")));
+        assert!(there, "the example has no {key}");
+    }
+}
+
+#[test]
+fn an_empty_configuration_is_a_server_on_this_machine() {
+    let config = defaults();
+    assert_eq!(config.http.public_url, "http://localhost:3000");
+    assert_eq!(config.rtmp.public_url, "rtmp://localhost:1935");
+    assert_eq!(config.database, Location::Sqlite("data/afterlive.db".into()));
+    let regions: Vec<&str> = config.regions.keys().map(Region::as_str).collect();
+    assert_eq!(regions, ["au", "eu", "us"]);
+    let us = &config.regions[&"us".parse().unwrap()];
+    assert_eq!((us.storage.to_str(), us.vod_url.as_str()), (Some("data/vod/us"), "http://localhost:3000/vod-us"));
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let file = "[http]\nlisten = \"127.0.0.1:4000\"\n[rtmp]\nidle_timeout_s = 20\n";
+    let environment = [("AFTERLIVE__HTTP__LISTEN", "0.0.0.0:5000"), ("AFTERLIVE__RTMP__MAX_CHUNK_STREAMS", "32"), ("HOME", "/")];
+    let config = Config::from_sources(
+        Some(("afterlive.toml".to_owned(), file)),
+        environment.map(|(name, value)| (name.to_owned(), value.to_owned())),
+    )
+    .unwrap();
+    assert_eq!(config.http.listen.to_string(), "0.0.0.0:5000");
+    assert_eq!(config.http.public_url, "http://localhost:5000");
+    assert_eq!((config.rtmp.idle_timeout, config.rtmp.max_chunk_streams), (Duration::from_secs(20), 32));
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_its_key() {
+    let file = "
+        color = 1
+        [http]
+        listen = \"localhost\"
+        public_url = \"ftp://x\"
+        [rtmp]
+        lisen = \"127.0.0.1:1935\"
+        idle_timeout_s = 0
+        max_connections = \"many\"
+        [node]
+        region = \"mars\"
+        [log]
+        format = \"xml\"
+        [regions.Moon]
+        storage = \"/x\"
+        [regions.us]
+        storage = \"s3://bucket\"
+        ingest_hosts = [3]
+        [regions.au]
+        vod_url = \"http://u:p@host\"
+    ";
+    let Error(problems) = Config::from_sources(
+        Some(("my.toml".to_owned(), file)),
+        [
+            ("AFTERLIVE__DATABASE__URL".to_owned(), "mysql://u:secret@h/d".to_owned()),
+            ("AFTERLIVE__DATADIR".to_owned(), "x".to_owned()),
+        ],
+    )
+    .unwrap_err();
+    let text = Error(problems.clone()).to_string();
+    for key in [
+        "color (my.toml)",
+        "http.listen (my.toml)",
+        "http.public_url (my.toml)",
+        "rtmp.lisen (my.toml)",
+        "rtmp.idle_timeout_s (my.toml)",
+        "rtmp.max_connections (my.toml)",
+        "node.region",
+        "log.format",
+        "regions.Moon",
+        "regions.us.storage",
+        "regions.us.ingest_hosts",
+        "regions.au.vod_url",
+        "database.url",
+        "datadir (AFTERLIVE__DATADIR)",
+    ] {
+        assert!(text.contains(&format!("\n  {key}")), "{key} is missing in:\n{text}");
+    }
+    assert!(text.contains("is rtmp.listen meant?") && text.contains("is data_dir meant?"), "{text}");
+    assert!(!text.contains("secret") && !text.contains("u:p"), "{text}");
+}
+
+#[test]
+fn a_secret_comes_from_a_file_too_but_not_from_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("url");
+    std::fs::write(&path, "postgres://me:secret@localhost/afterlive\n").unwrap();
+    let path = path.to_str().unwrap();
+    let config = from_env(&[("AFTERLIVE__DATABASE__URL_FILE", path)]).unwrap();
+    assert_eq!(config.database, Location::Postgres("postgres://me:secret@localhost/afterlive".to_owned()));
+
+    let both = [("AFTERLIVE__DATABASE__URL_FILE", path), ("AFTERLIVE__DATABASE__URL", "sqlite://x.db")];
+    assert!(from_env(&both).unwrap_err().to_string().contains("only one of"));
+    let missing = [("AFTERLIVE__DATABASE__URL_FILE", "/nowhere/url")];
+    assert!(
+        from_env(&missing).unwrap_err().to_string().contains("database.url_file (AFTERLIVE__DATABASE__URL_FILE): /nowhere/url")
+    );
+}
+
+#[test]
+fn regions_are_added_and_changed_but_must_differ() {
+    let config = from_toml(
+        "[node]\nregion = \"de\"\n[regions.de]\ningest_hosts = [\"Live.Example.com\"]\n[regions.eu]\nvod_url = \"https://vod.example.com/\"\n",
+    )
+    .unwrap();
+    assert_eq!(config.regions.len(), 4);
+    assert_eq!(config.regions[&config.region].ingest_hosts, ["live.example.com"]);
+    assert_eq!(config.regions[&europe()].vod_url, "https://vod.example.com");
+
+    let same = from_toml("[regions.de]\nstorage = \"data/vod/eu\"\nvod_url = \"http://localhost:3000/vod-us\"\n").unwrap_err();
+    let keys: Vec<&str> = same.0.iter().map(|problem| problem.key.as_str()).collect();
+    assert!(keys.contains(&"regions.de.storage") && keys.contains(&"regions.de.vod_url"), "{keys:?}");
+}
+
+#[test]
+fn urls_that_are_not_set_follow_the_port_that_the_system_gave() {
+    let free = [("AFTERLIVE__HTTP__LISTEN", "127.0.0.1:0"), ("AFTERLIVE__REGIONS__US__VOD_URL", "https://vod-us.example.com")];
+    let bound = from_env(&free).unwrap().with_bound("127.0.0.1:4001".parse().unwrap(), "127.0.0.1:4002".parse().unwrap());
+    assert_eq!(bound.http.public_url, "http://localhost:4001");
+    assert_eq!(bound.rtmp.public_url, "rtmp://localhost:4002");
+    assert_eq!(bound.regions[&europe()].vod_url, "http://localhost:4001/vod-eu");
+    assert_eq!(bound.regions[&"us".parse().unwrap()].vod_url, "https://vod-us.example.com");
+}

@@ -1,0 +1,206 @@
+//! The server's side of the dashboard's port: one [`Dashboard`] a request, which knows the browser session and turns use cases into what pages
+//! show. Checks no permission and runs no SQL: both are behind `service/`.
+
+mod present;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use afterlive_app::backend::{
+    Access, Answer, Backend, BackendError, Home, OrganisationPage, Overview, RecordingRange, SetUp, SetUpForm, SignIn,
+    StreamFilter, StreamPage, Viewer,
+};
+use afterlive_domain::organisation::Settings;
+use afterlive_domain::{Error as Refusal, KeyId, Mode, Role, StreamId, Tags, UserId};
+use serde::Serialize;
+use tower_sessions::Session;
+
+use crate::http::browser_session::USER;
+use crate::service::{self, Caller, Service};
+
+/// Session: the text that the next page shows.
+const FLASH: &str = "flash";
+/// The longest text kept for the next page, in bytes: a form's outcome, not a place to store things.
+const MAX_FLASH_BYTES: usize = 8 * 1024;
+
+/// What a page is given to reach the server, for the length of one request.
+pub struct Dashboard {
+    service: Arc<Service>,
+    session: Session,
+    /// The browser's, for the limit on attempts to sign in.
+    address: IpAddr,
+    /// Under which the log has the cause of a failure.
+    request_id: String,
+}
+
+impl Dashboard {
+    #[must_use]
+    pub fn new(service: Arc<Service>, session: Session, address: IpAddr, request_id: String) -> Self {
+        Self { service, session, address, request_id }
+    }
+
+    /// Who has signed in, where somebody has.
+    async fn caller(&self) -> Answer<Option<Caller>> {
+        let Some(user) = self.session.get::<UserId>(USER).await.map_err(|cause| self.failed(&cause))? else { return Ok(None) };
+        let found = self.service.user_caller(user).await.map_err(|error| self.error(&error))?;
+        Ok(found.map(|(caller, _)| caller))
+    }
+
+    async fn signed_in(&self) -> Answer<Caller> {
+        self.caller().await?.ok_or(BackendError::SignedOut)
+    }
+
+    /// Gives the browser a session under a new id, so that nobody who knew the old one is signed in with it.
+    async fn begin_session(&self, user: UserId) -> Answer<()> {
+        self.session.cycle_id().await.map_err(|cause| self.failed(&cause))?;
+        self.keep(USER, &user).await
+    }
+
+    async fn keep<T: Serialize + Sync>(&self, key: &str, value: &T) -> Answer<()> {
+        self.session.insert(key, value).await.map_err(|cause| self.failed(&cause))
+    }
+
+    fn error(&self, error: &service::Error) -> BackendError {
+        match error {
+            service::Error::Refused(refusal) => present::refusal(refusal),
+            ours => self.failed(ours),
+        }
+    }
+
+    /// A failure of ours: the log has its cause, the page only where to look.
+    fn failed(&self, cause: &dyn std::error::Error) -> BackendError {
+        tracing::error!(request_id = %self.request_id, %cause, "a page could not be served");
+        BackendError::Internal { request_id: self.request_id.clone() }
+    }
+}
+
+#[async_trait::async_trait]
+impl Backend for Dashboard {
+    async fn access(&self) -> Answer<Access> {
+        let Some(user) = self.session.get::<UserId>(USER).await.map_err(|cause| self.failed(&cause))? else {
+            let needed = self.service.needs_set_up().await.map_err(|error| self.error(&error))?;
+            return Ok(if needed { Access::NotSetUp } else { Access::SignedOut });
+        };
+        let found = self.service.user_caller(user).await.map_err(|error| self.error(&error))?;
+        let Some((caller, user)) = found else { return Ok(Access::SignedOut) };
+        let organisation = self.service.organisation(&caller).await.map_err(|error| self.error(&error))?;
+        Ok(Access::SignedIn(Viewer {
+            email: user.email,
+            role: caller.role,
+            organisation_name: organisation.name,
+            organisation_hash: organisation.hash,
+            settings: organisation.settings,
+        }))
+    }
+
+    async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
+        match self.service.sign_in(email, password, self.address).await.map_err(|error| self.error(&error))? {
+            service::SignIn::Done(user) => self.begin_session(user.id).await.map(|()| SignIn::Done),
+            service::SignIn::WrongCredentials => Ok(SignIn::WrongCredentials),
+            service::SignIn::TooManyAttempts { retry_after_s } => Ok(SignIn::TooManyAttempts { retry_after_s }),
+        }
+    }
+
+    async fn sign_out(&self) -> Answer<()> {
+        self.session.flush().await.map_err(|cause| self.failed(&cause))
+    }
+
+    async fn set_up(&self, form: SetUpForm) -> Answer<SetUp> {
+        let SetUpForm { token, organisation_name, email, password } = form;
+        let fields = service::SetUpForm { organisation_name: &organisation_name, email: &email, password: &password };
+        match self.service.set_up_with_link(&token, fields).await {
+            Ok(service::SetUp::Done(made)) => self.begin_session(made.user.id).await.map(|()| SetUp::Done),
+            Ok(service::SetUp::WrongLink) => Ok(SetUp::WrongLink),
+            Err(service::Error::Refused(refusal)) => present::bad_field(&refusal),
+            Err(error) => Err(self.error(&error)),
+        }
+    }
+
+    async fn home(&self) -> Answer<Home> {
+        let caller = self.signed_in().await?;
+        let glance = self.service.glance(&caller).await.map_err(|error| self.error(&error))?;
+        Ok(present::home(&self.service, glance))
+    }
+
+    async fn streams(&self, filter: StreamFilter) -> Answer<StreamPage> {
+        let caller = self.signed_in().await?;
+        let (search, limit, offset) = present::search(filter);
+        let table = self.service.stream_table(&caller, &search, limit, offset).await.map_err(|error| self.error(&error))?;
+        Ok(present::stream_page(table))
+    }
+
+    async fn create_stream(&self, tags: Tags, default_mode: Mode) -> Answer<StreamId> {
+        let caller = self.signed_in().await?;
+        let made = self.service.create_stream(&caller, service::NewStream { tags, default_mode }).await;
+        made.map(|made| made.id).map_err(|error| self.error(&error))
+    }
+
+    async fn overview(&self, stream: StreamId, recordings: RecordingRange) -> Answer<Overview> {
+        let caller = self.caller().await?;
+        let slice = present::slice(recordings);
+        let overview = self.service.overview(caller.as_ref(), stream, slice).await.map_err(|error| self.error(&error))?;
+        Ok(present::overview(&self.service, overview))
+    }
+
+    async fn set_tags(&self, stream: StreamId, tags: Tags) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.set_tags(&caller, stream, &tags).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn stop_and_lock(&self, stream: StreamId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.lock_stream(&caller, stream).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn unlock(&self, stream: StreamId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.unlock_stream(&caller, stream).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn delete_stream(&self, stream: StreamId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.delete_stream(&caller, stream).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn organisation(&self) -> Answer<OrganisationPage> {
+        let caller = self.signed_in().await?;
+        let organisation = self.service.organisation(&caller).await.map_err(|error| self.error(&error))?;
+        let keys = match self.service.api_keys(&caller).await {
+            Ok(keys) => Some(keys),
+            Err(service::Error::Refused(Refusal::Denied)) => None,
+            Err(error) => return Err(self.error(&error)),
+        };
+        Ok(present::organisation(&self.service, organisation, keys))
+    }
+
+    async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.save_organisation(&caller, name, settings).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {
+        let caller = self.signed_in().await?;
+        let made = self.service.create_api_key(&caller, label, role).await;
+        made.map(|key| key.secret).map_err(|error| self.error(&error))
+    }
+
+    async fn revoke_api_key(&self, key: KeyId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.revoke_api_key(&caller, key).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn put_flash(&self, text: String) -> Answer<()> {
+        if text.len() > MAX_FLASH_BYTES {
+            return Err(present::refusal(&Refusal::BodyTooLarge { limit_bytes: MAX_FLASH_BYTES as u64 }));
+        }
+        // A stranger's form must not write rows. The set-up form is a stranger's too, while there is nobody else.
+        if self.caller().await?.is_none() && !self.service.needs_set_up().await.map_err(|error| self.error(&error))? {
+            return Err(BackendError::SignedOut);
+        }
+        self.keep(FLASH, &text).await
+    }
+
+    async fn take_flash(&self) -> Answer<Option<String>> {
+        self.session.remove(FLASH).await.map_err(|cause| self.failed(&cause))
+    }
+}

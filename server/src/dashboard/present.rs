@@ -1,0 +1,281 @@
+//! From the services' terms to the pages': rows with their URLs, and refusals as sentences. Decides nothing and reads nothing.
+
+use afterlive_app::backend::{
+    Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, LiveAudio, LiveFacts, LiveVideo, OrganisationPage, Overview,
+    PlayoutUrls, RecordingRange, RecordingRow, Recordings, RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage,
+    StreamRow, StreamSort,
+};
+use afterlive_domain::{Error as Refusal, Mode, StreamState};
+
+use crate::db::api_keys::ApiKey;
+use crate::db::assets::Asset;
+use crate::db::organisations::Organisation;
+use crate::db::stream_search::{Order, Search};
+use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
+use crate::storage::Key;
+
+/// Recordings a page in a stream's table.
+const RECORDINGS_A_PAGE: u32 = 10;
+/// The page sizes that the list of streams knows.
+const PAGE_SIZES: [u32; 4] = [25, 50, 100, 150];
+
+/// What the reader can do about a refusal.
+pub(super) fn refusal(refusal: &Refusal) -> BackendError {
+    match refusal {
+        Refusal::BadCredentials => BackendError::SignedOut,
+        Refusal::Denied => BackendError::Denied,
+        Refusal::NoSuchStream { .. } | Refusal::NoSuchAsset { .. } => BackendError::NotFound,
+        other => BackendError::Refused(sentence(other)),
+    }
+}
+
+fn sentence(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::ParameterRequired { parameter } => format!("Please fill in the {parameter}."),
+        Refusal::NotUnique { parameter } => format!("This {parameter} is taken."),
+        Refusal::WrongType { expected, .. } => format!("Please give {expected}."),
+        Refusal::WrongState { state } => format!("It is {state}, which does not allow this."),
+        Refusal::BodyTooLarge { limit_bytes } => format!("This is too long: at most {limit_bytes} bytes are taken."),
+        Refusal::TooMany { retry_after_s } => format!("Too many attempts. Please try again in {retry_after_s} s."),
+        other => format!("{other}."),
+    }
+}
+
+/// The set-up form's word for a field that was refused; any other refusal is the whole form's.
+pub(super) fn bad_field(refused: &Refusal) -> Answer<SetUp> {
+    match refused {
+        Refusal::ParameterRequired { parameter } | Refusal::WrongType { parameter, .. } | Refusal::NotUnique { parameter } => {
+            let field = if parameter == "organisation" { "organisation_name" } else { parameter };
+            Ok(SetUp::BadField { field: field.to_owned(), problem: sentence(refused) })
+        }
+        other => Err(refusal(other)),
+    }
+}
+
+/// What the list's filter asks of the service: which streams, how many, and from which on.
+pub(super) fn search(filter: StreamFilter) -> (Search, u32, u64) {
+    let limit = PAGE_SIZES.into_iter().rev().find(|size| *size <= filter.page_size).unwrap_or(PAGE_SIZES[0]);
+    let offset = u64::from(filter.page.saturating_sub(1)) * u64::from(limit);
+    let order = match filter.sort {
+        StreamSort::Created => Order::NewestFirst,
+        StreamSort::Updated => Order::LastUpdatedFirst,
+        StreamSort::Name => Order::ByName,
+    };
+    let StreamFilter { state, tag, search: text, from, to, .. } = filter;
+    (Search { state, tags: tag.into_iter().collect(), text, from, to, order }, limit, offset)
+}
+
+pub(super) fn slice(range: RecordingRange) -> RecordingSlice {
+    match range {
+        RecordingRange::All => RecordingSlice::ALL,
+        RecordingRange::Page(page) => {
+            RecordingSlice { limit: RECORDINGS_A_PAGE, offset: page.saturating_sub(1).saturating_mul(RECORDINGS_A_PAGE) }
+        }
+    }
+}
+
+pub(super) fn home(service: &Service, glance: service::Glance) -> Home {
+    let stored = |region: &_| glance.stored.iter().find(|used| used.region == *region);
+    let storage = service.regions().iter().map(|store| {
+        let used = stored(store.name());
+        RegionUse {
+            region: store.name().clone(),
+            recordings: used.map_or(0, |used| used.recordings),
+            bytes: used.map_or(0, |used| used.bytes),
+        }
+    });
+    Home {
+        counts: state_counts(&glance.by_state),
+        storage: storage.collect(),
+        ingest: glance
+            .days
+            .iter()
+            .map(|day| DayTraffic { day: day.begins_at.to_string().chars().take("2026-11-04".len()).collect(), bytes: day.bytes })
+            .collect(),
+        streams: glance.streams.into_iter().map(stream_row).collect(),
+        recordings: glance.recordings.into_iter().filter_map(|asset| recording_row(service, asset)).collect(),
+    }
+}
+
+fn state_counts(by_state: &[(StreamState, u64)]) -> StateCounts {
+    let of = |state: StreamState| by_state.iter().find(|(other, _)| *other == state).map_or(0, |(_, count)| *count);
+    let all = by_state.iter().filter(|(state, _)| *state != StreamState::Deleted).map(|(_, count)| count).sum();
+    StateCounts {
+        all,
+        live: of(StreamState::Live),
+        created: of(StreamState::Created),
+        ended: of(StreamState::Ended),
+        locked: of(StreamState::Locked),
+        deleted: of(StreamState::Deleted),
+    }
+}
+
+pub(super) fn stream_page(table: service::StreamTable) -> StreamPage {
+    StreamPage {
+        rows: table.rows.into_iter().map(stream_row).collect(),
+        total: table.total,
+        counts: state_counts(&table.by_state),
+        tags: table.tags,
+    }
+}
+
+fn stream_row(counted: CountedStream) -> StreamRow {
+    let CountedStream { stream, recordings } = counted;
+    StreamRow {
+        id: stream.id,
+        streamname: stream.streamname,
+        state: stream.state,
+        created_at: stream.created_at,
+        updated_at: stream.updated_at,
+        tags: stream.tags,
+        recordings,
+    }
+}
+
+/// `None` where its region is not configured any more, so that it has no URL.
+fn recording_row(service: &Service, asset: Asset) -> Option<RecordingRow> {
+    let key = Key::from_file_name(&asset.file_name)?;
+    let store = service.regions().get(&asset.region)?;
+    // The row knows nothing of a recording's length before it is finished.
+    let facts = service.growing().facts(asset.id).unwrap_or(asset.facts);
+    Some(RecordingRow {
+        id: asset.id,
+        stream: asset.stream,
+        streamname: key.streamname().clone(),
+        index: asset.index,
+        url: store.url(&key),
+        poster_url: asset.has_poster.then(|| store.url(&key.to_thumbnail())),
+        file_name: asset.file_name,
+        state: asset.state,
+        reason: asset.reason,
+        created_at: asset.created_at,
+        duration_ms: facts.duration_ms,
+        size_bytes: facts.size_bytes,
+        region: asset.region,
+        width: facts.width,
+        height: facts.height,
+        fps: facts.fps,
+        video_codec: facts.video_codec,
+        audio_codec: facts.audio_codec,
+    })
+}
+
+pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
+    let config = service.config();
+    let settings = seen.organisation.settings;
+    let default_mode = if settings.recording_enabled { seen.stream.default_mode } else { Mode::Live };
+    let rtmp = &config.rtmp.public_url;
+    let name = seen.stream.streamname.clone();
+    let newest = seen.newest_finished.and_then(|asset| recording_row(service, asset));
+    Overview {
+        default_mode,
+        ingest: seen.role.map(|_| IngestUrls {
+            rec_url: format!("{rtmp}/rec"),
+            live_url: format!("{rtmp}/live"),
+            default_mode,
+            stream_key: name.to_string(),
+        }),
+        playout: PlayoutUrls {
+            page: format!("{}/playout/{}", config.http.public_url, seen.stream.id),
+            rtmp: format!("{rtmp}/play/{name}"),
+            newest_recording: newest.map(|row| row.url),
+        },
+        live: seen.on_air.map(live_facts),
+        recordings: Recordings {
+            rows: seen.recordings.into_iter().filter_map(|asset| recording_row(service, asset)).collect(),
+            total: seen.recordings_total,
+        },
+        recording_enabled: settings.recording_enabled,
+        vod_public: settings.vod_public,
+        role: seen.role,
+        stream: stream_row(CountedStream { stream: seen.stream, recordings: seen.recordings_total }),
+    }
+}
+
+fn live_facts(on_air: OnAir) -> LiveFacts {
+    let OnAir { mode, protocol, stats } = on_air;
+    LiveFacts {
+        since: stats.started_at,
+        mode,
+        protocol,
+        video: stats.video.map(|video| LiveVideo {
+            codec: video.codec.to_owned(),
+            width: video.width.into(),
+            height: video.height.into(),
+            fps: video.frames_per_second.unwrap_or_default().into(),
+            keyframe_interval_ms: video.keyframe_interval_ms.map(u64::from),
+        }),
+        audio: stats.audio.map(|audio| LiveAudio {
+            codec: audio.codec.to_owned(),
+            sample_rate_hz: audio.sample_rate,
+            channels: audio.channels,
+        }),
+        bitrate_bps: stats.bitrate_bps.unwrap_or_default().into(),
+        bitrate_history_bps: stats.bitrate_history_bps.into_iter().map(u64::from).collect(),
+        bytes_in: stats.bytes_in,
+    }
+}
+
+pub(super) fn organisation(service: &Service, organisation: Organisation, keys: Option<Vec<ApiKey>>) -> OrganisationPage {
+    let config = service.config();
+    let region = |store: &crate::storage::RegionStore| RegionRow {
+        region: store.name().clone(),
+        vod_url: store.vod_url().as_str().trim_end_matches('/').to_owned(),
+        is_default: *store.name() == config.region,
+    };
+    OrganisationPage {
+        name: organisation.name,
+        hash: organisation.hash,
+        settings: organisation.settings,
+        regions: service.regions().iter().map(region).collect(),
+        keys: keys.map(|keys| keys.into_iter().map(api_key_row).collect()),
+        api_url: config.http.public_url.clone(),
+    }
+}
+
+fn api_key_row(key: ApiKey) -> ApiKeyRow {
+    ApiKeyRow {
+        id: key.id,
+        label: key.label,
+        role: key.role,
+        hint: key.hint,
+        created_at: key.created_at,
+        last_used_at: key.last_used_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_size_is_brought_to_the_nearest_below() {
+        let limit_and_offset = |page_size, page| {
+            let (_, limit, offset) = search(StreamFilter { page_size, page, ..StreamFilter::default() });
+            (limit, offset)
+        };
+        assert_eq!(limit_and_offset(0, 0), (25, 0));
+        assert_eq!(limit_and_offset(99, 3), (50, 100));
+        assert_eq!(limit_and_offset(u32::MAX, u32::MAX), (150, 150 * u64::from(u32::MAX - 1)));
+    }
+
+    #[test]
+    fn a_page_of_recordings_has_ten() {
+        assert_eq!(slice(RecordingRange::Page(3)), RecordingSlice { limit: 10, offset: 20 });
+        assert_eq!(slice(RecordingRange::Page(u32::MAX)).offset, u32::MAX);
+    }
+
+    #[test]
+    fn the_deleted_are_not_among_all() {
+        let counts = state_counts(&[(StreamState::Live, 2), (StreamState::Deleted, 7), (StreamState::Ended, 1)]);
+        assert_eq!((counts.all, counts.live, counts.ended, counts.created, counts.deleted), (3, 2, 1, 0, 7));
+    }
+
+    #[test]
+    fn a_refused_field_of_the_set_up_is_told_by_its_name_in_the_form() {
+        let short = Refusal::WrongType { parameter: "password".into(), expected: "a password of 12 characters".into() };
+        let problem = "Please give a password of 12 characters.".to_owned();
+        assert_eq!(bad_field(&short), Ok(SetUp::BadField { field: "password".into(), problem }));
+        assert_eq!(bad_field(&Refusal::Denied), Err(BackendError::Denied));
+    }
+}

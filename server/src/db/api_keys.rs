@@ -1,0 +1,112 @@
+//! The table `api_keys`. Knows a key's SHA-256 only, never the key.
+
+use afterlive_domain::{KeyId, OrganisationId, Role, UnixMillis};
+
+use super::{Connection, Error, Result, Tx, on, parse};
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApiKey {
+    pub id: KeyId,
+    pub organisation: OrganisationId,
+    pub label: String,
+    pub role: Role,
+    /// The key's first letters.
+    pub hint: String,
+    pub created_at: UnixMillis,
+    pub last_used_at: Option<UnixMillis>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    organisation_id: String,
+    label: String,
+    role: String,
+    hint: String,
+    created_at: i64,
+    last_used_at: Option<i64>,
+}
+
+impl TryFrom<Row> for ApiKey {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: parse("api_keys.id", &row.id)?,
+            organisation: parse("api_keys.organisation_id", &row.organisation_id)?,
+            label: row.label,
+            role: parse("api_keys.role", &row.role)?,
+            hint: row.hint,
+            created_at: UnixMillis(row.created_at),
+            last_used_at: row.last_used_at.map(UnixMillis),
+        })
+    }
+}
+
+/// `secret_hash` is the key's SHA-256 in hexadecimal.
+pub async fn insert(tx: &mut Tx, key: &ApiKey, secret_hash: &str) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "INSERT INTO api_keys (id, organisation_id, label, role, secret_hash, hint, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(key.id.to_string())
+    .bind(key.organisation.to_string())
+    .bind(&key.label)
+    .bind(key.role.as_str())
+    .bind(secret_hash)
+    .bind(&key.hint)
+    .bind(key.created_at.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// The key of that hash, unless it is revoked.
+pub async fn by_secret_hash(connection: &mut Connection, secret_hash: &str) -> Result<Option<ApiKey>> {
+    let row: Option<Row> = on!(connection, c => sqlx::query_as(
+        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at FROM api_keys
+         WHERE secret_hash = $1 AND revoked_at IS NULL",
+    )
+    .bind(secret_hash)
+    .fetch_optional(c)
+    .await)?;
+    row.map(ApiKey::try_from).transpose()
+}
+
+/// Those that are not revoked, newest first.
+pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<ApiKey>> {
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
+        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at FROM api_keys
+         WHERE organisation_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id",
+    )
+    .bind(organisation.to_string())
+    .fetch_all(c)
+    .await)?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// False where there is no such key, or it is revoked already.
+pub async fn revoke(tx: &mut Tx, organisation: OrganisationId, id: KeyId, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE api_keys SET revoked_at = $3 WHERE id = $1 AND organisation_id = $2 AND revoked_at IS NULL",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// Notes that the key was used.
+pub async fn touch(tx: &mut Tx, id: KeyId, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE api_keys SET last_used_at = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}

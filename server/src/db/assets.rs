@@ -1,0 +1,329 @@
+//! The table `assets`: how a recording begins, ends, goes to the bin and comes back. Lists are in `asset_list`.
+
+use afterlive_domain::{AssetId, AssetState, EventKind, OrganisationId, Region, SessionId, StreamId, Streamname, UnixMillis};
+use sqlx::QueryBuilder;
+
+use super::{Connection, Error, Result, Tx, on, parse};
+
+/// A recording as the API and viewers know it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Asset {
+    pub id: AssetId,
+    pub organisation: OrganisationId,
+    pub stream: StreamId,
+    pub session: SessionId,
+    /// Which of the stream's recordings, counted from 1.
+    pub index: u32,
+    pub region: Region,
+    pub file_name: String,
+    pub state: AssetState,
+    /// Why it is incomplete or failed.
+    pub reason: Option<String>,
+    /// Wall time of the first frame.
+    pub created_at: UnixMillis,
+    pub ended_at: Option<UnixMillis>,
+    pub updated_at: UnixMillis,
+    pub facts: Facts,
+    pub has_poster: bool,
+    pub deleted_at: Option<UnixMillis>,
+}
+
+/// What is known of a finished file. All zero or absent while it is being recorded.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Facts {
+    pub duration_ms: u64,
+    pub size_bytes: u64,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    /// Pictures a second, on average.
+    pub fps: Option<f64>,
+    /// As the API names codecs.
+    pub video_codec: Option<String>,
+    pub audio_codec: Option<String>,
+}
+
+/// A recording that is about to begin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewAsset {
+    pub id: AssetId,
+    pub stream: StreamId,
+    pub session: SessionId,
+    pub region: Region,
+    /// Wall time of the first frame.
+    pub created_at: UnixMillis,
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Row {
+    id: String,
+    organisation_id: String,
+    pub(super) stream_id: String,
+    session_id: String,
+    asset_index: i64,
+    region: String,
+    file_name: String,
+    state: String,
+    reason: Option<String>,
+    created_at: i64,
+    ended_at: Option<i64>,
+    updated_at: i64,
+    duration_ms: i64,
+    size_bytes: i64,
+    width: Option<i64>,
+    height: Option<i64>,
+    fps: Option<f64>,
+    video_codec: Option<String>,
+    audio_codec: Option<String>,
+    has_poster: bool,
+    deleted_at: Option<i64>,
+}
+
+/// The columns of [`Row`].
+pub(super) const COLUMNS: &str = "id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, reason, created_at, \
+     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, deleted_at";
+
+impl TryFrom<Row> for Asset {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let pixels = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
+        Ok(Self {
+            id: parse("assets.id", &row.id)?,
+            organisation: parse("assets.organisation_id", &row.organisation_id)?,
+            stream: parse("assets.stream_id", &row.stream_id)?,
+            session: parse("assets.session_id", &row.session_id)?,
+            index: index("assets.asset_index", row.asset_index)?,
+            region: parse("assets.region", &row.region)?,
+            file_name: row.file_name,
+            state: parse("assets.state", &row.state)?,
+            reason: row.reason,
+            created_at: UnixMillis(row.created_at),
+            ended_at: row.ended_at.map(UnixMillis),
+            updated_at: UnixMillis(row.updated_at),
+            facts: Facts {
+                duration_ms: u64::try_from(row.duration_ms).unwrap_or(0),
+                size_bytes: u64::try_from(row.size_bytes).unwrap_or(0),
+                width: pixels(row.width),
+                height: pixels(row.height),
+                fps: row.fps,
+                video_codec: row.video_codec,
+                audio_codec: row.audio_codec,
+            },
+            has_poster: row.has_poster,
+            deleted_at: row.deleted_at.map(UnixMillis),
+        })
+    }
+}
+
+fn index(column: &'static str, value: i64) -> Result<u32> {
+    u32::try_from(value).map_err(|_| Error::Unreadable { column, value: value.to_string() })
+}
+
+fn stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Begins a recording: draws the stream's next index, and with it a name that is never given again. The event is `asset.recording`.
+///
+/// # Errors
+/// `RowNotFound` where there is no such stream.
+pub async fn begin(tx: &mut Tx, asset: &NewAsset) -> Result<Asset> {
+    let (drawn, organisation, streamname): (i64, String, String) = on!(tx, c => sqlx::query_as(
+        "UPDATE streams SET next_asset_index = next_asset_index + 1 WHERE id = $1
+         RETURNING next_asset_index - 1, organisation_id, streamname",
+    )
+    .bind(asset.stream.to_string())
+    .fetch_one(c)
+    .await)?;
+    let index = index("streams.next_asset_index", drawn)?;
+    let organisation: OrganisationId = parse("streams.organisation_id", &organisation)?;
+    let streamname: Streamname = parse("streams.streamname", &streamname)?;
+    let file_name = streamname.recording_file_name(index);
+    on!(tx, c => sqlx::query(
+        "INSERT INTO assets (id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'recording', $8, $8)",
+    )
+    .bind(asset.id.to_string())
+    .bind(organisation.to_string())
+    .bind(asset.stream.to_string())
+    .bind(asset.session.to_string())
+    .bind(drawn)
+    .bind(asset.region.as_str())
+    .bind(&file_name)
+    .bind(asset.created_at.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    tx.emit_asset(EventKind::AssetRecording, organisation, asset.stream, asset.id, asset.created_at);
+    Ok(Asset {
+        id: asset.id,
+        organisation,
+        stream: asset.stream,
+        session: asset.session,
+        index,
+        region: asset.region.clone(),
+        file_name,
+        state: AssetState::Recording,
+        reason: None,
+        created_at: asset.created_at,
+        ended_at: None,
+        updated_at: asset.created_at,
+        facts: Facts::default(),
+        has_poster: false,
+        deleted_at: None,
+    })
+}
+
+/// Whatever its state.
+pub async fn by_id(connection: &mut Connection, id: AssetId) -> Result<Option<Asset>> {
+    let row: Option<Row> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS).push(" FROM assets WHERE id = ").push_bind(id.to_string());
+        query.build_query_as().fetch_optional(c).await
+    })?;
+    row.map(Asset::try_from).transpose()
+}
+
+/// All that are being recorded, or were when a server died.
+pub async fn in_recording(connection: &mut Connection) -> Result<Vec<Asset>> {
+    let rows: Vec<Row> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS).push(" FROM assets WHERE state = 'recording' ORDER BY created_at");
+        query.build_query_as().fetch_all(c).await
+    })?;
+    rows.into_iter().map(Asset::try_from).collect()
+}
+
+/// The file stands at its key: `recording` becomes `ready`, or `incomplete` where there is a reason for less than the encoder sent.
+/// The event is `asset.ready`, and after it `asset.failed` where it is incomplete. Says false, and does nothing, where it was no recording any more.
+pub async fn finish(
+    tx: &mut Tx,
+    asset: &Asset,
+    facts: &Facts,
+    reason: Option<&str>,
+    ended_at: UnixMillis,
+    now: UnixMillis,
+) -> Result<bool> {
+    let state = if reason.is_some() { AssetState::Incomplete } else { AssetState::Ready };
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE assets SET state = $2, reason = $3, ended_at = $4, updated_at = $5, duration_ms = $6, size_bytes = $7, width = $8,
+                height = $9, fps = $10, video_codec = $11, audio_codec = $12
+         WHERE id = $1 AND state = 'recording'",
+    )
+    .bind(asset.id.to_string())
+    .bind(state.as_str())
+    .bind(reason)
+    .bind(ended_at.0)
+    .bind(now.0)
+    .bind(stored(facts.duration_ms))
+    .bind(stored(facts.size_bytes))
+    .bind(facts.width.map(i64::from))
+    .bind(facts.height.map(i64::from))
+    .bind(facts.fps)
+    .bind(facts.video_codec.as_deref())
+    .bind(facts.audio_codec.as_deref())
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    tx.emit_asset(EventKind::AssetReady, asset.organisation, asset.stream, asset.id, now);
+    if reason.is_some() {
+        tx.emit_asset(EventKind::AssetFailed, asset.organisation, asset.stream, asset.id, now);
+    }
+    Ok(true)
+}
+
+/// Nothing playable came of it: `recording` becomes `failed`, with the event `asset.failed`. False where it was no recording any more.
+pub async fn fail(tx: &mut Tx, asset: &Asset, reason: &str, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE assets SET state = 'failed', reason = $2, ended_at = $3, updated_at = $3 WHERE id = $1 AND state = 'recording'",
+    )
+    .bind(asset.id.to_string())
+    .bind(reason)
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if changed == 1 {
+        tx.emit_asset(EventKind::AssetFailed, asset.organisation, asset.stream, asset.id, now);
+    }
+    Ok(changed == 1)
+}
+
+/// The poster lies at its key. The event is `asset.changed`. False, and nothing done, where the recording was deleted meanwhile.
+pub async fn set_poster(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE assets SET has_poster = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')",
+    )
+    .bind(asset.id.to_string())
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if changed == 1 {
+        tx.emit_asset(EventKind::AssetChanged, asset.organisation, asset.stream, asset.id, now);
+    }
+    Ok(changed == 1)
+}
+
+/// Deletes one recording that is finished; its files follow by a job, which the caller enqueues ([`crate::jobs::Task::Place`]).
+/// The event is `asset.deleted`. False where it is another organisation's, still being recorded, or deleted already.
+pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: AssetId, now: UnixMillis) -> Result<bool> {
+    let stream: Option<String> = on!(tx, c => sqlx::query_scalar(
+        "UPDATE assets SET state = 'deleted', deleted_at = $3, updated_at = $3
+         WHERE id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') RETURNING stream_id",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .fetch_optional(c)
+    .await)?;
+    let Some(stream) = stream else { return Ok(false) };
+    tx.emit_asset(EventKind::AssetDeleted, organisation, parse("assets.stream_id", &stream)?, id, now);
+    Ok(true)
+}
+
+/// As [`delete`], for all finished recordings of a stream; says which. One that is being recorded goes when it is finished.
+pub async fn delete_of_stream(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    stream: StreamId,
+    now: UnixMillis,
+) -> Result<Vec<AssetId>> {
+    let ids: Vec<String> = on!(tx, c => sqlx::query_scalar(
+        "UPDATE assets SET state = 'deleted', deleted_at = $3, updated_at = $3
+         WHERE stream_id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') RETURNING id",
+    )
+    .bind(stream.to_string())
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .fetch_all(c)
+    .await)?;
+    let ids: Result<Vec<AssetId>> = ids.iter().map(|id| parse("assets.id", id)).collect();
+    let ids = ids?;
+    for id in &ids {
+        tx.emit_asset(EventKind::AssetDeleted, organisation, stream, *id, now);
+    }
+    Ok(ids)
+}
+
+/// Brings a deleted recording back to what it was; its files follow by the same job. The event is `asset.changed`.
+/// False where it is another organisation's, or not deleted.
+pub async fn restore(tx: &mut Tx, organisation: OrganisationId, id: AssetId, now: UnixMillis) -> Result<bool> {
+    // Only a failed recording has no duration, and only a ready one no reason.
+    let stream: Option<String> = on!(tx, c => sqlx::query_scalar(
+        "UPDATE assets SET state = CASE WHEN duration_ms = 0 THEN 'failed' WHEN reason IS NULL THEN 'ready' ELSE 'incomplete' END,
+                deleted_at = NULL, updated_at = $3
+         WHERE id = $1 AND organisation_id = $2 AND state = 'deleted' RETURNING stream_id",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .fetch_optional(c)
+    .await)?;
+    let Some(stream) = stream else { return Ok(false) };
+    tx.emit_asset(EventKind::AssetChanged, organisation, parse("assets.stream_id", &stream)?, id, now);
+    Ok(true)
+}

@@ -1,0 +1,111 @@
+//! Opening either database with the settings that durability and fairness ask for, and running the migrations.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
+use url::Url;
+
+use super::{Error, Location, Pools, Result};
+
+/// SQLite: pages are read in parallel, by so many connections at most. Each costs a thread and some 2 MB at rest.
+const SQLITE_READERS: u32 = 4;
+/// PostgreSQL: so many connections at most; its own default limit is 100 for all nodes together.
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a request waits for a connection before it fails.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// SQLite: how long to wait for another process, such as `afterlive key add`, to finish writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) async fn open(location: &Location) -> Result<Pools> {
+    match location {
+        Location::Sqlite(path) => open_sqlite(path).await,
+        Location::Postgres(url) => open_postgres(url).await,
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Result<Pools> {
+    let place = path.display().to_string();
+    let failed = |cause| Error::Open { place: place.clone(), cause };
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // In WAL mode NORMAL may lose the last commits in a power cut. A recording's spool is released once its row is committed,
+        // and an encoder is told "accepted": a commit must be on the disk, for the price of an fsync each.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.clone())
+        .await
+        .map_err(failed)?;
+    sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(|cause| Error::Migrate { place: place.clone(), cause })?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(SQLITE_READERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
+        .await
+        .map_err(failed)?;
+    Ok(Pools::Sqlite { writer, readers })
+}
+
+async fn open_postgres(url: &str) -> Result<Pools> {
+    let place = without_password(url);
+    let failed = |cause| Error::Open { place: place.clone(), cause };
+    let options: PgConnectOptions = url.parse().map_err(failed)?;
+    let options = options.application_name("afterlive");
+    // A pool would try again and again for as long as a request may wait; a wrong address is better told at once.
+    options.connect().await.map_err(failed)?.close().await.map_err(failed)?;
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(failed)?;
+    sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(|cause| Error::Migrate { place: place.clone(), cause })?;
+    Ok(Pools::Postgres(pool))
+}
+
+/// The URL as it may be shown: without password and parameters. What does not parse is not shown at all.
+pub(super) fn without_password(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(mut url) => {
+            // Fails only where there is no host, and then there is no password either.
+            let _ = url.set_password(None);
+            url.set_query(None);
+            url.to_string()
+        }
+        Err(_) => "…".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(without_password("postgres://me:secret@host/db?password=secret"), "postgres://me@host/db");
+        assert_eq!(without_password("postgres://me:secret@ho st/db"), "…");
+        let error = "mysql://me:secret@host/db".parse::<Location>().unwrap_err().to_string();
+        assert!(error.contains("mysql://me@host") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_location_is_sqlite_or_postgres() {
+        assert_eq!("sqlite:///var/x.db".parse::<Location>().unwrap(), Location::Sqlite("/var/x.db".into()));
+        assert_eq!("sqlite://data/x.db".parse::<Location>().unwrap(), Location::Sqlite("data/x.db".into()));
+        assert!(matches!("postgres://me@localhost/x".parse(), Ok(Location::Postgres(_))));
+        for bad in ["", "x.db", "sqlite://", "mysql://localhost/x", "postgres://h:notaport/x"] {
+            assert!(bad.parse::<Location>().is_err(), "{bad}");
+        }
+    }
+}

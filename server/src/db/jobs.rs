@@ -1,0 +1,139 @@
+//! The table `jobs`: work to be done after a commit, leased to one worker at a time. What the work is and when it is tried again stands in [`crate::jobs`].
+
+use afterlive_domain::UnixMillis;
+use uuid::Uuid;
+
+use super::{Connection, Raw, Result, Tx, on};
+
+/// Work to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewJob {
+    pub kind: &'static str,
+    /// At most one job waits under a key.
+    pub dedup_key: String,
+    /// JSON.
+    pub payload: String,
+    pub run_at: UnixMillis,
+}
+
+/// A job that has been leased to the caller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claimed {
+    pub id: i64,
+    pub kind: String,
+    pub payload: String,
+    /// Which try this is, counted from 1; tries that ended with the process count.
+    pub attempt: u32,
+    /// Names this lease and no other.
+    lease: String,
+}
+
+/// Adds a job; it becomes visible with the transaction's commit.
+///
+/// Where one has the key already, that one starts over with the new payload, also where a worker is at it or has given it up:
+/// the state that it was asked for may be newer than the one the worker read. That worker's lease is lost.
+pub async fn enqueue(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at) VALUES ($1, $2, $3, 'ready', $4, $5)
+         ON CONFLICT (dedup_key) DO UPDATE SET kind = excluded.kind, payload = excluded.payload, state = 'ready', attempt = 0,
+                run_at = excluded.run_at, locked_by = NULL, locked_until = NULL, last_error = NULL",
+    )
+    .bind(job.kind)
+    .bind(&job.dedup_key)
+    .bind(&job.payload)
+    .bind(job.run_at.0)
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// When the next job wants to run, or the next lease runs out; may be in the past. `None` where there is no work.
+pub async fn next_run_at(connection: &mut Connection) -> Result<Option<UnixMillis>> {
+    let next: Option<i64> = on!(connection, c => sqlx::query_scalar("SELECT MIN(run_at) FROM jobs WHERE state IN ('ready', 'running')")
+        .fetch_one(c)
+        .await)?;
+    Ok(next.map(UnixMillis))
+}
+
+/// Leases up to `limit` jobs that are due, those that have waited longest first. A job whose lease ran out is due again.
+pub async fn claim(tx: &mut Tx, limit: u32, now: UnixMillis, until: UnixMillis) -> Result<Vec<Claimed>> {
+    const SQLITE: &str =
+        "UPDATE jobs SET state = 'running', attempt = attempt + 1, locked_by = $1, locked_until = $2, run_at = $2
+         WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'running') AND run_at <= $3 ORDER BY run_at LIMIT $4)
+         RETURNING id, kind, payload, attempt";
+    const POSTGRES: &str =
+        "UPDATE jobs SET state = 'running', attempt = attempt + 1, locked_by = $1, locked_until = $2, run_at = $2
+         WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'running') AND run_at <= $3 ORDER BY run_at LIMIT $4
+                      FOR UPDATE SKIP LOCKED)
+         RETURNING id, kind, payload, attempt";
+    let lease = Uuid::new_v4().to_string();
+    let statement = match tx.raw() {
+        Raw::Sqlite(_) => SQLITE,
+        Raw::Postgres(_) => POSTGRES,
+    };
+    let rows: Vec<(i64, String, String, i64)> = on!(tx, c => sqlx::query_as(statement)
+        .bind(&lease)
+        .bind(until.0)
+        .bind(now.0)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
+    let claimed = rows.into_iter().map(|(id, kind, payload, attempt)| Claimed {
+        id,
+        kind,
+        payload,
+        attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+        lease: lease.clone(),
+    });
+    Ok(claimed.collect())
+}
+
+/// Keeps the lease for longer; false where it is lost.
+pub async fn renew(tx: &mut Tx, job: &Claimed, until: UnixMillis) -> Result<bool> {
+    let kept = on!(tx, c => sqlx::query("UPDATE jobs SET locked_until = $3, run_at = $3 WHERE id = $1 AND locked_by = $2")
+        .bind(job.id)
+        .bind(&job.lease)
+        .bind(until.0)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(kept == 1)
+}
+
+/// The job is done and goes; false where the lease is lost, and the job stays for who has it now.
+pub async fn acknowledge(tx: &mut Tx, job: &Claimed) -> Result<bool> {
+    let gone = on!(tx, c => sqlx::query("DELETE FROM jobs WHERE id = $1 AND locked_by = $2")
+        .bind(job.id)
+        .bind(&job.lease)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(gone == 1)
+}
+
+/// The job failed: it runs again at `retry_at`, or, where that is `None`, stays as `dead` for a person to look at. False where the lease is lost.
+pub async fn fail(tx: &mut Tx, job: &Claimed, error: &str, retry_at: Option<UnixMillis>) -> Result<bool> {
+    let state = if retry_at.is_some() { "ready" } else { "dead" };
+    let kept = on!(tx, c => sqlx::query(
+        "UPDATE jobs SET state = $3, last_error = $4, run_at = COALESCE($5, run_at), locked_by = NULL, locked_until = NULL
+         WHERE id = $1 AND locked_by = $2",
+    )
+    .bind(job.id)
+    .bind(&job.lease)
+    .bind(state)
+    .bind(error)
+    .bind(retry_at.map(|at| at.0))
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok(kept == 1)
+}
+
+/// How many jobs were given up.
+pub async fn count_dead(connection: &mut Connection) -> Result<u64> {
+    let dead: i64 =
+        on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = 'dead'").fetch_one(c).await)?;
+    Ok(u64::try_from(dead).unwrap_or(0))
+}

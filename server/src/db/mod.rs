@@ -1,0 +1,293 @@
+//! The database, SQLite or PostgreSQL: the connection, the transaction, and one module a table with all of its SQL.
+//! No rule of the product is decided here beyond those that a conditional `UPDATE` must decide.
+
+pub mod api_keys;
+pub mod asset_list;
+pub mod assets;
+pub mod browser_sessions;
+mod connect;
+pub mod counts;
+pub mod events;
+pub mod jobs;
+pub mod organisations;
+pub mod sessions;
+pub mod stream_search;
+pub mod streams;
+pub mod users;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use afterlive_domain::{AssetId, Event, EventKind, OrganisationId, StreamId, UnixMillis};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use tokio::sync::{Mutex, broadcast};
+
+/// How many events a receiver may lag behind before it is told to start over.
+const EVENT_QUEUE: usize = 1_024;
+
+/// What can go wrong between us and the database. None of it is the user's doing, apart from [`Error::is_unique_violation`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the database URL {url:?} cannot be used: {why}")]
+    Url { url: String, why: String },
+    #[error("the database cannot be opened at {place}: {cause}")]
+    Open { place: String, cause: sqlx::Error },
+    #[error("the database at {place} cannot be brought to this version's tables: {cause}")]
+    Migrate { place: String, cause: sqlx::migrate::MigrateError },
+    #[error("the database has {value:?} in {column}, which this version does not know")]
+    Unreadable { column: &'static str, value: String },
+    #[error("the database failed: {0}")]
+    Failed(#[from] sqlx::Error),
+}
+
+impl Error {
+    /// Whether a row was refused because its key is taken.
+    #[must_use]
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Failed(sqlx::Error::Database(cause)) if cause.is_unique_violation())
+    }
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Location {
+    Sqlite(PathBuf),
+    /// A `postgres://` URL. May hold a password: never log it.
+    Postgres(String),
+}
+
+impl FromStr for Location {
+    type Err = Error;
+
+    /// `sqlite://` and a path (`sqlite:///var/lib/x.db` is absolute, `sqlite://x.db` is not), or a `postgres://` URL.
+    fn from_str(url: &str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
+            return Ok(Self::Sqlite(path.into()));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return match url.parse::<sqlx::postgres::PgConnectOptions>() {
+                Ok(_) => Ok(Self::Postgres(url.to_owned())),
+                Err(cause) => Err(Error::Url { url: connect::without_password(url), why: cause.to_string() }),
+            };
+        }
+        let why = "it must begin with sqlite:// or postgres://".to_owned();
+        Err(Error::Url { url: connect::without_password(url), why })
+    }
+}
+
+/// The open database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pools: Pools,
+    news: Arc<News>,
+}
+
+#[derive(Clone, Debug)]
+enum Pools {
+    /// SQLite lets one connection write at a time: waiting for it happens in our queue, which is fair, not in SQLite's, which is not.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+#[derive(Debug)]
+struct News {
+    sender: broadcast::Sender<Event>,
+    /// Held from an event's insertion to its broadcast, so that ids ascend in the order in which they are heard.
+    order: Mutex<()>,
+}
+
+/// A connection that runs queries: one of the pool's, or a transaction's. See [`on`].
+#[derive(Debug)]
+pub struct Connection(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+    SqliteTransaction(Transaction<'static, Sqlite>),
+    PostgresTransaction(Transaction<'static, Postgres>),
+}
+
+/// A connection as sqlx takes it.
+#[derive(Debug)]
+pub enum Raw<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl Connection {
+    pub fn raw(&mut self) -> Raw<'_> {
+        match &mut self.0 {
+            Inner::Sqlite(connection) => Raw::Sqlite(connection),
+            Inner::Postgres(connection) => Raw::Postgres(connection),
+            Inner::SqliteTransaction(transaction) => Raw::Sqlite(transaction),
+            Inner::PostgresTransaction(transaction) => Raw::Postgres(transaction),
+        }
+    }
+}
+
+/// Runs one body on whichever database the connection is of; in the body the name is a `&mut` sqlx connection.
+///
+/// ```text
+/// on!(connection, c => sqlx::query_scalar("SELECT name FROM organisations WHERE id = $1").bind(id).fetch_one(c).await)
+/// ```
+macro_rules! on {
+    ($connection:expr, $raw:ident => $body:expr) => {
+        match $connection.raw() {
+            $crate::db::Raw::Sqlite($raw) => $body,
+            $crate::db::Raw::Postgres($raw) => $body,
+        }
+    };
+}
+pub(crate) use on;
+
+/// A transaction. Dropped without [`Tx::commit`], it is rolled back.
+///
+/// Ask for no second one while it is held: SQLite has one writer, and the second would wait for the first.
+#[derive(Debug)]
+pub struct Tx {
+    connection: Connection,
+    news: Arc<News>,
+    events: Vec<NewEvent>,
+}
+
+#[derive(Debug)]
+struct NewEvent {
+    kind: EventKind,
+    organisation: OrganisationId,
+    stream: Option<StreamId>,
+    asset: Option<AssetId>,
+    at: UnixMillis,
+}
+
+impl std::ops::Deref for Tx {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl std::ops::DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+impl Tx {
+    /// Notes what this transaction makes happen. The event is written and told when, and only if, the transaction commits.
+    pub fn emit_stream(&mut self, kind: EventKind, organisation: OrganisationId, stream: StreamId, at: UnixMillis) {
+        self.events.push(NewEvent { kind, organisation, stream: Some(stream), asset: None, at });
+    }
+
+    /// As [`Tx::emit_stream`], for what happens to a recording of the stream.
+    pub fn emit_asset(
+        &mut self,
+        kind: EventKind,
+        organisation: OrganisationId,
+        stream: StreamId,
+        asset: AssetId,
+        at: UnixMillis,
+    ) {
+        self.events.push(NewEvent { kind, organisation, stream: Some(stream), asset: Some(asset), at });
+    }
+
+    /// Makes all of it durable, then tells the events to who listens.
+    ///
+    /// # Errors
+    /// Where the commit fails; then nothing of it has happened, and nothing is told.
+    pub async fn commit(mut self) -> Result<()> {
+        if self.events.is_empty() {
+            return self.connection.commit().await;
+        }
+        let news = Arc::clone(&self.news);
+        let _order = news.order.lock().await;
+        let events = events::insert(&mut self.connection, std::mem::take(&mut self.events)).await?;
+        self.connection.commit().await?;
+        for event in events {
+            // Nobody listening is no fault.
+            let _ = news.sender.send(event);
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    async fn commit(self) -> Result<()> {
+        match self.0 {
+            Inner::SqliteTransaction(transaction) => transaction.commit().await?,
+            Inner::PostgresTransaction(transaction) => transaction.commit().await?,
+            Inner::Sqlite(_) | Inner::Postgres(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Db {
+    /// Opens the database, makes it where it is SQLite and not there yet, and brings its tables to this version.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, or is of a newer version; the text names the place, never a password.
+    pub async fn open(location: &Location) -> Result<Self> {
+        let pools = connect::open(location).await?;
+        let (sender, _) = broadcast::channel(EVENT_QUEUE);
+        Ok(Self { pools, news: Arc::new(News { sender, order: Mutex::new(()) }) })
+    }
+
+    /// A connection for reading. On SQLite it refuses to write.
+    ///
+    /// # Errors
+    /// Where none comes free in time, or the database is gone.
+    pub async fn read(&self) -> Result<Connection> {
+        Ok(Connection(match &self.pools {
+            Pools::Sqlite { readers, .. } => Inner::Sqlite(readers.acquire().await?),
+            Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
+        }))
+    }
+
+    /// Begins a transaction. On SQLite it holds the write lock from the start, so that it never fails half-way for want of it.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn write(&self) -> Result<Tx> {
+        let connection = Connection(match &self.pools {
+            Pools::Sqlite { writer, .. } => Inner::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres(pool) => Inner::PostgresTransaction(pool.begin().await?),
+        });
+        Ok(Tx { connection, news: Arc::clone(&self.news), events: Vec::new() })
+    }
+
+    /// Hears what this process commits from now on. A receiver that lags by more than 1,024 events is told that it did.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.news.sender.subscribe()
+    }
+
+    /// Closes all connections; SQLite's log is folded into its file.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Reads a column's text as what it stands for.
+fn parse<T: FromStr>(column: &'static str, value: &str) -> Result<T> {
+    value.parse().map_err(|_| Error::Unreadable { column, value: value.to_owned() })
+}
+
+/// As [`parse`], for a column that may be NULL.
+fn parse_option<T: FromStr>(column: &'static str, value: Option<&str>) -> Result<Option<T>> {
+    value.map(|value| parse(column, value)).transpose()
+}

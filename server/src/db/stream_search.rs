@@ -1,0 +1,188 @@
+//! Lists of streams: filtered, sorted, a page at a time. The dashboard counts its pages, the API goes on behind the last row it gave.
+
+use afterlive_domain::{OrganisationId, StreamId, StreamState, UnixMillis};
+use sqlx::{Database, Encode, QueryBuilder, Type};
+
+use super::streams::{COLUMNS, Row, Stream, tags_of};
+use super::{Connection, Result, on};
+
+/// Which streams, and in which order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Search {
+    /// `None`: all but the deleted.
+    pub state: Option<StreamState>,
+    /// Has exactly these tags, each of them.
+    pub tags: Vec<String>,
+    /// Part of an id, a streamname or a tag, whatever the case of its letters.
+    pub text: Option<String>,
+    /// Created at or after.
+    pub from: Option<UnixMillis>,
+    /// Created before.
+    pub to: Option<UnixMillis>,
+    pub order: Order,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Order {
+    #[default]
+    NewestFirst,
+    LastUpdatedFirst,
+    ByName,
+}
+
+/// What a row is sorted by, apart from its id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    CreatedAt(UnixMillis),
+    UpdatedAt(UnixMillis),
+    Name(String),
+}
+
+impl Order {
+    /// Where the stream stands in this order.
+    #[must_use]
+    pub fn place(self, stream: &Stream) -> Place {
+        match self {
+            Self::NewestFirst => Place::CreatedAt(stream.created_at),
+            Self::LastUpdatedFirst => Place::UpdatedAt(stream.updated_at),
+            Self::ByName => Place::Name(stream.streamname.to_string()),
+        }
+    }
+
+    fn as_sql(self) -> &'static str {
+        match self {
+            Self::NewestFirst => "created_at DESC, id DESC",
+            Self::LastUpdatedFirst => "updated_at DESC, id DESC",
+            Self::ByName => "streamname",
+        }
+    }
+}
+
+/// The streams from number `offset` on, at most `limit`.
+pub async fn page(
+    connection: &mut Connection,
+    organisation: OrganisationId,
+    search: &Search,
+    limit: u32,
+    offset: u64,
+) -> Result<Vec<Stream>> {
+    let rows: Vec<Row> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS).push(" FROM streams s");
+        push_conditions(&mut query, organisation, search);
+        query.push(" ORDER BY ").push(search.order.as_sql()).push(" LIMIT ").push_bind(i64::from(limit));
+        query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
+        query.build_query_as().fetch_all(c).await
+    })?;
+    with_tags(connection, rows).await
+}
+
+/// The streams that come behind a place in the order that it belongs to, which wins over the search's; `id` decides among equals.
+/// Streams that come or go before the place shift nothing.
+pub async fn page_after(
+    connection: &mut Connection,
+    organisation: OrganisationId,
+    search: &Search,
+    (place, id): &(Place, StreamId),
+    limit: u32,
+) -> Result<Vec<Stream>> {
+    let order = match place {
+        Place::CreatedAt(_) => Order::NewestFirst,
+        Place::UpdatedAt(_) => Order::LastUpdatedFirst,
+        Place::Name(_) => Order::ByName,
+    };
+    let rows: Vec<Row> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS).push(" FROM streams s");
+        push_conditions(&mut query, organisation, search);
+        match place {
+            Place::CreatedAt(at) => query.push(" AND (s.created_at, s.id) < (").push_bind(at.0),
+            Place::UpdatedAt(at) => query.push(" AND (s.updated_at, s.id) < (").push_bind(at.0),
+            // A name is nobody else's; the id only keeps the three alike.
+            Place::Name(name) => query.push(" AND (s.streamname, s.id) > (").push_bind(name.clone()),
+        };
+        query.push(", ").push_bind(id.to_string()).push(") ORDER BY ").push(order.as_sql());
+        query.push(" LIMIT ").push_bind(i64::from(limit));
+        query.build_query_as().fetch_all(c).await
+    })?;
+    with_tags(connection, rows).await
+}
+
+async fn with_tags(connection: &mut Connection, rows: Vec<Row>) -> Result<Vec<Stream>> {
+    let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+    let mut tags = tags_of(connection, &ids).await?;
+    rows.into_iter()
+        .map(|row| {
+            let tags = tags.remove(&row.id).unwrap_or_default();
+            row.with_tags(tags)
+        })
+        .collect()
+}
+
+/// How many streams match.
+pub async fn count(connection: &mut Connection, organisation: OrganisationId, search: &Search) -> Result<u64> {
+    let count: i64 = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT COUNT(*) FROM streams s");
+        push_conditions(&mut query, organisation, search);
+        query.build_query_scalar().fetch_one(c).await
+    })?;
+    Ok(count.unsigned_abs())
+}
+
+/// All tags of streams that are not deleted, each once, in binary order.
+pub async fn tags(connection: &mut Connection, organisation: OrganisationId, limit: u32) -> Result<Vec<String>> {
+    Ok(on!(connection, c => sqlx::query_scalar(
+        "SELECT DISTINCT t.tag FROM stream_tags t JOIN streams s ON s.id = t.stream_id
+         WHERE t.organisation_id = $1 AND s.state <> 'deleted' ORDER BY t.tag LIMIT $2",
+    )
+    .bind(organisation.to_string())
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await)?)
+}
+
+fn push_conditions<D: Database>(query: &mut QueryBuilder<D>, organisation: OrganisationId, search: &Search)
+where
+    String: for<'q> Encode<'q, D> + Type<D>,
+    i64: for<'q> Encode<'q, D> + Type<D>,
+{
+    query.push(" WHERE s.organisation_id = ").push_bind(organisation.to_string());
+    match search.state {
+        Some(state) => query.push(" AND s.state = ").push_bind(state.as_str().to_owned()),
+        None => query.push(" AND s.state <> 'deleted'"),
+    };
+    if let Some(from) = search.from {
+        query.push(" AND s.created_at >= ").push_bind(from.0);
+    }
+    if let Some(to) = search.to {
+        query.push(" AND s.created_at < ").push_bind(to.0);
+    }
+    for tag in &search.tags {
+        query
+            .push(" AND EXISTS (SELECT 1 FROM stream_tags t WHERE t.stream_id = s.id AND t.tag = ")
+            .push_bind(tag.clone())
+            .push(")");
+    }
+    if let Some(text) = &search.text {
+        // Lowered by the database on both sides, since each has its own idea of letters beyond ASCII.
+        let pattern = contains_pattern(text);
+        query.push(" AND (LOWER(s.streamname) LIKE LOWER(").push_bind(pattern.clone()).push(") ESCAPE '!' OR s.id LIKE LOWER(");
+        query
+            .push_bind(pattern.clone())
+            .push(") ESCAPE '!' OR EXISTS (SELECT 1 FROM stream_tags t WHERE t.stream_id = s.id AND ");
+        query.push("LOWER(t.tag) LIKE LOWER(").push_bind(pattern).push(") ESCAPE '!'))");
+    }
+}
+
+/// A pattern for `LIKE … ESCAPE '!'`.
+fn contains_pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}

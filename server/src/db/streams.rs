@@ -1,0 +1,287 @@
+//! The tables `streams` and `stream_tags`: single streams and their changes. Lists are in `stream_list`, going on and off air in `sessions`.
+
+use std::collections::HashMap;
+
+use afterlive_domain::organisation::Settings;
+use afterlive_domain::{EventKind, Mode, OrganisationId, SessionId, StreamId, StreamState, Streamname, Tags, UnixMillis};
+use sqlx::QueryBuilder;
+
+use super::{Connection, Error, Result, Tx, on, parse, parse_option};
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stream {
+    pub id: StreamId,
+    pub organisation: OrganisationId,
+    pub streamname: Streamname,
+    pub state: StreamState,
+    /// Which ingest URL is offered first.
+    pub default_mode: Mode,
+    /// The session that is on air.
+    pub live_session: Option<SessionId>,
+    pub first_live_at: Option<UnixMillis>,
+    pub last_live_at: Option<UnixMillis>,
+    pub created_at: UnixMillis,
+    pub updated_at: UnixMillis,
+    pub deleted_at: Option<UnixMillis>,
+    pub tags: Tags,
+}
+
+/// What the ingest must know of the stream that an encoder names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublishTarget {
+    pub stream: StreamId,
+    pub organisation: OrganisationId,
+    pub state: StreamState,
+    pub settings: Settings,
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Row {
+    pub(super) id: String,
+    organisation_id: String,
+    streamname: String,
+    state: String,
+    default_mode: String,
+    live_session_id: Option<String>,
+    first_live_at: Option<i64>,
+    last_live_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+    deleted_at: Option<i64>,
+}
+
+/// The columns of [`Row`].
+pub(super) const COLUMNS: &str = "id, organisation_id, streamname, state, default_mode, live_session_id, first_live_at, \
+     last_live_at, created_at, updated_at, deleted_at";
+
+pub(super) fn mode(column: &'static str, text: &str) -> Result<Mode> {
+    match text {
+        "live" => Ok(Mode::Live),
+        "rec" => Ok(Mode::Rec),
+        _ => Err(Error::Unreadable { column, value: text.to_owned() }),
+    }
+}
+
+impl Row {
+    pub(super) fn with_tags(self, tags: Tags) -> Result<Stream> {
+        Ok(Stream {
+            id: parse("streams.id", &self.id)?,
+            organisation: parse("streams.organisation_id", &self.organisation_id)?,
+            streamname: parse("streams.streamname", &self.streamname)?,
+            state: parse("streams.state", &self.state)?,
+            default_mode: mode("streams.default_mode", &self.default_mode)?,
+            live_session: parse_option("streams.live_session_id", self.live_session_id.as_deref())?,
+            first_live_at: self.first_live_at.map(UnixMillis),
+            last_live_at: self.last_live_at.map(UnixMillis),
+            created_at: UnixMillis(self.created_at),
+            updated_at: UnixMillis(self.updated_at),
+            deleted_at: self.deleted_at.map(UnixMillis),
+            tags,
+        })
+    }
+}
+
+/// Inserts the stream with its tags; the event is `stream.created`.
+///
+/// # Errors
+/// A unique violation where the streamname is taken.
+pub async fn insert(tx: &mut Tx, stream: &Stream) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "INSERT INTO streams (id, organisation_id, streamname, state, default_mode, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(stream.id.to_string())
+    .bind(stream.organisation.to_string())
+    .bind(stream.streamname.as_str())
+    .bind(stream.state.as_str())
+    .bind(stream.default_mode.as_str())
+    .bind(stream.created_at.0)
+    .bind(stream.updated_at.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    insert_tags(tx, stream.organisation, stream.id, &stream.tags).await?;
+    tx.emit_stream(EventKind::StreamCreated, stream.organisation, stream.id, stream.created_at);
+    Ok(())
+}
+
+/// Makes other transactions that change the stream wait for the end of this one: PostgreSQL runs them side by side, SQLite never does.
+pub async fn hold(tx: &mut Tx, id: StreamId) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE streams SET state = state WHERE id = $1").bind(id.to_string()).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Deleted streams too: who asks decides whether to show one.
+pub async fn by_id(connection: &mut Connection, id: StreamId) -> Result<Option<Stream>> {
+    let row: Option<Row> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS).push(" FROM streams WHERE id = ").push_bind(id.to_string());
+        query.build_query_as().fetch_optional(c).await
+    })?;
+    let Some(row) = row else { return Ok(None) };
+    let tags = tags_of(connection, std::slice::from_ref(&row.id)).await?.remove(&row.id).unwrap_or_default();
+    row.with_tags(tags).map(Some)
+}
+
+pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Result<Option<Stream>> {
+    let id: Option<String> = on!(connection, c => sqlx::query_scalar("SELECT id FROM streams WHERE streamname = $1")
+        .bind(name.as_str())
+        .fetch_optional(c)
+        .await)?;
+    match id {
+        Some(id) => by_id(connection, parse("streams.id", &id)?).await,
+        None => Ok(None),
+    }
+}
+
+/// What the ingest asks when an encoder names a stream; one row by a unique key.
+pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> Result<Option<PublishTarget>> {
+    let row: Option<(String, String, String, bool, bool)> = on!(connection, c => sqlx::query_as(
+        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public
+         FROM streams s JOIN organisations o ON o.id = s.organisation_id WHERE s.streamname = $1",
+    )
+    .bind(name.as_str())
+    .fetch_optional(c)
+    .await)?;
+    let Some((id, organisation, state, recording_enabled, vod_public)) = row else { return Ok(None) };
+    Ok(Some(PublishTarget {
+        stream: parse("streams.id", &id)?,
+        organisation: parse("streams.organisation_id", &organisation)?,
+        state: parse("streams.state", &state)?,
+        settings: Settings { recording_enabled, vod_public },
+    }))
+}
+
+/// The tags of the named streams, each in its order. A stream without tags is not in the map.
+pub(super) async fn tags_of(connection: &mut Connection, streams: &[String]) -> Result<HashMap<String, Tags>> {
+    if streams.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, String)> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT stream_id, tag FROM stream_tags WHERE stream_id IN (");
+        let mut ids = query.separated(", ");
+        for id in streams {
+            ids.push_bind(id);
+        }
+        query.push(") ORDER BY stream_id, position").build_query_as().fetch_all(c).await
+    })?;
+    let mut lists: HashMap<String, Vec<String>> = HashMap::new();
+    for (stream, tag) in rows {
+        lists.entry(stream).or_default().push(tag);
+    }
+    lists
+        .into_iter()
+        .map(|(stream, tags)| {
+            let tags = Tags::new(&tags).map_err(|_| Error::Unreadable { column: "stream_tags.tag", value: tags.join(",") })?;
+            Ok((stream, tags))
+        })
+        .collect()
+}
+
+/// Replaces all tags; the event is `stream.changed`. False where the stream is not there or deleted.
+pub async fn set_tags(tx: &mut Tx, organisation: OrganisationId, id: StreamId, tags: &Tags, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE streams SET updated_at = $3 WHERE id = $1 AND organisation_id = $2 AND state <> 'deleted'",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    on!(tx, c => sqlx::query("DELETE FROM stream_tags WHERE stream_id = $1").bind(id.to_string()).execute(c).await.map(drop))?;
+    insert_tags(tx, organisation, id, tags).await?;
+    tx.emit_stream(EventKind::StreamChanged, organisation, id, now);
+    Ok(true)
+}
+
+async fn insert_tags(tx: &mut Tx, organisation: OrganisationId, id: StreamId, tags: &Tags) -> Result<()> {
+    if tags.as_slice().is_empty() {
+        return Ok(());
+    }
+    on!(tx, c => {
+        let mut query = QueryBuilder::new("INSERT INTO stream_tags (stream_id, organisation_id, tag, position) ");
+        query.push_values((0_i64..).zip(tags.as_slice()), |mut row, (position, tag)| {
+            row.push_bind(id.to_string()).push_bind(organisation.to_string()).push_bind(tag).push_bind(position);
+        });
+        query.build().execute(c).await.map(drop)
+    })?;
+    Ok(())
+}
+
+/// What became of a wish to lock, unlock or delete a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transition {
+    /// It is so now. `live_session` is what is still on air, and must be cut.
+    Done {
+        live_session: Option<SessionId>,
+    },
+    /// It was so before.
+    Already,
+    /// Not from this state.
+    Refused(StreamState),
+    NoSuchStream,
+}
+
+/// Refuses publishes from now on.
+pub async fn lock(tx: &mut Tx, organisation: OrganisationId, id: StreamId, now: UnixMillis) -> Result<Transition> {
+    transition(tx, organisation, id, StreamState::Locked, now).await
+}
+
+/// Takes publishes again: back to `ended`, or to `created` where it never was live.
+pub async fn unlock(tx: &mut Tx, organisation: OrganisationId, id: StreamId, now: UnixMillis) -> Result<Transition> {
+    let Some(stream) = by_id(tx, id).await?.filter(|stream| stream.organisation == organisation) else {
+        return Ok(Transition::NoSuchStream);
+    };
+    match stream.state {
+        // A publish that was cut may still be on its way out: the stream must not look free before it is.
+        StreamState::Locked if stream.live_session.is_some() => Ok(Transition::Refused(StreamState::Locked)),
+        StreamState::Locked => {
+            let to = if stream.first_live_at.is_some() { StreamState::Ended } else { StreamState::Created };
+            transition(tx, organisation, id, to, now).await
+        }
+        StreamState::Deleted => Ok(Transition::NoSuchStream),
+        _ => Ok(Transition::Already),
+    }
+}
+
+/// Takes the stream from its users. The row and the streamname stay.
+pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: StreamId, now: UnixMillis) -> Result<Transition> {
+    transition(tx, organisation, id, StreamState::Deleted, now).await
+}
+
+async fn transition(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    id: StreamId,
+    to: StreamState,
+    now: UnixMillis,
+) -> Result<Transition> {
+    let deleted_at = (to == StreamState::Deleted).then_some(now.0);
+    let row: Option<(Option<String>,)> = on!(tx, c => sqlx::query_as(
+        "UPDATE streams SET state = $3, updated_at = $4, deleted_at = $5
+         WHERE id = $1 AND organisation_id = $2 AND state NOT IN ('deleted', $3) RETURNING live_session_id",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(to.as_str())
+    .bind(now.0)
+    .bind(deleted_at)
+    .fetch_optional(c)
+    .await)?;
+    if let Some((live_session,)) = row {
+        let kind = if to == StreamState::Deleted { EventKind::StreamDeleted } else { EventKind::StreamChanged };
+        tx.emit_stream(kind, organisation, id, now);
+        let live_session = parse_option("streams.live_session_id", live_session.as_deref())?;
+        return Ok(Transition::Done { live_session });
+    }
+    let state = by_id(tx, id).await?.filter(|stream| stream.organisation == organisation).map(|stream| stream.state);
+    Ok(match state {
+        None | Some(StreamState::Deleted) => Transition::NoSuchStream,
+        Some(state) if state == to => Transition::Already,
+        Some(state) => Transition::Refused(state),
+    })
+}

@@ -1,0 +1,84 @@
+//! The table `users`.
+
+use afterlive_domain::{OrganisationId, Role, UnixMillis, UserId};
+
+use super::{Connection, Error, Result, Tx, on, parse};
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    pub organisation: OrganisationId,
+    /// Trimmed, in lower case.
+    pub email: String,
+    /// A PHC string.
+    pub password_hash: String,
+    pub role: Role,
+    pub created_at: UnixMillis,
+}
+
+impl std::fmt::Debug for User {
+    /// Without the hash, and without the address: neither belongs in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    organisation_id: String,
+    email: String,
+    password_hash: String,
+    role: String,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for User {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: parse("users.id", &row.id)?,
+            organisation: parse("users.organisation_id", &row.organisation_id)?,
+            email: row.email,
+            password_hash: row.password_hash,
+            role: parse("users.role", &row.role)?,
+            created_at: UnixMillis(row.created_at),
+        })
+    }
+}
+
+/// # Errors
+/// A unique violation where the e-mail address is taken.
+pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "INSERT INTO users (id, organisation_id, email, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(user.id.to_string())
+    .bind(user.organisation.to_string())
+    .bind(&user.email)
+    .bind(&user.password_hash)
+    .bind(user.role.as_str())
+    .bind(user.created_at.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// `email` as it is stored: trimmed, in lower case.
+pub async fn by_email(connection: &mut Connection, email: &str) -> Result<Option<User>> {
+    let row: Option<Row> = on!(connection, c => sqlx::query_as("SELECT * FROM users WHERE email = $1")
+        .bind(email)
+        .fetch_optional(c)
+        .await)?;
+    row.map(User::try_from).transpose()
+}
+
+pub async fn by_id(connection: &mut Connection, id: UserId) -> Result<Option<User>> {
+    let row: Option<Row> = on!(connection, c => sqlx::query_as("SELECT * FROM users WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(c)
+        .await)?;
+    row.map(User::try_from).transpose()
+}

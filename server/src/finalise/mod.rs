@@ -1,0 +1,411 @@
+//! From the spool's growing file to a finished MP4 at its URL, and the same after a crash. Also what is done to finished files: a look by a
+//! decoder, the poster, the way to the bin and back.
+//!
+//! The order is what makes a crash harmless: bytes synced, file renamed, row committed, spool released. Whatever is missing of it
+//! after a crash, [`recover()`] does at the next start.
+
+mod file;
+mod probe;
+mod recover;
+mod tasks;
+
+use std::fs::{self, File};
+use std::io;
+use std::time::{Duration, Instant};
+
+use afterlive_domain::{StreamState, UnixMillis};
+use afterlive_media::frame::{CodecConfig, TrackKind};
+use afterlive_media::mp4::finalise::{self as plans, FinalisePlan};
+use afterlive_media::mp4::{PlanError, Recording, SampleIndex, ScanError, Scanned, scan};
+use tokio::task::spawn_blocking;
+
+use crate::clock::Clock;
+use crate::db::assets::{self, Asset, Facts};
+use crate::db::{self, Db, streams};
+use crate::jobs::{self, Task};
+use crate::storage::{Key, RegionStore, Regions, StorageError};
+
+pub use file::{carry_out, write_durably};
+pub use recover::{Recovered, recover};
+
+/// How often a commit is tried while a finished file waits for it. After that the next start does it.
+const COMMIT_ATTEMPTS: u32 = 7;
+/// The wait after the first failure; doubles with each: 12 s in all.
+const COMMIT_RETRY_WAIT: Duration = Duration::from_millis(100);
+
+/// Why a recording is not finished. Its bytes stay in the spool, or at their place, and the next start tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum FinaliseError {
+    #[error("region {0} is not configured")]
+    NoSuchRegion(afterlive_domain::Region),
+    #[error("{0:?} is no name of a recording")]
+    BadFileName(String),
+    #[error("there is nothing to play in it")]
+    Empty,
+    #[error("the file cannot be told: {0}")]
+    Scan(ScanError),
+    #[error("the finished file cannot be read: {0}")]
+    Unplayable(String),
+    #[error("the disk failed: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Db(#[from] db::Error),
+}
+
+impl FinaliseError {
+    /// Whether no later try can do better.
+    fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Empty
+                | Self::Scan(ScanError::NoHead)
+                | Self::Unplayable(_)
+                | Self::BadFileName(_)
+                | Self::Storage(StorageError::Taken { .. })
+        )
+    }
+}
+
+/// What is known of the file that is to be finished.
+#[derive(Debug)]
+pub enum Known {
+    /// All of it: its writer closed it in good order.
+    Closed(Recording),
+    /// Nothing: a write failed, or the process died.
+    Abandoned,
+}
+
+/// Finishes recordings. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Finaliser {
+    db: Db,
+    clock: Clock,
+    regions: Regions,
+}
+
+impl Finaliser {
+    #[must_use]
+    pub fn new(db: Db, clock: Clock, regions: Regions) -> Self {
+        Self { db, clock, regions }
+    }
+
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    #[must_use]
+    pub fn regions(&self) -> &Regions {
+        &self.regions
+    }
+
+    fn store(&self, asset: &Asset) -> Result<&RegionStore, FinaliseError> {
+        self.regions.get(&asset.region).ok_or_else(|| FinaliseError::NoSuchRegion(asset.region.clone()))
+    }
+
+    /// Makes the spooled recording a finished asset. `reason` says why it is less than what the encoder sent; `None` where it is all of it.
+    ///
+    /// A recording in which there is nothing to play becomes `failed`, its bytes go to quarantine, and that is no error here.
+    ///
+    /// # Errors
+    /// Where it can be tried again at the next start.
+    pub async fn finish(
+        &self,
+        asset: &Asset,
+        known: Known,
+        reason: Option<&str>,
+        ended_at: UnixMillis,
+    ) -> Result<(), FinaliseError> {
+        let begun = Instant::now();
+        let (regions, moved) = (self.regions.clone(), asset.clone());
+        let region = self.store(asset)?.name().clone();
+        let placed = spawn_blocking(move || match regions.get(&region) {
+            Some(store) => place(store, &moved, known),
+            None => Err(FinaliseError::NoSuchRegion(region)),
+        });
+        match placed.await.map_err(io::Error::other)? {
+            Ok(facts) => {
+                self.commit(asset, &facts, reason, ended_at).await?;
+                let took_ms = begun.elapsed().as_millis();
+                tracing::info!(asset = %asset.id, file = asset.file_name, took_ms, size_bytes = facts.size_bytes, duration_ms = facts.duration_ms, reason, "recording ready");
+                self.release(asset).await
+            }
+            Err(error) if error.is_final() => {
+                tracing::error!(asset = %asset.id, file = asset.file_name, %error, "nothing playable came of a recording");
+                self.fail(asset, &error.to_string()).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The row becomes ready, and what follows from that is enqueued with it.
+    async fn commit(&self, asset: &Asset, facts: &Facts, reason: Option<&str>, ended_at: UnixMillis) -> db::Result<()> {
+        let mut wait = COMMIT_RETRY_WAIT;
+        for _ in 1..COMMIT_ATTEMPTS {
+            match self.try_commit(asset, facts, reason, ended_at).await {
+                Ok(()) => return Ok(()),
+                Err(error) => tracing::error!(asset = %asset.id, %error, "a finished recording waits for the database"),
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        self.try_commit(asset, facts, reason, ended_at).await
+    }
+
+    async fn try_commit(&self, asset: &Asset, facts: &Facts, reason: Option<&str>, ended_at: UnixMillis) -> db::Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        // First of all: a deletion of the stream that runs at the same time comes wholly before this or wholly after it.
+        streams::hold(&mut tx, asset.stream).await?;
+        if assets::finish(&mut tx, asset, facts, reason, ended_at, now).await? {
+            let stream = streams::by_id(&mut tx, asset.stream).await?;
+            if stream.is_some_and(|stream| stream.state == StreamState::Deleted) {
+                // The stream was deleted while it was live, and takes this recording with it.
+                assets::delete(&mut tx, asset.organisation, asset.id, now).await?;
+                jobs::enqueue(&mut tx, Task::Place { asset: asset.id }, now).await?;
+            } else {
+                jobs::enqueue(&mut tx, Task::Probe { asset: asset.id }, now).await?;
+            }
+        }
+        tx.commit().await
+    }
+
+    /// The row becomes failed; what bytes there are go to quarantine, after the row: a crash in between is found by the next start.
+    ///
+    /// # Errors
+    /// Where the database or the disk fails.
+    pub async fn fail(&self, asset: &Asset, reason: &str) -> Result<(), FinaliseError> {
+        let mut tx = self.db.write().await?;
+        assets::fail(&mut tx, asset, reason, self.clock.now()).await?;
+        tx.commit().await?;
+        self.in_spool(asset, |store, asset| store.spool().quarantine(asset.id).map(drop)).await
+    }
+
+    async fn release(&self, asset: &Asset) -> Result<(), FinaliseError> {
+        self.in_spool(asset, |store, asset| store.spool().release(asset.id)).await
+    }
+
+    async fn in_spool(
+        &self,
+        asset: &Asset,
+        act: impl FnOnce(&RegionStore, &Asset) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), FinaliseError> {
+        let (regions, asset) = (self.regions.clone(), asset.clone());
+        let acting = spawn_blocking(move || regions.get(&asset.region).map_or(Ok(()), |store| act(store, &asset)));
+        Ok(acting.await.map_err(io::Error::other)??)
+    }
+}
+
+/// Finalises the file and gives it its place. Blocks. Doing it again after a crash at any point does no harm.
+fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<Facts, FinaliseError> {
+    let key = Key::from_file_name(&asset.file_name).ok_or_else(|| FinaliseError::BadFileName(asset.file_name.clone()))?;
+    let spooled = store.spool().recording_path(asset.id);
+    let mut file = match File::options().read(true).write(true).open(&spooled) {
+        Ok(file) => file,
+        // A crash came between the rename and the commit.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && store.path(&key).is_file() => {
+            return read_facts(&store.adopt(&spooled, &key)?);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FinaliseError::Empty),
+        Err(error) => return Err(error.into()),
+    };
+    let file_length = file.metadata()?.len();
+    let recording = match known {
+        Known::Closed(recording) => recording,
+        Known::Abandoned => match scan(&mut file::Opened(&file)).map_err(scan_error)? {
+            Scanned::Growing { recording, .. } => recording,
+            Scanned::Finalised => return read_facts(&store.adopt(&spooled, &key)?),
+        },
+    };
+    match plans::plan(&recording, file_length, file::block_bytes(&file)).map_err(plan_error)? {
+        FinalisePlan::InPlace(steps) => carry_out(&file, &steps)?,
+        FinalisePlan::InsertRange(steps) => match carry_out(&file, &steps) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => rewrite(store, asset, &recording, &mut file)?,
+            done => done?,
+        },
+        FinalisePlan::Copy(_) => rewrite(store, asset, &recording, &mut file)?,
+    }
+    let mut facts = facts_of(&recording.index);
+    facts.size_bytes = file.metadata()?.len();
+    store.adopt(&spooled, &key)?;
+    Ok(facts)
+}
+
+/// Writes the finished file anew, beside the old one, and puts it in its place.
+fn rewrite(store: &RegionStore, asset: &Asset, recording: &Recording, file: &mut File) -> Result<(), FinaliseError> {
+    let block_bytes = file::block_bytes(file).unwrap_or(4_096);
+    let plan = plans::copy(recording, file.metadata()?.len(), block_bytes).map_err(plan_error)?;
+    let place = store.spool().copy_path(asset.id);
+    *file = file::copy(file, &plan, &place)?;
+    fs::rename(&place, store.spool().recording_path(asset.id))?;
+    Ok(())
+}
+
+fn plan_error(error: PlanError) -> FinaliseError {
+    match error {
+        PlanError::Empty => FinaliseError::Empty,
+        // Only the plans that were not chosen say so.
+        PlanError::NeedsRoom { .. } => FinaliseError::Io(io::Error::other(error)),
+    }
+}
+
+fn scan_error(error: ScanError) -> FinaliseError {
+    match error {
+        ScanError::Io(error) => FinaliseError::Io(error),
+        ScanError::NoHead => FinaliseError::Scan(error),
+    }
+}
+
+fn read_facts(path: &std::path::Path) -> Result<Facts, FinaliseError> {
+    probe::facts(path).map_err(|error| FinaliseError::Unplayable(error.to_string()))
+}
+
+/// What the index says of a recording; its size in the file system is left out.
+#[must_use]
+pub fn facts_of(index: &SampleIndex) -> Facts {
+    let duration_ms = index.duration_ms();
+    let described = |kind: TrackKind| {
+        let track = index.track(kind).filter(|track| track.samples() > 0)?;
+        Some((track, track.descriptions().first()?))
+    };
+    let video = described(TrackKind::Video);
+    let size = video.and_then(|(_, codec)| picture_size(codec));
+    let fps = video.filter(|_| duration_ms > 0).map(|(track, _)| f64::from(track.samples()) * 1_000.0 / duration_ms as f64);
+    Facts {
+        duration_ms,
+        size_bytes: 0,
+        width: size.map(|(width, _)| width.into()),
+        height: size.map(|(_, height)| height.into()),
+        fps: fps.map(|fps| (fps * 1_000.0).round() / 1_000.0),
+        video_codec: video.map(|(_, codec)| codec.name().to_owned()),
+        audio_codec: described(TrackKind::Audio).map(|(_, codec)| codec.name().to_owned()),
+    }
+}
+
+/// In pixels, as players show it.
+fn picture_size(codec: &CodecConfig) -> Option<(u16, u16)> {
+    match codec {
+        CodecConfig::H264 { width, height, .. } => Some((*width, *height)),
+        CodecConfig::Aac { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{RegionSettings, SpoolNote};
+    use afterlive_domain::{AssetId, AssetState, OrganisationId, SessionId, StreamId};
+    use afterlive_media::frame::{Frame, TrackConfig};
+    use afterlive_media::mp4::RecordingWriter;
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    fn regions(folder: &std::path::Path) -> Regions {
+        let settings = RegionSettings {
+            name: "eu".parse().unwrap(),
+            storage: folder.join("eu"),
+            vod_url: "http://localhost:3000/vod-eu".parse().unwrap(),
+        };
+        Regions::open([settings]).unwrap()
+    }
+
+    /// Audio of 5,000 frames behind a reserve of so many bytes, in the spool.
+    fn a_recording(store: &RegionStore, reserve_bytes: u32) -> (Asset, Recording) {
+        let id = AssetId(Uuid::new_v4());
+        let note = SpoolNote {
+            asset: id,
+            stream: StreamId(Uuid::new_v4()),
+            session: SessionId(Uuid::new_v4()),
+            streamname: "8sKpm-x49nB".parse().unwrap(),
+            index: 1,
+            region: store.name().clone(),
+            created_at: UnixMillis(1),
+        };
+        let file = store.spool().create(&note).unwrap();
+        let asc = Bytes::from_static(&[0x11, 0x90]);
+        let codec = CodecConfig::Aac { asc, sample_rate: 48_000, channels: 2 };
+        let (mut writer, head) = RecordingWriter::new(&[TrackConfig { codec, timescale: 48_000 }], reserve_bytes);
+        write_durably(&file, 0, &[head]).unwrap();
+        for n in 0..5_000_u16 {
+            // Sizes that differ, so that the index needs room for each.
+            let data = Bytes::from(vec![0x21; 100 + usize::from(n % 50)]);
+            let frame = Frame { kind: TrackKind::Audio, dts: i64::from(n) * 1_024, pts_offset: 0, keyframe: true, data };
+            writer.push(frame).unwrap();
+            if n % 47 == 0
+                && let Some(fragment) = writer.cut()
+            {
+                write_durably(&file, fragment.offset, &fragment.parts).unwrap();
+            }
+        }
+        let (last, recording) = writer.finish();
+        let last = last.unwrap();
+        write_durably(&file, last.offset, &last.parts).unwrap();
+        let asset = Asset {
+            id,
+            organisation: OrganisationId(Uuid::new_v4()),
+            stream: note.stream,
+            session: note.session,
+            index: 1,
+            region: note.region,
+            file_name: "8sKpm-x49nB.mp4".to_owned(),
+            state: AssetState::Recording,
+            reason: None,
+            created_at: note.created_at,
+            ended_at: None,
+            updated_at: note.created_at,
+            facts: Facts::default(),
+            has_poster: false,
+            deleted_at: None,
+        };
+        (asset, recording)
+    }
+
+    #[test]
+    fn a_file_is_finished_whatever_room_it_has_and_whatever_is_known_of_it() {
+        // Room enough; room for one block, which is inserted where the file system can; no room, which means a copy.
+        for reserve_bytes in [1 << 20, 9_000, 8] {
+            for known in [true, false] {
+                let folder = tempfile::tempdir().unwrap();
+                let regions = regions(folder.path());
+                let store = regions.iter().next().unwrap();
+                let (asset, recording) = a_recording(store, reserve_bytes);
+                let known = if known { Known::Closed(recording) } else { Known::Abandoned };
+                let facts = place(store, &asset, known).unwrap();
+                let path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
+                let file = File::open(&path).unwrap();
+                assert_eq!(scan(&mut file::Opened(&file)).unwrap(), Scanned::Finalised, "{reserve_bytes}");
+                let seen = probe::facts(&path).unwrap();
+                assert_eq!((facts.size_bytes, facts.audio_codec.as_deref()), (seen.size_bytes, Some("aac")));
+                assert!(facts.duration_ms.abs_diff(seen.duration_ms) <= 1, "{facts:?} {seen:?}");
+                assert!(!store.spool().recording_path(asset.id).exists() && !store.spool().copy_path(asset.id).exists());
+                // As after a crash before the commit.
+                let again = place(store, &asset, Known::Abandoned).unwrap();
+                assert_eq!((again.size_bytes, again.audio_codec), (facts.size_bytes, facts.audio_codec));
+            }
+        }
+    }
+
+    #[test]
+    fn what_holds_no_fragment_is_empty_and_what_is_no_recording_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        let (asset, _) = a_recording(store, 1_000);
+        let path = store.spool().recording_path(asset.id);
+        File::options().write(true).open(&path).unwrap().set_len(1_700).unwrap();
+        let error = place(store, &asset, Known::Abandoned).unwrap_err();
+        assert!(matches!(error, FinaliseError::Empty) && error.is_final(), "{error}");
+        fs::write(&path, b"not an MP4").unwrap();
+        let error = place(store, &asset, Known::Abandoned).unwrap_err();
+        assert!(matches!(error, FinaliseError::Scan(_)) && error.is_final(), "{error}");
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(place(store, &asset, Known::Abandoned), Err(FinaliseError::Empty)));
+    }
+}

@@ -1,0 +1,13 @@
+//! HTTP: one list of routes, and a module for each of what stands behind them. Decides nothing that `service/` decides.
+
+pub mod api;
+pub mod browser_session;
+mod credentials;
+pub mod error;
+pub mod events;
+mod health;
+pub mod listen;
+pub mod request;
+pub mod router;
+pub mod ui;
+pub mod vod;

@@ -1,0 +1,96 @@
+//! The JSON object in a request's body. Fields that a call does not know are ignored, and an empty body is an empty object.
+
+use afterlive_domain::Error as Refusal;
+use afterlive_domain::Tags;
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+
+use http_body_util::LengthLimitError;
+use serde_json::{Map, Value};
+
+use crate::http::error::ApiError;
+
+/// The longest body of a call.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The fields, whatever the content type says: clients send what they like there.
+#[derive(Debug)]
+pub struct Fields(Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for Fields {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|cause| {
+            use std::error::Error as _;
+            if cause.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
+                Refusal::BodyTooLarge { limit_bytes: MAX_BODY_BYTES as u64 }
+            } else {
+                // The client went away in mid-body; nobody reads this.
+                wrong("body", "a whole body")
+            }
+        })?;
+        Ok(Self::parse(&bytes)?)
+    }
+}
+
+impl Fields {
+    fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            _ => Err(wrong("body", "a JSON object")),
+        }
+    }
+
+    /// A text; null is as good as absent.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Refusal> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(wrong(name, "string")),
+        }
+    }
+
+    /// The field `tags`; null is as good as absent.
+    pub fn tags(&self) -> Result<Option<Tags>, Refusal> {
+        let values = match self.0.get("tags") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Array(values)) => values,
+            Some(_) => return Err(wrong("tags", "array of strings")),
+        };
+        let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+        Tags::new(texts.ok_or_else(|| wrong("tags", "array of strings"))?).map(Some)
+    }
+}
+
+fn wrong(parameter: &str, expected: &str) -> Refusal {
+    Refusal::WrongType { parameter: parameter.to_owned(), expected: expected.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_an_empty_object_and_what_is_no_object_is_refused() {
+        for empty in [&b""[..], b"  \n", b"{}"] {
+            assert!(Fields::parse(empty).unwrap().0.is_empty());
+        }
+        for bad in [&b"[]"[..], b"null", b"\"x\"", b"{", b"\xff"] {
+            assert!(Fields::parse(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn tags_are_an_array_of_strings() {
+        let tags = |json: &str| Fields::parse(json.as_bytes()).unwrap().tags();
+        assert_eq!(tags(r#"{"tags":["a","b"],"unknown":1}"#).unwrap().unwrap().as_slice(), ["a", "b"]);
+        assert_eq!(tags(r#"{"tags":null}"#).unwrap(), None);
+        for bad in [r#"{"tags":"a"}"#, r#"{"tags":[1]}"#, r#"{"tags":{"0":"a"}}"#] {
+            assert!(tags(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The one form in which the API answers.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use serde::Serialize;
+
+use crate::http::error::internal;
+
+/// A body in JSON. What the API says holds for the moment and for the caller: nobody keeps it.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        let headers =
+            [(CONTENT_TYPE, "application/json; charset=utf-8"), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+        match serde_json::to_vec(&self.0) {
+            Ok(bytes) => (headers, bytes).into_response(),
+            Err(cause) => internal(cause),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Calls about the organisation.
+
+pub mod get;

@@ -1,0 +1,13 @@
+//! Calls about streams, and the JSON that they all answer with.
+
+pub mod create;
+mod cursor;
+pub mod delete;
+pub mod get;
+mod json;
+pub mod list;
+pub mod lock;
+mod path;
+pub mod set_tags;
+pub mod stop;
+pub mod unlock;

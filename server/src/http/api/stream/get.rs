@@ -1,0 +1,32 @@
+//! `GET /stream/{id}`: one stream with its recordings; also for players, without a key.
+//! `GET /stream/{id}/group` is the same, since a stream is the only one of its group.
+
+use std::sync::Arc;
+
+use afterlive_domain::Error as Refusal;
+use axum::extract::State;
+
+use super::json::{DEFAULT_RECORDINGS, MAX_RECORDINGS, StreamJson};
+use super::path::StreamPath;
+use crate::http::api::json::Json;
+use crate::http::api::query::Query;
+use crate::http::credentials::MaybeAuthenticated;
+use crate::http::error::ApiError;
+use crate::service::Service;
+
+pub async fn handle(
+    State(service): State<Arc<Service>>,
+    MaybeAuthenticated(caller): MaybeAuthenticated,
+    StreamPath(id): StreamPath,
+    query: Query,
+) -> Result<Json<StreamJson>, ApiError> {
+    let recordings = asset_limit(&query)?;
+    Ok(Json(match caller {
+        Some(caller) => StreamJson::with_recordings(&service, &caller, service.stream(&caller, id).await?, recordings).await?,
+        None => StreamJson::for_anybody(&service, service.stream_for_anybody(id).await?, recordings).await?,
+    }))
+}
+
+fn asset_limit(query: &Query) -> Result<u32, Refusal> {
+    Ok(query.count("asset_limit")?.unwrap_or(DEFAULT_RECORDINGS).min(MAX_RECORDINGS))
+}

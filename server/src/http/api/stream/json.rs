@@ -1,0 +1,225 @@
+//! A stream as the API writes it. The mix of `created_at` and `createdAt` is the original's, and its clients read both.
+
+use afterlive_domain::{AssetId, AssetState, Mode, Region, StreamId, StreamState, Tags, UnixMillis};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::db::assets::Asset;
+use crate::db::organisations::Organisation;
+use crate::db::streams::Stream;
+use crate::service::{Caller, Result, Service, StreamWithOrganisation};
+use crate::storage::Key;
+
+/// The only type of stream there is.
+pub const STREAM_TYPE: &str = "low-latency";
+/// How many of its newest recordings a stream shows where nobody says.
+pub const DEFAULT_RECORDINGS: u32 = 50;
+pub const MAX_RECORDINGS: u32 = 1_000;
+
+#[derive(Serialize)]
+pub struct StreamJson {
+    id: StreamId,
+    streamgroup: StreamId,
+    state: StreamState,
+    r#type: &'static str,
+    created_at: UnixMillis,
+    updated_at: UnixMillis,
+    webrtc: bool,
+    transcoding: bool,
+    tags: Tags,
+    /// Left out where there is no key: who sees it can publish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ingest: Option<Ingest>,
+    playout: Playout,
+}
+
+#[derive(Serialize)]
+struct Ingest {
+    rtmp: RtmpIngest,
+}
+
+#[derive(Serialize)]
+struct RtmpIngest {
+    url: String,
+    streamname: String,
+}
+
+/// `h5live` and `hls` are left out, not empty: a player fails where they are present and lead nowhere.
+#[derive(Serialize)]
+struct Playout {
+    rtmp: [RtmpPlayout; 1],
+    web: Vec<Web>,
+    thumbnails: Vec<Thumbnail>,
+}
+
+#[derive(Serialize)]
+struct RtmpPlayout {
+    url: String,
+    streamname: String,
+    r#type: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Web {
+    Live(LivePage),
+    Vod(Box<Vod>),
+}
+
+/// The fields up to `index` are the original's, the others ours.
+#[derive(Serialize)]
+struct Vod {
+    url: String,
+    r#type: &'static str,
+    #[serde(rename = "createdAt")]
+    created_at: UnixMillis,
+    #[serde(rename = "streamId")]
+    stream_id: StreamId,
+    index: u32,
+    id: AssetId,
+    region: Region,
+    state: AssetState,
+    duration_ms: u64,
+    size_bytes: u64,
+    width: Option<u32>,
+    height: Option<u32>,
+    video_codec: Option<String>,
+    audio_codec: Option<String>,
+    thumbnail: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LivePage {
+    url: String,
+    r#type: &'static str,
+    created_at: UnixMillis,
+    stream_id: StreamId,
+    id: StreamId,
+    /// Inner `None`: nothing is pushed anywhere. Outer `None`: nobody's business.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push_url: Option<Option<String>>,
+    opcode: Option<String>,
+    processing: [(); 0],
+    tags: [(); 0],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Thumbnail {
+    url: String,
+    r#type: &'static str,
+    stream_id: StreamId,
+    streamname: String,
+}
+
+/// What of a stream may be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    Organisation,
+    Anybody,
+}
+
+impl StreamJson {
+    /// As its organisation sees it.
+    pub async fn for_caller(service: &Service, caller: &Caller, stream: Stream) -> Result<Self> {
+        Self::with_recordings(service, caller, stream, DEFAULT_RECORDINGS).await
+    }
+
+    /// As its organisation sees it, with at most so many recordings.
+    pub async fn with_recordings(service: &Service, caller: &Caller, stream: Stream, limit: u32) -> Result<Self> {
+        let organisation = service.organisation(caller).await?;
+        let recordings = service.finished_recordings(&[stream.id], limit).await?.remove(&stream.id).unwrap_or_default();
+        Ok(Self::new(service, &organisation, stream, recordings, Audience::Organisation))
+    }
+
+    /// As their organisation sees them, in the given order.
+    pub async fn list(service: &Service, caller: &Caller, streams: Vec<Stream>) -> Result<Vec<Self>> {
+        let organisation = service.organisation(caller).await?;
+        let ids: Vec<StreamId> = streams.iter().map(|stream| stream.id).collect();
+        let mut recordings = service.finished_recordings(&ids, DEFAULT_RECORDINGS).await?;
+        let json = |stream: Stream| {
+            let recordings = recordings.remove(&stream.id).unwrap_or_default();
+            Self::new(service, &organisation, stream, recordings, Audience::Organisation)
+        };
+        Ok(streams.into_iter().map(json).collect())
+    }
+
+    /// As players see it, which have no key.
+    pub async fn for_anybody(service: &Service, found: StreamWithOrganisation, limit: u32) -> Result<Self> {
+        let StreamWithOrganisation { stream, organisation } = found;
+        let limit = if organisation.settings.vod_public { limit } else { 0 };
+        let recordings = service.finished_recordings(&[stream.id], limit).await?.remove(&stream.id).unwrap_or_default();
+        Ok(Self::new(service, &organisation, stream, recordings, Audience::Anybody))
+    }
+
+    fn new(service: &Service, organisation: &Organisation, stream: Stream, recordings: Vec<Asset>, audience: Audience) -> Self {
+        let config = service.config();
+        let streamname = stream.streamname.to_string();
+        let live = Web::Live(LivePage {
+            url: format!("{}/playout/{}", config.http.public_url, stream.id),
+            r#type: "live",
+            created_at: stream.created_at,
+            stream_id: stream.id,
+            id: stream.id,
+            push_url: (audience == Audience::Organisation).then_some(None),
+            opcode: None,
+            processing: [],
+            tags: [],
+        });
+        let recordings: Vec<Vod> = recordings.into_iter().filter_map(|asset| Vod::new(service, asset)).collect();
+        let poster = recordings.iter().find_map(|vod| vod.thumbnail.clone());
+        let thumbnail = |url| Thumbnail { url, r#type: "image", stream_id: stream.id, streamname: streamname.clone() };
+        Self {
+            id: stream.id,
+            streamgroup: stream.id,
+            state: stream.state,
+            r#type: STREAM_TYPE,
+            created_at: stream.created_at,
+            updated_at: stream.updated_at,
+            webrtc: false,
+            transcoding: false,
+            ingest: (audience == Audience::Organisation).then(|| Ingest::new(config, organisation, &stream)),
+            playout: Playout {
+                thumbnails: poster.map(thumbnail).into_iter().collect(),
+                rtmp: [RtmpPlayout { url: format!("{}/play", config.rtmp.public_url), streamname, r#type: "live" }],
+                web: std::iter::once(live).chain(recordings.into_iter().map(|vod| Web::Vod(Box::new(vod)))).collect(),
+            },
+            tags: stream.tags,
+        }
+    }
+}
+
+impl Ingest {
+    /// Ends in `/rec` only where that records.
+    fn new(config: &Config, organisation: &Organisation, stream: &Stream) -> Self {
+        let mode = if organisation.settings.recording_enabled { stream.default_mode } else { Mode::Live };
+        let url = format!("{}/{}", config.rtmp.public_url, mode.as_str());
+        Self { rtmp: RtmpIngest { url, streamname: stream.streamname.to_string() } }
+    }
+}
+
+impl Vod {
+    /// `None` where its region is not configured any more, so that it has no URL.
+    fn new(service: &Service, asset: Asset) -> Option<Self> {
+        let key = Key::from_file_name(&asset.file_name)?;
+        let store = service.regions().get(&asset.region)?;
+        Some(Self {
+            url: store.url(&key),
+            r#type: "vod",
+            created_at: asset.created_at,
+            stream_id: asset.stream,
+            index: asset.index,
+            id: asset.id,
+            region: asset.region,
+            state: asset.state,
+            duration_ms: asset.facts.duration_ms,
+            size_bytes: asset.facts.size_bytes,
+            width: asset.facts.width,
+            height: asset.facts.height,
+            video_codec: asset.facts.video_codec,
+            audio_codec: asset.facts.audio_codec,
+            thumbnail: asset.has_poster.then(|| store.url(&key.to_thumbnail())),
+        })
+    }
+}

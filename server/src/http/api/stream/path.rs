@@ -1,0 +1,27 @@
+//! The stream in a call's path.
+
+use afterlive_domain::{Error as Refusal, StreamId};
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+
+use crate::http::error::ApiError;
+
+/// How much of what is no id is repeated to the client.
+const MAX_REPEATED_CHARS: usize = 100;
+
+/// `{id}` in the path. What is no id names no stream.
+#[derive(Debug)]
+pub struct StreamPath(pub StreamId);
+
+impl<S: Send + Sync> FromRequestParts<S> for StreamPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // A path that is no text in UTF-8 is no id either.
+        let text = Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| text).unwrap_or_default();
+        match text.parse() {
+            Ok(id) => Ok(Self(id)),
+            Err(_) => Err(Refusal::NoSuchStream { stream: text.chars().take(MAX_REPEATED_CHARS).collect() }.into()),
+        }
+    }
+}

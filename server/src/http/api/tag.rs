@@ -1,0 +1,3 @@
+//! Calls about tags.
+
+pub mod list;

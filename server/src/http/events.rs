@@ -1,0 +1,127 @@
+//! `GET /events`: what happens, as it happens, as server-sent events; each is a [`domain event`](afterlive_domain::Event) that names what to
+//! read anew. Nothing is told twice and nothing is kept: who missed something is told to `resync`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterlive_domain::{Error as Refusal, Event, OrganisationId, StreamId, UserId};
+use axum::extract::State;
+use axum::response::sse::{KeepAlive, Sse};
+use axum::response::{IntoResponse, Response, sse};
+use futures::{Stream, StreamExt as _};
+use http::header::CACHE_CONTROL;
+use http::{HeaderName, HeaderValue};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+use tokio_util::sync::CancellationToken;
+use tower_sessions::Session;
+
+use super::api::query::Query;
+use super::browser_session::USER;
+use super::error::ApiError;
+use crate::service::Service;
+
+/// Open event streams at a time. Each is a connection and some kilobytes.
+const MAX_STREAMS: usize = 1_000;
+const RETRY_AFTER_S: u32 = 10;
+/// Silence for longer makes proxies close the connection, and hides one that is dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+#[derive(Clone)]
+pub struct Events {
+    service: Arc<Service>,
+    places: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Events {
+    #[must_use]
+    pub fn new(service: Arc<Service>, stop: CancellationToken) -> Self {
+        Self { service, places: Arc::new(Semaphore::new(MAX_STREAMS)), stop }
+    }
+}
+
+/// Whose events are told.
+#[derive(Clone, Copy)]
+struct Audience {
+    organisation: OrganisationId,
+    stream: Option<StreamId>,
+}
+
+impl Audience {
+    fn hears(self, event: &Event) -> bool {
+        event.organisation == self.organisation && (self.stream.is_none() || self.stream == event.stream)
+    }
+}
+
+/// With `stream=ID` only that stream's events, which anybody may hear where the organisation's recordings are public.
+pub async fn handle(State(events): State<Events>, session: Session, query: Query) -> Result<Response, ApiError> {
+    let audience = audience(&events.service, &session, query.text("stream")).await?;
+    let place = Arc::clone(&events.places).try_acquire_owned().map_err(|_| Refusal::TooMany { retry_after_s: RETRY_AFTER_S })?;
+    let messages = messages(&events, audience, place);
+    let mut response = Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would collect events until its buffer is full.
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+async fn audience(service: &Service, session: &Session, stream: Option<&str>) -> Result<Audience, ApiError> {
+    let stream: Option<StreamId> = match stream {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|_| Refusal::NoSuchStream { stream: text.chars().take(100).collect() })?),
+    };
+    let user: Option<UserId> = session.get(USER).await.unwrap_or_else(|cause| {
+        tracing::error!(%cause, "a browser session cannot be read");
+        None
+    });
+    let caller = match user {
+        Some(user) => service.user_caller(user).await?.map(|(caller, _)| caller),
+        None => None,
+    };
+    match (caller, stream) {
+        (Some(caller), None) => return Ok(Audience { organisation: caller.organisation, stream }),
+        (Some(caller), Some(id)) => match service.stream(&caller, id).await {
+            Ok(_) => return Ok(Audience { organisation: caller.organisation, stream }),
+            Err(crate::service::Error::Refused(_)) => {}
+            Err(failure) => return Err(failure.into()),
+        },
+        (None, None) => return Err(Refusal::BadCredentials.into()),
+        (None, Some(_)) => {}
+    }
+    // Somebody from outside, or of another organisation, who names a stream.
+    let Some(id) = stream else { return Err(Refusal::BadCredentials.into()) };
+    let found = service.stream_for_anybody(id).await?;
+    if found.organisation.settings.vod_public {
+        Ok(Audience { organisation: found.organisation.id, stream })
+    } else {
+        Err(Refusal::no_such_stream(id).into())
+    }
+}
+
+/// Ends with the server. The first message is a `resync`: what happened before it was heard by nobody.
+fn messages(
+    events: &Events,
+    audience: Audience,
+    place: OwnedSemaphorePermit,
+) -> impl Stream<Item = Result<sse::Event, Infallible>> + Send + 'static {
+    let stop = events.stop.clone();
+    let news = BroadcastStream::new(events.service.db().subscribe());
+    let news = news.filter_map(move |heard| {
+        // The place is free again when the stream is dropped.
+        let _ = &place;
+        let message = match heard {
+            Ok(event) if audience.hears(&event) => sse::Event::default().id(event.id.to_string()).json_data(&event).ok(),
+            Ok(_) => None,
+            Err(BroadcastStreamRecvError::Lagged(_)) => Some(resync()),
+        };
+        std::future::ready(message.map(Ok))
+    });
+    futures::stream::once(std::future::ready(Ok(resync()))).chain(news).take_until(stop.cancelled_owned())
+}
+
+fn resync() -> sse::Event {
+    sse::Event::default().event("resync").data("{}")
+}

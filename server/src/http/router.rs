@@ -1,0 +1,26 @@
+//! Every route in one list, and the layers around them in their order.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+
+use super::{api, browser_session, events, health, request, vod};
+use crate::service::Service;
+
+/// `pages` is the dashboard without its browser sessions; `stop` ends what would go on for ever.
+pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: CancellationToken) -> Router {
+    let config = service.config();
+    let sessions =
+        browser_session::layer(service.db().clone(), service.clock().clone(), config.http.public_url.starts_with("https://"));
+    let trusted_proxies: Arc<[IpAddr]> = config.http.trusted_proxies.as_slice().into();
+    let pages = pages.route("/events", get(events::handle).with_state(events::Events::new(Arc::clone(service), stop)));
+    let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
+    api::router(Arc::clone(service), pages)
+        .route("/healthz", get(health::healthz))
+        .layer(from_fn_with_state(vod, vod::serve))
+        .layer(from_fn_with_state(trusted_proxies, request::observe))
+}

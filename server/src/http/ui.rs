@@ -1,0 +1,167 @@
+//! The dashboard over HTTP: pages rendered here, server functions under `/ui/…`, the embedded site, and what browsers must be told of them.
+//! Decides nothing about who sees what, which is `service/`'s, and never serves media.
+
+mod site;
+
+use std::sync::Arc;
+
+use afterlive_app::backend::SharedBackend;
+use afterlive_app::shell::routes;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use leptos::config::LeptosOptions;
+use leptos::nonce::use_nonce;
+use leptos::prelude::{IntoView, provide_context, use_context};
+use leptos_axum::{LeptosRoutes, ResponseOptions, render_app_async_with_context};
+use tower::ServiceBuilder;
+use tower_http::csrf::CsrfLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use self::site::Site;
+use super::credentials::CREDENTIAL_HEADERS;
+
+/// What a form of the dashboard may hold, all fields together.
+const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// Whether a request to one of the paths that pages and API share is for the page.
+///
+/// `*/*` is what programs send by default, so only `text/html` by name asks for a page.
+#[must_use]
+pub fn asks_for_page(method: &Method, headers: &HeaderMap) -> bool {
+    let reads = method == Method::GET || method == Method::HEAD;
+    reads && accepts_html(headers) && !CREDENTIAL_HEADERS.iter().any(|name| headers.contains_key(name))
+}
+
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    accepted.any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
+}
+
+/// All of the dashboard. `media_origins` are the origins besides our own under which recordings and posters lie; `backend_for` gives a
+/// request's view of the server.
+///
+/// The layer that puts the browser session into requests is the caller's to add.
+pub fn router<V: IntoView + 'static>(
+    shell: impl Fn(LeptosOptions) -> V + Clone + Send + Sync + 'static,
+    media_origins: &[String],
+    backend_for: impl Fn(&Parts) -> SharedBackend + Clone + Send + Sync + 'static,
+) -> Router {
+    let site = Arc::new(Site::embedded());
+    if site.is_empty() {
+        tracing::warn!(
+            "this binary was compiled without the site: pages have neither styles nor scripts (`make build` embeds it)"
+        );
+    }
+    let options = LeptosOptions::builder().output_name("afterlive").site_pkg_dir(site.pkg_dir()).build();
+    let app = {
+        let options = options.clone();
+        move || shell(options.clone())
+    };
+    let media_origins: Arc<str> = media_origins.join(" ").into();
+    let context = move || {
+        let Some(parts) = use_context::<Parts>() else { return };
+        provide_context::<SharedBackend>(backend_for(&parts));
+        // Server functions have no nonce, and answer with no page.
+        if let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) {
+            let policy = content_security_policy(&nonce, &media_origins, is_embeddable(parts.uri.path()));
+            if let Ok(policy) = HeaderValue::from_str(&policy) {
+                response.insert_header(CONTENT_SECURITY_POLICY, policy);
+            }
+        }
+    };
+    let not_found = {
+        let context = context.clone();
+        let context = move || {
+            context();
+            if let Some(response) = use_context::<ResponseOptions>() {
+                response.set_status(StatusCode::NOT_FOUND);
+            }
+        };
+        let page = render_app_async_with_context(context, app.clone());
+        move |request: Request| site_file_or_not_found(site.clone(), page.clone(), request)
+    };
+    let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    Router::new()
+        .leptos_routes_with_context(&options, routes(), context, app)
+        .fallback(move |State(_): State<LeptosOptions>, request: Request| not_found(request))
+        .with_state(options)
+        .layer(
+            ServiceBuilder::new()
+                .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                // Forms without JavaScript return to where they came from, so our own pages must tell us.
+                .layer(header(REFERRER_POLICY, "same-origin"))
+                // Pages are one person's, and may show a key once.
+                .layer(header(CACHE_CONTROL, "no-store"))
+                .layer(CsrfLayer::new())
+                .layer(RequestBodyLimitLayer::new(MAX_FORM_BYTES)),
+        )
+}
+
+/// What no route knows: a file of the site, or the app's own page that says there is nothing.
+async fn site_file_or_not_found<P, F>(site: Arc<Site>, page: P, request: Request) -> Response
+where
+    P: FnOnce(Request) -> F,
+    F: Future<Output = Response>,
+{
+    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    if !reads {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    if let Some(file) = site.respond(request.uri().path(), request.headers()) {
+        return file;
+    }
+    if accepts_html(request.headers()) { page(request).await } else { StatusCode::NOT_FOUND.into_response() }
+}
+
+/// Other sites may frame the player's page, and nothing else.
+fn is_embeddable(path: &str) -> bool {
+    path.starts_with("/playout/")
+}
+
+/// Scripts and styles are ours alone; inline ones carry the nonce of their page. WASM needs leave to be compiled.
+fn content_security_policy(nonce: &str, media_origins: &str, embeddable: bool) -> String {
+    let frame_ancestors = if embeddable { "*" } else { "'none'" };
+    format!(
+        "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
+         img-src 'self' data: {media_origins}; media-src 'self' blob: {media_origins}; object-src 'none'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors {frame_ancestors}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderName;
+
+    #[test]
+    fn a_browser_gets_the_page_and_a_program_the_api() {
+        let asks = |method: Method, headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            asks_for_page(&method, &HeaderMap::from_iter(headers))
+        };
+        let browser = ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
+        assert!(asks(Method::GET, &[browser]));
+        assert!(asks(Method::HEAD, &[("accept", "Text/HTML")]));
+        assert!(!asks(Method::POST, &[browser]));
+        for program in [&[][..], &[("accept", "*/*")], &[("accept", "application/json")]] {
+            assert!(!asks(Method::GET, program), "{program:?}");
+        }
+        for credential in ["x-bintu-apikey", "x-bintu-token", "x-bintu-playerkey", "authorization"] {
+            assert!(!asks(Method::GET, &[browser, (credential, "any")]), "{credential}");
+        }
+    }
+
+    #[test]
+    fn only_the_player_may_stand_in_a_frame() {
+        assert!(is_embeddable("/playout/5f86a12f-3801-415a-b450-6b6a46842349"));
+        for path in ["/", "/stream", "/stream/playout/", "/auth", "/organisation"] {
+            assert!(!is_embeddable(path), "{path}");
+        }
+        assert!(content_security_policy("n", "", false).contains("frame-ancestors 'none'"));
+    }
+}

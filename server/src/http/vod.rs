@@ -1,0 +1,203 @@
+//! Serves finished recordings and their posters to everybody who has the URL, under `/vod-{region}` and under the regions' own host names.
+//! Does not know the database: what is not at its key, because it is deleted or not finished, is not found.
+
+mod conditional;
+mod file;
+mod range;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use url::Url;
+
+use self::conditional::{Outcome, evaluate};
+use self::file::{OpenFile, OpenFiles};
+use self::range::{Asked, asked};
+use crate::storage::{Key, KeyKind, RegionStore, Regions};
+use afterlive_domain::Region;
+
+const METHODS: &str = "GET, HEAD, OPTIONS";
+/// A file never changes, but can be deleted: caches may keep it so long after that.
+const CACHE_FOR: &str = "public, max-age=300";
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Where requests for a region's files arrive.
+#[derive(Debug)]
+struct Mount {
+    /// The host name that is the region's alone, in lower case; `None` where it shares the dashboard's.
+    host: Option<String>,
+    /// What the path begins with, without a slash at its end.
+    prefix: String,
+    region: Region,
+}
+
+/// The VOD server: answers what lies below its mounts and leaves all else to the router behind it.
+#[derive(Debug)]
+pub struct Vod {
+    regions: Regions,
+    mounts: Vec<Mount>,
+    files: OpenFiles,
+}
+
+impl Vod {
+    /// Each region is mounted at `/vod-{name}`, whatever its `vod_url` (a CDN may call for it there), and at its `vod_url`:
+    /// by host name, port disregarded, where that is not `public_url`'s.
+    #[must_use]
+    pub fn new(regions: Regions, public_url: &Url) -> Self {
+        let mut mounts = Vec::new();
+        for region in regions.iter() {
+            let host = region.vod_url().host_str().filter(|host| Some(*host) != public_url.host_str());
+            let prefix = region.vod_url().path().trim_end_matches('/').to_owned();
+            mounts.push(Mount { host: host.map(str::to_ascii_lowercase), prefix, region: region.name().clone() });
+            mounts.push(Mount { host: None, prefix: format!("/vod-{}", region.name()), region: region.name().clone() });
+        }
+        // A mount on a host of its own comes before one that takes any host, and a longer prefix before a shorter.
+        mounts.sort_by_key(|mount| (mount.host.is_none(), std::cmp::Reverse(mount.prefix.len())));
+        Self { regions, mounts, files: OpenFiles::default() }
+    }
+
+    /// The region the request is for, and the rest of its path, as sent: nothing is decoded, so that no encoding can name anything but a key.
+    fn locate<'a>(&self, uri: &'a Uri, headers: &HeaderMap) -> Option<(&RegionStore, &'a str)> {
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        let host = authority.or_else(|| headers.get(HOST)?.to_str().ok()).map(host_name);
+        self.mounts.iter().find_map(|mount| {
+            if mount.host.is_some() && mount.host != host {
+                return None;
+            }
+            let rest = uri.path().strip_prefix(&mount.prefix)?;
+            let rest = if rest.is_empty() { rest } else { rest.strip_prefix('/')? };
+            // A region at the root of the dashboard's own host must leave the dashboard its pages.
+            let shares_root = mount.host.is_none() && mount.prefix.is_empty();
+            if shares_root && Key::parse(rest).is_none() {
+                return None;
+            }
+            Some((self.regions.get(&mount.region)?, rest))
+        })
+    }
+
+    async fn answer(&self, store: &RegionStore, path: &str, request: &Parts) -> Response {
+        let Parts { method, uri, headers, .. } = request;
+        if *method == Method::OPTIONS {
+            return (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response();
+        }
+        if *method != Method::GET && *method != Method::HEAD {
+            return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, METHODS)]).into_response();
+        }
+        let Some(key) = Key::parse(path) else { return not_found() };
+        let mut response = match self.files.get(store.path(&key), Instant::now()).await {
+            Ok(Some(file)) => send(file, &key, method, uri.query(), headers, SystemTime::now()),
+            Ok(None) => not_found(),
+            Err(error) => {
+                tracing::error!(region = %store.name(), %key, %error, "a recording cannot be opened");
+                (StatusCode::INTERNAL_SERVER_ERROR, [(CACHE_CONTROL, "no-store")]).into_response()
+            }
+        };
+        if *method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+}
+
+/// Middleware around the whole router: see [`Vod`].
+pub async fn serve(State(vod): State<Arc<Vod>>, request: Request, next: Next) -> Response {
+    let (request, body) = request.into_parts();
+    let Some((store, path)) = vod.locate(&request.uri, &request.headers) else {
+        return next.run(Request::from_parts(request, body)).await;
+    };
+    drop(body);
+    let mut response = vod.answer(store, path, &request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, METHODS),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since"),
+        (ACCESS_CONTROL_EXPOSE_HEADERS, "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified"),
+        (ACCESS_CONTROL_MAX_AGE, "86400"),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn host_name(authority: &str) -> String {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.to_ascii_lowercase()
+}
+
+fn not_found() -> Response {
+    // The recording may be there a second later.
+    (StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-cache")]).into_response()
+}
+
+fn send(file: Arc<OpenFile>, key: &Key, method: &Method, query: Option<&str>, asking: &HeaderMap, now: SystemTime) -> Response {
+    let size = file.size_bytes;
+    let range_allowed = match evaluate(asking, &file.validators, now) {
+        Outcome::Send { range_allowed } => range_allowed,
+        Outcome::NotModified => return describe(StatusCode::NOT_MODIFIED.into_response(), &file),
+        Outcome::Failed => return StatusCode::PRECONDITION_FAILED.into_response(),
+    };
+    let mut ranges = asking.get_all(RANGE).iter();
+    let asked = match (ranges.next().and_then(|value| value.to_str().ok()), ranges.next()) {
+        // RFC 9110 §14.2: ranges are defined for GET alone.
+        (Some(value), None) if range_allowed && *method == Method::GET => asked(value, size),
+        _ => Asked::Whole,
+    };
+    let (status, part, content_range) = match asked {
+        Asked::Whole => (StatusCode::OK, 0..size, None),
+        Asked::Part(part) => {
+            let content_range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
+            (StatusCode::PARTIAL_CONTENT, part, Some(content_range))
+        }
+        Asked::Unsatisfiable => {
+            let content_range = [(CONTENT_RANGE, format!("bytes */{size}")), (CACHE_CONTROL, "no-cache".to_owned())];
+            return (StatusCode::RANGE_NOT_SATISFIABLE, content_range).into_response();
+        }
+    };
+    let content_type = match key.kind() {
+        KeyKind::Recording => "video/mp4",
+        KeyKind::Thumbnail => "image/jpeg",
+    };
+    let length = part.end - part.start;
+    let mut response = (status, Arc::clone(&file).body(part)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, length.into());
+    insert_text(headers, CONTENT_RANGE, content_range);
+    let download = query.is_some_and(|query| query.split('&').any(|pair| pair.split('=').next() == Some("download")));
+    insert_text(headers, CONTENT_DISPOSITION, download.then(|| format!("attachment; filename=\"{}\"", key.file_name())));
+    describe(response, &file)
+}
+
+/// Adds what 200, 206 and 304 have in common.
+fn describe(mut response: Response, file: &OpenFile) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHE_FOR));
+    insert_text(headers, ETAG, Some(file.validators.etag.clone()));
+    insert_text(headers, LAST_MODIFIED, Some(httpdate::fmt_http_date(file.validators.modified)));
+    response
+}
+
+/// Texts made here are ASCII; one that were not would be left out.
+fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: Option<String>) {
+    if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(name, value);
+    }
+}

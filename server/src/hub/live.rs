@@ -1,0 +1,234 @@
+//! One live stream: its publisher's end, and its subscribers'.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use afterlive_domain::{StreamId, UnixMillis};
+use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
+use tokio_util::sync::CancellationToken;
+
+use super::gop::GopCache;
+use super::queue::{Policy, Queue};
+use super::stats::{Counters, LiveStats};
+use super::{Message, Overflow, Streams, lock};
+
+/// What publisher and subscribers of one publish share.
+pub(super) struct Live {
+    started_at: UnixMillis,
+    pub(super) stop: CancellationToken,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ended: bool,
+    video: Option<TrackConfig>,
+    audio: Option<TrackConfig>,
+    gop: GopCache,
+    viewers: Vec<Arc<Queue>>,
+    recorders: Vec<Arc<Queue>>,
+    counters: Counters,
+}
+
+impl State {
+    fn track(&mut self, kind: TrackKind) -> &mut Option<TrackConfig> {
+        match kind {
+            TrackKind::Video => &mut self.video,
+            TrackKind::Audio => &mut self.audio,
+        }
+    }
+
+    fn tracks(&self) -> impl Iterator<Item = &TrackConfig> {
+        self.video.iter().chain(&self.audio)
+    }
+
+    /// The one order in which queues are written. The lock on the state keeps two writers from mixing theirs.
+    fn queues(&self) -> impl Iterator<Item = &Arc<Queue>> {
+        self.recorders.iter().chain(&self.viewers)
+    }
+
+    /// Whether a decoder can begin with this frame: a video keyframe, or any frame of a stream without video.
+    fn starts_at(&self, frame: &Frame) -> bool {
+        match frame.kind {
+            TrackKind::Video => frame.keyframe,
+            TrackKind::Audio => self.video.is_none(),
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn new(started_at: UnixMillis) -> Self {
+        Self { started_at, stop: CancellationToken::new(), state: Mutex::default() }
+    }
+
+    pub(super) fn subscribe_viewer(self: Arc<Self>) -> Option<ViewerSubscription> {
+        let queue = Arc::new(Queue::new(Policy::Viewer));
+        {
+            let mut state = lock(&self.state);
+            if state.ended {
+                return None;
+            }
+            state.tracks().for_each(|track| queue.push_track(track));
+            for frame in state.gop.frames() {
+                queue.push_frame(frame, state.starts_at(frame));
+            }
+            state.viewers.push(Arc::clone(&queue));
+        }
+        Some(ViewerSubscription { live: self, queue })
+    }
+
+    fn subscribe_recorder(self: Arc<Self>) -> RecorderSubscription {
+        let queue = Arc::new(Queue::new(Policy::Recorder));
+        {
+            let mut state = lock(&self.state);
+            state.tracks().for_each(|track| queue.push_track(track));
+            state.recorders.push(Arc::clone(&queue));
+        }
+        RecorderSubscription { live: self, queue }
+    }
+
+    fn unsubscribe(&self, queue: &Arc<Queue>) {
+        let mut state = lock(&self.state);
+        state.viewers.retain(|other| !Arc::ptr_eq(other, queue));
+        state.recorders.retain(|other| !Arc::ptr_eq(other, queue));
+    }
+
+    pub(super) fn stats(&self) -> LiveStats {
+        let state = lock(&self.state);
+        state.counters.read(self.started_at, state.viewers.len(), state.video.as_ref(), state.audio.as_ref())
+    }
+}
+
+/// The right to publish a stream, and the way to do it. Dropping it ends the publish: subscribers read what is queued, then
+/// [`Message::Ended`], and the stream can be claimed again.
+pub struct Publisher {
+    streams: Streams,
+    stream: StreamId,
+    live: Arc<Live>,
+}
+
+impl Publisher {
+    pub(super) fn new(streams: Streams, stream: StreamId, live: Arc<Live>) -> Self {
+        Self { streams, stream, live }
+    }
+
+    #[must_use]
+    pub fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    /// Announces a track, or that it changes. One that is as before is not passed on: encoders like to repeat themselves.
+    pub fn set_track(&mut self, track: TrackConfig) {
+        let mut state = lock(&self.live.state);
+        let kind = track.codec.kind();
+        if state.track(kind).as_ref() == Some(&track) {
+            return;
+        }
+        // What is kept for viewers to come was made for the track as it was.
+        state.gop.clear();
+        state.queues().for_each(|queue| queue.push_track(&track));
+        *state.track(kind) = Some(track);
+    }
+
+    /// Hands a frame to every subscriber; never waits for one. A frame of a track that was not announced goes nowhere.
+    pub fn frame(&mut self, frame: &Frame) {
+        let mut state = lock(&self.live.state);
+        let Some(timescale) = state.track(frame.kind).as_ref().map(|track| track.timescale) else { return };
+        state.counters.count(frame, timescale);
+        let starts_here = state.starts_at(frame);
+        if state.video.is_some() {
+            state.gop.push(frame);
+        }
+        state.queues().for_each(|queue| queue.push_frame(frame, starts_here));
+    }
+
+    /// The recorder's subscription: everything from here on, so ask for it before the first frame.
+    #[must_use]
+    pub fn subscribe_recorder(&self) -> RecorderSubscription {
+        Arc::clone(&self.live).subscribe_recorder()
+    }
+
+    /// Bytes of frames so far.
+    #[must_use]
+    pub fn bytes_in(&self) -> u64 {
+        lock(&self.live.state).counters.bytes_in()
+    }
+
+    /// Completes when someone called [`super::Hub::stop`]; then drop the publisher.
+    pub fn stop_requested(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.live.stop.clone().cancelled_owned()
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        // The stream is free before its subscribers hear of the end: who acts on the news can claim it.
+        self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&self.stream);
+        let mut state = lock(&self.live.state);
+        state.ended = true;
+        state.gop.clear();
+        state.queues().for_each(|queue| queue.end());
+    }
+}
+
+/// A viewer's end. Starts at the last keyframe, and skips to the next one where the viewer is too slow; the publisher never waits.
+pub struct ViewerSubscription {
+    live: Arc<Live>,
+    queue: Arc<Queue>,
+}
+
+impl ViewerSubscription {
+    /// Waits for the next message. Safe to cancel: no message is lost.
+    pub async fn next(&mut self) -> Message {
+        // A viewer's queue never overflows.
+        self.queue.next().await.unwrap_or(Message::Ended)
+    }
+
+    /// The next message, where one waits.
+    pub fn try_next(&mut self) -> Option<Message> {
+        self.queue.try_next().unwrap_or(Some(Message::Ended))
+    }
+}
+
+impl Drop for ViewerSubscription {
+    fn drop(&mut self) {
+        self.live.unsubscribe(&self.queue);
+    }
+}
+
+/// The recorder's end. Gets every frame or an error: nothing is ever left out silently.
+pub struct RecorderSubscription {
+    live: Arc<Live>,
+    queue: Arc<Queue>,
+}
+
+impl RecorderSubscription {
+    /// Waits for the next message. Safe to cancel: no message is lost.
+    ///
+    /// # Errors
+    /// [`Overflow`] after the last message before the gap, and ever after; the publish goes on without this subscription.
+    pub async fn next(&mut self) -> Result<Message, Overflow> {
+        self.queue.next().await
+    }
+
+    /// The next message, where one waits.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub fn try_next(&mut self) -> Result<Option<Message>, Overflow> {
+        self.queue.try_next()
+    }
+
+    /// [`Self::next`] for a thread of its own; must not be called on one of the runtime's.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub fn next_blocking(&mut self) -> Result<Message, Overflow> {
+        futures::executor::block_on(self.queue.next())
+    }
+}
+
+impl Drop for RecorderSubscription {
+    fn drop(&mut self) {
+        self.live.unsubscribe(&self.queue);
+    }
+}

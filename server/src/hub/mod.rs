@@ -1,0 +1,127 @@
+//! Live streams in memory: who publishes, who watches, and the frames between them.
+//!
+//! Knows no protocol, no disk and no SQL; keeps no clock: bitrates and frame rates are counted in media time.
+//!
+//! ```text
+//! Hub::publish ─ Publisher ─ set_track, frame ─┬─ viewer queue   (bounded; skips to the next keyframe when full)
+//!   RAII: dropping it ends the stream          └─ recorder queue (bounded; ends with Overflow when full)
+//! ```
+
+mod gop;
+mod live;
+mod queue;
+mod recorder;
+mod stats;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use afterlive_domain::{StreamId, UnixMillis};
+use afterlive_media::frame::{Frame, TrackConfig};
+
+use self::live::Live;
+pub use self::live::{Publisher, RecorderSubscription, ViewerSubscription};
+pub use self::recorder::{CannotRecord, Recorder, Recording};
+pub use self::stats::{AudioStats, LiveStats, VideoStats};
+
+/// The most bytes of frames that are kept for viewers to come. A longer group of pictures is not kept: viewers then wait for its end.
+pub const MAX_GOP_BYTES: usize = 8 << 20;
+/// The most frames, of both tracks, that are kept for viewers to come.
+pub const MAX_GOP_FRAMES: usize = 2_048;
+/// The most bytes that wait for one viewer. Has room for a whole group of pictures, which each viewer starts with.
+pub const MAX_VIEWER_QUEUE_BYTES: usize = 2 * MAX_GOP_BYTES;
+/// The most messages that wait for one viewer.
+pub const MAX_VIEWER_QUEUE_MESSAGES: usize = 2 * MAX_GOP_FRAMES;
+/// The most bytes that wait for the recorder: 25 seconds of a disk that stands still, at 20 Mbit/s.
+pub const MAX_RECORDER_QUEUE_BYTES: usize = 64 << 20;
+/// The most messages that wait for the recorder.
+pub const MAX_RECORDER_QUEUE_MESSAGES: usize = 65_536;
+
+/// What a subscriber is told, in this order: the tracks, then frames, with new tracks between them; at last the end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// The track has appeared, or is from here on another than before. Frames of a track never come before this.
+    TrackChanged(TrackConfig),
+    Frame(Frame),
+    /// The publish is over, however it ended. Is told again to who asks again.
+    Ended,
+}
+
+/// The stream has a publisher already; that one goes on undisturbed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("already live from another encoder")]
+pub struct AlreadyLive;
+
+/// The recorder's queue was full. What had been queued before has been delivered; all after it is lost to this subscription.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "the recorder could not keep up: {MAX_RECORDER_QUEUE_BYTES} bytes or {MAX_RECORDER_QUEUE_MESSAGES} messages were waiting"
+)]
+pub struct Overflow;
+
+type Streams = Arc<RwLock<HashMap<StreamId, Arc<Live>>>>;
+
+/// All live streams of this node. Clones are handles to the same hub.
+#[derive(Clone, Default)]
+pub struct Hub {
+    streams: Streams,
+}
+
+impl Hub {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Claims the stream: atomic, so that of two encoders that come at once exactly one gets it. Dropping the publisher ends it.
+    ///
+    /// # Errors
+    /// [`AlreadyLive`], without effect on who is live.
+    pub fn publish(&self, stream: StreamId, started_at: UnixMillis) -> Result<Publisher, AlreadyLive> {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        match streams.entry(stream) {
+            Entry::Occupied(_) => Err(AlreadyLive),
+            Entry::Vacant(place) => {
+                let live = Arc::new(Live::new(started_at));
+                place.insert(Arc::clone(&live));
+                Ok(Publisher::new(Arc::clone(&self.streams), stream, live))
+            }
+        }
+    }
+
+    /// A viewer: is told the tracks, then frames from the last keyframe on. `None` where the stream is not live.
+    #[must_use]
+    pub fn subscribe(&self, stream: StreamId) -> Option<ViewerSubscription> {
+        self.find(stream).and_then(Live::subscribe_viewer)
+    }
+
+    /// Asks the publisher to end: its connection hears [`Publisher::stop_requested`]. `false` where the stream is not live.
+    pub fn stop(&self, stream: StreamId) -> bool {
+        self.find(stream).inspect(|live| live.stop.cancel()).is_some()
+    }
+
+    /// How the stream does at this moment. `None` where it is not live.
+    #[must_use]
+    pub fn stats(&self, stream: StreamId) -> Option<LiveStats> {
+        self.find(stream).map(|live| live.stats())
+    }
+
+    /// The streams that are live at this moment, in no order.
+    #[must_use]
+    pub fn live_streams(&self) -> Vec<StreamId> {
+        self.streams.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    fn find(&self, stream: StreamId) -> Option<Arc<Live>> {
+        self.streams.read().unwrap_or_else(PoisonError::into_inner).get(&stream).map(Arc::clone)
+    }
+}
+
+/// Nothing panics while it holds one of the hub's locks in a half-changed state, so a poisoned one is as good as new.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

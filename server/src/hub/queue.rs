@@ -1,0 +1,167 @@
+//! The queue between a publisher and one subscriber, and what happens when it is full.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use afterlive_media::frame::{Frame, TrackConfig};
+use tokio::sync::Notify;
+
+use super::{
+    MAX_RECORDER_QUEUE_BYTES, MAX_RECORDER_QUEUE_MESSAGES, MAX_VIEWER_QUEUE_BYTES, MAX_VIEWER_QUEUE_MESSAGES, Message, Overflow,
+    lock,
+};
+
+/// What a full queue does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Policy {
+    /// Forgets what waits and goes on at the next keyframe.
+    Viewer,
+    /// Takes nothing more, and says so when what waits has been read.
+    Recorder,
+}
+
+impl Policy {
+    fn has_room(self, messages: usize, bytes: usize) -> bool {
+        match self {
+            Self::Viewer => messages < MAX_VIEWER_QUEUE_MESSAGES && bytes <= MAX_VIEWER_QUEUE_BYTES,
+            Self::Recorder => messages < MAX_RECORDER_QUEUE_MESSAGES && bytes <= MAX_RECORDER_QUEUE_BYTES,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing can be decoded before the next keyframe: frames are not queued.
+    WaitsForKeyframe,
+    Flowing,
+    Overflowed,
+    Ended,
+}
+
+struct State {
+    messages: VecDeque<Message>,
+    bytes: usize,
+    phase: Phase,
+}
+
+/// One writer, the publisher, which never waits; one reader.
+pub(super) struct Queue {
+    policy: Policy,
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+impl Queue {
+    pub(super) fn new(policy: Policy) -> Self {
+        let phase = match policy {
+            Policy::Viewer => Phase::WaitsForKeyframe,
+            Policy::Recorder => Phase::Flowing,
+        };
+        Self { policy, state: Mutex::new(State { messages: VecDeque::new(), bytes: 0, phase }), wake: Notify::new() }
+    }
+
+    /// `starts_here`: a decoder can begin with this frame.
+    pub(super) fn push_frame(&self, frame: &Frame, starts_here: bool) {
+        let mut state = lock(&self.state);
+        if state.phase == Phase::WaitsForKeyframe && starts_here {
+            state.phase = Phase::Flowing;
+        }
+        if state.phase != Phase::Flowing {
+            return;
+        }
+        if !self.make_room(&mut state, frame.data.len(), starts_here) {
+            return;
+        }
+        state.bytes += frame.data.len();
+        state.messages.push_back(Message::Frame(frame.clone()));
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn push_track(&self, track: &TrackConfig) {
+        let mut state = lock(&self.state);
+        if matches!(state.phase, Phase::Overflowed | Phase::Ended) {
+            return;
+        }
+        if !self.policy.has_room(state.messages.len(), state.bytes) {
+            self.overflow(&mut state);
+            if state.phase == Phase::Overflowed {
+                return;
+            }
+        }
+        state.messages.push_back(Message::TrackChanged(track.clone()));
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn end(&self) {
+        let mut state = lock(&self.state);
+        if state.phase != Phase::Overflowed {
+            state.phase = Phase::Ended;
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Whether the frame can be queued now; if not, the queue has been dealt with as its policy says.
+    fn make_room(&self, state: &mut State, frame_bytes: usize, starts_here: bool) -> bool {
+        if self.policy.has_room(state.messages.len(), state.bytes + frame_bytes) {
+            return true;
+        }
+        self.overflow(state);
+        if state.phase == Phase::WaitsForKeyframe && starts_here && self.policy.has_room(state.messages.len(), frame_bytes) {
+            state.phase = Phase::Flowing;
+        }
+        state.phase == Phase::Flowing
+    }
+
+    fn overflow(&self, state: &mut State) {
+        match self.policy {
+            Policy::Viewer => {
+                // The frames go; the newest configuration of each track stays, for the frames to come need it.
+                let mut newest: Vec<TrackConfig> = Vec::new();
+                for message in state.messages.drain(..).rev() {
+                    if let Message::TrackChanged(track) = message
+                        && !newest.iter().any(|other| other.codec.kind() == track.codec.kind())
+                    {
+                        newest.push(track);
+                    }
+                }
+                state.messages.extend(newest.into_iter().rev().map(Message::TrackChanged));
+                state.bytes = 0;
+                state.phase = Phase::WaitsForKeyframe;
+            }
+            Policy::Recorder => {
+                state.phase = Phase::Overflowed;
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    /// The next message where there is one: `Ok(None)` means that more may come.
+    pub(super) fn try_next(&self) -> Result<Option<Message>, Overflow> {
+        let mut state = lock(&self.state);
+        if let Some(message) = state.messages.pop_front() {
+            if let Message::Frame(frame) = &message {
+                state.bytes -= frame.data.len();
+            }
+            return Ok(Some(message));
+        }
+        match state.phase {
+            Phase::Ended => Ok(Some(Message::Ended)),
+            Phase::Overflowed => Err(Overflow),
+            Phase::WaitsForKeyframe | Phase::Flowing => Ok(None),
+        }
+    }
+
+    /// Waits for the next message. Safe to cancel: no message is lost.
+    pub(super) async fn next(&self) -> Result<Message, Overflow> {
+        loop {
+            if let Some(message) = self.try_next()? {
+                return Ok(message);
+            }
+            // A wake-up that comes before this line is stored, and returns at once.
+            self.wake.notified().await;
+        }
+    }
+}

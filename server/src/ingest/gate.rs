@@ -1,0 +1,306 @@
+//! The gate: from the name that an encoder gives to the right to publish, for all protocols alike; and the way back, on which a publish
+//! ends exactly once however it ends. Knows no protocol.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterlive_domain::{Mode, Region, SessionId, StreamId, StreamState, Streamname, UnixMillis};
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::db::sessions::{self, EndReason, GoLive, NewSession};
+use crate::db::streams::{self, PublishTarget};
+use crate::db::{self, Db};
+use crate::hub::{Hub, Publisher, Recorder, Recording};
+
+/// How long a publish waits for the end of the stream's previous one to be written, when an encoder is back at once.
+const PREVIOUS_END_WAIT: Duration = Duration::from_secs(3);
+/// How often at the most the end of a publish is tried once the server stops; the next start repairs it. While it runs there is no giving up:
+/// a stream whose end is not written takes no encoder.
+const END_ATTEMPTS_AT_STOP: u32 = 8;
+/// The wait after the first failure; doubles with each, up to the longest.
+const END_RETRY_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_END_RETRY_WAIT: Duration = Duration::from_secs(5);
+
+/// An encoder's wish to publish, in words that every protocol has. Not `Debug`: its query may hold a key, and goes in no log.
+#[derive(Clone)]
+pub struct PublishRequest {
+    pub mode: Mode,
+    /// As sent, without the query.
+    pub streamname: String,
+    /// What stood behind a `?` in the stream's name.
+    pub query: Option<String>,
+    /// The host in the URL that the encoder was given: decides the region.
+    pub host: Option<String>,
+    pub peer: SocketAddr,
+    /// `rtmp`, `whip`, …
+    pub protocol: &'static str,
+}
+
+/// Why an encoder is sent away, in words for the one who looks at it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Also for a deleted one: its name means nothing any more.
+    #[error("stream name unknown")]
+    UnknownStream,
+    #[error("stream is locked")]
+    Locked,
+    #[error("already live from another encoder")]
+    AlreadyLive,
+    #[error("recording is not possible: {0}")]
+    CannotRecord(String),
+    #[error("the server cannot take streams at the moment, try again")]
+    Unavailable,
+}
+
+/// Who may publish and who may watch.
+#[async_trait]
+pub trait Gatekeeper: Send + Sync + 'static {
+    /// Claims the stream for the encoder and puts it on air. When this returns, the recorder, where there is one, is listening.
+    async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal>;
+
+    /// The stream that a viewer names. Whether it is live is for the hub to say.
+    async fn admit_viewer(&self, streamname: &str) -> Result<StreamId, Refusal>;
+}
+
+/// A publish that was admitted. Dropping it, or [`Grant::end`], ends it: once, whatever the way.
+pub struct Grant {
+    /// Goes first when the grant is dropped, so that the hub's subscribers hear of the end before the database does.
+    publisher: Option<Publisher>,
+    mode: Mode,
+    region: Region,
+    on_end: Option<OnEnd>,
+    reason: EndReason,
+}
+
+/// Is told why the publish ended, and how many bytes of media had come.
+type OnEnd = Box<dyn FnOnce(EndReason, u64) + Send>;
+
+impl Grant {
+    #[must_use]
+    pub fn new(publisher: Publisher, mode: Mode, region: Region, on_end: impl FnOnce(EndReason, u64) + Send + 'static) -> Self {
+        let on_end: OnEnd = Box::new(on_end);
+        Self { publisher: Some(publisher), mode, region, on_end: Some(on_end), reason: EndReason::Disconnected }
+    }
+
+    /// What the publish is: `Rec` only where it is being recorded.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// # Panics
+    /// Never: the publisher leaves only with the grant.
+    #[must_use]
+    pub fn publisher(&mut self) -> &mut Publisher {
+        self.publisher.as_mut().expect("the publisher leaves only with the grant")
+    }
+
+    /// Ends the publish for a known reason. A grant that is merely dropped ends as [`EndReason::Disconnected`].
+    pub fn end(mut self, reason: EndReason) {
+        self.reason = reason;
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        let bytes_in = self.publisher.take().map_or(0, |publisher| publisher.bytes_in());
+        if let Some(on_end) = self.on_end.take() {
+            on_end(self.reason, bytes_in);
+        }
+    }
+}
+
+/// Which region the host in an encoder's URL means.
+#[derive(Clone, Debug)]
+pub struct IngestRegions {
+    /// Of hosts that are not listed.
+    pub node: Region,
+    /// By host name in lower case.
+    pub by_host: BTreeMap<String, Region>,
+}
+
+impl IngestRegions {
+    fn of(&self, host: Option<&str>) -> &Region {
+        host.and_then(|host| self.by_host.get(&host.to_ascii_lowercase())).unwrap_or(&self.node)
+    }
+}
+
+/// The gate over the database. Clones are handles to the same gate.
+#[derive(Clone)]
+pub struct Gate {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    hub: Hub,
+    db: Db,
+    clock: Clock,
+    regions: IngestRegions,
+    recorder: Arc<dyn Recorder>,
+    tasks: TaskTracker,
+    /// Is told whenever the end of a publish has been written.
+    ended: Notify,
+}
+
+impl Gate {
+    /// `tasks` is to be waited for at the server's end: the last publishes' ends are written there.
+    #[must_use]
+    pub fn new(hub: Hub, db: Db, clock: Clock, regions: IngestRegions, recorder: Arc<dyn Recorder>, tasks: TaskTracker) -> Self {
+        Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, ended: Notify::new() }) }
+    }
+}
+
+#[async_trait]
+impl Gatekeeper for Gate {
+    async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal> {
+        let parts = Arc::clone(&self.parts);
+        // A task of its own: an encoder that hangs up in between must not leave a half-done commit. The grant is then dropped there.
+        let admission = self.parts.tasks.spawn(async move { Parts::admit(&parts, request).await });
+        admission.await.unwrap_or_else(|panic| {
+            error!(error = %panic, "admitting a publish failed");
+            Err(Refusal::Unavailable)
+        })
+    }
+
+    async fn admit_viewer(&self, streamname: &str) -> Result<StreamId, Refusal> {
+        let name: Streamname = streamname.parse().map_err(|_| Refusal::UnknownStream)?;
+        self.parts.find(&name).await.map(|target| target.stream)
+    }
+}
+
+impl Parts {
+    async fn find(&self, name: &Streamname) -> Result<PublishTarget, Refusal> {
+        let target: db::Result<_> = async { streams::publish_target(&mut self.db.read().await?, name).await }.await;
+        target.map_err(unavailable)?.filter(|target| target.state != StreamState::Deleted).ok_or(Refusal::UnknownStream)
+    }
+
+    async fn admit(parts: &Arc<Self>, request: PublishRequest) -> Result<Grant, Refusal> {
+        let streamname: Streamname = request.streamname.parse().map_err(|_| Refusal::UnknownStream)?;
+        let target = parts.find(&streamname).await?;
+        if target.state == StreamState::Locked {
+            return Err(Refusal::Locked);
+        }
+        let mode = if target.settings.recording_enabled { request.mode } else { Mode::Live };
+        let region = parts.regions.of(request.host.as_deref()).clone();
+        let session = NewSession {
+            id: SessionId(Uuid::new_v4()),
+            stream: target.stream,
+            mode,
+            region: region.clone(),
+            protocol: request.protocol,
+            peer: request.peer.to_string(),
+        };
+
+        // The claim comes first, so that of two encoders only one gets as far as the database.
+        let started_at = parts.clock.now();
+        let publisher = parts.hub.publish(target.stream, started_at).map_err(|_| Refusal::AlreadyLive)?;
+        let frames = (mode == Mode::Rec).then(|| publisher.subscribe_recorder());
+        // The grant comes before the commit: what fails half-way is undone by dropping it, and undoing nothing does no harm.
+        let grant = Grant::new(publisher, mode, region.clone(), Self::on_end(parts, session.id, streamname.clone()));
+        parts.go_live(&session, started_at).await?;
+        info!(stream = %streamname, mode = mode.as_str(), region = %region, protocol = session.protocol, peer = %session.peer, "live");
+
+        if let Some(frames) = frames {
+            let recording = Recording {
+                organisation: target.organisation,
+                stream: target.stream,
+                streamname: streamname.clone(),
+                session: session.id,
+                region,
+                started_at,
+            };
+            if let Err(cause) = parts.recorder.start(recording, frames).await {
+                warn!(stream = %streamname, %cause, "a publish is refused, for it cannot be recorded");
+                grant.end(EndReason::CannotRecord);
+                return Err(Refusal::CannotRecord(cause.to_string()));
+            }
+        }
+        Ok(grant)
+    }
+
+    async fn go_live(&self, session: &NewSession, now: UnixMillis) -> Result<(), Refusal> {
+        let deadline = Instant::now() + PREVIOUS_END_WAIT;
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            // From here on no notice is missed, though it come before the wait below.
+            ended.as_mut().enable();
+            match self.try_go_live(session, now).await.map_err(unavailable)? {
+                GoLive::Started => return Ok(()),
+                GoLive::NoSuchStream | GoLive::Refused(StreamState::Deleted) => return Err(Refusal::UnknownStream),
+                GoLive::Refused(StreamState::Locked) => return Err(Refusal::Locked),
+                // We hold the hub's claim: it is the previous publish, whose end is on its way to the database.
+                GoLive::Refused(_) => timeout_at(deadline, ended).await.map_err(|_| Refusal::AlreadyLive)?,
+            }
+        }
+    }
+
+    async fn try_go_live(&self, session: &NewSession, now: UnixMillis) -> db::Result<GoLive> {
+        let mut tx = self.db.write().await?;
+        let outcome = sessions::go_live(&mut tx, session, now).await?;
+        tx.commit().await?;
+        Ok(outcome)
+    }
+
+    /// What is left to do when a publish is over: the session's row and the stream's state.
+    fn on_end(parts: &Arc<Self>, session: SessionId, streamname: Streamname) -> impl FnOnce(EndReason, u64) + Send + 'static {
+        let parts = Arc::clone(parts);
+        let runtime = tokio::runtime::Handle::current();
+        move |reason, bytes_in| {
+            let tasks = parts.tasks.clone();
+            let ended_at = parts.clock.now();
+            let end = async move {
+                if parts.end(session, reason, bytes_in, ended_at).await {
+                    info!(stream = %streamname, reason = reason.as_str(), bytes_in, "off air");
+                }
+            };
+            tasks.spawn_on(end, &runtime);
+        }
+    }
+
+    /// Whether the session was on air, and no longer is.
+    async fn end(&self, session: SessionId, reason: EndReason, bytes_in: u64, ended_at: UnixMillis) -> bool {
+        let mut wait = END_RETRY_WAIT;
+        for attempt in 1.. {
+            match self.try_end(session, reason, bytes_in, ended_at).await {
+                Ok(ended) => {
+                    self.ended.notify_waiters();
+                    return ended;
+                }
+                Err(cause) => error!(%session, attempt, %cause, "the end of a publish could not be written"),
+            }
+            if attempt >= END_ATTEMPTS_AT_STOP && self.tasks.is_closed() {
+                break;
+            }
+            tokio::time::sleep(wait).await;
+            wait = LONGEST_END_RETRY_WAIT.min(wait * 2);
+        }
+        false
+    }
+
+    async fn try_end(&self, session: SessionId, reason: EndReason, bytes_in: u64, ended_at: UnixMillis) -> db::Result<bool> {
+        let mut tx = self.db.write().await?;
+        let ended = sessions::end_session(&mut tx, session, reason, bytes_in, ended_at).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "is handed to map_err")]
+fn unavailable(cause: db::Error) -> Refusal {
+    error!(%cause, "the gate cannot ask the database");
+    Refusal::Unavailable
+}

@@ -1,0 +1,4 @@
+//! From encoders to the hub: the gate that all protocols pass, and one module a protocol. No SQL and no files.
+
+pub mod gate;
+pub mod rtmp;

@@ -1,0 +1,171 @@
+//! One connection, from its first byte to its last: what it asks for, and whether it gets it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use afterlive_domain::Mode;
+use afterlive_media::rtmp::{Connect, Event, Name, Session};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::admission::Ticket;
+use super::wire::{Closed, Wire};
+use super::{GATE_TIMEOUT, Server, play, publish};
+use crate::ingest::gate::{PublishRequest, Refusal};
+
+/// How much of a name that means nothing is shown in the log.
+const NAME_LOG_CHARS: usize = 40;
+
+/// What a connection is for, by the first part of the path in its URL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum App {
+    Publish(Mode),
+    Play,
+}
+
+impl App {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "live" => Some(Self::Publish(Mode::Live)),
+            "rec" => Some(Self::Publish(Mode::Rec)),
+            "play" => Some(Self::Play),
+            _ => None,
+        }
+    }
+}
+
+/// What a client asks for once it is connected.
+enum Request {
+    Publish(Mode, Name),
+    Play(Name),
+}
+
+/// How a publish, a play or a vain attempt at one ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    /// The client is done with the stream, and may ask for another.
+    Again,
+    /// The connection is to be closed, once what there is to say has been sent.
+    Farewell,
+}
+
+pub(super) async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, ticket: Ticket, stop: CancellationToken) {
+    // Answers and frames are small and must not wait for each other.
+    if let Err(cause) = stream.set_nodelay(true) {
+        debug!(%peer, %cause, "a connection was gone at once");
+        return;
+    }
+    let wire = Wire::new(stream, Session::new(server.settings.limits));
+    let mut connection = Connection { server, wire, peer, ticket, stop, connected: None };
+    match connection.run().await {
+        Ok(()) => connection.wire.farewell().await,
+        Err(cause) => debug!(%peer, %cause, "a connection has ended"),
+    }
+}
+
+pub(super) struct Connection {
+    pub(super) server: Arc<Server>,
+    pub(super) wire: Wire,
+    pub(super) peer: SocketAddr,
+    ticket: Ticket,
+    pub(super) stop: CancellationToken,
+    connected: Option<(App, Connect)>,
+}
+
+impl Connection {
+    /// Returns when the connection is to be closed; with an error where no word reaches the peer any more.
+    async fn run(&mut self) -> Result<(), Closed> {
+        loop {
+            let asked = Self::next_request(&mut self.wire, &mut self.connected);
+            let request = tokio::select! {
+                request = timeout(self.server.settings.handshake_timeout, asked) => request,
+                () = self.ticket.evicted() => return Err(Closed::Evicted),
+                () = self.stop.cancelled() => return Err(Closed::ServerStops),
+            };
+            let request = request.map_err(|_| Closed::TooSlow)??;
+            self.set_stranger(false)?;
+            let outcome = match request {
+                Some(Request::Publish(mode, name)) => self.publish(mode, name).await?,
+                Some(Request::Play(name)) => self.play(name).await?,
+                None => Outcome::Farewell,
+            };
+            if outcome == Outcome::Farewell {
+                return Ok(());
+            }
+            self.set_stranger(true)?;
+        }
+    }
+
+    fn set_stranger(&self, is_stranger: bool) -> Result<(), Closed> {
+        if self.ticket.set_stranger(is_stranger) { Ok(()) } else { Err(Closed::Evicted) }
+    }
+
+    /// Waits for a request that fits the application. `None`: the client asked for something else, and was told.
+    async fn next_request(wire: &mut Wire, connected: &mut Option<(App, Connect)>) -> Result<Option<Request>, Closed> {
+        loop {
+            let event = wire.next_event().await?;
+            let app = connected.as_ref().map(|(app, _)| *app);
+            let refusal = match (event, app) {
+                (Event::Connect(connect), _) => match App::named(&connect.app.name) {
+                    Some(app) => {
+                        *connected = Some((app, connect));
+                        wire.session().accept();
+                        continue;
+                    }
+                    None => "the path in the URL must begin with /live or /rec, or /play to watch",
+                },
+                (Event::Publish(name), Some(App::Publish(mode))) => return Ok(Some(Request::Publish(mode, name))),
+                (Event::Play(name), Some(App::Play)) => return Ok(Some(Request::Play(name))),
+                (Event::Publish(_), _) => "publish to /live or /rec",
+                (Event::Play(_), _) => "play from /play",
+                // What is still on its way of a publish that is over.
+                (Event::Media { .. } | Event::Metadata(_) | Event::Unpublish | Event::StopPlay, _) => continue,
+            };
+            wire.session().refuse(refusal);
+            return Ok(None);
+        }
+    }
+
+    async fn publish(&mut self, mode: Mode, name: Name) -> Result<Outcome, Closed> {
+        let (_, connect) = self.connected.as_ref().expect("a publish is asked for after `connect` only");
+        let request = PublishRequest {
+            mode,
+            streamname: name.name.clone(),
+            query: name.query.or_else(|| connect.app.query.clone()),
+            host: connect.host.clone(),
+            peer: self.peer,
+            protocol: "rtmp",
+        };
+        let admitted = timeout(GATE_TIMEOUT, self.server.gate.admit(request)).await.unwrap_or(Err(Refusal::Unavailable));
+        match admitted {
+            Ok(grant) => {
+                self.wire.session().accept();
+                publish::run(self, grant).await
+            }
+            Err(refusal) => {
+                let stream: String = name.name.escape_debug().take(NAME_LOG_CHARS).collect();
+                info!(peer = %self.peer, stream, %refusal, "a publish was refused");
+                self.wire.session().refuse(&refusal.to_string());
+                Ok(Outcome::Farewell)
+            }
+        }
+    }
+
+    async fn play(&mut self, name: Name) -> Result<Outcome, Closed> {
+        let found = timeout(GATE_TIMEOUT, self.server.gate.admit_viewer(&name.name)).await.unwrap_or(Err(Refusal::Unavailable));
+        let refusal = match found {
+            Ok(stream) => match self.server.hub.subscribe(stream) {
+                Some(subscription) => {
+                    self.wire.session().accept();
+                    return play::run(self, subscription).await;
+                }
+                None => "the stream is not live".to_owned(),
+            },
+            Err(refusal) => refusal.to_string(),
+        };
+        self.wire.session().refuse(&refusal);
+        Ok(Outcome::Farewell)
+    }
+}

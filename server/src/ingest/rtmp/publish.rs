@@ -1,0 +1,128 @@
+//! An accepted publish: media messages into the hub, until one of the many ends.
+
+use std::pin::pin;
+
+use afterlive_media::flv::{Demuxer, FlvError, Packet};
+use afterlive_media::frame::TrackKind;
+use afterlive_media::rtmp::Event;
+use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
+use tracing::debug;
+
+use super::connection::{Connection, Outcome};
+use super::wire::Closed;
+use crate::db::sessions::EndReason;
+use crate::hub::Publisher;
+use crate::ingest::gate::Grant;
+
+/// Why a publish is over.
+enum End {
+    /// By the encoder's word.
+    Unpublished,
+    Closed(Closed),
+    Idle,
+    Unsupported(FlvError),
+    /// By an operator's.
+    Stopped,
+    ServerStopped,
+}
+
+impl From<Closed> for End {
+    fn from(closed: Closed) -> Self {
+        Self::Closed(closed)
+    }
+}
+
+impl End {
+    fn reason(&self) -> EndReason {
+        match self {
+            Self::Unpublished => EndReason::Unpublished,
+            Self::Closed(Closed::Protocol(_)) | Self::Unsupported(_) => EndReason::ProtocolError,
+            Self::Closed(_) => EndReason::Disconnected,
+            Self::Idle => EndReason::Idle,
+            Self::Stopped => EndReason::Stopped,
+            Self::ServerStopped => EndReason::ServerStopped,
+        }
+    }
+}
+
+/// Publishes until it is over. The grant ends before the encoder is told why: state and recording wait for nobody's socket.
+pub(super) async fn run(connection: &mut Connection, mut grant: Grant) -> Result<Outcome, Closed> {
+    connection.wire.expect_media();
+    let Err(end) = publish(connection, grant.publisher()).await;
+    grant.end(end.reason());
+    let words = match end {
+        End::Unpublished => return Ok(Outcome::Again),
+        End::Closed(closed) => return Err(closed),
+        // An encoder that loses its connection without a word comes back by itself.
+        End::ServerStopped => return Ok(Outcome::Farewell),
+        End::Idle => "nothing was sent for too long".to_owned(),
+        End::Unsupported(cause) => cause.to_string(),
+        End::Stopped => "the stream was stopped by an operator".to_owned(),
+    };
+    connection.wire.session().end_publish(&words);
+    Ok(Outcome::Farewell)
+}
+
+async fn publish(connection: &mut Connection, publisher: &mut Publisher) -> Result<std::convert::Infallible, End> {
+    let Connection { wire, server, stop, peer, .. } = connection;
+    let idle_timeout = server.settings.idle_timeout;
+    let mut demuxer = Demuxer::new();
+    let mut stop_requested = pin!(publisher.stop_requested());
+    let mut server_stops = pin!(stop.cancelled());
+    let mut last_media = Instant::now();
+    let mut idle = pin!(sleep_until(last_media + idle_timeout));
+    wire.flush().await?;
+    loop {
+        while let Some(event) = wire.received_event()? {
+            match event {
+                Event::Media { kind, timestamp_ms, payload } => {
+                    last_media = Instant::now();
+                    match media(&mut demuxer, publisher, kind, timestamp_ms, &payload) {
+                        Err(cause) if cause.is_unsupported() => return Err(End::Unsupported(cause)),
+                        Err(cause) => debug!(%peer, %cause, "a message is passed over"),
+                        Ok(()) => {}
+                    }
+                }
+                Event::Unpublish => return Err(End::Unpublished),
+                // What the encoder says of itself is less than what its parameter sets say.
+                Event::Metadata(_) => {}
+                Event::Connect(_) | Event::Publish(_) | Event::Play(_) | Event::StopPlay => {
+                    debug_assert!(false, "a session that publishes asks for nothing");
+                }
+            }
+        }
+        wire.flush().await?;
+        tokio::select! {
+            received = wire.receive() => received?,
+            () = &mut stop_requested => return Err(End::Stopped),
+            () = &mut server_stops => return Err(End::ServerStopped),
+            () = &mut idle => {
+                // Is moved on only when it fires: a timer for each message would be set in vain.
+                if last_media.elapsed() >= idle_timeout {
+                    return Err(End::Idle);
+                }
+                idle.as_mut().reset(last_media + idle_timeout);
+            }
+        }
+    }
+}
+
+fn media(
+    demuxer: &mut Demuxer,
+    publisher: &mut Publisher,
+    kind: TrackKind,
+    timestamp_ms: i64,
+    payload: &Bytes,
+) -> Result<(), FlvError> {
+    let packet = match kind {
+        TrackKind::Video => demuxer.video(timestamp_ms, payload)?,
+        TrackKind::Audio => demuxer.audio(timestamp_ms, payload)?,
+    };
+    match packet {
+        Packet::Config(track) => publisher.set_track(track),
+        Packet::Frame(frame) => publisher.frame(&frame),
+        Packet::Nothing(_) => {}
+    }
+    Ok(())
+}

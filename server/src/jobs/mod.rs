@@ -1,0 +1,85 @@
+//! Work that follows a commit and may be tried again: what there is, how it is enqueued, how long it waits after a failure.
+//! Each task is idempotent: it reads the state as it is now and makes the world agree. What a task does stands in the room that knows.
+
+mod worker;
+
+use afterlive_domain::{AssetId, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::db::{self, Tx};
+
+pub use worker::{Outcome, Worker};
+
+/// What can be done after a commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Task {
+    /// Open a finished recording with a decoder, check what we say of it, make its poster.
+    Probe { asset: AssetId },
+    /// Put an asset's files where its state says: in their place, or in the bin.
+    Place { asset: AssetId },
+}
+
+impl Task {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Probe { .. } => "probe",
+            Self::Place { .. } => "place",
+        }
+    }
+
+    fn dedup_key(&self) -> String {
+        match self {
+            Self::Probe { asset } | Self::Place { asset } => format!("{}:{asset}", self.kind()),
+        }
+    }
+}
+
+/// Adds the task to the transaction; it is done soon after the commit. Twice the same is once.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn enqueue(tx: &mut Tx, task: Task, now: UnixMillis) -> db::Result<()> {
+    // An enum of ids always has a JSON form.
+    let payload = serde_json::to_string(&task).unwrap_or_default();
+    let job = db::jobs::NewJob { kind: task.kind(), dedup_key: task.dedup_key(), payload, run_at: now };
+    db::jobs::enqueue(tx, &job, now).await
+}
+
+/// After so many tries a job is left for a person to look at.
+pub const MAX_ATTEMPTS: u32 = 8;
+const FIRST_RETRY_MS: i64 = 1_000;
+const LONGEST_RETRY_MS: i64 = 600_000;
+
+/// How long to wait after try number `attempt` (from 1): doubles each time up to ten minutes, less up to a half by `jitter` in `0..=1`,
+/// so that what failed together is not tried together. `None` after the last.
+fn retry_delay_ms(attempt: u32, jitter: f64) -> Option<i64> {
+    if attempt >= MAX_ATTEMPTS {
+        return None;
+    }
+    let longest = LONGEST_RETRY_MS.min(FIRST_RETRY_MS << attempt.clamp(1, 20).saturating_sub(1));
+    Some(longest - (longest as f64 / 2.0 * jitter.clamp(0.0, 1.0)) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_and_end() {
+        assert_eq!(retry_delay_ms(1, 0.0), Some(1_000));
+        assert_eq!(retry_delay_ms(1, 1.0), Some(500));
+        assert_eq!(retry_delay_ms(4, 0.0), Some(8_000));
+        assert_eq!(retry_delay_ms(MAX_ATTEMPTS - 1, 0.0), Some(64_000));
+        assert_eq!(retry_delay_ms(MAX_ATTEMPTS, 0.0), None);
+    }
+
+    #[test]
+    fn a_task_is_read_back() {
+        let task = Task::Probe { asset: AssetId(uuid::Uuid::nil()) };
+        let text = serde_json::to_string(&task).unwrap();
+        assert_eq!(text, r#"{"kind":"probe","asset":"00000000-0000-0000-0000-000000000000"}"#);
+        assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), task);
+    }
+}

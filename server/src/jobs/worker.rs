@@ -1,0 +1,178 @@
+//! The worker: claims due jobs, keeps their leases while they run, and settles them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use rand::RngExt as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{MAX_ATTEMPTS, Task, retry_delay_ms};
+use crate::clock::Clock;
+use crate::db::jobs::{self, Claimed};
+use crate::db::{self, Db};
+
+/// Jobs that run at a time on a node: they decode video, beside the recordings that go on.
+const JOBS_AT_ONCE: u32 = 2;
+/// A worker that dies loses its jobs to another after so long.
+const LEASE_MS: i64 = 60_000;
+const RENEW_EVERY: Duration = Duration::from_millis(LEASE_MS as u64 / 3);
+/// Without news the queue is looked at this often: for jobs of other nodes, and for waits that are over.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How one try ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Done,
+    /// Worth another try later, because of this.
+    Retry(String),
+    /// No try will ever succeed, because of this.
+    Hopeless(String),
+}
+
+/// What does the tasks.
+type Perform = Arc<dyn Fn(Task) -> BoxFuture<'static, Outcome> + Send + Sync>;
+
+/// Takes jobs from the queue and has them done.
+#[derive(Clone)]
+pub struct Worker {
+    db: Db,
+    clock: Clock,
+    perform: Perform,
+}
+
+impl Worker {
+    pub fn new(db: Db, clock: Clock, perform: impl Fn(Task) -> BoxFuture<'static, Outcome> + Send + Sync + 'static) -> Self {
+        Self { db, clock, perform: Arc::new(perform) }
+    }
+
+    /// Works until told to stop; then takes nothing new and waits for what runs.
+    ///
+    /// The events of every commit wake it: who enqueues a job changes something that is news.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut news = self.db.subscribe();
+        let mut running = JoinSet::new();
+        loop {
+            let wait = self.start_due(&mut running).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "the job queue cannot be read");
+                LOOK_EVERY
+            });
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(_) = running.join_next() => {}
+                // Having missed some is news too.
+                _ = news.recv() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Starts what is due, as far as there is room; says how long to wait where nothing happens.
+    async fn start_due(&self, running: &mut JoinSet<()>) -> db::Result<Duration> {
+        let room = JOBS_AT_ONCE.saturating_sub(u32::try_from(running.len()).unwrap_or(u32::MAX));
+        if room == 0 {
+            return Ok(LOOK_EVERY);
+        }
+        for job in self.claim(room).await? {
+            let worker = self.clone();
+            running.spawn(async move { worker.work(job).await });
+        }
+        let next = jobs::next_run_at(&mut self.db.read().await?).await?;
+        let ms = next.map_or(i64::MAX, |next| next.ms_since(self.clock.now()).max(1));
+        Ok(LOOK_EVERY.min(Duration::from_millis(ms.unsigned_abs())))
+    }
+
+    /// Does all that is due now, one after another, and says how many tries that were.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn run_due(&self) -> db::Result<usize> {
+        let mut tries = 0;
+        loop {
+            let due = self.claim(1).await?;
+            if due.is_empty() {
+                return Ok(tries);
+            }
+            for job in due {
+                tries += 1;
+                self.work(job).await;
+            }
+        }
+    }
+
+    async fn claim(&self, limit: u32) -> db::Result<Vec<Claimed>> {
+        let now = self.clock.now();
+        // Most looks end here, and readers do not wait for the writer.
+        if jobs::next_run_at(&mut self.db.read().await?).await?.is_none_or(|next| next > now) {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.db.write().await?;
+        let claimed = jobs::claim(&mut tx, limit, now, now.plus_ms(LEASE_MS)).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
+    async fn work(&self, job: Claimed) {
+        let outcome = match serde_json::from_str::<Task>(&job.payload) {
+            // Tries that took the process with them are counted too: such a job must not take it for ever.
+            _ if job.attempt > MAX_ATTEMPTS => Outcome::Hopeless("every try ended with the server".to_owned()),
+            Err(error) => Outcome::Hopeless(format!("unknown to this version: {error}")),
+            Ok(task) => {
+                let mut trying = tokio::spawn((self.perform)(task));
+                loop {
+                    tokio::select! {
+                        ended = &mut trying => break ended.unwrap_or_else(|error| Outcome::Retry(error.to_string())),
+                        () = tokio::time::sleep(RENEW_EVERY) => if !self.renew(&job).await {
+                            tracing::warn!(job = job.id, kind = job.kind, "the lease is lost: someone else does this job");
+                            return;
+                        },
+                    }
+                }
+            }
+        };
+        if let Err(error) = self.settle(&job, &outcome).await {
+            tracing::error!(job = job.id, kind = job.kind, %error, "how a job ended cannot be written: it will run again");
+        }
+    }
+
+    /// True also where the database cannot say: then the lease runs out by itself.
+    async fn renew(&self, job: &Claimed) -> bool {
+        let until = self.clock.now().plus_ms(LEASE_MS);
+        let renewing: db::Result<bool> = async {
+            let mut tx = self.db.write().await?;
+            let kept = jobs::renew(&mut tx, job, until).await?;
+            tx.commit().await?;
+            Ok(kept)
+        }
+        .await;
+        renewing.unwrap_or(true)
+    }
+
+    async fn settle(&self, job: &Claimed, outcome: &Outcome) -> db::Result<()> {
+        let (error, retry_at) = match outcome {
+            Outcome::Done => {
+                let mut tx = self.db.write().await?;
+                jobs::acknowledge(&mut tx, job).await?;
+                return tx.commit().await;
+            }
+            Outcome::Retry(error) => {
+                let delay_ms = retry_delay_ms(job.attempt, rand::rng().random());
+                (error, delay_ms.map(|ms| self.clock.now().plus_ms(ms)))
+            }
+            Outcome::Hopeless(error) => (error, None),
+        };
+        tracing::warn!(
+            job = job.id,
+            kind = job.kind,
+            attempt = job.attempt,
+            error,
+            gives_up = retry_at.is_none(),
+            "a job failed"
+        );
+        let mut tx = self.db.write().await?;
+        jobs::fail(&mut tx, job, error, retry_at).await?;
+        tx.commit().await
+    }
+}

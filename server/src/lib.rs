@@ -1,0 +1,18 @@
+//! The server: from an encoder's bytes to a recording at its URL. `run` wires the parts; each module's first lines say what belongs in it.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod dashboard;
+pub mod db;
+pub mod finalise;
+pub mod http;
+pub mod hub;
+pub mod ingest;
+pub mod jobs;
+pub mod lifecycle;
+pub mod random;
+pub mod record;
+pub mod run;
+pub mod service;
+pub mod storage;

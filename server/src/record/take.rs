@@ -1,0 +1,118 @@
+//! One recording while it grows: frames in, fragments on disk. All that touches the disk runs on blocking threads, one write at a time; what comes
+//! meanwhile waits in the hub's queue, which has the limit.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
+use afterlive_media::mp4::{DEFAULT_RESERVE_BYTES, Fragment, Recording, RecordingWriter};
+use afterlive_media::time::{MILLISECONDS, rescale};
+use tokio::task::spawn_blocking;
+
+use super::End;
+use super::cut::Cutter;
+use super::growing::Entry;
+use crate::db::assets::Asset;
+use crate::finalise::{carry_out, facts_of, write_durably};
+use crate::hub::Message;
+use crate::storage::{RegionStore, SpoolNote};
+
+pub(super) struct Take {
+    asset: Asset,
+    file: Arc<File>,
+    writer: RecordingWriter,
+    cutter: Cutter,
+    /// As they are for the frames that come now.
+    tracks: Vec<TrackConfig>,
+    /// A picture track begins with a keyframe, also where it comes late.
+    has_keyframe: bool,
+    entry: Entry,
+}
+
+impl Take {
+    /// Makes the file, with its head on disk. Blocks.
+    pub(super) fn create(store: &RegionStore, note: &SpoolNote, tracks: &[TrackConfig]) -> io::Result<(File, RecordingWriter)> {
+        let file = store.spool().create(note)?;
+        let (writer, head) = RecordingWriter::new(tracks, DEFAULT_RESERVE_BYTES);
+        write_durably(&file, 0, &[head])?;
+        Ok((file, writer))
+    }
+
+    pub(super) fn new(asset: Asset, file: File, writer: RecordingWriter, tracks: &[TrackConfig], entry: Entry) -> Self {
+        let (cutter, tracks) = (Cutter::default(), tracks.to_vec());
+        Self { asset, file: Arc::new(file), writer, cutter, tracks, has_keyframe: false, entry }
+    }
+
+    pub(super) fn asset(&self) -> &Asset {
+        &self.asset
+    }
+
+    pub(super) fn tracks(&self) -> Vec<TrackConfig> {
+        self.tracks.clone()
+    }
+
+    /// Takes a message; returns when what had to reach the disk is there.
+    pub(super) async fn offer(&mut self, message: Message) -> Result<(), End> {
+        match message {
+            Message::TrackChanged(track) => self.change_track(track).await,
+            Message::Frame(frame) => self.push(frame).await,
+            Message::Ended => Ok(()),
+        }
+    }
+
+    async fn change_track(&mut self, track: TrackConfig) -> Result<(), End> {
+        match self.tracks.iter_mut().find(|known| known.codec.kind() == track.codec.kind()) {
+            Some(known) => known.clone_from(&track),
+            None => self.tracks.push(track.clone()),
+        }
+        let steps = self.writer.configure(&track).map_err(End::Full)?;
+        on_disk(&self.file, move |file| carry_out(file, &steps)).await.map_err(End::Disk)
+    }
+
+    async fn push(&mut self, frame: Frame) -> Result<(), End> {
+        let (kind, keyframe) = (frame.kind, frame.keyframe);
+        let Some(track) = self.tracks.iter().find(|track| track.codec.kind() == kind) else { return Ok(()) };
+        if kind == TrackKind::Video {
+            self.has_keyframe |= keyframe;
+            if !self.has_keyframe {
+                return Ok(());
+            }
+        }
+        let dts_ms = rescale(frame.dts, track.timescale, MILLISECONDS);
+        self.writer.push(frame).map_err(End::Full)?;
+        if !self.cutter.begins_with(kind, keyframe, dts_ms, self.writer.pending_bytes()) {
+            return Ok(());
+        }
+        let Some(fragment) = self.writer.cut() else { return Ok(()) };
+        write(&self.file, fragment).await.map_err(End::Disk)?;
+        let mut facts = facts_of(self.writer.index());
+        facts.size_bytes = self.writer.length();
+        self.entry.set(facts);
+        Ok(())
+    }
+
+    /// Writes what is left and closes the file. What is returned is all that finalising needs; an error where the file may end in half a write.
+    /// The place in the list of the growing is kept until the row says more.
+    pub(super) async fn close(self, end: &End) -> (Asset, Entry, io::Result<Recording>) {
+        let Self { asset, file, writer, entry, .. } = self;
+        let closed = match end {
+            // What was counted as written is not there.
+            End::Disk(error) => Err(io::Error::from(error.kind())),
+            End::Published | End::Overflow(_) | End::Full(_) => match writer.finish() {
+                (Some(fragment), recording) => write(&file, fragment).await.map(|()| recording),
+                (None, recording) => Ok(recording),
+            },
+        };
+        (asset, entry, closed)
+    }
+}
+
+async fn write(file: &Arc<File>, fragment: Fragment) -> io::Result<()> {
+    on_disk(file, move |file| write_durably(file, fragment.offset, &fragment.parts)).await
+}
+
+async fn on_disk(file: &Arc<File>, act: impl FnOnce(&File) -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    let file = Arc::clone(file);
+    spawn_blocking(move || act(&file)).await.map_err(io::Error::other)?
+}

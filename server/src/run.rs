@@ -1,0 +1,194 @@
+//! The one place where parts are wired: from a configuration to a running server, and back to a stopped one.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use futures::FutureExt as _;
+use http::request::Parts;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+use tower_sessions::Session;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::config::{Config, RegionConfig};
+use crate::dashboard::Dashboard;
+use crate::db::{self, Db, browser_sessions};
+use crate::finalise::{self, FinaliseError, Finaliser};
+use crate::http::request::{ClientAddress, RequestId};
+use crate::http::{listen, router, ui, vod};
+use crate::hub::Hub;
+use crate::ingest::gate::{Gate, IngestRegions};
+use crate::ingest::rtmp;
+use crate::jobs::Worker;
+use crate::lifecycle::Lifecycle;
+use crate::record::{Growing, Recorder};
+use crate::service::{self, Service};
+use crate::storage::{RegionSettings, Regions, StorageError};
+
+/// Why the server does not start. Each says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot listen on {address}: {cause}. Change {key}, or stop the other program that listens there.")]
+    Bind { key: &'static str, address: SocketAddr, cause: io::Error },
+    #[error("the folder {path} cannot be made: {cause}. Change data_dir, or its owner.")]
+    DataDir { path: String, cause: io::Error },
+    #[error("{0}. Change database.url, or start the database.")]
+    Database(#[from] db::Error),
+    #[error("a region's storage cannot be used: {0}. Change regions.NAME.storage, or stop the other server.")]
+    Storage(#[from] StorageError),
+    #[error("what the last run left behind cannot be repaired: {0}")]
+    Recovery(#[from] FinaliseError),
+    #[error(transparent)]
+    Service(#[from] service::Error),
+    #[error("signals cannot be handled: {0}")]
+    Signals(io::Error),
+}
+
+/// What a person at the terminal is told once the server serves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Started {
+    pub dashboard_url: String,
+    pub ingest_url: String,
+    /// Where set-up has not been done.
+    pub set_up_link: Option<String>,
+}
+
+/// Serves until the lifecycle stops it. `started` is called once everything listens.
+///
+/// # Errors
+/// Where it does not come to serving at all.
+pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&Started)) -> Result<(), Error> {
+    let http_listener = bind("http.listen", config.http.listen).await?;
+    let rtmp_listener = bind("rtmp.listen", config.rtmp.listen).await?;
+    let http_address = http_listener.local_addr().unwrap_or(config.http.listen);
+    let rtmp_address = rtmp_listener.local_addr().unwrap_or(config.rtmp.listen);
+    let config = Arc::new(config.with_bound(http_address, rtmp_address));
+
+    let clock = Clock::system();
+    make_data_dir(&config)?;
+    let regions = open_regions(&config).await?;
+    // Held to the end: two servers over one spool would each finish what the other records.
+    let spools = regions.lock_spools()?;
+    let db = Db::open(&config.database).await?;
+    let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone());
+    drop_expired_sessions(&db, &clock).await?;
+    finalise::recover(&finaliser, &spools).await?;
+
+    let (hub, growing) = (Hub::new(), Growing::default());
+    let (recordings, publishes) = (TaskTracker::new(), TaskTracker::new());
+    let recorder = Arc::new(Recorder::new(finaliser.clone(), growing.clone(), recordings.clone()));
+    let ingest_regions = ingest_regions(&config);
+    let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
+    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate));
+    let rtmp = tokio::spawn(rtmp.serve(rtmp_listener, lifecycle.soft_stop()));
+    let worker = Worker::new(db.clone(), clock.clone(), move |task| {
+        let finaliser = finaliser.clone();
+        async move { finaliser.perform(task).await }.boxed()
+    });
+    let jobs_stop = lifecycle.soft_stop();
+    let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
+
+    let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing));
+    let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
+    let vod = Arc::new(vod::Vod::new(regions, &public_url));
+    let router = router::router(&service, pages(&service), vod, lifecycle.soft_stop());
+    let http = tokio::spawn(listen::serve(http_listener, router, config.http.max_connections, lifecycle.soft_stop()));
+
+    started(&Started {
+        dashboard_url: config.http.public_url.clone(),
+        ingest_url: format!("{}/rec", config.rtmp.public_url),
+        set_up_link: service.set_up_link().await?,
+    });
+    let parts_end = async {
+        tokio::join!(
+            until_end("RTMP server", rtmp, lifecycle),
+            until_end("HTTP server", http, lifecycle),
+            until_end("job worker", jobs, lifecycle)
+        );
+        // In the order in which the data flow: when the last publish has ended, no recording begins.
+        publishes.close();
+        publishes.wait().await;
+        recordings.close();
+        recordings.wait().await;
+    };
+    tokio::select! {
+        () = parts_end => {}
+        () = lifecycle.hard_stop().cancelled_owned() => {}
+    }
+    db.close().await;
+    Ok(())
+}
+
+/// Waits for a part that serves until it is stopped. One that fails stops the others: half a server helps nobody, and whoever supervises it
+/// can start it anew.
+async fn until_end(name: &'static str, part: JoinHandle<()>, lifecycle: &Lifecycle) {
+    if let Err(cause) = part.await {
+        tracing::error!(%cause, name, "an essential part has failed: stopping");
+        lifecycle.soft_stop().cancel();
+    }
+}
+
+fn ingest_regions(config: &Config) -> IngestRegions {
+    let hosts =
+        config.regions.iter().flat_map(|(name, region)| region.ingest_hosts.iter().map(move |host| (host.clone(), name.clone())));
+    IngestRegions { node: config.region.clone(), by_host: hosts.collect() }
+}
+
+/// The dashboard, with a view of the server for each request.
+fn pages(service: &Arc<Service>) -> Router {
+    let config = service.config();
+    let origin = |url: &str| Url::parse(url).map(|url| url.origin().ascii_serialization());
+    // Also where it is the public origin itself: who visits the server by another name sees its URLs all the same.
+    let media_origins: BTreeSet<String> = config.regions.values().filter_map(|region| origin(&region.vod_url).ok()).collect();
+    let media_origins: Vec<String> = media_origins.into_iter().collect();
+    let service = Arc::clone(service);
+    ui::router(afterlive_app::shell, &media_origins, move |parts: &Parts| {
+        let session = parts.extensions.get::<Session>().expect("the router puts a session into every request for a page").clone();
+        let RequestId(id) = parts.extensions.get::<RequestId>().expect("the router gives every request an id");
+        let ClientAddress(address) = parts.extensions.get().expect("the router gives every request its client's address");
+        Arc::new(Dashboard::new(Arc::clone(&service), session, *address, id.to_string()))
+    })
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|cause| Error::Bind { key, address, cause })
+}
+
+/// Makes the folder for the database and for what is kept beside it.
+///
+/// # Errors
+/// Where that is not allowed.
+pub fn make_data_dir(config: &Config) -> Result<(), Error> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|cause| Error::DataDir { path: config.data_dir.display().to_string(), cause })
+}
+
+/// Opens all regions of the configuration.
+///
+/// # Errors
+/// Names the first folder that cannot be used.
+pub async fn open_regions(config: &Config) -> Result<Regions, Error> {
+    let settings: Vec<RegionSettings> = config
+        .regions
+        .iter()
+        .map(|(name, RegionConfig { storage, vod_url, .. })| RegionSettings {
+            name: name.clone(),
+            storage: storage.clone(),
+            vod_url: Url::parse(vod_url).expect("the configuration has checked it"),
+        })
+        .collect();
+    let opened = tokio::task::spawn_blocking(move || Regions::open(settings)).await;
+    Ok(opened.expect("opening regions does not panic")?)
+}
+
+/// Drops browser sessions that nobody can use any more.
+async fn drop_expired_sessions(db: &Db, clock: &Clock) -> Result<(), Error> {
+    let mut tx = db.write().await?;
+    browser_sessions::delete_expired(&mut tx, clock.now()).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,30 @@
+//! Who calls, and what that allows.
+
+use afterlive_domain::{Error, KeyId, OrganisationId, Permission, Role, UserId};
+
+/// By what a caller is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Identity {
+    /// Signed in to the dashboard.
+    User(UserId),
+    /// A program with an API key.
+    Key(KeyId),
+    /// At the server's own terminal.
+    Operator,
+}
+
+/// Someone whose credential was found to be good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Caller {
+    pub organisation: OrganisationId,
+    pub role: Role,
+    pub identity: Identity,
+}
+
+impl Caller {
+    /// # Errors
+    /// `Denied` where the caller's role is not enough.
+    pub fn require(&self, permission: Permission) -> Result<(), Error> {
+        if self.role.allows(permission) { Ok(()) } else { Err(Error::Denied) }
+    }
+}

@@ -1,0 +1,20 @@
+//! What can come of a use case besides success: an answer from the closed list, or a failure of ours that no client hears of.
+
+use crate::db;
+use crate::storage::StorageError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// For the caller, who can do something about it.
+    #[error(transparent)]
+    Refused(#[from] afterlive_domain::Error),
+    /// For the operator: logged where it is handled, and told to nobody else.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("a password cannot be hashed: {0}")]
+    Hashing(String),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,96 @@
+//! Use cases and permissions: what a caller may do, and what then happens. API and dashboard both come through here, so that they cannot differ.
+//! Knows neither HTTP nor HTML.
+
+mod api_keys;
+mod caller;
+mod error;
+mod organisations;
+mod overview;
+mod passwords;
+mod rate_limit;
+mod recordings;
+mod set_up;
+mod sign_in;
+mod streams;
+mod text;
+mod traffic;
+mod users;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::hub::Hub;
+use crate::record::Growing;
+use crate::storage::Regions;
+
+pub use api_keys::NewApiKey;
+pub use caller::{Caller, Identity};
+pub use error::{Error, Result};
+pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
+pub use set_up::{FirstSteps, SetUp, SetUpForm};
+pub use sign_in::SignIn;
+pub use streams::{NewStream, StreamList, StreamPage, StreamWithOrganisation};
+
+/// The use cases, over everything that they need. One for the whole process.
+pub struct Service {
+    db: Db,
+    clock: Clock,
+    config: Arc<Config>,
+    regions: Regions,
+    hub: Hub,
+    growing: Growing,
+    passwords: passwords::Passwords,
+    sign_in_limits: sign_in::Limits,
+    set_up_token: set_up::Token,
+}
+
+impl Service {
+    #[must_use]
+    pub fn new(db: Db, clock: Clock, config: Arc<Config>, regions: Regions, hub: Hub, growing: Growing) -> Self {
+        Self {
+            db,
+            clock,
+            config,
+            regions,
+            hub,
+            growing,
+            passwords: passwords::Passwords::default(),
+            sign_in_limits: sign_in::Limits::default(),
+            set_up_token: set_up::Token::default(),
+        }
+    }
+
+    /// For what only reads, such as the sums on the start page, and for the event stream.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    #[must_use]
+    pub fn regions(&self) -> &Regions {
+        &self.regions
+    }
+
+    /// How far the recordings of this process have come.
+    #[must_use]
+    pub fn growing(&self) -> &Growing {
+        &self.growing
+    }
+}

@@ -1,0 +1,41 @@
+//! The caller's organisation: what it is, and its switches.
+
+use afterlive_domain::organisation::Settings;
+use afterlive_domain::{Error as Refusal, OrganisationHash, Permission, Role};
+
+use super::{Caller, Identity, Result, Service, text};
+use crate::db;
+use crate::db::organisations::Organisation;
+
+impl Service {
+    /// The operator at the server's terminal, as an admin of the organisation; `None` where there is none with this hash.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn operator(&self, hash: &OrganisationHash) -> Result<Option<Caller>> {
+        let found = db::organisations::by_hash(&mut self.db.read().await?, hash).await?;
+        Ok(found.map(|organisation| Caller { organisation: organisation.id, role: Role::Admin, identity: Identity::Operator }))
+    }
+
+    /// # Errors
+    /// `Denied` where the caller may not read.
+    pub async fn organisation(&self, caller: &Caller) -> Result<Organisation> {
+        caller.require(Permission::Read)?;
+        let found = db::organisations::by_id(&mut self.db.read().await?, caller.organisation).await?;
+        // A caller's organisation is never deleted; were it, the credential would be worth nothing.
+        Ok(found.ok_or(Refusal::BadCredentials)?)
+    }
+
+    /// Changes name and switches. What is being recorded goes on; the next publish follows the new setting.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; for `name` where it is empty or too long.
+    pub async fn save_organisation(&self, caller: &Caller, name: &str, settings: Settings) -> Result<Organisation> {
+        caller.require(Permission::Administer)?;
+        let name = text::name("name", name)?;
+        let mut tx = self.db.write().await?;
+        db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
+        tx.commit().await?;
+        self.organisation(caller).await
+    }
+}

@@ -1,0 +1,176 @@
+//! What pages show at a glance: the start page's sums, the list of streams with its totals, and all of one stream. Reads only.
+
+use afterlive_domain::{Error as Refusal, Mode, Permission, Role, StreamId, StreamState};
+
+use super::traffic::{self, Day};
+use super::{Caller, Result, Service};
+use crate::db::asset_list;
+use crate::db::assets::Asset;
+use crate::db::counts::{self, Arrived, Stored};
+use crate::db::organisations::Organisation;
+use crate::db::stream_search::{self, Search};
+use crate::db::streams::Stream;
+use crate::db::{Connection, sessions};
+use crate::hub::LiveStats;
+
+/// How many streams and recordings the start page shows.
+const LATEST: u32 = 5;
+/// How many days of traffic the start page shows.
+const TRAFFIC_DAYS: u32 = 14;
+/// The most tags that a list suggests.
+const MAX_SUGGESTED_TAGS: u32 = 200;
+/// The most recordings of one stream that are listed at once.
+const MAX_RECORDINGS: u32 = 1_000;
+
+/// A stream and how many recordings it has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CountedStream {
+    pub stream: Stream,
+    pub recordings: u64,
+}
+
+/// An organisation at a glance.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Glance {
+    /// A state that no stream is in is not in the list.
+    pub by_state: Vec<(StreamState, u64)>,
+    /// A region without recordings is not in the list.
+    pub stored: Vec<Stored>,
+    /// The last days, oldest first, none left out.
+    pub days: Vec<Day>,
+    pub streams: Vec<CountedStream>,
+    pub recordings: Vec<Asset>,
+}
+
+/// One page of a list, and what stands around it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamTable {
+    pub rows: Vec<CountedStream>,
+    /// On all pages.
+    pub total: u64,
+    pub by_state: Vec<(StreamState, u64)>,
+    /// Of the organisation, for suggestions.
+    pub tags: Vec<String>,
+}
+
+/// Which of a stream's recordings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecordingSlice {
+    pub limit: u32,
+    pub offset: u32,
+}
+
+impl RecordingSlice {
+    /// All that are ever listed at once.
+    pub const ALL: Self = Self { limit: MAX_RECORDINGS, offset: 0 };
+}
+
+/// What is on air.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OnAir {
+    pub mode: Mode,
+    pub protocol: String,
+    pub stats: LiveStats,
+}
+
+/// All of one stream.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Overview {
+    pub stream: Stream,
+    pub organisation: Organisation,
+    /// `None` for a viewer from outside.
+    pub role: Option<Role>,
+    pub on_air: Option<OnAir>,
+    pub recordings: Vec<Asset>,
+    /// Of all of them.
+    pub recordings_total: u64,
+    pub newest_finished: Option<Asset>,
+}
+
+impl Service {
+    /// # Errors
+    /// `Denied` where the caller may not read.
+    pub async fn glance(&self, caller: &Caller) -> Result<Glance> {
+        caller.require(Permission::Read)?;
+        let organisation = caller.organisation;
+        let now = self.clock().now();
+        let mut connection = self.db().read().await?;
+        let connection = &mut connection;
+        let mut arrived = counts::ingested_since(connection, organisation, traffic::window_begins_at(now, TRAFFIC_DAYS)).await?;
+        for (stream, from) in counts::on_air(connection, organisation).await? {
+            let bytes = self.hub().stats(stream).map_or(0, |stats| stats.bytes_in);
+            arrived.push(Arrived { from, to: now, bytes });
+        }
+        let streams = stream_search::page(connection, organisation, &Search::default(), LATEST, 0).await?;
+        Ok(Glance {
+            by_state: counts::streams_by_state(connection, organisation).await?,
+            stored: counts::stored_by_region(connection, organisation).await?,
+            days: traffic::by_day(now, TRAFFIC_DAYS, &arrived),
+            streams: counted(connection, streams).await?,
+            recordings: asset_list::latest(connection, organisation, LATEST).await?,
+        })
+    }
+
+    /// The streams from number `offset` on, at most `limit`.
+    ///
+    /// # Errors
+    /// `Denied` where the caller may not read.
+    pub async fn stream_table(&self, caller: &Caller, search: &Search, limit: u32, offset: u64) -> Result<StreamTable> {
+        caller.require(Permission::Read)?;
+        let organisation = caller.organisation;
+        let mut connection = self.db().read().await?;
+        let connection = &mut connection;
+        let streams = stream_search::page(connection, organisation, search, limit, offset).await?;
+        Ok(StreamTable {
+            rows: counted(connection, streams).await?,
+            total: stream_search::count(connection, organisation, search).await?,
+            by_state: counts::streams_by_state(connection, organisation).await?,
+            tags: stream_search::tags(connection, organisation, MAX_SUGGESTED_TAGS).await?,
+        })
+    }
+
+    /// All of one stream, for its organisation; for anybody else where the organisation's recordings are public.
+    ///
+    /// # Errors
+    /// `NoSuchStream`; to who has not signed in `BadCredentials` instead, whether there is such a stream or not.
+    pub async fn overview(&self, caller: Option<&Caller>, id: StreamId, slice: RecordingSlice) -> Result<Overview> {
+        let hidden = || if caller.is_some() { Refusal::no_such_stream(id) } else { Refusal::BadCredentials };
+        let (stream, organisation) = match self.stream_for_anybody(id).await {
+            Ok(found) => (found.stream, found.organisation),
+            Err(super::Error::Refused(Refusal::NoSuchStream { .. })) => return Err(hidden().into()),
+            Err(error) => return Err(error),
+        };
+        let insider = caller.filter(|caller| caller.organisation == stream.organisation);
+        match insider {
+            Some(caller) => caller.require(Permission::Read)?,
+            None if organisation.settings.vod_public => {}
+            None => return Err(hidden().into()),
+        }
+        let mut connection = self.db().read().await?;
+        let connection = &mut connection;
+        let on_air = match (stream.live_session, self.hub().stats(id)) {
+            (Some(session), Some(stats)) => {
+                let session = sessions::mode_and_protocol(connection, session).await?;
+                session.map(|(mode, protocol)| OnAir { mode, protocol, stats })
+            }
+            _ => None,
+        };
+        let limit = slice.limit.min(MAX_RECORDINGS);
+        Ok(Overview {
+            role: insider.map(|caller| caller.role),
+            on_air,
+            recordings: asset_list::of_stream(connection, id, limit, slice.offset).await?,
+            recordings_total: counts::recordings_by_stream(connection, &[id]).await?.remove(&id).unwrap_or(0),
+            newest_finished: asset_list::newest_finished(connection, id).await?,
+            stream,
+            organisation,
+        })
+    }
+}
+
+async fn counted(connection: &mut Connection, streams: Vec<Stream>) -> Result<Vec<CountedStream>> {
+    let ids: Vec<StreamId> = streams.iter().map(|stream| stream.id).collect();
+    let counts = counts::recordings_by_stream(connection, &ids).await?;
+    let count = |id| counts.get(&id).copied().unwrap_or(0);
+    Ok(streams.into_iter().map(|stream| CountedStream { recordings: count(stream.id), stream }).collect())
+}

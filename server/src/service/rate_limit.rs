@@ -1,0 +1,87 @@
+//! A limit on how often something happens for each of many keys, in bounded memory.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+
+use afterlive_domain::UnixMillis;
+
+/// How many keys are remembered; each takes some 100 bytes.
+const MAX_KEYS: usize = 10_000;
+
+/// Lets `burst` attempts pass at once, and then one each `interval_ms` (the generic cell rate algorithm: a leaky bucket with one number a key).
+#[derive(Debug)]
+pub(super) struct RateLimit<K> {
+    interval_ms: i64,
+    burst: i64,
+    /// When the bucket of a key will be empty. Keys whose instant has passed are as good as absent.
+    empty_at: Mutex<HashMap<K, UnixMillis>>,
+}
+
+impl<K: Hash + Eq + Clone> RateLimit<K> {
+    pub(super) fn new(burst: u16, interval_ms: u32) -> Self {
+        Self { interval_ms: interval_ms.into(), burst: burst.into(), empty_at: Mutex::default() }
+    }
+
+    /// Counts an attempt.
+    ///
+    /// # Errors
+    /// How many seconds to wait, where there were too many; the attempt is then not counted.
+    pub(super) fn attempt(&self, key: &K, now: UnixMillis) -> Result<(), u32> {
+        let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let level_ms = empty_at.get(key).map_or(0, |empty_at| empty_at.ms_since(now).max(0));
+        let over_ms = level_ms + self.interval_ms - self.burst * self.interval_ms;
+        if over_ms > 0 {
+            return Err(u32::try_from(over_ms.div_euclid(1_000) + 1).unwrap_or(u32::MAX));
+        }
+        if empty_at.len() >= MAX_KEYS && !empty_at.contains_key(key) {
+            empty_at.retain(|_, empty_at| *empty_at > now);
+            // Still full: forget who is nearest to being forgotten anyway.
+            if empty_at.len() >= MAX_KEYS
+                && let Some(nearest) = empty_at.iter().min_by_key(|(_, empty_at)| **empty_at).map(|(key, _)| key.clone())
+            {
+                empty_at.remove(&nearest);
+            }
+        }
+        empty_at.insert(key.clone(), now.plus_ms(level_ms + self.interval_ms));
+        Ok(())
+    }
+
+    /// Forgets a key's attempts.
+    pub(super) fn forgive(&self, key: &K) {
+        self.empty_at.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    #[test]
+    fn a_burst_passes_and_then_one_an_interval() {
+        let limit = RateLimit::new(3, 10_000);
+        for _ in 0..3 {
+            assert_eq!(limit.attempt(&"a", NOW), Ok(()));
+        }
+        assert_eq!(limit.attempt(&"a", NOW), Err(11));
+        assert_eq!(limit.attempt(&"b", NOW), Ok(()), "another key is another bucket");
+        assert_eq!(limit.attempt(&"a", NOW.plus_ms(9_999)), Err(1));
+        assert_eq!(limit.attempt(&"a", NOW.plus_ms(10_000)), Ok(()));
+        assert!(limit.attempt(&"a", NOW.plus_ms(10_000)).is_err());
+        limit.forgive(&"a");
+        assert_eq!(limit.attempt(&"a", NOW.plus_ms(10_000)), Ok(()));
+    }
+
+    #[test]
+    fn memory_stays_bounded_under_a_flood_of_keys() {
+        let limit = RateLimit::new(3, 10_000);
+        for key in 0..MAX_KEYS + 100 {
+            assert_eq!(limit.attempt(&key, NOW), Ok(()));
+        }
+        assert_eq!(limit.empty_at.lock().unwrap().len(), MAX_KEYS);
+        limit.attempt(&usize::MAX, NOW.plus_ms(20_000)).unwrap();
+        assert_eq!(limit.empty_at.lock().unwrap().len(), 1, "what is over is forgotten");
+    }
+}

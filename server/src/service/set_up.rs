@@ -1,0 +1,128 @@
+//! The first organisation and its first admin: by a link that is printed at the first start, or from the terminal.
+
+use std::sync::{Mutex, PoisonError};
+
+use afterlive_domain::organisation::Settings;
+use afterlive_domain::{OrganisationHash, OrganisationId, Role};
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use super::api_keys::{hexadecimal, secret_hash};
+use super::{NewApiKey, Result, Service, text};
+use crate::db;
+use crate::db::organisations::Organisation;
+use crate::db::users::User;
+use crate::random;
+
+/// What the first key is called.
+const FIRST_KEY_LABEL: &str = "First key";
+
+/// The secret of the set-up link. Only in memory: a restart makes a new one, and the old link is worth nothing.
+#[derive(Default)]
+pub(super) struct Token(Mutex<Option<String>>);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Token {
+    fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, token: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+}
+
+/// The first organisation and its first admin, as a person gives them.
+#[derive(Clone, Copy)]
+pub struct SetUpForm<'a> {
+    pub organisation_name: &'a str,
+    pub email: &'a str,
+    pub password: &'a str,
+}
+
+/// What set-up made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FirstSteps {
+    pub organisation: Organisation,
+    pub user: User,
+    /// Of role nanoAdmin; `None` where the caller asked for none.
+    pub api_key: Option<NewApiKey>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SetUp {
+    Done(Box<FirstSteps>),
+    /// The link is not the one printed at this start, or set-up has been done.
+    WrongLink,
+}
+
+impl Service {
+    /// Whether there is no organisation yet.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn needs_set_up(&self) -> Result<bool> {
+        Ok(!db::organisations::any(&mut self.db.read().await?).await?)
+    }
+
+    /// Makes the link under which set-up can be done, where it has not been done. An earlier link is worth nothing then.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn set_up_link(&self) -> Result<Option<String>> {
+        if !self.needs_set_up().await? {
+            return Ok(None);
+        }
+        let token = hexadecimal(&random::secret_bytes());
+        let link = format!("{}/setup?token={token}", self.config.http.public_url);
+        self.set_up_token.set(Some(token));
+        Ok(Some(link))
+    }
+
+    /// Sets up with the token of the link. Of two that race exactly one is `Done`.
+    ///
+    /// # Errors
+    /// For the field that is wrong; the link can then be used again.
+    pub async fn set_up_with_link(&self, token: &str, form: SetUpForm<'_>) -> Result<SetUp> {
+        let right = self.set_up_token.get().is_some_and(|right| bool::from(right.as_bytes().ct_eq(token.as_bytes())));
+        if !right {
+            return Ok(SetUp::WrongLink);
+        }
+        self.set_up(form, false).await
+    }
+
+    /// Sets up without a link: for the operator at the terminal. `WrongLink` where it has been done before.
+    ///
+    /// # Errors
+    /// For the field that is wrong.
+    pub async fn set_up(&self, form: SetUpForm<'_>, with_key: bool) -> Result<SetUp> {
+        let now = self.clock.now();
+        let organisation = Organisation {
+            id: OrganisationId(Uuid::new_v4()),
+            hash: OrganisationHash::draw(random::below_62),
+            name: text::name("organisation", form.organisation_name)?,
+            settings: Settings::default(),
+            created_at: now,
+            updated_at: now,
+        };
+        let user = self.new_user(organisation.id, form.email, form.password, Role::Admin, now).await?;
+        let api_key = with_key.then(|| NewApiKey::draw(organisation.id, FIRST_KEY_LABEL.to_owned(), Role::Admin, now));
+        let mut tx = self.db.write().await?;
+        if !db::organisations::insert_first(&mut tx, &organisation).await? {
+            return Ok(SetUp::WrongLink);
+        }
+        db::users::insert(&mut tx, &user).await?;
+        if let Some(key) = &api_key {
+            db::api_keys::insert(&mut tx, &key.row, &secret_hash(&key.secret)).await?;
+        }
+        tx.commit().await?;
+        self.set_up_token.set(None);
+        tracing::info!(organisation = %organisation.id, user = %user.id, "set up the first organisation");
+        Ok(SetUp::Done(Box::new(FirstSteps { organisation, user, api_key })))
+    }
+}

@@ -1,0 +1,127 @@
+//! Signing in with e-mail and password, and finding the caller behind a credential.
+
+use std::net::IpAddr;
+
+use afterlive_domain::{Error as Refusal, KeyId, UnixMillis, UserId};
+
+use super::rate_limit::RateLimit;
+use super::{Caller, Identity, Result, Service, api_keys};
+use crate::db::users::User;
+use crate::db::{self, Db};
+
+/// A key's last use is written down at most so often.
+const TOUCH_INTERVAL_MS: i64 = 60_000;
+
+/// How an attempt to sign in ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SignIn {
+    /// Give the browser a session under a new id, and keep the user's id in it.
+    Done(User),
+    /// Unknown e-mail or wrong password; which of them is not said, nor to be told from the time it took.
+    WrongCredentials,
+    TooManyAttempts {
+        retry_after_s: u32,
+    },
+}
+
+/// How often someone may try: by account, so that one password cannot be guessed from many addresses, and by address, so that
+/// one address cannot try many accounts.
+#[derive(Debug)]
+pub(super) struct Limits {
+    by_account: RateLimit<String>,
+    by_address: RateLimit<IpAddr>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { by_account: RateLimit::new(10, 15_000), by_address: RateLimit::new(30, 5_000) }
+    }
+}
+
+impl Service {
+    /// Checks e-mail and password. `address` is the browser's.
+    ///
+    /// # Errors
+    /// Where the server fails, or has too many passwords to check; wrong credentials are no error.
+    pub async fn sign_in(&self, email: &str, password: &str, address: IpAddr) -> Result<SignIn> {
+        let now = self.clock.now();
+        let email = email.trim().to_lowercase();
+        // A key of the limit is as long as the longest address that can have an account; who sends more shares one.
+        let account = super::text::email(&email).unwrap_or_default();
+        let address = network(address);
+        let attempt = self.sign_in_limits.by_address.attempt(&address, now);
+        if let Err(retry_after_s) = attempt.and_then(|()| self.sign_in_limits.by_account.attempt(&account, now)) {
+            tracing::warn!(%address, "too many attempts to sign in");
+            return Ok(SignIn::TooManyAttempts { retry_after_s });
+        }
+        let user = db::users::by_email(&mut self.db.read().await?, &account).await?;
+        let matches = self.passwords.verify(password, user.as_ref().map(|user| user.password_hash.as_str())).await?;
+        match user {
+            Some(user) if matches => {
+                self.sign_in_limits.by_account.forgive(&account);
+                tracing::info!(user = %user.id, %address, "signed in");
+                Ok(SignIn::Done(user))
+            }
+            _ => {
+                tracing::info!(%address, "an attempt to sign in failed");
+                Ok(SignIn::WrongCredentials)
+            }
+        }
+    }
+
+    /// The caller behind a browser session: the user as it is now, not as it was at signing in.
+    ///
+    /// # Errors
+    /// Where the database fails; a user that is gone is `None`.
+    pub async fn user_caller(&self, id: UserId) -> Result<Option<(Caller, User)>> {
+        let user = db::users::by_id(&mut self.db.read().await?, id).await?;
+        Ok(user.map(|user| {
+            let caller = Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id) };
+            (caller, user)
+        }))
+    }
+
+    /// The caller behind an API key.
+    ///
+    /// # Errors
+    /// `BadCredentials` where there is no such key, or it is revoked.
+    pub async fn key_caller(&self, key: &str) -> Result<Caller> {
+        // Looked up by hash: how long the comparison takes says something of the hash, from which nobody gets to the key.
+        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, &api_keys::secret_hash(key)).await?;
+        let key = found.ok_or(Refusal::BadCredentials)?;
+        let now = self.clock.now();
+        if key.last_used_at.is_none_or(|used| now.ms_since(used) >= TOUCH_INTERVAL_MS) {
+            // A database that cannot be written must not keep programs from reading.
+            if let Err(cause) = touch(&self.db, key.id, now).await {
+                tracing::warn!(key = %key.id, %cause, "when a key was last used could not be noted");
+            }
+        }
+        Ok(Caller { organisation: key.organisation, role: key.role, identity: Identity::Key(key.id) })
+    }
+}
+
+async fn touch(db: &Db, key: KeyId, now: UnixMillis) -> db::Result<()> {
+    let mut tx = db.write().await?;
+    db::api_keys::touch(&mut tx, key, now).await?;
+    tx.commit().await
+}
+
+/// What one subscriber has: an IPv4 address, or the 64 bits of an IPv6 network.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::from((u128::from(v6) >> 64 << 64).to_be_bytes()),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_subscriber_has_one_address_however_many_it_uses() {
+        let network = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+    }
+}

@@ -1,0 +1,258 @@
+//! Streams: made, found, listed, tagged, stopped, locked, deleted.
+
+use std::time::Duration;
+
+use afterlive_domain::{Error as Refusal, EventKind, Mode, Permission, StreamId, StreamState, Streamname, Tags, UnixMillis};
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+use super::{Caller, Result, Service};
+use crate::db::organisations::Organisation;
+use crate::db::stream_search::{self, Place, Search};
+use crate::db::streams::{self, Stream, Transition};
+use crate::db::{self, assets};
+use crate::jobs::{self, Task};
+use crate::random;
+
+/// The most streams on a page.
+pub const MAX_PAGE: u32 = 1_000;
+/// The most tags that are listed; more suggest nothing to anybody.
+const MAX_LISTED_TAGS: u32 = 1_000;
+/// How often a streamname is drawn. An organisation with 9 million of the 916 million names needs a fourth draw once in a million times.
+const DRAWS: usize = 8;
+/// How long a stop waits for the encoder's connection to be gone. The stop itself has happened by then.
+const STOP_WAIT: Duration = Duration::from_secs(2);
+
+/// A stream to be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewStream {
+    pub tags: Tags,
+    /// Which ingest URL is offered first.
+    pub default_mode: Mode,
+}
+
+/// A stream and whose it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamWithOrganisation {
+    pub stream: Stream,
+    pub organisation: Organisation,
+}
+
+/// Which page of which streams.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamList {
+    pub search: Search,
+    /// Behind this place; `None` for the first page.
+    pub after: Option<(Place, StreamId)>,
+    /// At most [`MAX_PAGE`] are given.
+    pub limit: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamPage {
+    pub streams: Vec<Stream>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<(Place, StreamId)>,
+}
+
+impl Service {
+    /// # Errors
+    /// `Denied` for readers.
+    pub async fn create_stream(&self, caller: &Caller, new: NewStream) -> Result<Stream> {
+        caller.require(Permission::EditStreams)?;
+        let organisation = self.organisation(caller).await?;
+        let mut draws_left = DRAWS;
+        loop {
+            let stream = draw_stream(&organisation, &new, self.clock.now());
+            let mut tx = self.db.write().await?;
+            match streams::insert(&mut tx, &stream).await {
+                Err(error) if error.is_unique_violation() && draws_left > 0 => draws_left -= 1,
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    tx.commit().await?;
+                    return Ok(stream);
+                }
+            }
+        }
+    }
+
+    /// A stream of the caller's organisation, deleted ones too.
+    ///
+    /// # Errors
+    /// `NoSuchStream`, also where it is another organisation's.
+    pub async fn stream(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
+        caller.require(Permission::Read)?;
+        let found = streams::by_id(&mut self.db.read().await?, id).await?;
+        Ok(found.filter(|stream| stream.organisation == caller.organisation).ok_or_else(|| Refusal::no_such_stream(id))?)
+    }
+
+    /// A stream as anybody may ask for it, with whose it is: what of it may be told depends on the organisation's settings.
+    ///
+    /// # Errors
+    /// `NoSuchStream`, also where it is deleted.
+    pub async fn stream_for_anybody(&self, id: StreamId) -> Result<StreamWithOrganisation> {
+        let mut connection = self.db.read().await?;
+        let stream = streams::by_id(&mut connection, id).await?.filter(|stream| stream.state != StreamState::Deleted);
+        let stream = stream.ok_or_else(|| Refusal::no_such_stream(id))?;
+        let organisation = db::organisations::by_id(&mut connection, stream.organisation).await?;
+        let organisation = organisation.ok_or_else(|| Refusal::no_such_stream(id))?;
+        Ok(StreamWithOrganisation { stream, organisation })
+    }
+
+    /// # Errors
+    /// `Denied` where the caller may not read.
+    pub async fn streams(&self, caller: &Caller, list: &StreamList) -> Result<StreamPage> {
+        caller.require(Permission::Read)?;
+        let limit = list.limit.min(MAX_PAGE);
+        let mut connection = self.db.read().await?;
+        // One more than asked for tells whether there is a next page.
+        let mut streams = match &list.after {
+            None => stream_search::page(&mut connection, caller.organisation, &list.search, limit + 1, 0).await?,
+            Some(after) => {
+                stream_search::page_after(&mut connection, caller.organisation, &list.search, after, limit + 1).await?
+            }
+        };
+        let more = streams.len() > limit as usize;
+        streams.truncate(limit as usize);
+        let next = streams.last().filter(|_| more).map(|last| (list.search.order.place(last), last.id));
+        Ok(StreamPage { streams, next })
+    }
+
+    /// The tags in use, sorted; at most 1,000.
+    ///
+    /// # Errors
+    /// `Denied` where the caller may not read.
+    pub async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
+        caller.require(Permission::Read)?;
+        Ok(stream_search::tags(&mut self.db.read().await?, caller.organisation, MAX_LISTED_TAGS).await?)
+    }
+
+    /// Replaces all tags.
+    ///
+    /// # Errors
+    /// `Denied` for readers; `NoSuchStream`; `WrongState` where it is deleted.
+    pub async fn set_tags(&self, caller: &Caller, id: StreamId, tags: &Tags) -> Result<Stream> {
+        caller.require(Permission::EditStreams)?;
+        let mut tx = self.db.write().await?;
+        if streams::set_tags(&mut tx, caller.organisation, id, tags, self.clock.now()).await? {
+            tx.commit().await?;
+        } else {
+            drop(tx);
+            self.not_deleted(caller, id).await?;
+        }
+        self.stream(caller, id).await
+    }
+
+    /// Ends the running publish, and returns when the encoder is gone, or nearly so. Where there is none, nothing happens.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; `NoSuchStream`; `WrongState` where it is deleted.
+    pub async fn stop_stream(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
+        caller.require(Permission::Administer)?;
+        self.not_deleted(caller, id).await?;
+        self.cut(id).await;
+        self.stream(caller, id).await
+    }
+
+    /// Ends the running publish and refuses new ones until [`Service::unlock_stream`].
+    ///
+    /// # Errors
+    /// As [`Service::stop_stream`].
+    pub async fn lock_stream(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        let outcome = streams::lock(&mut tx, caller.organisation, id, self.clock.now()).await?;
+        tx.commit().await?;
+        self.transition_result(caller, id, outcome).await?;
+        self.cut(id).await;
+        self.stream(caller, id).await
+    }
+
+    /// Takes publishes again.
+    ///
+    /// # Errors
+    /// As [`Service::stop_stream`]; `WrongState` while the publish that the lock cut is still on its way out.
+    pub async fn unlock_stream(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        let outcome = streams::unlock(&mut tx, caller.organisation, id, self.clock.now()).await?;
+        tx.commit().await?;
+        self.transition_result(caller, id, outcome).await?;
+        self.stream(caller, id).await
+    }
+
+    /// Takes the stream from its users, and its recordings to the bin. One that is being recorded follows when it is finished.
+    /// Deleting a second time changes nothing.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; `NoSuchStream`.
+    pub async fn delete_stream(&self, caller: &Caller, id: StreamId) -> Result<()> {
+        caller.require(Permission::Administer)?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        if let Transition::Done { .. } = streams::delete(&mut tx, caller.organisation, id, now).await? {
+            for asset in assets::delete_of_stream(&mut tx, caller.organisation, id, now).await? {
+                jobs::enqueue(&mut tx, Task::Place { asset }, now).await?;
+            }
+            tx.commit().await?;
+            tracing::info!(stream = %id, "deleted a stream");
+            self.cut(id).await;
+            return Ok(());
+        }
+        drop(tx);
+        // It is deleted already, or was never there for this caller.
+        self.stream(caller, id).await.map(drop)
+    }
+
+    async fn transition_result(&self, caller: &Caller, id: StreamId, outcome: Transition) -> Result<()> {
+        match outcome {
+            Transition::Done { .. } | Transition::Already => Ok(()),
+            Transition::Refused(state) => Err(Refusal::WrongState { state: state.to_string() }.into()),
+            Transition::NoSuchStream => self.not_deleted(caller, id).await,
+        }
+    }
+
+    async fn not_deleted(&self, caller: &Caller, id: StreamId) -> Result<()> {
+        match self.stream(caller, id).await?.state {
+            StreamState::Deleted => Err(Refusal::WrongState { state: StreamState::Deleted.to_string() }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Cuts the running publish, if there is one, and waits a little for it to be gone.
+    async fn cut(&self, id: StreamId) {
+        let mut events = self.db.subscribe();
+        if !self.hub.stop(id) {
+            return;
+        }
+        let gone = async {
+            loop {
+                match events.recv().await {
+                    Ok(event) if event.kind == EventKind::StreamEnded && event.stream == Some(id) => break,
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => break,
+                }
+            }
+        };
+        if tokio::time::timeout(STOP_WAIT, gone).await.is_err() {
+            tracing::warn!(stream = %id, "the encoder's connection takes long to end");
+        }
+    }
+}
+
+fn draw_stream(organisation: &Organisation, new: &NewStream, now: UnixMillis) -> Stream {
+    Stream {
+        id: StreamId(Uuid::new_v4()),
+        organisation: organisation.id,
+        streamname: Streamname::draw(&organisation.hash, random::below_62),
+        state: StreamState::Created,
+        default_mode: new.default_mode,
+        live_session: None,
+        first_live_at: None,
+        last_live_at: None,
+        created_at: now,
+        updated_at: now,
+        deleted_at: None,
+        tags: new.tags.clone(),
+    }
+}

@@ -1,0 +1,187 @@
+//! One region: a store for finished files, the spool beside it, and the base of the URLs under which its files are seen.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use afterlive_domain::Region;
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use url::Url;
+
+use super::{Key, RegionSettings, Spool, StorageError};
+
+/// Names in a region's folder that begin with a dot are ours, and no URL reaches them.
+const SPOOL: &str = ".spool";
+const BIN: &str = ".bin";
+const QUARANTINE: &str = ".quarantine";
+const CHECK: &str = ".check";
+
+/// A region's storage, opened.
+///
+/// Small objects go through [`ObjectStore`], so that a bucket can take the folder's place; only what the local disk does better
+/// (a rename out of the spool, reads into the page cache) goes by path.
+#[derive(Debug)]
+pub struct RegionStore {
+    name: Region,
+    vod_url: Url,
+    folder: PathBuf,
+    store: Arc<dyn ObjectStore>,
+    spool: Spool,
+}
+
+impl RegionStore {
+    pub(super) fn open(settings: RegionSettings) -> Result<Self, StorageError> {
+        let RegionSettings { name, storage, vod_url } = settings;
+        let failed = |source| StorageError::Folder { path: storage.clone(), source };
+        fs::create_dir_all(&storage).map_err(failed)?;
+        let folder = fs::canonicalize(&storage).map_err(failed)?;
+        let spool = Spool::open(folder.join(SPOOL), folder.join(QUARANTINE)).map_err(failed)?;
+        let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
+        Ok(Self { name, vod_url, folder, store: Arc::new(store), spool })
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &Region {
+        &self.name
+    }
+
+    #[must_use]
+    pub fn vod_url(&self) -> &Url {
+        &self.vod_url
+    }
+
+    #[must_use]
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// The URL under which everybody sees the file.
+    #[must_use]
+    pub fn url(&self, key: &Key) -> String {
+        format!("{}/{key}", self.vod_url.as_str().trim_end_matches('/'))
+    }
+
+    /// Where the file is, or would be.
+    #[must_use]
+    pub fn path(&self, key: &Key) -> PathBuf {
+        self.folder.join(key.to_string())
+    }
+
+    /// Room for recordings, in bytes, of what an ordinary user may fill. Blocks.
+    ///
+    /// # Errors
+    /// Where the file system does not answer.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let facts = rustix::fs::statvfs(&self.folder)?;
+        Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+    }
+
+    /// Gives a finished, synced file of the spool its final place; durable on return. Blocks.
+    ///
+    /// Doing it again after a crash does no harm: a file that is already in its place is left there.
+    ///
+    /// # Errors
+    /// `Taken` where another file has the name: no recording ever replaces another.
+    pub fn adopt(&self, spooled: &Path, key: &Key) -> Result<PathBuf, StorageError> {
+        let place = self.path(key);
+        let failed = |source| StorageError::Folder { path: place.clone(), source };
+        let parent = place.parent().unwrap_or(&self.folder);
+        if !parent.is_dir() {
+            fs::create_dir_all(parent).map_err(failed)?;
+            sync_folder(&self.folder).map_err(failed)?;
+        }
+        match rename_new(spooled, &place) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && place.is_file() => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // A crash between link and unlink leaves one file under both names.
+                if !is_same_file(spooled, &place).map_err(failed)? {
+                    return Err(StorageError::Taken { key: key.to_string() });
+                }
+                fs::remove_file(spooled).map_err(failed)?;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        sync_folder(parent).map_err(failed)?;
+        self.spool.sync().map_err(failed)?;
+        Ok(place)
+    }
+
+    /// Stores a small object, replacing what was there; durable on return.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), StorageError> {
+        self.store.put(&key.to_path(), PutPayload::from_bytes(bytes)).await?;
+        Ok(())
+    }
+
+    /// Takes a file out of sight, into the bin. Doing it twice does no harm; nor does it where the file never was.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn move_to_bin(&self, key: &Key) -> Result<(), StorageError> {
+        self.relocate(&key.to_path(), &binned(key)).await
+    }
+
+    /// Brings a file back from the bin. Doing it twice does no harm; nor does it where the bin has none.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn restore_from_bin(&self, key: &Key) -> Result<(), StorageError> {
+        self.relocate(&binned(key), &key.to_path()).await
+    }
+
+    async fn relocate(&self, from: &ObjectPath, to: &ObjectPath) -> Result<(), StorageError> {
+        match self.store.rename(from, to).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes, reads back and removes a small object.
+    ///
+    /// # Errors
+    /// Where the region cannot keep a file.
+    pub async fn check(&self) -> Result<(), StorageError> {
+        let place = ObjectPath::from(format!("{CHECK}/{}", std::process::id()));
+        let sent = Bytes::from_static(b"afterlive");
+        self.store.put(&place, PutPayload::from_bytes(sent.clone())).await?;
+        let read = self.store.get(&place).await?.bytes().await?;
+        self.store.delete(&place).await?;
+        if read == sent { Ok(()) } else { Err(StorageError::ReadsOtherBytes { region: self.name.clone() }) }
+    }
+}
+
+fn binned(key: &Key) -> ObjectPath {
+    ObjectPath::from(format!("{BIN}/{key}"))
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Renames, unless the new name is taken. Where the file system has no such call, by a second link.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            other => return other.map_err(Into::into),
+        }
+    }
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
+}
+
+fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (one, other) = (fs::metadata(one)?, fs::metadata(other)?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+}

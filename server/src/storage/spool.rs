@@ -1,0 +1,153 @@
+//! A region's spool: the hidden folder in which recordings grow, beside the place they will have, so that a rename is all it takes.
+//! Knows names, notes and the lock; writes no media.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use afterlive_domain::{AssetId, Region, SessionId, StreamId, Streamname, UnixMillis};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::StorageError;
+
+/// What stands beside a growing recording, so that it can be told what it is even where the database cannot.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SpoolNote {
+    pub asset: AssetId,
+    pub stream: StreamId,
+    pub session: SessionId,
+    pub streamname: Streamname,
+    /// Which of the stream's recordings, counted from 1.
+    pub index: u32,
+    pub region: Region,
+    /// Wall time of the first frame.
+    pub created_at: UnixMillis,
+}
+
+/// A region's spool folder.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    quarantine: PathBuf,
+}
+
+/// This process alone may touch the spool. Is given up when dropped, and by the system when the process dies however it dies.
+#[derive(Debug)]
+pub struct SpoolLock {
+    _file: File,
+}
+
+impl Spool {
+    pub(super) fn open(folder: PathBuf, quarantine: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        Ok(Self { folder, quarantine })
+    }
+
+    /// Takes the spool for this process: a second server on the same folder would take this one's growing recordings for a crash's.
+    pub(super) fn lock(&self) -> Result<SpoolLock, StorageError> {
+        let path = self.folder.join("lock");
+        let failed = |source| StorageError::Folder { path: path.clone(), source };
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(SpoolLock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(StorageError::InUse { path: self.folder.clone() }),
+            Err(error) => Err(failed(error.into())),
+        }
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the asset's recording grows.
+    #[must_use]
+    pub fn recording_path(&self, asset: AssetId) -> PathBuf {
+        self.folder.join(format!("{asset}.mp4"))
+    }
+
+    /// Where a new version of the asset's recording is written, before it takes the old one's name.
+    #[must_use]
+    pub fn copy_path(&self, asset: AssetId) -> PathBuf {
+        self.folder.join(format!("{asset}.copy"))
+    }
+
+    fn note_path(&self, asset: AssetId) -> PathBuf {
+        self.folder.join(format!("{asset}.json"))
+    }
+
+    /// Creates the recording's file with its note beside it; both names are durable on return.
+    ///
+    /// # Errors
+    /// Also where the file exists already.
+    pub fn create(&self, note: &SpoolNote) -> io::Result<File> {
+        let text = serde_json::to_vec(note).map_err(io::Error::other)?;
+        let note_file = File::options().write(true).create_new(true).open(self.note_path(note.asset))?;
+        io::Write::write_all(&mut &note_file, &text)?;
+        note_file.sync_all()?;
+        let file = File::options().read(true).write(true).create_new(true).open(self.recording_path(note.asset))?;
+        self.sync()?;
+        Ok(file)
+    }
+
+    /// The asset's note; `None` where there is none or it cannot be read.
+    #[must_use]
+    pub fn note(&self, asset: AssetId) -> Option<SpoolNote> {
+        serde_json::from_slice(&fs::read(self.note_path(asset)).ok()?).ok()
+    }
+
+    /// Every asset of which the spool holds a recording or a note.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn assets(&self) -> io::Result<Vec<AssetId>> {
+        let mut assets = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            let stem = name.to_str().and_then(|name| name.strip_suffix(".mp4").or_else(|| name.strip_suffix(".json")));
+            assets.extend(stem.and_then(|stem| stem.parse::<AssetId>().ok()));
+        }
+        assets.sort_unstable();
+        assets.dedup();
+        Ok(assets)
+    }
+
+    /// Forgets an asset whose recording is in its final place and whose row says so, or that never had any.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn release(&self, asset: AssetId) -> io::Result<()> {
+        for path in [self.recording_path(asset), self.copy_path(asset), self.note_path(asset)] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets an asset's files aside for a person to look at. They are never deleted by the server.
+    ///
+    /// # Errors
+    /// Where a folder cannot be written.
+    pub fn quarantine(&self, asset: AssetId) -> io::Result<PathBuf> {
+        fs::create_dir_all(&self.quarantine)?;
+        for path in [self.recording_path(asset), self.note_path(asset)] {
+            if let Some(name) = path.file_name() {
+                match fs::rename(&path, self.quarantine.join(name)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        File::open(&self.quarantine)?.sync_all()?;
+        self.sync()?;
+        Ok(self.quarantine.clone())
+    }
+
+    /// Makes creations, renames and removals durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+}

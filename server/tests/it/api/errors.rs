@@ -1,0 +1,91 @@
+//! What is wrong is said in the promised shape, and nothing of ours leaks.
+
+use serde_json::json;
+
+use super::streams::a_stream;
+use crate::fixture::server::on_each_server;
+
+#[tokio::test]
+async fn each_mistake_has_its_status_code_and_userinfo() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &[]).await.to_string();
+        let wrong = |parameter: &str, r#type: &str| json!({ "parameter": parameter, "type": r#type });
+        let cases = [
+            ("PUT /stream/ID/tag", "", 400, 1002, json!({ "required_parameter": "tags" })),
+            ("PUT /stream/ID/tag", r#"{"tags":"a"}"#, 400, 1004, wrong("tags", "array of strings")),
+            ("POST /stream", "[1]", 400, 1004, wrong("body", "a JSON object")),
+            ("POST /stream", r#"{"type":7}"#, 400, 1004, wrong("type", "string")),
+            ("POST /stream", r#"{"type":"cinema"}"#, 400, 3002, json!({ "stream_type": "cinema" })),
+            ("GET /stream/ID?asset_limit=ten", "", 400, 1004, wrong("asset_limit", "integer")),
+            ("GET /stream/ID?asset_limit=-1", "", 400, 1004, wrong("asset_limit", "integer")),
+            ("GET /stream?quantity=1.5", "", 400, 1004, wrong("quantity", "integer")),
+            ("GET /stream?state=asleep", "", 400, 1004, wrong("state", "all, created, live, ended, locked or deleted")),
+            ("GET /stream?sort=size", "", 400, 1004, wrong("sort", "created, updated or name")),
+            ("GET /stream?cursor=c.1.x", "", 400, 1004, wrong("cursor", "cursor from a Link header")),
+            ("GET /stream?from=yesterday", "", 400, 1004, wrong("from", "RFC 3339 date and time")),
+            ("GET /stream/nothing", "", 404, 3001, json!({ "stream": "nothing" })),
+            (
+                "DELETE /stream/5f86a12f-3801-415a-b450-6b6a46842349",
+                "",
+                404,
+                3001,
+                json!({ "stream": "5f86a12f-3801-415a-b450-6b6a46842349" }),
+            ),
+        ];
+        for (call, body, status, code, userinfo) in cases {
+            let answer = server.send(&call.replace("ID", &id), Some(&tenant.admin_key), body).await;
+            assert_eq!(answer.error(), (status, code), "{call}");
+            assert_eq!(answer.json()["error"]["userinfo"], userinfo, "{call}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_with_the_limit() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let body = format!("{{\"x\":\"{}\"}}", "a".repeat(64 * 1024));
+        let answer = server.send("POST /stream", Some(&tenant.admin_key), &body).await;
+        assert_eq!(answer.error(), (413, 1005));
+        assert_eq!(answer.json()["error"]["userinfo"], json!({ "limit_bytes": 65_536 }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failure_of_ours_names_the_request_and_nothing_else() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        server.db.close().await;
+        let answer = server.send("GET /stream", Some(&tenant.admin_key), "").await;
+        assert_eq!(answer.error(), (500, 9000));
+        let error = answer.json();
+        assert_eq!(error["error"]["userinfo"], json!({ "request_id": answer.header("x-request-id") }));
+        assert_eq!(error["error"]["message"], "Internal error");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn programs_in_browsers_may_ask_from_anywhere() {
+    on_each_server(async |server| {
+        let headers = [
+            ("Origin", "https://player.example.com"),
+            ("Access-Control-Request-Method", "PUT"),
+            ("Access-Control-Request-Headers", "accept,content-type,x-bintu-apikey"),
+        ];
+        for path in ["/stream", "/stream/x", "/stream/x/tag", "/tag"] {
+            let answer = server.send_with(&format!("OPTIONS {path}"), &headers, "").await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert_eq!(answer.header("access-control-allow-origin"), "*");
+            assert!(answer.header("access-control-allow-methods").contains("PUT"));
+            let allowed = answer.header("access-control-allow-headers");
+            assert!(["accept", "content-type", "x-bintu-apikey"].iter().all(|name| allowed.contains(name)), "{allowed}");
+        }
+        let refused = server.send_with("GET /stream", &headers[..1], "").await;
+        assert_eq!(refused.header("access-control-allow-origin"), "*", "errors are readable too");
+    })
+    .await;
+}

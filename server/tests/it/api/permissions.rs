@@ -1,0 +1,141 @@
+//! Who may call what, and that nobody sees another organisation's.
+
+use afterlive_domain::Role;
+use serde_json::json;
+
+use super::streams::a_stream;
+use crate::fixture::server::on_each_server;
+
+/// Every call, with the least role that may make it. `ID` stands for a stream.
+const CALLS: &[(&str, Role)] = &[
+    ("GET /stream", Role::ReadOnly),
+    ("GET /stream/ID", Role::ReadOnly),
+    ("GET /stream/ID/group", Role::ReadOnly),
+    ("GET /tag", Role::ReadOnly),
+    ("GET /organisation", Role::ReadOnly),
+    ("POST /stream", Role::User),
+    ("PUT /stream/ID/tag", Role::User),
+    ("PUT /stream/ID/stop", Role::Admin),
+    ("POST /stream/ID/stop", Role::Admin),
+    ("PUT /stream/ID/lock", Role::Admin),
+    ("PUT /stream/ID/unlock", Role::Admin),
+    ("DELETE /stream/ID", Role::Admin),
+];
+
+/// Calls that players make without a key.
+fn is_for_anybody(call: &str) -> bool {
+    call.starts_with("GET /stream/ID")
+}
+
+const BODY: &str = r#"{"tags":["a"]}"#;
+
+#[tokio::test]
+async fn each_role_may_call_what_it_may_and_nothing_more() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        for (call, least) in CALLS {
+            for role in Role::ALL {
+                let id = a_stream(&server, &tenant, &[]).await;
+                let answer = server.send(&call.replace("ID", &id.to_string()), Some(tenant.key(role)), BODY).await;
+                if role >= *least {
+                    answer.ok();
+                } else {
+                    assert_eq!(answer.error(), (403, 2001), "{call} as {role}");
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_good_credential_nothing_is_open_but_what_players_need() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &[]).await.to_string();
+        let revoked = server.service.create_api_key(&tenant.admin, "old", Role::Admin).await.unwrap();
+        server.service.revoke_api_key(&tenant.admin, revoked.row.id).await.unwrap();
+        let halved = &tenant.admin_key[..32];
+        let long = "a".repeat(2_000);
+        let bad = [
+            ("X-BINTU-APIKEY", revoked.secret.as_str()),
+            ("X-BINTU-APIKEY", halved),
+            ("X-BINTU-APIKEY", ""),
+            ("X-BINTU-APIKEY", &long),
+            ("X-BINTU-TOKEN", &tenant.admin_key),
+            ("X-BINTU-PLAYERKEY", &tenant.admin_key),
+            ("Authorization", "Bearer x"),
+        ];
+        for (call, _) in CALLS {
+            let call = call.replace("ID", &id);
+            let answer = server.send(&call, None, BODY).await;
+            if is_for_anybody(&call.replace(&id, "ID")) {
+                answer.ok();
+            } else {
+                assert_eq!(answer.error(), (401, 4002), "{call}");
+            }
+            for header in bad {
+                let answer = server.send_with(&call, &[header], BODY).await;
+                assert_eq!(answer.error(), (401, 4002), "{call} with {header:?}");
+                assert!(header.1.is_empty() || !answer.text.contains(header.1), "a credential is never repeated");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_organisations_streams_do_not_exist() {
+    on_each_server(async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let id = a_stream(&server, &ours, &["secret"]).await.to_string();
+        for (call, _) in CALLS.iter().filter(|(call, _)| call.contains("ID")) {
+            let answer = server.send(&call.replace("ID", &id), Some(&theirs.admin_key), BODY).await;
+            assert_eq!(answer.error(), (404, 3001), "{call}");
+            assert_eq!(answer.json()["error"]["userinfo"], json!({ "stream": id }));
+        }
+        assert_eq!(server.send("GET /stream?q=secret", Some(&theirs.admin_key), "").await.ok(), json!([]));
+        assert_eq!(server.send("GET /tag", Some(&theirs.admin_key), "").await.ok(), json!([]));
+        let stream = server.send(&format!("GET /stream/{id}"), Some(&ours.admin_key), "").await.ok();
+        assert_eq!((&stream["tags"], &stream["state"]), (&json!(["secret"]), &json!("created")), "untouched");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_organisation_describes_itself() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        assert_eq!(
+            server.send("GET /organisation", Some(&tenant.reader_key), "").await.ok(),
+            json!({
+                "id": tenant.organisation.id,
+                "name": "Chapel",
+                "hash": tenant.organisation.hash,
+                "webhook": null,
+                "vod": { "enabled": true, "public": false },
+                "region": "eu",
+                "created_at": "2026-11-04T17:09:19.899Z",
+                "updated_at": "2026-11-04T17:09:19.899Z",
+            })
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_keys_last_use_is_written_down_once_a_minute() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let mut seen = Vec::new();
+        for wait_ms in [0, 59_999, 1, 60_000] {
+            server.clock.advance_ms(wait_ms);
+            server.send("GET /tag", Some(&tenant.reader_key), "").await.ok();
+            let keys = server.service.api_keys(&tenant.admin).await.unwrap();
+            let used = keys.iter().find(|key| tenant.reader_key.starts_with(&key.hint)).unwrap().last_used_at.unwrap();
+            seen.push(used.ms_since(crate::fixture::database::NOW));
+        }
+        assert_eq!(seen, [0, 0, 60_000, 120_000]);
+    })
+    .await;
+}

@@ -1,0 +1,178 @@
+//! What is open without a key: one stream as players see it, its events where the organisation says so, and pages for browsers.
+
+use afterlive_domain::organisation::Settings;
+use axum::body::Body;
+use futures::StreamExt as _;
+use http::Request;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use super::streams::a_stream;
+use crate::fixture::recordings::a_finished_recording;
+use crate::fixture::server::{PAGE, Server, on_each_server};
+
+#[tokio::test]
+async fn recordings_are_listed_newest_first_up_to_the_limit() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &[]).await;
+        for _ in 0..3 {
+            a_finished_recording(&server.db, id).await;
+        }
+        let stream =
+            async |query: &str| server.send(&format!("GET /stream/{id}{query}"), Some(&tenant.reader_key), "").await.ok();
+        let name = stream("").await["ingest"]["rtmp"]["streamname"].as_str().unwrap().to_owned();
+        let urls = async |query: &str| {
+            let web = stream(query).await["playout"]["web"].as_array().unwrap().clone();
+            assert_eq!(web[0]["type"], "live");
+            web[1..].iter().map(|entry| entry["url"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let url = |file: String| format!("http://localhost:3000/vod-eu/{}/{file}.mp4", tenant.organisation.hash);
+        let all = [url(format!("{name}-3")), url(format!("{name}-2")), url(name.clone())];
+        assert_eq!(urls("").await, all);
+        assert_eq!(urls("?asset_limit=10").await, all);
+        assert_eq!(urls("?asset_limit=2").await, all[..2]);
+        assert_eq!(urls("?asset_limit=0").await, [""; 0]);
+        assert_eq!(urls("?asset_limit=99999999999").await, all);
+
+        let newest = &stream("?asset_limit=1").await["playout"]["web"][1];
+        let mut keys: Vec<&String> = newest.as_object().unwrap().keys().collect();
+        keys.sort();
+        let expected = [
+            "audio_codec",
+            "createdAt",
+            "duration_ms",
+            "height",
+            "id",
+            "index",
+            "region",
+            "size_bytes",
+            "state",
+            "streamId",
+            "thumbnail",
+            "type",
+            "url",
+            "video_codec",
+            "width",
+        ];
+        assert_eq!(keys, expected);
+        assert_eq!((&newest["type"], &newest["index"], &newest["state"]), (&json!("vod"), &json!(3), &json!("ready")));
+        assert_eq!(server.send("GET /stream", Some(&tenant.reader_key), "").await.ok()[0], stream("").await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_key_there_is_no_way_to_publish_and_recordings_only_where_they_are_public() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &["a"]).await;
+        a_finished_recording(&server.db, id).await;
+        let keyless = async || server.send(&format!("GET /stream/{id}"), None, "").await;
+        let private = keyless().await.ok();
+        assert_eq!(private.get("ingest"), None);
+        assert_eq!(private["playout"]["web"].as_array().unwrap().len(), 1);
+        assert_eq!(private["playout"]["web"][0].get("pushUrl"), None);
+        assert_eq!(private["playout"]["thumbnails"], json!([]));
+        assert_eq!(private["playout"]["rtmp"][0]["url"], "rtmp://localhost:1935/play");
+
+        let settings = Settings { recording_enabled: true, vod_public: true };
+        server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
+        let public = keyless().await;
+        assert_eq!(public.ok()["playout"]["web"][1]["type"], "vod");
+        assert!(!public.text.contains("ingest") && !public.text.contains("pushUrl"));
+
+        server.service.delete_stream(&tenant.admin, id).await.unwrap();
+        assert_eq!(keyless().await.error(), (404, 3001));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_stream_takes_its_recordings_with_it() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &[]).await;
+        a_finished_recording(&server.db, id).await;
+        server.send(&format!("DELETE /stream/{id}"), Some(&tenant.admin_key), "").await.ok();
+        let stream = server.send(&format!("GET /stream/{id}"), Some(&tenant.admin_key), "").await.ok();
+        assert_eq!((&stream["state"], stream["playout"]["web"].as_array().unwrap().len()), (&json!("deleted"), 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_browser_gets_pages_where_a_program_gets_the_api() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &[]).await;
+        let html = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        for path in ["/stream", "/stream/create", &format!("/stream/{id}"), "/organisation"] {
+            let call = format!("GET {path}");
+            assert_eq!(server.send_with(&call, &[html], "").await.text, PAGE, "{path}");
+            let program = server.send_with(&call, &[html, ("X-BINTU-APIKEY", &tenant.reader_key)], "").await;
+            assert_ne!(program.text, PAGE, "{path}");
+        }
+        assert_eq!(server.send_with("GET /auth", &[html], "").await.text, PAGE);
+        assert_eq!(server.send("GET /healthz", None, "").await.text, "ok\n");
+    })
+    .await;
+}
+
+/// The event stream's lines as they come, from the point at which it is open.
+async fn listen(server: &Server, path: &str, cookie: &str) -> Result<impl futures::Stream<Item = String> + Unpin + use<>, u16> {
+    let request = Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap();
+    let response = server.router.clone().oneshot(request).await.unwrap();
+    if response.status() != 200 {
+        return Err(response.status().as_u16());
+    }
+    let mut chunks = response.into_body().into_data_stream().map(|chunk| String::from_utf8(chunk.unwrap().to_vec()).unwrap());
+    assert_eq!(chunks.next().await.unwrap(), "event: resync\ndata: {}\n\n");
+    Ok(chunks)
+}
+
+#[tokio::test]
+async fn who_is_signed_in_hears_what_happens_in_the_organisation_and_nowhere_else() {
+    on_each_server(async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let email = format!("{}@example.com", ours.organisation.hash);
+        let user = server.service.add_user(&ours.admin, &email, "correct horse", afterlive_domain::Role::ReadOnly).await.unwrap();
+        let signed_in = server.send(&format!("GET /sign-in/{}", user.id), None, "").await;
+        let cookie = signed_in.header("set-cookie").to_owned();
+        assert!(
+            cookie.starts_with("afterlive_session=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+            "{cookie}"
+        );
+
+        let mut heard = listen(&server, "/events", cookie.split(';').next().unwrap()).await.unwrap();
+        a_stream(&server, &theirs, &[]).await;
+        let id = a_stream(&server, &ours, &[]).await;
+        let message = heard.next().await.unwrap();
+        assert!(message.contains("\"kind\":\"stream.created\"") && message.contains(&id.to_string()), "{message}");
+
+        server.stop.cancel();
+        assert_eq!(heard.next().await, None, "ends with the server");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn from_outside_only_a_public_streams_events_are_heard() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let (id, other) = (a_stream(&server, &tenant, &[]).await, a_stream(&server, &tenant, &[]).await);
+        assert_eq!(listen(&server, "/events", "").await.err(), Some(401));
+        assert_eq!(listen(&server, &format!("/events?stream={id}"), "").await.err(), Some(404));
+        assert_eq!(listen(&server, "/events?stream=x", "").await.err(), Some(404));
+
+        let settings = Settings { recording_enabled: true, vod_public: true };
+        server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
+        let mut heard = listen(&server, &format!("/events?stream={id}"), "").await.unwrap();
+        for stream in [other, id] {
+            server.service.lock_stream(&tenant.admin, stream).await.unwrap();
+        }
+        let message = heard.next().await.unwrap();
+        assert!(message.contains(&id.to_string()) && !message.contains(&other.to_string()), "{message}");
+    })
+    .await;
+}

@@ -1,0 +1,264 @@
+//! What the rest of the server takes for granted of the database, on SQLite and PostgreSQL alike.
+
+use std::sync::Arc;
+
+use afterlive_domain::{EventKind, Mode, SessionId, StreamId, StreamState, Tags};
+use afterlive_server::db::Db;
+use afterlive_server::db::sessions::{EndReason, GoLive, NewSession, end_orphaned_live, end_session, go_live};
+use afterlive_server::db::streams::{self, Transition};
+use uuid::Uuid;
+
+use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
+
+fn a_session(stream: StreamId) -> NewSession {
+    NewSession {
+        id: SessionId(Uuid::new_v4()),
+        stream,
+        mode: Mode::Rec,
+        region: "eu".parse().unwrap(),
+        protocol: "rtmp",
+        peer: "127.0.0.1:50000".to_owned(),
+    }
+}
+
+async fn start(db: &Db, session: &NewSession) -> GoLive {
+    let mut tx = db.write().await.unwrap();
+    let outcome = go_live(&mut tx, session, NOW.plus_ms(1)).await.unwrap();
+    tx.commit().await.unwrap();
+    outcome
+}
+
+async fn end(db: &Db, session: SessionId) -> bool {
+    let mut tx = db.write().await.unwrap();
+    let ended = end_session(&mut tx, session, EndReason::Unpublished, 1_000, NOW.plus_ms(2)).await.unwrap();
+    tx.commit().await.unwrap();
+    ended
+}
+
+async fn state(db: &Db, stream: StreamId) -> StreamState {
+    streams::by_id(&mut db.read().await.unwrap(), stream).await.unwrap().unwrap().state
+}
+
+#[tokio::test]
+async fn a_stream_is_read_back_as_it_was_written() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        let mut connection = db.read().await.unwrap();
+        assert_eq!(streams::by_id(&mut connection, stream.id).await.unwrap(), Some(stream.clone()));
+        assert_eq!(streams::by_streamname(&mut connection, &stream.streamname).await.unwrap(), Some(stream.clone()));
+        let target = streams::publish_target(&mut connection, &stream.streamname).await.unwrap().unwrap();
+        assert_eq!((target.stream, target.organisation), (stream.id, organisation.id));
+        assert!(target.settings.recording_enabled);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_streamname_is_case_sensitive_and_never_given_twice() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        let mut other = stream.clone();
+        other.id = StreamId(Uuid::new_v4());
+        let mut tx = db.write().await.unwrap();
+        let refused = streams::insert(&mut tx, &other).await.unwrap_err();
+        assert!(refused.is_unique_violation(), "{refused}");
+        drop(tx);
+        let swapped: String = stream
+            .streamname
+            .as_str()
+            .chars()
+            .map(|c| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() })
+            .collect();
+        if let Ok(name) = swapped.parse()
+            && swapped != stream.streamname.as_str()
+        {
+            let mut connection = db.read().await.unwrap();
+            assert_eq!(streams::by_streamname(&mut connection, &name).await.unwrap(), None);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tags_are_replaced_as_a_whole_and_keep_their_order() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        let tags = Tags::new(["z", "title:Sunday service", "a"]).unwrap();
+        let mut tx = db.write().await.unwrap();
+        assert!(streams::set_tags(&mut tx, organisation.id, stream.id, &tags, NOW.plus_ms(5)).await.unwrap());
+        tx.commit().await.unwrap();
+        let found = streams::by_id(&mut db.read().await.unwrap(), stream.id).await.unwrap().unwrap();
+        assert_eq!((found.tags, found.updated_at), (tags, NOW.plus_ms(5)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_state_goes_created_live_ended_with_each_publish() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        for _ in 0..2 {
+            let session = a_session(stream.id);
+            assert_eq!(start(&db, &session).await, GoLive::Started);
+            assert_eq!(state(&db, stream.id).await, StreamState::Live);
+            assert!(end(&db, session.id).await);
+            assert!(!end(&db, session.id).await, "a session ends once");
+            assert_eq!(state(&db, stream.id).await, StreamState::Ended);
+        }
+        let missing = a_session(StreamId(Uuid::new_v4()));
+        assert_eq!(start(&db, &missing).await, GoLive::NoSuchStream);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_publisher_is_refused_and_cannot_end_the_first() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        let (first, second) = (a_session(stream.id), a_session(stream.id));
+        assert_eq!(start(&db, &first).await, GoLive::Started);
+        assert_eq!(start(&db, &second).await, GoLive::Refused(StreamState::Live));
+        assert!(!end(&db, second.id).await);
+        assert_eq!(state(&db, stream.id).await, StreamState::Live);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_publishers_that_race_exactly_one_goes_live() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        let gate = Arc::new(tokio::sync::Barrier::new(8));
+        let racers: Vec<_> = (0..8)
+            .map(|_| {
+                let (db, gate) = (db.clone(), Arc::clone(&gate));
+                tokio::spawn(async move {
+                    gate.wait().await;
+                    start(&db, &a_session(stream.id)).await
+                })
+            })
+            .collect();
+        let mut started = 0;
+        for racer in racers {
+            started += usize::from(racer.await.unwrap() == GoLive::Started);
+        }
+        assert_eq!(started, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_locked_or_deleted_while_live_stays_so_when_the_publish_ends() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        for (to, lock) in [(StreamState::Locked, true), (StreamState::Deleted, false)] {
+            let stream = a_stream(&db, &organisation).await;
+            let session = a_session(stream.id);
+            start(&db, &session).await;
+            let mut tx = db.write().await.unwrap();
+            let done = if lock {
+                streams::lock(&mut tx, organisation.id, stream.id, NOW).await.unwrap()
+            } else {
+                streams::delete(&mut tx, organisation.id, stream.id, NOW).await.unwrap()
+            };
+            assert_eq!(done, Transition::Done { live_session: Some(session.id) });
+            tx.commit().await.unwrap();
+            assert!(end(&db, session.id).await);
+            assert_eq!(state(&db, stream.id).await, to);
+            assert_eq!(start(&db, &a_session(stream.id)).await, GoLive::Refused(to));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_start_ends_what_a_server_that_died_left_on_air() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        start(&db, &a_session(stream.id)).await;
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(end_orphaned_live(&mut tx, NOW).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        assert_eq!(state(&db, stream.id).await, StreamState::Ended);
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(end_orphaned_live(&mut tx, NOW).await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_are_told_in_order_after_the_commit_and_not_after_a_rollback() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let mut events = db.subscribe();
+        let stream = a_stream(&db, &organisation).await;
+
+        let mut tx = db.write().await.unwrap();
+        go_live(&mut tx, &a_session(stream.id), NOW).await.unwrap();
+        drop(tx);
+
+        let session = a_session(stream.id);
+        start(&db, &session).await;
+        end(&db, session.id).await;
+        let mut heard = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            heard.push((event.id, event.kind));
+        }
+        let kinds: Vec<_> = heard.iter().map(|(_, kind)| *kind).collect();
+        assert_eq!(kinds, [EventKind::StreamCreated, EventKind::StreamLive, EventKind::StreamEnded]);
+        assert!(heard.is_sorted_by(|a, b| a.0 < b.0), "{heard:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_organisation_changes_nothing() {
+    on_each_database(async |db| {
+        let (ours, theirs) = (an_organisation(&db).await, an_organisation(&db).await);
+        let stream = a_stream(&db, &ours).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(!streams::set_tags(&mut tx, theirs.id, stream.id, &Tags::default(), NOW).await.unwrap());
+        for outcome in [
+            streams::lock(&mut tx, theirs.id, stream.id, NOW).await.unwrap(),
+            streams::unlock(&mut tx, theirs.id, stream.id, NOW).await.unwrap(),
+            streams::delete(&mut tx, theirs.id, stream.id, NOW).await.unwrap(),
+        ] {
+            assert_eq!(outcome, Transition::NoSuchStream);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn unlocking_leads_back_to_created_or_ended() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        for was_live in [false, true] {
+            let stream = a_stream(&db, &organisation).await;
+            if was_live {
+                let session = a_session(stream.id);
+                start(&db, &session).await;
+                end(&db, session.id).await;
+            }
+            let mut tx = db.write().await.unwrap();
+            let id = stream.id;
+            assert_eq!(streams::lock(&mut tx, organisation.id, id, NOW).await.unwrap(), Transition::Done { live_session: None });
+            assert_eq!(streams::lock(&mut tx, organisation.id, id, NOW).await.unwrap(), Transition::Already);
+            assert_eq!(
+                streams::unlock(&mut tx, organisation.id, id, NOW).await.unwrap(),
+                Transition::Done { live_session: None }
+            );
+            assert_eq!(streams::unlock(&mut tx, organisation.id, id, NOW).await.unwrap(), Transition::Already);
+            tx.commit().await.unwrap();
+            assert_eq!(state(&db, id).await, if was_live { StreamState::Ended } else { StreamState::Created });
+        }
+    })
+    .await;
+}

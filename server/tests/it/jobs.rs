@@ -1,0 +1,192 @@
+//! The job queue on each database.
+
+use std::sync::{Arc, Mutex};
+
+use afterlive_domain::{AssetId, UnixMillis};
+use afterlive_server::clock::Clock;
+use afterlive_server::db::{self, Db};
+use afterlive_server::jobs::{self, MAX_ATTEMPTS, Outcome, Task, Worker};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::fixture::database::{NOW, on_each_database};
+
+fn a_task() -> Task {
+    Task::Probe { asset: AssetId(Uuid::new_v4()) }
+}
+
+async fn enqueue(db: &Db, task: Task, now: UnixMillis) {
+    let mut tx = db.write().await.unwrap();
+    jobs::enqueue(&mut tx, task, now).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn waiting(db: &Db) -> Option<UnixMillis> {
+    db::jobs::next_run_at(&mut db.read().await.unwrap()).await.unwrap()
+}
+
+/// A worker that ends each try with `outcome`, and what it has been given.
+fn worker(db: &Db, clock: &Clock, outcome: Outcome) -> (Worker, Arc<Mutex<Vec<Task>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let tasks = Arc::clone(&seen);
+    let worker = Worker::new(db.clone(), clock.clone(), move |task| {
+        tasks.lock().unwrap().push(task);
+        let outcome = outcome.clone();
+        Box::pin(async move { outcome })
+    });
+    (worker, seen)
+}
+
+#[tokio::test]
+async fn a_job_is_done_once_and_twice_the_same_is_once() {
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        let (worker, seen) = worker(&db, &clock, Outcome::Done);
+        let (first, second) = (a_task(), a_task());
+        for task in [first, second, first] {
+            enqueue(&db, task, NOW).await;
+        }
+        assert_eq!(worker.run_due().await.unwrap(), 2);
+        assert_eq!(worker.run_due().await.unwrap(), 0);
+        assert_eq!(seen.lock().unwrap().len(), 2);
+        assert_eq!(waiting(&db).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_fails_waits_longer_each_time_and_is_given_up_at_last() {
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        let (worker, seen) = worker(&db, &clock, Outcome::Retry("no luck".into()));
+        enqueue(&db, a_task(), NOW).await;
+        let mut longest_ms = 0;
+        for attempt in 1..MAX_ATTEMPTS {
+            assert_eq!(worker.run_due().await.unwrap(), 1, "attempt {attempt}");
+            let wait_ms = waiting(&db).await.unwrap().ms_since(clock.now());
+            assert!(wait_ms > longest_ms / 2, "{wait_ms} after {longest_ms}");
+            longest_ms = wait_ms;
+            clock.advance_ms(wait_ms - 1);
+            assert_eq!(worker.run_due().await.unwrap(), 0, "attempt {attempt} was too early");
+            clock.advance_ms(1);
+        }
+        assert_eq!(worker.run_due().await.unwrap(), 1);
+        assert_eq!(waiting(&db).await, None);
+        assert_eq!(seen.lock().unwrap().len(), MAX_ATTEMPTS as usize);
+        assert_eq!(db::jobs::count_dead(&mut db.read().await.unwrap()).await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_can_never_succeed_is_given_up_at_once_and_can_be_asked_for_again() {
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        let task = a_task();
+        enqueue(&db, task, NOW).await;
+        let (hopeless, _) = worker(&db, &clock, Outcome::Hopeless("not a video".into()));
+        assert_eq!(hopeless.run_due().await.unwrap(), 1);
+        assert_eq!(db::jobs::count_dead(&mut db.read().await.unwrap()).await.unwrap(), 1);
+        enqueue(&db, task, NOW).await;
+        let (done, _) = worker(&db, &clock, Outcome::Done);
+        assert_eq!(done.run_due().await.unwrap(), 1);
+        assert_eq!(db::jobs::count_dead(&mut db.read().await.unwrap()).await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dead_workers_job_is_taken_over_when_its_lease_runs_out() {
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        enqueue(&db, a_task(), NOW).await;
+        let lease_end = NOW.plus_ms(60_000);
+        let claim = async |now, until| {
+            let mut tx = db.write().await.unwrap();
+            let claimed = db::jobs::claim(&mut tx, 10, now, until).await.unwrap();
+            tx.commit().await.unwrap();
+            claimed
+        };
+        let dead = claim(NOW, lease_end).await.pop().unwrap();
+        assert!(claim(NOW.plus_ms(59_999), lease_end).await.is_empty());
+
+        clock.advance_ms(60_000);
+        let heir = claim(clock.now(), clock.now().plus_ms(60_000)).await.pop().unwrap();
+        assert_eq!((heir.id, heir.attempt), (dead.id, 2));
+        let mut tx = db.write().await.unwrap();
+        assert!(!db::jobs::renew(&mut tx, &dead, clock.now()).await.unwrap());
+        assert!(!db::jobs::acknowledge(&mut tx, &dead).await.unwrap());
+        assert!(!db::jobs::fail(&mut tx, &dead, "late", None).await.unwrap());
+        assert!(db::jobs::renew(&mut tx, &heir, clock.now().plus_ms(60_000)).await.unwrap());
+        assert!(db::jobs::acknowledge(&mut tx, &heir).await.unwrap());
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_asked_for_while_it_runs_runs_again() {
+    on_each_database(async |db| {
+        let task = a_task();
+        enqueue(&db, task, NOW).await;
+        let mut tx = db.write().await.unwrap();
+        let running = db::jobs::claim(&mut tx, 1, NOW, NOW.plus_ms(60_000)).await.unwrap().pop().unwrap();
+        tx.commit().await.unwrap();
+        enqueue(&db, task, NOW).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(!db::jobs::acknowledge(&mut tx, &running).await.unwrap());
+        tx.commit().await.unwrap();
+        let (worker, _) = worker(&db, &Clock::simulated(NOW), Outcome::Done);
+        assert_eq!(worker.run_due().await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_try_that_panics_is_a_failed_try() {
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        enqueue(&db, a_task(), NOW).await;
+        let worker = Worker::new(db.clone(), clock, |_| Box::pin(async { panic!("broken media") }));
+        assert_eq!(worker.run_due().await.unwrap(), 1);
+        assert!(waiting(&db).await.unwrap() > NOW);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_commits_news_wake_the_worker_and_a_stop_waits_for_what_runs() {
+    on_each_database(async |db| {
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        let (finish, finishes) = mpsc::channel(1);
+        let finishes = Arc::new(tokio::sync::Mutex::new(finishes));
+        let worker = Worker::new(db.clone(), Clock::simulated(NOW), move |task| {
+            begun.send(task).unwrap();
+            let finishes = Arc::clone(&finishes);
+            Box::pin(async move {
+                finishes.lock().await.recv().await;
+                Outcome::Done
+            })
+        });
+        let stop = CancellationToken::new();
+        let running = tokio::spawn({
+            let stop = stop.clone();
+            async move { worker.run(stop).await }
+        });
+        let task = a_task();
+        let organisation = crate::fixture::database::an_organisation(&db).await;
+        let mut tx = db.write().await.unwrap();
+        jobs::enqueue(&mut tx, task, NOW).await.unwrap();
+        let stream = afterlive_domain::StreamId(Uuid::new_v4());
+        tx.emit_stream(afterlive_domain::EventKind::StreamChanged, organisation.id, stream, NOW);
+        tx.commit().await.unwrap();
+        assert_eq!(begins.recv().await, Some(task));
+
+        stop.cancel();
+        finish.send(()).await.unwrap();
+        running.await.unwrap();
+        assert_eq!(waiting(&db).await, None);
+    })
+    .await;
+}

@@ -1,0 +1,17 @@
+//! Behaviour of the server as a whole: over a real database, real sockets and the real binary. One binary, so that it links once.
+
+mod api;
+mod assets;
+mod cli;
+mod counts;
+mod database;
+mod fixture;
+mod gate;
+mod jobs;
+mod listen;
+mod overview;
+mod recording;
+mod rtmp;
+mod sign_in;
+mod stream_search;
+mod vod;

@@ -1,0 +1,394 @@
+//! From the gate to a finished file: what is sent is what is stored, whatever happens in between.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use afterlive_domain::{AssetId, AssetState, EventKind, Mode, StreamState};
+use afterlive_media::frame::{Frame, TrackKind};
+use afterlive_server::clock::Clock;
+use afterlive_server::db::assets::{self, Asset, NewAsset};
+use afterlive_server::db::streams::{self, Stream};
+use afterlive_server::db::{Db, Location, asset_list};
+use afterlive_server::finalise::{Finaliser, Recovered, recover};
+use afterlive_server::hub::{Hub, Message};
+use afterlive_server::ingest::gate::{Gate, Gatekeeper, Grant, IngestRegions, PublishRequest};
+use afterlive_server::jobs::{self, Task, Worker};
+use afterlive_server::record::{Growing, Recorder};
+use afterlive_server::storage::{Key, RegionSettings, RegionStore, Regions};
+use bytes::Bytes;
+use tokio_util::task::TaskTracker;
+use url::Url;
+use uuid::Uuid;
+
+use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database, on_each_database_url};
+use crate::fixture::encoder::{boxes, complaints, encode, ffprobe, send};
+
+/// Everything from the gate to the job queue, in a folder of its own.
+struct Studio {
+    db: Db,
+    gate: Gate,
+    growing: Growing,
+    finaliser: Finaliser,
+    tasks: TaskTracker,
+    stream: Stream,
+}
+
+impl Studio {
+    async fn new(db: Db, folder: &std::path::Path) -> Self {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions(folder));
+        let (growing, tasks) = (Growing::default(), TaskTracker::new());
+        let recorder = Recorder::new(finaliser.clone(), growing.clone(), tasks.clone());
+        let ingest = IngestRegions { node: "eu".parse().unwrap(), by_host: BTreeMap::new() };
+        let gate = Gate::new(Hub::new(), db.clone(), Clock::simulated(NOW), ingest, recorder.into(), tasks.clone());
+        Self { db, gate, growing, finaliser, tasks, stream }
+    }
+
+    async fn publish(&self) -> Grant {
+        let request = PublishRequest {
+            mode: Mode::Rec,
+            streamname: self.stream.streamname.to_string(),
+            query: None,
+            host: None,
+            peer: "192.0.2.7:50000".parse().unwrap(),
+            protocol: "rtmp",
+        };
+        self.gate.admit(request).await.unwrap()
+    }
+
+    /// Publishes all of it, and waits until everything that follows is done.
+    async fn record(&self, messages: &[Message]) -> Asset {
+        let mut grant = self.publish().await;
+        send(grant.publisher(), messages);
+        drop(grant);
+        self.settle().await;
+        self.assets().await.remove(0)
+    }
+
+    async fn settle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn assets(&self) -> Vec<Asset> {
+        asset_list::of_stream(&mut self.db.read().await.unwrap(), self.stream.id, 10, 0).await.unwrap()
+    }
+
+    fn store(&self) -> &RegionStore {
+        self.finaliser.regions().iter().next().unwrap()
+    }
+
+    fn place(&self, asset: &Asset) -> PathBuf {
+        self.store().path(&Key::from_file_name(&asset.file_name).unwrap())
+    }
+
+    async fn run_jobs(&self) -> usize {
+        let finaliser = self.finaliser.clone();
+        let worker = Worker::new(self.db.clone(), Clock::simulated(NOW.plus_ms(3_600_000)), move |task| {
+            let finaliser = finaliser.clone();
+            Box::pin(async move { finaliser.perform(task).await })
+        });
+        worker.run_due().await.unwrap()
+    }
+}
+
+fn regions(folder: &std::path::Path) -> Regions {
+    Regions::open([RegionSettings {
+        name: "eu".parse().unwrap(),
+        storage: folder.join("eu"),
+        vod_url: Url::parse("http://localhost:3000/vod-eu").unwrap(),
+    }])
+    .unwrap()
+}
+
+fn count(messages: &[Message], kind: TrackKind) -> usize {
+    messages.iter().filter(|message| matches!(message, Message::Frame(frame) if frame.kind == kind)).count()
+}
+
+/// Waits for something that happens by itself; a test that waits in vain is stopped from outside.
+async fn until(mut holds: impl FnMut() -> bool) {
+    while !holds() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_becomes_a_plain_mp4_with_a_poster() {
+    let sent = encode(5, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        let mut news = studio.db.subscribe();
+        let asset = studio.record(&sent).await;
+        assert_eq!((asset.state, asset.index, &asset.reason), (AssetState::Ready, 1, &None));
+        assert_eq!(asset.file_name, format!("{}.mp4", studio.stream.streamname));
+        let facts = &asset.facts;
+        assert_eq!((facts.width, facts.height), (Some(320), Some(180)));
+        assert_eq!((facts.video_codec.as_deref(), facts.audio_codec.as_deref()), (Some("h264"), Some("aac")));
+        assert!(facts.duration_ms.abs_diff(5_000) < 50, "{facts:?}");
+        assert!((facts.fps.unwrap() - 25.0).abs() < 0.3, "{facts:?}");
+
+        let path = studio.place(&asset);
+        assert_eq!(facts.size_bytes, std::fs::metadata(&path).unwrap().len());
+        assert_eq!(boxes(&path), ["ftyp", "free", "moov", "free", "mdat"]);
+        assert_eq!(complaints(&path), "");
+        let packets = |kind| count(&sent, kind).to_string();
+        assert_eq!(ffprobe(&path, "stream=nb_frames"), [packets(TrackKind::Video), packets(TrackKind::Audio)]);
+        let duration: f64 = ffprobe(&path, "format=duration")[0].parse().unwrap();
+        assert!((duration - 5.0).abs() < 0.05, "{duration}");
+        assert!(studio.store().spool().assets().unwrap().is_empty());
+        assert_eq!(studio.growing.facts(asset.id), None);
+
+        assert_eq!(studio.run_jobs().await, 1);
+        assert!(studio.assets().await[0].has_poster);
+        let poster = studio.store().path(&Key::from_file_name(&asset.file_name).unwrap().to_thumbnail());
+        assert_eq!(ffprobe(&poster, "stream=codec_name,width,height"), ["mjpeg,320,180"]);
+        assert!(std::fs::metadata(&poster).unwrap().len() > 3_000, "not a black picture");
+
+        let mut told = Vec::new();
+        while let Ok(event) = news.try_recv() {
+            told.push(event.kind);
+        }
+        let place = |kind| told.iter().position(|told| *told == kind).unwrap();
+        assert!(place(EventKind::AssetRecording) < place(EventKind::AssetReady));
+        assert!(place(EventKind::AssetReady) < place(EventKind::AssetChanged));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sound_without_pictures_and_pictures_without_sound_are_recordings_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("test.db").display());
+    for (video, audio) in [(true, false), (false, true)] {
+        let db = Db::open(&url.parse::<Location>().unwrap()).await.unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        let sent = encode(3, video, audio);
+        let asset = studio.record(&sent).await;
+        assert_eq!(asset.state, AssetState::Ready);
+        assert_eq!((asset.facts.video_codec.is_some(), asset.facts.audio_codec.is_some()), (video, audio));
+        assert!(asset.facts.duration_ms.abs_diff(3_000) < 50, "{:?}", asset.facts);
+        let path = studio.place(&asset);
+        assert_eq!(complaints(&path), "");
+        let kind = if video { TrackKind::Video } else { TrackKind::Audio };
+        assert_eq!(ffprobe(&path, "stream=nb_frames"), [count(&sent, kind).to_string()]);
+        assert_eq!(studio.run_jobs().await, 1);
+        assert_eq!(studio.assets().await[0].has_poster, video);
+    }
+}
+
+#[tokio::test]
+async fn a_publish_that_sends_no_frame_leaves_no_asset_and_the_next_ones_are_numbered() {
+    let sent = encode(2, true, true);
+    let tracks: Vec<Message> = sent.iter().filter(|message| matches!(message, Message::TrackChanged(_))).cloned().collect();
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        for messages in [&tracks, &sent, &tracks, &sent] {
+            let mut grant = studio.publish().await;
+            send(grant.publisher(), messages);
+            drop(grant);
+        }
+        studio.settle().await;
+        let names: Vec<String> = studio.assets().await.into_iter().map(|asset| asset.file_name).collect();
+        let name = &studio.stream.streamname;
+        assert_eq!(names, [format!("{name}-2.mp4"), format!("{name}.mp4")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recording_is_seen_to_grow_and_plays_while_it_does() {
+    let sent = encode(6, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        let mut grant = studio.publish().await;
+        let half = sent.len() / 2;
+        send(grant.publisher(), &sent[..half]);
+        let spool = studio.store().spool();
+        until(|| spool.assets().unwrap().first().is_some_and(|id| grew(&studio, *id, 2_000))).await;
+        let id = spool.assets().unwrap()[0];
+        assert_eq!(studio.assets().await[0].state, AssetState::Recording);
+        let facts = studio.growing.facts(id).unwrap();
+        assert!(facts.size_bytes > 0 && facts.width == Some(320), "{facts:?}");
+        assert_eq!(complaints(&spool.recording_path(id)), "");
+
+        send(grant.publisher(), &sent[half..]);
+        until(|| grew(&studio, id, 5_000)).await;
+        drop(grant);
+        studio.settle().await;
+        assert_eq!(studio.assets().await[0].state, AssetState::Ready);
+    })
+    .await;
+}
+
+fn grew(studio: &Studio, id: AssetId, to_ms: u64) -> bool {
+    studio.growing.facts(id).is_some_and(|facts| facts.duration_ms >= to_ms)
+}
+
+#[test]
+fn after_a_crash_the_next_start_finishes_what_is_on_disk() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let sent = encode(6, true, true);
+    let cut_at = sent.len() * 3 / 4;
+    runtime().block_on(on_each_database_url(async |url: String| {
+        let folder = tempfile::tempdir().unwrap();
+        let location: Location = url.parse().unwrap();
+        let at = folder.path().to_owned();
+        // A runtime that is thrown away in mid-recording, with all its tasks and connections, is what a killed process leaves.
+        let first_life = runtime();
+        let (opened, cut) = (location.clone(), sent[..cut_at].to_vec());
+        let living = first_life.spawn(async move {
+            let studio = Studio::new(Db::open(&opened).await.unwrap(), &at).await;
+            let mut grant = studio.publish().await;
+            send(grant.publisher(), &cut);
+            let spool = studio.store().spool();
+            until(|| spool.assets().unwrap().first().is_some_and(|id| grew(&studio, *id, 3_000))).await;
+            // Left as a process leaves them: nothing is ended in good order.
+            std::mem::forget(grant);
+            (studio.stream.clone(), studio.assets().await.remove(0))
+        });
+        let (stream, growing) = living.await.unwrap();
+        first_life.shutdown_background();
+
+        let db = Db::open(&location).await.unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions.clone());
+        // Torn in the middle of a write, as a loss of power may leave it.
+        let path = store.spool().recording_path(growing.id);
+        let file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut &file, b"\0\0\x01\0moof torn").unwrap();
+        // A file that no row knows.
+        let stranger = AssetId(Uuid::new_v4());
+        std::fs::copy(&path, store.spool().recording_path(stranger)).unwrap();
+        // A row whose file never was, and one whose file has its place already.
+        let rows = begin_rows(&db, &growing, 2).await;
+
+        let locks = regions.lock_spools().unwrap();
+        let done = recover(&finaliser, &locks).await.unwrap();
+        assert_eq!(done, Recovered { sessions: 1, recordings: 3, quarantined: 1, left: 0 });
+        let read = async |id| assets::by_id(&mut db.read().await.unwrap(), id).await.unwrap().unwrap();
+        let asset = read(growing.id).await;
+        assert_eq!(asset.state, AssetState::Ready);
+        assert!(asset.facts.duration_ms >= 3_000, "{:?}", asset.facts);
+        let place = store.path(&Key::from_file_name(&asset.file_name).unwrap());
+        assert_eq!(boxes(&place), ["ftyp", "free", "moov", "free", "mdat"]);
+        assert_eq!(complaints(&place), "");
+        for row in &rows {
+            assert_eq!(read(row.id).await.state, AssetState::Failed);
+        }
+        assert!(store.spool().assets().unwrap().is_empty());
+        let stream = streams::by_id(&mut db.read().await.unwrap(), stream.id).await.unwrap().unwrap();
+        assert_eq!(stream.state, StreamState::Ended);
+        let quarantined = folder.path().join("eu/.quarantine").join(format!("{stranger}.mp4"));
+        assert!(quarantined.is_file());
+
+        // The crash came between the rename and the commit.
+        let late = begin_rows(&db, &growing, 1).await.remove(0);
+        std::fs::copy(&place, store.path(&Key::from_file_name(&late.file_name).unwrap())).unwrap();
+        assert_eq!(recover(&finaliser, &locks).await.unwrap().recordings, 1);
+        let late = read(late.id).await;
+        assert_eq!((late.state, late.facts.width), (AssetState::Ready, Some(320)));
+        assert!(late.facts.duration_ms.abs_diff(asset.facts.duration_ms) < 50);
+
+        assert_eq!(recover(&finaliser, &locks).await.unwrap(), Recovered::default());
+        db.close().await;
+    }));
+}
+
+async fn begin_rows(db: &Db, like: &Asset, rows: usize) -> Vec<Asset> {
+    let mut begun = Vec::new();
+    for _ in 0..rows {
+        let id = AssetId(Uuid::new_v4());
+        let new = NewAsset { id, stream: like.stream, session: like.session, region: like.region.clone(), created_at: NOW };
+        let mut tx = db.write().await.unwrap();
+        begun.push(assets::begin(&mut tx, &new).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+    begun
+}
+
+#[tokio::test]
+async fn a_recorder_that_cannot_keep_up_says_so_and_keeps_what_it_had() {
+    let sent = encode(2, true, false);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        let mut grant = studio.publish().await;
+        send(grant.publisher(), &sent);
+        // This thread is the only one that could record, and does not: 64 MiB are waiting before the last of these.
+        let flood = Bytes::from(vec![0; 1 << 20]);
+        for n in 0..70 {
+            let data = flood.clone();
+            grant.publisher().frame(&Frame { kind: TrackKind::Video, dts: 2_000 + n, pts_offset: 0, keyframe: false, data });
+        }
+        studio.tasks.close();
+        let mut seen = studio.assets().await;
+        while seen.first().is_none_or(|asset| asset.state == AssetState::Recording) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            seen = studio.assets().await;
+        }
+        assert_eq!(seen[0].state, AssetState::Incomplete);
+        assert!(seen[0].reason.as_deref().unwrap().contains("could not keep up"), "{:?}", seen[0].reason);
+        assert!(seen[0].facts.duration_ms >= 2_000, "{:?}", seen[0].facts);
+        // Live goes on.
+        let stream = streams::by_id(&mut studio.db.read().await.unwrap(), studio.stream.id).await.unwrap().unwrap();
+        assert_eq!(stream.state, StreamState::Live);
+        drop(grant);
+        studio.settle().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_recording_goes_to_the_bin_and_comes_back() {
+    let sent = encode(2, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        let asset = studio.record(&sent).await;
+        studio.run_jobs().await;
+        let place = studio.place(&asset);
+        for delete in [true, false, true] {
+            let mut tx = studio.db.write().await.unwrap();
+            let changed = if delete {
+                assets::delete(&mut tx, asset.organisation, asset.id, NOW).await.unwrap()
+            } else {
+                assets::restore(&mut tx, asset.organisation, asset.id, NOW).await.unwrap()
+            };
+            assert!(changed);
+            jobs::enqueue(&mut tx, Task::Place { asset: asset.id }, NOW).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(studio.run_jobs().await, 1);
+            assert_eq!(place.is_file(), !delete);
+        }
+        assert!(folder.path().join("eu/.bin").join(Key::from_file_name(&asset.file_name).unwrap().to_string()).is_file());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_deleted_while_live_takes_its_recording_with_it() {
+    let sent = encode(2, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        let mut grant = studio.publish().await;
+        send(grant.publisher(), &sent);
+        let mut tx = studio.db.write().await.unwrap();
+        streams::delete(&mut tx, studio.stream.organisation, studio.stream.id, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        drop(grant);
+        studio.settle().await;
+        assert!(studio.assets().await.is_empty());
+        assert_eq!(studio.run_jobs().await, 1);
+        let key = Key::recording(&studio.stream.streamname, 1);
+        assert!(!studio.store().path(&key).exists());
+        assert!(folder.path().join("eu/.bin").join(key.to_string()).is_file());
+    })
+    .await;
+}

@@ -1,0 +1,113 @@
+//! Real encoders and players: FFmpeg's.
+
+use std::process::Stdio;
+
+use afterlive_media::frame::{CodecConfig, Frame, TrackKind};
+use afterlive_server::db::sessions::EndReason;
+use afterlive_server::hub::Message;
+use tokio::process::{Child, Command};
+
+use super::{NAME, STREAM, Scene, recorded, within};
+
+/// A test picture and a tone to `url`, for so many seconds; `at_speed`: as fast as they happen, not as fast as they can be made.
+fn ffmpeg(url: &str, seconds: u32, at_speed: bool) -> Child {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-loglevel", "error", "-nostdin"]);
+    if at_speed {
+        command.arg("-re");
+    }
+    command
+        .args(["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"])
+        .args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"])
+        .args(["-t", &seconds.to_string()])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-pix_fmt", "yuv420p"])
+        .args(["-c:a", "aac", "-b:a", "64k", "-f", "flv", url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("ffmpeg is installed")
+}
+
+fn frames(messages: &[Message], kind: TrackKind) -> Vec<&Frame> {
+    let all = messages.iter().filter_map(|message| if let Message::Frame(frame) = message { Some(frame) } else { None });
+    all.filter(|frame| frame.kind == kind).collect()
+}
+
+#[tokio::test]
+async fn what_ffmpeg_sends_reaches_the_recorder_whole() {
+    let mut scene = Scene::new().await;
+    let encoder = ffmpeg(&scene.url("rec", NAME), 4, false);
+    let messages = recorded(scene.recorder().await).await;
+    let output = within(encoder.wait_with_output()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(scene.end().await, EndReason::Unpublished);
+
+    let tracks: Vec<_> = messages.iter().filter(|message| matches!(message, Message::TrackChanged(_))).collect();
+    assert_eq!(tracks.len(), 2);
+    let sizes = tracks.iter().find_map(|track| match track {
+        Message::TrackChanged(track) => match track.codec {
+            CodecConfig::H264 { width, height, .. } => Some((width, height)),
+            CodecConfig::Aac { .. } => None,
+        },
+        _ => None,
+    });
+    assert_eq!(sizes, Some((320, 180)));
+    let video = frames(&messages, TrackKind::Video);
+    assert_eq!(video.len(), 100);
+    assert!(video[0].keyframe && video.iter().filter(|frame| frame.keyframe).count() == 4);
+    assert!(video.windows(2).all(|pair| pair[1].dts - pair[0].dts == 40), "25 pictures a second");
+    assert!(video.iter().any(|frame| frame.pts_offset > 0), "B-frames");
+    let audio = frames(&messages, TrackKind::Audio);
+    let end = audio.last().map(|frame| frame.dts + 1_024).unwrap() - audio[0].dts;
+    assert!((end - 4 * 48_000).abs() <= 2 * 1_024, "{end} samples");
+    assert!(audio.windows(2).all(|pair| pair[1].dts - pair[0].dts == 1_024), "without a gap");
+}
+
+#[tokio::test]
+async fn ffmpeg_shows_why_it_was_refused() {
+    let scene = Scene::new().await;
+    let _first = super::client::Client::publish(scene.address, "live", NAME).await;
+    for (app, name, expected) in [
+        ("rec", "8sKpm-AAAAA", "stream name unknown"),
+        ("rec", NAME, "already live from another encoder"),
+        ("vod", NAME, "the path in the URL must begin with /live or /rec"),
+    ] {
+        let output = within(ffmpeg(&scene.url(app, name), 4, true).wait_with_output()).await.unwrap();
+        let shown = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success());
+        assert!(shown.contains(expected), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn ffprobe_sees_both_tracks_of_a_live_stream() {
+    let mut scene = Scene::new().await;
+    let mut encoder = ffmpeg(&scene.url("rec", NAME), 60, true);
+    let mut recorder = scene.recorder().await;
+    let mut seen = 0;
+    // A viewer who comes in mid-stream: the first group of pictures is over.
+    while seen < 2 {
+        if let Message::Frame(frame) = within(recorder.next()).await.unwrap() {
+            seen += u32::from(frame.kind == TrackKind::Video && frame.keyframe);
+        }
+    }
+    drop(recorder);
+    let entries = "stream=codec_name,width,height,sample_rate";
+    let probe = Command::new("ffprobe")
+        .args(["-hide_banner", "-loglevel", "error", "-show_entries", entries, "-of", "csv=p=0"])
+        .arg(scene.url("play", NAME))
+        .kill_on_drop(true)
+        .output();
+    let output = within(probe).await.unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(shown.contains("h264,320,180") && shown.contains("aac,48000"), "{shown}");
+    let stats = scene.hub.stats(STREAM).expect("live");
+    assert_eq!(stats.video.unwrap().frames_per_second, Some(25.0));
+    // As unclean as it gets: SIGKILL, and the kernel closes.
+    encoder.kill().await.unwrap();
+    assert_eq!(scene.end().await, EndReason::Disconnected);
+}

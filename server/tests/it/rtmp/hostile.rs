@@ -1,0 +1,127 @@
+//! Peers that mean harm, or have lost their way: the server stays small and goes on serving.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use afterlive_media::rtmp::amf0::Value;
+use afterlive_media::rtmp::kind;
+use afterlive_server::db::sessions::EndReason;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::client::Client;
+use super::{NAME, Scene, Settings, settings, within};
+
+/// What the server may grow by under attack; other tests of this process grow meanwhile.
+const GROWTH_LIMIT_BYTES: usize = 150 << 20;
+
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kibibytes: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
+    kibibytes << 10
+}
+
+/// Client and server are one process here: two descriptors a connection.
+fn allow_many_sockets() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+}
+
+async fn is_serving(scene: &mut Scene) {
+    let (mut client, code, _) = Client::publish(scene.address, "live", NAME).await;
+    assert_eq!(code, "NetStream.Publish.Start");
+    client.command(1, &["closeStream".into(), 3.0.into(), Value::Null]).await;
+    assert_eq!(scene.end().await, EndReason::Unpublished);
+}
+
+async fn connect_with(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // Who is sent away in the middle of it notices here.
+    let _ = stream.write_all(bytes).await;
+    stream
+}
+
+fn after_handshake(bytes: &[u8]) -> Vec<u8> {
+    [&[3][..], &[0; 2 * 1536], bytes].concat()
+}
+
+#[tokio::test]
+async fn a_thousand_half_open_connections_keep_no_encoder_out() {
+    allow_many_sockets();
+    let mut scene = Scene::new().await;
+    let before = resident_bytes();
+    let mut half_open = Vec::new();
+    for n in 0..1_000 {
+        // Some say nothing, some stop in the handshake, some after it with half a command.
+        let said = match n % 3 {
+            0 => Vec::new(),
+            1 => vec![3; 1_000],
+            _ => after_handshake(&[3, 0, 0, 0, 0, 0x70, 0, kind::COMMAND, 0, 0, 0, 0, 2, 0, 7]),
+        };
+        half_open.push(connect_with(scene.address, &said).await);
+    }
+    is_serving(&mut scene).await;
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < GROWTH_LIMIT_BYTES, "{grown} bytes");
+    drop(half_open);
+}
+
+#[tokio::test]
+async fn who_asks_for_nothing_is_cut() {
+    let scene = Scene::with(Settings { handshake_timeout: Duration::from_millis(200), ..settings() }).await;
+    for said in [Vec::new(), vec![3; 700], after_handshake(&[])] {
+        let mut stream = connect_with(scene.address, &said).await;
+        let mut heard = Vec::new();
+        let _ = within(stream.read_to_end(&mut heard)).await;
+    }
+}
+
+#[tokio::test]
+async fn declared_lengths_cost_nothing() {
+    allow_many_sockets();
+    let mut scene = Scene::new().await;
+    let before = resident_bytes();
+    let mut connections = Vec::new();
+    for _ in 0..100 {
+        // A vast chunk size, then the beginnings of many 16 MB messages on as many chunk streams.
+        let mut said = vec![2, 0, 0, 0, 0, 0, 4, kind::SET_CHUNK_SIZE, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff];
+        for id in 0..1_000_u32 {
+            said.extend([1, (id % 256) as u8, (id / 256) as u8, 0, 0, 0, 0xff, 0xff, 0xff, kind::VIDEO, 1, 0, 0, 0, 0]);
+        }
+        connections.push(connect_with(scene.address, &after_handshake(&said)).await);
+    }
+    // As a publisher, who may send large messages: many begun, none ended.
+    let (mut publisher, ..) = Client::publish(scene.address, "live", NAME).await;
+    for id in 4..60 {
+        let header = [id, 0, 0, 0, 0x7f, 0xff, 0xff, kind::VIDEO, 1, 0, 0, 0];
+        publisher.send_raw(&[&header[..], &[0; 128]].concat()).await;
+    }
+    assert_eq!(scene.end().await, EndReason::ProtocolError);
+    is_serving(&mut scene).await;
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < GROWTH_LIMIT_BYTES, "{grown} bytes");
+    for mut connection in connections {
+        let mut heard = Vec::new();
+        let _ = within(connection.read_to_end(&mut heard)).await;
+    }
+}
+
+#[tokio::test]
+async fn noise_brings_nothing_down() {
+    let mut scene = Scene::new().await;
+    let mut noise = 0x9e37_79b9_u32;
+    let mut draw = || {
+        noise ^= noise << 13;
+        noise ^= noise >> 17;
+        noise ^= noise << 5;
+        noise.to_le_bytes()[0]
+    };
+    for n in 0..200 {
+        let bytes: Vec<u8> = std::iter::repeat_with(&mut draw).take(3_000).collect();
+        let said = if n % 2 == 0 { bytes } else { after_handshake(&bytes) };
+        drop(connect_with(scene.address, &said).await);
+    }
+    is_serving(&mut scene).await;
+}

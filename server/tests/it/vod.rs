@@ -1,0 +1,237 @@
+//! VOD over a real router and a real socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use afterlive_server::http::vod::{self, Vod};
+use afterlive_server::storage::{Key, RegionSettings, Regions};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Client, Method, Response, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use url::Url;
+
+const FILE: &str = "8sKpm/8sKpm-x49nB.mp4";
+
+struct Server {
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+    bytes: Vec<u8>,
+}
+
+impl Server {
+    /// Serves regions `eu` at `/vod-eu`, `us` on a host of its own and `au` below a path of its own; one recording lies in each.
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            [("eu", "http://localhost:3000/vod-eu"), ("us", "https://vod-us.example.com"), ("au", "http://localhost/files/au")]
+                .map(|(name, vod_url)| RegionSettings {
+                    name: name.parse().unwrap(),
+                    storage: folder.path().join(name),
+                    vod_url: Url::parse(vod_url).unwrap(),
+                });
+        let regions = Regions::open(settings).unwrap();
+        let bytes: Vec<u8> = (0..400_000_u32).flat_map(u32::to_le_bytes).collect();
+        let key = Key::parse(FILE).unwrap();
+        for region in regions.iter() {
+            let path = region.path(&key);
+            std::fs::create_dir_all(path.parent().unwrap().join("thumbnails")).unwrap();
+            std::fs::write(&path, &bytes).unwrap();
+            let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
+            std::fs::write(region.path(&key.to_thumbnail()), b"jpeg").unwrap();
+        }
+        std::fs::write(folder.path().join("secret"), b"secret").unwrap();
+
+        let vod = Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap()));
+        let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, folder, bytes }
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: &[(&'static str, &str)]) -> Response {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, HeaderValue::from_str(value).unwrap());
+        }
+        Client::new().request(method, format!("http://{}{path}", self.address)).headers(map).send().await.unwrap()
+    }
+
+    async fn get(&self, path: &str, headers: &[(&'static str, &str)]) -> Response {
+        self.send(Method::GET, path, headers).await
+    }
+
+    /// The whole answer to a request target that no client library would send.
+    async fn raw(&self, target: &str, host: &str) -> String {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        socket.write_all(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_recording_is_served_whole_with_all_that_players_and_caches_ask_for() {
+    let server = Server::start().await;
+    let response = server.get(&format!("/vod-eu/{FILE}"), &[("origin", "https://elsewhere.example")]).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    for (name, value) in [
+        ("content-type", "video/mp4"),
+        ("content-length", "1600000"),
+        ("accept-ranges", "bytes"),
+        ("last-modified", "Sun, 09 Sep 2001 01:46:40 GMT"),
+        ("etag", "\"3b9aca00.0-186a00\""),
+        ("cache-control", "public, max-age=300"),
+        ("access-control-allow-origin", "*"),
+        ("content-disposition", ""),
+    ] {
+        assert_eq!(header(&response, name), value, "{name}");
+    }
+    let exposed = header(&response, "access-control-expose-headers");
+    assert!(exposed.contains("Content-Range") && exposed.contains("Content-Length"), "{exposed}");
+    assert_eq!(response.bytes().await.unwrap(), server.bytes);
+
+    let poster = server.get("/vod-eu/8sKpm/thumbnails/8sKpm-x49nB.jpg", &[]).await;
+    assert_eq!((poster.status(), header(&poster, "content-type")), (StatusCode::OK, "image/jpeg"));
+}
+
+#[tokio::test]
+async fn ranges_are_answered_with_the_bytes_they_name() {
+    let server = Server::start().await;
+    for (range, part) in [
+        ("bytes=0-0", 0..1),
+        ("bytes=100-299999", 100..300_000),
+        ("bytes=1599999-", 1_599_999..1_600_000),
+        ("bytes=-1000", 1_599_000..1_600_000),
+        ("bytes=1000-9999999", 1_000..1_600_000),
+    ] {
+        let response = server.get(&format!("/vod-eu/{FILE}"), &[("range", range)]).await;
+        assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT, "{range}");
+        assert_eq!(header(&response, "content-range"), format!("bytes {}-{}/1600000", part.start, part.end - 1));
+        assert_eq!(header(&response, "content-length"), part.len().to_string());
+        assert_eq!(response.bytes().await.unwrap(), server.bytes[part]);
+    }
+    let response = server.get(&format!("/vod-eu/{FILE}"), &[("range", "bytes=1600000-")]).await;
+    assert_eq!(response.status(), StatusCode::RANGE_NOT_SATISFIABLE);
+    assert_eq!(header(&response, "content-range"), "bytes */1600000");
+    // Several ranges: the whole file, which RFC 9110 §14.2 allows.
+    let response = server.get(&format!("/vod-eu/{FILE}"), &[("range", "bytes=0-0,5-6")]).await;
+    assert_eq!((response.status(), header(&response, "content-length")), (StatusCode::OK, "1600000"));
+}
+
+#[tokio::test]
+async fn conditions_decide_between_nothing_a_part_and_the_whole() {
+    let server = Server::start().await;
+    let path = format!("/vod-eu/{FILE}");
+    let etag = "\"3b9aca00.0-186a00\"";
+    let date = "Sun, 09 Sep 2001 01:46:40 GMT";
+    for (headers, status) in [
+        (vec![("if-none-match", etag)], StatusCode::NOT_MODIFIED),
+        (vec![("if-modified-since", date)], StatusCode::NOT_MODIFIED),
+        (vec![("if-match", "\"other\"")], StatusCode::PRECONDITION_FAILED),
+        (vec![("range", "bytes=0-9"), ("if-range", etag)], StatusCode::PARTIAL_CONTENT),
+        (vec![("range", "bytes=0-9"), ("if-range", date)], StatusCode::PARTIAL_CONTENT),
+        (vec![("range", "bytes=0-9"), ("if-range", "\"other\"")], StatusCode::OK),
+        (vec![("range", "bytes=9999999-"), ("if-range", "\"other\"")], StatusCode::OK),
+    ] {
+        let response = server.get(&path, &headers).await;
+        assert_eq!(response.status(), status, "{headers:?}");
+        if status == StatusCode::NOT_MODIFIED {
+            assert_eq!(header(&response, "etag"), etag);
+            assert!(response.bytes().await.unwrap().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn head_preflight_download_and_other_methods() {
+    let server = Server::start().await;
+    let path = format!("/vod-eu/{FILE}");
+    let response = server.send(Method::HEAD, &path, &[]).await;
+    assert_eq!((response.status(), header(&response, "content-length")), (StatusCode::OK, "1600000"));
+    assert!(response.bytes().await.unwrap().is_empty());
+    let response = server.send(Method::HEAD, &path, &[("range", "bytes=0-9")]).await;
+    assert_eq!((response.status(), header(&response, "content-length")), (StatusCode::OK, "1600000"), "ranges are GET's alone");
+
+    for query in ["?download", "?a=b&download=1"] {
+        let response = server.get(&format!("{path}{query}"), &[]).await;
+        assert_eq!(header(&response, "content-disposition"), "attachment; filename=\"8sKpm-x49nB.mp4\"");
+    }
+    let preflight = [("origin", "https://elsewhere.example"), ("access-control-request-headers", "range")];
+    let response = server.send(Method::OPTIONS, &path, &preflight).await;
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    assert!(header(&response, "access-control-allow-headers").contains("Range"));
+    let response = server.send(Method::DELETE, &path, &[]).await;
+    assert_eq!((response.status(), header(&response, "allow")), (StatusCode::METHOD_NOT_ALLOWED, "GET, HEAD, OPTIONS"));
+}
+
+#[tokio::test]
+async fn regions_are_reached_by_path_and_by_host() {
+    let server = Server::start().await;
+    for (target, host, found) in [
+        (format!("/vod-eu/{FILE}"), "localhost:3000", true),
+        (format!("/vod-us/{FILE}"), "localhost:3000", true),
+        (format!("/{FILE}"), "vod-us.example.com", true),
+        (format!("/{FILE}"), "VOD-US.example.com:443", true),
+        (format!("/files/au/{FILE}"), "localhost", true),
+        (format!("/vod-au/{FILE}"), "localhost", true),
+        ("/8sKpm/8sKpm-00000.mp4".into(), "vod-us.example.com", false),
+        ("/stream".into(), "vod-us.example.com", false),
+        ("/vod-eu".into(), "localhost", false),
+        ("/vod-eu/".into(), "localhost", false),
+    ] {
+        let answer = server.raw(&target, host).await;
+        let status = if found { "HTTP/1.1 200" } else { "HTTP/1.1 404" };
+        assert!(answer.starts_with(status), "{host} {target}: {}", answer.lines().next().unwrap_or_default());
+    }
+    for (target, host) in [(format!("/{FILE}"), "localhost"), ("/vod-zz/x".into(), "localhost"), ("/vod-eux".into(), "localhost")]
+    {
+        assert!(server.raw(&target, host).await.ends_with("dashboard"), "{host} {target}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_outside_the_keys_is_reached_in_any_encoding() {
+    let server = Server::start().await;
+    std::fs::create_dir_all(server.folder.path().join("eu/.bin/8sKpm")).unwrap();
+    std::fs::write(server.folder.path().join("eu/.bin").join(FILE), b"secret").unwrap();
+    for path in [
+        "../secret",
+        "..%2fsecret",
+        "%2e%2e/secret",
+        "%2e%2e%2fsecret",
+        "%252e%252e%252fsecret",
+        "..%5csecret",
+        "..\\secret",
+        "..%c0%afsecret",
+        "..;/secret",
+        "8sKpm/../../secret",
+        "8sKpm/%2e%2e/%2e%2e/secret",
+        "8sKpm/..%2f..%2fsecret",
+        "8sKpm/8sKpm-x49nB.mp4/../../../secret",
+        "8sKpm/8sKpm-x49nB.mp4%00",
+        "8sKpm/8sKpm-x49nB.mp4/",
+        "8sKpm//8sKpm-x49nB.mp4",
+        "/8sKpm/8sKpm-x49nB.mp4",
+        "./8sKpm/8sKpm-x49nB.mp4",
+        ".bin/8sKpm/8sKpm-x49nB.mp4",
+        "%2ebin/8sKpm/8sKpm-x49nB.mp4",
+        ".spool/lock",
+        "8sKpm",
+        "8sKpm/thumbnails",
+    ] {
+        let answer = server.raw(&format!("/vod-eu/{path}"), "localhost").await;
+        assert!(answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
+        assert!(!answer.contains("secret"), "{path}: {answer}");
+    }
+}
