@@ -117,6 +117,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// As many open files as the system allows us: each connection and each recording is one, and many systems begin with 1,024.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit on open files stays as it was");
+    }
+}
+
 fn failed(failure: &Failure) -> ExitCode {
     // Nobody is left to tell if standard error is closed.
     let _ = writeln!(io::stderr(), "afterlive: {failure}");
@@ -132,6 +142,7 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
     match command {
         Command::Serve => {
             log::start(&config.log, &config.log.filter);
+            raise_open_files();
             let lifecycle = Lifecycle::default();
             lifecycle.watch_signals().map_err(run::Error::Signals)?;
             run::serve(config, &lifecycle, welcome).await?;

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use futures::FutureExt as _;
 use http::request::Parts;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_sessions::Session;
 use url::Url;
@@ -30,7 +32,10 @@ use crate::record::{Growing, Recorder};
 use crate::service::{self, Service};
 use crate::storage::{RegionSettings, Regions, StorageError};
 
-/// Why the server does not start. Each says what to change.
+/// How long expired browser sessions may lie in the database; they are worth nothing from their end on.
+const SESSION_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+
+/// Why the server does not start, or has stopped by itself. Each says what to change, where there is something.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot listen on {address}: {cause}. Change {key}, or stop the other program that listens there.")]
@@ -47,6 +52,8 @@ pub enum Error {
     Service(#[from] service::Error),
     #[error("signals cannot be handled: {0}")]
     Signals(io::Error),
+    #[error("the {name} has failed; the log says why")]
+    PartFailed { name: &'static str },
 }
 
 /// What a person at the terminal is told once the server serves.
@@ -76,12 +83,11 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let spools = regions.lock_spools()?;
     let db = Db::open(&config.database).await?;
     let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone());
-    drop_expired_sessions(&db, &clock).await?;
     finalise::recover(&finaliser, &spools).await?;
 
     let (hub, growing) = (Hub::new(), Growing::default());
     let (recordings, publishes) = (TaskTracker::new(), TaskTracker::new());
-    let recorder = Arc::new(Recorder::new(finaliser.clone(), growing.clone(), recordings.clone()));
+    let recorder = Arc::new(Recorder::new(finaliser.clone(), growing.clone(), recordings.clone(), lifecycle.soft_stop()));
     let ingest_regions = ingest_regions(&config);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
     let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate));
@@ -92,6 +98,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     });
     let jobs_stop = lifecycle.soft_stop();
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
+    let sweep = tokio::spawn(drop_expired_sessions(db.clone(), clock.clone(), lifecycle.soft_stop()));
 
     let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing));
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
@@ -105,32 +112,35 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         set_up_link: service.set_up_link().await?,
     });
     let parts_end = async {
-        tokio::join!(
+        let ends = tokio::join!(
             until_end("RTMP server", rtmp, lifecycle),
             until_end("HTTP server", http, lifecycle),
-            until_end("job worker", jobs, lifecycle)
+            until_end("job worker", jobs, lifecycle),
+            until_end("sweep of browser sessions", sweep, lifecycle)
         );
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
+        ends.0.and(ends.1).and(ends.2).and(ends.3)
     };
-    tokio::select! {
-        () = parts_end => {}
-        () = lifecycle.hard_stop().cancelled_owned() => {}
-    }
+    let end = tokio::select! {
+        end = parts_end => end,
+        () = lifecycle.hard_stop().cancelled_owned() => Ok(()),
+    };
     db.close().await;
-    Ok(())
+    end
 }
 
 /// Waits for a part that serves until it is stopped. One that fails stops the others: half a server helps nobody, and whoever supervises it
 /// can start it anew.
-async fn until_end(name: &'static str, part: JoinHandle<()>, lifecycle: &Lifecycle) {
-    if let Err(cause) = part.await {
+async fn until_end(name: &'static str, part: JoinHandle<()>, lifecycle: &Lifecycle) -> Result<(), Error> {
+    part.await.map_err(|cause| {
         tracing::error!(%cause, name, "an essential part has failed: stopping");
         lifecycle.soft_stop().cancel();
-    }
+        Error::PartFailed { name }
+    })
 }
 
 fn ingest_regions(config: &Config) -> IngestRegions {
@@ -186,9 +196,20 @@ pub async fn open_regions(config: &Config) -> Result<Regions, Error> {
     Ok(opened.expect("opening regions does not panic")?)
 }
 
-/// Drops browser sessions that nobody can use any more.
-async fn drop_expired_sessions(db: &Db, clock: &Clock) -> Result<(), Error> {
-    let mut tx = db.write().await?;
-    browser_sessions::delete_expired(&mut tx, clock.now()).await?;
-    Ok(tx.commit().await?)
+/// Drops browser sessions that nobody can use any more, at once and then every hour.
+async fn drop_expired_sessions(db: Db, clock: Clock, stop: CancellationToken) {
+    loop {
+        let drop_expired = async {
+            let mut tx = db.write().await?;
+            browser_sessions::delete_expired(&mut tx, clock.now()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = drop_expired.await {
+            tracing::warn!(%error, "expired browser sessions stay until the next try");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SESSION_SWEEP_INTERVAL) => {}
+        }
+    }
 }

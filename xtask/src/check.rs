@@ -11,12 +11,19 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+/// What whoever comes here looks for first.
+const EXPECTED: [&str; 7] =
+    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "LICENSE-APACHE", "LICENSE-MIT", "config.example.toml"];
+
 /// Prints everything that is wrong; an error where anything is.
 pub fn run(root: &Path) -> anyhow::Result<()> {
     let files = tracked_files(root)?;
     let mut problems = dependencies::check(root)?;
     problems.extend(links::check(root, &files)?);
     problems.extend(walls::check(root, &files)?);
+    problems.extend(
+        EXPECTED.iter().filter(|name| !files.contains(&PathBuf::from(name))).map(|name| format!("{name}: there is no such file")),
+    );
     for problem in &problems {
         eprintln!("{problem}");
     }

@@ -99,7 +99,7 @@ pub async fn page_after(
             Place::CreatedAt(at) => query.push(" AND (s.created_at, s.id) < (").push_bind(at.0),
             Place::UpdatedAt(at) => query.push(" AND (s.updated_at, s.id) < (").push_bind(at.0),
             // A name is nobody else's; the id only keeps the three alike.
-            Place::Name(name) => query.push(" AND (s.streamname, s.id) > (").push_bind(name.clone()),
+            Place::Name(name) => query.push(" AND (s.streamname, s.id) > (").push_bind(name.replace('\0', "")),
         };
         query.push(", ").push_bind(id.to_string()).push(") ORDER BY ").push(order.as_sql());
         query.push(" LIMIT ").push_bind(i64::from(limit));
@@ -156,6 +156,11 @@ where
     }
     if let Some(to) = search.to {
         query.push(" AND s.created_at < ").push_bind(to.0);
+    }
+    // No stored text has one, and PostgreSQL takes none.
+    if search.tags.iter().chain(&search.text).any(|text| text.contains('\0')) {
+        query.push(" AND 1 = 0");
+        return;
     }
     for tag in &search.tags {
         query

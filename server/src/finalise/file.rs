@@ -11,11 +11,11 @@ use bytes::Bytes;
 /// Parts handed to the system in one call; it takes 1,024 at most.
 const PARTS_A_WRITE: usize = 512;
 
-/// Writes the parts one behind the other, and has them on disk on return.
+/// Writes the parts one behind the other. They survive the process from here on, and a loss of power after the next sync.
 ///
 /// # Errors
 /// Those of the file; then any part of it may have been written.
-pub fn write_durably(file: &File, mut offset: u64, parts: &[Bytes]) -> io::Result<()> {
+pub fn write_parts(file: &File, mut offset: u64, parts: &[Bytes]) -> io::Result<()> {
     for batch in parts.chunks(PARTS_A_WRITE) {
         let mut slices: Vec<IoSlice<'_>> = batch.iter().map(|part| IoSlice::new(part)).collect();
         let mut rest = slices.as_mut_slice();
@@ -28,7 +28,7 @@ pub fn write_durably(file: &File, mut offset: u64, parts: &[Bytes]) -> io::Resul
             IoSlice::advance_slices(&mut rest, written);
         }
     }
-    file.sync_data()
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]
@@ -83,6 +83,12 @@ fn insert_range(_file: &File, _offset: u64, _length: u64) -> io::Result<()> {
 #[must_use]
 pub fn block_bytes(file: &File) -> Option<u32> {
     rustix::fs::fstatvfs(file).ok().and_then(|facts| u32::try_from(facts.f_bsize).ok()).filter(|bytes| *bytes > 0)
+}
+
+/// What an unprivileged writer has left on the file's disk; nothing where it does not say.
+#[must_use]
+pub fn free_bytes(file: &File) -> Option<u64> {
+    rustix::fs::fstatvfs(file).ok().map(|facts| facts.f_bavail.saturating_mul(facts.f_frsize))
 }
 
 /// Writes the new file that a plan describes to `place`, and has it on disk on return. Where the file system can share blocks between files, it does.

@@ -25,15 +25,15 @@ use crate::db::{self, Db, streams};
 use crate::jobs::{self, Task};
 use crate::storage::{Key, RegionStore, Regions, StorageError};
 
-pub use file::{carry_out, write_durably};
+pub use file::{carry_out, free_bytes, write_parts};
 pub use recover::{Recovered, recover};
 
-/// How often a commit is tried while a finished file waits for it. After that the next start does it.
+/// How often a commit is tried while a finished file waits for it. After that it is the caller's to try again.
 const COMMIT_ATTEMPTS: u32 = 7;
-/// The wait after the first failure; doubles with each: 12 s in all.
+/// The wait after the first failure; doubles with each: 6 s in all.
 const COMMIT_RETRY_WAIT: Duration = Duration::from_millis(100);
 
-/// Why a recording is not finished. Its bytes stay in the spool, or at their place, and the next start tries again.
+/// Why a recording is not finished. Its bytes stay in the spool, or at their place, for another try or the next start.
 #[derive(Debug, thiserror::Error)]
 pub enum FinaliseError {
     #[error("region {0} is not configured")]
@@ -115,7 +115,7 @@ impl Finaliser {
     /// A recording in which there is nothing to play becomes `failed`, its bytes go to quarantine, and that is no error here.
     ///
     /// # Errors
-    /// Where it can be tried again at the next start.
+    /// Where it can be tried again, with [`Known::Abandoned`]: soon, or at the next start.
     pub async fn finish(
         &self,
         asset: &Asset,
@@ -332,7 +332,7 @@ mod tests {
         let asc = Bytes::from_static(&[0x11, 0x90]);
         let codec = CodecConfig::Aac { asc, sample_rate: 48_000, channels: 2 };
         let (mut writer, head) = RecordingWriter::new(&[TrackConfig { codec, timescale: 48_000 }], reserve_bytes);
-        write_durably(&file, 0, &[head]).unwrap();
+        write_parts(&file, 0, &[head]).unwrap();
         for n in 0..5_000_u16 {
             // Sizes that differ, so that the index needs room for each.
             let data = Bytes::from(vec![0x21; 100 + usize::from(n % 50)]);
@@ -341,12 +341,12 @@ mod tests {
             if n % 47 == 0
                 && let Some(fragment) = writer.cut()
             {
-                write_durably(&file, fragment.offset, &fragment.parts).unwrap();
+                write_parts(&file, fragment.offset, &fragment.parts).unwrap();
             }
         }
         let (last, recording) = writer.finish();
         let last = last.unwrap();
-        write_durably(&file, last.offset, &last.parts).unwrap();
+        write_parts(&file, last.offset, &last.parts).unwrap();
         let asset = Asset {
             id,
             organisation: OrganisationId(Uuid::new_v4()),

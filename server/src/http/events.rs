@@ -29,6 +29,9 @@ const RETRY_AFTER_S: u32 = 10;
 /// Silence for longer makes proxies close the connection, and hides one that is dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Who may hear is judged at the beginning. A stream ends after this, and the browser asks for the next one by itself.
+const LONGEST_STREAM: Duration = Duration::from_mins(5);
+
 #[derive(Clone)]
 pub struct Events {
     service: Arc<Service>,
@@ -101,7 +104,7 @@ async fn audience(service: &Service, session: &Session, stream: Option<&str>) ->
     }
 }
 
-/// Ends with the server. The first message is a `resync`: what happened before it was heard by nobody.
+/// Ends with the server, or after [`LONGEST_STREAM`]. The first message is a `resync`: what happened before it was heard by nobody.
 fn messages(
     events: &Events,
     audience: Audience,
@@ -119,7 +122,10 @@ fn messages(
         };
         std::future::ready(message.map(Ok))
     });
-    futures::stream::once(std::future::ready(Ok(resync()))).chain(news).take_until(stop.cancelled_owned())
+    futures::stream::once(std::future::ready(Ok(resync())))
+        .chain(news)
+        .take_until(stop.cancelled_owned())
+        .take_until(tokio::time::sleep(LONGEST_STREAM))
 }
 
 fn resync() -> sse::Event {

@@ -77,13 +77,20 @@ impl Live {
     }
 
     fn subscribe_recorder(self: Arc<Self>) -> RecorderSubscription {
+        let queue = self.open_recorder_queue();
+        RecorderSubscription { live: self, queue }
+    }
+
+    fn open_recorder_queue(&self) -> Arc<Queue> {
         let queue = Arc::new(Queue::new(Policy::Recorder));
-        {
-            let mut state = lock(&self.state);
-            state.tracks().for_each(|track| queue.push_track(track));
+        let mut state = lock(&self.state);
+        state.tracks().for_each(|track| queue.push_track(track));
+        if state.ended {
+            queue.end();
+        } else {
             state.recorders.push(Arc::clone(&queue));
         }
-        RecorderSubscription { live: self, queue }
+        queue
     }
 
     fn unsubscribe(&self, queue: &Arc<Queue>) {
@@ -205,7 +212,7 @@ impl RecorderSubscription {
     /// Waits for the next message. Safe to cancel: no message is lost.
     ///
     /// # Errors
-    /// [`Overflow`] after the last message before the gap, and ever after; the publish goes on without this subscription.
+    /// [`Overflow`] after the last message before the gap, and then until [`Self::resume`]; the publish goes on without this subscription.
     pub async fn next(&mut self) -> Result<Message, Overflow> {
         self.queue.next().await
     }
@@ -216,6 +223,12 @@ impl RecorderSubscription {
     /// As [`Self::next`].
     pub fn try_next(&mut self) -> Result<Option<Message>, Overflow> {
         self.queue.try_next()
+    }
+
+    /// Begins anew, with the tracks as they are and everything from here on. What waited or was lost before stays lost.
+    pub fn resume(&mut self) {
+        self.live.unsubscribe(&self.queue);
+        self.queue = self.live.open_recorder_queue();
     }
 
     /// [`Self::next`] for a thread of its own; must not be called on one of the runtime's.

@@ -29,6 +29,16 @@ impl Task {
         }
     }
 
+    /// After so many tries it is left for a person to look at; `None` for what must be done however long it takes: a deleted recording whose file stays
+    /// in its place can still be seen.
+    #[must_use]
+    pub fn max_attempts(&self) -> Option<u32> {
+        match self {
+            Self::Probe { .. } => Some(8),
+            Self::Place { .. } => None,
+        }
+    }
+
     fn dedup_key(&self) -> String {
         match self {
             Self::Probe { asset } | Self::Place { asset } => format!("{}:{asset}", self.kind()),
@@ -47,15 +57,13 @@ pub async fn enqueue(tx: &mut Tx, task: Task, now: UnixMillis) -> db::Result<()>
     db::jobs::enqueue(tx, &job, now).await
 }
 
-/// After so many tries a job is left for a person to look at.
-pub const MAX_ATTEMPTS: u32 = 8;
 const FIRST_RETRY_MS: i64 = 1_000;
 const LONGEST_RETRY_MS: i64 = 600_000;
 
 /// How long to wait after try number `attempt` (from 1): doubles each time up to ten minutes, less up to a half by `jitter` in `0..=1`,
 /// so that what failed together is not tried together. `None` after the last.
-fn retry_delay_ms(attempt: u32, jitter: f64) -> Option<i64> {
-    if attempt >= MAX_ATTEMPTS {
+fn retry_delay_ms(attempt: u32, max_attempts: Option<u32>, jitter: f64) -> Option<i64> {
+    if max_attempts.is_some_and(|most| attempt >= most) {
         return None;
     }
     let longest = LONGEST_RETRY_MS.min(FIRST_RETRY_MS << attempt.clamp(1, 20).saturating_sub(1));
@@ -68,11 +76,13 @@ mod tests {
 
     #[test]
     fn waits_double_and_end() {
-        assert_eq!(retry_delay_ms(1, 0.0), Some(1_000));
-        assert_eq!(retry_delay_ms(1, 1.0), Some(500));
-        assert_eq!(retry_delay_ms(4, 0.0), Some(8_000));
-        assert_eq!(retry_delay_ms(MAX_ATTEMPTS - 1, 0.0), Some(64_000));
-        assert_eq!(retry_delay_ms(MAX_ATTEMPTS, 0.0), None);
+        let some = Some(8);
+        assert_eq!(retry_delay_ms(1, some, 0.0), Some(1_000));
+        assert_eq!(retry_delay_ms(1, some, 1.0), Some(500));
+        assert_eq!(retry_delay_ms(4, some, 0.0), Some(8_000));
+        assert_eq!(retry_delay_ms(7, some, 0.0), Some(64_000));
+        assert_eq!(retry_delay_ms(8, some, 0.0), None);
+        assert_eq!(retry_delay_ms(u32::MAX, None, 0.0), Some(LONGEST_RETRY_MS));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rand::RngExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{MAX_ATTEMPTS, Task, retry_delay_ms};
+use super::{Task, retry_delay_ms};
 use crate::clock::Clock;
 use crate::db::jobs::{self, Claimed};
 use crate::db::{self, Db};
@@ -115,10 +115,14 @@ impl Worker {
     }
 
     async fn work(&self, job: Claimed) {
-        let outcome = match serde_json::from_str::<Task>(&job.payload) {
-            // Tries that took the process with them are counted too: such a job must not take it for ever.
-            _ if job.attempt > MAX_ATTEMPTS => Outcome::Hopeless("every try ended with the server".to_owned()),
+        let task = serde_json::from_str::<Task>(&job.payload);
+        let max_attempts = task.as_ref().ok().and_then(Task::max_attempts);
+        let outcome = match task {
             Err(error) => Outcome::Hopeless(format!("unknown to this version: {error}")),
+            // Tries that took the process with them are counted too: such a job must not take it for ever.
+            Ok(_) if max_attempts.is_some_and(|most| job.attempt > most) => {
+                Outcome::Hopeless("every try ended with the server".to_owned())
+            }
             Ok(task) => {
                 let mut trying = tokio::spawn((self.perform)(task));
                 loop {
@@ -132,7 +136,7 @@ impl Worker {
                 }
             }
         };
-        if let Err(error) = self.settle(&job, &outcome).await {
+        if let Err(error) = self.settle(&job, max_attempts, &outcome).await {
             tracing::error!(job = job.id, kind = job.kind, %error, "how a job ended cannot be written: it will run again");
         }
     }
@@ -150,7 +154,7 @@ impl Worker {
         renewing.unwrap_or(true)
     }
 
-    async fn settle(&self, job: &Claimed, outcome: &Outcome) -> db::Result<()> {
+    async fn settle(&self, job: &Claimed, max_attempts: Option<u32>, outcome: &Outcome) -> db::Result<()> {
         let (error, retry_at) = match outcome {
             Outcome::Done => {
                 let mut tx = self.db.write().await?;
@@ -158,7 +162,7 @@ impl Worker {
                 return tx.commit().await;
             }
             Outcome::Retry(error) => {
-                let delay_ms = retry_delay_ms(job.attempt, rand::rng().random());
+                let delay_ms = retry_delay_ms(job.attempt, max_attempts, rand::rng().random());
                 (error, delay_ms.map(|ms| self.clock.now().plus_ms(ms)))
             }
             Outcome::Hopeless(error) => (error, None),

@@ -10,10 +10,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::AssetId;
+use afterlive_domain::{AssetId, Region, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -23,16 +25,36 @@ use crate::finalise::{Finaliser, Known};
 use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
 use crate::storage::{RegionStore, SpoolNote};
 
+use growing::Entry;
 pub use growing::Growing;
 use opening::{Opening, Start};
-use take::Take;
+use take::{SYNC_EVERY, Take};
 
-/// With less room than this in a region nothing new is recorded there: what is being recorded needs it.
-const MIN_FREE_BYTES: u64 = 256 << 20;
+/// How long after a recording could not go on the storage is tried again; doubles with each vain try, up to [`MAX_ROOM_WAIT`].
+const ROOM_WAIT: Duration = Duration::from_secs(2);
+const MAX_ROOM_WAIT: Duration = Duration::from_secs(32);
+/// How long after a finished file could not be put in its place that is tried again; doubles with each vain try, up to [`MAX_FINISH_WAIT`].
+const FINISH_WAIT: Duration = Duration::from_secs(1);
+const MAX_FINISH_WAIT: Duration = Duration::from_secs(60);
 /// How often a recording's row is tried to be written, while its frames wait in the hub's queue.
 const BEGIN_ATTEMPTS: u32 = 6;
 /// The wait after the first failure; doubles with each: 6 s in all.
 const BEGIN_RETRY_WAIT: Duration = Duration::from_millis(200);
+
+/// How much of a region's storage is left alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// With less room than this nothing new is recorded: what is being recorded needs it.
+    pub begin_bytes: u64,
+    /// With less room than this what is being recorded is brought to its end, while there is still room to finish it.
+    pub go_on_bytes: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { begin_bytes: 256 << 20, go_on_bytes: 64 << 20 }
+    }
+}
 
 /// Records publishes. Clones are handles to the same recorder.
 #[derive(Clone)]
@@ -40,6 +62,8 @@ pub struct Recorder {
     finaliser: Finaliser,
     growing: Growing,
     tasks: TaskTracker,
+    stop: CancellationToken,
+    room: Room,
 }
 
 /// Why a file has come to its end.
@@ -50,6 +74,10 @@ enum End {
     Overflow(Overflow),
     /// A write failed, and the file may hold half of one.
     Disk(std::io::Error),
+    /// The storage is nearly full; the file is in good order.
+    NoRoom {
+        free_bytes: u64,
+    },
     /// The file can take no more, but another one can.
     Full(WriterError),
 }
@@ -60,32 +88,99 @@ impl fmt::Display for End {
             Self::Published => f.write_str("the encoder has ended it"),
             Self::Overflow(overflow) => write!(f, "{overflow}"),
             Self::Disk(error) => write!(f, "the disk failed: {error}"),
+            Self::NoRoom { free_bytes } => write!(f, "the storage is full: {} MiB are free", free_bytes >> 20),
             Self::Full(error) => write!(f, "the file could take no more ({error}); another recording goes on"),
         }
     }
 }
 
 impl Recorder {
-    /// `tasks` is to be waited for at the server's end: recordings are finished there.
+    /// `tasks` is to be waited for at the server's end: recordings are finished there. From `stop` on, what cannot be finished waits for the next start.
     #[must_use]
-    pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker) -> Self {
-        Self { finaliser, growing, tasks }
+    pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self { finaliser, growing, tasks, stop, room: Room::default() }
     }
 
-    /// Records until the publish ends; in one file, unless that comes to a limit.
+    /// With other limits.
+    #[must_use]
+    pub fn with_room(self, room: Room) -> Self {
+        Self { room, ..self }
+    }
+
+    /// Records until the publish ends: in one file, unless that comes to a limit or to harm. Then what can still be recorded is, as the stream's
+    /// next recording.
     async fn record(self, publish: hub::Recording, mut frames: RecorderSubscription) {
         let mut opening = Opening::default();
+        let mut room_wait = ROOM_WAIT;
         loop {
             let (start, end) = self.wait_for_start(opening, &mut frames).await;
             let Some(start) = start else { return };
-            let Some(mut take) = self.begin(&publish, &start).await else { return };
+            opening = Opening::default();
+            let Some(mut take) = self.begin(&publish, &start).await else {
+                if !self.wait_for_room(&publish, &mut frames, room_wait).await {
+                    return;
+                }
+                room_wait = (room_wait * 2).min(MAX_ROOM_WAIT);
+                continue;
+            };
+            room_wait = ROOM_WAIT;
             let end = self.follow(&mut take, start, end, &mut frames).await;
-            let tracks = take.tracks();
+            // What comes while the file is finished is the beginning of the next one.
+            match &end {
+                End::Full(_) => opening = Opening::with_tracks(take.tracks()),
+                End::Overflow(_) => frames.resume(),
+                End::Published | End::Disk(_) | End::NoRoom { .. } => {}
+            }
             self.finish(take, &end).await;
             match end {
-                End::Full(_) => opening = Opening::with_tracks(tracks),
-                _ => return,
+                End::Published => return,
+                End::Full(_) | End::Overflow(_) => {}
+                End::Disk(_) | End::NoRoom { .. } => {
+                    if !self.wait_for_room(&publish, &mut frames, room_wait).await {
+                        return;
+                    }
+                }
             }
+        }
+    }
+
+    /// Waits, `wait` at least, until a recording can begin, and takes up the publish from there; false where it is over before.
+    async fn wait_for_room(&self, publish: &hub::Recording, frames: &mut RecorderSubscription, mut wait: Duration) -> bool {
+        loop {
+            let next_try = Instant::now() + wait;
+            // What comes meanwhile has no place to be kept. Only its end matters.
+            loop {
+                match timeout_at(next_try, frames.next()).await {
+                    Ok(Ok(Message::Ended)) => return false,
+                    Ok(Ok(_)) => {}
+                    Ok(Err(_)) => frames.resume(),
+                    Err(_) => break,
+                }
+            }
+            match self.find_room(&publish.region).await {
+                Ok(()) => {
+                    tracing::info!(stream = %publish.streamname, "recording can go on");
+                    frames.resume();
+                    return true;
+                }
+                Err(reason) => tracing::warn!(stream = %publish.streamname, %reason, "a publish is still not recorded"),
+            }
+            wait = (wait * 2).min(MAX_ROOM_WAIT);
+        }
+    }
+
+    /// Whether the region can take a recording.
+    async fn find_room(&self, region: &Region) -> Result<(), CannotRecord> {
+        let (regions, name) = (self.finaliser.regions().clone(), region.clone());
+        let free = spawn_blocking(move || regions.get(&name).map(RegionStore::free_bytes)).await;
+        match free.map_err(|error| CannotRecord(error.to_string()))? {
+            None => Err(CannotRecord(format!("region {region} is not configured"))),
+            Some(Err(error)) => {
+                tracing::error!(%region, %error, "a region's storage cannot be used");
+                Err(CannotRecord("the storage cannot be used".to_owned()))
+            }
+            Some(Ok(free_bytes)) if free_bytes < self.room.begin_bytes => Err(CannotRecord("the storage is full".to_owned())),
+            Some(Ok(_)) => Ok(()),
         }
     }
 
@@ -117,7 +212,7 @@ impl Recorder {
         let asset = match self.insert(&new).await {
             Ok(asset) => asset,
             Err(error) => {
-                tracing::error!(stream = %publish.streamname, %error, "a publish is not recorded: its recording has no row");
+                tracing::error!(stream = %publish.streamname, %error, "a publish is not recorded: its recording has no row; it is tried again");
                 return None;
             }
         };
@@ -139,10 +234,10 @@ impl Recorder {
             Ok((file, writer)) => {
                 tracing::info!(asset = %asset.id, file = asset.file_name, region = %asset.region, "recording");
                 let entry = self.growing.enter(asset.id, assets::Facts::default());
-                Some(Take::new(asset, file, writer, &start.tracks, entry))
+                Some(Take::new(asset, file, writer, &start.tracks, entry, self.room.go_on_bytes))
             }
             Err(error) => {
-                tracing::error!(asset = %asset.id, file = asset.file_name, %error, "a publish is not recorded: its file cannot be made");
+                tracing::error!(asset = %asset.id, file = asset.file_name, %error, "a publish is not recorded: its file cannot be made; it is tried again");
                 let reason = End::Disk(error).to_string();
                 if let Err(error) = self.finaliser.fail(&asset, &reason).await {
                     tracing::error!(asset = %asset.id, %error, "a failed recording waits for the next start");
@@ -183,15 +278,26 @@ impl Recorder {
             return end;
         }
         loop {
-            let end = match frames.next().await {
-                Ok(Message::Ended) => End::Published,
-                Err(overflow) => End::Overflow(overflow),
-                Ok(message) => match take.offer(message).await {
-                    Ok(()) => continue,
-                    Err(end) => end,
-                },
+            let next = if take.has_unsynced() {
+                match timeout(SYNC_EVERY, frames.next()).await {
+                    Ok(next) => next,
+                    // The encoder has fallen silent.
+                    Err(_) => match take.sync().await {
+                        Ok(()) => continue,
+                        Err(end) => return end,
+                    },
+                }
+            } else {
+                frames.next().await
             };
-            return end;
+            let taken = match next {
+                Ok(Message::Ended) => Err(End::Published),
+                Err(overflow) => Err(End::Overflow(overflow)),
+                Ok(message) => take.offer(message).await,
+            };
+            if let Err(end) = taken {
+                return end;
+            }
         }
     }
 
@@ -211,9 +317,26 @@ impl Recorder {
             Err(error) => (Known::Abandoned, reason.or_else(|| Some(End::Disk(error).to_string()))),
         };
         if let Err(error) = self.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await {
-            tracing::error!(asset = %asset.id, %error, "a recording is not finished; the next start does it");
+            tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
+            self.tasks.spawn(self.clone().finish_later(asset, reason, ended_at, entry));
         }
-        drop(entry);
+    }
+
+    /// Tries until the storage and the database let it, or the server stops: then the next start does it. Reads what there is from the file: at what
+    /// point the last try failed is not known.
+    async fn finish_later(self, asset: Asset, reason: Option<String>, ended_at: UnixMillis, _entry: Entry) {
+        let mut wait = FINISH_WAIT;
+        loop {
+            if self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                tracing::error!(asset = %asset.id, "a recording is not finished; the next start does it");
+                return;
+            }
+            match self.finaliser.finish(&asset, Known::Abandoned, reason.as_deref(), ended_at).await {
+                Ok(()) => return,
+                Err(error) => tracing::error!(asset = %asset.id, %error, "a recording still cannot be finished"),
+            }
+            wait = (wait * 2).min(MAX_FINISH_WAIT);
+        }
     }
 }
 
@@ -221,17 +344,7 @@ impl Recorder {
 impl hub::Recorder for Recorder {
     /// Makes no asset yet: a publish that never sends a frame leaves none.
     async fn start(&self, recording: hub::Recording, frames: RecorderSubscription) -> Result<(), CannotRecord> {
-        let (regions, name) = (self.finaliser.regions().clone(), recording.region.clone());
-        let free = spawn_blocking(move || regions.get(&name).map(RegionStore::free_bytes)).await;
-        match free.map_err(|error| CannotRecord(error.to_string()))? {
-            None => return Err(CannotRecord(format!("region {} is not configured", recording.region))),
-            Some(Err(error)) => {
-                tracing::error!(region = %recording.region, %error, "a region's storage cannot be used");
-                return Err(CannotRecord("the storage cannot be used".to_owned()));
-            }
-            Some(Ok(free_bytes)) if free_bytes < MIN_FREE_BYTES => return Err(CannotRecord("the storage is full".to_owned())),
-            Some(Ok(_)) => {}
-        }
+        self.find_room(&recording.region).await?;
         self.tasks.spawn(self.clone().record(recording, frames));
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
 use afterlive_media::mp4::{DEFAULT_RESERVE_BYTES, Fragment, Recording, RecordingWriter};
@@ -14,13 +15,19 @@ use super::End;
 use super::cut::Cutter;
 use super::growing::Entry;
 use crate::db::assets::Asset;
-use crate::finalise::{carry_out, facts_of, write_durably};
+use crate::finalise::{carry_out, facts_of, free_bytes, write_parts};
 use crate::hub::Message;
 use crate::storage::{RegionStore, SpoolNote};
+
+/// Two syncs are so far apart at least, and where the encoder falls silent what is written waits so long for one. An encoder in real time has each
+/// fragment synced as it ends; one that sends a file as fast as it can does not ask for a sync for each second of media.
+pub(super) const SYNC_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) struct Take {
     asset: Asset,
     file: Arc<File>,
+    synced_at: Instant,
+    has_unsynced: bool,
     writer: RecordingWriter,
     cutter: Cutter,
     /// As they are for the frames that come now.
@@ -28,6 +35,8 @@ pub(super) struct Take {
     /// A picture track begins with a keyframe, also where it comes late.
     has_keyframe: bool,
     entry: Entry,
+    /// With less room on the disk the file ends.
+    min_free_bytes: u64,
 }
 
 impl Take {
@@ -35,13 +44,32 @@ impl Take {
     pub(super) fn create(store: &RegionStore, note: &SpoolNote, tracks: &[TrackConfig]) -> io::Result<(File, RecordingWriter)> {
         let file = store.spool().create(note)?;
         let (writer, head) = RecordingWriter::new(tracks, DEFAULT_RESERVE_BYTES);
-        write_durably(&file, 0, &[head])?;
+        write_parts(&file, 0, &[head])?;
+        file.sync_data()?;
         Ok((file, writer))
     }
 
-    pub(super) fn new(asset: Asset, file: File, writer: RecordingWriter, tracks: &[TrackConfig], entry: Entry) -> Self {
+    pub(super) fn new(
+        asset: Asset,
+        file: File,
+        writer: RecordingWriter,
+        tracks: &[TrackConfig],
+        entry: Entry,
+        min_free_bytes: u64,
+    ) -> Self {
         let (cutter, tracks) = (Cutter::default(), tracks.to_vec());
-        Self { asset, file: Arc::new(file), writer, cutter, tracks, has_keyframe: false, entry }
+        Self {
+            asset,
+            file: Arc::new(file),
+            synced_at: Instant::now(),
+            has_unsynced: false,
+            writer,
+            cutter,
+            tracks,
+            has_keyframe: false,
+            entry,
+            min_free_bytes,
+        }
     }
 
     pub(super) fn asset(&self) -> &Asset {
@@ -85,10 +113,37 @@ impl Take {
             return Ok(());
         }
         let Some(fragment) = self.writer.cut() else { return Ok(()) };
-        write(&self.file, fragment).await.map_err(End::Disk)?;
+        let sync = self.synced_at.elapsed() >= SYNC_EVERY;
+        write(&self.file, fragment, sync).await.map_err(End::Disk)?;
+        self.has_unsynced = !sync;
         let mut facts = facts_of(self.writer.index());
         facts.size_bytes = self.writer.length();
         self.entry.set(facts);
+        if sync {
+            self.synced_at = Instant::now();
+            return self.look_at_room().await;
+        }
+        Ok(())
+    }
+
+    /// Ends the file while it can still be finished. A disk that does not tell its room is written to until that fails.
+    async fn look_at_room(&self) -> Result<(), End> {
+        let free_bytes = on_disk(&self.file, |file| Ok(free_bytes(file))).await.map_err(End::Disk)?;
+        match free_bytes {
+            Some(free_bytes) if free_bytes < self.min_free_bytes => Err(End::NoRoom { free_bytes }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether something waits for [`Self::sync`].
+    pub(super) fn has_unsynced(&self) -> bool {
+        self.has_unsynced
+    }
+
+    pub(super) async fn sync(&mut self) -> Result<(), End> {
+        on_disk(&self.file, File::sync_data).await.map_err(End::Disk)?;
+        self.synced_at = Instant::now();
+        self.has_unsynced = false;
         Ok(())
     }
 
@@ -99,8 +154,9 @@ impl Take {
         let closed = match end {
             // What was counted as written is not there.
             End::Disk(error) => Err(io::Error::from(error.kind())),
-            End::Published | End::Overflow(_) | End::Full(_) => match writer.finish() {
-                (Some(fragment), recording) => write(&file, fragment).await.map(|()| recording),
+            End::Published | End::Overflow(_) | End::Full(_) | End::NoRoom { .. } => match writer.finish() {
+                // Finalising syncs it before anything depends on it.
+                (Some(fragment), recording) => write(&file, fragment, false).await.map(|()| recording),
                 (None, recording) => Ok(recording),
             },
         };
@@ -108,11 +164,18 @@ impl Take {
     }
 }
 
-async fn write(file: &Arc<File>, fragment: Fragment) -> io::Result<()> {
-    on_disk(file, move |file| write_durably(file, fragment.offset, &fragment.parts)).await
+async fn write(file: &Arc<File>, fragment: Fragment, sync: bool) -> io::Result<()> {
+    on_disk(file, move |file| {
+        write_parts(file, fragment.offset, &fragment.parts)?;
+        if sync { file.sync_data() } else { Ok(()) }
+    })
+    .await
 }
 
-async fn on_disk(file: &Arc<File>, act: impl FnOnce(&File) -> io::Result<()> + Send + 'static) -> io::Result<()> {
+async fn on_disk<T: Send + 'static>(
+    file: &Arc<File>,
+    act: impl FnOnce(&File) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     let file = Arc::clone(file);
     spawn_blocking(move || act(&file)).await.map_err(io::Error::other)?
 }

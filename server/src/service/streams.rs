@@ -11,6 +11,7 @@ use crate::db::organisations::Organisation;
 use crate::db::stream_search::{self, Place, Search};
 use crate::db::streams::{self, Stream, Transition};
 use crate::db::{self, assets};
+use crate::hub::Hub;
 use crate::jobs::{self, Task};
 use crate::random;
 
@@ -162,8 +163,10 @@ impl Service {
         caller.require(Permission::Administer)?;
         let mut tx = self.db.write().await?;
         let outcome = streams::lock(&mut tx, caller.organisation, id, self.clock.now()).await?;
-        tx.commit().await?;
+        let mut guard = CutUnlessCalledOff::new(&self.hub, matches!(outcome, Transition::Done { .. }).then_some(id));
+        tx.commit().await.inspect_err(|_| guard.call_off())?;
         self.transition_result(caller, id, outcome).await?;
+        guard.call_off();
         self.cut(id).await;
         self.stream(caller, id).await
     }
@@ -194,14 +197,18 @@ impl Service {
             for asset in assets::delete_of_stream(&mut tx, caller.organisation, id, now).await? {
                 jobs::enqueue(&mut tx, Task::Place { asset }, now).await?;
             }
-            tx.commit().await?;
+            let mut guard = CutUnlessCalledOff::new(&self.hub, Some(id));
+            tx.commit().await.inspect_err(|_| guard.call_off())?;
             tracing::info!(stream = %id, "deleted a stream");
+            guard.call_off();
             self.cut(id).await;
             return Ok(());
         }
         drop(tx);
         // It is deleted already, or was never there for this caller.
-        self.stream(caller, id).await.map(drop)
+        self.stream(caller, id).await?;
+        self.cut(id).await;
+        Ok(())
     }
 
     async fn transition_result(&self, caller: &Caller, id: StreamId, outcome: Transition) -> Result<()> {
@@ -236,6 +243,31 @@ impl Service {
         };
         if tokio::time::timeout(STOP_WAIT, gone).await.is_err() {
             tracing::warn!(stream = %id, "the encoder's connection takes long to end");
+        }
+    }
+}
+
+/// Sees to it that a stream that was locked or deleted goes off the air, also where the caller hangs up while that is being committed and the
+/// request's future is dropped in the middle.
+struct CutUnlessCalledOff<'a> {
+    hub: &'a Hub,
+    stream: Option<StreamId>,
+}
+
+impl<'a> CutUnlessCalledOff<'a> {
+    fn new(hub: &'a Hub, stream: Option<StreamId>) -> Self {
+        Self { hub, stream }
+    }
+
+    fn call_off(&mut self) {
+        self.stream = None;
+    }
+}
+
+impl Drop for CutUnlessCalledOff<'_> {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.hub.stop(stream);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use afterlive_domain::{AssetId, UnixMillis};
 use afterlive_server::clock::Clock;
 use afterlive_server::db::{self, Db};
-use afterlive_server::jobs::{self, MAX_ATTEMPTS, Outcome, Task, Worker};
+use afterlive_server::jobs::{self, Outcome, Task, Worker};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -61,8 +61,9 @@ async fn a_job_that_fails_waits_longer_each_time_and_is_given_up_at_last() {
         let clock = Clock::simulated(NOW);
         let (worker, seen) = worker(&db, &clock, Outcome::Retry("no luck".into()));
         enqueue(&db, a_task(), NOW).await;
+        let max_attempts = a_task().max_attempts().unwrap();
         let mut longest_ms = 0;
-        for attempt in 1..MAX_ATTEMPTS {
+        for attempt in 1..max_attempts {
             assert_eq!(worker.run_due().await.unwrap(), 1, "attempt {attempt}");
             let wait_ms = waiting(&db).await.unwrap().ms_since(clock.now());
             assert!(wait_ms > longest_ms / 2, "{wait_ms} after {longest_ms}");
@@ -73,8 +74,22 @@ async fn a_job_that_fails_waits_longer_each_time_and_is_given_up_at_last() {
         }
         assert_eq!(worker.run_due().await.unwrap(), 1);
         assert_eq!(waiting(&db).await, None);
-        assert_eq!(seen.lock().unwrap().len(), MAX_ATTEMPTS as usize);
+        assert_eq!(seen.lock().unwrap().len(), max_attempts as usize);
         assert_eq!(db::jobs::count_dead(&mut db.read().await.unwrap()).await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_is_put_where_it_belongs_however_long_that_takes() {
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        let (worker, _) = worker(&db, &clock, Outcome::Retry("the disk is gone".into()));
+        enqueue(&db, Task::Place { asset: AssetId(Uuid::new_v4()) }, NOW).await;
+        for attempt in 1..50 {
+            assert_eq!(worker.run_due().await.unwrap(), 1, "attempt {attempt}");
+            clock.advance_ms(waiting(&db).await.unwrap().ms_since(clock.now()));
+        }
     })
     .await;
 }

@@ -14,9 +14,10 @@ use afterlive_server::finalise::{Finaliser, Recovered, recover};
 use afterlive_server::hub::{Hub, Message};
 use afterlive_server::ingest::gate::{Gate, Gatekeeper, Grant, IngestRegions, PublishRequest};
 use afterlive_server::jobs::{self, Task, Worker};
-use afterlive_server::record::{Growing, Recorder};
+use afterlive_server::record::{Growing, Recorder, Room};
 use afterlive_server::storage::{Key, RegionSettings, RegionStore, Regions};
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 use uuid::Uuid;
@@ -36,11 +37,15 @@ struct Studio {
 
 impl Studio {
     async fn new(db: Db, folder: &std::path::Path) -> Self {
+        Self::with_room(db, folder, Room::default()).await
+    }
+
+    async fn with_room(db: Db, folder: &std::path::Path, room: Room) -> Self {
         let organisation = an_organisation(&db).await;
         let stream = a_stream(&db, &organisation).await;
         let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions(folder));
         let (growing, tasks) = (Growing::default(), TaskTracker::new());
-        let recorder = Recorder::new(finaliser.clone(), growing.clone(), tasks.clone());
+        let recorder = Recorder::new(finaliser.clone(), growing.clone(), tasks.clone(), CancellationToken::new()).with_room(room);
         let ingest = IngestRegions { node: "eu".parse().unwrap(), by_host: BTreeMap::new() };
         let gate = Gate::new(Hub::new(), db.clone(), Clock::simulated(NOW), ingest, recorder.into(), tasks.clone());
         Self { db, gate, growing, finaliser, tasks, stream }
@@ -105,6 +110,23 @@ fn regions(folder: &std::path::Path) -> Regions {
 
 fn count(messages: &[Message], kind: TrackKind) -> usize {
     messages.iter().filter(|message| matches!(message, Message::Frame(frame) if frame.kind == kind)).count()
+}
+
+/// The same, so many seconds later in the encoder's time.
+fn later(messages: &[Message], seconds: i64) -> Vec<Message> {
+    let mut timescales = BTreeMap::new();
+    let delay = |message: &Message| match message {
+        Message::TrackChanged(track) => {
+            timescales.insert(track.codec.kind() == TrackKind::Video, i64::from(track.timescale));
+            message.clone()
+        }
+        Message::Frame(frame) => {
+            let dts = frame.dts + seconds * timescales[&(frame.kind == TrackKind::Video)];
+            Message::Frame(Frame { dts, ..frame.clone() })
+        }
+        Message::Ended => Message::Ended,
+    };
+    messages.iter().map(delay).collect()
 }
 
 /// Waits for something that happens by itself; a test that waits in vain is stopped from outside.
@@ -313,7 +335,7 @@ async fn begin_rows(db: &Db, like: &Asset, rows: usize) -> Vec<Asset> {
 }
 
 #[tokio::test]
-async fn a_recorder_that_cannot_keep_up_says_so_and_keeps_what_it_had() {
+async fn a_recorder_that_cannot_keep_up_says_so_keeps_what_it_had_and_goes_on_in_a_new_recording() {
     let sent = encode(2, true, false);
     on_each_database(async |db| {
         let folder = tempfile::tempdir().unwrap();
@@ -338,8 +360,68 @@ async fn a_recorder_that_cannot_keep_up_says_so_and_keeps_what_it_had() {
         // Live goes on.
         let stream = streams::by_id(&mut studio.db.read().await.unwrap(), studio.stream.id).await.unwrap().unwrap();
         assert_eq!(stream.state, StreamState::Live);
+        // And so does recording, with what comes next.
+        send(grant.publisher(), &sent);
         drop(grant);
         studio.settle().await;
+        let next = studio.assets().await.remove(0);
+        assert_eq!((next.state, next.index), (AssetState::Ready, 2));
+        assert!(next.facts.duration_ms.abs_diff(2_000) < 50, "{:?}", next.facts);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_ends_the_recording_in_good_order_and_another_one_follows() {
+    let sent = encode(3, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let full = Room { begin_bytes: 0, go_on_bytes: u64::MAX };
+        let studio = Studio::with_room(db, folder.path(), full).await;
+        let mut grant = studio.publish().await;
+        studio.tasks.close();
+        // The disk is looked at with each sync, and syncs are a while apart.
+        let (mut seen, mut sent_s) = (Vec::new(), 0);
+        while !seen.iter().any(|asset: &Asset| asset.index == 2) {
+            send(grant.publisher(), &later(&sent, sent_s));
+            sent_s += 3;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            seen = studio.assets().await;
+        }
+        drop(grant);
+        studio.settle().await;
+        let first = studio.assets().await.pop().unwrap();
+        assert_eq!((first.state, first.index), (AssetState::Incomplete, 1));
+        assert!(first.reason.as_deref().unwrap().starts_with("the storage is full"), "{:?}", first.reason);
+        assert_eq!(complaints(&studio.place(&first)), "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_put_in_its_place_is_as_soon_as_it_can() {
+    let sent = encode(2, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        let mut grant = studio.publish().await;
+        // A file where the recording's folder is to be.
+        let place = studio.store().path(&Key::recording(&studio.stream.streamname, 1));
+        let folder = place.parent().unwrap();
+        std::fs::write(folder, b"in the way").unwrap();
+        send(grant.publisher(), &sent);
+        drop(grant);
+        studio.tasks.close();
+        let stream = studio.stream.id;
+        while streams::by_id(&mut studio.db.read().await.unwrap(), stream).await.unwrap().unwrap().state != StreamState::Ended {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(studio.assets().await[0].state, AssetState::Recording);
+        std::fs::remove_file(folder).unwrap();
+        studio.settle().await;
+        let asset = studio.assets().await.remove(0);
+        assert_eq!((asset.state, &asset.reason), (AssetState::Ready, &None));
+        assert_eq!(complaints(&place), "");
     })
     .await;
 }

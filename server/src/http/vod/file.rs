@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream;
+use tokio::sync::Semaphore;
 
 use super::conditional::Validators;
 
@@ -21,8 +22,18 @@ use super::conditional::Validators;
 const CHUNK_BYTES: u64 = 128 * 1024;
 /// Descriptors kept open for the next request. The least recently used one goes when there are more.
 const MAX_OPEN_FILES: usize = 256;
+/// Reads that wait for a disk at a time. The recorder's writes use the same threads, and find one free however slow the disk is.
+const DISK_READS_AT_ONCE: usize = 64;
 /// For how long a name is taken to mean the file that it meant. A deleted recording can be seen for so much longer.
 const FRESH: Duration = Duration::from_secs(1);
+
+static DISK_READS: Semaphore = Semaphore::const_new(DISK_READS_AT_ONCE);
+
+/// Runs what may have to wait for the disk.
+async fn on_disk<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    let _place = DISK_READS.acquire().await.map_err(io::Error::other)?;
+    tokio::task::spawn_blocking(act).await.map_err(io::Error::other)?
+}
 
 /// A file, opened once for all who read it.
 #[derive(Debug)]
@@ -60,8 +71,7 @@ impl OpenFile {
             return Ok(buffer.into());
         }
         let (this, start) = (Arc::clone(self), range.start);
-        let reading = tokio::task::spawn_blocking(move || this.file.read_exact_at(&mut buffer, start).map(|()| buffer));
-        Ok(reading.await.map_err(io::Error::other)??.into())
+        Ok(on_disk(move || this.file.read_exact_at(&mut buffer, start).map(|()| buffer)).await?.into())
     }
 
     /// Takes what is in memory already; `None` where the disk has to be asked.
@@ -115,8 +125,7 @@ impl OpenFiles {
         if let Some(file) = self.fresh(&path, now) {
             return Ok(Some(file));
         }
-        let opening = tokio::task::spawn_blocking(move || OpenFile::open(&path).map(|file| (path, file)));
-        let (path, file) = opening.await.map_err(io::Error::other)??;
+        let (path, file) = on_disk(move || OpenFile::open(&path).map(|file| (path, file))).await?;
         let file = file.map(Arc::new);
         self.keep(path, file.clone(), now);
         Ok(file)
