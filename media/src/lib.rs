@@ -8,3 +8,4 @@ pub mod frame;
 pub mod mp4;
 pub mod rtmp;
 pub mod time;
+pub mod timeline;

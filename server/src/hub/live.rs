@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use afterlive_domain::{StreamId, UnixMillis};
 use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
+use afterlive_media::timeline::Timeline;
 use tokio_util::sync::CancellationToken;
 
 use super::gop::GopCache;
@@ -27,6 +28,7 @@ struct State {
     viewers: Vec<Arc<Queue>>,
     recorders: Vec<Arc<Queue>>,
     counters: Counters,
+    timeline: Timeline,
 }
 
 impl State {
@@ -137,9 +139,16 @@ impl Publisher {
     }
 
     /// Hands a frame to every subscriber; never waits for one. A frame of a track that was not announced goes nowhere.
+    ///
+    /// Subscribers see one timeline, whatever the encoder's clock does: see [`Timeline`].
     pub fn frame(&mut self, frame: &Frame) {
         let mut state = lock(&self.live.state);
         let Some(timescale) = state.track(frame.kind).as_ref().map(|track| track.timescale) else { return };
+        let (dts, jump) = state.timeline.place(frame.kind, frame.dts, timescale);
+        if let Some(jump) = jump {
+            tracing::warn!(stream = %self.stream, due_ms = jump.due_ms, sent_ms = jump.sent_ms, "the encoder's clock has jumped; what follows is joined on");
+        }
+        let frame = &Frame { dts, ..frame.clone() };
         state.counters.count(frame, timescale);
         let starts_here = state.starts_at(frame);
         if state.video.is_some() {

@@ -335,6 +335,34 @@ async fn begin_rows(db: &Db, like: &Asset, rows: usize) -> Vec<Asset> {
 }
 
 #[tokio::test]
+async fn a_clock_that_starts_again_neither_shortens_nor_stretches_the_recording() {
+    let sent = encode(3, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        let mut grant = studio.publish().await;
+        // Three times the same times, then a day later.
+        for messages in [&sent, &sent, &later(&sent, 86_400)] {
+            send(grant.publisher(), messages);
+        }
+        drop(grant);
+        studio.settle().await;
+        let assets = studio.assets().await;
+        assert_eq!((assets.len(), assets[0].state), (1, AssetState::Ready));
+        // At each join what comes begins behind the longer track: up to two frames of the other one are waited for.
+        assert!((9_000..9_200).contains(&assets[0].facts.duration_ms), "{:?}", assets[0].facts);
+        let path = studio.place(&assets[0]);
+        assert_eq!(complaints(&path), "");
+        let packets = |kind| (3 * count(&sent, kind)).to_string();
+        assert_eq!(ffprobe(&path, "stream=nb_frames"), [packets(TrackKind::Video), packets(TrackKind::Audio)]);
+        // Sound and picture end together, as they did in each part.
+        let ends: Vec<f64> = ffprobe(&path, "stream=duration").iter().map(|text| text.parse().unwrap()).collect();
+        assert!((ends[0] - ends[1]).abs() < 0.1, "{ends:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_recorder_that_cannot_keep_up_says_so_keeps_what_it_had_and_goes_on_in_a_new_recording() {
     let sent = encode(2, true, false);
     on_each_database(async |db| {
