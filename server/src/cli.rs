@@ -4,9 +4,10 @@ mod check;
 mod log;
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use afterlive_domain::{OrganisationHash, Role};
 use clap::{Parser, Subcommand};
@@ -15,6 +16,7 @@ use serde_json::json;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::finalise::{RecoveredFile, recover_file};
 use crate::hub::Hub;
 use crate::lifecycle::Lifecycle;
 use crate::record::Growing;
@@ -61,6 +63,13 @@ enum Command {
     Key {
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// Make a playable MP4 of a recording that was left behind or cut short; the file itself is left as it is.
+    Recover {
+        file: PathBuf,
+        /// Where the MP4 is to be: beside the file, unless named.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Print the version.
     Version,
@@ -138,6 +147,9 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         writeln!(io::stdout(), "afterlive {}", env!("CARGO_PKG_VERSION"))?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Recover { file, output } = command {
+        return recover(&file, output).await;
+    }
     let config = Config::load(config.as_deref())?;
     match command {
         Command::Serve => {
@@ -154,7 +166,24 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
         Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
         Command::Key { command: KeyCommand::Add { org, role, label } } => add_key(config, &org, role, &label).await?,
-        Command::Version => {}
+        Command::Version | Command::Recover { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Needs no settings and no server, and disturbs none that runs.
+async fn recover(file: &Path, output: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let path = file.to_owned();
+    match tokio::task::spawn_blocking(move || recover_file(&path, output)).await?? {
+        RecoveredFile::WasFinished => {
+            writeln!(io::stderr(), "{} is a finished recording: there is nothing to recover", file.display())?;
+            writeln!(io::stdout(), "{}", file.display())?;
+        }
+        RecoveredFile::Recovered { place, duration_ms, lost_bytes } => {
+            let seconds = Duration::from_millis(duration_ms).as_secs_f64();
+            writeln!(io::stderr(), "recovered {seconds:.3} s; {lost_bytes} bytes at the end were no whole fragment")?;
+            writeln!(io::stdout(), "{}", place.display())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

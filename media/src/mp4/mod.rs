@@ -26,7 +26,7 @@ mod writer;
 pub use finalise::{CopyPlan, FinalisePlan, PlanError, Step};
 pub use fragment::Fragment;
 pub use index::{MAX_SAMPLES_PER_TRACK, SampleIndex, TrackIndex};
-pub use scan::{ScanError, Scanned, Source, scan};
+pub use scan::{ScanError, Scanned, Source, salvage, scan};
 pub use writer::{DEFAULT_RESERVE_BYTES, MAX_DESCRIPTIONS, MAX_FRAGMENT_BYTES, RecordingWriter, WriterError};
 
 /// Ticks a second of the movie header and of edit lists: tracks are aligned to the millisecond.

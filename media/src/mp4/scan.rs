@@ -13,6 +13,8 @@ use super::{Layout, Recording};
 pub const MAX_HEAD_BYTES: u64 = 4 << 20;
 /// The largest moof read: a million samples.
 pub const MAX_MOOF_BYTES: u64 = 16 << 20;
+/// How far behind a finished file's mdat header its head from when it grew is looked for: a block of any file system.
+const MAX_SALVAGE_BYTES: u64 = 1 << 20;
 /// The most boxes looked at before the first fragment, at each level.
 const MAX_HEAD_BOXES: u32 = 1_000;
 
@@ -91,11 +93,44 @@ pub fn scan<S: Source>(source: &mut S) -> Result<Scanned, ScanError> {
         }
         offset = header.end;
     }
-    let (mut index, layout) = head.ok_or(ScanError::NoHead)?;
-    while let Some(end) = file.fragment(offset, &mut index)? {
-        offset = end;
+    let (index, layout) = head.ok_or(ScanError::NoHead)?;
+    Ok(Scanned::Growing { recording: file.fragments(offset, index, layout)?, file_length })
+}
+
+/// Looks for a recording in a finished file that is no whole MP4 any more, as one that was cut short on its way. Everything the file had while it grew
+/// is still in it, behind the mdat's header, and is read as [`scan()`] would.
+///
+/// # Errors
+/// Where the file cannot be read or was never a recording of ours.
+pub fn salvage<S: Source>(source: &mut S) -> Result<Recording, ScanError> {
+    let length = source.length()?;
+    let mut file = File { source, length };
+    let Some(ftyp) = file.header(0)?.filter(|header| header.kind == *b"ftyp") else { return Err(ScanError::NoHead) };
+    let mut offset = ftyp.end;
+    // The mdat itself reaches beyond the end of the file, and its length is of no use.
+    while let Some(header) = file.header(offset)?.filter(|header| header.kind != *b"mdat") {
+        offset = header.end;
     }
-    Ok(Scanned::Growing { recording: Recording { layout, index, good_length: offset }, file_length })
+    let mut near = vec![0; length.saturating_sub(offset).min(MAX_SALVAGE_BYTES) as usize];
+    file.source.read_exact_at(offset, &mut near)?;
+    // Before it lies what was left of the reserve.
+    for at in near.windows(4).enumerate().filter(|(at, kind)| *at >= 4 && *kind == b"moov").map(|(at, _)| offset + at as u64 - 4)
+    {
+        let Some(moov) = file.header(at)? else { continue };
+        let Ok(reserve_bytes) = u32::try_from(at - ftyp.end) else { continue };
+        if !file.has_child(&moov, b"mvex")? {
+            continue;
+        }
+        let Ok(index) = file.head(&moov) else { continue };
+        let layout = layout(ftyp.end, at, ftyp.end + u64::from(reserve_bytes), &moov).ok_or(ScanError::NoHead)?;
+        let mut fragments = moov.end;
+        // Heads that were replaced.
+        while let Some(header) = file.header(fragments)?.filter(|header| matches!(&header.kind, b"free" | b"moov")) {
+            fragments = header.end;
+        }
+        return file.fragments(fragments, index, layout);
+    }
+    Err(ScanError::NoHead)
 }
 
 fn layout(begin: u64, first_end: u64, end: u64, moov: &Header) -> Option<Layout> {
@@ -177,6 +212,14 @@ impl<S: Source> File<'_, S> {
             }
         }
         Err(ScanError::NoHead)
+    }
+
+    /// All whole fragments from `offset` on.
+    fn fragments(&mut self, mut offset: u64, mut index: SampleIndex, layout: Layout) -> Result<Recording, ScanError> {
+        while let Some(end) = self.fragment(offset, &mut index)? {
+            offset = end;
+        }
+        Ok(Recording { layout, index, good_length: offset })
     }
 
     /// Adds the fragment at `offset` to the index and returns its end; `None`, with nothing added, where there is no whole one.

@@ -4,6 +4,7 @@
 //! The order is what makes a crash harmless: bytes synced, file renamed, row committed, spool released. Whatever is missing of it
 //! after a crash, [`recover()`] does at the next start.
 
+mod by_hand;
 mod file;
 mod probe;
 mod recover;
@@ -25,6 +26,7 @@ use crate::db::{self, Db, streams};
 use crate::jobs::{self, Task};
 use crate::storage::{Key, RegionStore, Regions, StorageError};
 
+pub use by_hand::{Outcome as RecoveredFile, RecoverError, recover_file};
 pub use file::{carry_out, free_bytes, write_parts};
 pub use recover::{Recovered, recover};
 
@@ -390,6 +392,38 @@ mod tests {
                 assert_eq!((again.size_bytes, again.audio_codec), (facts.size_bytes, facts.audio_codec));
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_growing_or_finished_is_recovered_beside_it_up_to_its_last_fragment() {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        for (number, reserve_bytes) in [None, Some(1 << 20), Some(9_000), Some(8)].into_iter().enumerate() {
+            let (mut asset, recording) = a_recording(store, reserve_bytes.unwrap_or(1 << 20));
+            let mut path = store.spool().recording_path(asset.id);
+            let whole_ms = facts_of(&recording.index).duration_ms;
+            if reserve_bytes.is_some() {
+                asset.file_name = format!("8sKpm-x49nB-{}.mp4", number + 1);
+                place(store, &asset, Known::Closed(recording)).unwrap();
+                path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
+                assert_eq!(recover_file(&path, None).unwrap(), RecoveredFile::WasFinished);
+            }
+            let length = fs::metadata(&path).unwrap().len();
+            File::options().write(true).open(&path).unwrap().set_len(length - length / 4).unwrap();
+            let before = fs::read(&path).unwrap();
+            let RecoveredFile::Recovered { place, duration_ms, lost_bytes } = recover_file(&path, None).unwrap() else {
+                panic!("{reserve_bytes:?} was cut short")
+            };
+            let seen = probe::facts(&place).unwrap();
+            assert!(seen.duration_ms.abs_diff(duration_ms) <= 1 && duration_ms > whole_ms / 4, "{seen:?} of {whole_ms} ms");
+            assert!(lost_bytes < 10_000, "{lost_bytes}");
+            assert_eq!(fs::read(&path).unwrap(), before);
+            assert!(matches!(recover_file(&path, None), Err(RecoverError::Taken(_))));
+        }
+        let other = folder.path().join("other.mp4");
+        fs::write(&other, b"not an MP4").unwrap();
+        assert!(matches!(recover_file(&other, None), Err(RecoverError::NotOurs(_))));
     }
 
     #[test]
