@@ -25,6 +25,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub http: Http,
     pub rtmp: Rtmp,
+    pub record: Record,
     pub database: Location,
     /// This node's region.
     pub region: Region,
@@ -60,6 +61,17 @@ pub struct Rtmp {
     /// Chunk streams a connection may use at a time.
     pub max_chunk_streams: usize,
     public_url_is_default: bool,
+}
+
+/// Limits of a recording; what comes behind one goes to the stream's next recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// In media time. `None`: as long as the publish.
+    pub max_duration: Option<Duration>,
+    /// Of the file. `None`: as large as it gets.
+    pub max_bytes: Option<u64>,
+    /// With less room in a region nothing new is recorded there; with less than a quarter of it what is being recorded ends.
+    pub min_free_bytes: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -146,6 +158,7 @@ impl Config {
         let data_dir: PathBuf = reader.take("data_dir", "data".into());
         let http = Http::read(reader);
         let rtmp = Rtmp::read(reader, &http);
+        let record = Record::read(reader);
         let database = match reader.take_secret("database.url") {
             None => Location::Sqlite(data_dir.join("afterlive.db")),
             Some(url) => url.parse().unwrap_or_else(|cause: crate::db::Error| {
@@ -166,7 +179,7 @@ impl Config {
                 format!("{:?} is not a filter such as info or warn,afterlive_server=debug: {cause}", log.filter),
             );
         }
-        Self { data_dir, http, rtmp, database, region, regions, log }
+        Self { data_dir, http, rtmp, record, database, region, regions, log }
     }
 
     /// The same with the ports that were bound, where the settings left them to the system (port 0): URLs that are not set follow.
@@ -221,6 +234,24 @@ impl Rtmp {
             max_connections: count(reader.take_in("rtmp.max_connections", 2_000, 10..=1_000_000)),
             max_message_bytes: count(reader.take_in("rtmp.max_message_bytes", 8 << 20, 64 << 10..=64 << 20)),
             max_chunk_streams: count(reader.take_in("rtmp.max_chunk_streams", 64, 8..=1_024)),
+        }
+    }
+}
+
+impl Record {
+    fn read(reader: &mut Reader) -> Self {
+        let mut limit = |key: &str, least: u64| match reader.take_in(key, 0, 0..=u64::MAX) {
+            0 => None,
+            limit if limit < least => {
+                reader.refuse(key, format!("{limit} is less than {least}; 0 is no limit"));
+                None
+            }
+            limit => Some(limit),
+        };
+        Self {
+            max_duration: limit("record.max_duration_s", 10).map(Duration::from_secs),
+            max_bytes: limit("record.max_bytes", 1 << 20),
+            min_free_bytes: reader.take_in("record.min_free_bytes", 256 << 20, 0..=1 << 50),
         }
     }
 }

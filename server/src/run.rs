@@ -28,7 +28,7 @@ use crate::ingest::gate::{Gate, IngestRegions};
 use crate::ingest::rtmp;
 use crate::jobs::Worker;
 use crate::lifecycle::Lifecycle;
-use crate::record::{Growing, Recorder};
+use crate::record::{Growing, Limits, Recorder};
 use crate::service::{self, Service};
 use crate::storage::{RegionSettings, Regions, StorageError};
 
@@ -87,7 +87,8 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
 
     let (hub, growing) = (Hub::new(), Growing::default());
     let (recordings, publishes) = (TaskTracker::new(), TaskTracker::new());
-    let recorder = Arc::new(Recorder::new(finaliser.clone(), growing.clone(), recordings.clone(), lifecycle.soft_stop()));
+    let limits = Limits::from(&config.record);
+    let recorder = Arc::new(Recorder::new(finaliser.clone(), growing.clone(), recordings.clone(), limits, lifecycle.soft_stop()));
     let ingest_regions = ingest_regions(&config);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
     let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate));

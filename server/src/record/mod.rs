@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::config;
 use crate::db;
 use crate::db::assets::{self, Asset, NewAsset};
 use crate::finalise::{Finaliser, Known};
@@ -41,18 +42,27 @@ const BEGIN_ATTEMPTS: u32 = 6;
 /// The wait after the first failure; doubles with each: 6 s in all.
 const BEGIN_RETRY_WAIT: Duration = Duration::from_millis(200);
 
-/// How much of a region's storage is left alone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Room {
-    /// With less room than this nothing new is recorded: what is being recorded needs it.
-    pub begin_bytes: u64,
+/// Where a recording ends although the publish goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Limits {
+    /// In media time.
+    pub max_duration: Option<Duration>,
+    /// Of the growing file.
+    pub max_bytes: Option<u64>,
+    /// With less room than this on the storage nothing new is recorded: what is being recorded needs it.
+    pub begin_free_bytes: u64,
     /// With less room than this what is being recorded is brought to its end, while there is still room to finish it.
-    pub go_on_bytes: u64,
+    pub go_on_free_bytes: u64,
 }
 
-impl Default for Room {
-    fn default() -> Self {
-        Self { begin_bytes: 256 << 20, go_on_bytes: 64 << 20 }
+impl From<&config::Record> for Limits {
+    fn from(config: &config::Record) -> Self {
+        Self {
+            max_duration: config.max_duration,
+            max_bytes: config.max_bytes,
+            begin_free_bytes: config.min_free_bytes,
+            go_on_free_bytes: config.min_free_bytes / 4,
+        }
     }
 }
 
@@ -63,7 +73,7 @@ pub struct Recorder {
     growing: Growing,
     tasks: TaskTracker,
     stop: CancellationToken,
-    room: Room,
+    limits: Limits,
 }
 
 /// Why a file has come to its end.
@@ -78,6 +88,8 @@ enum End {
     NoRoom {
         free_bytes: u64,
     },
+    /// The recording has come to one of its limits; the frame that did not fit begins the next one.
+    Limit(Box<Message>),
     /// The file can take no more, but another one can.
     Full(WriterError),
 }
@@ -89,6 +101,7 @@ impl fmt::Display for End {
             Self::Overflow(overflow) => write!(f, "{overflow}"),
             Self::Disk(error) => write!(f, "the disk failed: {error}"),
             Self::NoRoom { free_bytes } => write!(f, "the storage is full: {} MiB are free", free_bytes >> 20),
+            Self::Limit(_) => f.write_str("a limit is reached; another recording goes on"),
             Self::Full(error) => write!(f, "the file could take no more ({error}); another recording goes on"),
         }
     }
@@ -97,14 +110,8 @@ impl fmt::Display for End {
 impl Recorder {
     /// `tasks` is to be waited for at the server's end: recordings are finished there. From `stop` on, what cannot be finished waits for the next start.
     #[must_use]
-    pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { finaliser, growing, tasks, stop, room: Room::default() }
-    }
-
-    /// With other limits.
-    #[must_use]
-    pub fn with_room(self, room: Room) -> Self {
-        Self { room, ..self }
+    pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
+        Self { finaliser, growing, tasks, limits, stop }
     }
 
     /// Records until the publish ends: in one file, unless that comes to a limit or to harm. Then what can still be recorded is, as the stream's
@@ -127,14 +134,18 @@ impl Recorder {
             let end = self.follow(&mut take, start, end, &mut frames).await;
             // What comes while the file is finished is the beginning of the next one.
             match &end {
-                End::Full(_) => opening = Opening::with_tracks(take.tracks()),
+                End::Limit(first) => {
+                    opening = Opening::after(take.tracks());
+                    opening.offer(Message::clone(first));
+                }
+                End::Full(_) => opening = Opening::after(take.tracks()),
                 End::Overflow(_) => frames.resume(),
                 End::Published | End::Disk(_) | End::NoRoom { .. } => {}
             }
             self.finish(take, &end).await;
             match end {
                 End::Published => return,
-                End::Full(_) | End::Overflow(_) => {}
+                End::Limit(_) | End::Full(_) | End::Overflow(_) => {}
                 End::Disk(_) | End::NoRoom { .. } => {
                     if !self.wait_for_room(&publish, &mut frames, room_wait).await {
                         return;
@@ -179,7 +190,9 @@ impl Recorder {
                 tracing::error!(%region, %error, "a region's storage cannot be used");
                 Err(CannotRecord("the storage cannot be used".to_owned()))
             }
-            Some(Ok(free_bytes)) if free_bytes < self.room.begin_bytes => Err(CannotRecord("the storage is full".to_owned())),
+            Some(Ok(free_bytes)) if free_bytes < self.limits.begin_free_bytes => {
+                Err(CannotRecord("the storage is full".to_owned()))
+            }
             Some(Ok(_)) => Ok(()),
         }
     }
@@ -234,7 +247,7 @@ impl Recorder {
             Ok((file, writer)) => {
                 tracing::info!(asset = %asset.id, file = asset.file_name, region = %asset.region, "recording");
                 let entry = self.growing.enter(asset.id, assets::Facts::default());
-                Some(Take::new(asset, file, writer, &start.tracks, entry, self.room.go_on_bytes))
+                Some(Take::new(asset, file, writer, &start.tracks, entry, self.limits))
             }
             Err(error) => {
                 tracing::error!(asset = %asset.id, file = asset.file_name, %error, "a publish is not recorded: its file cannot be made; it is tried again");
@@ -304,7 +317,7 @@ impl Recorder {
     async fn finish(&self, take: Take, end: &End) {
         let ended_at = self.finaliser.clock().now();
         let reason = match end {
-            End::Published => None,
+            End::Published | End::Limit(_) => None,
             _ => Some(end.to_string()),
         };
         if let Some(reason) = &reason {

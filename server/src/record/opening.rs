@@ -29,6 +29,8 @@ pub(super) struct Opening {
     last_ms: i64,
     /// Presentation time of the first keyframe of the video track.
     picture_ms: Option<i64>,
+    /// Whether it goes on where another file has ended.
+    follows: bool,
 }
 
 /// A file's beginning.
@@ -43,9 +45,10 @@ pub(super) struct Start {
 }
 
 impl Opening {
-    /// The opening of a recording that follows one which could not go on: its tracks are known.
-    pub(super) fn with_tracks(tracks: impl IntoIterator<Item = TrackConfig>) -> Self {
+    /// The opening of a recording that follows one which could not go on: its tracks are known, and no sound is left out.
+    pub(super) fn after(tracks: impl IntoIterator<Item = TrackConfig>) -> Self {
         Self {
+            follows: true,
             tracks: tracks.into_iter().map(|track| (track.timescale, track)).map(|(scale, track)| (track, scale)).collect(),
             ..Self::default()
         }
@@ -125,7 +128,7 @@ impl Opening {
         let heard_from_ms = self.picture_ms.map_or(i64::MIN, |picture_ms| picture_ms - HEAD_START_MS);
         let mut messages = self.messages;
         messages.retain(|message| match message {
-            Message::Frame(frame) if frame.kind == TrackKind::Audio => dts_ms(frame) >= heard_from_ms,
+            Message::Frame(frame) if frame.kind == TrackKind::Audio && !self.follows => dts_ms(frame) >= heard_from_ms,
             _ => true,
         });
         let first_ms = messages.iter().find_map(|message| match message {

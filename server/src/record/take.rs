@@ -11,9 +11,9 @@ use afterlive_media::mp4::{DEFAULT_RESERVE_BYTES, Fragment, Recording, Recording
 use afterlive_media::time::{MILLISECONDS, rescale};
 use tokio::task::spawn_blocking;
 
-use super::End;
 use super::cut::Cutter;
 use super::growing::Entry;
+use super::{End, Limits};
 use crate::db::assets::Asset;
 use crate::finalise::{carry_out, facts_of, free_bytes, write_parts};
 use crate::hub::Message;
@@ -35,8 +35,12 @@ pub(super) struct Take {
     /// A picture track begins with a keyframe, also where it comes late.
     has_keyframe: bool,
     entry: Entry,
-    /// With less room on the disk the file ends.
-    min_free_bytes: u64,
+    limits: Limits,
+    /// Media time of the first frame.
+    began_ms: Option<i64>,
+    /// Bytes of frames since the last one that another file could begin with, and the most that this has been.
+    stretch_bytes: u64,
+    longest_stretch_bytes: u64,
 }
 
 impl Take {
@@ -55,7 +59,7 @@ impl Take {
         writer: RecordingWriter,
         tracks: &[TrackConfig],
         entry: Entry,
-        min_free_bytes: u64,
+        limits: Limits,
     ) -> Self {
         let (cutter, tracks) = (Cutter::default(), tracks.to_vec());
         Self {
@@ -68,7 +72,10 @@ impl Take {
             tracks,
             has_keyframe: false,
             entry,
-            min_free_bytes,
+            limits,
+            began_ms: None,
+            stretch_bytes: 0,
+            longest_stretch_bytes: 0,
         }
     }
 
@@ -101,13 +108,26 @@ impl Take {
     async fn push(&mut self, frame: Frame) -> Result<(), End> {
         let (kind, keyframe) = (frame.kind, frame.keyframe);
         let Some(track) = self.tracks.iter().find(|track| track.codec.kind() == kind) else { return Ok(()) };
+        let dts_ms = rescale(frame.dts, track.timescale, MILLISECONDS);
+        let could_begin = match kind {
+            TrackKind::Video => keyframe,
+            TrackKind::Audio => self.tracks.iter().all(|track| track.codec.kind() != TrackKind::Video),
+        };
+        if could_begin {
+            if self.is_at_limit(dts_ms) {
+                return Err(End::Limit(Box::new(Message::Frame(frame))));
+            }
+            self.stretch_bytes = 0;
+        }
+        self.stretch_bytes += frame.data.len() as u64;
+        self.longest_stretch_bytes = self.longest_stretch_bytes.max(self.stretch_bytes);
         if kind == TrackKind::Video {
             self.has_keyframe |= keyframe;
             if !self.has_keyframe {
                 return Ok(());
             }
         }
-        let dts_ms = rescale(frame.dts, track.timescale, MILLISECONDS);
+        self.began_ms.get_or_insert(dts_ms);
         self.writer.push(frame).map_err(End::Full)?;
         if !self.cutter.begins_with(kind, keyframe, dts_ms, self.writer.pending_bytes()) {
             return Ok(());
@@ -126,11 +146,21 @@ impl Take {
         Ok(())
     }
 
+    /// Whether the recording ends before a frame of this time, which another file could begin with. To stay below the limit of bytes another stretch as
+    /// the longest so far must fit.
+    fn is_at_limit(&self, dts_ms: i64) -> bool {
+        let Some(began_ms) = self.began_ms else { return false };
+        let recorded_ms = u128::try_from(dts_ms - began_ms).unwrap_or(0);
+        let bytes = self.writer.length() + self.writer.pending_bytes() + self.longest_stretch_bytes;
+        self.limits.max_duration.is_some_and(|most| recorded_ms >= most.as_millis())
+            || self.limits.max_bytes.is_some_and(|most| bytes > most)
+    }
+
     /// Ends the file while it can still be finished. A disk that does not tell its room is written to until that fails.
     async fn look_at_room(&self) -> Result<(), End> {
         let free_bytes = on_disk(&self.file, |file| Ok(free_bytes(file))).await.map_err(End::Disk)?;
         match free_bytes {
-            Some(free_bytes) if free_bytes < self.min_free_bytes => Err(End::NoRoom { free_bytes }),
+            Some(free_bytes) if free_bytes < self.limits.go_on_free_bytes => Err(End::NoRoom { free_bytes }),
             _ => Ok(()),
         }
     }
@@ -154,7 +184,7 @@ impl Take {
         let closed = match end {
             // What was counted as written is not there.
             End::Disk(error) => Err(io::Error::from(error.kind())),
-            End::Published | End::Overflow(_) | End::Full(_) | End::NoRoom { .. } => match writer.finish() {
+            End::Published | End::Limit(_) | End::Overflow(_) | End::Full(_) | End::NoRoom { .. } => match writer.finish() {
                 // Finalising syncs it before anything depends on it.
                 (Some(fragment), recording) => write(&file, fragment, false).await.map(|()| recording),
                 (None, recording) => Ok(recording),

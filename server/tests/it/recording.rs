@@ -14,7 +14,7 @@ use afterlive_server::finalise::{Finaliser, Recovered, recover};
 use afterlive_server::hub::{Hub, Message};
 use afterlive_server::ingest::gate::{Gate, Gatekeeper, Grant, IngestRegions, PublishRequest};
 use afterlive_server::jobs::{self, Task, Worker};
-use afterlive_server::record::{Growing, Recorder, Room};
+use afterlive_server::record::{Growing, Limits, Recorder};
 use afterlive_server::storage::{Key, RegionSettings, RegionStore, Regions};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -37,15 +37,15 @@ struct Studio {
 
 impl Studio {
     async fn new(db: Db, folder: &std::path::Path) -> Self {
-        Self::with_room(db, folder, Room::default()).await
+        Self::with_limits(db, folder, Limits::default()).await
     }
 
-    async fn with_room(db: Db, folder: &std::path::Path, room: Room) -> Self {
+    async fn with_limits(db: Db, folder: &std::path::Path, limits: Limits) -> Self {
         let organisation = an_organisation(&db).await;
         let stream = a_stream(&db, &organisation).await;
         let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions(folder));
         let (growing, tasks) = (Growing::default(), TaskTracker::new());
-        let recorder = Recorder::new(finaliser.clone(), growing.clone(), tasks.clone(), CancellationToken::new()).with_room(room);
+        let recorder = Recorder::new(finaliser.clone(), growing.clone(), tasks.clone(), limits, CancellationToken::new());
         let ingest = IngestRegions { node: "eu".parse().unwrap(), by_host: BTreeMap::new() };
         let gate = Gate::new(Hub::new(), db.clone(), Clock::simulated(NOW), ingest, recorder.into(), tasks.clone());
         Self { db, gate, growing, finaliser, tasks, stream }
@@ -404,8 +404,8 @@ async fn a_disk_that_fills_up_ends_the_recording_in_good_order_and_another_one_f
     let sent = encode(3, true, true);
     on_each_database(async |db| {
         let folder = tempfile::tempdir().unwrap();
-        let full = Room { begin_bytes: 0, go_on_bytes: u64::MAX };
-        let studio = Studio::with_room(db, folder.path(), full).await;
+        let full = Limits { go_on_free_bytes: u64::MAX, ..Limits::default() };
+        let studio = Studio::with_limits(db, folder.path(), full).await;
         let mut grant = studio.publish().await;
         studio.tasks.close();
         // The disk is looked at with each sync, and syncs are a while apart.
@@ -422,6 +422,37 @@ async fn a_disk_that_fills_up_ends_the_recording_in_good_order_and_another_one_f
         assert_eq!((first.state, first.index), (AssetState::Incomplete, 1));
         assert!(first.reason.as_deref().unwrap().starts_with("the storage is full"), "{:?}", first.reason);
         assert_eq!(complaints(&studio.place(&first)), "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recording_that_comes_to_a_limit_is_followed_by_another_and_no_frame_is_lost() {
+    // A keyframe every two seconds, and a reserve of 1 MiB in each file.
+    let sent = encode(5, true, true);
+    on_each_database(async |db| {
+        for (limits, files) in [
+            (Limits { max_duration: Some(Duration::from_secs(2)), ..Limits::default() }, 3),
+            (Limits { max_bytes: Some((1 << 20) + 100_000), ..Limits::default() }, 0),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let studio = Studio::with_limits(db.clone(), folder.path(), limits).await;
+            studio.record(&sent).await;
+            let assets = studio.assets().await;
+            assert!(if files == 0 { assets.len() > 1 } else { assets.len() == files }, "{assets:?}");
+            for asset in &assets {
+                assert_eq!((asset.state, &asset.reason), (AssetState::Ready, &None));
+                assert!(limits.max_bytes.is_none_or(|most| asset.facts.size_bytes <= most), "{:?}", asset.facts);
+                assert_eq!(complaints(&studio.place(asset)), "");
+            }
+            let frames = |track: usize| -> usize {
+                assets
+                    .iter()
+                    .map(|asset| ffprobe(&studio.place(asset), "stream=nb_frames")[track].parse::<usize>().unwrap())
+                    .sum()
+            };
+            assert_eq!((frames(0), frames(1)), (count(&sent, TrackKind::Video), count(&sent, TrackKind::Audio)));
+        }
     })
     .await;
 }
