@@ -6,6 +6,7 @@ pub mod config;
 pub mod dashboard;
 pub mod db;
 pub mod finalise;
+pub mod hexadecimal;
 pub mod http;
 pub mod hub;
 pub mod ingest;

@@ -44,6 +44,13 @@ impl SampleIndex {
         ends.max().unwrap_or(0)
     }
 
+    /// For each track, in their order, when its first sample is presented, in milliseconds after the earliest of all; and from there to the end
+    /// of its latest.
+    pub fn spans_ms(&self) -> impl Iterator<Item = (u64, u64)> {
+        let base = self.base_ms();
+        self.tracks.iter().map(move |track| if track.samples > 0 { (track.delay_ms(base), track.presented_ms()) } else { (0, 0) })
+    }
+
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
@@ -164,6 +171,22 @@ impl TrackIndex {
     #[must_use]
     pub fn media_bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Where a sample lasts `min_ms` or longer, that is where nothing was sent: when it is decoded and when the next one is, in milliseconds after the
+    /// track's first.
+    pub fn gaps(&self, min_ms: u64) -> impl Iterator<Item = (u64, u64)> {
+        let timescale = u64::from(self.timescale);
+        let ms = move |ticks: u64| (u128::from(ticks) * 1_000 / u128::from(timescale)) as u64;
+        let mut at = 0;
+        self.durations.iter().flat_map(move |(count, duration)| {
+            // Durations come from u32s.
+            let duration = duration as u64;
+            let begin = at;
+            at += u64::from(count) * duration;
+            let long = if ms(duration) >= min_ms { count } else { 0 };
+            (0..u64::from(long)).map(move |n| (ms(begin + n * duration), ms(begin + (n + 1) * duration)))
+        })
     }
 
     /// Where the next sample's decoding time must be, in ticks after the recording's origin; any where there is none yet.

@@ -1,6 +1,8 @@
 //! The table `assets`: how a recording begins, ends, goes to the bin and comes back. Lists are in `asset_list`.
 
-use afterlive_domain::{AssetId, AssetState, EventKind, OrganisationId, Region, SessionId, StreamId, Streamname, UnixMillis};
+use afterlive_domain::{
+    AssetId, AssetState, EventKind, OrganisationId, Region, Report, SessionId, StreamId, Streamname, UnixMillis,
+};
 use sqlx::QueryBuilder;
 
 use super::{Connection, Error, Result, Tx, on, parse};
@@ -184,6 +186,16 @@ pub async fn by_id(connection: &mut Connection, id: AssetId) -> Result<Option<As
     row.map(Asset::try_from).transpose()
 }
 
+/// What was accounted for when it was finished; `None` where nothing was, or there is no such asset.
+pub async fn report(connection: &mut Connection, id: AssetId) -> Result<Option<Report>> {
+    let text: Option<Option<String>> = on!(connection, c => sqlx::query_scalar("SELECT report FROM assets WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(c)
+        .await)?;
+    let Some(text) = text.flatten() else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|_| Error::Unreadable { column: "assets.report", value: text })
+}
+
 /// All that are being recorded, or were when a server died.
 pub async fn in_recording(connection: &mut Connection) -> Result<Vec<Asset>> {
     let rows: Vec<Row> = on!(connection, c => {
@@ -200,14 +212,17 @@ pub async fn finish(
     tx: &mut Tx,
     asset: &Asset,
     facts: &Facts,
+    report: Option<&Report>,
     reason: Option<&str>,
     ended_at: UnixMillis,
     now: UnixMillis,
 ) -> Result<bool> {
+    // Numbers and plain texts always have a JSON form.
+    let report = report.and_then(|report| serde_json::to_string(report).ok());
     let state = if reason.is_some() { AssetState::Incomplete } else { AssetState::Ready };
     let changed = on!(tx, c => sqlx::query(
         "UPDATE assets SET state = $2, reason = $3, ended_at = $4, updated_at = $5, duration_ms = $6, size_bytes = $7, width = $8,
-                height = $9, fps = $10, video_codec = $11, audio_codec = $12
+                height = $9, fps = $10, video_codec = $11, audio_codec = $12, report = $13
          WHERE id = $1 AND state = 'recording'",
     )
     .bind(asset.id.to_string())
@@ -222,6 +237,7 @@ pub async fn finish(
     .bind(facts.fps)
     .bind(facts.video_codec.as_deref())
     .bind(facts.audio_codec.as_deref())
+    .bind(report)
     .execute(c)
     .await
     .map(|done| done.rows_affected()))?;

@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io;
 use std::time::{Duration, Instant};
 
+use afterlive_domain::report::{self, Checksum, Gap, Report, TrackReport};
 use afterlive_domain::{StreamState, UnixMillis};
 use afterlive_media::frame::{CodecConfig, TrackKind};
 use afterlive_media::mp4::finalise::{self as plans, FinalisePlan};
@@ -74,9 +75,25 @@ impl FinaliseError {
 #[derive(Debug)]
 pub enum Known {
     /// All of it: its writer closed it in good order.
-    Closed(Recording),
+    Closed(Recording, Account),
     /// Nothing: a write failed, or the process died.
     Abandoned,
+}
+
+/// What a recorder counted while it wrote.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// Frames that came, of pictures and of sound.
+    pub received_frames: [u64; 2],
+    /// Of all that lies behind the head.
+    pub checksum: Checksum,
+}
+
+/// What came of a file.
+#[derive(Debug)]
+struct Placed {
+    facts: Facts,
+    report: Option<Report>,
 }
 
 /// Finishes recordings. Cheap to clone.
@@ -133,9 +150,9 @@ impl Finaliser {
             None => Err(FinaliseError::NoSuchRegion(region)),
         });
         match placed.await.map_err(io::Error::other)? {
-            Ok(facts) => {
-                self.commit(asset, &facts, reason, ended_at).await?;
-                let took_ms = begun.elapsed().as_millis();
+            Ok(placed) => {
+                self.commit(asset, &placed, reason, ended_at).await?;
+                let (facts, took_ms) = (&placed.facts, begun.elapsed().as_millis());
                 tracing::info!(asset = %asset.id, file = asset.file_name, took_ms, size_bytes = facts.size_bytes, duration_ms = facts.duration_ms, reason, "recording ready");
                 self.release(asset).await
             }
@@ -148,25 +165,25 @@ impl Finaliser {
     }
 
     /// The row becomes ready, and what follows from that is enqueued with it.
-    async fn commit(&self, asset: &Asset, facts: &Facts, reason: Option<&str>, ended_at: UnixMillis) -> db::Result<()> {
+    async fn commit(&self, asset: &Asset, placed: &Placed, reason: Option<&str>, ended_at: UnixMillis) -> db::Result<()> {
         let mut wait = COMMIT_RETRY_WAIT;
         for _ in 1..COMMIT_ATTEMPTS {
-            match self.try_commit(asset, facts, reason, ended_at).await {
+            match self.try_commit(asset, placed, reason, ended_at).await {
                 Ok(()) => return Ok(()),
                 Err(error) => tracing::error!(asset = %asset.id, %error, "a finished recording waits for the database"),
             }
             tokio::time::sleep(wait).await;
             wait *= 2;
         }
-        self.try_commit(asset, facts, reason, ended_at).await
+        self.try_commit(asset, placed, reason, ended_at).await
     }
 
-    async fn try_commit(&self, asset: &Asset, facts: &Facts, reason: Option<&str>, ended_at: UnixMillis) -> db::Result<()> {
+    async fn try_commit(&self, asset: &Asset, placed: &Placed, reason: Option<&str>, ended_at: UnixMillis) -> db::Result<()> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         // First of all: a deletion of the stream that runs at the same time comes wholly before this or wholly after it.
         streams::hold(&mut tx, asset.stream).await?;
-        if assets::finish(&mut tx, asset, facts, reason, ended_at, now).await? {
+        if assets::finish(&mut tx, asset, &placed.facts, placed.report.as_ref(), reason, ended_at, now).await? {
             let stream = streams::by_id(&mut tx, asset.stream).await?;
             if stream.is_some_and(|stream| stream.state == StreamState::Deleted) {
                 // The stream was deleted while it was live, and takes this recording with it.
@@ -206,24 +223,24 @@ impl Finaliser {
 }
 
 /// Finalises the file and gives it its place. Blocks. Doing it again after a crash at any point does no harm.
-fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<Facts, FinaliseError> {
+fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<Placed, FinaliseError> {
     let key = Key::from_file_name(&asset.file_name).ok_or_else(|| FinaliseError::BadFileName(asset.file_name.clone()))?;
     let spooled = store.spool().recording_path(asset.id);
     let mut file = match File::options().read(true).write(true).open(&spooled) {
         Ok(file) => file,
         // A crash came between the rename and the commit.
         Err(error) if error.kind() == io::ErrorKind::NotFound && store.path(&key).is_file() => {
-            return read_facts(&store.adopt(&spooled, &key)?);
+            return read_finished(&store.adopt(&spooled, &key)?);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FinaliseError::Empty),
         Err(error) => return Err(error.into()),
     };
     let file_length = file.metadata()?.len();
-    let recording = match known {
-        Known::Closed(recording) => recording,
+    let (recording, account) = match known {
+        Known::Closed(recording, account) => (recording, Some(account)),
         Known::Abandoned => match scan(&mut file::Opened(&file)).map_err(scan_error)? {
-            Scanned::Growing { recording, .. } => recording,
-            Scanned::Finalised => return read_facts(&store.adopt(&spooled, &key)?),
+            Scanned::Growing { recording, .. } => (recording, None),
+            Scanned::Finalised => return read_finished(&store.adopt(&spooled, &key)?),
         },
     };
     match plans::plan(&recording, file_length, file::block_bytes(&file)).map_err(plan_error)? {
@@ -237,7 +254,7 @@ fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<Facts, Fina
     let mut facts = facts_of(&recording.index);
     facts.size_bytes = file.metadata()?.len();
     store.adopt(&spooled, &key)?;
-    Ok(facts)
+    Ok(Placed { facts, report: Some(report_of(&recording.index, account)) })
 }
 
 /// Writes the finished file anew, beside the old one, and puts it in its place.
@@ -265,8 +282,32 @@ fn scan_error(error: ScanError) -> FinaliseError {
     }
 }
 
-fn read_facts(path: &std::path::Path) -> Result<Facts, FinaliseError> {
-    probe::facts(path).map_err(|error| FinaliseError::Unplayable(error.to_string()))
+fn read_finished(path: &std::path::Path) -> Result<Placed, FinaliseError> {
+    let facts = probe::facts(path).map_err(|error| FinaliseError::Unplayable(error.to_string()))?;
+    Ok(Placed { facts, report: None })
+}
+
+/// What the index says of a recording beside what its recorder counted.
+fn report_of(index: &SampleIndex, account: Option<Account>) -> Report {
+    let tracks = index.tracks().iter().zip(index.spans_ms()).map(|(track, (begins_ms, lasts_ms))| {
+        let gaps =
+            || track.gaps(report::GAP_MS).map(|(from_ms, to_ms)| Gap { from_ms: begins_ms + from_ms, to_ms: begins_ms + to_ms });
+        TrackReport {
+            kind: match track.kind() {
+                TrackKind::Video => "video".to_owned(),
+                TrackKind::Audio => "audio".to_owned(),
+            },
+            configurations: track.descriptions().len() as u32,
+            received_frames: account.as_ref().map(|account| account.received_frames[track.kind() as usize]),
+            stored_frames: track.samples().into(),
+            begins_ms,
+            lasts_ms,
+            media_bytes: track.media_bytes(),
+            gaps: gaps().take(report::MAX_LISTED_GAPS).collect(),
+            gap_count: gaps().count() as u64,
+        }
+    });
+    Report { tracks: tracks.collect(), checksum: account.map(|account| account.checksum) }
 }
 
 /// What the index says of a recording; its size in the file system is left out.
@@ -369,6 +410,10 @@ mod tests {
         (asset, recording)
     }
 
+    fn an_account() -> Account {
+        Account { received_frames: [0, 5_000], checksum: Checksum { last_bytes: 0, sha256: String::new() } }
+    }
+
     #[test]
     fn a_file_is_finished_whatever_room_it_has_and_whatever_is_known_of_it() {
         // Room enough; room for one block, which is inserted where the file system can; no room, which means a copy.
@@ -378,8 +423,10 @@ mod tests {
                 let regions = regions(folder.path());
                 let store = regions.iter().next().unwrap();
                 let (asset, recording) = a_recording(store, reserve_bytes);
-                let known = if known { Known::Closed(recording) } else { Known::Abandoned };
-                let facts = place(store, &asset, known).unwrap();
+                let known = if known { Known::Closed(recording, an_account()) } else { Known::Abandoned };
+                let Placed { facts, report } = place(store, &asset, known).unwrap();
+                let report = report.unwrap();
+                assert_eq!((report.tracks[0].stored_frames, report.tracks[0].gap_count), (5_000, 0));
                 let path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
                 let file = File::open(&path).unwrap();
                 assert_eq!(scan(&mut file::Opened(&file)).unwrap(), Scanned::Finalised, "{reserve_bytes}");
@@ -388,7 +435,7 @@ mod tests {
                 assert!(facts.duration_ms.abs_diff(seen.duration_ms) <= 1, "{facts:?} {seen:?}");
                 assert!(!store.spool().recording_path(asset.id).exists() && !store.spool().copy_path(asset.id).exists());
                 // As after a crash before the commit.
-                let again = place(store, &asset, Known::Abandoned).unwrap();
+                let again = place(store, &asset, Known::Abandoned).unwrap().facts;
                 assert_eq!((again.size_bytes, again.audio_codec), (facts.size_bytes, facts.audio_codec));
             }
         }
@@ -405,7 +452,7 @@ mod tests {
             let whole_ms = facts_of(&recording.index).duration_ms;
             if reserve_bytes.is_some() {
                 asset.file_name = format!("8sKpm-x49nB-{}.mp4", number + 1);
-                place(store, &asset, Known::Closed(recording)).unwrap();
+                place(store, &asset, Known::Closed(recording, an_account())).unwrap();
                 path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
                 assert_eq!(recover_file(&path, None).unwrap(), RecoveredFile::WasFinished);
             }

@@ -1,5 +1,6 @@
 //! The REST API: one folder a resource, one file a call. What they have in common (bodies, queries) stands beside them.
 
+mod asset;
 mod body;
 pub(super) mod json;
 mod organisation;
@@ -37,6 +38,7 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/stream/{id}/stop", put(stream::stop::handle).post(stream::stop::handle))
         .route("/stream/{id}/lock", put(stream::lock::handle))
         .route("/stream/{id}/unlock", put(stream::unlock::handle))
+        .route("/asset/{id}/report", get(asset::report::handle))
         .route("/tag", get(tag::list::handle))
         .route("/organisation", get(organisation::get::handle))
         .route_layer(map_response(name_charset))

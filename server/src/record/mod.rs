@@ -247,7 +247,7 @@ impl Recorder {
             Ok((file, writer)) => {
                 tracing::info!(asset = %asset.id, file = asset.file_name, region = %asset.region, "recording");
                 let entry = self.growing.enter(asset.id, assets::Facts::default());
-                Some(Take::new(asset, file, writer, &start.tracks, entry, self.limits))
+                Some(Take::new(asset, file, writer, start, entry, self.limits))
             }
             Err(error) => {
                 tracing::error!(asset = %asset.id, file = asset.file_name, %error, "a publish is not recorded: its file cannot be made; it is tried again");
@@ -325,7 +325,7 @@ impl Recorder {
         }
         let (asset, entry, known) = take.close(end).await;
         let (known, reason) = match known {
-            Ok(recording) => (Known::Closed(recording), reason),
+            Ok((recording, account)) => (Known::Closed(recording, account), reason),
             // Whatever ended it: its last second could not be written.
             Err(error) => (Known::Abandoned, reason.or_else(|| Some(End::Disk(error).to_string()))),
         };

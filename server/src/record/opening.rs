@@ -31,6 +31,8 @@ pub(super) struct Opening {
     picture_ms: Option<i64>,
     /// Whether it goes on where another file has ended.
     follows: bool,
+    /// Of pictures and of sound, all that came.
+    received_frames: [u64; 2],
 }
 
 /// A file's beginning.
@@ -42,6 +44,8 @@ pub(super) struct Start {
     pub(super) messages: Vec<Message>,
     /// Media time from the first of the frames to the latest.
     pub(super) span_ms: i64,
+    /// Frames of pictures and of sound that came before the beginning.
+    pub(super) left_out_frames: [u64; 2],
 }
 
 impl Opening {
@@ -81,6 +85,7 @@ impl Opening {
 
     fn offer_frame(&mut self, frame: Frame) {
         let Some(timescale) = self.timescale(frame.kind) else { return };
+        self.received_frames[frame.kind as usize] += 1;
         let starts_picture = frame.kind == TrackKind::Video && frame.keyframe;
         if frame.kind == TrackKind::Video && !starts_picture && self.picture_ms.is_none() {
             return;
@@ -135,8 +140,14 @@ impl Opening {
             Message::Frame(frame) => Some(dts_ms(frame)),
             _ => None,
         })?;
+        let mut left_out_frames = self.received_frames;
+        for message in &messages {
+            if let Message::Frame(frame) = message {
+                left_out_frames[frame.kind as usize] -= 1;
+            }
+        }
         let tracks = self.tracks.into_iter().map(|(track, _)| track).collect();
-        Some(Start { tracks, messages, span_ms: (self.last_ms - first_ms).max(0) })
+        Some(Start { tracks, messages, span_ms: (self.last_ms - first_ms).max(0), left_out_frames })
     }
 }
 

@@ -3,19 +3,24 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use afterlive_domain::report::Checksum;
 use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
 use afterlive_media::mp4::{DEFAULT_RESERVE_BYTES, Fragment, Recording, RecordingWriter};
 use afterlive_media::time::{MILLISECONDS, rescale};
+use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
 use super::cut::Cutter;
 use super::growing::Entry;
+use super::opening::Start;
 use super::{End, Limits};
 use crate::db::assets::Asset;
-use crate::finalise::{carry_out, facts_of, free_bytes, write_parts};
+use crate::finalise::{Account, carry_out, facts_of, free_bytes, write_parts};
+use crate::hexadecimal::hexadecimal;
 use crate::hub::Message;
 use crate::storage::{RegionStore, SpoolNote};
 
@@ -41,6 +46,16 @@ pub(super) struct Take {
     /// Bytes of frames since the last one that another file could begin with, and the most that this has been.
     stretch_bytes: u64,
     longest_stretch_bytes: u64,
+    /// Of pictures and of sound.
+    received_frames: [u64; 2],
+    hashed: Hashed,
+}
+
+/// The checksum of all fragments so far. Travels with each of them to the thread that writes it.
+#[derive(Clone, Default)]
+struct Hashed {
+    sha256: Sha256,
+    bytes: u64,
 }
 
 impl Take {
@@ -53,29 +68,23 @@ impl Take {
         Ok((file, writer))
     }
 
-    pub(super) fn new(
-        asset: Asset,
-        file: File,
-        writer: RecordingWriter,
-        tracks: &[TrackConfig],
-        entry: Entry,
-        limits: Limits,
-    ) -> Self {
-        let (cutter, tracks) = (Cutter::default(), tracks.to_vec());
+    pub(super) fn new(asset: Asset, file: File, writer: RecordingWriter, start: &Start, entry: Entry, limits: Limits) -> Self {
         Self {
             asset,
             file: Arc::new(file),
             synced_at: Instant::now(),
             has_unsynced: false,
             writer,
-            cutter,
-            tracks,
+            cutter: Cutter::default(),
+            tracks: start.tracks.clone(),
             has_keyframe: false,
             entry,
             limits,
             began_ms: None,
             stretch_bytes: 0,
             longest_stretch_bytes: 0,
+            received_frames: start.left_out_frames,
+            hashed: Hashed::default(),
         }
     }
 
@@ -119,6 +128,7 @@ impl Take {
             }
             self.stretch_bytes = 0;
         }
+        self.received_frames[kind as usize] += 1;
         self.stretch_bytes += frame.data.len() as u64;
         self.longest_stretch_bytes = self.longest_stretch_bytes.max(self.stretch_bytes);
         if kind == TrackKind::Video {
@@ -134,7 +144,7 @@ impl Take {
         }
         let Some(fragment) = self.writer.cut() else { return Ok(()) };
         let sync = self.synced_at.elapsed() >= SYNC_EVERY;
-        write(&self.file, fragment, sync).await.map_err(End::Disk)?;
+        self.hashed = write(&self.file, fragment, take(&mut self.hashed), sync).await.map_err(End::Disk)?;
         self.has_unsynced = !sync;
         let mut facts = facts_of(self.writer.index());
         facts.size_bytes = self.writer.length();
@@ -179,25 +189,34 @@ impl Take {
 
     /// Writes what is left and closes the file. What is returned is all that finalising needs; an error where the file may end in half a write.
     /// The place in the list of the growing is kept until the row says more.
-    pub(super) async fn close(self, end: &End) -> (Asset, Entry, io::Result<Recording>) {
-        let Self { asset, file, writer, entry, .. } = self;
+    pub(super) async fn close(self, end: &End) -> (Asset, Entry, io::Result<(Recording, Account)>) {
+        let Self { asset, file, writer, entry, received_frames, hashed, .. } = self;
         let closed = match end {
             // What was counted as written is not there.
             End::Disk(error) => Err(io::Error::from(error.kind())),
             End::Published | End::Limit(_) | End::Overflow(_) | End::Full(_) | End::NoRoom { .. } => match writer.finish() {
                 // Finalising syncs it before anything depends on it.
-                (Some(fragment), recording) => write(&file, fragment, false).await.map(|()| recording),
-                (None, recording) => Ok(recording),
+                (Some(fragment), recording) => write(&file, fragment, hashed, false).await.map(|hashed| (hashed, recording)),
+                (None, recording) => Ok((hashed, recording)),
             },
         };
-        (asset, entry, closed)
+        let account = |hashed: Hashed| Account {
+            received_frames,
+            checksum: Checksum { last_bytes: hashed.bytes, sha256: hexadecimal(&hashed.sha256.finalize()) },
+        };
+        (asset, entry, closed.map(|(hashed, recording)| (recording, account(hashed))))
     }
 }
 
-async fn write(file: &Arc<File>, fragment: Fragment, sync: bool) -> io::Result<()> {
+async fn write(file: &Arc<File>, fragment: Fragment, mut hashed: Hashed, sync: bool) -> io::Result<Hashed> {
     on_disk(file, move |file| {
         write_parts(file, fragment.offset, &fragment.parts)?;
-        if sync { file.sync_data() } else { Ok(()) }
+        fragment.parts.iter().for_each(|part| hashed.sha256.update(part));
+        hashed.bytes += fragment.length;
+        if sync {
+            file.sync_data()?;
+        }
+        Ok(hashed)
     })
     .await
 }

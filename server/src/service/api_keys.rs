@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Caller, Result, Service, text};
 use crate::db;
 use crate::db::api_keys::ApiKey;
+use crate::hexadecimal::hexadecimal;
 use crate::random;
 
 /// How much of a key is kept in clear: enough to tell keys apart, far too little to guess the rest.
@@ -45,15 +46,6 @@ impl NewApiKey {
 /// A key of 256 random bits needs no salt and no slow hash: there is no dictionary of them.
 pub(super) fn secret_hash(key: &str) -> String {
     hexadecimal(&Sha256::digest(key.as_bytes()))
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string never fails.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl Service {

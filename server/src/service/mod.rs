@@ -29,6 +29,7 @@ pub use api_keys::NewApiKey;
 pub use caller::{Caller, Identity};
 pub use error::{Error, Result};
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
+pub use recordings::Accounted;
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::SignIn;
 pub use streams::{NewStream, StreamList, StreamPage, StreamWithOrganisation};

@@ -7,11 +7,12 @@ use afterlive_domain::{OrganisationHash, OrganisationId, Role};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::api_keys::{hexadecimal, secret_hash};
+use super::api_keys::secret_hash;
 use super::{NewApiKey, Result, Service, text};
 use crate::db;
 use crate::db::organisations::Organisation;
 use crate::db::users::User;
+use crate::hexadecimal::hexadecimal;
 use crate::random;
 
 /// What the first key is called.

@@ -1,5 +1,6 @@
 //! The REST API over the router and a real database: what programs written against it take for granted.
 
+mod assets;
 mod errors;
 mod permissions;
 mod players;

@@ -47,7 +47,8 @@ fn facts() -> Facts {
 
 async fn finish(db: &Db, asset: &Asset, reason: Option<&str>) -> bool {
     let mut tx = db.write().await.unwrap();
-    let finished = assets::finish(&mut tx, asset, &facts(), reason, NOW.plus_ms(90_000), NOW.plus_ms(90_001)).await.unwrap();
+    let finished =
+        assets::finish(&mut tx, asset, &facts(), None, reason, NOW.plus_ms(90_000), NOW.plus_ms(90_001)).await.unwrap();
     tx.commit().await.unwrap();
     finished
 }

@@ -47,7 +47,7 @@ impl Scene {
     async fn ends(&self, recording: &Asset, bytes_in: u64) {
         let mut tx = self.db.write().await.unwrap();
         let facts = Facts { duration_ms: 1_000, size_bytes: bytes_in, ..Facts::default() };
-        assets::finish(&mut tx, recording, &facts, None, NOW.plus_ms(1_000), NOW.plus_ms(1_000)).await.unwrap();
+        assets::finish(&mut tx, recording, &facts, None, None, NOW.plus_ms(1_000), NOW.plus_ms(1_000)).await.unwrap();
         end_session(&mut tx, recording.session, EndReason::Unpublished, bytes_in, NOW.plus_ms(1_000)).await.unwrap();
         tx.commit().await.unwrap();
     }

@@ -11,12 +11,14 @@ use afterlive_server::db::assets::{self, Asset, NewAsset};
 use afterlive_server::db::streams::{self, Stream};
 use afterlive_server::db::{Db, Location, asset_list};
 use afterlive_server::finalise::{Finaliser, Recovered, recover};
+use afterlive_server::hexadecimal::hexadecimal;
 use afterlive_server::hub::{Hub, Message};
 use afterlive_server::ingest::gate::{Gate, Gatekeeper, Grant, IngestRegions, PublishRequest};
 use afterlive_server::jobs::{self, Task, Worker};
 use afterlive_server::record::{Growing, Limits, Recorder};
 use afterlive_server::storage::{Key, RegionSettings, RegionStore, Regions};
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -160,6 +162,18 @@ async fn what_is_sent_becomes_a_plain_mp4_with_a_poster() {
         assert_eq!(ffprobe(&path, "stream=nb_frames"), [packets(TrackKind::Video), packets(TrackKind::Audio)]);
         let duration: f64 = ffprobe(&path, "format=duration")[0].parse().unwrap();
         assert!((duration - 5.0).abs() < 0.05, "{duration}");
+
+        let report = assets::report(&mut studio.db.read().await.unwrap(), asset.id).await.unwrap().unwrap();
+        for (track, kind) in report.tracks.iter().zip([TrackKind::Video, TrackKind::Audio]) {
+            let sent = count(&sent, kind) as u64;
+            assert_eq!((track.received_frames, track.stored_frames, track.gap_count), (Some(sent), sent, 0), "{track:?}");
+            assert!(track.begins_ms < 100 && track.lasts_ms.abs_diff(5_000) < 100, "{track:?}");
+        }
+        let checksum = report.checksum.unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let behind = &bytes[bytes.len() - checksum.last_bytes as usize..];
+        assert!(checksum.last_bytes > report.tracks.iter().map(|track| track.media_bytes).sum(), "{checksum:?}");
+        assert_eq!(hexadecimal(&Sha256::digest(behind)), checksum.sha256);
         assert!(studio.store().spool().assets().unwrap().is_empty());
         assert_eq!(studio.growing.facts(asset.id), None);
 

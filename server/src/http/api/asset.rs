@@ -1,0 +1,3 @@
+//! Calls on one recording.
+
+pub(super) mod report;
