@@ -20,6 +20,9 @@ pub enum EventKind {
     StreamDeleted,
     #[serde(rename = "asset.recording")]
     AssetRecording,
+    /// Its storage has not taken a write for some seconds; what comes waits in memory.
+    #[serde(rename = "asset.stalled")]
+    AssetStalled,
     #[serde(rename = "asset.ready")]
     AssetReady,
     #[serde(rename = "asset.failed")]
@@ -32,13 +35,14 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::StreamCreated,
         Self::StreamChanged,
         Self::StreamLive,
         Self::StreamEnded,
         Self::StreamDeleted,
         Self::AssetRecording,
+        Self::AssetStalled,
         Self::AssetReady,
         Self::AssetFailed,
         Self::AssetChanged,
@@ -54,6 +58,7 @@ impl EventKind {
             Self::StreamEnded => "stream.ended",
             Self::StreamDeleted => "stream.deleted",
             Self::AssetRecording => "asset.recording",
+            Self::AssetStalled => "asset.stalled",
             Self::AssetReady => "asset.ready",
             Self::AssetFailed => "asset.failed",
             Self::AssetChanged => "asset.changed",

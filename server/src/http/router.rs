@@ -21,6 +21,7 @@ pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: C
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
     api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))
         .layer(from_fn_with_state(vod, vod::serve))
         .layer(from_fn_with_state(trusted_proxies, request::observe))
 }

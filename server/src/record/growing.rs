@@ -10,7 +10,13 @@ use crate::db::assets::Facts;
 /// The recordings that grow in this process. Clones are handles to the same list.
 #[derive(Clone, Default, Debug)]
 pub struct Growing {
-    entries: Arc<RwLock<HashMap<AssetId, Facts>>>,
+    entries: Arc<RwLock<HashMap<AssetId, State>>>,
+}
+
+#[derive(Clone, Default, Debug)]
+struct State {
+    facts: Facts,
+    stalled: bool,
 }
 
 /// A recording's place in the list; dropping it takes it out.
@@ -24,7 +30,13 @@ impl Growing {
     /// What is safe on disk so far; `None` for what does not grow here.
     #[must_use]
     pub fn facts(&self, asset: AssetId) -> Option<Facts> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&asset).cloned()
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&asset).map(|state| state.facts.clone())
+    }
+
+    /// How many of them wait for their storage.
+    #[must_use]
+    pub fn stalled(&self) -> usize {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).values().filter(|state| state.stalled).count()
     }
 
     pub(super) fn enter(&self, asset: AssetId, facts: Facts) -> Entry {
@@ -36,7 +48,15 @@ impl Growing {
 
 impl Entry {
     pub(super) fn set(&self, facts: Facts) {
-        self.list.entries.write().unwrap_or_else(PoisonError::into_inner).insert(self.asset, facts);
+        self.change(|state| state.facts = facts);
+    }
+
+    pub(super) fn set_stalled(&self, stalled: bool) {
+        self.change(|state| state.stalled = stalled);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(self.list.entries.write().unwrap_or_else(PoisonError::into_inner).entry(self.asset).or_default());
     }
 }
 

@@ -7,10 +7,11 @@ mod opening;
 mod take;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{AssetId, Region, UnixMillis};
+use afterlive_domain::{AssetId, EventKind, Region, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
@@ -31,6 +32,8 @@ pub use growing::Growing;
 use opening::{Opening, Start};
 use take::{SYNC_EVERY, Take};
 
+/// When a write or sync takes longer, it is told.
+const STALL_AFTER: Duration = Duration::from_secs(5);
 /// How long after a recording could not go on the storage is tried again; doubles with each vain try, up to [`MAX_ROOM_WAIT`].
 const ROOM_WAIT: Duration = Duration::from_secs(2);
 const MAX_ROOM_WAIT: Duration = Duration::from_secs(32);
@@ -282,8 +285,10 @@ impl Recorder {
 
     /// Writes what there is and what comes, until there is no more of it.
     async fn follow(&self, take: &mut Take, start: Start, ended: Option<End>, frames: &mut RecorderSubscription) -> End {
+        let (asset, entry) = (take.asset().clone(), take.entry());
+        let stalled = |waits: bool| self.tell_stall(&asset, &entry, waits);
         for message in start.messages {
-            if let Err(end) = take.offer(message).await {
+            if let Err(end) = watched(take.offer(message), STALL_AFTER, stalled).await {
                 return end;
             }
         }
@@ -295,7 +300,7 @@ impl Recorder {
                 match timeout(SYNC_EVERY, frames.next()).await {
                     Ok(next) => next,
                     // The encoder has fallen silent.
-                    Err(_) => match take.sync().await {
+                    Err(_) => match watched(take.sync(), STALL_AFTER, stalled).await {
                         Ok(()) => continue,
                         Err(end) => return end,
                     },
@@ -306,12 +311,34 @@ impl Recorder {
             let taken = match next {
                 Ok(Message::Ended) => Err(End::Published),
                 Err(overflow) => Err(End::Overflow(overflow)),
-                Ok(message) => take.offer(message).await,
+                Ok(message) => watched(take.offer(message), STALL_AFTER, stalled).await,
             };
             if let Err(end) = taken {
                 return end;
             }
         }
+    }
+
+    /// The storage has begun, or ceased, to let a recording wait. Waits for nobody itself: the database may lie on the same disk.
+    fn tell_stall(&self, asset: &Asset, entry: &Entry, waits: bool) {
+        entry.set_stalled(waits);
+        if !waits {
+            tracing::info!(asset = %asset.id, region = %asset.region, "the storage takes writes again");
+            return;
+        }
+        tracing::error!(asset = %asset.id, region = %asset.region, "the storage has taken no write for {} s; what comes waits in memory", STALL_AFTER.as_secs());
+        let (finaliser, asset) = (self.finaliser.clone(), asset.clone());
+        self.tasks.spawn(async move {
+            let telling: db::Result<()> = async {
+                let mut tx = finaliser.db().write().await?;
+                tx.emit_asset(EventKind::AssetStalled, asset.organisation, asset.stream, asset.id, finaliser.clock().now());
+                tx.commit().await
+            }
+            .await;
+            if let Err(error) = telling {
+                tracing::error!(asset = %asset.id, %error, "the event of a stalled recording is lost");
+            }
+        });
     }
 
     async fn finish(&self, take: Take, end: &End) {
@@ -337,7 +364,7 @@ impl Recorder {
 
     /// Tries until the storage and the database let it, or the server stops: then the next start does it. Reads what there is from the file: at what
     /// point the last try failed is not known.
-    async fn finish_later(self, asset: Asset, reason: Option<String>, ended_at: UnixMillis, _entry: Entry) {
+    async fn finish_later(self, asset: Asset, reason: Option<String>, ended_at: UnixMillis, _entry: Arc<Entry>) {
         let mut wait = FINISH_WAIT;
         loop {
             if self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
@@ -351,6 +378,18 @@ impl Recorder {
             wait = (wait * 2).min(MAX_FINISH_WAIT);
         }
     }
+}
+
+/// Says `true` where the work takes longer than `stall_after`, and `false` once it is done after all.
+async fn watched<T>(work: impl Future<Output = T>, stall_after: Duration, tell: impl Fn(bool)) -> T {
+    let mut work = pin!(work);
+    if let Ok(done) = timeout(stall_after, &mut work).await {
+        return done;
+    }
+    tell(true);
+    let done = work.await;
+    tell(false);
+    done
 }
 
 #[async_trait]
@@ -367,5 +406,31 @@ impl hub::Recorder for Recorder {
 impl From<Recorder> for Arc<dyn hub::Recorder> {
     fn from(recorder: Recorder) -> Self {
         Arc::new(recorder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_lets_us_wait_is_told_and_so_is_its_return() {
+        let told = RefCell::new(Vec::new());
+        let (written, waits_for) = oneshot::channel();
+        let written = RefCell::new(Some(written));
+        let tell = |waits| {
+            told.borrow_mut().push(waits);
+            // The disk takes the write only after it has been told of.
+            if let Some(written) = written.take() {
+                written.send("written").unwrap();
+            }
+        };
+        assert_eq!(watched(waits_for, Duration::from_millis(1), tell).await, Ok("written"));
+        assert_eq!(watched(async { "at once" }, Duration::from_secs(3_600), tell).await, "at once");
+        assert_eq!(told.into_inner(), [true, false]);
     }
 }

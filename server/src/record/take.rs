@@ -39,7 +39,7 @@ pub(super) struct Take {
     tracks: Vec<TrackConfig>,
     /// A picture track begins with a keyframe, also where it comes late.
     has_keyframe: bool,
-    entry: Entry,
+    entry: Arc<Entry>,
     limits: Limits,
     /// Media time of the first frame.
     began_ms: Option<i64>,
@@ -78,7 +78,7 @@ impl Take {
             cutter: Cutter::default(),
             tracks: start.tracks.clone(),
             has_keyframe: false,
-            entry,
+            entry: Arc::new(entry),
             limits,
             began_ms: None,
             stretch_bytes: 0,
@@ -86,6 +86,10 @@ impl Take {
             received_frames: start.left_out_frames,
             hashed: Hashed::default(),
         }
+    }
+
+    pub(super) fn entry(&self) -> Arc<Entry> {
+        Arc::clone(&self.entry)
     }
 
     pub(super) fn asset(&self) -> &Asset {
@@ -189,7 +193,7 @@ impl Take {
 
     /// Writes what is left and closes the file. What is returned is all that finalising needs; an error where the file may end in half a write.
     /// The place in the list of the growing is kept until the row says more.
-    pub(super) async fn close(self, end: &End) -> (Asset, Entry, io::Result<(Recording, Account)>) {
+    pub(super) async fn close(self, end: &End) -> (Asset, Arc<Entry>, io::Result<(Recording, Account)>) {
         let Self { asset, file, writer, entry, received_frames, hashed, .. } = self;
         let closed = match end {
             // What was counted as written is not there.

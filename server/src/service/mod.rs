@@ -8,6 +8,7 @@ mod organisations;
 mod overview;
 mod passwords;
 mod rate_limit;
+mod readiness;
 mod recordings;
 mod set_up;
 mod sign_in;
