@@ -24,6 +24,8 @@ use crate::run::{self, Started};
 use crate::service::{Caller, Service, SetUp, SetUpForm};
 use crate::storage::Regions;
 
+/// How long work that nobody waits for any more may hold up the end of the process.
+const LEFT_BEHIND_TIME: Duration = Duration::from_secs(1);
 /// No password is longer; what else is on standard input stays there.
 const MAX_PASSWORD_INPUT_BYTES: u64 = 4 * 1024;
 
@@ -120,10 +122,13 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(cause) => return failed(&cause.into()),
     };
-    match runtime.block_on(execute(arguments)) {
+    let code = match runtime.block_on(execute(arguments)) {
         Ok(code) => code,
         Err(failure) => failed(&failure),
-    }
+    };
+    // All that must be done is done. What still waits for a disk would keep the process for as long as that takes.
+    runtime.shutdown_timeout(LEFT_BEHIND_TIME);
+    code
 }
 
 /// As many open files as the system allows us: each connection and each recording is one, and many systems begin with 1,024.

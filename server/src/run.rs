@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use afterlive_domain::Region;
 use axum::Router;
 use futures::FutureExt as _;
 use http::request::Parts;
@@ -19,7 +20,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Config, RegionConfig};
 use crate::dashboard::Dashboard;
-use crate::db::{self, Db, browser_sessions};
+use crate::db::{self, Db, assets, browser_sessions};
 use crate::finalise::{self, FinaliseError, Finaliser};
 use crate::http::request::{ClientAddress, RequestId};
 use crate::http::{listen, router, ui, vod};
@@ -30,7 +31,7 @@ use crate::jobs::Worker;
 use crate::lifecycle::Lifecycle;
 use crate::record::{Growing, Limits, Recorder};
 use crate::service::{self, Service};
-use crate::storage::{RegionSettings, Regions, StorageError};
+use crate::storage::{self, RegionSettings, Regions, StorageError};
 
 /// How long expired browser sessions may lie in the database; they are worth nothing from their end on.
 const SESSION_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
@@ -46,6 +47,11 @@ pub enum Error {
     Database(#[from] db::Error),
     #[error("a region's storage cannot be used: {0}. Change regions.NAME.storage, or stop the other server.")]
     Storage(#[from] StorageError),
+    #[error(
+        "{path} is no region's folder, but recordings of region {region} are in the database. \
+         Mount its disk, or change regions.{region}.storage. If all of them are really gone, make the folder {path}/.spool."
+    )]
+    Unmounted { region: Region, path: String },
     #[error("what the last run left behind cannot be repaired: {0}")]
     Recovery(#[from] FinaliseError),
     #[error(transparent)]
@@ -78,10 +84,11 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
 
     let clock = Clock::system();
     make_data_dir(&config)?;
+    let db = Db::open(&config.database).await?;
+    refuse_unmounted(&config, &db).await?;
     let regions = open_regions(&config).await?;
     // Held to the end: two servers over one spool would each finish what the other records.
     let spools = regions.lock_spools()?;
-    let db = Db::open(&config.database).await?;
     let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone());
     finalise::recover(&finaliser, &spools).await?;
 
@@ -89,6 +96,10 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let (recordings, publishes) = (TaskTracker::new(), TaskTracker::new());
     let limits = Limits::from(&config.record);
     let recorder = Arc::new(Recorder::new(finaliser.clone(), growing.clone(), recordings.clone(), limits, lifecycle.soft_stop()));
+    // What could not be finished above is tried again beside everything else.
+    for asset in assets::in_recording(&mut db.read().await?).await? {
+        recorder.finish_left(asset);
+    }
     let ingest_regions = ingest_regions(&config);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
     let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate));
@@ -130,7 +141,10 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         end = parts_end => end,
         () = lifecycle.hard_stop().cancelled_owned() => Ok(()),
     };
-    db.close().await;
+    // At a hard stop something may hold a connection that never comes back.
+    if !lifecycle.hard_stop().is_cancelled() {
+        db.close().await;
+    }
     end
 }
 
@@ -177,6 +191,19 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Err
 pub fn make_data_dir(config: &Config) -> Result<(), Error> {
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|cause| Error::DataDir { path: config.data_dir.display().to_string(), cause })
+}
+
+/// An empty mount point would look like a region that has lost all its recordings.
+///
+/// # Errors
+/// Names the first region whose folder is new although it has recordings.
+pub async fn refuse_unmounted(config: &Config, db: &Db) -> Result<(), Error> {
+    for (region, RegionConfig { storage, .. }) in &config.regions {
+        if storage::is_new(storage) && assets::any_in_region(&mut db.read().await?, region).await? {
+            return Err(Error::Unmounted { region: region.clone(), path: storage.display().to_string() });
+        }
+    }
+    Ok(())
 }
 
 /// Opens all regions of the configuration.

@@ -186,6 +186,27 @@ pub async fn by_id(connection: &mut Connection, id: AssetId) -> Result<Option<As
     row.map(Asset::try_from).transpose()
 }
 
+/// Whether the region has ever had a recording, deleted ones included.
+pub async fn any_in_region(connection: &mut Connection, region: &Region) -> Result<bool> {
+    let found: Option<String> = on!(connection, c => sqlx::query_scalar("SELECT id FROM assets WHERE region = $1 LIMIT 1")
+        .bind(region.as_str())
+        .fetch_optional(c)
+        .await)?;
+    Ok(found.is_some())
+}
+
+/// Keeps why and when a recording has ended until it is finished, which may be at a later start.
+pub async fn note_end(tx: &mut Tx, id: AssetId, reason: &str, ended_at: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE assets SET reason = $2, ended_at = $3 WHERE id = $1 AND state = 'recording'")
+        .bind(id.to_string())
+        .bind(reason)
+        .bind(ended_at.0)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
 /// What was accounted for when it was finished; `None` where nothing was, or there is no such asset.
 pub async fn report(connection: &mut Connection, id: AssetId) -> Result<Option<Report>> {
     let text: Option<Option<String>> = on!(connection, c => sqlx::query_scalar("SELECT report FROM assets WHERE id = $1")

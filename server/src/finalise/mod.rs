@@ -33,8 +33,11 @@ pub use recover::{Recovered, recover};
 
 /// How often a commit is tried while a finished file waits for it. After that it is the caller's to try again.
 const COMMIT_ATTEMPTS: u32 = 7;
-/// The wait after the first failure; doubles with each: 6 s in all.
+/// The wait after the first failure; doubles with each: 6 s of waits in all, beside what the database takes to refuse.
 const COMMIT_RETRY_WAIT: Duration = Duration::from_millis(100);
+
+/// What a copy leaves of the disk's room, at least.
+const COPY_MARGIN_BYTES: u64 = 64 << 20;
 
 /// Why a recording is not finished. Its bytes stay in the spool, or at their place, for another try or the next start.
 #[derive(Debug, thiserror::Error)]
@@ -157,8 +160,8 @@ impl Finaliser {
                 self.release(asset).await
             }
             Err(error) if error.is_final() => {
-                tracing::error!(asset = %asset.id, file = asset.file_name, %error, "nothing playable came of a recording");
-                self.fail(asset, &error.to_string()).await
+                tracing::error!(asset = %asset.id, file = asset.file_name, %error, reason, "nothing playable came of a recording");
+                self.fail(asset, reason.unwrap_or(&error.to_string())).await
             }
             Err(error) => Err(error),
         }
@@ -232,7 +235,10 @@ fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<Placed, Fin
         Err(error) if error.kind() == io::ErrorKind::NotFound && store.path(&key).is_file() => {
             return read_finished(&store.adopt(&spooled, &key)?);
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FinaliseError::Empty),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            store.require()?;
+            return Err(FinaliseError::Empty);
+        }
         Err(error) => return Err(error.into()),
     };
     let file_length = file.metadata()?.len();
@@ -261,9 +267,15 @@ fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<Placed, Fin
 fn rewrite(store: &RegionStore, asset: &Asset, recording: &Recording, file: &mut File) -> Result<(), FinaliseError> {
     let block_bytes = file::block_bytes(file).unwrap_or(4_096);
     let plan = plans::copy(recording, file.metadata()?.len(), block_bytes).map_err(plan_error)?;
+    let needed_bytes = plan.head.len() as u64 + (plan.source.end - plan.source.start);
+    // The other recordings need what room there is.
+    if file::free_bytes(file).is_some_and(|free| free < needed_bytes + COPY_MARGIN_BYTES) {
+        return Err(FinaliseError::Io(io::ErrorKind::StorageFull.into()));
+    }
     let place = store.spool().copy_path(asset.id);
-    *file = file::copy(file, &plan, &place)?;
-    fs::rename(&place, store.spool().recording_path(asset.id))?;
+    let copied = file::copy(file, &plan, &place)
+        .and_then(|copy| fs::rename(&place, store.spool().recording_path(asset.id)).map(|()| copy));
+    *file = copied.inspect_err(|_| drop(fs::remove_file(&place)))?;
     Ok(())
 }
 
@@ -283,7 +295,10 @@ fn scan_error(error: ScanError) -> FinaliseError {
 }
 
 fn read_finished(path: &std::path::Path) -> Result<Placed, FinaliseError> {
-    let facts = probe::facts(path).map_err(|error| FinaliseError::Unplayable(error.to_string()))?;
+    let facts = probe::facts(path).map_err(|error| match error {
+        error if error.is_of_the_file() => FinaliseError::Unplayable(error.to_string()),
+        error => FinaliseError::Io(io::Error::other(error)),
+    })?;
     Ok(Placed { facts, report: None })
 }
 

@@ -44,6 +44,19 @@ pub enum ProbeError {
     TimedOut,
 }
 
+impl ProbeError {
+    /// Whether the file's bytes are what is wrong, and no later look can see anything else.
+    #[must_use]
+    pub fn is_of_the_file(&self) -> bool {
+        let ffmpeg = match self {
+            Self::Media(video_rs::Error::BackendError(error)) | Self::Ffmpeg(error) => error,
+            Self::Media(_) | Self::NoPicture => return true,
+            Self::Io(_) | Self::TimedOut => return false,
+        };
+        matches!(ffmpeg, ffmpeg::Error::InvalidData)
+    }
+}
+
 /// FFmpeg speaks to stderr by itself; what it finds reaches us as errors.
 fn silence() {
     static ONCE: Once = Once::new();

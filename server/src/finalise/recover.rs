@@ -45,7 +45,7 @@ pub async fn recover(finaliser: &Finaliser, _locks: &[SpoolLock]) -> Result<Reco
         for id in ids {
             let row = growing.remove(&id).filter(|asset| asset.region == *store.name());
             if let Err(error) = repair(finaliser, store, id, row, &mut done).await {
-                tracing::error!(asset = %id, region = %store.name(), %error, "a recording could not be recovered; it waits for the next start");
+                tracing::error!(asset = %id, region = %store.name(), %error, "a recording could not be recovered; it waits");
                 done.left += 1;
             }
         }
@@ -81,8 +81,9 @@ async fn repair(
     done: &mut Recovered,
 ) -> Result<(), FinaliseError> {
     if let Some(asset) = growing {
-        let ended_at = last_written(store, &asset).unwrap_or_else(|| finaliser.clock.now());
-        finaliser.finish(&asset, Known::Abandoned, None, ended_at).await?;
+        // Noted where the recording had ended before the crash, and only its finish was waited for.
+        let ended_at = asset.ended_at.or_else(|| last_written(store, &asset)).unwrap_or_else(|| finaliser.clock.now());
+        finaliser.finish(&asset, Known::Abandoned, asset.reason.as_deref(), ended_at).await?;
         done.recordings += 1;
         return Ok(());
     }

@@ -36,14 +36,13 @@ use take::{SYNC_EVERY, Take};
 const STALL_AFTER: Duration = Duration::from_secs(5);
 /// How long after a recording could not go on the storage is tried again; doubles with each vain try, up to [`MAX_ROOM_WAIT`].
 const ROOM_WAIT: Duration = Duration::from_secs(2);
-const MAX_ROOM_WAIT: Duration = Duration::from_secs(32);
+const MAX_ROOM_WAIT: Duration = Duration::from_secs(64);
 /// How long after a finished file could not be put in its place that is tried again; doubles with each vain try, up to [`MAX_FINISH_WAIT`].
 const FINISH_WAIT: Duration = Duration::from_secs(1);
 const MAX_FINISH_WAIT: Duration = Duration::from_secs(60);
-/// How often a recording's row is tried to be written, while its frames wait in the hub's queue.
-const BEGIN_ATTEMPTS: u32 = 6;
-/// The wait after the first failure; doubles with each: 6 s in all.
-const BEGIN_RETRY_WAIT: Duration = Duration::from_millis(200);
+/// The wait after a recording's row could not be written; doubles with each vain try, up to [`MAX_BEGIN_WAIT`].
+const BEGIN_WAIT: Duration = Duration::from_millis(200);
+const MAX_BEGIN_WAIT: Duration = Duration::from_secs(5);
 
 /// Where a recording ends although the publish goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -93,8 +92,11 @@ enum End {
     },
     /// The recording has come to one of its limits; the frame that did not fit begins the next one.
     Limit(Box<Message>),
-    /// The file can take no more, but another one can.
-    Full(WriterError),
+    /// The file can take no more, but another one can, beginning with the frame that did not fit.
+    Full {
+        error: WriterError,
+        first: Option<Box<Message>>,
+    },
 }
 
 impl fmt::Display for End {
@@ -105,7 +107,7 @@ impl fmt::Display for End {
             Self::Disk(error) => write!(f, "the disk failed: {error}"),
             Self::NoRoom { free_bytes } => write!(f, "the storage is full: {} MiB are free", free_bytes >> 20),
             Self::Limit(_) => f.write_str("a limit is reached; another recording goes on"),
-            Self::Full(error) => write!(f, "the file could take no more ({error}); another recording goes on"),
+            Self::Full { error, .. } => write!(f, "the file could take no more ({error}); another recording goes on"),
         }
     }
 }
@@ -124,7 +126,13 @@ impl Recorder {
         let mut room_wait = ROOM_WAIT;
         loop {
             let (start, end) = self.wait_for_start(opening, &mut frames).await;
-            let Some(start) = start else { return };
+            let Some(start) = start else {
+                let Some(End::Overflow(overflow)) = end else { return };
+                tracing::error!(stream = %publish.streamname, %overflow, "a publish is not recorded from its beginning");
+                frames.resume();
+                opening = Opening::default();
+                continue;
+            };
             opening = Opening::default();
             let Some(mut take) = self.begin(&publish, &start).await else {
                 if !self.wait_for_room(&publish, &mut frames, room_wait).await {
@@ -133,7 +141,6 @@ impl Recorder {
                 room_wait = (room_wait * 2).min(MAX_ROOM_WAIT);
                 continue;
             };
-            room_wait = ROOM_WAIT;
             let end = self.follow(&mut take, start, end, &mut frames).await;
             // What comes while the file is finished is the beginning of the next one.
             match &end {
@@ -141,14 +148,19 @@ impl Recorder {
                     opening = Opening::after(take.tracks());
                     opening.offer(Message::clone(first));
                 }
-                End::Full(_) => opening = Opening::after(take.tracks()),
+                End::Full { first, .. } => {
+                    opening = Opening::after(take.tracks());
+                    first.iter().for_each(|first| opening.offer(Message::clone(first)));
+                }
                 End::Overflow(_) => frames.resume(),
                 End::Published | End::Disk(_) | End::NoRoom { .. } => {}
             }
+            // A disk that takes a file's head and nothing more is no better than one that takes nothing.
+            room_wait = if take.has_fragments() { ROOM_WAIT } else { (room_wait * 2).min(MAX_ROOM_WAIT) };
             self.finish(take, &end).await;
             match end {
                 End::Published => return,
-                End::Limit(_) | End::Full(_) | End::Overflow(_) => {}
+                End::Limit(_) | End::Full { .. } | End::Overflow(_) => {}
                 End::Disk(_) | End::NoRoom { .. } => {
                     if !self.wait_for_room(&publish, &mut frames, room_wait).await {
                         return;
@@ -228,7 +240,7 @@ impl Recorder {
         let asset = match self.insert(&new).await {
             Ok(asset) => asset,
             Err(error) => {
-                tracing::error!(stream = %publish.streamname, %error, "a publish is not recorded: its recording has no row; it is tried again");
+                tracing::error!(stream = %publish.streamname, %error, "a publish is not recorded: its recording has no row, and the server stops");
                 return None;
             }
         };
@@ -263,24 +275,33 @@ impl Recorder {
         }
     }
 
+    /// Tries for as long as the server runs: what comes meanwhile waits in the hub's queue, which holds minutes, and ends loudly when it is full.
     async fn insert(&self, new: &NewAsset) -> db::Result<Asset> {
-        let mut wait = BEGIN_RETRY_WAIT;
-        for _ in 1..BEGIN_ATTEMPTS {
-            match self.try_insert(new).await {
+        let mut wait = BEGIN_WAIT;
+        loop {
+            let error = match self.try_insert(new).await {
                 Ok(asset) => return Ok(asset),
-                Err(error) => tracing::error!(asset = %new.id, %error, "a recording waits for the database"),
+                Err(error) => error,
+            };
+            tracing::error!(asset = %new.id, %error, "a recording waits for the database");
+            if self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return Err(error);
             }
-            tokio::time::sleep(wait).await;
-            wait *= 2;
+            wait = (wait * 2).min(MAX_BEGIN_WAIT);
         }
-        self.try_insert(new).await
     }
 
     async fn try_insert(&self, new: &NewAsset) -> db::Result<Asset> {
         let mut tx = self.finaliser.db().write().await?;
-        let asset = assets::begin(&mut tx, new).await?;
-        tx.commit().await?;
-        Ok(asset)
+        match assets::begin(&mut tx, new).await {
+            Ok(asset) => tx.commit().await.map(|()| asset),
+            Err(error) if error.is_unique_violation() => {
+                drop(tx);
+                // The last try was committed, although it did not come to say so.
+                assets::by_id(&mut self.finaliser.db().read().await?, new.id).await?.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes what there is and what comes, until there is no more of it.
@@ -356,15 +377,37 @@ impl Recorder {
             // Whatever ended it: its last second could not be written.
             Err(error) => (Known::Abandoned, reason.or_else(|| Some(End::Disk(error).to_string()))),
         };
-        if let Err(error) = self.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await {
-            tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
-            self.tasks.spawn(self.clone().finish_later(asset, reason, ended_at, entry));
-        }
+        // Beside the next recording, which waits for nobody.
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            if let Some(reason) = &reason
+                && let Err(error) = this.note_end(&asset, reason, ended_at).await
+            {
+                tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
+            }
+            if let Err(error) = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await {
+                tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
+                this.finish_later(asset, reason, ended_at, Some(entry)).await;
+            }
+        });
+    }
+
+    /// For the case that it is a later start that finishes the recording.
+    async fn note_end(&self, asset: &Asset, reason: &str, ended_at: UnixMillis) -> db::Result<()> {
+        let mut tx = self.finaliser.db().write().await?;
+        assets::note_end(&mut tx, asset.id, reason, ended_at).await?;
+        tx.commit().await
+    }
+
+    /// Goes on trying with what start-up could not finish.
+    pub fn finish_left(&self, asset: Asset) {
+        let (reason, ended_at) = (asset.reason.clone(), asset.ended_at.unwrap_or_else(|| self.finaliser.clock().now()));
+        self.tasks.spawn(self.clone().finish_later(asset, reason, ended_at, None));
     }
 
     /// Tries until the storage and the database let it, or the server stops: then the next start does it. Reads what there is from the file: at what
     /// point the last try failed is not known.
-    async fn finish_later(self, asset: Asset, reason: Option<String>, ended_at: UnixMillis, _entry: Arc<Entry>) {
+    async fn finish_later(self, asset: Asset, reason: Option<String>, ended_at: UnixMillis, _entry: Option<Arc<Entry>>) {
         let mut wait = FINISH_WAIT;
         loop {
             if self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {

@@ -96,6 +96,11 @@ impl Take {
         &self.asset
     }
 
+    /// Whether anything but its head has reached the file.
+    pub(super) fn has_fragments(&self) -> bool {
+        !self.writer.index().is_empty()
+    }
+
     pub(super) fn tracks(&self) -> Vec<TrackConfig> {
         self.tracks.clone()
     }
@@ -114,7 +119,7 @@ impl Take {
             Some(known) => known.clone_from(&track),
             None => self.tracks.push(track.clone()),
         }
-        let steps = self.writer.configure(&track).map_err(End::Full)?;
+        let steps = self.writer.configure(&track).map_err(|error| End::Full { error, first: None })?;
         on_disk(&self.file, move |file| carry_out(file, &steps)).await.map_err(End::Disk)
     }
 
@@ -142,7 +147,8 @@ impl Take {
             }
         }
         self.began_ms.get_or_insert(dts_ms);
-        self.writer.push(frame).map_err(End::Full)?;
+        let again = frame.clone();
+        self.writer.push(frame).map_err(|error| End::Full { error, first: Some(Box::new(Message::Frame(again))) })?;
         if !self.cutter.begins_with(kind, keyframe, dts_ms, self.writer.pending_bytes()) {
             return Ok(());
         }
@@ -198,7 +204,7 @@ impl Take {
         let closed = match end {
             // What was counted as written is not there.
             End::Disk(error) => Err(io::Error::from(error.kind())),
-            End::Published | End::Limit(_) | End::Overflow(_) | End::Full(_) | End::NoRoom { .. } => match writer.finish() {
+            End::Published | End::Limit(_) | End::Overflow(_) | End::Full { .. } | End::NoRoom { .. } => match writer.finish() {
                 // Finalising syncs it before anything depends on it.
                 (Some(fragment), recording) => write(&file, fragment, hashed, false).await.map(|hashed| (hashed, recording)),
                 (None, recording) => Ok((hashed, recording)),

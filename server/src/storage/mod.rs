@@ -14,7 +14,7 @@ use afterlive_domain::Region;
 use url::Url;
 
 pub use key::{Key, KeyKind};
-pub use region::RegionStore;
+pub use region::{RegionStore, is_new};
 pub use spool::{Spool, SpoolLock, SpoolNote};
 
 /// Why a region cannot do what it should.
@@ -24,6 +24,8 @@ pub enum StorageError {
     Folder { path: PathBuf, source: io::Error },
     #[error("{}: another running server records into this folder", path.display())]
     InUse { path: PathBuf },
+    #[error("{}: the folder is not what it was; has its disk been unmounted?", path.display())]
+    Gone { path: PathBuf },
     #[error("{key} exists already")]
     Taken { key: String },
     #[error("region {region} reads back other bytes than were written")]

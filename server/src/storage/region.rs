@@ -33,6 +33,12 @@ pub struct RegionStore {
     spool: Spool,
 }
 
+/// Whether a folder was never a region's: it is missing, or has not what each region's folder has.
+#[must_use]
+pub fn is_new(folder: &Path) -> bool {
+    !folder.join(SPOOL).is_dir()
+}
+
 impl RegionStore {
     pub(super) fn open(settings: RegionSettings) -> Result<Self, StorageError> {
         let RegionSettings { name, storage, vod_url } = settings;
@@ -42,6 +48,17 @@ impl RegionStore {
         let spool = Spool::open(folder.join(SPOOL), folder.join(QUARANTINE)).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
         Ok(Self { name, vod_url, folder, store: Arc::new(store), spool })
+    }
+
+    /// Whether the folder is what it was when it was opened: not so where its disk has been unmounted.
+    fn is_there(&self) -> bool {
+        !is_new(&self.folder)
+    }
+
+    /// # Errors
+    /// Where the region's folder is gone, and what is missing in it says nothing.
+    pub fn require(&self) -> Result<(), StorageError> {
+        if self.is_there() { Ok(()) } else { Err(StorageError::Gone { path: self.folder.clone() }) }
     }
 
     #[must_use]
@@ -138,7 +155,8 @@ impl RegionStore {
 
     async fn relocate(&self, from: &ObjectPath, to: &ObjectPath) -> Result<(), StorageError> {
         match self.store.rename(from, to).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => self.require(),
             Err(error) => Err(error.into()),
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use afterlive_domain::{AssetId, AssetState, EventKind, Mode, StreamState};
 use afterlive_media::frame::{Frame, TrackKind};
 use afterlive_server::clock::Clock;
+use afterlive_server::config::Config;
 use afterlive_server::db::assets::{self, Asset, NewAsset};
 use afterlive_server::db::streams::{self, Stream};
 use afterlive_server::db::{Db, Location, asset_list};
@@ -16,6 +17,7 @@ use afterlive_server::hub::{Hub, Message};
 use afterlive_server::ingest::gate::{Gate, Gatekeeper, Grant, IngestRegions, PublishRequest};
 use afterlive_server::jobs::{self, Task, Worker};
 use afterlive_server::record::{Growing, Limits, Recorder};
+use afterlive_server::run::refuse_unmounted;
 use afterlive_server::storage::{Key, RegionSettings, RegionStore, Regions};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -34,6 +36,7 @@ struct Studio {
     growing: Growing,
     finaliser: Finaliser,
     tasks: TaskTracker,
+    stop: CancellationToken,
     stream: Stream,
 }
 
@@ -46,11 +49,11 @@ impl Studio {
         let organisation = an_organisation(&db).await;
         let stream = a_stream(&db, &organisation).await;
         let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions(folder));
-        let (growing, tasks) = (Growing::default(), TaskTracker::new());
-        let recorder = Recorder::new(finaliser.clone(), growing.clone(), tasks.clone(), limits, CancellationToken::new());
+        let (growing, tasks, stop) = (Growing::default(), TaskTracker::new(), CancellationToken::new());
+        let recorder = Recorder::new(finaliser.clone(), growing.clone(), tasks.clone(), limits, stop.clone());
         let ingest = IngestRegions { node: "eu".parse().unwrap(), by_host: BTreeMap::new() };
         let gate = Gate::new(Hub::new(), db.clone(), Clock::simulated(NOW), ingest, recorder.into(), tasks.clone());
-        Self { db, gate, growing, finaliser, tasks, stream }
+        Self { db, gate, growing, finaliser, tasks, stop, stream }
     }
 
     async fn publish(&self) -> Grant {
@@ -495,6 +498,76 @@ async fn a_recording_that_cannot_be_put_in_its_place_is_as_soon_as_it_can() {
         let asset = studio.assets().await.remove(0);
         assert_eq!((asset.state, &asset.reason), (AssetState::Ready, &None));
         assert_eq!(complaints(&place), "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_away_at_the_end_of_a_publish_loses_nothing() {
+    let sent = encode(2, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(db, folder.path()).await;
+        let mut grant = studio.publish().await;
+        send(grant.publisher(), &sent);
+        until(|| {
+            std::fs::read_dir(folder.path().join("eu/.spool"))
+                .unwrap()
+                .any(|file| file.unwrap().metadata().unwrap().len() > 1 << 20)
+        })
+        .await;
+        let (disk, away) = (folder.path().join("eu"), folder.path().join("away"));
+        std::fs::rename(&disk, &away).unwrap();
+        // An empty mount point.
+        std::fs::create_dir(&disk).unwrap();
+        drop(grant);
+        studio.tasks.close();
+        let environment = [("AFTERLIVE__REGIONS__EU__STORAGE".to_owned(), disk.display().to_string())];
+        let config = Config::from_sources(None, environment).unwrap();
+        let refused = refuse_unmounted(&config, &studio.db).await.unwrap_err().to_string();
+        assert!(refused.contains("region eu") && refused.contains("Mount its disk"), "{refused}");
+        assert_eq!(studio.assets().await[0].state, AssetState::Recording);
+
+        std::fs::remove_dir(&disk).unwrap();
+        std::fs::rename(&away, &disk).unwrap();
+        refuse_unmounted(&config, &studio.db).await.unwrap();
+        studio.settle().await;
+        let asset = studio.assets().await.remove(0);
+        assert_eq!((asset.state, &asset.reason), (AssetState::Ready, &None));
+        assert_eq!(complaints(&studio.place(&asset)), "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn why_a_recording_has_ended_is_known_to_the_start_that_finishes_it() {
+    let sent = encode(3, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let full = Limits { go_on_free_bytes: u64::MAX, begin_free_bytes: 0, ..Limits::default() };
+        let studio = Studio::with_limits(db, folder.path(), full).await;
+        let place = studio.store().path(&Key::recording(&studio.stream.streamname, 1));
+        std::fs::write(place.parent().unwrap(), b"in the way").unwrap();
+        let mut grant = studio.publish().await;
+        let mut sent_s = 0;
+        let mut seen = Vec::<Asset>::new();
+        while seen.first().is_none_or(|asset| asset.reason.is_none()) {
+            send(grant.publisher(), &later(&sent, sent_s));
+            sent_s += 3;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            seen = studio.assets().await;
+        }
+        assert_eq!(seen[0].state, AssetState::Recording);
+        studio.stop.cancel();
+        drop(grant);
+        studio.settle().await;
+
+        std::fs::remove_file(place.parent().unwrap()).unwrap();
+        let locks = studio.finaliser.regions().lock_spools().unwrap();
+        recover(&studio.finaliser, &locks).await.unwrap();
+        let first = studio.assets().await.pop().unwrap();
+        assert_eq!((first.state, &first.reason), (AssetState::Incomplete, &seen[0].reason));
+        assert_eq!(first.ended_at, seen[0].ended_at);
     })
     .await;
 }

@@ -31,8 +31,13 @@ static DISK_READS: Semaphore = Semaphore::const_new(DISK_READS_AT_ONCE);
 
 /// Runs what may have to wait for the disk.
 async fn on_disk<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    let _place = DISK_READS.acquire().await.map_err(io::Error::other)?;
-    tokio::task::spawn_blocking(act).await.map_err(io::Error::other)?
+    let place = DISK_READS.acquire().await.map_err(io::Error::other)?;
+    // The read goes on where the viewer has gone, and keeps its place as long.
+    let reading = move || {
+        let _place = place;
+        act()
+    };
+    tokio::task::spawn_blocking(reading).await.map_err(io::Error::other)?
 }
 
 /// A file, opened once for all who read it.
