@@ -23,7 +23,7 @@ use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
 use crate::db::assets::{self, Asset, Facts};
-use crate::db::{self, Db, streams};
+use crate::db::{self, Db, Tx, streams};
 use crate::jobs::{self, Task};
 use crate::storage::{Key, RegionStore, Regions, StorageError};
 
@@ -187,14 +187,11 @@ impl Finaliser {
         // First of all: a deletion of the stream that runs at the same time comes wholly before this or wholly after it.
         streams::hold(&mut tx, asset.stream).await?;
         if assets::finish(&mut tx, asset, &placed.facts, placed.report.as_ref(), reason, ended_at, now).await? {
-            let stream = streams::by_id(&mut tx, asset.stream).await?;
-            if stream.is_some_and(|stream| stream.state == StreamState::Deleted) {
-                // The stream was deleted while it was live, and takes this recording with it.
-                assets::delete(&mut tx, asset.organisation, asset.id, now).await?;
-                jobs::enqueue(&mut tx, Task::Place { asset: asset.id }, now).await?;
-            } else {
-                jobs::enqueue(&mut tx, Task::Probe { asset: asset.id }, now).await?;
-            }
+            let task = match delete_with_stream(&mut tx, asset, now).await? {
+                true => Task::Place { asset: asset.id },
+                false => Task::Probe { asset: asset.id },
+            };
+            jobs::enqueue(&mut tx, task, now).await?;
         }
         tx.commit().await
     }
@@ -204,8 +201,12 @@ impl Finaliser {
     /// # Errors
     /// Where the database or the disk fails.
     pub async fn fail(&self, asset: &Asset, reason: &str) -> Result<(), FinaliseError> {
+        let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        assets::fail(&mut tx, asset, reason, self.clock.now()).await?;
+        streams::hold(&mut tx, asset.stream).await?;
+        if assets::fail(&mut tx, asset, reason, now).await? {
+            delete_with_stream(&mut tx, asset, now).await?;
+        }
         tx.commit().await?;
         self.in_spool(asset, |store, asset| store.spool().quarantine(asset.id).map(drop)).await
     }
@@ -223,6 +224,16 @@ impl Finaliser {
         let acting = spawn_blocking(move || regions.get(&asset.region).map_or(Ok(()), |store| act(store, &asset)));
         Ok(acting.await.map_err(io::Error::other)??)
     }
+}
+
+/// A stream that was deleted while it was live takes its recording with it; says whether.
+async fn delete_with_stream(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> db::Result<bool> {
+    let stream = streams::by_id(tx, asset.stream).await?;
+    let deleted = stream.is_some_and(|stream| stream.state == StreamState::Deleted);
+    if deleted {
+        assets::delete(tx, asset.organisation, asset.id, now).await?;
+    }
+    Ok(deleted)
 }
 
 /// Finalises the file and gives it its place. Blocks. Doing it again after a crash at any point does no harm.
