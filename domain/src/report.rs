@@ -23,7 +23,8 @@ pub struct TrackReport {
     pub kind: String,
     /// The decoder configurations that came one after another.
     pub configurations: u32,
-    /// Frames that came while it was recorded. Absent where a crash took the count with it.
+    /// Frames that came while it was recorded; more than are stored where some came before the first key frame, which nothing could show. Absent where a
+    /// crash took the count with it.
     pub received_frames: Option<u64>,
     pub stored_frames: u64,
     /// When the first of them is presented.
@@ -49,12 +50,4 @@ pub struct Checksum {
     pub last_bytes: u64,
     /// In lower-case hexadecimal digits.
     pub sha256: String,
-}
-
-impl TrackReport {
-    /// Frames that came and are not in the file: those before the first key frame, which nothing could show.
-    #[must_use]
-    pub fn left_out_frames(&self) -> Option<u64> {
-        Some(self.received_frames?.saturating_sub(self.stored_frames))
-    }
 }
