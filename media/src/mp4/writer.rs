@@ -46,6 +46,7 @@ pub enum WriterError {
 /// track holds one frame back; the last one lasts as long as the one before, or as many samples as an AAC frame has. Decoding times that do not
 /// increase are mended by the least that makes them: one tick after the one before. The frame is kept, and its presentation time too, as far as
 /// that does not put presentation before decoding. Presentation times are never invented by counting.
+#[derive(Debug)]
 pub struct RecordingWriter {
     tracks: Vec<Track>,
     layout: Layout,
@@ -67,6 +68,7 @@ pub struct Enlargement {
     layout: Layout,
 }
 
+#[derive(Debug)]
 struct Track {
     /// Of the frames that come now; the file's timescale is that of the first configuration.
     timescale: u32,
@@ -82,6 +84,7 @@ struct Track {
     returns: bool,
 }
 
+#[derive(Debug)]
 struct Pending {
     dts: i64,
     pts_offset: i32,
