@@ -15,6 +15,7 @@ pub mod player;
 pub mod playout;
 pub mod problem;
 pub mod recording_row;
+pub mod recording_settings;
 pub mod recordings;
 pub mod rows;
 pub mod snippets;

@@ -14,8 +14,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use afterlive_domain::organisation::RecordingSettings;
 use afterlive_domain::report::Reconnect;
-use afterlive_domain::{AssetId, AssetState, EventKind, Region, Report, UnixMillis};
+use afterlive_domain::{AssetId, AssetState, EventKind, OrganisationId, Region, Report, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 use crate::config;
 use crate::db;
 use crate::db::assets::{self, Asset, NewAsset};
+use crate::db::organisations;
 use crate::finalise::{FinaliseError, Finaliser, Known};
 use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
 use crate::storage::{Key, RegionStore, SpoolNote};
@@ -61,8 +63,22 @@ pub struct Limits {
     pub begin_free_bytes: u64,
     /// With less room than this what is being recorded is brought to its end, while there is still room to finish it.
     pub go_on_free_bytes: u64,
-    /// An encoder that comes back within this goes on in the same recording. 0: it always begins another.
+    /// An encoder that comes back by then goes on in the same recording. Zero: none does.
     pub reconnect_window: Duration,
+}
+
+impl Limits {
+    /// These, where the organisation has set nothing else.
+    #[must_use]
+    pub fn of_organisation(self, settings: &RecordingSettings) -> Self {
+        let limit = |own: u64| (own > 0).then_some(own);
+        Self {
+            max_duration: settings.max_duration_s.map_or(self.max_duration, |own| limit(own).map(Duration::from_secs)),
+            max_bytes: settings.max_bytes.map_or(self.max_bytes, limit),
+            reconnect_window: settings.reconnect_window_s.map_or(self.reconnect_window, Duration::from_secs),
+            ..self
+        }
+    }
 }
 
 impl From<&config::Record> for Limits {
@@ -127,6 +143,17 @@ impl Recorder {
     #[must_use]
     pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
         Self { finaliser, growing, tasks, limits, stop, returns: Arc::default() }
+    }
+
+    /// What holds for a publish of the organisation, from its beginning to its end. Where the database does not say, what the server's settings say:
+    /// a recording without its limits is better than none.
+    async fn limits_of(&self, organisation: OrganisationId) -> Limits {
+        let reading = async { organisations::recording_settings(&mut self.finaliser.db().read().await?, organisation).await };
+        let settings = reading.await.unwrap_or_else(|error: db::Error| {
+            tracing::error!(%organisation, %error, "an organisation's limits of recordings cannot be read; the server's hold");
+            RecordingSettings::default()
+        });
+        self.limits.of_organisation(&settings)
     }
 
     /// Records until the publish ends: in one file, unless that comes to a limit or to harm. Then what can still be recorded is, as the stream's
@@ -338,7 +365,7 @@ impl Recorder {
         let came_at = self.finaliser.clock().now().plus_ms(-span_ms);
         let window_ms = i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX);
         Ok(last
-            .filter(|asset| asset.state == AssetState::Ready && asset.region == publish.region)
+            .filter(|asset| asset.state == AssetState::Ready && asset.hold.is_none() && asset.region == publish.region)
             .and_then(|asset| asset.ended_at.map(|left_at| (asset, left_at)))
             .filter(|(_, left_at)| came_at.ms_since(*left_at) <= window_ms))
     }
@@ -365,7 +392,7 @@ impl Recorder {
         let mut report = assets::report(&mut tx, asset.id).await?.unwrap_or_default();
         report.add_reconnect(reconnect);
         if !assets::reopen(&mut tx, asset, publish.session, &report, self.finaliser.clock().now()).await? {
-            return Err(std::io::Error::other("it has been deleted").into());
+            return Err(std::io::Error::other("it has been deleted or put under legal hold").into());
         }
         tx.commit().await?;
         let room = spawn_blocking(move || finished.reopen()).await.map_err(std::io::Error::other)??;
@@ -540,7 +567,8 @@ impl hub::Recorder for Recorder {
     /// Makes no asset yet: a publish that never sends a frame leaves none.
     async fn start(&self, recording: hub::Recording, frames: RecorderSubscription) -> Result<(), CannotRecord> {
         self.find_room(&recording.region).await?;
-        self.tasks.spawn(self.clone().record(recording, frames));
+        let limits = self.limits_of(recording.organisation).await;
+        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, frames));
         Ok(())
     }
 }
@@ -559,6 +587,31 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+
+    #[test]
+    fn an_organisations_limits_win_over_the_servers_also_where_they_are_none() {
+        let server = Limits {
+            max_duration: Some(Duration::from_secs(3_600)),
+            max_bytes: Some(1 << 40),
+            begin_free_bytes: 7,
+            go_on_free_bytes: 5,
+            reconnect_window: Duration::from_secs(30),
+        };
+        assert_eq!(server.of_organisation(&RecordingSettings::default()), server);
+        let none = RecordingSettings {
+            max_duration_s: Some(0),
+            max_bytes: Some(0),
+            reconnect_window_s: Some(0),
+            retention_days: Some(0),
+        };
+        let limits = server.of_organisation(&none);
+        assert_eq!((limits.max_duration, limits.max_bytes, limits.reconnect_window), (None, None, Duration::ZERO));
+        assert_eq!((limits.begin_free_bytes, limits.go_on_free_bytes), (7, 5), "the disk is the server's");
+        let own = RecordingSettings { max_duration_s: Some(60), max_bytes: Some(1 << 30), ..RecordingSettings::default() };
+        let limits = server.of_organisation(&own);
+        assert_eq!((limits.max_duration, limits.max_bytes), (Some(Duration::from_secs(60)), Some(1 << 30)));
+        assert_eq!(limits.reconnect_window, server.reconnect_window);
+    }
 
     #[tokio::test]
     async fn a_disk_that_lets_us_wait_is_told_and_so_is_its_return() {

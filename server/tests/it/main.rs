@@ -12,6 +12,7 @@ mod listen;
 mod overview;
 mod reconnect;
 mod recording;
+mod retention;
 mod rtmp;
 mod sign_in;
 mod stream_search;
