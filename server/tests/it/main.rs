@@ -15,3 +15,4 @@ mod rtmp;
 mod sign_in;
 mod stream_search;
 mod vod;
+mod watching;
