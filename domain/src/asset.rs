@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum AssetState {
     /// The encoder is sending; the file grows in the spool.
     Recording,
-    /// A finished MP4 stands at its URL.
+    /// A finished MP4 stands at its URL. Where the encoder comes back in time it is recorded on, and so `Recording` again.
     Ready,
     /// A finished MP4 stands at its URL, but the recording stopped before the encoder did; a reason is kept.
     Incomplete,
@@ -41,13 +41,15 @@ impl AssetState {
         matches!(self, Self::Ready | Self::Incomplete)
     }
 
-    /// The state machine. A recording ends in exactly one of three ways; a deletion can be undone only into what was before it.
+    /// The state machine. A recording ends in exactly one of three ways, of which one is not for good; a deletion can be undone only into what was
+    /// before it.
     #[must_use]
     pub fn can_become(self, next: Self) -> bool {
         use AssetState::{Deleted, Failed, Incomplete, Ready, Recording};
         matches!(
             (self, next),
             (Recording, Ready | Incomplete | Failed)
+                | (Ready, Recording)
                 | (Ready | Incomplete | Failed, Deleted)
                 | (Deleted, Ready | Incomplete | Failed)
         )
@@ -73,9 +75,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_being_recorded_cannot_be_deleted_and_nothing_becomes_a_recording_again() {
+    fn what_is_being_recorded_cannot_be_deleted_and_only_what_is_whole_is_recorded_on() {
         for state in AssetState::ALL {
-            assert!(!state.can_become(AssetState::Recording), "{state}");
+            assert_eq!(state.can_become(AssetState::Recording), state == AssetState::Ready, "{state}");
             assert!(!state.can_become(state), "{state}");
             assert_eq!(state.as_str().parse(), Ok(state));
         }

@@ -29,6 +29,15 @@ impl CodecConfig {
         }
     }
 
+    /// What the decoder is set up with, as it came: the record that the variant names.
+    #[must_use]
+    pub fn configuration(&self) -> &Bytes {
+        match self {
+            Self::H264 { avcc, .. } => avcc,
+            Self::Aac { asc, .. } => asc,
+        }
+    }
+
     /// `h264` or `aac`, as the API names codecs.
     #[must_use]
     pub fn name(&self) -> &'static str {

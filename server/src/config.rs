@@ -72,6 +72,8 @@ pub struct Record {
     pub max_bytes: Option<u64>,
     /// With less room in a region nothing new is recorded there; with less than a quarter of it what is being recorded ends.
     pub min_free_bytes: u64,
+    /// An encoder that comes back within this goes on in the same recording. 0: it always begins another.
+    pub reconnect_window: Duration,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -252,6 +254,7 @@ impl Record {
             max_duration: limit("record.max_duration_s", 10).map(Duration::from_secs),
             max_bytes: limit("record.max_bytes", 1 << 20),
             min_free_bytes: reader.take_in("record.min_free_bytes", 256 << 20, 0..=1 << 50),
+            reconnect_window: Duration::from_secs(reader.take_in("record.reconnect_window_s", 30, 0..=3_600)),
         }
     }
 }

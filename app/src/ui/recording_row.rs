@@ -99,11 +99,7 @@ fn media_text(row: &RecordingRow) -> String {
 
 /// What the player is given, once there is something to watch.
 fn playable(row: &RecordingRow) -> Option<Playable> {
-    is_watchable(row).then(|| Playable {
-        url: row.url.clone(),
-        poster_url: row.poster_url.clone(),
-        name: row.file_name.clone(),
-    })
+    is_watchable(row).then(|| Playable { url: row.url.clone(), poster_url: row.poster_url.clone(), name: row.file_name.clone() })
 }
 
 /// Who watches while it is recorded goes on watching when it is finished and gets its poster.
@@ -119,7 +115,8 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
     let media = Memo::new(move |_| row.with(media_text));
-    let body = move || match playable.get() {
+    let body = move || {
+        match playable.get() {
         Some(playable) => view! {
             <Player playable wanted=is_open />
             <div class="panel-facts">
@@ -143,6 +140,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
             </div>
         }
         .into_any(),
+    }
     };
     view! {
         <div class="panel-body">
@@ -153,7 +151,9 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
 
 fn waiting(state: AssetState) -> &'static str {
     match state {
-        AssetState::Recording => "Its recording has just begun. In a second it plays here and under this URL, from its start; the finished recording will stand there too:",
+        AssetState::Recording => {
+            "Its recording has just begun. In a second it plays here and under this URL, from its start; the finished recording will stand there too:"
+        }
         AssetState::Deleted => "It is deleted. Its URL will never be given to another recording:",
         AssetState::Ready | AssetState::Incomplete | AssetState::Failed => "There is nothing to play under this URL:",
     }

@@ -31,12 +31,11 @@ pub fn front(index: &SampleIndex, media_bytes: u64) -> Option<Bytes> {
         return None;
     }
     let wide = media_bytes >= WIDE_FROM_BYTES;
-    let moov_bytes = moov::full(&index, Placement { shift: 0, wide }).len();
     let mut front = ftyp();
-    let needed_bytes = (front.len() + moov_bytes) as u64 + u64::from(HEADER_BYTES + LARGE_HEADER_BYTES);
+    let needed_bytes = front.len() as u64 + index.moov_bytes() + u64::from(HEADER_BYTES + LARGE_HEADER_BYTES);
     let length = needed_bytes.next_power_of_two().max(MIN_FRONT_BYTES);
     front.reserve_exact(length as usize - front.len());
-    front.extend_from_slice(&moov::full(&index, Placement { shift: length as i64, wide }));
+    front.extend_from_slice(&moov::full(&index, Placement { media_offset: length, wide }));
     let padding = length - front.len() as u64 - u64::from(LARGE_HEADER_BYTES);
     front.extend_from_slice(&free_header(padding as u32));
     front.resize((length - u64::from(LARGE_HEADER_BYTES)) as usize, 0);

@@ -9,6 +9,9 @@ use super::packed::{Numbers, Runs};
 /// The most samples a track may have: nine days at 60 a second. Keeps the moov well below 4 GiB.
 pub const MAX_SAMPLES_PER_TRACK: u32 = 48_000_000;
 
+/// The longest a sample may last, in ticks: 24 days at a timescale of 1000, 12 hours at 48 kHz. A longer pause is shortened to it.
+pub(super) const MAX_SAMPLE_TICKS: u64 = i32::MAX as u64;
+
 /// The latest first decoding time of a track, in ticks: sums with it do not overflow.
 pub(super) const MAX_FIRST_DTS: u64 = 1 << 61;
 
@@ -68,6 +71,12 @@ impl SampleIndex {
         Self { tracks }
     }
 
+    /// What the finished file's moov takes, at most. Cheap: nothing is counted.
+    pub(super) fn moov_bytes(&self) -> u64 {
+        let fixed = 256;
+        fixed + self.tracks.iter().map(TrackIndex::moov_bytes).sum::<u64>()
+    }
+
     /// When the earliest sample is presented, in milliseconds after the recording's origin.
     pub(super) fn base_ms(&self) -> i64 {
         self.tracks.iter().filter(|track| track.samples > 0).map(TrackIndex::start_ms).min().unwrap_or(0)
@@ -123,7 +132,7 @@ struct Chunks {
 /// A chunk: what stco and stsc say of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Chunk {
-    /// From the beginning of the growing file.
+    /// From where the fragments begin.
     pub(super) offset: u64,
     pub(super) samples: u32,
     pub(super) description: u32,
@@ -231,7 +240,23 @@ impl TrackIndex {
         (self.samples > 0).then(|| self.first_dts + self.duration)
     }
 
-    /// Adds a chunk at `offset`. `dts` is of its first sample and must be [`next_dts`](Self::next_dts).
+    /// Lets the last sample last until `dts`, where that is later than it ends: nothing came in between, as while an encoder was away.
+    ///
+    /// A sample lasts at most [`MAX_SAMPLE_TICKS`]; returns where the next one must begin.
+    pub(super) fn last_until(&mut self, dts: u64) -> u64 {
+        let (Some(next_dts), Some((_, last))) = (self.next_dts(), self.durations.last()) else { return dts };
+        let longest = MAX_SAMPLE_TICKS.saturating_sub(last.unsigned_abs());
+        let longer = dts.saturating_sub(next_dts).min(longest);
+        if longer > 0 {
+            self.durations.replace_last(last + longer as i64); // at most `MAX_SAMPLE_TICKS`
+            self.duration += longer;
+            let pts_offset = self.pts_offsets.last().map_or(0, |(_, offset)| offset);
+            self.latest_end = self.latest_end.max(self.duration as i64 + pts_offset);
+        }
+        next_dts + longer
+    }
+
+    /// Adds a chunk at `offset`, from where the fragments begin. `dts` is of its first sample and must be [`next_dts`](Self::next_dts).
     pub(super) fn push_chunk(&mut self, offset: u64, description: u32, dts: u64, samples: impl IntoIterator<Item = Sample>) {
         if self.samples == 0 {
             self.first_dts = dts;
@@ -266,6 +291,19 @@ impl TrackIndex {
             self.syncs.push((self.samples - self.last_sync).into());
             self.last_sync = self.samples;
         }
+    }
+
+    /// What the track takes of a moov, at most: some bytes more than it will be.
+    fn moov_bytes(&self) -> u64 {
+        /// Of all boxes of a track but the tables and what the codecs say.
+        const FIXED_BYTES: u64 = 1_024;
+        let descriptions: u64 = self.descriptions.iter().map(|codec| 256 + codec.configuration().len() as u64).sum();
+        // 4 a size; 8 a run of durations, and of presentation offsets; 4 a sync sample; 12 and 8 a chunk.
+        let samples = 4 * u64::from(self.samples);
+        let runs = 8 * (u64::from(self.durations.count()) + u64::from(self.pts_offsets.count()));
+        let syncs = 4 * u64::from(self.syncs.count());
+        let chunks = 20 * u64::from(self.chunks.packed.count() / 3);
+        FIXED_BYTES + descriptions + samples + runs + syncs + chunks
     }
 
     pub(super) fn chunks(&self) -> impl Iterator<Item = Chunk> {

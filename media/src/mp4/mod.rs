@@ -29,7 +29,9 @@ pub use fragment::Fragment;
 pub use front::front;
 pub use index::{MAX_SAMPLES_PER_TRACK, SampleIndex, TrackIndex};
 pub use scan::{ScanError, Scanned, Source, salvage, scan};
-pub use writer::{DEFAULT_RESERVE_BYTES, MAX_DESCRIPTIONS, MAX_FRAGMENT_BYTES, RecordingWriter, WriterError};
+pub use writer::{
+    Enlargement, LARGE_RESERVE_BYTES, MAX_DESCRIPTIONS, MAX_FRAGMENT_BYTES, RecordingWriter, SMALL_RESERVE_BYTES, WriterError,
+};
 
 /// Ticks a second of the movie header and of edit lists: tracks are aligned to the millisecond.
 pub const MOVIE_TIMESCALE: u32 = 1_000;
@@ -45,6 +47,8 @@ pub struct Layout {
     pub first_free_bytes: u32,
     /// Bytes of the moov behind the reserve.
     pub head_moov_bytes: u32,
+    /// Where the fragments begin: behind the head as it first was. The index counts from here, so that it holds wherever the media come to lie.
+    pub media_offset: u64,
 }
 
 impl Layout {
@@ -62,4 +66,6 @@ pub struct Recording {
     pub index: SampleIndex,
     /// Where the last complete fragment ends. The file may be longer by a torn one.
     pub good_length: u64,
+    /// How many fragments there are.
+    pub fragments: u32,
 }

@@ -35,8 +35,8 @@ pub(super) fn head(index: &SampleIndex) -> Vec<u8> {
 /// Where a finished file has the media.
 #[derive(Clone, Copy)]
 pub(super) struct Placement {
-    /// How far the media lie from where they lay in the growing file.
-    pub(super) shift: i64,
+    /// Where the fragments begin in it.
+    pub(super) media_offset: u64,
     /// Chunk offsets take 64 bits.
     pub(super) wide: bool,
 }
@@ -190,9 +190,9 @@ fn stbl(w: &mut BoxWriter, track: &TrackIndex, full: Option<Full>) {
         w.u32(track.samples);
         track.sizes.iter().for_each(|size| w.u32(size as u32));
     });
-    let Placement { shift, wide } = full.placement;
+    let Placement { media_offset, wide } = full.placement;
     w.table(if wide { b"co64" } else { b"stco" }, 0, |w| {
-        let offsets = track.chunks().map(|chunk| chunk.offset.wrapping_add_signed(shift));
+        let offsets = track.chunks().map(|chunk| media_offset + chunk.offset);
         offsets.map(|offset| if wide { w.u64(offset) } else { w.u32(offset as u32) }).count() as u32
     });
 }

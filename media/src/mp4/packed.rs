@@ -62,6 +62,27 @@ impl Runs {
         }
     }
 
+    /// How many runs there are.
+    pub(super) fn count(&self) -> u32 {
+        self.closed.count() / 2 + u32::from(self.open.is_some())
+    }
+
+    /// The last run's length and value.
+    pub(super) fn last(&self) -> Option<(u32, i64)> {
+        self.open
+    }
+
+    /// Makes the last value another one.
+    pub(super) fn replace_last(&mut self, value: i64) {
+        if let Some((count, _)) = &mut self.open {
+            *count -= 1;
+            if *count == 0 {
+                self.open = None;
+            }
+        }
+        self.push(value);
+    }
+
     /// Each run's length and value.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, i64)> {
         let mut closed = self.closed.iter();

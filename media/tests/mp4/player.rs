@@ -86,13 +86,22 @@ pub fn boxes(file: &[u8]) -> Vec<TopBox> {
     found
 }
 
-/// Plays a file: by the first moov, and by the fragments where that has mvex.
+/// Plays a file: by the first moov, and by the fragments where that has mvex. These follow each other without a gap.
 pub fn play(file: &[u8]) -> Played {
+    play_any(file, false)
+}
+
+/// The same for a recording that an encoder came back to: before a fragment there may be a gap, in which the sample before it lasts.
+pub fn play_rejoined(file: &[u8]) -> Played {
+    play_any(file, true)
+}
+
+fn play_any(file: &[u8], gaps: bool) -> Played {
     let boxes = boxes(file);
     assert_eq!(boxes[0].kind, *b"ftyp");
     let moov = boxes.iter().find(|top| top.kind == *b"moov").expect("a moov");
     let moov = Moov::decode(&mut Cursor::new(&file[moov.begin..moov.end])).expect("a readable moov");
-    if moov.mvex.is_some() { play_fragments(file, &boxes, &moov) } else { play_tables(file, &boxes, &moov) }
+    if moov.mvex.is_some() { play_fragments(file, &boxes, &moov, gaps) } else { play_tables(file, &boxes, &moov) }
 }
 
 fn track_of(trak: &mp4_atom::Trak) -> Track {
@@ -107,7 +116,7 @@ fn track_of(trak: &mp4_atom::Trak) -> Track {
     track
 }
 
-fn play_fragments(file: &[u8], boxes: &[TopBox], moov: &Moov) -> Played {
+fn play_fragments(file: &[u8], boxes: &[TopBox], moov: &Moov, gaps: bool) -> Played {
     let mut tracks: BTreeMap<u32, Track> = moov.trak.iter().map(|trak| (trak.tkhd.track_id, track_of(trak))).collect();
     for pair in boxes.windows(2).filter(|pair| pair[0].kind == *b"moof" && pair[1].kind == *b"mdat") {
         let moof = Moof::decode(&mut Cursor::new(&file[pair[0].begin..pair[0].end])).expect("a readable moof");
@@ -115,8 +124,11 @@ fn play_fragments(file: &[u8], boxes: &[TopBox], moov: &Moov) -> Played {
             assert!(traf.tfhd.default_base_is_moof);
             let track = tracks.get_mut(&traf.tfhd.track_id).expect("a declared track");
             let mut dts = traf.tfdt.as_ref().unwrap().base_media_decode_time as i64;
-            if let Some(last) = track.samples.last() {
-                assert_eq!(dts, last.dts + i64::from(last.duration), "the fragments follow each other without gap or overlap");
+            if let Some(last) = track.samples.last_mut() {
+                let end = last.dts + i64::from(last.duration);
+                assert!(dts >= end, "the fragments follow each other without overlap");
+                assert!(dts == end || gaps, "the fragments follow each other without gap");
+                last.duration = (dts - last.dts) as u32;
             }
             for trun in &traf.trun {
                 let mut at = pair[0].begin + trun.data_offset.unwrap() as usize;

@@ -60,8 +60,12 @@ pub fn append(file: &mut Vec<u8>, fragment: &Fragment) {
 
 /// Records the whole stream. Configurations for which the reserve has no room are left out.
 pub fn record(stream: &Stream) -> Recorded {
-    let (mut writer, head) = RecordingWriter::new(&stream.tracks, stream.reserve_bytes);
-    let mut file = head.to_vec();
+    let (writer, head) = RecordingWriter::new(&stream.tracks, stream.reserve_bytes);
+    record_by(writer, head.to_vec(), stream)
+}
+
+/// Records the whole stream behind what the file has already.
+pub fn record_by(mut writer: RecordingWriter, mut file: Vec<u8>, stream: &Stream) -> Recorded {
     let mut instants = vec![(file.len(), writer.index().clone())];
     for event in &stream.events {
         match event {

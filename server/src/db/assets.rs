@@ -228,7 +228,7 @@ pub async fn in_recording(connection: &mut Connection) -> Result<Vec<Asset>> {
 }
 
 /// The file stands at its key: `recording` becomes `ready`, or `incomplete` where there is a reason for less than the encoder sent.
-/// The event is `asset.ready`, and after it `asset.failed` where it is incomplete. Says false, and does nothing, where it was no recording any more.
+/// Without a report the one that it had stays. The event is `asset.ready`, and after it `asset.failed` where it is incomplete. Says false, and does nothing, where it was no recording any more.
 pub async fn finish(
     tx: &mut Tx,
     asset: &Asset,
@@ -243,7 +243,7 @@ pub async fn finish(
     let state = if reason.is_some() { AssetState::Incomplete } else { AssetState::Ready };
     let changed = on!(tx, c => sqlx::query(
         "UPDATE assets SET state = $2, reason = $3, ended_at = $4, updated_at = $5, duration_ms = $6, size_bytes = $7, width = $8,
-                height = $9, fps = $10, video_codec = $11, audio_codec = $12, report = $13
+                height = $9, fps = $10, video_codec = $11, audio_codec = $12, report = COALESCE($13, report)
          WHERE id = $1 AND state = 'recording'",
     )
     .bind(asset.id.to_string())
@@ -270,6 +270,35 @@ pub async fn finish(
         tx.emit_asset(EventKind::AssetFailed, asset.organisation, asset.stream, asset.id, now);
     }
     Ok(true)
+}
+
+/// The stream's last recording, whatever became of it.
+pub async fn last_of_stream(connection: &mut Connection, stream: StreamId) -> Result<Option<Asset>> {
+    let row: Option<Row> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS).push(" FROM assets WHERE stream_id = ").push_bind(stream.to_string());
+        query.push(" ORDER BY asset_index DESC LIMIT 1").build_query_as().fetch_optional(c).await
+    })?;
+    row.map(Asset::try_from).transpose()
+}
+
+/// An encoder has come back: `ready` becomes `recording` again, in another session. What is known of the finished file stays until there is another.
+/// The event is `asset.recording`. False, and nothing done, where it is not ready any more.
+pub async fn reopen(tx: &mut Tx, asset: &Asset, session: SessionId, report: &Report, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE assets SET state = 'recording', session_id = $2, ended_at = NULL, updated_at = $3, report = $4 WHERE id = $1 AND state = 'ready'",
+    )
+    .bind(asset.id.to_string())
+    .bind(session.to_string())
+    .bind(now.0)
+    .bind(serde_json::to_string(report).ok())
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if changed == 1 {
+        tx.emit_asset(EventKind::AssetRecording, asset.organisation, asset.stream, asset.id, now);
+    }
+    Ok(changed == 1)
 }
 
 /// Nothing playable came of it: `recording` becomes `failed`, with the event `asset.failed`. False where it was no recording any more.

@@ -79,7 +79,7 @@ impl Vod {
         }
         // A mount on a host of its own comes before one that takes any host, and a longer prefix before a shorter.
         mounts.sort_by_key(|mount| (mount.host.is_none(), std::cmp::Reverse(mount.prefix.len())));
-        Self { regions, mounts, files: OpenFiles::default(), snapshots: Snapshots::new(growing) }
+        Self { regions, mounts, files: OpenFiles::new(growing.clone()), snapshots: Snapshots::new(growing) }
     }
 
     /// The region the request is for, and the rest of its path, as sent: nothing is decoded, so that no encoding can name anything but a key.
@@ -113,7 +113,13 @@ impl Vod {
         let query = Query(uri.query().unwrap_or_default());
         let name = Name { region: store.name().clone(), key };
         let answered = match name.key.kind() {
-            KeyKind::Recording => self.recording(store, &name, query, request).await,
+            KeyKind::Recording => match self.recording(store, &name, query, request).await {
+                Ok(None) => {
+                    self.snapshots.finished(&name).await;
+                    self.recording(store, &name, query, request).await.map(|answer| answer.unwrap_or_else(not_yet))
+                }
+                answered => answered.map(|answer| answer.unwrap_or_else(not_yet)),
+            },
             KeyKind::Thumbnail => self.file(store, &name, query, request).await,
         };
         let mut response = answered.unwrap_or_else(|error| {
@@ -129,36 +135,45 @@ impl Vod {
         response
     }
 
-    async fn recording(&self, store: &RegionStore, name: &Name, query: Query<'_>, request: &Parts) -> io::Result<Response> {
+    /// `None` where the recording is just being finished.
+    async fn recording(
+        &self,
+        store: &RegionStore,
+        name: &Name,
+        query: Query<'_>,
+        request: &Parts,
+    ) -> io::Result<Option<Response>> {
         let (now, time) = (Instant::now(), SystemTime::now());
         let upto = match query.upto() {
             None => {
-                return match self.snapshots.newest(name, now, time) {
-                    Newest::Upto(media_bytes) => Ok(elsewhere(&name.key, &query.with_upto(media_bytes))),
-                    Newest::NotYet => Ok(not_yet()),
-                    Newest::Ended => self.file(store, name, query, request).await,
-                };
+                return Ok(Some(match self.snapshots.newest(name, now, time) {
+                    Newest::Upto(media_bytes) => elsewhere(&name.key, &query.with_upto(media_bytes)),
+                    Newest::NotYet => not_yet(),
+                    Newest::Ending => return Ok(None),
+                    Newest::Ended => self.file(store, name, query, request).await?,
+                }));
             }
-            Some(Err(_)) => return Ok((StatusCode::BAD_REQUEST, "upto is a number of bytes\n").into_response()),
+            Some(Err(_)) => return Ok(Some((StatusCode::BAD_REQUEST, "upto is a number of bytes\n").into_response())),
             Some(Ok(upto)) => upto,
         };
-        match self.snapshots.get(name, upto, now, time).await? {
+        Ok(Some(match self.snapshots.get(name, upto, now, time).await? {
             Found::Snapshot(snapshot) => {
                 // Once it has ended it can be deleted, and then is gone for all.
                 if !self.snapshots.grows(name) && self.files.get(store.path(&name.key), now).await?.is_none() {
-                    return Ok(not_found());
+                    return Ok(Some(not_found()));
                 }
                 let content = Content::Snapshot { snapshot, all: &self.snapshots, name };
-                Ok(match send(content, &name.key, query, request, time).await? {
+                match send(content, &name.key, query, request, time).await? {
                     Some(response) => response,
                     None => elsewhere(&name.key, &query.without_upto()),
-                })
+                }
             }
-            Found::Other(media_bytes) => Ok(elsewhere(&name.key, &query.with_upto(media_bytes))),
-            Found::NotYet => Ok(not_yet()),
-            Found::Ended if self.files.get(store.path(&name.key), now).await?.is_none() => Ok(not_found()),
-            Found::Ended => Ok(elsewhere(&name.key, &query.without_upto())),
-        }
+            Found::Other(media_bytes) => elsewhere(&name.key, &query.with_upto(media_bytes)),
+            Found::NotYet => not_yet(),
+            Found::Ending => return Ok(None),
+            Found::Ended if self.files.get(store.path(&name.key), now).await?.is_none() => not_found(),
+            Found::Ended => elsewhere(&name.key, &query.without_upto()),
+        }))
     }
 
     async fn file(&self, store: &RegionStore, name: &Name, query: Query<'_>, request: &Parts) -> io::Result<Response> {
@@ -206,7 +221,7 @@ fn not_found() -> Response {
 }
 
 fn not_yet() -> Response {
-    let text = "this recording has just begun, and there is nothing to play yet\n";
+    let text = "there is nothing to play of this recording yet\n";
     (StatusCode::NOT_FOUND, [FOR_NOW, (RETRY_AFTER, RETRY_AFTER_S)], text).into_response()
 }
 
@@ -219,7 +234,13 @@ fn elsewhere(key: &Key, query: &str) -> Response {
 }
 
 /// `None` where the content has gone meanwhile.
-async fn send(content: Content<'_>, key: &Key, query: Query<'_>, request: &Parts, now: SystemTime) -> io::Result<Option<Response>> {
+async fn send(
+    content: Content<'_>,
+    key: &Key,
+    query: Query<'_>,
+    request: &Parts,
+    now: SystemTime,
+) -> io::Result<Option<Response>> {
     let asking = &request.headers;
     let (size, validators) = (content.size_bytes(), content.validators().clone());
     let range_allowed = match evaluate(asking, &validators, now) {

@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use afterlive_domain::AssetState;
 use afterlive_media::frame::{Frame, TrackKind};
-use afterlive_server::db::assets;
+use afterlive_server::db::{Db, assets};
 use afterlive_server::http::vod::{self, Vod};
 use afterlive_server::hub::Message;
 use afterlive_server::jobs::{self, Task};
+use afterlive_server::record::Limits;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use bytes::Bytes;
@@ -18,7 +20,7 @@ use url::Url;
 
 use crate::fixture::database::{NOW, on_each_database};
 use crate::fixture::encoder::{boxes, complaints, encode, ffprobe, send};
-use crate::recording::{Studio, count, later, until};
+use crate::fixture::studio::{Studio, count, later, until};
 
 /// A studio whose recordings can be watched.
 struct Cinema {
@@ -32,9 +34,13 @@ struct Cinema {
 }
 
 impl Cinema {
-    async fn new(db: afterlive_server::db::Db) -> Self {
+    async fn new(db: Db) -> Self {
+        Self::with_limits(db, Limits::default()).await
+    }
+
+    async fn with_limits(db: Db, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let studio = Studio::new(db, folder.path()).await;
+        let studio = Studio::with_limits(db, folder.path(), limits).await;
         let public_url = Url::parse("http://localhost:3000").unwrap();
         let vod = Arc::new(Vod::new(studio.finaliser.regions().clone(), &public_url, studio.growing.clone()));
         let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
@@ -248,7 +254,8 @@ async fn who_comes_before_anything_is_on_disk_is_told_to_come_again() {
         assert_eq!(cinema.get(&cinema.url()).send().await.unwrap().status(), StatusCode::NOT_FOUND);
         let mut grant = cinema.studio.publish().await;
         // Enough for a recording to begin, and no second of it.
-        let first_key = sent.iter().position(|message| matches!(message, Message::Frame(frame) if frame.kind == TrackKind::Video));
+        let first_key =
+            sent.iter().position(|message| matches!(message, Message::Frame(frame) if frame.kind == TrackKind::Video));
         send(grant.publisher(), &sent[..first_key.unwrap() + 4]);
         loop {
             let response = cinema.get(&cinema.url()).send().await.unwrap();
@@ -376,6 +383,66 @@ async fn a_recording_that_is_deleted_is_gone_for_those_who_came_while_it_grew_to
         while cinema.get(&url).send().await.unwrap().status() != StatusCode::NOT_FOUND {
             tokio::task::yield_now().await;
         }
+    })
+    .await;
+}
+
+/// Where the media begin in the finished file.
+async fn media_offset(studio: &Studio) -> u64 {
+    let asset = studio.assets().await.remove(0);
+    let report = assets::report(&mut studio.db.read().await.unwrap(), asset.id).await.unwrap().unwrap();
+    std::fs::metadata(studio.place(&asset)).unwrap().len() - report.checksum.unwrap().last_bytes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_encoder_that_comes_back_moves_no_byte_under_those_who_watch() {
+    let tracks = encode(1, true, false);
+    let (large, small) = (large_pictures(&tracks, 110, 200_000), large_pictures(&tracks, 30_000, 40));
+    on_each_database(async |db| {
+        let limits = Limits { reconnect_window: Duration::from_secs(30), ..Limits::default() };
+        let cinema = Cinema::with_limits(db, limits).await;
+        let mut grant = cinema.studio.publish().await;
+        send(grant.publisher(), &large);
+        cinema.until_grown(4_000).await;
+        let url = cinema.snapshot().await;
+        let seen = cinema.bytes(&url).await;
+        drop(grant);
+        while cinema.leads_to(cinema.url()).await != cinema.url() {
+            tokio::task::yield_now().await;
+        }
+        let finished = cinema.bytes(&cinema.url()).await;
+        let offset = media_offset(&cinema.studio).await;
+        // One that came while it grew, and one that came between; neither takes more for now.
+        let mut watching =
+            [(url.clone(), seen.clone()), (cinema.url(), finished)].map(|(url, whole)| (url, whole, Vec::new(), None));
+        for (url, _, read, response) in &mut watching {
+            let begun = response.insert(cinema.get(url).send().await.unwrap());
+            assert_eq!(begun.status(), StatusCode::OK);
+            read.extend_from_slice(&begun.chunk().await.unwrap().unwrap());
+        }
+
+        let mut grant = cinema.studio.publish().await;
+        send(grant.publisher(), &small);
+        cinema.until_grown(1_000_000).await;
+        // It grows in its place, and is watched so.
+        let longer = cinema.snapshot().await;
+        assert_ne!(longer, url);
+        assert_eq!(boxes(&cinema.save("longer.mp4", &cinema.bytes(&longer).await)), ["ftyp", "moov", "free", "mdat"]);
+        assert!(cinema.bytes(&url).await == seen, "the bytes differ");
+        drop(grant);
+        cinema.studio.settle().await;
+        assert_eq!(cinema.studio.assets().await.len(), 1);
+        if cinema.studio.store().spool().can_insert_ranges() {
+            assert!(media_offset(&cinema.studio).await > offset, "the media were moved");
+        }
+        for (url, whole, mut read, response) in watching {
+            let mut response = response.unwrap();
+            while let Some(chunk) = response.chunk().await.unwrap() {
+                read.extend_from_slice(&chunk);
+            }
+            assert!(read == whole, "the bytes of {url} differ");
+        }
+        assert!(cinema.bytes(&url).await == seen, "the bytes differ");
     })
     .await;
 }

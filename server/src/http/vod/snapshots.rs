@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::snapshot::Snapshot;
-use crate::record::{Growing, Source};
+use crate::record::{Growing, GrowingFile};
 use crate::storage::Key;
 
 /// Who comes within this time of another viewer gets the same snapshot.
@@ -21,6 +21,9 @@ const RENEW_AFTER: Duration = Duration::from_secs(10);
 const RENEW_YOUNG_AFTER: Duration = Duration::from_secs(1);
 /// By much: a sixteenth.
 const MUCH: u64 = 16;
+/// How long a viewer who comes at the very end waits for the finished file, and how often it is looked for meanwhile.
+const FINISH_WAIT: Duration = Duration::from_secs(2);
+const FINISH_POLL: Duration = Duration::from_millis(20);
 /// Snapshots of one recording that viewers have been sent to: half a day of them. Who holds an older one is sent to another.
 const MAX_HANDED_OUT: usize = 4_096;
 /// Snapshots of which more is known than that. The least recently used one goes when there are more.
@@ -48,6 +51,8 @@ pub enum Newest {
     Ended,
     /// It has begun, and there is nothing to play yet.
     NotYet,
+    /// It has ended, and is just being finished.
+    Ending,
     /// The snapshot of so many bytes of media.
     Upto(u64),
 }
@@ -59,6 +64,7 @@ pub enum Found {
     /// Nobody was ever sent to that one; this is the nearest that is not longer, or the newest.
     Other(u64),
     NotYet,
+    Ending,
     /// The recording has ended, and is itself what there is to see.
     Ended,
 }
@@ -120,28 +126,40 @@ impl Snapshots {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn source(&self, name: &Name) -> Option<Arc<Source>> {
-        self.growing.source(&name.region, &name.key.file_name())
+    fn growing(&self, name: &Name) -> Option<GrowingFile> {
+        self.growing.file(&name.region, &name.key.file_name()).map(|(_, file)| file)
     }
 
     pub fn grows(&self, name: &Name) -> bool {
-        self.source(name).is_some()
+        self.growing(name).is_some()
+    }
+
+    /// Waits until a recording that has ended is finished, which takes some milliseconds; not for ever, as the disk may be away.
+    pub async fn finished(&self, name: &Name) {
+        let until = tokio::time::Instant::now() + FINISH_WAIT;
+        while self.growing(name).is_some_and(|file| file.has_ended()) && tokio::time::Instant::now() < until {
+            tokio::time::sleep(FINISH_POLL).await;
+        }
     }
 
     /// Where a viewer who comes now begins. Makes nothing yet.
     pub fn newest(&self, name: &Name, now: Instant, time: SystemTime) -> Newest {
-        let Some(source) = self.source(name) else { return Newest::Ended };
-        self.newest_of(name, source.media_bytes(), now, time)
+        let Some(file) = self.growing(name) else { return Newest::Ended };
+        self.newest_of(name, &file, now, time)
     }
 
-    fn newest_of(&self, name: &Name, media_bytes: u64, now: Instant, time: SystemTime) -> Newest {
+    fn newest_of(&self, name: &Name, file: &GrowingFile, now: Instant, time: SystemTime) -> Newest {
+        if file.has_ended() {
+            // No front can be made any more, and in a moment none is needed.
+            return Newest::Ending;
+        }
+        let media_bytes = file.media_bytes();
         if media_bytes == 0 {
             return Newest::NotYet;
         }
         let mut state = self.state();
         if !state.handed_out.contains_key(name) {
-            let growing = &self.growing;
-            state.handed_out.retain(|name, _| growing.source(&name.region, &name.key.file_name()).is_some());
+            state.handed_out.retain(|name, _| self.grows(name));
         }
         let handed_out = state.handed_out.entry(name.clone()).or_default();
         if let Some(last) = handed_out.last()
@@ -161,45 +179,39 @@ impl Snapshots {
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] where there is no room for another front just now.
     pub async fn get(&self, name: &Name, media_bytes: u64, now: Instant, time: SystemTime) -> io::Result<Found> {
-        let source = self.source(name);
-        if let Some(snapshot) = self.kept(name, media_bytes, source.as_ref(), now) {
+        if let Some(snapshot) = self.kept(name, media_bytes, now) {
             return Ok(Found::Snapshot(snapshot));
         }
-        let Some(source) = source else { return Ok(Found::Ended) };
+        let Some(file) = self.growing(name) else { return Ok(Found::Ended) };
         let handed_out = self.handed_out(name, media_bytes);
         let Some(handed_out) = handed_out else {
-            return Ok(match self.newest_of(name, source.media_bytes(), now, time) {
+            return Ok(match self.newest_of(name, &file, now, time) {
                 Newest::Upto(newest) => Found::Other(newest),
-                Newest::NotYet | Newest::Ended => Found::NotYet,
+                Newest::NotYet => Found::NotYet,
+                Newest::Ending => Found::Ending,
+                Newest::Ended => Found::Ended,
             });
         };
         if handed_out.media_bytes != media_bytes {
             return Ok(Found::Other(handed_out.media_bytes));
         }
-        let front = match self.made(name, media_bytes, &source, now).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::NotYet),
+        let front = match self.made(name, media_bytes, &file, now).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Ending),
             front => front?,
         };
-        let snapshot = Arc::new(Snapshot::new(source.media(), media_bytes, front.len() as u64, handed_out.seen_at));
+        let snapshot = Arc::new(Snapshot::new(file, media_bytes, front.len() as u64, handed_out.seen_at));
         if let Some(kept) = self.state().kept.get_mut(&(name.clone(), media_bytes)) {
             kept.snapshot = Some(Arc::clone(&snapshot));
         }
         Ok(Found::Snapshot(snapshot))
     }
 
-    fn kept(&self, name: &Name, media_bytes: u64, source: Option<&Arc<Source>>, now: Instant) -> Option<Arc<Snapshot>> {
+    fn kept(&self, name: &Name, media_bytes: u64, now: Instant) -> Option<Arc<Snapshot>> {
         let mut state = self.state();
         state.sweep(now);
         let kept = state.kept.get_mut(&(name.clone(), media_bytes))?;
         kept.used_at = now;
-        let snapshot = kept.snapshot.as_mut()?;
-        // The recording had ended, and has been taken up again.
-        if let Some(source) = source
-            && !snapshot.media().is_of(source)
-        {
-            *snapshot = Arc::new(snapshot.over(source.media()));
-        }
-        Some(Arc::clone(snapshot))
+        kept.snapshot.clone()
     }
 
     /// The longest that viewers were sent to and that is not longer than this.
@@ -213,14 +225,16 @@ impl Snapshots {
     /// As [`get`](Self::get).
     pub async fn front(&self, name: &Name, snapshot: &Snapshot, now: Instant) -> io::Result<Option<Bytes>> {
         let media_bytes = snapshot.media_bytes();
-        match self.source(name) {
-            Some(source) => self.made(name, media_bytes, &source, now).await.map(Some),
-            None => Ok(self.state().kept.get(&(name.clone(), media_bytes)).and_then(|kept| kept.front.get().cloned())),
+        let kept = || Ok(self.state().kept.get(&(name.clone(), media_bytes)).and_then(|kept| kept.front.get().cloned()));
+        let Some(file) = self.growing(name) else { return kept() };
+        match self.made(name, media_bytes, &file, now).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => kept(),
+            front => front.map(Some),
         }
     }
 
     /// The front as it is kept, or made anew. Who waits for the same one waits for the same making.
-    async fn made(&self, name: &Name, media_bytes: u64, source: &Arc<Source>, now: Instant) -> io::Result<Bytes> {
+    async fn made(&self, name: &Name, media_bytes: u64, file: &GrowingFile, now: Instant) -> io::Result<Bytes> {
         let cell = {
             let mut state = self.state();
             let new = || Kept { front: Arc::default(), snapshot: None, used_at: now };
@@ -230,17 +244,17 @@ impl Snapshots {
             state.bound();
             cell
         };
-        cell.get_or_try_init(|| self.make(source, media_bytes)).await.cloned()
+        cell.get_or_try_init(|| self.make(file, media_bytes)).await.cloned()
     }
 
-    /// Not found where there is not one sample.
-    async fn make(&self, source: &Arc<Source>, media_bytes: u64) -> io::Result<Bytes> {
+    /// Not found where there is not one sample, or no index any more.
+    async fn make(&self, file: &GrowingFile, media_bytes: u64) -> io::Result<Bytes> {
         let place = Arc::clone(&self.making).acquire_owned().await.map_err(io::Error::other)?;
-        let source = Arc::clone(source);
+        let file = file.clone();
         // Goes on where the viewer has gone, and keeps its place as long.
         let making = tokio::task::spawn_blocking(move || {
             let _place = place;
-            front(&source.index(), media_bytes)
+            front(&file.index()?, media_bytes)
         });
         let front = making.await.map_err(io::Error::other)?.ok_or(io::ErrorKind::NotFound)?;
         let room = self.make_room(front.len()).ok_or(io::ErrorKind::ResourceBusy)?;
