@@ -262,7 +262,7 @@ async fn who_comes_before_anything_is_on_disk_is_told_to_come_again() {
             assert_eq!(response.status(), StatusCode::NOT_FOUND);
             if header(&response, "retry-after") == "1" {
                 assert_eq!(header(&response, "cache-control"), "no-store");
-                assert!(response.text().await.unwrap().contains("nothing to play yet"));
+                assert!(response.text().await.unwrap().contains("nothing to play"));
                 break;
             }
         }
@@ -397,7 +397,7 @@ async fn media_offset(studio: &Studio) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_encoder_that_comes_back_moves_no_byte_under_those_who_watch() {
     let tracks = encode(1, true, false);
-    let (large, small) = (large_pictures(&tracks, 110, 200_000), large_pictures(&tracks, 30_000, 40));
+    let (large, small) = (large_pictures(&tracks, 110, 200_000), large_pictures(&tracks, 30_000, 100));
     on_each_database(async |db| {
         let limits = Limits { reconnect_window: Duration::from_secs(30), ..Limits::default() };
         let cinema = Cinema::with_limits(db, limits).await;
@@ -425,8 +425,11 @@ async fn an_encoder_that_comes_back_moves_no_byte_under_those_who_watch() {
         send(grant.publisher(), &small);
         cinema.until_grown(1_000_000).await;
         // It grows in its place, and is watched so.
-        let longer = cinema.snapshot().await;
-        assert_ne!(longer, url);
+        let mut longer = cinema.snapshot().await;
+        while longer == url {
+            tokio::task::yield_now().await;
+            longer = cinema.snapshot().await;
+        }
         assert_eq!(boxes(&cinema.save("longer.mp4", &cinema.bytes(&longer).await)), ["ftyp", "moov", "free", "mdat"]);
         assert!(cinema.bytes(&url).await == seen, "the bytes differ");
         drop(grant);
