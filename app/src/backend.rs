@@ -164,7 +164,7 @@ pub struct RecordingRow {
     /// Counted from 1.
     pub index: u32,
     pub file_name: String,
-    /// Where the MP4 is, or will be once it is ready.
+    /// Where the MP4 is; while it is being recorded, what there is of it so far.
     pub url: String,
     /// A picture, where there is one.
     pub poster_url: Option<String>,

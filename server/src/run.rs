@@ -113,9 +113,9 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
     let sweep = tokio::spawn(drop_expired_sessions(db.clone(), clock.clone(), lifecycle.soft_stop()));
 
-    let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing));
+    let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing.clone()));
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
-    let vod = Arc::new(vod::Vod::new(regions, &public_url));
+    let vod = Arc::new(vod::Vod::new(regions, &public_url, growing));
     let router = router::router(&service, pages(&service), vod, lifecycle.soft_stop());
     let http = tokio::spawn(listen::serve(http_listener, router, config.http.max_connections, lifecycle.soft_stop()));
 

@@ -22,6 +22,7 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
     let panel_id = row.with_untracked(|row| format!("recording-{}", row.id));
     let poster = Memo::new(move |_| row.with(|row| row.poster_url.clone()));
     let state = Memo::new(move |_| row.with(|row| row.state));
+    let is_watchable = Memo::new(move |_| row.with(is_watchable));
     let toggle = move |event: leptos::ev::Event| is_open.set(event_target::<Element>(&event).has_attribute("open"));
     view! {
         <tbody class=move || format!("recording {}", state.get().as_str())>
@@ -29,7 +30,7 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
                 <td class="opener">
                     <details on:toggle=toggle>
                         <summary aria-controls=panel_id.clone() aria-label=text(|row| format!("Details of {}", row.file_name))>
-                            {move || thumbnail(poster.get(), state.get())}
+                            {move || thumbnail(poster.get(), is_watchable.get())}
                         </summary>
                     </details>
                 </td>
@@ -37,7 +38,7 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
                     <When at=Signal::derive(move || row.with(|row| row.created_at)) />
                 </td>
                 <td class="file" data-label="Recording">
-                    {move || file_name(state.get(), &row.read())}
+                    {move || file_name(is_watchable.get(), &row.read())}
                     <CopyButton value=Signal::derive(text(|row| row.url.clone())) what=Signal::derive(text(|row| format!("the URL of {}", row.file_name))) />
                 </td>
                 <td class="number" data-label="Duration">
@@ -62,16 +63,21 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
     }
 }
 
-fn thumbnail(poster: Option<String>, state: AssetState) -> AnyView {
-    let face = if state.is_playable() { Icon::Play } else { Icon::Info };
+/// Whether something plays under its URL: the finished file, or what there is of it so far.
+fn is_watchable(row: &RecordingRow) -> bool {
+    row.state.is_playable() || row.state == AssetState::Recording && row.duration_ms > 0
+}
+
+fn thumbnail(poster: Option<String>, is_watchable: bool) -> AnyView {
+    let face = if is_watchable { Icon::Play } else { Icon::Info };
     let picture = poster.map(|poster| view! { <img src=poster alt="" loading="lazy" width="64" height="36" /> });
     view! { <span class="thumbnail">{picture} {face.draw()}</span> }.into_any()
 }
 
-/// A link once there is a file.
-fn file_name(state: AssetState, row: &RecordingRow) -> AnyView {
+/// A link once there is something to watch.
+fn file_name(is_watchable: bool, row: &RecordingRow) -> AnyView {
     let name = row.file_name.clone();
-    if state.is_playable() {
+    if is_watchable {
         view! {
             <a href=row.url.clone() rel="external">
                 {name}
@@ -91,24 +97,30 @@ fn media_text(row: &RecordingRow) -> String {
     parts.join(" · ")
 }
 
+/// What the player is given, once there is something to watch.
+fn playable(row: &RecordingRow) -> Option<Playable> {
+    is_watchable(row).then(|| Playable { url: row.url.clone(), poster_url: row.poster_url.clone(), name: row.file_name.clone() })
+}
+
+/// Who watches while it is recorded goes on watching when it is finished and gets its poster.
+fn is_another_file(before: Option<&Option<Playable>>, now: Option<&Option<Playable>>) -> bool {
+    let url = |playable: Option<&Option<Playable>>| playable.and_then(Option::as_ref).map(|playable| playable.url.clone());
+    url(before) != url(now)
+}
+
 #[component]
 fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
-    let playable = Memo::new(move |_| {
-        row.with(|row| {
-            row.state.is_playable().then(|| Playable {
-                url: row.url.clone(),
-                poster_url: row.poster_url.clone(),
-                name: row.file_name.clone(),
-            })
-        })
-    });
+    let playable = Memo::new_with_compare(move |_| row.with(playable), is_another_file);
+    let is_growing = Memo::new(move |_| row.with(|row| row.state == AssetState::Recording));
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
     let media = Memo::new(move |_| row.with(media_text));
-    let body = move || match playable.get() {
+    let body = move || {
+        match playable.get() {
         Some(playable) => view! {
             <Player playable wanted=is_open />
             <div class="panel-facts">
+                {move || is_growing.get().then(|| view! { <p>"It is being recorded. From its start up to now it plays here and under this URL, where the finished recording will stand:"</p> })}
                 <CopyRow label="URL" value=url />
                 <CopyRow label="Embed code" value=Signal::derive(move || row.with(snippets::recording_html)) />
                 <p class="actions">
@@ -128,6 +140,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
             </div>
         }
         .into_any(),
+    }
     };
     view! {
         <div class="panel-body">
@@ -138,7 +151,9 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
 
 fn waiting(state: AssetState) -> &'static str {
     match state {
-        AssetState::Recording => "It is being recorded. The moment the encoder stops, it plays here and stands under this URL:",
+        AssetState::Recording => {
+            "Its recording has just begun. In a second it plays here and under this URL, from its start; the finished recording will stand there too:"
+        }
         AssetState::Deleted => "It is deleted. Its URL will never be given to another recording:",
         AssetState::Ready | AssetState::Incomplete | AssetState::Failed => "There is nothing to play under this URL:",
     }

@@ -60,6 +60,17 @@ impl SampleIndex {
         self.tracks.iter().map(TrackIndex::heap_bytes).sum()
     }
 
+    /// The index as it was when the recording had so many bytes of media: of the chunks that lie wholly in the first `media_bytes`, counted from where the
+    /// fragments begin. What was only declared by then, a track or a configuration without samples, is left out, lest the answer change with the next
+    /// declaration.
+    #[must_use]
+    pub fn up_to(&self, media_bytes: u64) -> Self {
+        let mut tracks: Vec<TrackIndex> = self.tracks.iter().map(|track| track.up_to(media_bytes)).collect();
+        // A track's id is its place: those in between stay.
+        tracks.truncate(tracks.iter().rposition(|track| track.samples > 0).map_or(0, |last| last + 1));
+        Self { tracks }
+    }
+
     /// What the finished file's moov takes, at most. Cheap: nothing is counted.
     pub(super) fn moov_bytes(&self) -> u64 {
         let fixed = 256;
@@ -152,6 +163,32 @@ impl TrackIndex {
     /// The track as it was declared.
     pub(super) fn without_samples(&self) -> Self {
         Self { descriptions: self.descriptions.clone(), ..Self::new(self.timescale, self.descriptions[0].clone()) }
+    }
+
+    fn up_to(&self, media_bytes: u64) -> Self {
+        let mut kept = Self::new(self.timescale, self.descriptions[0].clone());
+        let (mut sizes, mut durations, mut pts_offsets) = (self.sizes.iter(), self.durations.values(), self.pts_offsets.values());
+        let mut syncs = self.sync_samples().map(Iterator::peekable);
+        let mut next = |number: u32| {
+            let sync = syncs.as_mut().is_none_or(|syncs| syncs.next_if_eq(&number).is_some());
+            // Each fits what it was pushed from.
+            let (duration, pts_offset) = (durations.next()? as u32, pts_offsets.next()? as i32);
+            Some(Sample { size: sizes.next()? as u32, duration, pts_offset, sync })
+        };
+        let mut descriptions = 1;
+        for chunk in self.chunks() {
+            let numbers = kept.samples + 1..=kept.samples + chunk.samples;
+            let samples: Vec<Sample> = numbers.map_while(&mut next).collect();
+            let end = chunk.offset + samples.iter().map(|sample| u64::from(sample.size)).sum::<u64>();
+            if end > media_bytes {
+                break;
+            }
+            let dts = kept.next_dts().unwrap_or(self.first_dts);
+            kept.push_chunk(chunk.offset, chunk.description, dts, samples);
+            descriptions = descriptions.max(chunk.description as usize);
+        }
+        kept.descriptions = self.descriptions.iter().take(descriptions).cloned().collect();
+        kept
     }
 
     #[must_use]

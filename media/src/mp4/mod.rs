@@ -5,7 +5,7 @@
 //! While it grows a file is `ftyp | free (the reserve) | moov with mvex | (moof mdat)*`; every prefix that ends between two fragments is
 //! a playable fragmented MP4. All offsets in it are relative to their moof, so nothing in it depends on where it lies.
 //! [`RecordingWriter`] makes those bytes and fills a [`SampleIndex`] on the way; [`scan()`] rebuilds the same index from a file.
-//! [`finalise`] turns both into the steps that lay the full index into the reserve.
+//! [`finalise`] turns both into the steps that lay the full index into the reserve; [`front()`] makes of the index so far what is watched meanwhile.
 //!
 //! **Changes after the head was written.** A track that joins late, or new parameter sets in mid-stream, need a new head. It
 //! is written into the end of the reserve, uncovered by shrinking the free box with one 4-byte write, and the old head then becomes a free box by
@@ -16,6 +16,7 @@
 mod boxes;
 pub mod finalise;
 mod fragment;
+mod front;
 mod index;
 mod moov;
 mod packed;
@@ -25,6 +26,7 @@ mod writer;
 
 pub use finalise::{CopyPlan, FinalisePlan, PlanError, Step};
 pub use fragment::Fragment;
+pub use front::front;
 pub use index::{MAX_SAMPLES_PER_TRACK, SampleIndex, TrackIndex};
 pub use scan::{ScanError, Scanned, Source, salvage, scan};
 pub use writer::{

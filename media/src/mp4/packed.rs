@@ -93,6 +93,11 @@ impl Runs {
         .chain(self.open)
     }
 
+    /// Each value, as often as it was pushed.
+    pub(super) fn values(&self) -> impl Iterator<Item = i64> {
+        self.iter().flat_map(|(count, value)| std::iter::repeat_n(value, count as usize))
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         self.closed.heap_bytes()
     }
@@ -118,8 +123,7 @@ mod tests {
             values.iter().for_each(|value| packed.push(*value));
             let runs: Vec<_> = packed.iter().collect();
             prop_assert!(runs.windows(2).all(|pair| pair[0].1 != pair[1].1));
-            let unpacked: Vec<_> = runs.into_iter().flat_map(|(count, value)| std::iter::repeat_n(value, count as usize)).collect();
-            prop_assert_eq!(unpacked, values);
+            prop_assert_eq!(packed.values().collect::<Vec<_>>(), values);
         }
     }
 }

@@ -1,17 +1,20 @@
 //! How far the recordings of this process have come, for who shows or plays them: read from memory, so that a growing recording costs the database nothing.
 
-use std::collections::HashMap;
-use std::fs::File;
+use std::collections::{HashMap, VecDeque};
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use afterlive_domain::{AssetId, Region};
 use afterlive_media::mp4::{Enlargement, RecordingWriter, SampleIndex};
 
 use crate::db::assets::{Asset, Facts};
 use crate::finalise::carry_out;
+
+/// Files that were recorded to of which it is remembered where their media lie. Those that an encoder may come back to are among the last.
+const MAX_REMEMBERED: usize = 1_024;
 
 /// The recordings that grow in this process. Clones are handles to the same list.
 #[derive(Clone, Default, Debug)]
@@ -24,6 +27,36 @@ struct Entries {
     states: HashMap<AssetId, State>,
     /// By where the finished file has its place.
     places: HashMap<(Region, String), AssetId>,
+    /// Each file once, the latest last.
+    media: VecDeque<Media>,
+}
+
+/// Where the media of a file begin that grows, or has grown and may do so again. Clones are handles to the same, so that who reads it from before an encoder
+/// came back hears of what is moved after.
+#[derive(Clone, Debug)]
+pub struct Media {
+    file: FileId,
+    offset: Arc<RwLock<u64>>,
+}
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+impl Media {
+    /// Where they begin now. They stay there for as long as this is held.
+    pub fn offset(&self) -> RwLockReadGuard<'_, u64> {
+        self.offset.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same; `None` where they are just being moved.
+    #[must_use]
+    pub fn try_offset(&self) -> Option<RwLockReadGuard<'_, u64>> {
+        match self.offset.try_read() {
+            Ok(offset) => Some(offset),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -60,6 +93,30 @@ impl Growing {
     #[must_use]
     pub fn stalled(&self) -> usize {
         self.read().states.values().filter(|state| state.stalled).count()
+    }
+
+    /// Where the media of a file begin that was recorded to lately; `None` for one that nobody will write to.
+    #[must_use]
+    pub fn media(&self, file: &Metadata) -> Option<Media> {
+        let id = (file.dev(), file.ino());
+        self.read().media.iter().rfind(|media| media.file == id).cloned()
+    }
+
+    /// A file that will be recorded to. To be called before anything is moved in it.
+    pub(super) fn open(&self, file: File, writer: RecordingWriter) -> io::Result<GrowingFile> {
+        let facts = file.metadata()?;
+        let id = (facts.dev(), facts.ino());
+        let media_offset = writer.layout().media_offset;
+        let mut entries = self.write();
+        let known = entries.media.iter().position(|media| media.file == id).and_then(|known| entries.media.remove(known));
+        let media = known.unwrap_or_else(|| Media { file: id, offset: Arc::new(RwLock::new(media_offset)) });
+        entries.media.push_back(media.clone());
+        if entries.media.len() > MAX_REMEMBERED {
+            entries.media.pop_front();
+        }
+        drop(entries);
+        *media.offset.write().unwrap_or_else(PoisonError::into_inner) = media_offset;
+        Ok(GrowingFile::new(file, writer, media))
     }
 
     pub(super) fn enter(&self, asset: &Asset, facts: Facts, file: GrowingFile) -> Entry {
@@ -112,20 +169,19 @@ pub struct GrowingFile {
     file: Arc<File>,
     /// `None` once the recording has ended.
     writer: Arc<Mutex<Option<RecordingWriter>>>,
-    /// Where the fragments begin. Is held for reading around each read of the file, and for writing while the reserve before them is enlarged.
-    media_offset: Arc<RwLock<u64>>,
+    /// Is held for reading around each read of the file, and for writing while the reserve before the fragments is enlarged.
+    media: Media,
     /// Bytes of fragments that the file has.
     media_bytes: Arc<AtomicU64>,
 }
 
 impl GrowingFile {
-    pub(super) fn new(file: File, writer: RecordingWriter) -> Self {
-        let media_offset = writer.layout().media_offset;
+    fn new(file: File, writer: RecordingWriter, media: Media) -> Self {
         Self {
             file: Arc::new(file),
-            media_bytes: Arc::new(AtomicU64::new(writer.length() - media_offset)),
+            media_bytes: Arc::new(AtomicU64::new(writer.length() - writer.layout().media_offset)),
             writer: Arc::new(Mutex::new(Some(writer))),
-            media_offset: Arc::new(RwLock::new(media_offset)),
+            media,
         }
     }
 
@@ -146,8 +202,20 @@ impl GrowingFile {
     /// # Errors
     /// Those of the file; the end of it where there are not as many bytes.
     pub fn read_exact_at(&self, buffer: &mut [u8], media_byte: u64) -> io::Result<()> {
-        let media_offset = self.media_offset.read().unwrap_or_else(PoisonError::into_inner);
+        let media_offset = self.media.offset();
         self.file.read_exact_at(buffer, *media_offset + media_byte)
+    }
+
+    /// Reads the file by means of one's own, told where the fragments begin; `None` where these are just being moved. Waits for nobody.
+    pub fn try_read<T>(&self, read: impl FnOnce(&File, u64) -> T) -> Option<T> {
+        let media_offset = self.media.try_offset()?;
+        Some(read(&self.file, *media_offset))
+    }
+
+    /// Whether the recording has ended, so that there is no index any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.lock().is_none()
     }
 
     pub(super) fn file(&self) -> &Arc<File> {
@@ -169,7 +237,7 @@ impl GrowingFile {
     /// # Errors
     /// Those of the file. [`io::ErrorKind::Unsupported`] leaves all as it was.
     pub(super) fn enlarge(&self, enlargement: &Enlargement) -> io::Result<()> {
-        let mut media_offset = self.media_offset.write().unwrap_or_else(PoisonError::into_inner);
+        let mut media_offset = self.media.offset.write().unwrap_or_else(PoisonError::into_inner);
         carry_out(&self.file, &enlargement.steps)?;
         if let Some(moved_to) = self.with_writer(|writer| {
             writer.enlarged(enlargement);

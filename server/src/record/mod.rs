@@ -34,7 +34,7 @@ use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
 use crate::storage::{Key, RegionStore, SpoolNote};
 
 use growing::Entry;
-pub use growing::{Growing, GrowingFile};
+pub use growing::{Growing, GrowingFile, Media};
 use opening::{Opening, Start};
 use returning::{Left, Returns};
 use room::{Finished, Room};
@@ -301,9 +301,9 @@ impl Recorder {
             region: publish.region.clone(),
             created_at,
         };
-        let (regions, tracks) = (self.finaliser.regions().clone(), start.tracks.clone());
+        let (regions, tracks, growing) = (self.finaliser.regions().clone(), start.tracks.clone(), self.growing.clone());
         let creating = spawn_blocking(move || match regions.get(&note.region) {
-            Some(store) => Room::create(store, &note, &tracks),
+            Some(store) => Room::create(store, &note, &tracks, &growing),
             None => Err(std::io::ErrorKind::NotFound.into()),
         });
         match creating.await.map_err(std::io::Error::other).flatten() {
@@ -395,7 +395,8 @@ impl Recorder {
             return Err(std::io::Error::other("it has been deleted or put under legal hold").into());
         }
         tx.commit().await?;
-        let room = spawn_blocking(move || finished.reopen()).await.map_err(std::io::Error::other)??;
+        let growing = self.growing.clone();
+        let room = spawn_blocking(move || finished.reopen(&growing)).await.map_err(std::io::Error::other)??;
         Ok((room, report))
     }
 

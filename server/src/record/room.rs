@@ -7,7 +7,7 @@ use std::path::Path;
 use afterlive_media::frame::TrackConfig;
 use afterlive_media::mp4::{LARGE_RESERVE_BYTES, RecordingWriter, SMALL_RESERVE_BYTES, ScanError, finalise, salvage};
 
-use super::growing::GrowingFile;
+use super::growing::{Growing, GrowingFile};
 use crate::finalise::{Opened, block_bytes, carry_out, write_parts};
 use crate::storage::{RegionStore, SpoolNote};
 
@@ -20,14 +20,14 @@ pub(super) struct Room {
 
 impl Room {
     /// Makes a file, with its head on disk. Blocks.
-    pub(super) fn create(store: &RegionStore, note: &SpoolNote, tracks: &[TrackConfig]) -> io::Result<Self> {
+    pub(super) fn create(store: &RegionStore, note: &SpoolNote, tracks: &[TrackConfig], growing: &Growing) -> io::Result<Self> {
         let file = store.spool().create(note)?;
         let block_bytes = insertable_block_bytes(store, &file);
         let reserve_bytes = if block_bytes.is_some() { SMALL_RESERVE_BYTES } else { LARGE_RESERVE_BYTES };
         let (writer, head) = RecordingWriter::new(tracks, reserve_bytes);
         write_parts(&file, 0, &[head])?;
         file.sync_data()?;
-        Ok(Self { file: GrowingFile::new(file, writer), block_bytes })
+        Ok(Self { file: growing.open(file, writer)?, block_bytes })
     }
 }
 
@@ -61,10 +61,10 @@ impl Finished {
     }
 
     /// Makes the file grow again. Blocks.
-    pub(super) fn reopen(self) -> io::Result<Room> {
+    pub(super) fn reopen(self, growing: &Growing) -> io::Result<Room> {
         let Self { file, writer, block_bytes } = self;
         carry_out(&file, &finalise::reopen(&writer.layout()))?;
-        Ok(Room { file: GrowingFile::new(file, writer), block_bytes })
+        Ok(Room { file: growing.open(file, writer)?, block_bytes })
     }
 }
 

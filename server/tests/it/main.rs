@@ -17,3 +17,4 @@ mod rtmp;
 mod sign_in;
 mod stream_search;
 mod vod;
+mod watching;
