@@ -16,7 +16,11 @@ use crate::format;
 /// Two rows in a body of their own: the facts, and below them what the disclosure in the first cell opens. The opening is CSS (`:has`), so that a
 /// table stays a table and yet opens without a script.
 #[component]
-pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
+pub fn RecordingBody(
+    row: Signal<RecordingRow>,
+    /// Whether the viewer may open the recording's own page.
+    has_page: Signal<bool>,
+) -> impl IntoView {
     let text = move |of: fn(&RecordingRow) -> String| move || row.with(of);
     let is_open = RwSignal::new(false);
     let panel_id = row.with_untracked(|row| format!("recording-{}", row.id));
@@ -55,14 +59,14 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
             </tr>
             <tr class="panel" id=panel_id>
                 <td colspan="7">
-                    <Panel row is_open />
+                    <Panel row is_open has_page />
                 </td>
             </tr>
         </tbody>
     }
 }
 
-fn thumbnail(poster: Option<String>, state: AssetState) -> AnyView {
+pub(super) fn thumbnail(poster: Option<String>, state: AssetState) -> AnyView {
     let face = if state.is_playable() { Icon::Play } else { Icon::Info };
     let picture = poster.map(|poster| view! { <img src=poster alt="" loading="lazy" width="64" height="36" /> });
     view! { <span class="thumbnail">{picture} {face.draw()}</span> }.into_any()
@@ -83,28 +87,57 @@ fn file_name(state: AssetState, row: &RecordingRow) -> AnyView {
     }
 }
 
-fn media_text(row: &RecordingRow) -> String {
-    let codec = |name: &Option<String>| name.as_deref().map(format::codec);
+/// `H.264 · 1280 × 720 · 30 fps`; empty where there is no picture.
+#[must_use]
+pub fn video_text(row: &RecordingRow) -> String {
+    let codec = row.video_codec.as_deref().map(format::codec);
     let size = row.width.zip(row.height).map(|(width, height)| format!("{width} × {height}"));
     let fps = row.fps.map(|fps| format!("{} fps", format::fps(fps)));
-    let parts: Vec<String> = [codec(&row.video_codec), size, fps, codec(&row.audio_codec)].into_iter().flatten().collect();
-    parts.join(" · ")
+    [codec, size, fps].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// Empty where there is no sound.
+#[must_use]
+pub fn audio_text(row: &RecordingRow) -> String {
+    row.audio_codec.as_deref().map(format::codec).unwrap_or_default()
+}
+
+fn media_text(row: &RecordingRow) -> String {
+    [video_text(row), audio_text(row)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+/// What the player is given, once there is a file.
+#[must_use]
+pub fn playable(row: &RecordingRow) -> Option<Playable> {
+    row.state.is_playable().then(|| Playable {
+        url: row.url.clone(),
+        poster_url: row.poster_url.clone(),
+        name: row.file_name.clone(),
+    })
+}
+
+/// The page of one recording.
+#[must_use]
+pub fn recording_path(row: &RecordingRow) -> String {
+    format!("/vod/{}", row.id)
 }
 
 #[component]
-fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
-    let playable = Memo::new(move |_| {
-        row.with(|row| {
-            row.state.is_playable().then(|| Playable {
-                url: row.url.clone(),
-                poster_url: row.poster_url.clone(),
-                name: row.file_name.clone(),
-            })
-        })
-    });
+fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bool>) -> impl IntoView {
+    let playable = Memo::new(move |_| row.with(playable));
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
     let media = Memo::new(move |_| row.with(media_text));
+    let details = move || {
+        has_page.get().then(|| {
+            view! {
+                <a class="button quiet" href=row.with(recording_path)>
+                    {Icon::Info.draw()}
+                    "Details"
+                </a>
+            }
+        })
+    };
     let body = move || match playable.get() {
         Some(playable) => view! {
             <Player playable wanted=is_open />
@@ -116,6 +149,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
                         {Icon::Download.draw()}
                         "Download MP4"
                     </a>
+                    {details}
                     <span class="muted">{move || media.get()}</span>
                 </p>
             </div>
@@ -125,6 +159,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
             <div class="panel-facts">
                 <p>{move || row.with(|row| waiting(row.state))}</p>
                 <CopyRow label="URL" value=url />
+                <p class="actions">{details}</p>
             </div>
         }
         .into_any(),

@@ -1,3 +1,3 @@
 //! Calls on one recording.
 
-pub(super) mod report;
+pub(in crate::http) mod report;
