@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use afterlive_domain::{
     AssetId, AssetState, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
-    organisation::Settings,
+    organisation::{RecordingRules, RecordingSettings, Settings},
 };
 use serde::{Deserialize, Serialize};
 
@@ -299,6 +299,11 @@ pub struct OrganisationPage {
     pub name: String,
     pub hash: OrganisationHash,
     pub settings: Settings,
+    pub recording: RecordingSettings,
+    /// What holds where the organisation has set nothing.
+    pub recording_rules: RecordingRules,
+    /// So long what is deleted can be restored.
+    pub bin_days: u64,
     pub regions: Vec<RegionRow>,
     /// Newest first, without the revoked. `None` where the caller may not see them.
     pub keys: Option<Vec<ApiKeyRow>>,
@@ -374,6 +379,7 @@ pub trait Backend: Send + Sync {
 
     async fn organisation(&self) -> Answer<OrganisationPage>;
     async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()>;
+    async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()>;
     /// The key itself, which is never shown again.
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String>;
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;

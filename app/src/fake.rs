@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::asset::Hold;
-use afterlive_domain::{AssetId, AssetState, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::Settings};
+use afterlive_domain::{
+    AssetId, AssetState, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::RecordingRules,
+    organisation::RecordingSettings, organisation::Settings,
+};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -38,6 +41,7 @@ struct State {
     keys: Vec<ApiKeyRow>,
     name: String,
     settings: Settings,
+    recording: RecordingSettings,
     flash: Option<String>,
     /// How often [`Backend::overview`] was asked: what grows, grows with it.
     asked: u64,
@@ -99,6 +103,7 @@ impl Fake {
             keys: vec![key(2, "Website", Role::ReadOnly, Some(NOW)), key(1, "Scheduler", Role::Admin, None)],
             name: "Northlight Events".into(),
             settings: Settings::default(),
+            recording: RecordingSettings { max_duration_s: Some(7_200), ..RecordingSettings::default() },
             flash: None,
             asked: 0,
             keeping: BTreeMap::new(),
@@ -424,6 +429,9 @@ impl Backend for Fake {
             name: state.name.clone(),
             hash: viewer.organisation_hash.clone(),
             settings: state.settings,
+            recording: state.recording,
+            recording_rules: RecordingRules { reconnect_window_s: 30, ..RecordingRules::default() },
+            bin_days: 7,
             regions: vec![region("eu", true), region("us", false), region("au", false)],
             keys: (viewer.role == Role::Admin).then(|| state.keys.clone()),
             api_url: ORIGIN.into(),
@@ -435,6 +443,11 @@ impl Backend for Fake {
             state.name = name.into();
             state.settings = settings;
         })
+    }
+
+    async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()> {
+        settings.check().map_err(|error| BackendError::Refused(error.to_string()))?;
+        self.change(|state| state.recording = settings)
     }
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {

@@ -5,6 +5,34 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, UnixMillis};
+
+/// The most characters of a note on a legal hold.
+pub const MAX_HOLD_NOTE_CHARS: usize = 500;
+
+/// A legal hold: while it is there, nobody and nothing deletes the recording, and what is in the bin already stays there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hold {
+    pub at: UnixMillis,
+    /// Who set it, in words for people.
+    pub by: String,
+    /// Why, where somebody said so.
+    pub note: Option<String>,
+}
+
+/// A note as it is kept: trimmed, and absent where nothing is left.
+///
+/// # Errors
+/// `WrongType` for `note` where it is longer than [`MAX_HOLD_NOTE_CHARS`] or has control characters.
+pub fn hold_note(text: &str) -> Result<Option<String>, Error> {
+    let text = text.trim();
+    if text.chars().count() > MAX_HOLD_NOTE_CHARS || text.chars().any(char::is_control) {
+        let expected = format!("a note of at most {MAX_HOLD_NOTE_CHARS} characters, none of them a control character");
+        return Err(Error::WrongType { parameter: "note".to_owned(), expected });
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
 /// The state of an asset.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -80,5 +108,15 @@ mod tests {
             assert_eq!(state.as_str().parse(), Ok(state));
         }
         assert!(!AssetState::Recording.can_become(AssetState::Deleted));
+    }
+
+    #[test]
+    fn a_note_is_trimmed_and_short() {
+        assert_eq!(hold_note(" Case 7\u{a0}/ 2026 ").unwrap().as_deref(), Some("Case 7\u{a0}/ 2026"));
+        assert_eq!(hold_note(" \t"), Ok(None));
+        assert!(hold_note(&"ä".repeat(MAX_HOLD_NOTE_CHARS)).is_ok());
+        for bad in ["ä".repeat(MAX_HOLD_NOTE_CHARS + 1), "a\nb".to_owned(), "a\0b".to_owned()] {
+            assert!(hold_note(&bad).is_err(), "{bad:?}");
+        }
     }
 }

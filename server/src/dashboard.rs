@@ -11,7 +11,7 @@ use afterlive_app::backend::{
     Access, Answer, Backend, BackendError, Home, LibraryFilter, LibraryPage, OrganisationPage, Overview, RecordingPage,
     RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, Viewer,
 };
-use afterlive_domain::organisation::Settings;
+use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{AssetId, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, UserId};
 use serde::Serialize;
 use tower_sessions::Session;
@@ -227,6 +227,11 @@ impl Backend for Dashboard {
     async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.save_organisation(&caller, name, settings).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.change_recording_settings(&caller, |_| settings).await.map(drop).map_err(|error| self.error(&error))
     }
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {

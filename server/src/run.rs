@@ -21,13 +21,13 @@ use crate::clock::Clock;
 use crate::config::{Config, RegionConfig};
 use crate::dashboard::Dashboard;
 use crate::db::{self, Db, assets, browser_sessions};
-use crate::finalise::{self, FinaliseError, Finaliser};
+use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
 use crate::ingest::gate::{Gate, IngestRegions};
 use crate::ingest::rtmp;
-use crate::jobs::Worker;
+use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
 use crate::record::{Growing, Limits, Recorder};
 use crate::service::{self, Service};
@@ -89,8 +89,9 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let regions = open_regions(&config).await?;
     // Held to the end: two servers over one spool would each finish what the other records.
     let spools = regions.lock_spools()?;
-    let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone());
+    let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone()).with_retention(Retention::from(&*config));
     finalise::recover(&finaliser, &spools).await?;
+    ensure_retention(&db, &clock).await?;
 
     let (hub, growing) = (Hub::new(), Growing::default());
     let (recordings, publishes) = (TaskTracker::new(), TaskTracker::new());
@@ -222,6 +223,13 @@ pub async fn open_regions(config: &Config) -> Result<Regions, Error> {
         .collect();
     let opened = tokio::task::spawn_blocking(move || Regions::open(settings)).await;
     Ok(opened.expect("opening regions does not panic")?)
+}
+
+/// Retention is a job that comes again by itself; the first start of all begins it.
+async fn ensure_retention(db: &Db, clock: &Clock) -> db::Result<()> {
+    let mut tx = db.write().await?;
+    jobs::ensure(&mut tx, Task::Retain, clock.now()).await?;
+    tx.commit().await
 }
 
 /// Drops browser sessions that nobody can use any more, at once and then every hour.

@@ -18,6 +18,7 @@ pub mod playout;
 pub mod problem;
 pub mod recording_actions;
 pub mod recording_row;
+pub mod recording_settings;
 pub mod recordings;
 pub mod report;
 pub mod rows;

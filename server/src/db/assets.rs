@@ -1,5 +1,6 @@
 //! The table `assets`: how a recording begins, ends, goes to the bin and comes back. Lists are in `asset_list`.
 
+use afterlive_domain::asset::Hold;
 use afterlive_domain::{
     AssetId, AssetState, EventKind, OrganisationId, Region, Report, SessionId, StreamId, Streamname, UnixMillis,
 };
@@ -27,7 +28,10 @@ pub struct Asset {
     pub updated_at: UnixMillis,
     pub facts: Facts,
     pub has_poster: bool,
+    pub hold: Option<Hold>,
     pub deleted_at: Option<UnixMillis>,
+    /// Its files are gone for good since then.
+    pub purged_at: Option<UnixMillis>,
 }
 
 /// What is known of a finished file. All zero or absent while it is being recorded.
@@ -77,12 +81,17 @@ pub(super) struct Row {
     video_codec: Option<String>,
     audio_codec: Option<String>,
     has_poster: bool,
+    held_at: Option<i64>,
+    held_by: Option<String>,
+    hold_note: Option<String>,
     deleted_at: Option<i64>,
+    purged_at: Option<i64>,
 }
 
 /// The columns of [`Row`].
 pub(super) const COLUMNS: &str = "id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, reason, created_at, \
-     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, deleted_at";
+     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, held_at, held_by, \
+     hold_note, deleted_at, purged_at";
 
 impl TryFrom<Row> for Asset {
     type Error = Error;
@@ -112,7 +121,9 @@ impl TryFrom<Row> for Asset {
                 audio_codec: row.audio_codec,
             },
             has_poster: row.has_poster,
+            hold: row.held_at.map(|at| Hold { at: UnixMillis(at), by: row.held_by.unwrap_or_default(), note: row.hold_note }),
             deleted_at: row.deleted_at.map(UnixMillis),
+            purged_at: row.purged_at.map(UnixMillis),
         })
     }
 }
@@ -172,7 +183,9 @@ pub async fn begin(tx: &mut Tx, asset: &NewAsset) -> Result<Asset> {
         updated_at: asset.created_at,
         facts: Facts::default(),
         has_poster: false,
+        hold: None,
         deleted_at: None,
+        purged_at: None,
     })
 }
 
@@ -306,11 +319,11 @@ pub async fn set_poster(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> Result<b
 }
 
 /// Deletes one recording that is finished; its files follow by a job, which the caller enqueues ([`crate::jobs::Task::Place`]).
-/// The event is `asset.deleted`. False where it is another organisation's, still being recorded, or deleted already.
+/// The event is `asset.deleted`. False where it is another organisation's, still being recorded or again, under legal hold, or deleted already.
 pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: AssetId, now: UnixMillis) -> Result<bool> {
     let stream: Option<String> = on!(tx, c => sqlx::query_scalar(
         "UPDATE assets SET state = 'deleted', deleted_at = $3, updated_at = $3
-         WHERE id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') RETURNING stream_id",
+         WHERE id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') AND held_at IS NULL RETURNING stream_id",
     )
     .bind(id.to_string())
     .bind(organisation.to_string())
@@ -322,7 +335,7 @@ pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: AssetId, now:
     Ok(true)
 }
 
-/// As [`delete`], for all finished recordings of a stream; says which. One that is being recorded goes when it is finished.
+/// As [`delete`], for all finished recordings of a stream; says which. One that is being recorded goes when it is finished, one under legal hold stays.
 pub async fn delete_of_stream(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -331,7 +344,7 @@ pub async fn delete_of_stream(
 ) -> Result<Vec<AssetId>> {
     let ids: Vec<String> = on!(tx, c => sqlx::query_scalar(
         "UPDATE assets SET state = 'deleted', deleted_at = $3, updated_at = $3
-         WHERE stream_id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') RETURNING id",
+         WHERE stream_id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') AND held_at IS NULL RETURNING id",
     )
     .bind(stream.to_string())
     .bind(organisation.to_string())
@@ -347,13 +360,13 @@ pub async fn delete_of_stream(
 }
 
 /// Brings a deleted recording back to what it was; its files follow by the same job. The event is `asset.changed`.
-/// False where it is another organisation's, or not deleted.
+/// False where it is another organisation's, not deleted, or removed for good.
 pub async fn restore(tx: &mut Tx, organisation: OrganisationId, id: AssetId, now: UnixMillis) -> Result<bool> {
     // Only a failed recording has no duration, and only a ready one no reason.
     let stream: Option<String> = on!(tx, c => sqlx::query_scalar(
         "UPDATE assets SET state = CASE WHEN duration_ms = 0 THEN 'failed' WHEN reason IS NULL THEN 'ready' ELSE 'incomplete' END,
-                deleted_at = NULL, updated_at = $3
-         WHERE id = $1 AND organisation_id = $2 AND state = 'deleted' RETURNING stream_id",
+                deleted_at = NULL, restored_at = $3, updated_at = $3
+         WHERE id = $1 AND organisation_id = $2 AND state = 'deleted' AND purged_at IS NULL RETURNING stream_id",
     )
     .bind(id.to_string())
     .bind(organisation.to_string())

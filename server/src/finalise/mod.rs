@@ -1,5 +1,5 @@
 //! From the spool's growing file to a finished MP4 at its URL, and the same after a crash. Also what is done to finished files: a look by a
-//! decoder, the poster, the way to the bin and back.
+//! decoder, the poster, the way to the bin, back, and out of it.
 //!
 //! The order is what makes a crash harmless: bytes synced, file renamed, row committed, spool released. Whatever is missing of it
 //! after a crash, [`recover()`] does at the next start.
@@ -8,6 +8,7 @@ mod by_hand;
 mod file;
 mod probe;
 mod recover;
+mod retention;
 mod tasks;
 
 use std::fs::{self, File};
@@ -30,6 +31,7 @@ use crate::storage::{Key, RegionStore, Regions, StorageError};
 pub use by_hand::{Outcome as RecoveredFile, RecoverError, recover_file};
 pub use file::{carry_out, free_bytes, write_parts};
 pub use recover::{Recovered, recover};
+pub use retention::Retention;
 
 /// How often a commit is tried while a finished file waits for it. After that it is the caller's to try again.
 const COMMIT_ATTEMPTS: u32 = 7;
@@ -105,12 +107,20 @@ pub struct Finaliser {
     db: Db,
     clock: Clock,
     regions: Regions,
+    retention: Retention,
 }
 
 impl Finaliser {
     #[must_use]
     pub fn new(db: Db, clock: Clock, regions: Regions) -> Self {
-        Self { db, clock, regions }
+        Self { db, clock, regions, retention: Retention::default() }
+    }
+
+    /// With what the server's settings say of keeping recordings.
+    #[must_use]
+    pub fn with_retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
     }
 
     #[must_use]
@@ -226,14 +236,13 @@ impl Finaliser {
     }
 }
 
-/// A stream that was deleted while it was live takes its recording with it; says whether.
+/// A stream that was deleted while it was live takes its recording with it, unless that is under legal hold; says whether.
 async fn delete_with_stream(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> db::Result<bool> {
     let stream = streams::by_id(tx, asset.stream).await?;
-    let deleted = stream.is_some_and(|stream| stream.state == StreamState::Deleted);
-    if deleted {
-        assets::delete(tx, asset.organisation, asset.id, now).await?;
+    match stream.is_some_and(|stream| stream.state == StreamState::Deleted) {
+        true => assets::delete(tx, asset.organisation, asset.id, now).await,
+        false => Ok(false),
     }
-    Ok(deleted)
 }
 
 /// Finalises the file and gives it its place. Blocks. Doing it again after a crash at any point does no harm.
@@ -431,7 +440,9 @@ mod tests {
             updated_at: note.created_at,
             facts: Facts::default(),
             has_poster: false,
+            hold: None,
             deleted_at: None,
+            purged_at: None,
         };
         (asset, recording)
     }

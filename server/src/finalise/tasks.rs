@@ -21,6 +21,7 @@ impl Finaliser {
         let outcome = match task {
             Task::Probe { asset } => self.probe(asset).await,
             Task::Place { asset } => self.settle_place(asset).await,
+            Task::Retain => self.retain().await,
         };
         match outcome {
             Ok(()) => Outcome::Done,
@@ -57,20 +58,42 @@ impl Finaliser {
         Ok(tx.commit().await?)
     }
 
-    /// Puts the files where the row says. Deleting and restoring may race: so it looks again until row and place agree.
-    async fn settle_place(&self, id: AssetId) -> Result<(), FinaliseError> {
-        let mut settled: Option<bool> = None;
+    /// Puts the files where the row says. Deleting, restoring and purging may race: so it looks again until row and place agree.
+    pub(super) async fn settle_place(&self, id: AssetId) -> Result<(), FinaliseError> {
+        let mut settled: Option<Place> = None;
         loop {
             let Some(asset) = self.read(id).await? else { return Ok(()) };
-            let deleted = asset.state == AssetState::Deleted;
-            if settled == Some(deleted) {
+            let place = Place::of(&asset);
+            if settled == Some(place) {
                 return Ok(());
             }
             let (store, key) = self.place_of(&asset)?;
-            for key in [key.to_thumbnail(), key] {
-                if deleted { store.move_to_bin(&key).await? } else { store.restore_from_bin(&key).await? }
+            for key in key.of_recording() {
+                match place {
+                    Place::InSight => store.restore_from_bin(&key).await?,
+                    Place::Bin => store.move_to_bin(&key).await?,
+                    Place::Nowhere => store.remove(&key).await?,
+                }
             }
-            settled = Some(deleted);
+            settled = Some(place);
+        }
+    }
+}
+
+/// Where an asset's files belong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    InSight,
+    Bin,
+    Nowhere,
+}
+
+impl Place {
+    fn of(asset: &Asset) -> Self {
+        match asset.state {
+            AssetState::Deleted if asset.purged_at.is_some() => Self::Nowhere,
+            AssetState::Deleted => Self::Bin,
+            _ => Self::InSight,
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{AssetId, Error as Refusal};
-use axum::extract::{Path, State};
+use afterlive_domain::Error as Refusal;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::CONTENT_DISPOSITION;
 use tower_sessions::Session;
 
+use super::api::asset::path::AssetPath;
 use super::api::asset::report::ReportJson;
 use super::api::json::Json;
 use super::browser_session;
@@ -18,10 +19,9 @@ use crate::service::Service;
 pub async fn handle(
     State(service): State<Arc<Service>>,
     session: Session,
-    Path(id): Path<String>,
+    AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
     let caller = browser_session::caller(&service, &session).await?.ok_or(Refusal::BadCredentials)?;
-    let id: AssetId = id.parse().map_err(|_| Refusal::WrongType { parameter: "id".to_owned(), expected: "a UUID".to_owned() })?;
     let account = service.asset_report(&caller, id).await?;
     // Names of recordings have letters, digits, `-` and `.` only.
     let name = format!("attachment; filename=\"{}-report.json\"", account.asset.file_name.trim_end_matches(".mp4"));

@@ -11,7 +11,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{AssetId, EventKind, Region, UnixMillis};
+use afterlive_domain::organisation::RecordingSettings;
+use afterlive_domain::{AssetId, EventKind, OrganisationId, Region, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use crate::config;
 use crate::db;
 use crate::db::assets::{self, Asset, NewAsset};
+use crate::db::organisations;
 use crate::finalise::{Finaliser, Known};
 use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
 use crate::storage::{RegionStore, SpoolNote};
@@ -55,6 +57,22 @@ pub struct Limits {
     pub begin_free_bytes: u64,
     /// With less room than this what is being recorded is brought to its end, while there is still room to finish it.
     pub go_on_free_bytes: u64,
+    /// An encoder that comes back by then goes on in the same recording. Zero: none does.
+    pub reconnect_window: Duration,
+}
+
+impl Limits {
+    /// These, where the organisation has set nothing else.
+    #[must_use]
+    pub fn of_organisation(self, settings: &RecordingSettings) -> Self {
+        let limit = |own: u64| (own > 0).then_some(own);
+        Self {
+            max_duration: settings.max_duration_s.map_or(self.max_duration, |own| limit(own).map(Duration::from_secs)),
+            max_bytes: settings.max_bytes.map_or(self.max_bytes, limit),
+            reconnect_window: settings.reconnect_window_s.map_or(self.reconnect_window, Duration::from_secs),
+            ..self
+        }
+    }
 }
 
 impl From<&config::Record> for Limits {
@@ -64,6 +82,7 @@ impl From<&config::Record> for Limits {
             max_bytes: config.max_bytes,
             begin_free_bytes: config.min_free_bytes,
             go_on_free_bytes: config.min_free_bytes / 4,
+            reconnect_window: config.reconnect_window,
         }
     }
 }
@@ -117,6 +136,17 @@ impl Recorder {
     #[must_use]
     pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
         Self { finaliser, growing, tasks, limits, stop }
+    }
+
+    /// What holds for a publish of the organisation, from its beginning to its end. Where the database does not say, what the server's settings say:
+    /// a recording without its limits is better than none.
+    async fn limits_of(&self, organisation: OrganisationId) -> Limits {
+        let reading = async { organisations::recording_settings(&mut self.finaliser.db().read().await?, organisation).await };
+        let settings = reading.await.unwrap_or_else(|error: db::Error| {
+            tracing::error!(%organisation, %error, "an organisation's limits of recordings cannot be read; the server's hold");
+            RecordingSettings::default()
+        });
+        self.limits.of_organisation(&settings)
     }
 
     /// Records until the publish ends: in one file, unless that comes to a limit or to harm. Then what can still be recorded is, as the stream's
@@ -440,7 +470,8 @@ impl hub::Recorder for Recorder {
     /// Makes no asset yet: a publish that never sends a frame leaves none.
     async fn start(&self, recording: hub::Recording, frames: RecorderSubscription) -> Result<(), CannotRecord> {
         self.find_room(&recording.region).await?;
-        self.tasks.spawn(self.clone().record(recording, frames));
+        let limits = self.limits_of(recording.organisation).await;
+        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, frames));
         Ok(())
     }
 }
@@ -459,6 +490,31 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+
+    #[test]
+    fn an_organisations_limits_win_over_the_servers_also_where_they_are_none() {
+        let server = Limits {
+            max_duration: Some(Duration::from_secs(3_600)),
+            max_bytes: Some(1 << 40),
+            begin_free_bytes: 7,
+            go_on_free_bytes: 5,
+            reconnect_window: Duration::from_secs(30),
+        };
+        assert_eq!(server.of_organisation(&RecordingSettings::default()), server);
+        let none = RecordingSettings {
+            max_duration_s: Some(0),
+            max_bytes: Some(0),
+            reconnect_window_s: Some(0),
+            retention_days: Some(0),
+        };
+        let limits = server.of_organisation(&none);
+        assert_eq!((limits.max_duration, limits.max_bytes, limits.reconnect_window), (None, None, Duration::ZERO));
+        assert_eq!((limits.begin_free_bytes, limits.go_on_free_bytes), (7, 5), "the disk is the server's");
+        let own = RecordingSettings { max_duration_s: Some(60), max_bytes: Some(1 << 30), ..RecordingSettings::default() };
+        let limits = server.of_organisation(&own);
+        assert_eq!((limits.max_duration, limits.max_bytes), (Some(Duration::from_secs(60)), Some(1 << 30)));
+        assert_eq!(limits.reconnect_window, server.reconnect_window);
+    }
 
     #[tokio::test]
     async fn a_disk_that_lets_us_wait_is_told_and_so_is_its_return() {

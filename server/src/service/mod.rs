@@ -4,6 +4,7 @@
 mod api_keys;
 mod caller;
 mod error;
+mod library;
 mod organisations;
 mod overview;
 mod passwords;
@@ -29,6 +30,7 @@ use crate::storage::Regions;
 pub use api_keys::NewApiKey;
 pub use caller::{Caller, Identity};
 pub use error::{Error, Result};
+pub use library::{AssetList, AssetPage};
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
 pub use recordings::Accounted;
 pub use set_up::{FirstSteps, SetUp, SetUpForm};

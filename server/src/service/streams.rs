@@ -199,7 +199,7 @@ impl Service {
         self.stream(caller, id).await
     }
 
-    /// Takes the stream from its users, and its recordings to the bin. One that is being recorded follows when it is finished.
+    /// Takes the stream from its users, and its recordings to the bin. One that is being recorded follows when it is finished; one under legal hold stays.
     /// Deleting a second time changes nothing.
     ///
     /// # Errors

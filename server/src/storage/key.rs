@@ -91,6 +91,11 @@ impl Key {
         Self { kind: KeyKind::Thumbnail, ..self.clone() }
     }
 
+    /// All files that belong to this key's recording, itself last: where they go one after another, it is what says that all have gone.
+    pub fn of_recording(&self) -> impl Iterator<Item = Self> {
+        [KeyKind::Thumbnail, KeyKind::Recording].into_iter().map(|kind| Self { kind, ..self.clone() })
+    }
+
     /// In letters that [`object_store::path::Path`] takes as they are.
     pub(super) fn to_path(&self) -> object_store::path::Path {
         object_store::path::Path::from(self.to_string())

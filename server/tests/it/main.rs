@@ -11,6 +11,7 @@ mod jobs;
 mod listen;
 mod overview;
 mod recording;
+mod retention;
 mod rtmp;
 mod sign_in;
 mod stream_search;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{AssetId, AssetState, Error as Refusal, Region, Report, StreamId};
-use axum::extract::{Path, State};
+use afterlive_domain::{AssetId, AssetState, Region, Report, StreamId};
+use axum::extract::State;
 use serde::Serialize;
 
+use super::path::AssetPath;
 use crate::http::api::json::Json;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
@@ -31,9 +32,8 @@ pub struct ReportJson {
 pub async fn handle(
     State(service): State<Arc<Service>>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    AssetPath(id): AssetPath,
 ) -> Result<Json<ReportJson>, ApiError> {
-    let id: AssetId = id.parse().map_err(|_| Refusal::WrongType { parameter: "id".to_owned(), expected: "a UUID".to_owned() })?;
     Ok(Json(ReportJson::new(&service, service.asset_report(&caller, id).await?)))
 }
 
