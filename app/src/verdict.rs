@@ -146,13 +146,15 @@ fn stopped_early(report: &Report, reason: &str) -> String {
 }
 
 fn reconnects(report: &Report) -> Option<String> {
-    let away_ms: i64 = report.reconnects.iter().map(|reconnect| reconnect.back_at.ms_since(reconnect.left_at)).sum();
-    let away = format::seconds(u64::try_from(away_ms).unwrap_or(0));
-    match report.reconnects.len() {
+    match report.reconnect_count {
         0 => None,
-        1 => Some(format!("The encoder left once and came back after {away}: the recording went on in the same file.")),
+        1 => {
+            let away_ms = report.reconnects.first().map_or(0, |reconnect| reconnect.back_at.ms_since(reconnect.left_at));
+            let away = format::seconds(u64::try_from(away_ms).unwrap_or(0));
+            Some(format!("The encoder left once and came back after {away}: the recording went on in the same file."))
+        }
         times => {
-            Some(format!("The encoder left {times} times and was away for {away} in all: the recording went on in the same file."))
+            Some(format!("The encoder left {times} times and came back: the recording went on in the same file."))
         }
     }
 }
@@ -241,7 +243,7 @@ mod tests {
         let reconnect = |from: i64, to: i64| Reconnect { at_ms: 5_000, left_at: UnixMillis(from), back_at: UnixMillis(to) };
         let gaps = vec![Gap { from_ms: 1_000, to_ms: 4_400 }, Gap { from_ms: 9_000, to_ms: 10_500 }];
         let mut account = report(vec![TrackReport { gaps, gap_count: 2, ..track(100, 100) }]);
-        account.reconnects = vec![reconnect(10_000, 24_000)];
+        account.add_reconnect(reconnect(10_000, 24_000));
         account.checksum = None;
         assert_eq!(
             of_report(&account, None).remarks,
@@ -251,10 +253,10 @@ mod tests {
                 "There is no checksum: a crash or a failing disk came in between.",
             ]
         );
-        account.reconnects.push(reconnect(30_000, 31_500));
+        account.add_reconnect(reconnect(30_000, 31_500));
         assert_eq!(
             of_report(&account, None).remarks[0],
-            "The encoder left 2 times and was away for 15.5 s in all: the recording went on in the same file."
+            "The encoder left 2 times and came back: the recording went on in the same file."
         );
     }
 }

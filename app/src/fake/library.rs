@@ -125,9 +125,9 @@ fn report(recording: &RecordingRow) -> Report {
             sha256: "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7".into(),
         }),
         reconnects: if is_difficult { vec![back(901_300)] } else { Vec::new() },
+        reconnect_count: is_difficult.into(),
         av_begin_offset_ms: Some(-3),
         av_end_offset_ms: Some(if is_difficult { 9 } else { 4 }),
-        ..Report::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The account of a recording, for those who must prove that it is whole: figures, then tables, then the checksum.
 
-use afterlive_domain::report::{Checksum, Gap, MAX_LISTED_GAPS, Reconnect, TrackReport};
+use afterlive_domain::report::{Checksum, Gap, MAX_LISTED, Reconnect, TrackReport};
 use afterlive_domain::{Report, UnixMillis};
 use leptos::prelude::*;
 
@@ -12,12 +12,12 @@ use crate::verdict::missing;
 /// `began_at` is the wall time of the recording's beginning, `file_name` what a download of it is called.
 #[component]
 pub fn ReportTables(report: Report, began_at: UnixMillis, file_name: String) -> impl IntoView {
-    let Report { tracks, checksum, reconnects, av_begin_offset_ms, av_end_offset_ms, .. } = report;
+    let Report { tracks, checksum, reconnects, reconnect_count, av_begin_offset_ms, av_end_offset_ms } = report;
     let clock = WallClock { began_at, reconnects: reconnects.clone() };
     view! {
-        <Figures tracks=tracks.clone() reconnects=reconnects.len() av_begin_offset_ms av_end_offset_ms />
+        <Figures tracks=tracks.clone() reconnect_count av_begin_offset_ms av_end_offset_ms />
         <Tracks tracks=tracks.clone() />
-        {(!reconnects.is_empty()).then(|| view! { <Reconnects reconnects /> })}
+        {(!reconnects.is_empty()).then(|| view! { <Reconnects reconnects count=reconnect_count /> })}
         <Gaps tracks clock />
         {checksum.map(|checksum| view! { <Proof checksum file_name /> })}
     }
@@ -27,7 +27,7 @@ pub fn ReportTables(report: Report, began_at: UnixMillis, file_name: String) -> 
 #[component]
 fn Figures(
     tracks: Vec<TrackReport>,
-    reconnects: usize,
+    reconnect_count: u64,
     av_begin_offset_ms: Option<i64>,
     av_end_offset_ms: Option<i64>,
 ) -> impl IntoView {
@@ -47,9 +47,9 @@ fn Figures(
     view! {
         <dl class="figures">
             {figure(dropped_class, "Dropped frames", dropped)} {figure("figure", "Gaps", format::thousands(gaps))}
-            {figure("figure", "Reconnects", reconnects.to_string())}
-            {figure("figure", "Sound against picture, at the beginning", offset(av_begin_offset_ms))}
-            {figure("figure", "and at the end", offset(av_end_offset_ms))}
+            {figure("figure", "Reconnects", format::thousands(reconnect_count))}
+            {figure("figure", "A/V offset at the beginning", offset(av_begin_offset_ms))}
+            {figure("figure", "A/V offset at the end", offset(av_end_offset_ms))}
         </dl>
     }
 }
@@ -128,8 +128,9 @@ fn Tracks(tracks: Vec<TrackReport>) -> impl IntoView {
 }
 
 #[component]
-fn Reconnects(reconnects: Vec<Reconnect>) -> impl IntoView {
-    let row = |Reconnect { at_ms, left_at, back_at, .. }: Reconnect| {
+fn Reconnects(reconnects: Vec<Reconnect>, count: u64) -> impl IntoView {
+    let unlisted = count.saturating_sub(reconnects.len() as u64);
+    let row = |Reconnect { at_ms, left_at, back_at }: Reconnect| {
         let away_ms = u64::try_from(back_at.ms_since(left_at)).unwrap_or(0);
         view! {
             <tr>
@@ -165,7 +166,20 @@ fn Reconnects(reconnects: Vec<Reconnect>) -> impl IntoView {
             </thead>
             <tbody>{reconnects.into_iter().map(row).collect_view()}</tbody>
         </table>
+        <Unlisted count=unlisted of="" />
     }
+}
+
+/// That there are more than the table has.
+#[component]
+fn Unlisted(count: u64, of: &'static str) -> impl IntoView {
+    (count > 0).then(|| {
+        view! {
+            <p class="muted small unlisted">
+                {format!("And {} more: the first {MAX_LISTED}{of} are listed.", format::thousands(count))}
+            </p>
+        }
+    })
 }
 
 /// When something in the recording was, on the wall.
@@ -179,7 +193,7 @@ impl WallClock {
     /// Behind a reconnect the clock goes on from when the encoder was back.
     fn at(&self, media_ms: u64) -> UnixMillis {
         let from = |start: UnixMillis, at_ms: u64| start.plus_ms(i64::try_from(media_ms - at_ms).unwrap_or(i64::MAX));
-        let passed = self.reconnects.iter().rev().find(|reconnect| reconnect.at_ms < media_ms);
+        let passed = self.reconnects.iter().rev().find(|reconnect| reconnect.at_ms <= media_ms);
         passed.map_or_else(|| from(self.began_at, 0), |reconnect| from(reconnect.back_at, reconnect.at_ms))
     }
 }
@@ -199,9 +213,9 @@ fn Gaps(tracks: Vec<TrackReport>, clock: WallClock) -> impl IntoView {
                     {format::seconds(to_ms.saturating_sub(from_ms))}
                 </td>
                 <td data-label="Wall time (UTC)">
-                    <When at=Signal::stored(clock.at(from_ms)) />
-                    " – "
-                    <When at=Signal::stored(clock.at(to_ms)) />
+                    <span class="span">
+                        <When at=Signal::stored(clock.at(from_ms)) /> " – " <When at=Signal::stored(clock.at(to_ms)) />
+                    </span>
                 </td>
             </tr>
         }
@@ -224,14 +238,7 @@ fn Gaps(tracks: Vec<TrackReport>, clock: WallClock) -> impl IntoView {
                 </thead>
                 <tbody>{listed.into_iter().map(row).collect_view()}</tbody>
             </table>
-            {(unlisted > 0)
-                .then(|| {
-                    view! {
-                        <p class="muted small">
-                            {format!("And {unlisted} more: the first {MAX_LISTED_GAPS} of each track are listed.")}
-                        </p>
-                    }
-                })}
+            <Unlisted count=unlisted of=" of each track" />
         }
     })
 }
@@ -274,6 +281,6 @@ mod tests {
     fn the_wall_clock_goes_on_from_the_return_of_the_encoder() {
         let reconnect = Reconnect { at_ms: 5_000, left_at: UnixMillis(105_000), back_at: UnixMillis(119_000) };
         let clock = WallClock { began_at: UnixMillis(100_000), reconnects: vec![reconnect] };
-        assert_eq!([0, 4_000, 5_000, 6_000].map(|ms| clock.at(ms).0), [100_000, 104_000, 105_000, 120_000]);
+        assert_eq!([0, 4_999, 5_000, 6_000].map(|ms| clock.at(ms).0), [100_000, 104_999, 119_000, 120_000]);
     }
 }
