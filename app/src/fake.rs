@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::asset::Hold;
 use afterlive_domain::{
-    AssetId, AssetState, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::RecordingRules,
+    AssetId, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::RecordingRules,
     organisation::RecordingSettings, organisation::Settings,
 };
 use async_trait::async_trait;
@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 pub use self::library::asset_id;
 use crate::backend::{
-    Access, Answer, ApiKeyRow, Backend, BackendError, DayTraffic, Home, IngestUrls, Keeping, LibraryFilter, LibraryPage, LiveAudio, LiveFacts, LiveVideo,
-    OrganisationPage, Overview, PlayoutUrls, RecordingPage, RecordingRange, RecordingRow, Recordings, RegionRow, RegionUse, SetUp, SetUpForm,
-    SignIn, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, Viewer,
+    Access, Answer, ApiKeyRow, Backend, BackendError, DayTraffic, Home, IngestUrls, Keeping, LibraryFilter, LibraryPage,
+    LiveAudio, LiveFacts, LiveVideo, OrganisationPage, Overview, PlayoutUrls, RecordingPage, RecordingRange, Recordings,
+    RegionRow, RegionUse, SetUp, SetUpForm, SignIn, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -180,51 +180,6 @@ impl State {
             ended: of(StreamState::Ended),
             locked: of(StreamState::Locked),
             deleted,
-        }
-    }
-
-    fn recordings(&self, stream: &StreamRow) -> Vec<RecordingRow> {
-        let all = (1..=u32::try_from(stream.recordings).unwrap_or(0)).rev().map(|index| self.recording(stream, index));
-        all.filter(|row| self.keeping(row.id).binned_at.is_none()).collect()
-    }
-
-    fn recording(&self, stream: &StreamRow, index: u32) -> RecordingRow {
-        let is_growing = stream.state == StreamState::Live && u64::from(index) == stream.recordings;
-        let (state, reason) = match (is_growing, stream.id == ENDED, index) {
-            (true, ..) => (AssetState::Recording, None),
-            (_, true, 2) => (AssetState::Incomplete, Some("The disk was full; the last 12 seconds are missing.".to_owned())),
-            (_, true, 1) => (AssetState::Failed, Some("The encoder sent no picture before it left.".to_owned())),
-            _ => (AssetState::Ready, None),
-        };
-        let file_name = stream.streamname.recording_file_name(index);
-        let duration_ms = match state {
-            AssetState::Recording => 83_000 + self.asked * 2000,
-            AssetState::Failed => 0,
-            _ => 1_800_000 + u64::from(index) * 613_450,
-        };
-        let region = if index % 7 == 3 { "us" } else { "eu" };
-        let days_ago = i64::try_from(stream.recordings).unwrap_or(0) - i64::from(index);
-        RecordingRow {
-            id: asset_id(stream.id, index),
-            stream: stream.id,
-            streamname: stream.streamname.clone(),
-            index,
-            url: format!("{ORIGIN}/vod-{region}/8sKpm/{file_name}"),
-            poster_url: state
-                .is_playable()
-                .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}.jpg", file_name.trim_end_matches(".mp4"))),
-            file_name,
-            state,
-            reason,
-            created_at: stream.created_at.plus_ms(-days_ago * DAY_MS * 7 - 83_000),
-            duration_ms,
-            size_bytes: duration_ms * 316,
-            region: region.parse().expect("a region"),
-            width: Some(1280),
-            height: Some(720),
-            fps: Some(30.0),
-            video_codec: Some("h264".into()),
-            audio_codec: Some("aac".into()),
         }
     }
 

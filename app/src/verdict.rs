@@ -61,7 +61,11 @@ pub fn verdict(page: &RecordingPage) -> Verdict {
                 || "It is whole as far as can be told: there is no account of what arrived.".to_owned(),
                 |reason| format!("It stopped before the encoder did: {reason}."),
             );
-            simple(Tone::Caution, headline, "The server ended while it recorded or finished this, and the account with it. The file itself plays.")
+            simple(
+                Tone::Caution,
+                headline,
+                "The server ended while it recorded or finished this, and the account with it. The file itself plays.",
+            )
         }
         (_, Some(report)) => of_report(report, reason),
     }
@@ -72,10 +76,7 @@ fn of_report(report: &Report, reason: Option<&str>) -> Verdict {
     let (tone, headline) = match reason {
         Some(reason) => (Tone::Caution, stopped_early(report, reason)),
         None => match sums.missing {
-            None => (
-                Tone::Caution,
-                "What is in the file is accounted for; how much arrived is not known.".to_owned(),
-            ),
+            None => (Tone::Caution, "What is in the file is accounted for; how much arrived is not known.".to_owned()),
             Some(0) if sums.left_out == 0 => (Tone::Good, "Everything the encoder sent is in the file.".to_owned()),
             Some(0) => (Tone::Good, "Everything the encoder sent is in the file, from its first key frame on.".to_owned()),
             Some(missing) => (Tone::Caution, format!("{} that arrived {} not in the file.", frames(missing), is_are(missing))),
@@ -83,7 +84,10 @@ fn of_report(report: &Report, reason: Option<&str>) -> Verdict {
     };
     let mut remarks = Vec::new();
     if sums.missing.is_none() {
-        remarks.push("The server ended while it recorded this, and the count of what arrived with it. What was on disk is in the file.".to_owned());
+        remarks.push(
+            "The server ended while it recorded this, and the count of what arrived with it. What was on disk is in the file."
+                .to_owned(),
+        );
     }
     if sums.left_out > 0 {
         remarks.push(format!(
@@ -153,9 +157,7 @@ fn reconnects(report: &Report) -> Option<String> {
             let away = format::seconds(u64::try_from(away_ms).unwrap_or(0));
             Some(format!("The encoder left once and came back after {away}: the recording went on in the same file."))
         }
-        times => {
-            Some(format!("The encoder left {times} times and came back: the recording went on in the same file."))
-        }
+        times => Some(format!("The encoder left {times} times and came back: the recording went on in the same file.")),
     }
 }
 
@@ -202,7 +204,10 @@ mod tests {
     #[test]
     fn what_is_whole_is_said_to_be_whole_and_nothing_else() {
         let verdict = of_report(&report(vec![track(100, 100), track(200, 200)]), None);
-        assert_eq!(verdict, Verdict { tone: Tone::Good, headline: "Everything the encoder sent is in the file.".into(), remarks: vec![] });
+        assert_eq!(
+            verdict,
+            Verdict { tone: Tone::Good, headline: "Everything the encoder sent is in the file.".into(), remarks: vec![] }
+        );
     }
 
     #[test]
@@ -210,7 +215,10 @@ mod tests {
         let verdict = of_report(&report(vec![TrackReport { left_out_frames: Some(12), ..track(112, 100) }]), None);
         assert_eq!(verdict.tone, Tone::Good);
         assert_eq!(verdict.headline, "Everything the encoder sent is in the file, from its first key frame on.");
-        assert_eq!(verdict.remarks, ["12 frames came before the first key frame. No player can show them, so they were left out."]);
+        assert_eq!(
+            verdict.remarks,
+            ["12 frames came before the first key frame. No player can show them, so they were left out."]
+        );
     }
 
     #[test]
@@ -223,7 +231,13 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_called_whole() {
-        let unknown = TrackReport { received_frames: None, received_ms: None, left_out_frames: None, dropped_frames: None, ..track(1, 100) };
+        let unknown = TrackReport {
+            received_frames: None,
+            received_ms: None,
+            left_out_frames: None,
+            dropped_frames: None,
+            ..track(1, 100)
+        };
         let verdict = of_report(&report(vec![track(5, 5), unknown]), None);
         assert_eq!(verdict.tone, Tone::Caution);
         assert_eq!(verdict.headline, "What is in the file is accounted for; how much arrived is not known.");

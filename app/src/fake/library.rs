@@ -1,9 +1,10 @@
-//! The fake's library: every stream's recordings, each with an account of it.
+//! The fake's recordings: every stream's, each with an account of it.
 
 use afterlive_domain::report::{Checksum, Gap, Reconnect, TrackReport};
-use afterlive_domain::{AssetId, AssetState, Report, Role};
+use afterlive_domain::{AssetId, AssetState, Report, Role, StreamId, StreamState};
+use uuid::Uuid;
 
-use super::{DAY_MS, ENDED, State};
+use super::{DAY_MS, ENDED, ORIGIN, State};
 use crate::backend::{
     Access, Answer, BackendError, Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf, StreamRow,
 };
@@ -12,6 +13,51 @@ use crate::backend::{
 const BIN_DAYS: i64 = 30;
 
 impl State {
+    pub(super) fn recordings(&self, stream: &StreamRow) -> Vec<RecordingRow> {
+        let all = (1..=u32::try_from(stream.recordings).unwrap_or(0)).rev().map(|index| self.recording(stream, index));
+        all.filter(|row| self.keeping(row.id).binned_at.is_none()).collect()
+    }
+
+    pub(super) fn recording(&self, stream: &StreamRow, index: u32) -> RecordingRow {
+        let is_growing = stream.state == StreamState::Live && u64::from(index) == stream.recordings;
+        let (state, reason) = match (is_growing, stream.id == ENDED, index) {
+            (true, ..) => (AssetState::Recording, None),
+            (_, true, 2) => (AssetState::Incomplete, Some("The disk was full; the last 12 seconds are missing.".to_owned())),
+            (_, true, 1) => (AssetState::Failed, Some("The encoder sent no picture before it left.".to_owned())),
+            _ => (AssetState::Ready, None),
+        };
+        let file_name = stream.streamname.recording_file_name(index);
+        let duration_ms = match state {
+            AssetState::Recording => 83_000 + self.asked * 2000,
+            AssetState::Failed => 0,
+            _ => 1_800_000 + u64::from(index) * 613_450,
+        };
+        let region = if index % 7 == 3 { "us" } else { "eu" };
+        let days_ago = i64::try_from(stream.recordings).unwrap_or(0) - i64::from(index);
+        RecordingRow {
+            id: asset_id(stream.id, index),
+            stream: stream.id,
+            streamname: stream.streamname.clone(),
+            index,
+            url: format!("{ORIGIN}/vod-{region}/8sKpm/{file_name}"),
+            poster_url: state
+                .is_playable()
+                .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}.jpg", file_name.trim_end_matches(".mp4"))),
+            file_name,
+            state,
+            reason,
+            created_at: stream.created_at.plus_ms(-days_ago * DAY_MS * 7 - 83_000),
+            duration_ms,
+            size_bytes: duration_ms * 316,
+            region: region.parse().expect("a region"),
+            width: Some(1280),
+            height: Some(720),
+            fps: Some(30.0),
+            video_codec: Some("h264".into()),
+            audio_codec: Some("aac".into()),
+        }
+    }
+
     pub(super) fn keeping(&self, asset: AssetId) -> Keeping {
         self.keeping.get(&asset).cloned().unwrap_or_default()
     }
@@ -76,9 +122,10 @@ fn fits(filter: &LibraryFilter, row: &LibraryRow) -> bool {
         None => recording.state != AssetState::Deleted,
     };
     on_shelf
-        && filter.stream.as_ref().is_none_or(|stream| {
-            *stream == recording.streamname.to_string() || *stream == recording.stream.to_string()
-        })
+        && filter
+            .stream
+            .as_ref()
+            .is_none_or(|stream| *stream == recording.streamname.to_string() || *stream == recording.stream.to_string())
         && filter.tag.as_ref().is_none_or(|tag| tags.as_slice().contains(tag))
         && filter.region.as_ref().is_none_or(|region| recording.region == *region)
         && filter.search.as_ref().is_none_or(|part| recording.file_name.contains(part.as_str()))
@@ -133,6 +180,6 @@ fn report(recording: &RecordingRow) -> Report {
 
 /// Of the recording number `index` of `stream`.
 #[must_use]
-pub fn asset_id(stream: afterlive_domain::StreamId, index: u32) -> AssetId {
-    AssetId(uuid::Uuid::from_u128(stream.0.as_u128().wrapping_mul(1000) + u128::from(index)))
+pub fn asset_id(stream: StreamId, index: u32) -> AssetId {
+    AssetId(Uuid::from_u128(stream.0.as_u128().wrapping_mul(1000) + u128::from(index)))
 }

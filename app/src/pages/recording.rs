@@ -72,8 +72,7 @@ fn Head(page: Page, state: Memo<AssetState>) -> impl IntoView {
     let acts = Acts::new(of_recording(page, recording_path));
     let is_held = Memo::new(move |_| row.with(|row| row.keeping.hold.is_some()));
     let may_administer = Memo::new(move |_| page.with(|page| page.role.allows(Permission::Administer)));
-    let (stream, streamname) =
-        page.with_untracked(|page| (page.row.recording.stream, page.row.recording.streamname.to_string()));
+    let (stream, streamname) = page.with_untracked(|page| (page.row.recording.stream, page.row.recording.streamname.to_string()));
     view! {
         <div class="page-head">
             <div>

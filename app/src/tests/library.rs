@@ -12,7 +12,9 @@ async fn the_library_has_all_recordings_newest_first_a_page_at_a_time() {
     let site = Site::new(Fake::signed_in());
     let page = site.get("/vod").await;
     page.shows("8sKpm-x49nB-24.mp4").shows("Sunday service").shows("Delete 8sKpm-x49nB-23.mp4");
-    page.shows("href=\"/vod?cursor=25\"").shows_not("Newest").shows("http://localhost:3000/vod-eu/8sKpm/8sKpm-x49nB-23.mp4?download");
+    page.shows("href=\"/vod?cursor=25\"")
+        .shows_not("Newest")
+        .shows("http://localhost:3000/vod-eu/8sKpm/8sKpm-x49nB-23.mp4?download");
     assert_eq!(rows(&page), 25);
     let text = page.text();
     assert!(text.find("Play 8sKpm-x49nB-24.mp4") < text.find("Play 8sKpm-x49nB-23.mp4"));
@@ -72,7 +74,10 @@ async fn a_recording_that_ended_early_says_by_how_much_and_why() {
     page.shows("Ends 12.4 s before the encoder did: The disk was full").shows("class=\"verdict caution\"");
     page.shows("class=\"figure warn\"");
     let failed = Site::new(Fake::signed_in()).get(&format!("/vod/{}", asset_id(ENDED, 1))).await;
-    failed.shows("There is nothing to play: The encoder sent no picture before it left.").shows_not("<video").shows_not("?download");
+    failed
+        .shows("There is nothing to play: The encoder sent no picture before it left.")
+        .shows_not("<video")
+        .shows_not("?download");
 }
 
 #[tokio::test]

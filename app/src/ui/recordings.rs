@@ -31,7 +31,7 @@ pub fn Recordings(overview: Signal<Overview>) -> impl IntoView {
     let total = Memo::new(move |_| overview.with(|overview| overview.recordings.total));
     // Asked of a memo, as each new total would make the table anew, and with it the player in an open row.
     let is_empty = Memo::new(move |_| total.get() == 0);
- // The library is the organisation's own.
+    // The library is the organisation's own.
     let has_page = Signal::derive(move || overview.with(|overview| overview.role.is_some()));
     let in_library = move || {
         let stream = overview.with(|overview| overview.stream.streamname.to_string());
