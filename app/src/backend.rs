@@ -3,6 +3,8 @@
 //! A [`Backend`] belongs to one request: it knows the caller from the browser session, so no method takes a user, and each checks the caller's
 //! permissions itself. Everything here travels to the browser as JSON.
 
+mod library;
+
 use std::sync::Arc;
 
 use afterlive_domain::{
@@ -10,6 +12,8 @@ use afterlive_domain::{
     organisation::{RecordingRules, RecordingSettings, Settings},
 };
 use serde::{Deserialize, Serialize};
+
+pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, Shelf};
 
 /// How the pages reach the server: provided as a Leptos context for each request.
 pub type SharedBackend = Arc<dyn Backend>;
@@ -361,6 +365,17 @@ pub trait Backend: Send + Sync {
     async fn unlock(&self, stream: StreamId) -> Answer<()>;
     /// The stream and its recordings.
     async fn delete_stream(&self, stream: StreamId) -> Answer<()>;
+
+    /// The recordings of the organisation, newest first.
+    async fn library(&self, filter: LibraryFilter) -> Answer<LibraryPage>;
+    async fn recording(&self, asset: AssetId) -> Answer<RecordingPage>;
+    /// Takes it from its URL and puts it into the bin. Answers with the name of its file.
+    async fn bin_recording(&self, asset: AssetId) -> Answer<String>;
+    /// Brings it back to its URL.
+    async fn restore_recording(&self, asset: AssetId) -> Answer<()>;
+    /// Sets the legal hold; `note` says why.
+    async fn hold_recording(&self, asset: AssetId, note: Option<String>) -> Answer<()>;
+    async fn lift_hold(&self, asset: AssetId) -> Answer<()>;
 
     async fn organisation(&self) -> Answer<OrganisationPage>;
     async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()>;

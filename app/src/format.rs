@@ -7,6 +7,12 @@ pub fn duration(ms: u64) -> String {
     format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
 }
 
+/// `h:mm:ss.mmm`, where the milliseconds count.
+#[must_use]
+pub fn precise_duration(ms: u64) -> String {
+    format!("{}.{:03}", duration(ms), ms % 1000)
+}
+
 /// Megabytes of 1,000,000 bytes with two digits.
 #[must_use]
 pub fn megabytes(bytes: u64) -> String {
@@ -65,6 +71,17 @@ pub fn fps(fps: f64) -> String {
 #[must_use]
 pub fn seconds(ms: u64) -> String {
     format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+/// Milliseconds with their sign: `+12 ms`, `−3 ms`, `0 ms`.
+#[must_use]
+pub fn offset(ms: i64) -> String {
+    let sign = match ms.signum() {
+        1 => "+",
+        -1 => "−",
+        _ => "",
+    };
+    format!("{sign}{} ms", thousands(ms.unsigned_abs()))
 }
 
 /// `12,345`
@@ -135,6 +152,7 @@ mod tests {
         assert_eq!(duration(0), "0:00:00");
         assert_eq!(duration(83_450), "0:01:23");
         assert_eq!(duration(36_000_000 + 61_999), "10:01:01");
+        assert_eq!(precise_duration(61_007), "0:01:01.007");
     }
 
     #[test]
@@ -154,6 +172,11 @@ mod tests {
         assert_eq!(fps(30.0), "30");
         assert_eq!(fps(29.97), "29.97");
         assert_eq!(fps(24000.0 / 1001.0), "23.98");
+    }
+
+    #[test]
+    fn offsets_show_their_direction() {
+        assert_eq!([0, 12, -1_203].map(offset), ["0 ms", "+12 ms", "−1,203 ms"]);
     }
 
     #[test]

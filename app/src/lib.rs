@@ -17,6 +17,7 @@ pub mod request;
 pub mod server_fns;
 pub mod shell;
 pub mod ui;
+pub mod verdict;
 
 pub use shell::{App, shell};
 

@@ -16,7 +16,11 @@ use crate::format;
 /// Two rows in a body of their own: the facts, and below them what the disclosure in the first cell opens. The opening is CSS (`:has`), so that a
 /// table stays a table and yet opens without a script.
 #[component]
-pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
+pub fn RecordingBody(
+    row: Signal<RecordingRow>,
+    /// Whether the viewer may open the recording's own page.
+    has_page: Signal<bool>,
+) -> impl IntoView {
     let text = move |of: fn(&RecordingRow) -> String| move || row.with(of);
     let is_open = RwSignal::new(false);
     let panel_id = row.with_untracked(|row| format!("recording-{}", row.id));
@@ -56,7 +60,7 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
             </tr>
             <tr class="panel" id=panel_id>
                 <td colspan="7">
-                    <Panel row is_open />
+                    <Panel row is_open has_page />
                 </td>
             </tr>
         </tbody>
@@ -64,11 +68,11 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
 }
 
 /// Whether something plays under its URL: the finished file, or what there is of it so far.
-fn is_watchable(row: &RecordingRow) -> bool {
+pub(super) fn is_watchable(row: &RecordingRow) -> bool {
     row.state.is_playable() || row.state == AssetState::Recording && row.duration_ms > 0
 }
 
-fn thumbnail(poster: Option<String>, is_watchable: bool) -> AnyView {
+pub(super) fn thumbnail(poster: Option<String>, is_watchable: bool) -> AnyView {
     let face = if is_watchable { Icon::Play } else { Icon::Info };
     let picture = poster.map(|poster| view! { <img src=poster alt="" loading="lazy" width="64" height="36" /> });
     view! { <span class="thumbnail">{picture} {face.draw()}</span> }.into_any()
@@ -89,17 +93,39 @@ fn file_name(is_watchable: bool, row: &RecordingRow) -> AnyView {
     }
 }
 
-fn media_text(row: &RecordingRow) -> String {
-    let codec = |name: &Option<String>| name.as_deref().map(format::codec);
+/// `H.264 · 1280 × 720 · 30 fps`; empty where there is no picture.
+#[must_use]
+pub fn video_text(row: &RecordingRow) -> String {
+    let codec = row.video_codec.as_deref().map(format::codec);
     let size = row.width.zip(row.height).map(|(width, height)| format!("{width} × {height}"));
     let fps = row.fps.map(|fps| format!("{} fps", format::fps(fps)));
-    let parts: Vec<String> = [codec(&row.video_codec), size, fps, codec(&row.audio_codec)].into_iter().flatten().collect();
-    parts.join(" · ")
+    [codec, size, fps].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// Empty where there is no sound.
+#[must_use]
+pub fn audio_text(row: &RecordingRow) -> String {
+    row.audio_codec.as_deref().map(format::codec).unwrap_or_default()
+}
+
+fn media_text(row: &RecordingRow) -> String {
+    [video_text(row), audio_text(row)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
 /// What the player is given, once there is something to watch.
-fn playable(row: &RecordingRow) -> Option<Playable> {
-    is_watchable(row).then(|| Playable { url: row.url.clone(), poster_url: row.poster_url.clone(), name: row.file_name.clone() })
+#[must_use]
+pub fn playable(row: &RecordingRow) -> Option<Playable> {
+    is_watchable(row).then(|| Playable {
+        url: row.url.clone(),
+        poster_url: row.poster_url.clone(),
+        name: row.file_name.clone(),
+    })
+}
+
+/// The page of one recording.
+#[must_use]
+pub fn recording_path(row: &RecordingRow) -> String {
+    format!("/vod/{}", row.id)
 }
 
 /// Who watches while it is recorded goes on watching when it is finished and gets its poster.
@@ -109,14 +135,23 @@ fn is_another_file(before: Option<&Option<Playable>>, now: Option<&Option<Playab
 }
 
 #[component]
-fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
+fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bool>) -> impl IntoView {
     let playable = Memo::new_with_compare(move |_| row.with(playable), is_another_file);
     let is_growing = Memo::new(move |_| row.with(|row| row.state == AssetState::Recording));
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
     let media = Memo::new(move |_| row.with(media_text));
-    let body = move || {
-        match playable.get() {
+    let details = move || {
+        has_page.get().then(|| {
+            view! {
+                <a class="button quiet" href=row.with(recording_path)>
+                    {Icon::Info.draw()}
+                    "Details"
+                </a>
+            }
+        })
+    };
+    let body = move || match playable.get() {
         Some(playable) => view! {
             <Player playable wanted=is_open />
             <div class="panel-facts">
@@ -128,6 +163,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
                         {Icon::Download.draw()}
                         "Download MP4"
                     </a>
+                    {details}
                     <span class="muted">{move || media.get()}</span>
                 </p>
             </div>
@@ -137,10 +173,10 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
             <div class="panel-facts">
                 <p>{move || row.with(|row| waiting(row.state))}</p>
                 <CopyRow label="URL" value=url />
+                <p class="actions">{details}</p>
             </div>
         }
         .into_any(),
-    }
     };
     view! {
         <div class="panel-body">

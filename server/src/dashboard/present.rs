@@ -135,7 +135,7 @@ fn stream_row(counted: CountedStream) -> StreamRow {
 }
 
 /// `None` where its region is not configured any more, so that it has no URL.
-fn recording_row(service: &Service, asset: Asset) -> Option<RecordingRow> {
+pub(super) fn recording_row(service: &Service, asset: Asset) -> Option<RecordingRow> {
     let key = Key::from_file_name(&asset.file_name)?;
     let store = service.regions().get(&asset.region)?;
     // The row knows nothing of a recording's length before it is finished.

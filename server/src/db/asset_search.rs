@@ -21,6 +21,8 @@ pub struct Search {
     pub region: Option<Region>,
     /// `None`: all but the deleted. `Deleted`: the bin.
     pub state: Option<AssetState>,
+    /// Only those under legal hold; where no state is asked for, those in the bin too.
+    pub held: bool,
     /// Part of the asset's or the stream's id, of the file's name or of a tag, whatever the case of its letters.
     pub text: Option<String>,
     /// Began at or after.
@@ -133,9 +135,13 @@ where
     query.push(" WHERE a.organisation_id = ").push_bind(organisation.to_string());
     // As the indexes have it, word for word.
     match search.state {
+        None if search.held => query.push(" AND a.purged_at IS NULL"),
         Some(state) => query.push(" AND a.purged_at IS NULL AND a.state = ").push_bind(state.as_str().to_owned()),
         None => query.push(" AND a.state <> 'deleted'"),
     };
+    if search.held {
+        query.push(" AND a.held_at IS NOT NULL");
+    }
     if let Some(stream) = search.stream {
         query.push(" AND a.stream_id = ").push_bind(stream.to_string());
     }

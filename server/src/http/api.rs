@@ -1,6 +1,6 @@
 //! The REST API: one folder a resource, one file a call. What they have in common (bodies, queries) stands beside them.
 
-mod asset;
+pub(super) mod asset;
 mod body;
 pub(super) mod json;
 mod organisation;

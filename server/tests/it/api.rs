@@ -5,4 +5,4 @@ mod errors;
 mod library;
 mod permissions;
 mod players;
-mod streams;
+pub mod streams;

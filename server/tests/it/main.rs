@@ -8,6 +8,7 @@ mod database;
 mod fixture;
 mod gate;
 mod jobs;
+mod library_pages;
 mod listen;
 mod overview;
 mod reconnect;

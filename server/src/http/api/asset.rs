@@ -5,6 +5,6 @@ pub(super) mod get;
 pub(super) mod hold;
 mod json;
 pub(super) mod list;
-mod path;
-pub(super) mod report;
+pub(in crate::http) mod path;
+pub(in crate::http) mod report;
 pub(super) mod restore;

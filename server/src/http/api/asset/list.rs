@@ -44,6 +44,7 @@ fn list(query: &Query) -> Result<AssetList, Refusal> {
             tags: query.filter_tags()?,
             region: query.parsed("region", "a region's name")?,
             state,
+            held: false,
             text: query.search_text(),
             from: query.instant("from")?,
             to: query.instant("to")?,

@@ -34,19 +34,26 @@ pub async fn handle(
     Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
 ) -> Result<Json<ReportJson>, ApiError> {
-    let Accounted { asset, report } = service.asset_report(&caller, id).await?;
-    let facts = service.growing().facts(asset.id).unwrap_or(asset.facts);
-    Ok(Json(ReportJson {
-        id: asset.id,
-        stream: asset.stream,
-        file_name: asset.file_name,
-        region: asset.region,
-        state: asset.state,
-        reason: asset.reason,
-        created_at: asset.created_at.to_string(),
-        ended_at: asset.ended_at.map(|at| at.to_string()),
-        duration_ms: facts.duration_ms,
-        size_bytes: facts.size_bytes,
-        report,
-    }))
+    Ok(Json(ReportJson::new(&service, service.asset_report(&caller, id).await?)))
+}
+
+impl ReportJson {
+    #[must_use]
+    pub fn new(service: &Service, account: Accounted) -> Self {
+        let Accounted { asset, report } = account;
+        let facts = service.growing().facts(asset.id).unwrap_or(asset.facts);
+        Self {
+            id: asset.id,
+            stream: asset.stream,
+            file_name: asset.file_name,
+            region: asset.region,
+            state: asset.state,
+            reason: asset.reason,
+            created_at: asset.created_at.to_string(),
+            ended_at: asset.ended_at.map(|at| at.to_string()),
+            duration_ms: facts.duration_ms,
+            size_bytes: facts.size_bytes,
+            report,
+        }
+    }
 }
