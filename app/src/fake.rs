@@ -192,6 +192,9 @@ impl State {
             poster_url: state
                 .is_playable()
                 .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}.jpg", file_name.trim_end_matches(".mp4"))),
+            storyboard_url: state
+                .is_playable()
+                .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}-storyboard.vtt", file_name.trim_end_matches(".mp4"))),
             file_name,
             state,
             reason,
@@ -225,6 +228,7 @@ impl State {
             bitrate_bps: history.last().copied().unwrap_or(0),
             bytes_in: history.iter().sum::<u64>() / 8,
             bitrate_history_bps: history,
+            still_url: Some("/live/8sKpm-x49nB/thumbnail.jpg".into()),
         }
     }
 }

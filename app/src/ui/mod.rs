@@ -17,6 +17,7 @@ pub mod problem;
 pub mod recording_row;
 pub mod recordings;
 pub mod rows;
+pub mod scrubber;
 pub mod snippets;
 pub mod sparkline;
 pub mod state_pill;

@@ -93,21 +93,15 @@ fn media_text(row: &RecordingRow) -> String {
 
 #[component]
 fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
-    let playable = Memo::new(move |_| {
-        row.with(|row| {
-            row.state.is_playable().then(|| Playable {
-                url: row.url.clone(),
-                poster_url: row.poster_url.clone(),
-                name: row.file_name.clone(),
-            })
-        })
-    });
+    let playable = Memo::new(move |_| row.with(Playable::of));
+    // Asked of a memo, as pictures that arrive would make the player anew.
+    let is_playable = Memo::new(move |_| playable.with(Option::is_some));
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
     let media = Memo::new(move |_| row.with(media_text));
-    let body = move || match playable.get() {
-        Some(playable) => view! {
-            <Player playable wanted=is_open />
+    let body = move || match is_playable.get() {
+        true => view! {
+            <Player playable=Signal::derive(move || playable.get().unwrap_or_default()) wanted=is_open />
             <div class="panel-facts">
                 <CopyRow label="URL" value=url />
                 <CopyRow label="Embed code" value=Signal::derive(move || row.with(snippets::recording_html)) />
@@ -121,7 +115,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
             </div>
         }
         .into_any(),
-        None => view! {
+        false => view! {
             <div class="panel-facts">
                 <p>{move || row.with(|row| waiting(row.state))}</p>
                 <CopyRow label="URL" value=url />

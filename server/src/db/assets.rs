@@ -3,6 +3,7 @@
 use afterlive_domain::{
     AssetId, AssetState, EventKind, OrganisationId, Region, Report, SessionId, StreamId, Streamname, UnixMillis,
 };
+use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 
 use super::{Connection, Error, Result, Tx, on, parse};
@@ -27,11 +28,12 @@ pub struct Asset {
     pub updated_at: UnixMillis,
     pub facts: Facts,
     pub has_poster: bool,
+    pub has_storyboard: bool,
     pub deleted_at: Option<UnixMillis>,
 }
 
 /// What is known of a finished file. All zero or absent while it is being recorded.
-#[derive(Clone, PartialEq, Default, Debug)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize, Debug)]
 pub struct Facts {
     pub duration_ms: u64,
     pub size_bytes: u64,
@@ -77,12 +79,13 @@ pub(super) struct Row {
     video_codec: Option<String>,
     audio_codec: Option<String>,
     has_poster: bool,
+    has_storyboard: bool,
     deleted_at: Option<i64>,
 }
 
 /// The columns of [`Row`].
 pub(super) const COLUMNS: &str = "id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, reason, created_at, \
-     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, deleted_at";
+     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, has_storyboard, deleted_at";
 
 impl TryFrom<Row> for Asset {
     type Error = Error;
@@ -112,6 +115,7 @@ impl TryFrom<Row> for Asset {
                 audio_codec: row.audio_codec,
             },
             has_poster: row.has_poster,
+            has_storyboard: row.has_storyboard,
             deleted_at: row.deleted_at.map(UnixMillis),
         })
     }
@@ -172,6 +176,7 @@ pub async fn begin(tx: &mut Tx, asset: &NewAsset) -> Result<Asset> {
         updated_at: asset.created_at,
         facts: Facts::default(),
         has_poster: false,
+        has_storyboard: false,
         deleted_at: None,
     })
 }
@@ -291,9 +296,19 @@ pub async fn fail(tx: &mut Tx, asset: &Asset, reason: &str, now: UnixMillis) -> 
 
 /// The poster lies at its key. The event is `asset.changed`. False, and nothing done, where the recording was deleted meanwhile.
 pub async fn set_poster(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> Result<bool> {
-    let changed = on!(tx, c => sqlx::query(
-        "UPDATE assets SET has_poster = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')",
-    )
+    const SET: &str = "UPDATE assets SET has_poster = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')";
+    set_picture(tx, asset, SET, now).await
+}
+
+/// As [`set_poster`], of the storyboard.
+pub async fn set_storyboard(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> Result<bool> {
+    const SET: &str =
+        "UPDATE assets SET has_storyboard = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')";
+    set_picture(tx, asset, SET, now).await
+}
+
+async fn set_picture(tx: &mut Tx, asset: &Asset, statement: &'static str, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(statement)
     .bind(asset.id.to_string())
     .bind(now.0)
     .execute(c)

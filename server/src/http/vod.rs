@@ -1,4 +1,4 @@
-//! Serves finished recordings and their posters to everybody who has the URL, under `/vod-{region}` and under the regions' own host names.
+//! Serves finished recordings and the pictures of them to everybody who has the URL, under `/vod-{region}` and under the regions' own host names.
 //! Does not know the database: what is not at its key, because it is deleted or not finished, is not found.
 
 mod conditional;
@@ -172,7 +172,8 @@ fn send(file: Arc<OpenFile>, key: &Key, method: &Method, query: Option<&str>, as
     };
     let content_type = match key.kind() {
         KeyKind::Recording => "video/mp4",
-        KeyKind::Thumbnail => "image/jpeg",
+        KeyKind::Thumbnail | KeyKind::StoryboardSprite => "image/jpeg",
+        KeyKind::Storyboard => "text/vtt; charset=utf-8",
     };
     let length = part.end - part.start;
     let mut response = (status, Arc::clone(&file).body(part)).into_response();

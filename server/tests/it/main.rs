@@ -10,6 +10,7 @@ mod gate;
 mod jobs;
 mod listen;
 mod overview;
+mod pictures;
 mod recording;
 mod rtmp;
 mod sign_in;

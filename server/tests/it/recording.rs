@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database, on_each_database_url};
 use crate::fixture::encoder::{boxes, complaints, encode, ffprobe, send};
+use crate::fixture::program::darkroom;
 
 /// Everything from the gate to the job queue, in a folder of its own.
 struct Studio {
@@ -48,7 +49,7 @@ impl Studio {
     async fn with_limits(db: Db, folder: &std::path::Path, limits: Limits) -> Self {
         let organisation = an_organisation(&db).await;
         let stream = a_stream(&db, &organisation).await;
-        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions(folder));
+        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions(folder)).with_darkroom(darkroom());
         let (growing, tasks, stop) = (Growing::default(), TaskTracker::new(), CancellationToken::new());
         let recorder = Recorder::new(finaliser.clone(), growing.clone(), tasks.clone(), limits, stop.clone());
         let ingest = IngestRegions { node: "eu".parse().unwrap(), by_host: BTreeMap::new() };
@@ -185,8 +186,8 @@ async fn what_is_sent_becomes_a_plain_mp4_with_a_poster() {
         assert!(studio.store().spool().assets().unwrap().is_empty());
         assert_eq!(studio.growing.facts(asset.id), None);
 
-        assert_eq!(studio.run_jobs().await, 1);
-        assert!(studio.assets().await[0].has_poster);
+        assert_eq!(studio.run_jobs().await, 2);
+        assert!(studio.assets().await[0].has_poster && studio.assets().await[0].has_storyboard);
         let poster = studio.store().path(&Key::from_file_name(&asset.file_name).unwrap().to_thumbnail());
         assert_eq!(ffprobe(&poster, "stream=codec_name,width,height"), ["mjpeg,320,180"]);
         assert!(std::fs::metadata(&poster).unwrap().len() > 3_000, "not a black picture");
@@ -218,7 +219,7 @@ async fn sound_without_pictures_and_pictures_without_sound_are_recordings_too() 
         assert_eq!(complaints(&path), "");
         let kind = if video { TrackKind::Video } else { TrackKind::Audio };
         assert_eq!(ffprobe(&path, "stream=nb_frames"), [count(&sent, kind).to_string()]);
-        assert_eq!(studio.run_jobs().await, 1);
+        assert_eq!(studio.run_jobs().await, if video { 2 } else { 1 });
         assert_eq!(studio.assets().await[0].has_poster, video);
     }
 }
