@@ -11,6 +11,7 @@ mod jobs;
 mod library_pages;
 mod listen;
 mod overview;
+mod pictures;
 mod reconnect;
 mod recording;
 mod retention;
