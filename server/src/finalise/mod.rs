@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use afterlive_domain::report::{self, Checksum, Gap, Report, TrackReport};
 use afterlive_domain::{StreamState, UnixMillis};
-use afterlive_media::frame::{CodecConfig, TrackKind};
+use afterlive_media::frame::TrackKind;
 use afterlive_media::mp4::finalise::{self as plans, FinalisePlan};
 use afterlive_media::mp4::{PlanError, Recording, SampleIndex, ScanError, Scanned, salvage, scan};
 use tokio::task::spawn_blocking;
@@ -413,24 +413,16 @@ pub fn facts_of(index: &SampleIndex) -> Facts {
         Some((track, track.descriptions().first()?))
     };
     let video = described(TrackKind::Video);
-    let size = video.and_then(|(_, codec)| picture_size(codec));
+    let size = video.and_then(|(_, codec)| codec.picture());
     let fps = video.filter(|_| duration_ms > 0).map(|(track, _)| f64::from(track.samples()) * 1_000.0 / duration_ms as f64);
     Facts {
         duration_ms,
         size_bytes: 0,
-        width: size.map(|(width, _)| width.into()),
-        height: size.map(|(_, height)| height.into()),
+        width: size.map(|size| size.width.into()),
+        height: size.map(|size| size.height.into()),
         fps: fps.map(|fps| (fps * 1_000.0).round() / 1_000.0),
         video_codec: video.map(|(_, codec)| codec.name().to_owned()),
         audio_codec: described(TrackKind::Audio).map(|(_, codec)| codec.name().to_owned()),
-    }
-}
-
-/// In pixels, as players show it.
-fn picture_size(codec: &CodecConfig) -> Option<(u16, u16)> {
-    match codec {
-        CodecConfig::H264 { width, height, .. } => Some((*width, *height)),
-        CodecConfig::Aac { .. } => None,
     }
 }
 
@@ -439,7 +431,7 @@ mod tests {
     use super::*;
     use crate::storage::{RegionSettings, SpoolNote};
     use afterlive_domain::{AssetId, AssetState, OrganisationId, SessionId, StreamId};
-    use afterlive_media::frame::{Frame, TrackConfig};
+    use afterlive_media::frame::{CodecConfig, Frame, TrackConfig};
     use afterlive_media::mp4::RecordingWriter;
     use bytes::Bytes;
     use uuid::Uuid;

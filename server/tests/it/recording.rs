@@ -1,5 +1,8 @@
 //! From the gate to a finished file: what is sent is what is stored, whatever happens in between.
 
+mod codecs;
+mod streams;
+
 use std::time::Duration;
 
 use afterlive_domain::{AssetId, AssetState, EventKind, StreamState};
