@@ -3,9 +3,11 @@
 //! Adobe's FLV specification 10.1 §E.4.2 and §E.4.3, and the tag headers of Enhanced RTMP v2. Chunks, commands and metadata belong to `rtmp`.
 
 mod demux;
+mod file;
 mod mux;
 
 pub use demux::{Demuxer, FlvError, Ignored, Packet};
+pub use file::{FileTag, file_tags};
 pub use mux::{Tag, TagHeader, config_tag, frame_tag};
 
 /// `FrameType`: the upper four bits of a video tag's first byte.
