@@ -3,10 +3,12 @@
 //! Adobe's FLV specification 10.1 §E.4.2 and §E.4.3, and the tag headers of Enhanced RTMP v2. Chunks, commands and metadata belong to `rtmp`.
 
 mod demux;
+mod file;
 mod header;
 mod mux;
 
 pub use demux::{Demuxer, FlvError, Ignored, MAX_CONFIG_BYTES, Packet};
+pub use file::{FileTag, file_tags};
 pub use mux::{Tag, TagHeader, config_tag, frame_tag};
 
 /// `FrameType`: the upper four bits of a video tag's first byte.
