@@ -16,7 +16,7 @@ use crate::ui::icon::Icon;
 use crate::ui::overview::title_of;
 use crate::ui::player::Player;
 use crate::ui::recording_actions::{Acts, BinOrRestore, HoldOrLift};
-use crate::ui::recording_row::{audio_text, playable, recording_path, video_text};
+use crate::ui::recording_row::{audio_text, playable, recording_path, video_text, watched};
 use crate::ui::report::ReportTables;
 use crate::ui::snippets;
 use crate::ui::state_pill::{AssetPill, HeldPill};
@@ -186,7 +186,7 @@ fn Kept(page: Page) -> impl IntoView {
 
 #[component]
 fn Stage(page: Page, state: Memo<AssetState>) -> impl IntoView {
-    let playable = Memo::new(move |_| page.with(|page| playable(&page.row.recording)));
+    let playable = watched(move || page.with(|page| playable(&page.row.recording)));
     move || match playable.get() {
         Some(playable) => view! {
             <section class="stage" aria-label="Player">
@@ -205,7 +205,7 @@ fn Stage(page: Page, state: Memo<AssetState>) -> impl IntoView {
 
 fn waiting(state: AssetState) -> &'static str {
     match state {
-        AssetState::Recording => "The moment the encoder stops, it plays here and stands under its URL.",
+        AssetState::Recording => "Its recording has just begun. In a second it plays here, from its start.",
         AssetState::Deleted => "It is deleted, so there is nothing to play.",
         AssetState::Ready | AssetState::Incomplete | AssetState::Failed => "There is nothing to play.",
     }

@@ -115,11 +115,7 @@ fn media_text(row: &RecordingRow) -> String {
 /// What the player is given, once there is something to watch.
 #[must_use]
 pub fn playable(row: &RecordingRow) -> Option<Playable> {
-    is_watchable(row).then(|| Playable {
-        url: row.url.clone(),
-        poster_url: row.poster_url.clone(),
-        name: row.file_name.clone(),
-    })
+    is_watchable(row).then(|| Playable { url: row.url.clone(), poster_url: row.poster_url.clone(), name: row.file_name.clone() })
 }
 
 /// The page of one recording.
@@ -128,7 +124,11 @@ pub fn recording_path(row: &RecordingRow) -> String {
     format!("/vod/{}", row.id)
 }
 
-/// Who watches while it is recorded goes on watching when it is finished and gets its poster.
+/// The same for as long as it is the same file: who watches while it is recorded goes on watching when it is finished and gets its poster.
+pub fn watched(playable: impl Fn() -> Option<Playable> + Send + Sync + 'static) -> Memo<Option<Playable>> {
+    Memo::new_with_compare(move |_| playable(), is_another_file)
+}
+
 fn is_another_file(before: Option<&Option<Playable>>, now: Option<&Option<Playable>>) -> bool {
     let url = |playable: Option<&Option<Playable>>| playable.and_then(Option::as_ref).map(|playable| playable.url.clone());
     url(before) != url(now)
@@ -136,7 +136,7 @@ fn is_another_file(before: Option<&Option<Playable>>, now: Option<&Option<Playab
 
 #[component]
 fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bool>) -> impl IntoView {
-    let playable = Memo::new_with_compare(move |_| row.with(playable), is_another_file);
+    let playable = watched(move || row.with(playable));
     let is_growing = Memo::new(move |_| row.with(|row| row.state == AssetState::Recording));
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
@@ -155,7 +155,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
         Some(playable) => view! {
             <Player playable wanted=is_open />
             <div class="panel-facts">
-                {move || is_growing.get().then(|| view! { <p>"It is being recorded. From its start up to now it plays here and under this URL, where the finished recording will stand:"</p> })}
+                {move || is_growing.get().then(|| view! { <p>{GROWING}</p> })}
                 <CopyRow label="URL" value=url />
                 <CopyRow label="Embed code" value=Signal::derive(move || row.with(snippets::recording_html)) />
                 <p class="actions">
@@ -184,6 +184,9 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
         </div>
     }
 }
+
+const GROWING: &str =
+    "It is being recorded. From its start up to now it plays here and under this URL, where the finished recording will stand:";
 
 fn waiting(state: AssetState) -> &'static str {
     match state {
