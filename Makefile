@@ -1,7 +1,7 @@
 # The commands of this repository; what they do stands in scripts/ and xtask/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build dev demo test check
+.PHONY: help run build dev demo test check fuzz bench
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,3 +23,9 @@ check: ## Format, lints, licences, documents and their links
 
 demo: ## Publish a test pattern to /rec and show the recording
 	@scripts/demo
+
+fuzz: ## Look for input that breaks what must hold; TARGET=all SECONDS=600
+	@scripts/fuzz $(or $(TARGET),all) $(or $(SECONDS),600)
+
+bench: ## Measure against nginx and ffmpeg, in one run, as ratios
+	@scripts/bench

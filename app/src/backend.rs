@@ -172,6 +172,8 @@ pub struct RecordingRow {
     pub url: String,
     /// A picture, where there is one.
     pub poster_url: Option<String>,
+    /// Pictures for scrubbing, where there are: WebVTT, each cue a part of an image.
+    pub storyboard_url: Option<String>,
     pub state: AssetState,
     /// Why it is incomplete or failed, as a sentence.
     pub reason: Option<String>,
@@ -218,6 +220,8 @@ pub struct LiveFacts {
     /// Bits a second, one value a second, oldest first; at most 300.
     pub bitrate_history_bps: Vec<u64>,
     pub bytes_in: u64,
+    /// A picture of some seconds ago, where there is one; another URL for each.
+    pub still_url: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -201,6 +201,7 @@ impl State {
             bitrate_bps: history.last().copied().unwrap_or(0),
             bytes_in: history.iter().sum::<u64>() / 8,
             bitrate_history_bps: history,
+            still_url: Some("/live/8sKpm-x49nB/thumbnail.jpg".into()),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod query;
 pub mod request;
 pub mod server_fns;
 pub mod shell;
+pub mod storyboard;
 pub mod ui;
 pub mod verdict;
 

@@ -6,7 +6,11 @@ export type StreamAnswer = {
   state: string;
   tags: string[];
   ingest: { rtmp: { url: string; streamname: string } };
-  playout: { web: { type: string; id?: string; url: string; index?: number; state?: string; thumbnail?: string | null; duration_ms?: number }[] };
+  playout: {
+    web: {
+      type: string; id?: string; url: string; index?: number; state?: string; thumbnail?: string | null; storyboard?: string | null; duration_ms?: number;
+    }[];
+  };
 };
 
 export class Api {

@@ -5,13 +5,11 @@
 use std::error::Error;
 use std::fs;
 
-use afterlive_media::flv::{Demuxer, Packet};
-use afterlive_media::frame::TrackConfig;
+use afterlive_media::flv::{Demuxer, FileTag, Packet, file_tags};
+use afterlive_media::frame::{TrackConfig, TrackKind};
 use afterlive_media::mp4::{FinalisePlan, Fragment, LARGE_RESERVE_BYTES, RecordingWriter, finalise};
 use bytes::Bytes;
 
-const AUDIO_TAG: u8 = 8;
-const VIDEO_TAG: u8 = 9;
 const FRAGMENT_MS: i64 = 1_000;
 const BLOCK_BYTES: u32 = 4_096;
 
@@ -60,21 +58,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The packets of an FLV file (Annex E), each with its timestamp.
+/// The packets of an FLV file, each with its timestamp.
 fn packets(file: &Bytes) -> Result<Vec<(i64, Packet)>, Box<dyn Error>> {
     let mut demuxer = Demuxer::new();
     let mut packets = Vec::new();
-    let mut at = 13; // header and the first PreviousTagSize
-    while let Some(&[kind, s0, s1, s2, t0, t1, t2, t3, ..]) = file.get(at..) {
-        let size = u32::from_be_bytes([0, s0, s1, s2]) as usize;
-        let timestamp_ms = i64::from(i32::from_be_bytes([t3, t0, t1, t2]));
-        let payload = file.slice(at + 11..at + 11 + size);
-        match kind {
-            VIDEO_TAG => packets.push((timestamp_ms, demuxer.video(timestamp_ms, &payload)?)),
-            AUDIO_TAG => packets.push((timestamp_ms, demuxer.audio(timestamp_ms, &payload)?)),
-            _ => {}
-        }
-        at += 11 + size + 4;
+    for FileTag { kind, timestamp_ms, payload } in file_tags(file) {
+        let packet = match kind {
+            TrackKind::Video => demuxer.video(timestamp_ms, &payload)?,
+            TrackKind::Audio => demuxer.audio(timestamp_ms, &payload)?,
+        };
+        packets.push((timestamp_ms, packet));
     }
     Ok(packets)
 }

@@ -29,6 +29,7 @@ use crate::ingest::gate::{Gate, IngestRegions};
 use crate::ingest::rtmp;
 use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
+use crate::pictures::{Darkroom, LiveStills};
 use crate::record::{Growing, Limits, Recorder};
 use crate::service::{self, Service};
 use crate::storage::{self, RegionSettings, Regions, StorageError};
@@ -112,6 +113,8 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let jobs_stop = lifecycle.soft_stop();
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
     let sweep = tokio::spawn(drop_expired_sessions(db.clone(), clock.clone(), lifecycle.soft_stop()));
+    let stills = LiveStills::new(hub.clone(), clock.clone(), Darkroom::of_this_program());
+    let stills = tokio::spawn(stills.run(lifecycle.soft_stop()));
 
     let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing.clone()));
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
@@ -129,14 +132,15 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("RTMP server", rtmp, lifecycle),
             until_end("HTTP server", http, lifecycle),
             until_end("job worker", jobs, lifecycle),
-            until_end("sweep of browser sessions", sweep, lifecycle)
+            until_end("sweep of browser sessions", sweep, lifecycle),
+            until_end("maker of live stills", stills, lifecycle)
         );
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
-        ends.0.and(ends.1).and(ends.2).and(ends.3)
+        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4)
     };
     let end = tokio::select! {
         end = parts_end => end,

@@ -43,6 +43,9 @@ impl State {
             poster_url: state
                 .is_playable()
                 .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}.jpg", file_name.trim_end_matches(".mp4"))),
+            storyboard_url: state
+                .is_playable()
+                .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}-storyboard.vtt", file_name.trim_end_matches(".mp4"))),
             file_name,
             state,
             reason,

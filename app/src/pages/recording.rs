@@ -14,9 +14,9 @@ use crate::ui::copy::{CopyBlock, CopyRow};
 use crate::ui::facts::tag_list;
 use crate::ui::icon::Icon;
 use crate::ui::overview::title_of;
-use crate::ui::player::Player;
+use crate::ui::player::{Playable, Player};
 use crate::ui::recording_actions::{Acts, BinOrRestore, HoldOrLift};
-use crate::ui::recording_row::{audio_text, playable, recording_path, video_text, watched};
+use crate::ui::recording_row::{audio_text, recording_path, video_text};
 use crate::ui::report::ReportTables;
 use crate::ui::snippets;
 use crate::ui::state_pill::{AssetPill, HeldPill};
@@ -186,15 +186,17 @@ fn Kept(page: Page) -> impl IntoView {
 
 #[component]
 fn Stage(page: Page, state: Memo<AssetState>) -> impl IntoView {
-    let playable = watched(move || page.with(|page| playable(&page.row.recording)));
-    move || match playable.get() {
-        Some(playable) => view! {
+    let playable = Memo::new(move |_| page.with(|page| Playable::of(&page.row.recording)));
+    // Asked of a memo, as all that changes while it is watched would make the player anew.
+    let is_playable = Memo::new(move |_| playable.with(Option::is_some));
+    move || match is_playable.get() {
+        true => view! {
             <section class="stage" aria-label="Player">
-                <Player playable wanted=true />
+                <Player playable=Signal::derive(move || playable.get().unwrap_or_default()) wanted=true />
             </section>
         }
         .into_any(),
-        None => view! {
+        false => view! {
             <section class="empty" aria-label="Player">
                 <p>{move || waiting(state.get())}</p>
             </section>

@@ -5,8 +5,9 @@ use leptos::prelude::*;
 
 use super::copy::CopyButton;
 use super::icon::Icon;
+use super::player::is_watchable;
 use super::recording_actions::{Acts, BinOrRestore};
-use super::recording_row::{is_watchable, recording_path, thumbnail};
+use super::recording_row::{recording_path, thumbnail};
 use super::rows::keyed_rows;
 use super::state_pill::{AssetPill, HeldPill};
 use super::when::When;

@@ -22,6 +22,7 @@ pub mod recording_settings;
 pub mod recordings;
 pub mod report;
 pub mod rows;
+pub mod scrubber;
 pub mod snippets;
 pub mod sparkline;
 pub mod state_pill;

@@ -6,7 +6,7 @@ use leptos::web_sys::Element;
 
 use super::copy::{CopyButton, CopyRow};
 use super::icon::Icon;
-use super::player::{Playable, Player};
+use super::player::{Playable, Player, is_watchable};
 use super::snippets;
 use super::state_pill::AssetPill;
 use super::when::When;
@@ -67,11 +67,6 @@ pub fn RecordingBody(
     }
 }
 
-/// Whether something plays under its URL: the finished file, or what there is of it so far.
-pub(super) fn is_watchable(row: &RecordingRow) -> bool {
-    row.state.is_playable() || row.state == AssetState::Recording && row.duration_ms > 0
-}
-
 pub(super) fn thumbnail(poster: Option<String>, is_watchable: bool) -> AnyView {
     let face = if is_watchable { Icon::Play } else { Icon::Info };
     let picture = poster.map(|poster| view! { <img src=poster alt="" loading="lazy" width="64" height="36" /> });
@@ -112,31 +107,17 @@ fn media_text(row: &RecordingRow) -> String {
     [video_text(row), audio_text(row)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-/// What the player is given, once there is something to watch.
-#[must_use]
-pub fn playable(row: &RecordingRow) -> Option<Playable> {
-    is_watchable(row).then(|| Playable { url: row.url.clone(), poster_url: row.poster_url.clone(), name: row.file_name.clone() })
-}
-
 /// The page of one recording.
 #[must_use]
 pub fn recording_path(row: &RecordingRow) -> String {
     format!("/vod/{}", row.id)
 }
 
-/// The same for as long as it is the same file: who watches while it is recorded goes on watching when it is finished and gets its poster.
-pub fn watched(playable: impl Fn() -> Option<Playable> + Send + Sync + 'static) -> Memo<Option<Playable>> {
-    Memo::new_with_compare(move |_| playable(), is_another_file)
-}
-
-fn is_another_file(before: Option<&Option<Playable>>, now: Option<&Option<Playable>>) -> bool {
-    let url = |playable: Option<&Option<Playable>>| playable.and_then(Option::as_ref).map(|playable| playable.url.clone());
-    url(before) != url(now)
-}
-
 #[component]
 fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bool>) -> impl IntoView {
-    let playable = watched(move || row.with(playable));
+    let playable = Memo::new(move |_| row.with(Playable::of));
+    // Asked of a memo, as pictures that arrive would make the player anew.
+    let is_playable = Memo::new(move |_| playable.with(Option::is_some));
     let is_growing = Memo::new(move |_| row.with(|row| row.state == AssetState::Recording));
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
@@ -151,9 +132,9 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
             }
         })
     };
-    let body = move || match playable.get() {
-        Some(playable) => view! {
-            <Player playable wanted=is_open />
+    let body = move || match is_playable.get() {
+        true => view! {
+            <Player playable=Signal::derive(move || playable.get().unwrap_or_default()) wanted=is_open />
             <div class="panel-facts">
                 {move || is_growing.get().then(|| view! { <p>{GROWING}</p> })}
                 <CopyRow label="URL" value=url />
@@ -169,7 +150,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
             </div>
         }
         .into_any(),
-        None => view! {
+        false => view! {
             <div class="panel-facts">
                 <p>{move || row.with(|row| waiting(row.state))}</p>
                 <CopyRow label="URL" value=url />

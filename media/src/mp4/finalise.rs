@@ -199,7 +199,7 @@ pub fn copy(recording: &Recording, file_length: u64, block_bytes: u32) -> Result
     }
     let block = u64::from(block_bytes.max(1));
     let source = recording.layout.reserve_end() / block * block..file_length;
-    let mut head = ftyp();
+    let mut head = ftyp(&recording.index);
     let largest = moov::full(&recording.index, Placement { media_offset: 0, wide: true }).len() as u64;
     let head_bytes = (head.len() as u64 + reserve_for(largest)).next_multiple_of(block);
     let length = head_bytes + (source.end - source.start);

@@ -31,7 +31,7 @@ pub fn front(index: &SampleIndex, media_bytes: u64) -> Option<Bytes> {
         return None;
     }
     let wide = media_bytes >= WIDE_FROM_BYTES;
-    let mut front = ftyp();
+    let mut front = ftyp(&index);
     let needed_bytes = front.len() as u64 + index.moov_bytes() + u64::from(HEADER_BYTES + LARGE_HEADER_BYTES);
     let length = needed_bytes.next_power_of_two().max(MIN_FRONT_BYTES);
     front.reserve_exact(length as usize - front.len());

@@ -331,7 +331,16 @@ impl TrackIndex {
     /// Nothing before 0 can be presented. So where negative offsets put a sample there, all are presented later by so much
     /// ([`composition_runs`](Self::composition_runs)), and the track begins earlier in the movie instead.
     pub(super) fn media_start(&self) -> i64 {
-        self.earliest_pts.max(0)
+        self.presented_from().max(0)
+    }
+
+    /// When the first is presented that is to be, in ticks after `first_dts`: with Opus, what a decoder puts out before it has settled is not.
+    fn presented_from(&self) -> i64 {
+        match &self.descriptions[0] {
+            // The timescale is that of the samples that are skipped.
+            CodecConfig::Opus { pre_skip, .. } => (self.earliest_pts + i64::from(*pre_skip)).min(self.latest_end),
+            _ => self.earliest_pts,
+        }
     }
 
     /// The version and runs of ctts; `None` where samples are presented when they are decoded.
@@ -343,7 +352,7 @@ impl TrackIndex {
 
     /// When the first sample is presented, in milliseconds after the recording's origin.
     fn start_ms(&self) -> i64 {
-        rescale(self.first_dts as i64 + self.earliest_pts, self.timescale, MOVIE_TIMESCALE)
+        rescale(self.first_dts as i64 + self.presented_from(), self.timescale, MOVIE_TIMESCALE)
     }
 
     /// How much later than the movie's `base_ms` it starts.
@@ -353,7 +362,7 @@ impl TrackIndex {
 
     /// From its own first presented sample to the end of the latest; rounded up, lest a player leave out the last sample.
     pub(super) fn presented_ms(&self) -> u64 {
-        let ticks = u128::try_from(self.latest_end - self.earliest_pts).unwrap_or(0);
+        let ticks = u128::try_from(self.latest_end - self.presented_from()).unwrap_or(0);
         (ticks * u128::from(MOVIE_TIMESCALE)).div_ceil(self.timescale.into()) as u64
     }
 

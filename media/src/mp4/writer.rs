@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::codec::aac::AacConfig;
+use crate::codec::opus;
 use crate::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
 use crate::time::{MILLISECONDS, rescale};
 
@@ -43,7 +44,7 @@ pub enum WriterError {
 /// Turns frames into the bytes of a growing file.
 ///
 /// Timing: the origin of the file is the earliest decoding time of the first fragment. A sample lasts until the next of its track, so each
-/// track holds one frame back; the last one lasts as long as the one before, or as many samples as an AAC frame has. Decoding times that do not
+/// track holds one frame back; the last one lasts as long as the one before, or as many samples as an AAC frame or Opus packet has. Decoding times that do not
 /// increase are mended by the least that makes them: one tick after the one before. The frame is kept, and its presentation time too, as far as
 /// that does not put presentation before decoding. Presentation times are never invented by counting.
 #[derive(Debug)]
@@ -74,14 +75,45 @@ struct Track {
     timescale: u32,
     /// The sample description index that frames get now.
     description: u32,
-    /// Ticks an audio frame lasts by itself.
-    frame_duration: Option<u32>,
+    frame_duration: FrameDuration,
     held: Option<Pending>,
     last_duration: Option<u32>,
     /// Frames whose duration is known.
     ready: Vec<(Pending, u32)>,
     /// The index has samples of an earlier publish, and none of this one.
     returns: bool,
+}
+
+/// How long a frame lasts by itself, whatever follows.
+#[derive(Debug)]
+enum FrameDuration {
+    /// It does not say.
+    Unknown,
+    /// Samples of each, of so many a second.
+    Same { samples: u32, sample_rate: u32 },
+    /// As its first byte says.
+    Opus,
+}
+
+impl FrameDuration {
+    fn of(codec: &CodecConfig) -> Self {
+        match codec {
+            CodecConfig::H264 { .. } | CodecConfig::Hevc { .. } | CodecConfig::Av1 { .. } => Self::Unknown,
+            CodecConfig::Aac { asc, sample_rate, .. } => AacConfig::parse(asc)
+                .map_or(Self::Unknown, |aac| Self::Same { samples: aac.frame_samples, sample_rate: *sample_rate }),
+            CodecConfig::Opus { .. } => Self::Opus,
+        }
+    }
+
+    /// In ticks of the file.
+    fn ticks(&self, frame: &[u8], file_timescale: u32) -> Option<u32> {
+        let (samples, sample_rate) = match *self {
+            Self::Unknown => return None,
+            Self::Same { samples, sample_rate } => (samples, sample_rate),
+            Self::Opus => (opus::packet_samples(frame)?, opus::SAMPLE_RATE),
+        };
+        u32::try_from(rescale(samples.into(), sample_rate, file_timescale)).ok()
+    }
 }
 
 #[derive(Debug)]
@@ -100,13 +132,13 @@ impl RecordingWriter {
     /// finalising cannot fail for want of space.
     #[must_use]
     pub fn new(tracks: &[TrackConfig], reserve_bytes: u32) -> (Self, Bytes) {
-        let mut head = ftyp();
+        let index =
+            SampleIndex { tracks: tracks.iter().map(|track| TrackIndex::new(track.timescale, track.codec.clone())).collect() };
+        let mut head = ftyp(&index);
         let reserve_bytes = reserve_bytes.max(HEADER_BYTES);
         let reserve_offset = head.len() as u64;
         head.extend_from_slice(&free_header(reserve_bytes));
         head.resize(head.len() + (reserve_bytes - HEADER_BYTES) as usize, 0);
-        let index =
-            SampleIndex { tracks: tracks.iter().map(|track| TrackIndex::new(track.timescale, track.codec.clone())).collect() };
         let moov = moov::head(&index);
         head.extend_from_slice(&moov);
         let length = head.len() as u64;
@@ -117,7 +149,7 @@ impl RecordingWriter {
             head_moov_bytes: moov.len() as u32,
             media_offset: length,
         };
-        let tracks = tracks.iter().map(|config| Track::new(config, config.timescale, 1)).collect();
+        let tracks = tracks.iter().map(|config| Track::new(config, 1)).collect();
         let writer = Self { tracks, layout, index, length, sequence: 0, pending_bytes: 0, origin_ms: None, begins_ms: 0 };
         (writer, Bytes::from(head))
     }
@@ -137,7 +169,7 @@ impl RecordingWriter {
             let config = tracks.iter().find(|config| config.codec.kind() == indexed.kind())?;
             let known = indexed.descriptions.iter().position(|known| *known == config.codec)?;
             let returns = indexed.samples > 0;
-            Some(Track { returns, ..Track::new(config, indexed.timescale, known as u32 + 1) })
+            Some(Track { returns, ..Track::new(config, known as u32 + 1) })
         };
         let tracks = index.tracks.iter().map(track).collect::<Option<Vec<_>>>()?;
         let end_ms = |track: &TrackIndex| {
@@ -315,12 +347,11 @@ impl RecordingWriter {
         match known {
             Some(at) => {
                 self.index.tracks[at].descriptions.clone_from(&index.tracks[at].descriptions);
-                let file_timescale = self.index.tracks[at].timescale;
-                self.tracks[at].reconfigure(config, file_timescale, description as u32);
+                self.tracks[at].reconfigure(config, description as u32);
             }
             None => {
                 self.index.tracks.push(TrackIndex::new(config.timescale, config.codec.clone()));
-                self.tracks.push(Track::new(config, config.timescale, 1));
+                self.tracks.push(Track::new(config, 1));
             }
         }
         Ok(steps)
@@ -366,29 +397,24 @@ fn origin_ms(tracks: &[Track], index: &SampleIndex) -> i64 {
 }
 
 impl Track {
-    fn new(config: &TrackConfig, file_timescale: u32, description: u32) -> Self {
+    fn new(config: &TrackConfig, description: u32) -> Self {
         let mut track = Self {
             timescale: 1,
             description,
-            frame_duration: None,
+            frame_duration: FrameDuration::Unknown,
             held: None,
             last_duration: None,
             ready: Vec::new(),
             returns: false,
         };
-        track.reconfigure(config, file_timescale, description);
+        track.reconfigure(config, description);
         track
     }
 
-    fn reconfigure(&mut self, config: &TrackConfig, file_timescale: u32, description: u32) {
+    fn reconfigure(&mut self, config: &TrackConfig, description: u32) {
         self.timescale = config.timescale;
         self.description = description;
-        self.frame_duration = match &config.codec {
-            CodecConfig::H264 { .. } => None,
-            CodecConfig::Aac { asc, sample_rate, .. } => AacConfig::parse(asc)
-                .ok()
-                .and_then(|aac| u32::try_from(rescale(aac.frame_samples.into(), *sample_rate, file_timescale)).ok()),
-        };
+        self.frame_duration = FrameDuration::of(&config.codec);
     }
 
     /// `earliest` is the least decoding time that mends the order.
@@ -410,7 +436,8 @@ impl Track {
     fn release_held(&mut self, file_timescale: u32) {
         let lone = || rescale(LONE_FRAME_MS, MILLISECONDS, file_timescale) as u32;
         if let Some(held) = self.held.take() {
-            self.ready.push((held, self.frame_duration.or(self.last_duration).unwrap_or_else(lone)));
+            let own = self.frame_duration.ticks(&held.data, file_timescale);
+            self.ready.push((held, own.or(self.last_duration).unwrap_or_else(lone)));
         }
     }
 }

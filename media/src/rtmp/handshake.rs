@@ -5,9 +5,9 @@ use bytes::BytesMut;
 
 use super::{Error, Output};
 
-const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 3;
 /// Bytes of C1, S1, C2 and S2 each.
-const PART_BYTES: usize = 1536;
+pub(super) const PART_BYTES: usize = 1536;
 
 #[derive(Debug)]
 pub(super) enum Handshake {

@@ -1,4 +1,5 @@
-//! RTMP, the server's side: bytes of a peer in, events out, bytes for the peer out. Adobe's RTMP 1.0 specification, and what encoders do beside it.
+//! RTMP: bytes of a peer in, events out, bytes for the peer out. Adobe's RTMP 1.0 specification, and what encoders do beside it. [`Session`] is the
+//! server's side of a connection, [`Client`] a publisher's.
 //!
 //! No socket, clock or task: the caller carries bytes and decides who may publish. What the payloads of media messages hold is `flv`'s matter.
 //!
@@ -7,12 +8,14 @@
 
 pub mod amf0;
 mod chunk;
+mod client;
 mod handshake;
 mod output;
 mod session;
 mod timestamp;
 
 pub use chunk::{ChunkReader, ChunkWriter, Header, Message, kind};
+pub use client::{Client, Destination, Reply};
 pub use output::Output;
 pub use session::{Connect, Event, Name, Session};
 pub use timestamp::TimestampUnwrapper;

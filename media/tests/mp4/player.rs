@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use mp4_atom::{Decode, Moof, Moov, StszSamples};
+use mp4_atom::{Codec, Decode, Moof, Moov, StszSamples};
 
 /// A top-level box.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub struct Track {
     pub delay_ms: u64,
     /// Where the other edit begins, in ticks of the media.
     pub media_time: u64,
+    /// Ticks of what is decoded first that are not to be heard.
+    pub pre_skip: u16,
     pub samples: Vec<Sample>,
 }
 
@@ -45,7 +47,7 @@ impl Track {
     /// When the track's first picture or sound is presented, in milliseconds of the movie.
     pub fn start_ms(&self) -> i64 {
         let first = self.samples.iter().map(|sample| sample.pts).min().unwrap_or(0);
-        let ticks = first - self.media_time as i64;
+        let ticks = first + i64::from(self.pre_skip) - self.media_time as i64;
         self.delay_ms as i64 + (ticks * 2_000 + i64::from(self.timescale)).div_euclid(2 * i64::from(self.timescale))
     }
 }
@@ -105,7 +107,11 @@ fn play_any(file: &[u8], gaps: bool) -> Played {
 }
 
 fn track_of(trak: &mp4_atom::Trak) -> Track {
-    let mut track = Track { timescale: trak.mdia.mdhd.timescale, ..Track::default() };
+    let pre_skip = match trak.mdia.minf.stbl.stsd.codecs.first() {
+        Some(Codec::Opus(opus)) => opus.dops.pre_skip,
+        _ => 0,
+    };
+    let mut track = Track { timescale: trak.mdia.mdhd.timescale, pre_skip, ..Track::default() };
     let edits = trak.edts.iter().filter_map(|edts| edts.elst.as_ref()).flat_map(|elst| &elst.entries);
     for edit in edits {
         match edit.media_time {

@@ -11,8 +11,10 @@ use crate::db::api_keys::ApiKey;
 use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{Order, Search};
+use crate::db::streams::Stream;
+use crate::hub::Still;
 use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
-use crate::storage::Key;
+use crate::storage::{Key, KeyKind};
 
 /// Recordings a page in a stream's table.
 const RECORDINGS_A_PAGE: u32 = 10;
@@ -147,6 +149,7 @@ pub(super) fn recording_row(service: &Service, asset: Asset) -> Option<Recording
         index: asset.index,
         url: store.url(&key),
         poster_url: asset.has_poster.then(|| store.url(&key.to_thumbnail())),
+        storyboard_url: asset.has_storyboard.then(|| store.url(&key.to(KeyKind::Storyboard))),
         file_name: asset.file_name,
         state: asset.state,
         reason: asset.reason,
@@ -182,7 +185,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
             rtmp: format!("{rtmp}/play/{name}"),
             newest_recording: newest.map(|row| row.url),
         },
-        live: seen.on_air.map(live_facts),
+        live: seen.on_air.map(|on_air| live_facts(service, &seen.stream, on_air)),
         recordings: Recordings {
             rows: seen.recordings.into_iter().filter_map(|asset| recording_row(service, asset)).collect(),
             total: seen.recordings_total,
@@ -194,9 +197,12 @@ pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
     }
 }
 
-fn live_facts(on_air: OnAir) -> LiveFacts {
+fn live_facts(service: &Service, stream: &Stream, on_air: OnAir) -> LiveFacts {
     let OnAir { mode, protocol, stats } = on_air;
+    // Below our own origin whatever name that is visited by; each still under a URL of its own, so that the page shows the new one.
+    let still_url = |still: Still| format!("/live/{}/thumbnail.jpg?taken={}", stream.streamname, still.taken_at.0);
     LiveFacts {
+        still_url: service.hub().still(stream.id).map(still_url),
         since: stats.started_at,
         mode,
         protocol,

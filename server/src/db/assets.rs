@@ -4,6 +4,7 @@ use afterlive_domain::asset::Hold;
 use afterlive_domain::{
     AssetId, AssetState, EventKind, OrganisationId, Region, Report, SessionId, StreamId, Streamname, UnixMillis,
 };
+use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 
 use super::{Connection, Error, Result, Tx, on, parse};
@@ -29,13 +30,14 @@ pub struct Asset {
     pub facts: Facts,
     pub has_poster: bool,
     pub hold: Option<Hold>,
+    pub has_storyboard: bool,
     pub deleted_at: Option<UnixMillis>,
     /// Its files are gone for good since then.
     pub purged_at: Option<UnixMillis>,
 }
 
 /// What is known of a finished file. All zero or absent while it is being recorded.
-#[derive(Clone, PartialEq, Default, Debug)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize, Debug)]
 pub struct Facts {
     pub duration_ms: u64,
     pub size_bytes: u64,
@@ -84,14 +86,15 @@ pub(super) struct Row {
     held_at: Option<i64>,
     held_by: Option<String>,
     hold_note: Option<String>,
+    has_storyboard: bool,
     deleted_at: Option<i64>,
     purged_at: Option<i64>,
 }
 
 /// The columns of [`Row`].
 pub(super) const COLUMNS: &str = "id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, reason, created_at, \
-     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, held_at, held_by, \
-     hold_note, deleted_at, purged_at";
+     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, has_storyboard, held_at, \
+     held_by, hold_note, deleted_at, purged_at";
 
 impl TryFrom<Row> for Asset {
     type Error = Error;
@@ -122,6 +125,7 @@ impl TryFrom<Row> for Asset {
             },
             has_poster: row.has_poster,
             hold: row.held_at.map(|at| Hold { at: UnixMillis(at), by: row.held_by.unwrap_or_default(), note: row.hold_note }),
+            has_storyboard: row.has_storyboard,
             deleted_at: row.deleted_at.map(UnixMillis),
             purged_at: row.purged_at.map(UnixMillis),
         })
@@ -184,6 +188,7 @@ pub async fn begin(tx: &mut Tx, asset: &NewAsset) -> Result<Asset> {
         facts: Facts::default(),
         has_poster: false,
         hold: None,
+        has_storyboard: false,
         deleted_at: None,
         purged_at: None,
     })
@@ -334,9 +339,19 @@ pub async fn fail(tx: &mut Tx, asset: &Asset, reason: &str, now: UnixMillis) -> 
 
 /// The poster lies at its key. The event is `asset.changed`. False, and nothing done, where the recording was deleted meanwhile.
 pub async fn set_poster(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> Result<bool> {
-    let changed = on!(tx, c => sqlx::query(
-        "UPDATE assets SET has_poster = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')",
-    )
+    const SET: &str = "UPDATE assets SET has_poster = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')";
+    set_picture(tx, asset, SET, now).await
+}
+
+/// As [`set_poster`], of the storyboard.
+pub async fn set_storyboard(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> Result<bool> {
+    const SET: &str =
+        "UPDATE assets SET has_storyboard = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')";
+    set_picture(tx, asset, SET, now).await
+}
+
+async fn set_picture(tx: &mut Tx, asset: &Asset, statement: &'static str, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(statement)
     .bind(asset.id.to_string())
     .bind(now.0)
     .execute(c)

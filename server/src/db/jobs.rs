@@ -155,3 +155,26 @@ pub async fn count_dead(connection: &mut Connection) -> Result<u64> {
         on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = 'dead'").fetch_one(c).await)?;
     Ok(u64::try_from(dead).unwrap_or(0))
 }
+
+/// A job that was given up, for a person to look at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dead {
+    pub kind: String,
+    /// JSON.
+    pub payload: String,
+    /// Why the last try failed.
+    pub error: String,
+}
+
+/// Up to `limit` jobs that were given up, oldest first.
+pub async fn dead(connection: &mut Connection, limit: u32) -> Result<Vec<Dead>> {
+    let rows: Vec<(String, String, Option<String>)> = on!(connection, c => sqlx::query_as(
+        "SELECT kind, payload, last_error FROM jobs WHERE state = 'dead' ORDER BY id LIMIT $1",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await)?;
+    let dead =
+        |(kind, payload, error): (String, String, Option<String>)| Dead { kind, payload, error: error.unwrap_or_default() };
+    Ok(rows.into_iter().map(dead).collect())
+}

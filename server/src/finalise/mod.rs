@@ -1,12 +1,11 @@
 //! From the spool's growing file to a finished MP4 at its URL, and the same after a crash. Also what is done to finished files: a look by a
-//! decoder, the poster, the way to the bin, back, and out of it.
+//! decoder, the poster and the storyboard, the way to the bin, back, and out of it.
 //!
 //! The order is what makes a crash harmless: bytes synced, file renamed, row committed, spool released. Whatever is missing of it
 //! after a crash, [`recover()`] does at the next start.
 
 mod by_hand;
 mod file;
-mod probe;
 mod recover;
 mod retention;
 mod tasks;
@@ -18,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use afterlive_domain::report::{self, Checksum, Gap, Report, TrackReport};
 use afterlive_domain::{StreamState, UnixMillis};
-use afterlive_media::frame::{CodecConfig, TrackKind};
+use afterlive_media::frame::TrackKind;
 use afterlive_media::mp4::finalise::{self as plans, FinalisePlan};
 use afterlive_media::mp4::{PlanError, Recording, SampleIndex, ScanError, Scanned, salvage, scan};
 use tokio::task::spawn_blocking;
@@ -27,6 +26,7 @@ use crate::clock::Clock;
 use crate::db::assets::{self, Asset, Facts};
 use crate::db::{self, Db, Tx, streams};
 use crate::jobs::{self, Task};
+use crate::pictures::{self, Darkroom, DarkroomError};
 use crate::storage::{Key, RegionStore, Regions, StorageError};
 
 pub use by_hand::{Outcome as RecoveredFile, RecoverError, recover_file};
@@ -59,6 +59,8 @@ pub enum FinaliseError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Storage(#[from] StorageError),
+    #[error("there is no picture of it: {0}")]
+    Picture(#[from] DarkroomError),
     #[error(transparent)]
     Db(#[from] db::Error),
 }
@@ -66,14 +68,15 @@ pub enum FinaliseError {
 impl FinaliseError {
     /// Whether no later try can do better.
     fn is_final(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Picture(error) => error.is_of_the_file(),
             Self::Empty
-                | Self::Scan(ScanError::NoHead)
-                | Self::Unplayable(_)
-                | Self::BadFileName(_)
-                | Self::Storage(StorageError::Taken { .. })
-        )
+            | Self::Scan(ScanError::NoHead)
+            | Self::Unplayable(_)
+            | Self::BadFileName(_)
+            | Self::Storage(StorageError::Taken { .. }) => true,
+            _ => false,
+        }
     }
 }
 
@@ -119,19 +122,25 @@ pub struct Finaliser {
     clock: Clock,
     regions: Regions,
     retention: Retention,
+    darkroom: Darkroom,
 }
 
 impl Finaliser {
     #[must_use]
     pub fn new(db: Db, clock: Clock, regions: Regions) -> Self {
-        Self { db, clock, regions, retention: Retention::default() }
+        Self { db, clock, regions, retention: Retention::default(), darkroom: Darkroom::of_this_program() }
     }
 
     /// With what the server's settings say of keeping recordings.
     #[must_use]
-    pub fn with_retention(mut self, retention: Retention) -> Self {
-        self.retention = retention;
-        self
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Has its pictures made elsewhere: where the program that runs is not `afterlive`.
+    #[must_use]
+    pub fn with_darkroom(self, darkroom: Darkroom) -> Self {
+        Self { darkroom, ..self }
     }
 
     #[must_use]
@@ -341,14 +350,14 @@ fn scan_error(error: ScanError) -> FinaliseError {
     }
 }
 
-/// What a finished file says of itself: by the fragments that are still in it, else as a decoder sees it.
+/// What a finished file says of itself: by the fragments that are still in it, else as a demuxer sees it.
 fn read_finished(file: &File, path: &Path) -> Result<Placed, FinaliseError> {
     if let Ok(recording) = salvage(&mut file::Opened(file)) {
         let mut facts = facts_of(&recording.index);
         facts.size_bytes = file.metadata()?.len();
         return Ok(Placed { facts, report: Some(report_of(&recording.index, None)) });
     }
-    let facts = probe::facts(path).map_err(|error| match error {
+    let facts = pictures::facts(path).map_err(|error| match error {
         error if error.is_of_the_file() => FinaliseError::Unplayable(error.to_string()),
         error => FinaliseError::Io(io::Error::other(error)),
     })?;
@@ -404,24 +413,16 @@ pub fn facts_of(index: &SampleIndex) -> Facts {
         Some((track, track.descriptions().first()?))
     };
     let video = described(TrackKind::Video);
-    let size = video.and_then(|(_, codec)| picture_size(codec));
+    let size = video.and_then(|(_, codec)| codec.picture());
     let fps = video.filter(|_| duration_ms > 0).map(|(track, _)| f64::from(track.samples()) * 1_000.0 / duration_ms as f64);
     Facts {
         duration_ms,
         size_bytes: 0,
-        width: size.map(|(width, _)| width.into()),
-        height: size.map(|(_, height)| height.into()),
+        width: size.map(|size| size.width.into()),
+        height: size.map(|size| size.height.into()),
         fps: fps.map(|fps| (fps * 1_000.0).round() / 1_000.0),
         video_codec: video.map(|(_, codec)| codec.name().to_owned()),
         audio_codec: described(TrackKind::Audio).map(|(_, codec)| codec.name().to_owned()),
-    }
-}
-
-/// In pixels, as players show it.
-fn picture_size(codec: &CodecConfig) -> Option<(u16, u16)> {
-    match codec {
-        CodecConfig::H264 { width, height, .. } => Some((*width, *height)),
-        CodecConfig::Aac { .. } => None,
     }
 }
 
@@ -430,7 +431,7 @@ mod tests {
     use super::*;
     use crate::storage::{RegionSettings, SpoolNote};
     use afterlive_domain::{AssetId, AssetState, OrganisationId, SessionId, StreamId};
-    use afterlive_media::frame::{Frame, TrackConfig};
+    use afterlive_media::frame::{CodecConfig, Frame, TrackConfig};
     use afterlive_media::mp4::RecordingWriter;
     use bytes::Bytes;
     use uuid::Uuid;
@@ -491,6 +492,7 @@ mod tests {
             facts: Facts::default(),
             has_poster: false,
             hold: None,
+            has_storyboard: false,
             deleted_at: None,
             purged_at: None,
         };
@@ -518,7 +520,7 @@ mod tests {
                 let path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
                 let file = File::open(&path).unwrap();
                 assert_eq!(scan(&mut file::Opened(&file)).unwrap(), Scanned::Finalised, "{reserve_bytes}");
-                let seen = probe::facts(&path).unwrap();
+                let seen = pictures::facts(&path).unwrap();
                 assert_eq!((facts.size_bytes, facts.audio_codec.as_deref()), (seen.size_bytes, Some("aac")));
                 assert!(facts.duration_ms.abs_diff(seen.duration_ms) <= 1, "{facts:?} {seen:?}");
                 assert!(!store.spool().recording_path(asset.id).exists() && !store.spool().copy_path(asset.id).exists());
@@ -550,7 +552,7 @@ mod tests {
             let RecoveredFile::Recovered { place, duration_ms, lost_bytes } = recover_file(&path, None).unwrap() else {
                 panic!("{reserve_bytes:?} was cut short")
             };
-            let seen = probe::facts(&place).unwrap();
+            let seen = pictures::facts(&place).unwrap();
             assert!(seen.duration_ms.abs_diff(duration_ms) <= 1 && duration_ms > whole_ms / 4, "{seen:?} of {whole_ms} ms");
             assert!(lost_bytes < 10_000, "{lost_bytes}");
             assert_eq!(fs::read(&path).unwrap(), before);

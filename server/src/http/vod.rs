@@ -1,4 +1,4 @@
-//! Serves recordings and their posters to everybody who has the URL, under `/vod-{region}` and under the regions' own host names.
+//! Serves recordings and the pictures of them to everybody who has the URL, under `/vod-{region}` and under the regions' own host names.
 //! Does not know the database: what is not at its key, because it is deleted, is not found. What is still being recorded is seen up to now:
 //! its URL leads to a snapshot, `?upto=` with a number of media bytes, and is the finished file's later.
 
@@ -267,7 +267,8 @@ async fn send(
     };
     let content_type = match key.kind() {
         KeyKind::Recording => "video/mp4",
-        KeyKind::Thumbnail => "image/jpeg",
+        KeyKind::Thumbnail | KeyKind::StoryboardSprite => "image/jpeg",
+        KeyKind::Storyboard => "text/vtt; charset=utf-8",
     };
     let length = part.end - part.start;
     let body = if request.method == Method::HEAD { Some(Body::empty()) } else { content.body(part).await? };

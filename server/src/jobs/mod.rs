@@ -16,6 +16,8 @@ pub use worker::{Outcome, Worker};
 pub enum Task {
     /// Open a finished recording with a decoder, check what we say of it, make its poster.
     Probe { asset: AssetId },
+    /// Make the pictures for scrubbing in a finished recording.
+    Storyboard { asset: AssetId },
     /// Put an asset's files where its state says: in their place, in the bin, or nowhere any more.
     Place { asset: AssetId },
     /// Take to the bin what is too old or in the way, and remove from it what has had its time. There is one, which comes again and again.
@@ -27,6 +29,7 @@ impl Task {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Probe { .. } => "probe",
+            Self::Storyboard { .. } => "storyboard",
             Self::Place { .. } => "place",
             Self::Retain => "retain",
         }
@@ -37,14 +40,14 @@ impl Task {
     #[must_use]
     pub fn max_attempts(&self) -> Option<u32> {
         match self {
-            Self::Probe { .. } => Some(8),
+            Self::Probe { .. } | Self::Storyboard { .. } => Some(8),
             Self::Place { .. } | Self::Retain => None,
         }
     }
 
     fn dedup_key(&self) -> String {
         match self {
-            Self::Probe { asset } | Self::Place { asset } => format!("{}:{asset}", self.kind()),
+            Self::Probe { asset } | Self::Storyboard { asset } | Self::Place { asset } => format!("{}:{asset}", self.kind()),
             Self::Retain => self.kind().to_owned(),
         }
     }

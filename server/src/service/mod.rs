@@ -13,6 +13,7 @@ mod readiness;
 mod recordings;
 mod set_up;
 mod sign_in;
+mod stills;
 mod streams;
 mod text;
 mod traffic;

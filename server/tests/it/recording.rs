@@ -1,5 +1,8 @@
 //! From the gate to a finished file: what is sent is what is stored, whatever happens in between.
 
+mod codecs;
+mod streams;
+
 use std::time::Duration;
 
 use afterlive_domain::{AssetId, AssetState, EventKind, StreamState};
@@ -63,8 +66,8 @@ async fn what_is_sent_becomes_a_plain_mp4_with_a_poster() {
         assert!(studio.store().spool().assets().unwrap().is_empty());
         assert_eq!(studio.growing.facts(asset.id), None);
 
-        assert_eq!(studio.run_jobs().await, 1);
-        assert!(studio.assets().await[0].has_poster);
+        assert_eq!(studio.run_jobs().await, 2);
+        assert!(studio.assets().await[0].has_poster && studio.assets().await[0].has_storyboard);
         let poster = studio.store().path(&Key::from_file_name(&asset.file_name).unwrap().to_thumbnail());
         assert_eq!(ffprobe(&poster, "stream=codec_name,width,height"), ["mjpeg,320,180"]);
         assert!(std::fs::metadata(&poster).unwrap().len() > 3_000, "not a black picture");
@@ -96,7 +99,7 @@ async fn sound_without_pictures_and_pictures_without_sound_are_recordings_too() 
         assert_eq!(complaints(&path), "");
         let kind = if video { TrackKind::Video } else { TrackKind::Audio };
         assert_eq!(ffprobe(&path, "stream=nb_frames"), [count(&sent, kind).to_string()]);
-        assert_eq!(studio.run_jobs().await, 1);
+        assert_eq!(studio.run_jobs().await, if video { 2 } else { 1 });
         assert_eq!(studio.assets().await[0].has_poster, video);
     }
 }

@@ -1,4 +1,4 @@
-//! What a `Range` header asks of a file (RFC 9110 §14.1–14.2). Pure: knows sizes, not files.
+//! What a `Range` header asks of a file (RFC 9110 §14.1–14.2). Pure: knows sizes, not files, and no other module, since the fuzz targets compile this file too.
 
 use std::ops::Range;
 

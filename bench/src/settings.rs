@@ -1,0 +1,86 @@
+//! What can be set, by environment variables; the defaults are what the published figures were taken with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+pub(crate) struct Settings {
+    /// The server.
+    pub(crate) afterlive: PathBuf,
+    /// nginx and its RTMP module.
+    pub(crate) nginx: PathBuf,
+    pub(crate) nginx_rtmp: PathBuf,
+    /// For what is thrown away afterwards: some gigabytes.
+    pub(crate) work: PathBuf,
+    /// For the JSON.
+    pub(crate) results: PathBuf,
+    /// For tables and plots that belong to the documents.
+    pub(crate) documents: PathBuf,
+    /// `load`: publishers, kbit/s of each, seconds of each measurement, measurements of each server.
+    pub(crate) load_publishers: usize,
+    pub(crate) load_kbit: u32,
+    pub(crate) load_time: Duration,
+    pub(crate) load_rounds: usize,
+    /// `many`.
+    pub(crate) many_publishers: usize,
+    pub(crate) many_kbit: u32,
+    pub(crate) many_time: Duration,
+    /// `finalise`: lengths of the recordings in seconds, and how many times faster than real time they are pushed.
+    pub(crate) finalise_seconds: Vec<u64>,
+    pub(crate) finalise_kbit: u32,
+    pub(crate) finalise_speed: u32,
+    /// `range`.
+    pub(crate) range_file_bytes: u64,
+    pub(crate) range_connections: usize,
+    pub(crate) range_time: Duration,
+    pub(crate) range_rounds: usize,
+    /// What RTMP messages are cut into: OBS's.
+    pub(crate) chunk_bytes: u32,
+}
+
+impl Settings {
+    pub(crate) fn from_environment() -> Result<Self> {
+        let seconds = |name, default| Ok::<_, anyhow::Error>(Duration::from_secs(number(name, default)?));
+        let lengths = std::env::var("BENCH_FINALISE_SECONDS").unwrap_or_else(|_| "60 3600 36000".to_owned());
+        Ok(Self {
+            afterlive: path("AFTERLIVE_BIN", "target/release/afterlive"),
+            nginx: path("NGINX_BIN", "/usr/sbin/nginx"),
+            nginx_rtmp: path("NGINX_RTMP_MODULE", "/usr/lib/nginx/modules/ngx_rtmp_module.so"),
+            work: path("BENCH_WORK", "target/bench/work"),
+            results: path("BENCH_RESULTS", "target/bench"),
+            documents: path("BENCH_DOCUMENTS", "docs/measured"),
+            load_publishers: number("BENCH_LOAD_PUBLISHERS", 40)? as usize,
+            load_kbit: number("BENCH_LOAD_KBIT", 3_000)? as u32,
+            load_time: seconds("BENCH_LOAD_SECONDS", 30)?,
+            load_rounds: number("BENCH_LOAD_ROUNDS", 2)? as usize,
+            many_publishers: number("BENCH_MANY_PUBLISHERS", 200)? as usize,
+            many_kbit: number("BENCH_MANY_KBIT", 1_000)? as u32,
+            many_time: seconds("BENCH_MANY_SECONDS", 300)?,
+            finalise_seconds: lengths
+                .split_whitespace()
+                .map(str::parse)
+                .collect::<Result<_, _>>()
+                .context("BENCH_FINALISE_SECONDS")?,
+            finalise_kbit: number("BENCH_FINALISE_KBIT", 500)? as u32,
+            finalise_speed: number("BENCH_FINALISE_SPEED", 400)? as u32,
+            range_file_bytes: number("BENCH_RANGE_MIB", 1_024)? << 20,
+            range_connections: number("BENCH_RANGE_CONNECTIONS", 4)? as usize,
+            range_time: seconds("BENCH_RANGE_SECONDS", 10)?,
+            range_rounds: number("BENCH_RANGE_ROUNDS", 2)? as usize,
+            chunk_bytes: number("BENCH_CHUNK_BYTES", 4_096)? as u32,
+        })
+    }
+}
+
+fn path(name: &str, default: &str) -> PathBuf {
+    let path = std::env::var_os(name).map_or_else(|| PathBuf::from(default), PathBuf::from);
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+fn number(name: &str, default: u64) -> Result<u64> {
+    match std::env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("{name} is {text}")),
+        Err(_) => Ok(default),
+    }
+}

@@ -1,0 +1,124 @@
+//! `kill -9` at any moment: after the next start every recording plays, and lacks its last fragment at most.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use afterlive_media::flv::FileTag;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::fixture::encoder::{complaints, ffprobe, flv_tags};
+use crate::fixture::installation::{Ingest, Installation};
+use crate::fixture::publisher::Encoder;
+
+/// At a time.
+const ENCODERS: usize = 3;
+/// How much of what was sent may be missing.
+const MOST_LOST_MS: i64 = 1_500;
+/// When the server is killed, by the time of what the first encoder has sent.
+const MOMENTS_MS: std::ops::Range<u64> = 0..4_500;
+const STREAM_SECONDS: u32 = 6;
+
+/// How many kills: `AFTERLIVE_TEST_KILLS`.
+fn kills() -> u32 {
+    std::env::var("AFTERLIVE_TEST_KILLS").map_or(6, |text| text.parse().unwrap())
+}
+
+/// The same moments in each run: a linear congruential generator's.
+struct Moments(u64);
+
+impl Moments {
+    fn next_ms(&mut self) -> i64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (MOMENTS_MS.start + (self.0 >> 33) % (MOMENTS_MS.end - MOMENTS_MS.start)) as i64
+    }
+}
+
+/// An encoder that sends each tag when it is due.
+struct Publish {
+    /// Time of the last tag that has been sent.
+    sent_ms: watch::Receiver<i64>,
+    /// The most by which this machine has let a tag be late: what it holds up here it holds up there.
+    late_ms: Arc<AtomicI64>,
+    task: JoinHandle<()>,
+}
+
+impl Publish {
+    async fn start(ingest: &Ingest, tags: Arc<[FileTag]>) -> Self {
+        let mut encoder = Encoder::publish(ingest).await.unwrap();
+        let (sending, sent_ms) = watch::channel(0);
+        let late_ms = Arc::new(AtomicI64::new(0));
+        let late = Arc::clone(&late_ms);
+        let task = tokio::spawn(async move {
+            let began = Instant::now();
+            for tag in tags.iter() {
+                let due = began + Duration::from_millis(tag.timestamp_ms.unsigned_abs());
+                tokio::time::sleep_until(due).await;
+                // The server is killed while it sends.
+                if encoder.send(tag).await.is_err() {
+                    return;
+                }
+                late.fetch_max(due.elapsed().as_millis() as i64, Ordering::Relaxed);
+                let _ = sending.send(tag.timestamp_ms);
+            }
+        });
+        Self { sent_ms, late_ms, task }
+    }
+}
+
+impl Drop for Publish {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_each_of_many_kills_every_recording_plays_and_lacks_its_last_fragment_at_most() {
+    let tags: Arc<[FileTag]> = flv_tags(STREAM_SECONDS, true, true).into();
+    let installation = Installation::new();
+    let mut moments = Moments(7);
+    let mut running = installation.start();
+    let (mut recordings, mut most_lost_ms) = (0, 0);
+    for kill in 0..kills() {
+        let mut publishes = Vec::new();
+        for _ in 0..ENCODERS {
+            let ingest = running.new_stream().await;
+            let publish = Publish::start(&ingest, Arc::clone(&tags)).await;
+            publishes.push((ingest, publish));
+        }
+        let moment_ms = moments.next_ms();
+        publishes[0].1.sent_ms.wait_for(|sent_ms| *sent_ms >= moment_ms).await.unwrap();
+        let sent: Vec<i64> = publishes.iter().map(|(_, publish)| *publish.sent_ms.borrow()).collect();
+        running.kill();
+
+        running = installation.start();
+        for ((ingest, publish), sent_ms) in publishes.iter().zip(sent) {
+            let case = format!("kill {kill} at {moment_ms} ms, {sent_ms} ms sent");
+            let found = running.recordings(&ingest.id).await;
+            let stored_ms = match &found[..] {
+                [] => 0,
+                [recording] => {
+                    assert_eq!(recording["state"], "ready", "{case}");
+                    let path = installation.place(recording);
+                    assert_eq!(complaints(&path), "", "{case}");
+                    let seconds: f64 = ffprobe(&path, "format=duration")[0].parse().unwrap();
+                    recordings += 1;
+                    (seconds * 1_000.0) as i64
+                }
+                more => panic!("{case}: {more:?}"),
+            };
+            let lost_ms = sent_ms - stored_ms - publish.late_ms.load(Ordering::Relaxed);
+            assert!(lost_ms <= MOST_LOST_MS, "{case}, {stored_ms} ms stored");
+            most_lost_ms = most_lost_ms.max(lost_ms);
+        }
+    }
+    report(&format!("{} kills, {recordings} recordings, at most {most_lost_ms} ms lost", kills()));
+    assert!(recordings > 0);
+}
+
+#[expect(clippy::print_stdout, reason = "the figures of a run by hand, shown with --nocapture")]
+fn report(text: &str) {
+    println!("{text}");
+}
