@@ -14,7 +14,7 @@ use crate::ui::copy::{CopyBlock, CopyRow};
 use crate::ui::facts::tag_list;
 use crate::ui::icon::Icon;
 use crate::ui::overview::title_of;
-use crate::ui::player::Player;
+use crate::ui::player::{Playable, Player};
 use crate::ui::recording_actions::{Acts, BinOrRestore, HoldOrLift};
 use crate::ui::recording_row::{audio_text, playable, recording_path, video_text};
 use crate::ui::report::ReportTables;
@@ -186,7 +186,18 @@ fn Kept(page: Page) -> impl IntoView {
 
 #[component]
 fn Stage(page: Page, state: Memo<AssetState>) -> impl IntoView {
-    let playable = Memo::new(move |_| page.with(|page| playable(&page.row.recording)));
+    // A poster that arrives while somebody watches does not begin the player anew.
+    let is_another_file = |before: Option<&Option<Playable>>, now: Option<&Option<Playable>>| {
+        let url = |playable: Option<&Option<Playable>>| playable.and_then(Option::as_ref).map(|playable| playable.url.clone());
+        url(before) != url(now)
+    };
+    let playable = Memo::new_with_compare(move |_| page.with(|page| playable(&page.row.recording)), is_another_file);
+    let so_far = Memo::new(move |_| {
+        page.with(|page| {
+            let recording = &page.row.recording;
+            (recording.state == AssetState::Recording && recording.duration_ms > 0).then(|| recording.url.clone())
+        })
+    });
     move || match playable.get() {
         Some(playable) => view! {
             <section class="stage" aria-label="Player">
@@ -197,6 +208,20 @@ fn Stage(page: Page, state: Memo<AssetState>) -> impl IntoView {
         None => view! {
             <section class="empty" aria-label="Player">
                 <p>{move || waiting(state.get())}</p>
+                {move || {
+                    so_far
+                        .get()
+                        .map(|url| {
+                            view! {
+                                <p class="actions">
+                                    <a class="button" href=url rel="external">
+                                        {Icon::Play.draw()}
+                                        "Watch from the start"
+                                    </a>
+                                </p>
+                            }
+                        })
+                }}
             </section>
         }
         .into_any(),
@@ -205,7 +230,7 @@ fn Stage(page: Page, state: Memo<AssetState>) -> impl IntoView {
 
 fn waiting(state: AssetState) -> &'static str {
     match state {
-        AssetState::Recording => "The moment the encoder stops, it plays here and stands under its URL.",
+        AssetState::Recording => "It is being recorded. The moment the encoder stops, all of it plays here and under its URL.",
         AssetState::Deleted => "It is deleted, so there is nothing to play.",
         AssetState::Ready | AssetState::Incomplete | AssetState::Failed => "There is nothing to play.",
     }
