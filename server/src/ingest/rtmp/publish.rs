@@ -48,9 +48,9 @@ impl End {
 
 /// Publishes until it is over. The grant ends before the encoder is told why: state and recording wait for nobody's socket.
 pub(super) async fn run(connection: &mut Connection, mut grant: Grant) -> Result<Outcome, Closed> {
-    connection.wire.expect_media();
     let Err(end) = publish(connection, grant.publisher()).await;
     grant.end(end.reason());
+    connection.wire.expect_requests()?;
     let words = match end {
         End::Unpublished => return Ok(Outcome::Again),
         End::Closed(closed) => return Err(closed),
@@ -73,6 +73,7 @@ async fn publish(connection: &mut Connection, publisher: &mut Publisher) -> Resu
     let mut last_media = Instant::now();
     let mut idle = pin!(sleep_until(last_media + idle_timeout));
     wire.flush().await?;
+    wire.expect_media()?;
     loop {
         while let Some(event) = wire.received_event()? {
             match event {
