@@ -82,6 +82,7 @@ fn file(site: &Path, path: &str) -> Option<Response> {
         "wasm" => (site.join(path.trim_start_matches('/')), "application/wasm"),
         "svg" => (root.join("public").join(path.trim_start_matches('/')), "image/svg+xml"),
         "mp4" => (site.join("vod.mp4"), "video/mp4"),
+        "vtt" => (site.join("storyboard.vtt"), "text/vtt"),
         "jpg" => (site.join("poster.jpg"), "image/jpeg"),
         _ => return None,
     };

@@ -3,13 +3,17 @@
 //! A [`Backend`] belongs to one request: it knows the caller from the browser session, so no method takes a user, and each checks the caller's
 //! permissions itself. Everything here travels to the browser as JSON.
 
+mod library;
+
 use std::sync::Arc;
 
 use afterlive_domain::{
     AssetId, AssetState, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
-    organisation::Settings,
+    organisation::{RecordingRules, RecordingSettings, Settings},
 };
 use serde::{Deserialize, Serialize};
+
+pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, Shelf};
 
 /// How the pages reach the server: provided as a Leptos context for each request.
 pub type SharedBackend = Arc<dyn Backend>;
@@ -164,10 +168,12 @@ pub struct RecordingRow {
     /// Counted from 1.
     pub index: u32,
     pub file_name: String,
-    /// Where the MP4 is, or will be once it is ready.
+    /// Where the MP4 is; while it is being recorded, what there is of it so far.
     pub url: String,
     /// A picture, where there is one.
     pub poster_url: Option<String>,
+    /// Pictures for scrubbing, where there are: WebVTT, each cue a part of an image.
+    pub storyboard_url: Option<String>,
     pub state: AssetState,
     /// Why it is incomplete or failed, as a sentence.
     pub reason: Option<String>,
@@ -214,6 +220,8 @@ pub struct LiveFacts {
     /// Bits a second, one value a second, oldest first; at most 300.
     pub bitrate_history_bps: Vec<u64>,
     pub bytes_in: u64,
+    /// A picture of some seconds ago, where there is one; another URL for each.
+    pub still_url: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -295,6 +303,11 @@ pub struct OrganisationPage {
     pub name: String,
     pub hash: OrganisationHash,
     pub settings: Settings,
+    pub recording: RecordingSettings,
+    /// What holds where the organisation has set nothing.
+    pub recording_rules: RecordingRules,
+    /// So long what is deleted can be restored.
+    pub bin_days: u64,
     pub regions: Vec<RegionRow>,
     /// Newest first, without the revoked. `None` where the caller may not see them.
     pub keys: Option<Vec<ApiKeyRow>>,
@@ -357,8 +370,20 @@ pub trait Backend: Send + Sync {
     /// The stream and its recordings.
     async fn delete_stream(&self, stream: StreamId) -> Answer<()>;
 
+    /// The recordings of the organisation, newest first.
+    async fn library(&self, filter: LibraryFilter) -> Answer<LibraryPage>;
+    async fn recording(&self, asset: AssetId) -> Answer<RecordingPage>;
+    /// Takes it from its URL and puts it into the bin. Answers with the name of its file.
+    async fn bin_recording(&self, asset: AssetId) -> Answer<String>;
+    /// Brings it back to its URL.
+    async fn restore_recording(&self, asset: AssetId) -> Answer<()>;
+    /// Sets the legal hold; `note` says why.
+    async fn hold_recording(&self, asset: AssetId, note: Option<String>) -> Answer<()>;
+    async fn lift_hold(&self, asset: AssetId) -> Answer<()>;
+
     async fn organisation(&self) -> Answer<OrganisationPage>;
     async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()>;
+    async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()>;
     /// The key itself, which is never shown again.
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String>;
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;

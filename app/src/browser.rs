@@ -6,7 +6,7 @@ mod inner {
 
     use afterlive_domain::UnixMillis;
     use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-    use web_sys::{Document, EventSource, HtmlDocument, HtmlElement, HtmlTextAreaElement, VisibilityState, Window};
+    use web_sys::{Document, EventSource, HtmlDocument, HtmlElement, HtmlTextAreaElement, Response, VisibilityState, Window};
 
     use crate::request::Theme;
 
@@ -65,6 +65,16 @@ mod inner {
     pub fn now() -> Option<UnixMillis> {
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds of our centuries fit")]
         Some(UnixMillis(js_sys::Date::now() as i64))
+    }
+
+    /// `None` where it does not come.
+    pub async fn fetch_text(url: &str) -> Option<String> {
+        let response = wasm_bindgen_futures::JsFuture::from(window()?.fetch_with_str(url)).await.ok()?;
+        let response: Response = response.dyn_into().ok()?;
+        if !response.ok() {
+            return None;
+        }
+        wasm_bindgen_futures::JsFuture::from(response.text().ok()?).await.ok()?.as_string()
     }
 
     #[must_use]
@@ -142,6 +152,10 @@ mod inner {
         None
     }
 
+    pub async fn fetch_text(_url: &str) -> Option<String> {
+        None
+    }
+
     #[must_use]
     pub fn is_visible() -> bool {
         false
@@ -164,4 +178,4 @@ mod inner {
     }
 }
 
-pub use inner::{Events, copy, is_visible, local_time, now, set_theme, theme};
+pub use inner::{Events, copy, fetch_text, is_visible, local_time, now, set_theme, theme};

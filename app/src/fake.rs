@@ -1,17 +1,25 @@
 //! A backend in memory with some streams and recordings, for tests of the pages and for looking at them. It keeps what forms change, and
 //! checks nothing that is the server's to check.
 
+mod library;
+
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use afterlive_domain::{AssetId, AssetState, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::Settings};
+use afterlive_domain::asset::Hold;
+use afterlive_domain::{
+    AssetId, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::RecordingRules,
+    organisation::RecordingSettings, organisation::Settings,
+};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use self::library::asset_id;
 use crate::backend::{
-    Access, Answer, ApiKeyRow, Backend, BackendError, DayTraffic, Home, IngestUrls, LiveAudio, LiveFacts, LiveVideo,
-    OrganisationPage, Overview, PlayoutUrls, RecordingRange, RecordingRow, Recordings, RegionRow, RegionUse, SetUp, SetUpForm,
-    SignIn, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, Viewer,
+    Access, Answer, ApiKeyRow, Backend, BackendError, DayTraffic, Home, IngestUrls, Keeping, LibraryFilter, LibraryPage,
+    LiveAudio, LiveFacts, LiveVideo, OrganisationPage, Overview, PlayoutUrls, RecordingPage, RecordingRange, Recordings,
+    RegionRow, RegionUse, SetUp, SetUpForm, SignIn, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -33,9 +41,11 @@ struct State {
     keys: Vec<ApiKeyRow>,
     name: String,
     settings: Settings,
+    recording: RecordingSettings,
     flash: Option<String>,
     /// How often [`Backend::overview`] was asked: what grows, grows with it.
     asked: u64,
+    keeping: BTreeMap<AssetId, Keeping>,
 }
 
 pub struct Fake {
@@ -93,8 +103,10 @@ impl Fake {
             keys: vec![key(2, "Website", Role::ReadOnly, Some(NOW)), key(1, "Scheduler", Role::Admin, None)],
             name: "Northlight Events".into(),
             settings: Settings::default(),
+            recording: RecordingSettings { max_duration_s: Some(7_200), ..RecordingSettings::default() },
             flash: None,
             asked: 0,
+            keeping: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), changed: watch::Sender::new(0) }
     }
@@ -141,6 +153,10 @@ impl Fake {
         Ok(())
     }
 
+    fn keep(&self, asset: AssetId, change: impl FnOnce(&mut Keeping)) -> Answer<()> {
+        self.change(|state| change(state.keeping.entry(asset).or_default()))
+    }
+
     fn change_stream(&self, id: StreamId, change: impl FnOnce(&mut StreamRow)) -> Answer<()> {
         let mut known = false;
         self.change(|state| {
@@ -167,46 +183,6 @@ impl State {
         }
     }
 
-    fn recordings(&self, stream: &StreamRow) -> Vec<RecordingRow> {
-        (1..=u32::try_from(stream.recordings).unwrap_or(0)).rev().map(|index| self.recording(stream, index)).collect()
-    }
-
-    fn recording(&self, stream: &StreamRow, index: u32) -> RecordingRow {
-        let is_growing = stream.state == StreamState::Live && u64::from(index) == stream.recordings;
-        let (state, reason) = match (is_growing, stream.id == ENDED, index) {
-            (true, ..) => (AssetState::Recording, None),
-            (_, true, 2) => (AssetState::Incomplete, Some("The disk was full; the last 12 seconds are missing.".to_owned())),
-            (_, true, 1) => (AssetState::Failed, Some("The encoder sent no picture before it left.".to_owned())),
-            _ => (AssetState::Ready, None),
-        };
-        let file_name = stream.streamname.recording_file_name(index);
-        let duration_ms = if is_growing { 83_000 + self.asked * 2000 } else { 1_800_000 + u64::from(index) * 613_450 };
-        let region = if index % 7 == 3 { "us" } else { "eu" };
-        let days_ago = i64::try_from(stream.recordings).unwrap_or(0) - i64::from(index);
-        RecordingRow {
-            id: AssetId(Uuid::from_u128(stream.id.0.as_u128().wrapping_mul(1000) + u128::from(index))),
-            stream: stream.id,
-            streamname: stream.streamname.clone(),
-            index,
-            url: format!("{ORIGIN}/vod-{region}/8sKpm/{file_name}"),
-            poster_url: state
-                .is_playable()
-                .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}.jpg", file_name.trim_end_matches(".mp4"))),
-            file_name,
-            state,
-            reason,
-            created_at: NOW.plus_ms(-days_ago * DAY_MS * 7 - 83_000),
-            duration_ms,
-            size_bytes: duration_ms * 316,
-            region: region.parse().expect("a region"),
-            width: Some(1280),
-            height: Some(720),
-            fps: Some(30.0),
-            video_codec: Some("h264".into()),
-            audio_codec: Some("aac".into()),
-        }
-    }
-
     fn live(&self) -> LiveFacts {
         let wave = |second: u64| 2_400_000 + (second * 7919) % 210_000 + if second % 60 < 5 { 400_000 } else { 0 };
         let history: Vec<u64> = (0..83 + self.asked * 2).map(wave).collect();
@@ -225,6 +201,7 @@ impl State {
             bitrate_bps: history.last().copied().unwrap_or(0),
             bytes_in: history.iter().sum::<u64>() / 8,
             bitrate_history_bps: history,
+            still_url: Some("/live/8sKpm-x49nB/thumbnail.jpg".into()),
         }
     }
 }
@@ -365,6 +342,37 @@ impl Backend for Fake {
         self.change_stream(stream, |row| row.state = StreamState::Deleted)
     }
 
+    async fn library(&self, filter: LibraryFilter) -> Answer<LibraryPage> {
+        self.signed_in_state()?.library(&filter)
+    }
+
+    async fn recording(&self, asset: AssetId) -> Answer<RecordingPage> {
+        let mut state = self.signed_in_state()?;
+        state.asked += 1;
+        state.recording_page(asset)
+    }
+
+    async fn bin_recording(&self, asset: AssetId) -> Answer<String> {
+        let row = self.recording(asset).await?.row;
+        if row.keeping.hold.is_some() {
+            return Err(BackendError::Refused("It is on legal hold.".into()));
+        }
+        self.keep(asset, |keeping| keeping.binned_at = Some(NOW))?;
+        Ok(row.recording.file_name)
+    }
+
+    async fn restore_recording(&self, asset: AssetId) -> Answer<()> {
+        self.keep(asset, |keeping| *keeping = Keeping::default())
+    }
+
+    async fn hold_recording(&self, asset: AssetId, note: Option<String>) -> Answer<()> {
+        self.keep(asset, |keeping| keeping.hold = Some(Hold { at: NOW, by: "ada@northlight.example".into(), note }))
+    }
+
+    async fn lift_hold(&self, asset: AssetId) -> Answer<()> {
+        self.keep(asset, |keeping| keeping.hold = None)
+    }
+
     async fn organisation(&self) -> Answer<OrganisationPage> {
         let state = self.signed_in_state()?;
         let Access::SignedIn(viewer) = &state.access else { return Err(BackendError::SignedOut) };
@@ -377,6 +385,9 @@ impl Backend for Fake {
             name: state.name.clone(),
             hash: viewer.organisation_hash.clone(),
             settings: state.settings,
+            recording: state.recording,
+            recording_rules: RecordingRules { reconnect_window_s: 30, ..RecordingRules::default() },
+            bin_days: 7,
             regions: vec![region("eu", true), region("us", false), region("au", false)],
             keys: (viewer.role == Role::Admin).then(|| state.keys.clone()),
             api_url: ORIGIN.into(),
@@ -388,6 +399,11 @@ impl Backend for Fake {
             state.name = name.into();
             state.settings = settings;
         })
+    }
+
+    async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()> {
+        settings.check().map_err(|error| BackendError::Refused(error.to_string()))?;
+        self.change(|state| state.recording = settings)
     }
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {

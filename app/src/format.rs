@@ -7,10 +7,36 @@ pub fn duration(ms: u64) -> String {
     format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
 }
 
+/// `h:mm:ss.mmm`, where the milliseconds count.
+#[must_use]
+pub fn precise_duration(ms: u64) -> String {
+    format!("{}.{:03}", duration(ms), ms % 1000)
+}
+
 /// Megabytes of 1,000,000 bytes with two digits.
 #[must_use]
 pub fn megabytes(bytes: u64) -> String {
     format!("{}.{:02} MB", thousands(bytes / 1_000_000), bytes % 1_000_000 / 10_000)
+}
+
+/// Megabytes for a field that is read back: every byte counts, and no digit is there for nothing.
+#[must_use]
+pub fn exact_megabytes(bytes: u64) -> String {
+    let text = format!("{}.{:06}", bytes / 1_000_000, bytes % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Reads what [`exact_megabytes`] writes, and what people type: `1.5`, `0.25`, `.25`. `None` for what is no number, or is finer than a byte.
+#[must_use]
+pub fn bytes_of_megabytes(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 6 || (whole.is_empty() && part.is_empty()) {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let part: u64 = format!("{part:0<6}").parse().ok()?;
+    whole.checked_mul(1_000_000)?.checked_add(part)
 }
 
 /// For sums, where megabytes are too fine: `812.40 MB`, `1.21 GB`, `3.05 TB`.
@@ -45,6 +71,17 @@ pub fn fps(fps: f64) -> String {
 #[must_use]
 pub fn seconds(ms: u64) -> String {
     format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+/// Milliseconds with their sign: `+12 ms`, `−3 ms`, `0 ms`.
+#[must_use]
+pub fn offset(ms: i64) -> String {
+    let sign = match ms.signum() {
+        1 => "+",
+        -1 => "−",
+        _ => "",
+    };
+    format!("{sign}{} ms", thousands(ms.unsigned_abs()))
 }
 
 /// `12,345`
@@ -99,10 +136,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_field_in_megabytes_is_read_back_to_the_byte() {
+        for bytes in [0, 1, 999_999, 1_000_000, 1_048_577, 5_368_709_120, u64::MAX] {
+            assert_eq!(bytes_of_megabytes(&exact_megabytes(bytes)), Some(bytes));
+        }
+        assert_eq!((exact_megabytes(1_500_000).as_str(), exact_megabytes(20_000_000).as_str()), ("1.5", "20"));
+        assert_eq!((bytes_of_megabytes(".25"), bytes_of_megabytes("5.")), (Some(250_000), Some(5_000_000)));
+        for bad in ["", ".", "1,5", "-1", "1e3", "1.0000001", "18446744073710", " 1"] {
+            assert_eq!(bytes_of_megabytes(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn durations_have_hours_always() {
         assert_eq!(duration(0), "0:00:00");
         assert_eq!(duration(83_450), "0:01:23");
         assert_eq!(duration(36_000_000 + 61_999), "10:01:01");
+        assert_eq!(precise_duration(61_007), "0:01:01.007");
     }
 
     #[test]
@@ -122,6 +172,11 @@ mod tests {
         assert_eq!(fps(30.0), "30");
         assert_eq!(fps(29.97), "29.97");
         assert_eq!(fps(24000.0 / 1001.0), "23.98");
+    }
+
+    #[test]
+    fn offsets_show_their_direction() {
+        assert_eq!([0, 12, -1_203].map(offset), ["0 ms", "+12 ms", "−1,203 ms"]);
     }
 
     #[test]

@@ -16,7 +16,9 @@ pub mod query;
 pub mod request;
 pub mod server_fns;
 pub mod shell;
+pub mod storyboard;
 pub mod ui;
+pub mod verdict;
 
 pub use shell::{App, shell};
 

@@ -1,5 +1,7 @@
 //! The pages as people get them before any script has run: rendered by the real router over the fake backend, forms posted as a browser posts them.
 
+mod library;
+
 use std::sync::Arc;
 
 use afterlive_domain::{Role, organisation::Settings};
@@ -12,7 +14,7 @@ use leptos_axum::{LeptosRoutes, handle_server_fns_with_context, render_app_async
 use tower::ServiceExt as _;
 
 use crate::backend::{Access, Backend as _, SharedBackend};
-use crate::fake::{CREATED, ENDED, Fake, LIVE, PASSWORD};
+use crate::fake::{CREATED, ENDED, Fake, LIVE, PASSWORD, asset_id};
 use crate::shell;
 use crate::shell::routes;
 
@@ -109,6 +111,8 @@ async fn every_page_answers_in_full_without_a_script() {
         "/stream",
         "/stream/create",
         "/organisation",
+        "/vod",
+        &format!("/vod/{}", asset_id(ENDED, 3)),
         &format!("/stream/new/{LIVE}"),
         &format!("/stream/{LIVE}"),
         &format!("/playout/{LIVE}"),
@@ -124,7 +128,15 @@ async fn every_page_answers_in_full_without_a_script() {
 #[tokio::test]
 async fn who_is_signed_out_is_led_to_the_sign_in_and_back() {
     let site = Site::new(Fake::signed_out());
-    for path in ["/", "/stream?state=live", "/stream/create", "/organisation", &format!("/stream/{LIVE}")] {
+    for path in [
+        "/",
+        "/stream?state=live",
+        "/stream/create",
+        "/organisation",
+        "/vod",
+        &format!("/stream/{LIVE}"),
+        &format!("/vod/{}", asset_id(LIVE, 1)),
+    ] {
         let page = site.get(path).await;
         assert_eq!(page.status, StatusCode::FOUND, "{path}");
         assert!(page.location.starts_with("/auth?next="), "{}", page.location);
@@ -150,7 +162,13 @@ async fn a_wrong_password_is_an_answer_and_a_foreign_way_back_is_none() {
 #[tokio::test]
 async fn what_is_not_there_is_404() {
     let site = Site::new(Fake::signed_in());
-    for path in ["/nothing", "/stream/not-an-id", "/stream/00000000-0000-0000-0000-00000000ffff", "/vod"] {
+    for path in [
+        "/nothing",
+        "/stream/not-an-id",
+        "/stream/00000000-0000-0000-0000-00000000ffff",
+        "/vod/nothing",
+        "/vod/00000000-0000-0000-0000-00000000ffff",
+    ] {
         let page = site.get(path).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
         page.shows("There is nothing here");

@@ -5,13 +5,41 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, UnixMillis};
+
+/// The most characters of a note on a legal hold.
+pub const MAX_HOLD_NOTE_CHARS: usize = 500;
+
+/// A legal hold: while it is there, nobody and nothing deletes the recording, and what is in the bin already stays there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hold {
+    pub at: UnixMillis,
+    /// Who set it, in words for people.
+    pub by: String,
+    /// Why, where somebody said so.
+    pub note: Option<String>,
+}
+
+/// A note as it is kept: trimmed, and absent where nothing is left.
+///
+/// # Errors
+/// `WrongType` for `note` where it is longer than [`MAX_HOLD_NOTE_CHARS`] or has control characters.
+pub fn hold_note(text: &str) -> Result<Option<String>, Error> {
+    let text = text.trim();
+    if text.chars().count() > MAX_HOLD_NOTE_CHARS || text.chars().any(char::is_control) {
+        let expected = format!("a note of at most {MAX_HOLD_NOTE_CHARS} characters, none of them a control character");
+        return Err(Error::WrongType { parameter: "note".to_owned(), expected });
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
 /// The state of an asset.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AssetState {
     /// The encoder is sending; the file grows in the spool.
     Recording,
-    /// A finished MP4 stands at its URL.
+    /// A finished MP4 stands at its URL. Where the encoder comes back in time it is recorded on, and so `Recording` again.
     Ready,
     /// A finished MP4 stands at its URL, but the recording stopped before the encoder did; a reason is kept.
     Incomplete,
@@ -41,13 +69,15 @@ impl AssetState {
         matches!(self, Self::Ready | Self::Incomplete)
     }
 
-    /// The state machine. A recording ends in exactly one of three ways; a deletion can be undone only into what was before it.
+    /// The state machine. A recording ends in exactly one of three ways, of which one is not for good; a deletion can be undone only into what was
+    /// before it.
     #[must_use]
     pub fn can_become(self, next: Self) -> bool {
         use AssetState::{Deleted, Failed, Incomplete, Ready, Recording};
         matches!(
             (self, next),
             (Recording, Ready | Incomplete | Failed)
+                | (Ready, Recording)
                 | (Ready | Incomplete | Failed, Deleted)
                 | (Deleted, Ready | Incomplete | Failed)
         )
@@ -73,12 +103,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_being_recorded_cannot_be_deleted_and_nothing_becomes_a_recording_again() {
+    fn what_is_being_recorded_cannot_be_deleted_and_only_what_is_whole_is_recorded_on() {
         for state in AssetState::ALL {
-            assert!(!state.can_become(AssetState::Recording), "{state}");
+            assert_eq!(state.can_become(AssetState::Recording), state == AssetState::Ready, "{state}");
             assert!(!state.can_become(state), "{state}");
             assert_eq!(state.as_str().parse(), Ok(state));
         }
         assert!(!AssetState::Recording.can_become(AssetState::Deleted));
+    }
+
+    #[test]
+    fn a_note_is_trimmed_and_short() {
+        assert_eq!(hold_note(" Case 7\u{a0}/ 2026 ").unwrap().as_deref(), Some("Case 7\u{a0}/ 2026"));
+        assert_eq!(hold_note(" \t"), Ok(None));
+        assert!(hold_note(&"ä".repeat(MAX_HOLD_NOTE_CHARS)).is_ok());
+        for bad in ["ä".repeat(MAX_HOLD_NOTE_CHARS + 1), "a\nb".to_owned(), "a\0b".to_owned()] {
+            assert!(hold_note(&bad).is_err(), "{bad:?}");
+        }
     }
 }

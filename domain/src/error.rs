@@ -32,6 +32,12 @@ pub enum Error {
     /// 409 / 3003.
     #[error("State does not allow this")]
     WrongState { state: String },
+    /// 409 / 3003: nobody deletes it before the hold is lifted.
+    #[error("State does not allow this: the recording is under legal hold")]
+    Held { asset: AssetId },
+    /// 409 / 3003: its files are gone for good.
+    #[error("State does not allow this: the recording was removed for good")]
+    Purged { asset: AssetId },
     /// 413 / 1005.
     #[error("Body too large")]
     BodyTooLarge { limit_bytes: u64 },

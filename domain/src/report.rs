@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::UnixMillis;
+
 /// A step between two frames of a track that is longer than this is told as a gap.
 pub const GAP_MS: u64 = 1_000;
-/// So many gaps of a track are listed; all are counted.
-pub const MAX_LISTED_GAPS: usize = 100;
+/// So many gaps of a track, and so many reconnects, are listed; all are counted.
+pub const MAX_LISTED: usize = 100;
 
 /// What became of what an encoder sent. Times are media time from the recording's beginning, in milliseconds.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
@@ -14,6 +16,35 @@ pub struct Report {
     pub tracks: Vec<TrackReport>,
     /// What the recorder wrote, computed while it wrote; absent where a crash or a failing disk came in between.
     pub checksum: Option<Checksum>,
+    /// The first [`MAX_LISTED`] times that an encoder left and came back.
+    #[serde(default)]
+    pub reconnects: Vec<Reconnect>,
+    #[serde(default)]
+    pub reconnect_count: u64,
+    /// How much later than the pictures sound begins, and ends; less than 0: earlier. Absent without both.
+    #[serde(default)]
+    pub av_begin_offset_ms: Option<i64>,
+    #[serde(default)]
+    pub av_end_offset_ms: Option<i64>,
+}
+
+impl Report {
+    /// A recording goes on after an encoder was away.
+    pub fn add_reconnect(&mut self, reconnect: Reconnect) {
+        self.reconnect_count += 1;
+        if self.reconnects.len() < MAX_LISTED {
+            self.reconnects.push(reconnect);
+        }
+    }
+}
+
+/// An encoder left and came back soon enough for the recording to go on. The time between is not in the recording: what came after follows what came before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reconnect {
+    /// Where in the recording: what came first after the return.
+    pub at_ms: u64,
+    pub left_at: UnixMillis,
+    pub back_at: UnixMillis,
 }
 
 /// One track of a recording.
@@ -27,12 +58,21 @@ pub struct TrackReport {
     /// crash took the count with it.
     pub received_frames: Option<u64>,
     pub stored_frames: u64,
+    /// Of those that came, the ones before a first key frame: without it they show nothing.
+    #[serde(default)]
+    pub left_out_frames: Option<u64>,
+    /// What came, less what is stored and what was left out: 0, or something is wrong.
+    #[serde(default)]
+    pub dropped_frames: Option<u64>,
+    /// From the first frame that came to the last one's end, by the encoder's clock, without what was left out.
+    #[serde(default)]
+    pub received_ms: Option<u64>,
     /// When the first of them is presented.
     pub begins_ms: u64,
     /// From the first one's beginning to the last one's end.
     pub lasts_ms: u64,
     pub media_bytes: u64,
-    /// The first [`MAX_LISTED_GAPS`] of them.
+    /// The first [`MAX_LISTED`] of them.
     pub gaps: Vec<Gap>,
     pub gap_count: u64,
 }

@@ -6,7 +6,11 @@ export type StreamAnswer = {
   state: string;
   tags: string[];
   ingest: { rtmp: { url: string; streamname: string } };
-  playout: { web: { type: string; url: string; index?: number; state?: string; thumbnail?: string | null; duration_ms?: number }[] };
+  playout: {
+    web: {
+      type: string; id?: string; url: string; index?: number; state?: string; thumbnail?: string | null; storyboard?: string | null; duration_ms?: number;
+    }[];
+  };
 };
 
 export class Api {
@@ -23,13 +27,24 @@ export class Api {
     return this.call('GET', `/stream/${id}?asset_limit=10`);
   }
 
+  /** Asks to delete a recording, and says the answer's status. */
+  async deleteAsset(id: string): Promise<number> {
+    const answer = await this.send('DELETE', `/asset/${id}`);
+    await answer.body?.cancel();
+    return answer.status;
+  }
+
   private async call(method: string, path: string, body?: unknown): Promise<StreamAnswer> {
-    const answer = await fetch(this.baseUrl + path, {
+    const answer = await this.send(method, path, body);
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as StreamAnswer;
+  }
+
+  private send(method: string, path: string, body?: unknown): Promise<Response> {
+    return fetch(this.baseUrl + path, {
       method,
       headers: { 'X-BINTU-APIKEY': this.key, 'Content-Type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-    return (await answer.json()) as StreamAnswer;
   }
 }

@@ -19,6 +19,10 @@ export function tour(recorded: StreamAnswer): Stop[] {
     page('stream-code', `/stream/${recorded.id}?tab=code`),
     page('playout', `/playout/${recorded.id}`),
     page('webcaster', `/webcaster/${recorded.id}`),
+    page('recordings', '/vod'),
+    page('recordings-none', '/vod?q=nothing+is+called+that'),
+    page('recordings-bin', '/vod?state=bin'),
+    page('recording', `/vod/${recorded.playout.web.find((entry) => entry.type === 'vod')?.id ?? ''}`),
     page('organisation', '/organisation'),
     { ...page('not-found', '/no/such/page'), status: 404 },
   ];

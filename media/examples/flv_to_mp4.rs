@@ -7,7 +7,7 @@ use std::fs;
 
 use afterlive_media::flv::{Demuxer, FileTag, Packet, file_tags};
 use afterlive_media::frame::{TrackConfig, TrackKind};
-use afterlive_media::mp4::{DEFAULT_RESERVE_BYTES, FinalisePlan, Fragment, RecordingWriter, finalise};
+use afterlive_media::mp4::{FinalisePlan, Fragment, LARGE_RESERVE_BYTES, RecordingWriter, finalise};
 use bytes::Bytes;
 
 const FRAGMENT_MS: i64 = 1_000;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [_, input, growing, finished, rest @ ..] = arguments.as_slice() else {
         return Err("usage: flv_to_mp4 IN.flv GROWING.mp4 FINISHED.mp4 [RESERVE_BYTES]".into());
     };
-    let reserve_bytes = rest.first().map_or(Ok(DEFAULT_RESERVE_BYTES), |text| text.parse())?;
+    let reserve_bytes = rest.first().map_or(Ok(LARGE_RESERVE_BYTES), |text| text.parse())?;
     let packets = packets(&Bytes::from(fs::read(input)?))?;
 
     let configs =

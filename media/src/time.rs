@@ -20,7 +20,7 @@ pub fn rescale(ticks: i64, from: u32, to: u32) -> i64 {
 ///
 /// Rounding or cutting to milliseconds moves the timestamp by less than 1 ms, and moved the one that the count was last set by
 /// by as much, so honest timestamps of a gapless stream differ by less than 1 ms either way; an encoder whose own clock is
-/// rounded once more (90 kHz or nanoseconds first) adds a second one. The shortest frame lasts 10 ms (960 samples at 96 kHz), so
+/// rounded once more (90 kHz or nanoseconds first) adds a second one. The shortest frame lasts 2.5 ms (Opus; 10 ms with AAC), so
 /// that a lost one never hides within the tolerance.
 pub const AUDIO_TOLERANCE_MS: i64 = 2;
 

@@ -19,6 +19,7 @@ use crate::db::Db;
 use crate::finalise::{RecoveredFile, recover_file};
 use crate::hub::Hub;
 use crate::lifecycle::Lifecycle;
+use crate::pictures;
 use crate::record::Growing;
 use crate::run::{self, Started};
 use crate::service::{Caller, Service, SetUp, SetUpForm};
@@ -73,6 +74,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Make pictures for the server that asks on standard input.
+    #[command(hide = true)]
+    Pictures {
+        #[arg(long)]
+        protocol: u32,
+    },
     /// Print the version.
     Version,
 }
@@ -118,6 +125,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Before anything else takes memory or starts threads.
+    if let Command::Pictures { protocol } = arguments.command {
+        return pictures::work(protocol).map_or_else(|error| failed(&error.into()), |()| ExitCode::SUCCESS);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(cause) => return failed(&cause.into()),
@@ -171,7 +182,7 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
         Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
         Command::Key { command: KeyCommand::Add { org, role, label } } => add_key(config, &org, role, &label).await?,
-        Command::Version | Command::Recover { .. } => {}
+        Command::Version | Command::Recover { .. } | Command::Pictures { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use afterlive_domain::Region;
+use afterlive_domain::organisation::{self, RecordingRules};
 use toml::Value;
 use url::Url;
 
@@ -26,6 +27,7 @@ pub struct Config {
     pub http: Http,
     pub rtmp: Rtmp,
     pub record: Record,
+    pub retention: Retention,
     pub database: Location,
     /// This node's region.
     pub region: Region,
@@ -72,6 +74,19 @@ pub struct Record {
     pub max_bytes: Option<u64>,
     /// With less room in a region nothing new is recorded there; with less than a quarter of it what is being recorded ends.
     pub min_free_bytes: u64,
+    /// An encoder that comes back by then goes on in the same recording. Zero: none does.
+    pub reconnect_window: Duration,
+}
+
+/// What becomes of recordings in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// Older ones go to the bin. 0: none does.
+    pub max_age_days: u64,
+    /// With less room in a region its oldest recordings make room. 0: none does.
+    pub min_free_bytes: u64,
+    /// So long a recording stays in the bin, and can be restored.
+    pub bin_days: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -159,6 +174,7 @@ impl Config {
         let http = Http::read(reader);
         let rtmp = Rtmp::read(reader, &http);
         let record = Record::read(reader);
+        let retention = Retention::read(reader, &record);
         let database = match reader.take_secret("database.url") {
             None => Location::Sqlite(data_dir.join("afterlive.db")),
             Some(url) => url.parse().unwrap_or_else(|cause: crate::db::Error| {
@@ -179,7 +195,18 @@ impl Config {
                 format!("{:?} is not a filter such as info or warn,afterlive_server=debug: {cause}", log.filter),
             );
         }
-        Self { data_dir, http, rtmp, record, database, region, regions, log }
+        Self { data_dir, http, rtmp, record, retention, database, region, regions, log }
+    }
+
+    /// What holds for the recordings of an organisation that has set nothing.
+    #[must_use]
+    pub fn recording_rules(&self) -> RecordingRules {
+        RecordingRules {
+            max_duration_s: self.record.max_duration.map_or(0, |limit| limit.as_secs()),
+            max_bytes: self.record.max_bytes.unwrap_or(0),
+            reconnect_window_s: self.record.reconnect_window.as_secs(),
+            retention_days: self.retention.max_age_days,
+        }
     }
 
     /// The same with the ports that were bound, where the settings left them to the system (port 0): URLs that are not set follow.
@@ -249,10 +276,33 @@ impl Record {
             limit => Some(limit),
         };
         Self {
-            max_duration: limit("record.max_duration_s", 10).map(Duration::from_secs),
-            max_bytes: limit("record.max_bytes", 1 << 20),
+            max_duration: limit("record.max_duration_s", organisation::MIN_DURATION_S).map(Duration::from_secs),
+            max_bytes: limit("record.max_bytes", organisation::MIN_BYTES),
             min_free_bytes: reader.take_in("record.min_free_bytes", 256 << 20, 0..=1 << 50),
+            reconnect_window: Duration::from_secs(reader.take_in(
+                "record.reconnect_window_s",
+                30,
+                0..=organisation::MAX_RECONNECT_WINDOW_S,
+            )),
         }
+    }
+}
+
+impl Retention {
+    fn read(reader: &mut Reader, record: &Record) -> Self {
+        let retention = Self {
+            max_age_days: reader.take_in("retention.max_age_days", 0, 0..=organisation::MAX_RETENTION_DAYS),
+            min_free_bytes: reader.take_in("retention.min_free_bytes", 0, 0..=1 << 50),
+            bin_days: reader.take_in("retention.bin_days", 7, 0..=3_650),
+        };
+        if (1..record.min_free_bytes).contains(&retention.min_free_bytes) {
+            let problem = format!(
+                "{} is less than record.min_free_bytes, {}: nothing would be recorded before anything makes room",
+                retention.min_free_bytes, record.min_free_bytes
+            );
+            reader.refuse("retention.min_free_bytes", problem);
+        }
+        retention
     }
 }
 

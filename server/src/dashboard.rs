@@ -1,17 +1,18 @@
 //! The server's side of the dashboard's port: one [`Dashboard`] a request, which knows the browser session and turns use cases into what pages
 //! show. Checks no permission and runs no SQL: both are behind `service/`.
 
+mod library;
 mod present;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_app::backend::{
-    Access, Answer, Backend, BackendError, Home, OrganisationPage, Overview, RecordingRange, SetUp, SetUpForm, SignIn,
-    StreamFilter, StreamPage, Viewer,
+    Access, Answer, Backend, BackendError, Home, LibraryFilter, LibraryPage, OrganisationPage, Overview, RecordingPage,
+    RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, Viewer,
 };
-use afterlive_domain::organisation::Settings;
-use afterlive_domain::{Error as Refusal, KeyId, Mode, Role, StreamId, Tags, UserId};
+use afterlive_domain::organisation::{RecordingSettings, Settings};
+use afterlive_domain::{AssetId, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, UserId};
 use serde::Serialize;
 use tower_sessions::Session;
 
@@ -22,6 +23,9 @@ use crate::service::{self, Caller, Service};
 const FLASH: &str = "flash";
 /// The longest text kept for the next page, in bytes: a form's outcome, not a place to store things.
 const MAX_FLASH_BYTES: usize = 8 * 1024;
+
+/// The most tags that the library suggests.
+const MAX_SUGGESTED_TAGS: usize = 200;
 
 /// What a page is given to reach the server, for the length of one request.
 pub struct Dashboard {
@@ -162,6 +166,53 @@ impl Backend for Dashboard {
         self.service.delete_stream(&caller, stream).await.map(drop).map_err(|error| self.error(&error))
     }
 
+    async fn library(&self, filter: LibraryFilter) -> Answer<LibraryPage> {
+        let caller = self.signed_in().await?;
+        let stream = match filter.stream.as_deref() {
+            Some(text) => Some(self.service.stream_called(&caller, text).await.map_err(|error| self.error(&error))?),
+            None => None,
+        };
+        let page = match stream {
+            // Nothing is called so.
+            Some(None) => service::AssetPage { assets: Vec::new(), next: None },
+            named => {
+                let list = library::asset_list(filter, named.flatten());
+                self.service.assets(&caller, &list).await.map_err(|error| self.error(&error))?
+            }
+        };
+        let mut tags = self.service.tags(&caller).await.map_err(|error| self.error(&error))?;
+        tags.truncate(MAX_SUGGESTED_TAGS);
+        Ok(library::page(&self.service, page, tags, caller.role))
+    }
+
+    async fn recording(&self, asset: AssetId) -> Answer<RecordingPage> {
+        let caller = self.signed_in().await?;
+        let listed = self.service.asset(&caller, asset).await.map_err(|error| self.error(&error))?;
+        let account = self.service.asset_report(&caller, asset).await.map_err(|error| self.error(&error))?;
+        library::recording(&self.service, listed, account, caller.role)
+    }
+
+    async fn bin_recording(&self, asset: AssetId) -> Answer<String> {
+        let caller = self.signed_in().await?;
+        let deleted = self.service.delete_asset(&caller, asset).await.map_err(|error| self.error(&error))?;
+        Ok(deleted.asset.file_name)
+    }
+
+    async fn restore_recording(&self, asset: AssetId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.restore_asset(&caller, asset).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn hold_recording(&self, asset: AssetId, note: Option<String>) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.hold_asset(&caller, asset, note.as_deref()).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn lift_hold(&self, asset: AssetId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.lift_hold(&caller, asset).await.map(drop).map_err(|error| self.error(&error))
+    }
+
     async fn organisation(&self) -> Answer<OrganisationPage> {
         let caller = self.signed_in().await?;
         let organisation = self.service.organisation(&caller).await.map_err(|error| self.error(&error))?;
@@ -176,6 +227,11 @@ impl Backend for Dashboard {
     async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.save_organisation(&caller, name, settings).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.change_recording_settings(&caller, |_| settings).await.map(drop).map_err(|error| self.error(&error))
     }
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {

@@ -7,6 +7,8 @@ pub mod error;
 pub mod events;
 mod health;
 pub mod listen;
+mod live_still;
+mod report;
 pub mod request;
 pub mod router;
 pub mod ui;

@@ -12,6 +12,7 @@ pub mod hub;
 pub mod ingest;
 pub mod jobs;
 pub mod lifecycle;
+pub mod pictures;
 pub mod random;
 pub mod record;
 pub mod run;

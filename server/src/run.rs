@@ -21,14 +21,15 @@ use crate::clock::Clock;
 use crate::config::{Config, RegionConfig};
 use crate::dashboard::Dashboard;
 use crate::db::{self, Db, assets, browser_sessions};
-use crate::finalise::{self, FinaliseError, Finaliser};
+use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
 use crate::ingest::gate::{Gate, IngestRegions};
 use crate::ingest::rtmp;
-use crate::jobs::Worker;
+use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
+use crate::pictures::{Darkroom, LiveStills};
 use crate::record::{Growing, Limits, Recorder};
 use crate::service::{self, Service};
 use crate::storage::{self, RegionSettings, Regions, StorageError};
@@ -89,8 +90,9 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let regions = open_regions(&config).await?;
     // Held to the end: two servers over one spool would each finish what the other records.
     let spools = regions.lock_spools()?;
-    let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone());
+    let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone()).with_retention(Retention::from(&*config));
     finalise::recover(&finaliser, &spools).await?;
+    ensure_retention(&db, &clock).await?;
 
     let (hub, growing) = (Hub::new(), Growing::default());
     let (recordings, publishes) = (TaskTracker::new(), TaskTracker::new());
@@ -111,10 +113,12 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let jobs_stop = lifecycle.soft_stop();
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
     let sweep = tokio::spawn(drop_expired_sessions(db.clone(), clock.clone(), lifecycle.soft_stop()));
+    let stills = LiveStills::new(hub.clone(), clock.clone(), Darkroom::of_this_program());
+    let stills = tokio::spawn(stills.run(lifecycle.soft_stop()));
 
-    let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing));
+    let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing.clone()));
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
-    let vod = Arc::new(vod::Vod::new(regions, &public_url));
+    let vod = Arc::new(vod::Vod::new(regions, &public_url, growing));
     let router = router::router(&service, pages(&service), vod, lifecycle.soft_stop());
     let http = tokio::spawn(listen::serve(http_listener, router, config.http.max_connections, lifecycle.soft_stop()));
 
@@ -128,14 +132,15 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("RTMP server", rtmp, lifecycle),
             until_end("HTTP server", http, lifecycle),
             until_end("job worker", jobs, lifecycle),
-            until_end("sweep of browser sessions", sweep, lifecycle)
+            until_end("sweep of browser sessions", sweep, lifecycle),
+            until_end("maker of live stills", stills, lifecycle)
         );
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
-        ends.0.and(ends.1).and(ends.2).and(ends.3)
+        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4)
     };
     let end = tokio::select! {
         end = parts_end => end,
@@ -222,6 +227,13 @@ pub async fn open_regions(config: &Config) -> Result<Regions, Error> {
         .collect();
     let opened = tokio::task::spawn_blocking(move || Regions::open(settings)).await;
     Ok(opened.expect("opening regions does not panic")?)
+}
+
+/// Retention is a job that comes again by itself; the first start of all begins it.
+async fn ensure_retention(db: &Db, clock: &Clock) -> db::Result<()> {
+    let mut tx = db.write().await?;
+    jobs::ensure(&mut tx, Task::Retain, clock.now()).await?;
+    tx.commit().await
 }
 
 /// Drops browser sessions that nobody can use any more, at once and then every hour.

@@ -9,6 +9,7 @@ use crate::format;
 use crate::live::{follow_growth, listen, loaded};
 use crate::server_fns::streams::load_home;
 use crate::ui::icon::Icon;
+use crate::ui::recording_row::recording_path;
 use crate::ui::rows::keyed_rows;
 use crate::ui::state_pill::{AssetPill, stream_icon};
 use crate::ui::stream_table::StreamTable;
@@ -39,6 +40,7 @@ fn Content(home: Signal<Home>) -> impl IntoView {
                         <section class="card whole" aria-labelledby="latest-recordings">
                             <div class="card-head">
                                 <h2 id="latest-recordings">"Latest recordings"</h2>
+                                <a href="/vod">"All recordings"</a>
                             </div>
                             <LatestRecordings home />
                         </section>
@@ -122,14 +124,14 @@ fn LatestRecordings(home: Signal<Home>) -> impl IntoView {
     }
 }
 
-/// Leads to the stream's page, where the recording plays.
+/// Leads to the recording's page, where it plays.
 #[component]
 fn Poster(row: Signal<RecordingRow>) -> impl IntoView {
     let picture = Memo::new(move |_| row.with(|row| row.poster_url.clone()));
     let state = Memo::new(move |_| row.with(|row| row.state));
     view! {
         <li>
-            <a class="poster" href=move || row.with(|row| format!("/playout/{}", row.stream))>
+            <a class="poster" href=move || row.with(recording_path)>
                 <span class="poster-picture">
                     {move || picture.get().map(|url| view! { <img src=url alt="" loading="lazy" width="320" height="180" /> })}
                     <span class="poster-length">{move || row.with(|row| format::duration(row.duration_ms))}</span>

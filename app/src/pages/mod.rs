@@ -2,8 +2,10 @@
 
 pub mod auth;
 pub mod home;
+pub mod library;
 pub mod organisation;
 pub mod playout;
+pub mod recording;
 pub mod setup;
 pub mod stream;
 pub mod stream_create;

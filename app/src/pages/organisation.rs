@@ -12,6 +12,7 @@ use crate::server_fns::organisation::{CreateApiKey, RevokeApiKey, SaveOrganisati
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyRow;
 use crate::ui::icon::Icon;
+use crate::ui::recording_settings::RecordingSettingsForm;
 use crate::ui::rows::keyed_rows;
 use crate::ui::when::When;
 
@@ -59,7 +60,16 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                     <CopyRow label="Hash" value=Signal::derive(move || page.with(|page| page.hash.to_string())) />
                     <CopyRow label="API base URL" value=Signal::derive(move || page.with(|page| page.api_url.clone())) />
                 </section>
-                {move || is_admin.get().then(|| view! { <Settings page /> })}
+                {move || {
+                    is_admin
+                        .get()
+                        .then(|| {
+                            view! {
+                                <Settings page />
+                                <RecordingSettingsForm page />
+                            }
+                        })
+                }}
             </div>
         </div>
     }

@@ -22,11 +22,7 @@ pub fn PlayoutPage() -> impl IntoView {
 fn newest(overview: &Overview) -> Option<Playable> {
     let url = overview.playout.newest_recording.clone()?;
     let row = overview.recordings.rows.iter().find(|row| row.url == url);
-    Some(Playable {
-        poster_url: row.and_then(|row| row.poster_url.clone()),
-        name: row.map_or_else(|| "Recording".into(), |row| row.file_name.clone()),
-        url,
-    })
+    row.and_then(Playable::of).or_else(|| Some(Playable { name: "Recording".into(), url, ..Playable::default() }))
 }
 
 #[component]

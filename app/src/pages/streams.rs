@@ -12,8 +12,9 @@ use crate::format;
 use crate::live::{listen, loaded};
 use crate::query::{PAGE_SIZES, day_text, last_day_text, sort_name, stream_filter, stream_list_url};
 use crate::server_fns::streams::load_streams;
+use crate::ui::filters::{ClearFilters, DayFields, TagField};
 use crate::ui::icon::Icon;
-use crate::ui::pager::Pager;
+use crate::ui::pager::{PageSizes, Pager};
 use crate::ui::state_pill::stream_icon;
 use crate::ui::stream_table::StreamTable;
 
@@ -65,7 +66,12 @@ fn List(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoView {
                     pages
                     url=move |page| stream_list_url(&StreamFilter { page, ..filter.get() })
                 />
-                <PageSizes filter />
+                <PageSizes
+                    sizes=&PAGE_SIZES
+                    chosen=Signal::derive(move || filter.with(|filter| filter.page_size))
+                    of="Streams"
+                    url=move |page_size| stream_list_url(&StreamFilter { page_size, page: 1, ..filter.get() })
+                />
             </div>
         </section>
     }
@@ -136,26 +142,12 @@ fn Filters(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoVie
                     value=move || filter.with(|filter| filter.search.clone())
                 />
             </label>
-            <label>
-                "Tag"
-                <input
-                    type="text"
-                    name="tag"
-                    list="known-tags"
-                    maxlength="200"
-                    value=move || filter.with(|filter| filter.tag.clone())
-                />
-            </label>
-            <datalist id="known-tags">
-                {move || tags.get().into_iter().map(|tag| view! { <option value=tag></option> }).collect_view()}
-            </datalist>
-            <label>
-                "Created from"
-                <input type="date" name="from" value=move || filter.with(|filter| day_text(filter.from)) />
-            </label>
-            <label>
-                "to" <input type="date" name="to" value=move || filter.with(last_day_text) />
-            </label>
+            <TagField value=Signal::derive(move || filter.with(|filter| filter.tag.clone())) known=tags />
+            <DayFields
+                label="Created"
+                from=Signal::derive(move || filter.with(|filter| day_text(filter.from)))
+                to=Signal::derive(move || filter.with(|filter| last_day_text(filter.to)))
+            />
             <label>
                 "Sort"
                 <select name="sort">
@@ -165,38 +157,13 @@ fn Filters(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoVie
                 </select>
             </label>
             <button class="button">{Icon::Search.draw()} "Show"</button>
-            {move || {
-                let url = stream_list_url(&StreamFilter { state: filter.get().state, page_size: 25, page: 1, ..Default::default() });
-                is_filtered()
-                    .then(|| {
-                        view! {
-                            <a class="button quiet" href=url>
-                                "Clear"
-                            </a>
-                        }
-                    })
-            }}
+            <ClearFilters
+                is_filtered=Signal::derive(is_filtered)
+                url=Signal::derive(move || {
+                    stream_list_url(&StreamFilter { state: filter.get().state, page_size: 25, page: 1, ..Default::default() })
+                })
+            />
         </Form>
-    }
-}
-
-#[component]
-fn PageSizes(filter: Memo<StreamFilter>) -> impl IntoView {
-    let link = move |page_size: u32| {
-        view! {
-            <a
-                href=move || stream_list_url(&StreamFilter { page_size, page: 1, ..filter.get() })
-                aria-current=move || filter.with(|filter| filter.page_size == page_size).then_some("true")
-            >
-                {page_size}
-            </a>
-        }
-    };
-    view! {
-        <nav class="page-sizes" aria-label="Streams a page">
-            {PAGE_SIZES.map(link).into_iter().collect_view()}
-            <span class="muted">"a page"</span>
-        </nav>
     }
 }
 

@@ -3,12 +3,14 @@
 //! Functions that read answer data, and are called by pages. Functions that change something are called by HTML forms, with or without
 //! JavaScript: each ends in a redirect to a page that shows the outcome, and none of them fails by an HTTP status.
 
+use afterlive_domain::AssetId;
 use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError, error::ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::BackendError;
 
 pub mod access;
+pub mod library;
 pub mod organisation;
 pub mod streams;
 
@@ -34,6 +36,8 @@ pub enum Flash {
     Problem(String),
     /// An API key, to be seen this once.
     NewKey { label: String, key: String },
+    /// A recording went to the bin; `back` is the page to undo it on.
+    Binned { asset: AssetId, file_name: String, back: String },
     /// What was typed into the set-up form, the field that is wrong and how to mend it.
     SetUp { organisation_name: String, email: String, field: String, problem: String },
 }

@@ -29,6 +29,42 @@ pub async fn save_organisation(
     super::outcome::tell_outcome(outcome, PAGE, PAGE, "saved").await
 }
 
+/// An empty field goes back to the server's default.
+#[server(prefix = "/ui", endpoint = "save_recording_settings")]
+pub async fn save_recording_settings(
+    #[server(default)] max_duration_s: String,
+    #[server(default)] max_megabytes: String,
+    #[server(default)] reconnect_window_s: String,
+    #[server(default)] retention_days: String,
+) -> Result<(), BackendError> {
+    use super::outcome::{tell_error, tell_outcome};
+    use crate::format::bytes_of_megabytes;
+    use afterlive_domain::organisation::RecordingSettings;
+
+    let read = |text: &str, what: &str, parse: fn(&str) -> Option<u64>| match text.trim() {
+        "" => Ok(None),
+        text => {
+            parse(text).map(Some).ok_or_else(|| BackendError::Refused(format!("Please give {what} as a number, not {text:?}.")))
+        }
+    };
+    let whole = |text: &str| text.parse().ok();
+    let settings = (|| {
+        Ok(RecordingSettings {
+            max_duration_s: read(&max_duration_s, "the longest recording in whole seconds", whole)?,
+            max_bytes: read(&max_megabytes, "the largest recording in MB", bytes_of_megabytes)?,
+            reconnect_window_s: read(&reconnect_window_s, "the reconnect window in whole seconds", whole)?,
+            retention_days: read(&retention_days, "how long to keep recordings in whole days", whole)?,
+        })
+    })();
+    match settings {
+        Ok(settings) => {
+            let outcome = crate::request::backend().save_recording_settings(settings).await;
+            tell_outcome(outcome, PAGE, PAGE, "saved").await
+        }
+        Err(error) => tell_error(PAGE, error).await,
+    }
+}
+
 #[server(prefix = "/ui", endpoint = "create_api_key")]
 pub async fn create_api_key(label: String, role: String) -> Result<(), BackendError> {
     use super::{

@@ -1,4 +1,4 @@
-//! Destructive acts ask once. A native disclosure: it needs no script, and nothing happens before its second button.
+//! Acts of consequence ask once. A native disclosure: it needs no script, and nothing happens before its second button.
 
 use leptos::prelude::*;
 
@@ -14,11 +14,14 @@ pub fn Confirm(
     /// Names what is lost.
     #[prop(into)]
     question: Signal<String>,
+    /// Nothing is lost by it.
+    #[prop(optional)]
+    calm: bool,
     children: Children,
 ) -> impl IntoView {
     view! {
-        <details class="confirm" name="confirm">
-            <summary class="button danger" aria-label=about>
+        <details class=if calm { "confirm calm" } else { "confirm" } name="confirm">
+            <summary class=if calm { "button" } else { "button danger" } aria-label=about>
                 {label}
             </summary>
             <div class="confirm-box">

@@ -46,6 +46,7 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
                 "Start"
             </A>
             <A href="/stream">"Streams"</A>
+            <A href="/vod">"Recordings"</A>
             <A href="/organisation">"Organisation"</A>
         </nav>
         <Connection />
@@ -54,7 +55,7 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
                 view! {
                     <a class="button new-stream" href="/stream/create">
                         {Icon::Plus.draw()}
-                        "New stream"
+                        <span class="new-stream-text">"New stream"</span>
                     </a>
                 }
             })}

@@ -26,6 +26,8 @@ pub enum Icon {
     Next,
     Info,
     Key,
+    Restore,
+    Hold,
 }
 
 impl Icon {
@@ -55,6 +57,8 @@ impl Icon {
             Self::Previous => "M10 3.5 5.5 8l4.5 4.5",
             Self::Next => "M6 3.5 10.5 8 6 12.5",
             Self::Info => "M8 2.5a5.5 5.5 0 1 1 0 11 5.5 5.5 0 0 1 0-11ZM8 7.25v3.5M8 5.1v.1",
+            Self::Restore => "M3 6.5h6.75a3.5 3.5 0 0 1 0 7H6M5.75 3.75 3 6.5l2.75 2.75",
+            Self::Hold => "M8 2 13 4v4c0 3-2 5-5 6-3-1-5-3-5-6V4Z",
             Self::Key => "M5.25 7.5a2.75 2.75 0 1 1 0 5.5 2.75 2.75 0 0 1 0-5.5ZM7.25 8.25 12.75 2.75M10.5 5l2 2",
         }
     }

@@ -46,6 +46,8 @@ fn unplayable(facts: &LiveFacts) -> Option<String> {
 #[component]
 pub fn LiveFactsCard(#[prop(into)] facts: Signal<LiveFacts>) -> impl IntoView {
     let text = move |of: fn(&LiveFacts) -> String| move || facts.with(of);
+    let has_still = Memo::new(move |_| facts.with(|facts| facts.still_url.is_some()));
+    let still = Memo::new(move |_| facts.with(|facts| facts.still_url.clone()));
     let recorded = move || facts.with(|facts| facts.mode == afterlive_domain::Mode::Rec);
     view! {
         <section class="card live-facts" aria-labelledby="live-facts">
@@ -62,6 +64,21 @@ pub fn LiveFactsCard(#[prop(into)] facts: Signal<LiveFacts>) -> impl IntoView {
                     {text(|facts| facts.protocol.to_uppercase())}
                 </p>
             </div>
+            {move || {
+                has_still
+                    .get()
+                    .then(|| {
+                        view! {
+                            <img
+                                class="still"
+                                src=move || still.get()
+                                alt="The stream as it looked some seconds ago"
+                                width="256"
+                                height="144"
+                            />
+                        }
+                    })
+            }}
             <figure class="bitrate">
                 <figcaption>
                     "Bitrate " <strong>{text(|facts| format::bitrate(facts.bitrate_bps))}</strong>

@@ -1,12 +1,14 @@
 //! What came of the last form, on top of the page it led to: a short code in the URL, or a flash where it is long or secret.
 
+use afterlive_domain::AssetId;
+use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::copy::CopyRow;
 use super::icon::Icon;
-use crate::live::News;
-use crate::server_fns::{Flash, access::take_flash};
+use crate::live::{News, refresh_after};
+use crate::server_fns::{Flash, access::take_flash, library::RestoreRecording};
 
 fn sentence(code: &str) -> Option<&'static str> {
     Some(match code {
@@ -15,6 +17,9 @@ fn sentence(code: &str) -> Option<&'static str> {
         "locked" => "Stopped and locked. Encoders are refused until it is unlocked.",
         "unlocked" => "Unlocked. Encoders are welcome again.",
         "deleted" => "The stream is deleted.",
+        "restored" => "Restored. It plays under its URL as before.",
+        "held" => "On legal hold. Neither people nor the retention delete it until the hold is lifted.",
+        "released" => "The legal hold is lifted.",
         "revoked" => "The key is revoked. Programs that use it are refused from now on.",
         "signed-out" => "You are signed out.",
         "welcome" => "All set. Create a stream, and go live.",
@@ -65,6 +70,7 @@ fn Done(text: &'static str) -> impl IntoView {
 fn show(flash: Flash) -> Option<AnyView> {
     match flash {
         Flash::Problem(problem) => Some(view! { <Failure problem /> }.into_any()),
+        Flash::Binned { asset, file_name, back } => Some(view! { <Binned asset file_name back /> }.into_any()),
         Flash::NewKey { label, key } => Some(view! { <NewKey label key /> }.into_any()),
         // The form shows it beside the field.
         Flash::SetUp { .. } => None,
@@ -79,6 +85,24 @@ pub fn Failure(#[prop(into)] problem: String) -> impl IntoView {
             {Icon::Failed.draw()}
             {problem}
         </p>
+    }
+}
+
+#[component]
+fn Binned(asset: AssetId, file_name: String, back: String) -> impl IntoView {
+    let restore = ServerAction::<RestoreRecording>::new();
+    refresh_after(restore.version());
+    view! {
+        <div class="notice done undo" role="status">
+            {Icon::Deleted.draw()} <p>
+                <span class="mono">{file_name}</span>
+                " is in the bin."
+            </p> <ActionForm action=restore>
+                <input type="hidden" name="asset" value=asset.to_string() />
+                <input type="hidden" name="back" value=back />
+                <button class="button">"Undo"</button>
+            </ActionForm>
+        </div>
     }
 }
 

@@ -1,6 +1,6 @@
 //! The overview that `/stream/ID`, `/playout/ID` and `/webcaster/ID` share, and how those pages load it.
 
-use afterlive_domain::StreamId;
+use afterlive_domain::{StreamId, Tags};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -45,8 +45,13 @@ pub fn watch(overview: Signal<Overview>) {
 /// What the stream is called by people: its `title:` tag, if it has one.
 #[must_use]
 pub fn title(overview: &Overview) -> Option<String> {
-    let tags = overview.stream.tags.as_slice();
-    tags.iter().find_map(|tag| tag.strip_prefix("title:")).map(|title| title.trim().to_owned())
+    title_of(&overview.stream.tags)
+}
+
+/// As [`title`].
+#[must_use]
+pub fn title_of(tags: &Tags) -> Option<String> {
+    tags.as_slice().iter().find_map(|tag| tag.strip_prefix("title:")).map(|title| title.trim().to_owned())
 }
 
 /// All of it. Recordings take the broad column, what is copied into encoders and pages the narrow one.

@@ -6,7 +6,7 @@ use leptos::web_sys::Element;
 
 use super::copy::{CopyButton, CopyRow};
 use super::icon::Icon;
-use super::player::{Playable, Player};
+use super::player::{Playable, Player, is_watchable};
 use super::snippets;
 use super::state_pill::AssetPill;
 use super::when::When;
@@ -16,12 +16,17 @@ use crate::format;
 /// Two rows in a body of their own: the facts, and below them what the disclosure in the first cell opens. The opening is CSS (`:has`), so that a
 /// table stays a table and yet opens without a script.
 #[component]
-pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
+pub fn RecordingBody(
+    row: Signal<RecordingRow>,
+    /// Whether the viewer may open the recording's own page.
+    has_page: Signal<bool>,
+) -> impl IntoView {
     let text = move |of: fn(&RecordingRow) -> String| move || row.with(of);
     let is_open = RwSignal::new(false);
     let panel_id = row.with_untracked(|row| format!("recording-{}", row.id));
     let poster = Memo::new(move |_| row.with(|row| row.poster_url.clone()));
     let state = Memo::new(move |_| row.with(|row| row.state));
+    let is_watchable = Memo::new(move |_| row.with(is_watchable));
     let toggle = move |event: leptos::ev::Event| is_open.set(event_target::<Element>(&event).has_attribute("open"));
     view! {
         <tbody class=move || format!("recording {}", state.get().as_str())>
@@ -29,7 +34,7 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
                 <td class="opener">
                     <details on:toggle=toggle>
                         <summary aria-controls=panel_id.clone() aria-label=text(|row| format!("Details of {}", row.file_name))>
-                            {move || thumbnail(poster.get(), state.get())}
+                            {move || thumbnail(poster.get(), is_watchable.get())}
                         </summary>
                     </details>
                 </td>
@@ -37,7 +42,7 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
                     <When at=Signal::derive(move || row.with(|row| row.created_at)) />
                 </td>
                 <td class="file" data-label="Recording">
-                    {move || file_name(state.get(), &row.read())}
+                    {move || file_name(is_watchable.get(), &row.read())}
                     <CopyButton value=Signal::derive(text(|row| row.url.clone())) what=Signal::derive(text(|row| format!("the URL of {}", row.file_name))) />
                 </td>
                 <td class="number" data-label="Duration">
@@ -55,23 +60,23 @@ pub fn RecordingBody(row: Signal<RecordingRow>) -> impl IntoView {
             </tr>
             <tr class="panel" id=panel_id>
                 <td colspan="7">
-                    <Panel row is_open />
+                    <Panel row is_open has_page />
                 </td>
             </tr>
         </tbody>
     }
 }
 
-fn thumbnail(poster: Option<String>, state: AssetState) -> AnyView {
-    let face = if state.is_playable() { Icon::Play } else { Icon::Info };
+pub(super) fn thumbnail(poster: Option<String>, is_watchable: bool) -> AnyView {
+    let face = if is_watchable { Icon::Play } else { Icon::Info };
     let picture = poster.map(|poster| view! { <img src=poster alt="" loading="lazy" width="64" height="36" /> });
     view! { <span class="thumbnail">{picture} {face.draw()}</span> }.into_any()
 }
 
-/// A link once there is a file.
-fn file_name(state: AssetState, row: &RecordingRow) -> AnyView {
+/// A link once there is something to watch.
+fn file_name(is_watchable: bool, row: &RecordingRow) -> AnyView {
     let name = row.file_name.clone();
-    if state.is_playable() {
+    if is_watchable {
         view! {
             <a href=row.url.clone() rel="external">
                 {name}
@@ -83,32 +88,56 @@ fn file_name(state: AssetState, row: &RecordingRow) -> AnyView {
     }
 }
 
-fn media_text(row: &RecordingRow) -> String {
-    let codec = |name: &Option<String>| name.as_deref().map(format::codec);
+/// `H.264 · 1280 × 720 · 30 fps`; empty where there is no picture.
+#[must_use]
+pub fn video_text(row: &RecordingRow) -> String {
+    let codec = row.video_codec.as_deref().map(format::codec);
     let size = row.width.zip(row.height).map(|(width, height)| format!("{width} × {height}"));
     let fps = row.fps.map(|fps| format!("{} fps", format::fps(fps)));
-    let parts: Vec<String> = [codec(&row.video_codec), size, fps, codec(&row.audio_codec)].into_iter().flatten().collect();
-    parts.join(" · ")
+    [codec, size, fps].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// Empty where there is no sound.
+#[must_use]
+pub fn audio_text(row: &RecordingRow) -> String {
+    row.audio_codec.as_deref().map(format::codec).unwrap_or_default()
+}
+
+fn media_text(row: &RecordingRow) -> String {
+    [video_text(row), audio_text(row)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+/// The page of one recording.
+#[must_use]
+pub fn recording_path(row: &RecordingRow) -> String {
+    format!("/vod/{}", row.id)
 }
 
 #[component]
-fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
-    let playable = Memo::new(move |_| {
-        row.with(|row| {
-            row.state.is_playable().then(|| Playable {
-                url: row.url.clone(),
-                poster_url: row.poster_url.clone(),
-                name: row.file_name.clone(),
-            })
-        })
-    });
+fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bool>) -> impl IntoView {
+    let playable = Memo::new(move |_| row.with(Playable::of));
+    // Asked of a memo, as pictures that arrive would make the player anew.
+    let is_playable = Memo::new(move |_| playable.with(Option::is_some));
+    let is_growing = Memo::new(move |_| row.with(|row| row.state == AssetState::Recording));
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
     let media = Memo::new(move |_| row.with(media_text));
-    let body = move || match playable.get() {
-        Some(playable) => view! {
-            <Player playable wanted=is_open />
+    let details = move || {
+        has_page.get().then(|| {
+            view! {
+                <a class="button quiet" href=row.with(recording_path)>
+                    {Icon::Info.draw()}
+                    "Details"
+                </a>
+            }
+        })
+    };
+    let body = move || {
+        match is_playable.get() {
+        true => view! {
+            <Player playable=Signal::derive(move || playable.get().unwrap_or_default()) wanted=is_open />
             <div class="panel-facts">
+                {move || is_growing.get().then(|| view! { <p>"It is being recorded. From its start up to now it plays here and under this URL, where the finished recording will stand:"</p> })}
                 <CopyRow label="URL" value=url />
                 <CopyRow label="Embed code" value=Signal::derive(move || row.with(snippets::recording_html)) />
                 <p class="actions">
@@ -116,18 +145,21 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
                         {Icon::Download.draw()}
                         "Download MP4"
                     </a>
+                    {details}
                     <span class="muted">{move || media.get()}</span>
                 </p>
             </div>
         }
         .into_any(),
-        None => view! {
+        false => view! {
             <div class="panel-facts">
                 <p>{move || row.with(|row| waiting(row.state))}</p>
                 <CopyRow label="URL" value=url />
+                <p class="actions">{details}</p>
             </div>
         }
         .into_any(),
+    }
     };
     view! {
         <div class="panel-body">
@@ -138,7 +170,9 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>) -> impl IntoView {
 
 fn waiting(state: AssetState) -> &'static str {
     match state {
-        AssetState::Recording => "It is being recorded. The moment the encoder stops, it plays here and stands under this URL:",
+        AssetState::Recording => {
+            "Its recording has just begun. In a second it plays here and under this URL, from its start; the finished recording will stand there too:"
+        }
         AssetState::Deleted => "It is deleted. Its URL will never be given to another recording:",
         AssetState::Ready | AssetState::Incomplete | AssetState::Failed => "There is nothing to play under this URL:",
     }

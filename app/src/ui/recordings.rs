@@ -7,9 +7,9 @@ use leptos_router::params::ParamsMap;
 use super::copy::CopyRow;
 use super::recording_row::RecordingBody;
 use super::rows::keyed_rows;
-use crate::backend::{Overview, RecordingRange};
+use crate::backend::{LibraryFilter, Overview, RecordingRange};
 use crate::format;
-use crate::query::{RECORDINGS_A_PAGE, recording_range};
+use crate::query::{RECORDINGS_A_PAGE, library_url, recording_range};
 
 /// This page's URL with another range of recordings, the open tab kept.
 fn range_url(path: &str, query: &ParamsMap, range: RecordingRange) -> String {
@@ -31,11 +31,18 @@ pub fn Recordings(overview: Signal<Overview>) -> impl IntoView {
     let total = Memo::new(move |_| overview.with(|overview| overview.recordings.total));
     // Asked of a memo, as each new total would make the table anew, and with it the player in an open row.
     let is_empty = Memo::new(move |_| total.get() == 0);
+    // The library is the organisation's own.
+    let has_page = Signal::derive(move || overview.with(|overview| overview.role.is_some()));
+    let in_library = move || {
+        let stream = overview.with(|overview| overview.stream.streamname.to_string());
+        let url = library_url(&LibraryFilter { stream: Some(stream), ..LibraryFilter::default() });
+        (has_page.get() && !is_empty.get()).then(|| view! { <a href=url>"In the library"</a> })
+    };
     view! {
         <section class="card recordings" id="recordings" aria-labelledby="recordings-title">
             <div class="card-head">
                 <h2 id="recordings-title">"VOD Playout URLs"</h2>
-                <p class="muted">{move || format::count(total.get(), "recording", "recordings")}</p>
+                <p class="muted">{move || format::count(total.get(), "recording", "recordings")} " " {in_library}</p>
             </div>
             {move || {
                 if is_empty.get() {
@@ -63,7 +70,7 @@ pub fn Recordings(overview: Signal<Overview>) -> impl IntoView {
                                     <th scope="col">"State"</th>
                                 </tr>
                             </thead>
-                            {keyed_rows(rows, |row| row.id, |row| view! { <RecordingBody row /> }.into_any())}
+                            {keyed_rows(rows, |row| row.id, move |row| view! { <RecordingBody row has_page /> }.into_any())}
                         </table>
                         <RangeLinks total />
                     }

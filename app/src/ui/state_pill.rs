@@ -25,6 +25,12 @@ pub fn StreamPill(#[prop(into)] state: Signal<StreamState>) -> impl IntoView {
     move || pill(state.get().as_str(), stream_icon(state.get()))
 }
 
+/// A recording that neither people nor the retention delete.
+#[component]
+pub fn HeldPill() -> impl IntoView {
+    pill("held", Icon::Hold)
+}
+
 #[component]
 pub fn AssetPill(#[prop(into)] state: Signal<AssetState>) -> impl IntoView {
     let icon = move || match state.get() {

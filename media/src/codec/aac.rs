@@ -10,6 +10,10 @@ const SAMPLE_RATES: [u32; 13] =
 /// The sampling frequencies taken where the configuration spells one out, in Hz.
 const SAMPLE_RATE_RANGE: std::ops::RangeInclusive<u32> = 4_000..=192_000;
 
+/// `syncExtensionType` of SBR, and of parametric stereo behind it.
+const SYNC_EXTENSION: u32 = 0x2b7;
+const SYNC_EXTENSION_PS: u32 = 0x548;
+
 /// What is read of an `AudioSpecificConfig`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AacConfig {
@@ -21,7 +25,10 @@ pub struct AacConfig {
     pub channels: u8,
     /// Samples of the core coder in a frame: 1024 or 960.
     pub frame_samples: u32,
-    /// SBR is signalled explicitly, so HE-AAC. Implicit signalling is not looked for.
+    /// What the decoder puts out, in Hz: the core coder's, or with SBR that is signalled the one it says, mostly twice as many. With SBR that is not
+    /// signalled, which shows in the frames alone, decoders put out twice as many too; time passes as the core coder's rate says in any case.
+    pub output_sample_rate: u32,
+    /// SBR is signalled explicitly, so HE-AAC: in front of the core's configuration, or behind it where old decoders do not look.
     pub sbr: bool,
 }
 
@@ -34,9 +41,10 @@ impl AacConfig {
         let sample_rate = sample_rate(&mut bits)?;
         let channel_configuration = bits.bits(4)?;
         // 5 and 29 (parametric stereo) wrap the core: the extension's frequency, then the core's object type.
-        let (sbr, parametric_stereo) = (matches!(object_type, 5 | 29), object_type == 29);
+        let (mut sbr, mut parametric_stereo) = (matches!(object_type, 5 | 29), object_type == 29);
+        let mut output_sample_rate = sample_rate;
         if sbr {
-            self::sample_rate(&mut bits)?;
+            output_sample_rate = self::sample_rate(&mut bits)?;
             object_type = self::object_type(&mut bits)?;
         }
         let object_type = match object_type {
@@ -57,8 +65,29 @@ impl AacConfig {
             11 => 7,
             _ => return Err(CodecError::OutOfRange("the AAC channel configuration")),
         };
+        if !sbr && let Some(extension) = Extension::read(&mut bits) {
+            (sbr, parametric_stereo, output_sample_rate) = (true, extension.parametric_stereo, extension.sample_rate);
+        }
         let channels = if parametric_stereo && channels == 1 { 2 } else { channels };
-        Ok(Self { object_type, sample_rate, channels, frame_samples, sbr })
+        Ok(Self { object_type, sample_rate, channels, frame_samples, output_sample_rate, sbr })
+    }
+}
+
+/// SBR as it is signalled behind the core's configuration, §1.6.5.2: "backward compatible".
+struct Extension {
+    sample_rate: u32,
+    parametric_stereo: bool,
+}
+
+impl Extension {
+    /// `None` where there is none; what cannot be read is none, for decoders do not mind it either.
+    fn read(bits: &mut BitReader<'_>) -> Option<Self> {
+        if bits.bits(11).ok()? != SYNC_EXTENSION || bits.bits(5).ok()? != 5 || !bits.bit().ok()? {
+            return None;
+        }
+        let sample_rate = sample_rate(bits).ok()?;
+        let parametric_stereo = bits.bits(11).is_ok_and(|sync| sync == SYNC_EXTENSION_PS) && bits.bit().unwrap_or(false);
+        Some(Self { sample_rate, parametric_stereo })
     }
 }
 
@@ -103,7 +132,8 @@ mod tests {
     use super::*;
 
     fn config(object_type: u8, sample_rate: u32, channels: u8, frame_samples: u32, sbr: bool) -> AacConfig {
-        AacConfig { object_type, sample_rate, channels, frame_samples, sbr }
+        let output_sample_rate = if sbr { 2 * sample_rate } else { sample_rate };
+        AacConfig { object_type, sample_rate, channels, frame_samples, output_sample_rate, sbr }
     }
 
     #[test]
@@ -120,6 +150,16 @@ mod tests {
         assert_eq!(AacConfig::parse(&[0x2b, 0x92, 0x08, 0x00]), Ok(config(2, 22_050, 2, 1024, true)));
         // 11101 0110 0001 0011 00010 000: the same at 24 and 48 kHz, mono core with parametric stereo.
         assert_eq!(AacConfig::parse(&[0xeb, 0x09, 0x88, 0x00]), Ok(config(2, 24_000, 2, 1024, true)));
+    }
+
+    #[test]
+    fn sbr_behind_the_core_s_configuration_is_found_and_what_stands_there_else_is_not() {
+        // 00010 0111 0010 000, then 01010110111 00101 1 0100 and, with parametric stereo, 10101001000 1.
+        assert_eq!(AacConfig::parse(&[0x13, 0x90, 0x56, 0xe5, 0xa0]), Ok(config(2, 22_050, 2, 1024, true)));
+        assert_eq!(AacConfig::parse(&[0x13, 0x88, 0x56, 0xe5, 0xa5, 0x48, 0x80]), Ok(config(2, 22_050, 2, 1024, true)));
+        assert_eq!(AacConfig::parse(&[0x13, 0x88, 0x56, 0xe5, 0x20]), Ok(config(2, 22_050, 1, 1024, false)), "it says: none");
+        assert_eq!(AacConfig::parse(&[0x13, 0x90, 0x56, 0xe5]), Ok(config(2, 22_050, 2, 1024, false)), "cut");
+        assert_eq!(AacConfig::parse(&[0x13, 0x90, 0xff, 0xff, 0xff]), Ok(config(2, 22_050, 2, 1024, false)));
     }
 
     #[test]

@@ -2,12 +2,10 @@
 //!
 //! ITU-T H.264 and ISO/IEC 14496-15. Slices are not looked into.
 
-use std::borrow::Cow;
-
-use super::{CodecError, bits::BitReader};
-
-/// The widest and highest picture taken, in pixels; level 6.2 ends well below.
-const MAX_SIDE_PIXELS: u32 = 16_384;
+use super::CodecError;
+use super::bits::BitReader;
+use super::nal::{Contents, length_bytes, nal_units, take_u16_prefixed, without_emulation_prevention};
+use super::picture::{PictureSize, shown};
 
 /// What is read of an `AVCDecoderConfigurationRecord`, ISO/IEC 14496-15 §5.3.3.1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,13 +22,6 @@ pub struct AvcConfig {
     pub picture: PictureSize,
 }
 
-/// Pixels as shown, after cropping. The sample aspect ratio is not applied.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PictureSize {
-    pub width: u16,
-    pub height: u16,
-}
-
 impl AvcConfig {
     /// # Errors
     /// Where it ends early, has no SPS, or its first SPS cannot be read. A record without PPS is taken: some encoders send them in band.
@@ -41,10 +32,7 @@ impl AvcConfig {
         if *version != 1 {
             return Err(CodecError::OutOfRange("the version of the H.264 configuration"));
         }
-        let nal_length_bytes = match length_size & 3 {
-            2 => return Err(CodecError::OutOfRange("the NAL unit length size")),
-            minus_one => usize::from(minus_one) + 1,
-        };
+        let nal_length_bytes = length_bytes(*length_size)?;
         if sps_count & 0x1f == 0 {
             return Err(CodecError::OutOfRange("the number of H.264 sequence parameter sets"));
         }
@@ -63,12 +51,6 @@ impl AvcConfig {
         let picture = picture.ok_or(CodecError::Truncated)?;
         Ok(Self { profile: *profile, constraints: *constraints, level: *level, nal_length_bytes, picture })
     }
-}
-
-/// Splits off what stands behind a 16-bit length.
-fn take_u16_prefixed(data: &[u8]) -> Result<(&[u8], &[u8]), CodecError> {
-    let (length, rest) = data.split_first_chunk::<2>().ok_or(CodecError::Truncated)?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or(CodecError::Truncated)
 }
 
 /// Reads an SPS NAL unit (H.264 §7.3.2.1.1), with its one-byte header, as far as the picture's size.
@@ -156,14 +138,6 @@ pub fn picture_size(sps: &[u8]) -> Result<PictureSize, CodecError> {
     Ok(PictureSize { width, height })
 }
 
-/// What is left of `units` when `before` and `after` are cropped off; `None` where that is nothing or too much.
-fn shown(units: u32, unit_pixels: u32, before: u32, after: u32, crop_pixels: u32) -> Option<u16> {
-    let coded = units.checked_mul(unit_pixels).filter(|coded| *coded <= MAX_SIDE_PIXELS)?;
-    let cropped = before.checked_add(after)?.checked_mul(crop_pixels)?;
-    let shown = coded.checked_sub(cropped)?;
-    u16::try_from(shown).ok().filter(|shown| *shown > 0)
-}
-
 /// §7.3.2.1.1.1: the list ends early, repeating its last value, where the next scale is 0.
 fn skip_scaling_list(bits: &mut BitReader<'_>, size: u32) -> Result<(), CodecError> {
     let mut last = 8_i64;
@@ -178,24 +152,6 @@ fn skip_scaling_list(bits: &mut BitReader<'_>, size: u32) -> Result<(), CodecErr
         }
     }
     Ok(())
-}
-
-/// The payload without the 3 of each 0, 0, 3 (§7.4.1); as it is where there is none.
-fn without_emulation_prevention(data: &[u8]) -> Cow<'_, [u8]> {
-    if !data.windows(3).any(|window| window == [0, 0, 3]) {
-        return Cow::Borrowed(data);
-    }
-    let mut payload = Vec::with_capacity(data.len());
-    let mut zeroes = 0;
-    for &byte in data {
-        if zeroes >= 2 && byte == 3 {
-            zeroes = 0;
-            continue;
-        }
-        zeroes = if byte == 0 { zeroes + 1 } else { 0 };
-        payload.push(byte);
-    }
-    Cow::Owned(payload)
 }
 
 /// The kinds of NAL unit that matter here, H.264 table 7-1.
@@ -228,45 +184,6 @@ impl NalKind {
     }
 }
 
-/// The NAL units of an access unit, each behind a length of `length_bytes` bytes. Empty ones are passed over; ends after the first error.
-pub fn nal_units(access_unit: &[u8], length_bytes: usize) -> impl Iterator<Item = Result<&[u8], CodecError>> {
-    let mut rest = access_unit;
-    std::iter::from_fn(move || {
-        loop {
-            if rest.is_empty() {
-                return None;
-            }
-            match split_nal(rest, length_bytes) {
-                None => {
-                    rest = &[];
-                    return Some(Err(CodecError::Truncated));
-                }
-                Some((nal, after)) => {
-                    rest = after;
-                    if !nal.is_empty() {
-                        return Some(Ok(nal));
-                    }
-                }
-            }
-        }
-    })
-}
-
-fn split_nal(data: &[u8], length_bytes: usize) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = data.split_at_checked(length_bytes)?;
-    let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-    rest.split_at_checked(length)
-}
-
-/// What is in an access unit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Contents {
-    /// There is a slice: a picture. Without one it is not a sample (SEI, delimiters or parameter sets alone).
-    pub picture: bool,
-    /// There is a slice of an IDR picture.
-    pub idr: bool,
-}
-
 /// Looks through an access unit.
 ///
 /// # Errors
@@ -276,7 +193,7 @@ pub fn contents(access_unit: &[u8], length_bytes: usize) -> Result<Contents, Cod
     for nal in nal_units(access_unit, length_bytes) {
         match NalKind::of(nal?[0]) {
             NalKind::Slice => found.picture = true,
-            NalKind::Idr => found = Contents { picture: true, idr: true },
+            NalKind::Idr => found = Contents { picture: true, keyframe: true },
             _ => {}
         }
     }
@@ -287,38 +204,8 @@ pub fn contents(access_unit: &[u8], length_bytes: usize) -> Result<Contents, Cod
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::bits::BitWriter;
     use super::*;
-
-    /// Writes an SPS bit by bit.
-    #[derive(Default)]
-    struct BitWriter(Vec<bool>);
-
-    impl BitWriter {
-        fn bits(&mut self, count: u32, value: u32) -> &mut Self {
-            self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
-            self
-        }
-
-        fn ue(&mut self, value: u32) -> &mut Self {
-            let length = 32 - (value + 1).leading_zeros();
-            self.bits(length - 1, 0).bits(length, value + 1)
-        }
-
-        fn nal(&self, header: u8) -> Vec<u8> {
-            let mut nal = vec![header];
-            let mut zeroes = 0;
-            for chunk in self.0.chunks(8) {
-                let byte = chunk.iter().enumerate().fold(0, |byte, (at, bit)| byte | u8::from(*bit) << (7 - at));
-                if zeroes >= 2 && byte <= 3 {
-                    nal.push(3);
-                    zeroes = 0;
-                }
-                zeroes = if byte == 0 { zeroes + 1 } else { 0 };
-                nal.push(byte);
-            }
-            nal
-        }
-    }
 
     /// A High profile SPS with two scaling lists, one of which ends early.
     fn high_sps(chroma_format: u32, (width_blocks, height_units): (u32, u32), fields: bool, crop: [u32; 4]) -> Vec<u8> {
@@ -343,7 +230,7 @@ mod tests {
         crop.into_iter().for_each(|side| {
             sps.ue(side);
         });
-        sps.bits(1, 0).bits(1, 1).nal(0x67)
+        sps.bits(1, 0).bits(1, 1).nal(&[0x67])
     }
 
     fn size(width: u16, height: u16) -> Result<PictureSize, CodecError> {
@@ -400,8 +287,8 @@ mod tests {
     #[test]
     fn access_units_tell_pictures_from_side_information() {
         let idr = [0, 0, 0, 2, 0x09, 0x10, 0, 0, 0, 0, 0, 0, 0, 1, 0x65];
-        assert_eq!(contents(&idr, 4), Ok(Contents { picture: true, idr: true }));
-        assert_eq!(contents(&[0, 1, 0x41], 2), Ok(Contents { picture: true, idr: false }));
+        assert_eq!(contents(&idr, 4), Ok(Contents { picture: true, keyframe: true }));
+        assert_eq!(contents(&[0, 1, 0x41], 2), Ok(Contents { picture: true, keyframe: false }));
         assert_eq!(contents(&[1, 0x06, 1, 0x09], 1), Ok(Contents::default()));
         assert_eq!(contents(&[0, 0, 0, 2, 0x65], 4), Err(CodecError::Truncated));
         assert_eq!(contents(&[0, 0], 4), Err(CodecError::Truncated));
@@ -416,17 +303,6 @@ mod tests {
             let mut sps = vec![0x67, 100];
             sps.extend(&data);
             let _ = picture_size(&sps);
-        }
-
-        #[test]
-        fn nal_units_come_back_as_they_were_laid(nals in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 0..8)) {
-            let mut unit = Vec::new();
-            for nal in &nals {
-                unit.extend(u32::try_from(nal.len()).unwrap().to_be_bytes());
-                unit.extend(nal);
-            }
-            let read: Result<Vec<_>, _> = nal_units(&unit, 4).collect();
-            prop_assert_eq!(read.unwrap(), nals);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading bit fields, most significant bit first, and the Exp-Golomb codes of H.264.
+//! Reading bit fields, most significant bit first, and the Exp-Golomb codes of H.264 and HEVC.
 
 use super::CodecError;
 
@@ -46,6 +46,46 @@ impl<'a> BitReader<'a> {
     pub(super) fn signed_exp_golomb(&mut self) -> Result<i64, CodecError> {
         let code = i64::from(self.exp_golomb()?);
         Ok(if code % 2 == 1 { code / 2 + 1 } else { -(code / 2) })
+    }
+}
+
+/// Writes parameter sets bit by bit.
+#[cfg(test)]
+#[derive(Default)]
+pub(super) struct BitWriter(Vec<bool>);
+
+#[cfg(test)]
+impl BitWriter {
+    pub(super) fn bits(&mut self, count: u32, value: u32) -> &mut Self {
+        self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        self
+    }
+
+    /// `ue(v)`.
+    pub(super) fn ue(&mut self, value: u32) -> &mut Self {
+        let length = 32 - (value + 1).leading_zeros();
+        self.bits(length - 1, 0).bits(length, value + 1)
+    }
+
+    /// Filled up with zeroes.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let byte = |bits: &[bool]| bits.iter().enumerate().fold(0, |byte, (at, bit)| byte | u8::from(*bit) << (7 - at));
+        self.0.chunks(8).map(byte).collect()
+    }
+
+    /// A NAL unit: its header, and the bytes with emulation prevention.
+    pub(super) fn nal(&self, header: &[u8]) -> Vec<u8> {
+        let mut nal = header.to_vec();
+        let mut zeroes = 0;
+        for byte in self.bytes() {
+            if zeroes >= 2 && byte <= 3 {
+                nal.push(3);
+                zeroes = 0;
+            }
+            zeroes = if byte == 0 { zeroes + 1 } else { 0 };
+            nal.push(byte);
+        }
+        nal
     }
 }
 

@@ -3,8 +3,15 @@
 //! No decoding, and nothing of containers or protocols, which stand in `flv` and `mp4`.
 
 pub mod aac;
+pub mod av1;
 pub mod avc;
 mod bits;
+pub mod hevc;
+pub mod nal;
+pub mod opus;
+mod picture;
+
+pub use picture::PictureSize;
 
 /// Why bytes are not the parameter set or access unit they should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

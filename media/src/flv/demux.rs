@@ -2,11 +2,16 @@
 
 use bytes::Bytes;
 
-use crate::codec::{CodecError, aac::AacConfig, avc, avc::AvcConfig};
+use crate::codec::nal::Contents;
+use crate::codec::{CodecError, aac::AacConfig, av1, av1::Av1Config, avc, avc::AvcConfig, hevc, hevc::HevcConfig, opus};
 use crate::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
 use crate::time::{AudioClock, MILLISECONDS};
 
-use super::{CODEC_AVC, SOUND_AAC, SOUND_EX_HEADER, frame_type, packet_type};
+use super::header::{self, AudioCodec, Tag, VideoCodec};
+
+/// The longest decoder configuration taken. Encoders send some hundred bytes, and x265 two thousand more of how it was set; a file's head has
+/// room for as many of this length as a track may go through.
+pub const MAX_CONFIG_BYTES: usize = 16 << 10;
 
 /// What a message payload was.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,17 +35,32 @@ pub enum Ignored {
     NoPicture,
     /// A seek command, metadata, the end of a sequence: something for a player.
     Signal,
+    /// Of a second track of its kind, or a third: the first is taken.
+    OtherTrack,
+}
+
+impl Ignored {
+    /// In words for the log.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::SameConfig => "a configuration repeated",
+            Self::BeforeConfig => "a frame before its configuration",
+            Self::NoPicture => "an access unit without a picture",
+            Self::Signal => "a signal for players",
+            Self::OtherTrack => "of another track than the first",
+        }
+    }
 }
 
 /// Why a payload cannot be taken. The text is for the encoder's operator.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FlvError {
-    #[error("video codec {0} is not supported yet; use H.264")]
+    #[error("video codec {0} is not supported; use H.264, HEVC or AV1")]
     VideoCodec(String),
-    #[error("audio codec {0} is not supported yet; use AAC")]
+    #[error("audio codec {0} is not supported; use AAC or Opus")]
     AudioCodec(String),
-    #[error("{0} is not supported yet; send one H.264 video and one AAC audio track")]
-    Extension(&'static str),
     #[error("the {codec} configuration cannot be used: {cause}")]
     Config { codec: &'static str, cause: CodecError },
     #[error("a {0} message is damaged")]
@@ -52,14 +72,14 @@ impl FlvError {
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
         match self {
-            Self::VideoCodec(_) | Self::AudioCodec(_) | Self::Extension(_) => true,
+            Self::VideoCodec(_) | Self::AudioCodec(_) => true,
             Self::Config { cause, .. } => matches!(cause, CodecError::Unsupported(_)),
             Self::Damaged(_) => false,
         }
     }
 }
 
-/// Reads the messages of one publish. Keeps what a frame's reading depends on: the NAL length size and the audio clock.
+/// Reads the messages of one publish. Keeps what a frame's reading depends on: the configurations, and the audio clock.
 ///
 /// Timestamps are milliseconds since any origin, already unwrapped to 64 bits. Video keeps them, at a timescale of 1000. Audio gets its sampling
 /// frequency as timescale, and times that [`AudioClock`] has freed from the rounding.
@@ -71,14 +91,25 @@ pub struct Demuxer {
 
 #[derive(Debug)]
 struct Video {
-    avcc: Bytes,
-    nal_length_bytes: usize,
+    codec: VideoCodec,
+    config: CodecConfig,
+    framing: Framing,
+}
+
+/// What must be known to look into a frame.
+#[derive(Clone, Copy, Debug)]
+enum Framing {
+    Avc { nal_length_bytes: usize },
+    Hevc { nal_length_bytes: usize },
+    Av1 { still: bool },
 }
 
 #[derive(Debug)]
 struct Audio {
-    asc: Bytes,
-    frame_samples: u32,
+    codec: AudioCodec,
+    config: CodecConfig,
+    /// Of each frame; `None` where each says it itself.
+    frame_samples: Option<u32>,
     clock: AudioClock,
 }
 
@@ -91,203 +122,144 @@ impl Demuxer {
     /// Reads the payload of a video message.
     ///
     /// # Errors
-    /// Where the codec is not H.264 or the bytes are not what they should be. The state is as before; whether to go on is the caller's to say.
+    /// Where the codec is none of H.264, HEVC and AV1 or the bytes are not what they should be. The state is as before; whether to go on is the
+    /// caller's to say.
     pub fn video(&mut self, timestamp_ms: i64, payload: &Bytes) -> Result<Packet, FlvError> {
-        let Some(&first) = payload.first() else { return Ok(Packet::Nothing(Ignored::Empty)) };
-        let header = if first & 0x80 == 0 { VideoHeader::legacy(payload) } else { VideoHeader::enhanced(payload) }?;
-        match header {
-            VideoHeader::Signal => Ok(Packet::Nothing(Ignored::Signal)),
-            VideoHeader::Config { length } => self.video_config(payload.slice(length..)),
-            VideoHeader::Frame { length, pts_offset } => self.video_frame(timestamp_ms, pts_offset, payload.slice(length..)),
+        match header::video(payload)? {
+            Tag::Nothing(why) => Ok(Packet::Nothing(why)),
+            Tag::Config { codec, body } => self.video_config(codec, &payload.slice(body)),
+            Tag::Frame { codec, pts_offset, body } => self.video_frame(codec, timestamp_ms, pts_offset, payload.slice(body)),
         }
     }
 
-    fn video_config(&mut self, avcc: Bytes) -> Result<Packet, FlvError> {
-        if avcc.is_empty() {
+    fn video_config(&mut self, codec: VideoCodec, record: &Bytes) -> Result<Packet, FlvError> {
+        if record.is_empty() {
             return Ok(Packet::Nothing(Ignored::Empty));
         }
-        if self.video.as_ref().is_some_and(|video| video.avcc == avcc) {
+        let (config, framing) = read_video_config(codec, record)?;
+        if self.video.as_ref().is_some_and(|video| video.config == config) {
             return Ok(Packet::Nothing(Ignored::SameConfig));
         }
-        let config = AvcConfig::parse(&avcc).map_err(|cause| FlvError::Config { codec: "H.264", cause })?;
-        // The payload is a part of a larger message; a copy lets go of it.
-        let avcc = Bytes::copy_from_slice(&avcc);
-        self.video = Some(Video { avcc: avcc.clone(), nal_length_bytes: config.nal_length_bytes });
-        let codec = CodecConfig::H264 { avcc, width: config.picture.width, height: config.picture.height };
-        Ok(Packet::Config(TrackConfig { codec, timescale: MILLISECONDS }))
+        self.video = Some(Video { codec, config: config.clone(), framing });
+        Ok(Packet::Config(TrackConfig { codec: config, timescale: MILLISECONDS }))
     }
 
-    fn video_frame(&mut self, dts: i64, pts_offset: i32, data: Bytes) -> Result<Packet, FlvError> {
-        let Some(video) = &self.video else { return Ok(Packet::Nothing(Ignored::BeforeConfig)) };
+    fn video_frame(&mut self, codec: VideoCodec, dts: i64, pts_offset: i32, mut data: Bytes) -> Result<Packet, FlvError> {
+        let Some(video) = self.video.as_ref().filter(|video| video.codec == codec) else {
+            return Ok(Packet::Nothing(Ignored::BeforeConfig));
+        };
         if data.is_empty() {
             return Ok(Packet::Nothing(Ignored::Empty));
         }
         // The tag's own keyframe flag is not believed: encoders also set it on pictures that need earlier ones.
-        let contents = avc::contents(&data, video.nal_length_bytes).map_err(|_| FlvError::Damaged("video"))?;
+        let contents = video.framing.contents(&data).map_err(|_| FlvError::Damaged("video"))?;
         if !contents.picture {
             return Ok(Packet::Nothing(Ignored::NoPicture));
         }
-        Ok(Packet::Frame(Frame { kind: TrackKind::Video, dts, pts_offset, keyframe: contents.idr, data }))
+        if codec == VideoCodec::Av1 {
+            data = data.slice(av1::delimiter_bytes(&data)..);
+        }
+        Ok(Packet::Frame(Frame { kind: TrackKind::Video, dts, pts_offset, keyframe: contents.keyframe, data }))
     }
 
     /// Reads the payload of an audio message.
     ///
     /// # Errors
-    /// As [`Demuxer::video`], with AAC.
+    /// As [`Demuxer::video`], with AAC and Opus.
     pub fn audio(&mut self, timestamp_ms: i64, payload: &Bytes) -> Result<Packet, FlvError> {
-        let Some(&first) = payload.first() else { return Ok(Packet::Nothing(Ignored::Empty)) };
-        let (packet_type, length) = match first >> 4 {
-            SOUND_AAC => match payload.get(1) {
-                Some(packet_type) => (*packet_type, 2),
-                None => return Ok(Packet::Nothing(Ignored::Empty)),
-            },
-            SOUND_EX_HEADER => (enhanced_audio(payload)?, 5),
-            other => return Err(FlvError::AudioCodec(sound_format_name(other))),
-        };
-        match packet_type {
-            packet_type::SEQUENCE_START => self.audio_config(payload.slice(length..)),
-            packet_type::CODED_FRAMES => Ok(self.audio_frame(timestamp_ms, payload.slice(length..))),
-            _ => Ok(Packet::Nothing(Ignored::Signal)),
+        match header::audio(payload)? {
+            Tag::Nothing(why) => Ok(Packet::Nothing(why)),
+            Tag::Config { codec, body } => self.audio_config(codec, &payload.slice(body)),
+            Tag::Frame { codec, body, .. } => self.audio_frame(codec, timestamp_ms, payload.slice(body)),
         }
     }
 
-    fn audio_config(&mut self, asc: Bytes) -> Result<Packet, FlvError> {
-        if asc.is_empty() {
+    fn audio_config(&mut self, codec: AudioCodec, record: &Bytes) -> Result<Packet, FlvError> {
+        if record.is_empty() {
             return Ok(Packet::Nothing(Ignored::Empty));
         }
-        if self.audio.as_ref().is_some_and(|audio| audio.asc == asc) {
+        let (config, sample_rate, frame_samples) = read_audio_config(codec, record)?;
+        if self.audio.as_ref().is_some_and(|audio| audio.config == config) {
             return Ok(Packet::Nothing(Ignored::SameConfig));
         }
-        let config = AacConfig::parse(&asc).map_err(|cause| FlvError::Config { codec: "AAC", cause })?;
-        let asc = Bytes::copy_from_slice(&asc);
-        self.audio =
-            Some(Audio { asc: asc.clone(), frame_samples: config.frame_samples, clock: AudioClock::new(config.sample_rate) });
-        let codec = CodecConfig::Aac { asc, sample_rate: config.sample_rate, channels: config.channels };
-        Ok(Packet::Config(TrackConfig { codec, timescale: config.sample_rate }))
+        self.audio = Some(Audio { codec, config: config.clone(), frame_samples, clock: AudioClock::new(sample_rate) });
+        Ok(Packet::Config(TrackConfig { codec: config, timescale: sample_rate }))
     }
 
-    fn audio_frame(&mut self, timestamp_ms: i64, data: Bytes) -> Packet {
-        let Some(audio) = &mut self.audio else { return Packet::Nothing(Ignored::BeforeConfig) };
+    fn audio_frame(&mut self, codec: AudioCodec, timestamp_ms: i64, data: Bytes) -> Result<Packet, FlvError> {
+        let Some(audio) = self.audio.as_mut().filter(|audio| audio.codec == codec) else {
+            return Ok(Packet::Nothing(Ignored::BeforeConfig));
+        };
         if data.is_empty() {
-            return Packet::Nothing(Ignored::Empty);
+            return Ok(Packet::Nothing(Ignored::Empty));
         }
-        let dts = audio.clock.dts(timestamp_ms, audio.frame_samples);
-        Packet::Frame(Frame { kind: TrackKind::Audio, dts, pts_offset: 0, keyframe: true, data })
+        let samples = audio.frame_samples.or_else(|| opus::packet_samples(&data)).ok_or(FlvError::Damaged("audio"))?;
+        let dts = audio.clock.dts(timestamp_ms, samples);
+        Ok(Packet::Frame(Frame { kind: TrackKind::Audio, dts, pts_offset: 0, keyframe: true, data }))
     }
 }
 
-/// A video tag's header. `length` is where the media begins.
-enum VideoHeader {
-    Config { length: usize },
-    Frame { length: usize, pts_offset: i32 },
-    Signal,
-}
-
-impl VideoHeader {
-    /// §E.4.3.1.
-    fn legacy(payload: &[u8]) -> Result<Self, FlvError> {
-        if payload[0] >> 4 == frame_type::COMMAND {
-            return Ok(Self::Signal);
+impl Framing {
+    fn contents(self, frame: &[u8]) -> Result<Contents, CodecError> {
+        match self {
+            Self::Avc { nal_length_bytes } => avc::contents(frame, nal_length_bytes),
+            Self::Hevc { nal_length_bytes } => hevc::contents(frame, nal_length_bytes),
+            Self::Av1 { still } => av1::contents(frame, still),
         }
-        match payload[0] & 0x0f {
-            CODEC_AVC => {}
-            other => return Err(FlvError::VideoCodec(codec_id_name(other))),
+    }
+}
+
+/// The record is a part of a larger message; what is kept of it is a copy, which lets go of that.
+fn read_video_config(codec: VideoCodec, record: &[u8]) -> Result<(CodecConfig, Framing), FlvError> {
+    let name = match codec {
+        VideoCodec::H264 => "H.264",
+        VideoCodec::Hevc => "HEVC",
+        VideoCodec::Av1 => "AV1",
+    };
+    let refused = |cause| FlvError::Config { codec: name, cause };
+    let kept = kept(record).map_err(refused)?;
+    Ok(match codec {
+        VideoCodec::H264 => {
+            let AvcConfig { nal_length_bytes, picture, .. } = AvcConfig::parse(record).map_err(refused)?;
+            let config = CodecConfig::H264 { avcc: kept, width: picture.width, height: picture.height };
+            (config, Framing::Avc { nal_length_bytes })
         }
-        let &[_, packet_type, c0, c1, c2, ..] = payload else { return Err(FlvError::Damaged("video")) };
-        Ok(match packet_type {
-            packet_type::SEQUENCE_START => Self::Config { length: 5 },
-            packet_type::CODED_FRAMES => Self::Frame { length: 5, pts_offset: signed_24_bits([c0, c1, c2]) },
-            _ => Self::Signal,
-        })
-    }
-
-    /// Enhanced RTMP v2, "Enhanced Video".
-    fn enhanced(payload: &[u8]) -> Result<Self, FlvError> {
-        let (frame_type, packet_type) = (payload[0] >> 4 & 7, payload[0] & 0x0f);
-        match packet_type {
-            packet_type::VIDEO_METADATA => return Ok(Self::Signal),
-            packet_type::VIDEO_MULTITRACK => return Err(FlvError::Extension("multitrack video")),
-            packet_type::MOD_EX => return Err(FlvError::Extension("the ModEx header of Enhanced RTMP")),
-            _ if frame_type == frame_type::COMMAND => return Ok(Self::Signal),
-            _ => {}
+        VideoCodec::Hevc => {
+            let HevcConfig { nal_length_bytes, picture } = HevcConfig::parse(record).map_err(refused)?;
+            let config = CodecConfig::Hevc { hvcc: kept, width: picture.width, height: picture.height };
+            (config, Framing::Hevc { nal_length_bytes })
         }
-        let [_, fourcc @ ..] = payload.first_chunk::<5>().ok_or(FlvError::Damaged("video"))?;
-        match fourcc {
-            b"avc1" => {}
-            b"hvc1" => return Err(FlvError::VideoCodec("HEVC".into())),
-            b"av01" => return Err(FlvError::VideoCodec("AV1".into())),
-            b"vp09" => return Err(FlvError::VideoCodec("VP9".into())),
-            b"vp08" => return Err(FlvError::VideoCodec("VP8".into())),
-            b"vvc1" => return Err(FlvError::VideoCodec("VVC".into())),
-            other => return Err(FlvError::VideoCodec(fourcc_name(*other))),
+        VideoCodec::Av1 => {
+            let Av1Config { picture, still } = Av1Config::parse(record).map_err(refused)?;
+            let config = CodecConfig::Av1 { av1c: kept, width: picture.width, height: picture.height };
+            (config, Framing::Av1 { still })
         }
-        Ok(match packet_type {
-            packet_type::SEQUENCE_START => Self::Config { length: 5 },
-            packet_type::CODED_FRAMES => {
-                let &[_, _, _, _, _, c0, c1, c2, ..] = payload else { return Err(FlvError::Damaged("video")) };
-                Self::Frame { length: 8, pts_offset: signed_24_bits([c0, c1, c2]) }
-            }
-            packet_type::CODED_FRAMES_X => Self::Frame { length: 5, pts_offset: 0 },
-            packet_type::SEQUENCE_END => Self::Signal,
-            _ => return Err(FlvError::Damaged("video")),
-        })
+    })
+}
+
+/// With the sampling frequency, and the samples of each frame where all have as many.
+fn read_audio_config(codec: AudioCodec, record: &[u8]) -> Result<(CodecConfig, u32, Option<u32>), FlvError> {
+    match codec {
+        AudioCodec::Aac => {
+            let refused = |cause| FlvError::Config { codec: "AAC", cause };
+            let AacConfig { sample_rate, channels, frame_samples, .. } = AacConfig::parse(record).map_err(refused)?;
+            let asc = kept(record).map_err(refused)?;
+            Ok((CodecConfig::Aac { asc, sample_rate, channels }, sample_rate, Some(frame_samples)))
+        }
+        AudioCodec::Opus => {
+            let refused = |cause| FlvError::Config { codec: "Opus", cause };
+            let dops = opus::dops(record).map_err(refused)?;
+            let opus::OpusConfig { channels, pre_skip } = opus::OpusConfig::parse(&dops).map_err(refused)?;
+            Ok((CodecConfig::Opus { dops, channels, pre_skip }, opus::SAMPLE_RATE, None))
+        }
     }
 }
 
-/// Enhanced RTMP v2, "Enhanced Audio": the packet type, where the codec is AAC.
-fn enhanced_audio(payload: &[u8]) -> Result<u8, FlvError> {
-    let packet_type = payload[0] & 0x0f;
-    match packet_type {
-        packet_type::AUDIO_MULTITRACK => return Err(FlvError::Extension("multitrack audio")),
-        packet_type::MOD_EX => return Err(FlvError::Extension("the ModEx header of Enhanced RTMP")),
-        _ => {}
+fn kept(record: &[u8]) -> Result<Bytes, CodecError> {
+    if record.len() > MAX_CONFIG_BYTES {
+        return Err(CodecError::OutOfRange("the length of the configuration"));
     }
-    let [_, fourcc @ ..] = payload.first_chunk::<5>().ok_or(FlvError::Damaged("audio"))?;
-    match fourcc {
-        b"mp4a" => Ok(packet_type),
-        b"Opus" => Err(FlvError::AudioCodec("Opus".into())),
-        b"fLaC" => Err(FlvError::AudioCodec("FLAC".into())),
-        b"ac-3" => Err(FlvError::AudioCodec("AC-3".into())),
-        b"ec-3" => Err(FlvError::AudioCodec("E-AC-3".into())),
-        b".mp3" => Err(FlvError::AudioCodec("MP3".into())),
-        other => Err(FlvError::AudioCodec(fourcc_name(*other))),
-    }
-}
-
-fn signed_24_bits([high, middle, low]: [u8; 3]) -> i32 {
-    i32::from_be_bytes([high, middle, low, 0]) >> 8
-}
-
-fn fourcc_name(fourcc: [u8; 4]) -> String {
-    format!("'{}'", fourcc.escape_ascii())
-}
-
-/// 8 to 14 are no standard, but sent by old encoders and their servers.
-fn codec_id_name(codec_id: u8) -> String {
-    match codec_id {
-        2 => "Sorenson H.263".into(),
-        3 | 6 => "Screen Video".into(),
-        4 | 5 => "VP6".into(),
-        8 => "H.263".into(),
-        9 => "MPEG-4 Part 2".into(),
-        12 => "HEVC".into(),
-        13 => "AV1".into(),
-        14 => "VVC".into(),
-        other => format!("number {other}"),
-    }
-}
-
-fn sound_format_name(sound_format: u8) -> String {
-    match sound_format {
-        0 | 3 => "PCM".into(),
-        1 => "ADPCM".into(),
-        2 | 14 => "MP3".into(),
-        4..=6 => "Nellymoser".into(),
-        7 | 8 => "G.711".into(),
-        11 => "Speex".into(),
-        13 => "Opus".into(),
-        other => format!("number {other}"),
-    }
+    Ok(Bytes::copy_from_slice(record))
 }
 
 #[cfg(test)]
@@ -376,16 +348,85 @@ mod tests {
             assert!(error.is_unsupported());
             error.to_string()
         };
-        assert_eq!(refusal(b"\x90hvc1\x01", false), "video codec HEVC is not supported yet; use H.264");
-        assert_eq!(refusal(b"\x1c\x00\0\0\0\x01", false), "video codec HEVC is not supported yet; use H.264");
-        assert_eq!(refusal(b"\x91av01\x12\x00", false), "video codec AV1 is not supported yet; use H.264");
-        assert_eq!(refusal(b"\x22\x00", false), "video codec Sorenson H.263 is not supported yet; use H.264");
-        assert_eq!(refusal(b"\x90\x01yx1\x01", false), r"video codec '\x01yx1' is not supported yet; use H.264");
-        assert_eq!(refusal(b"\x90Opus\x01", true), "audio codec Opus is not supported yet; use AAC");
-        assert_eq!(refusal(b"\x2f\xff", true), "audio codec MP3 is not supported yet; use AAC");
-        assert!(refusal(b"\x96\x11avc1", false).starts_with("multitrack video is not supported yet"));
-        assert!(refusal(b"\x95\x11mp4a", true).starts_with("multitrack audio is not supported yet"));
+        let video = |name: &str| format!("video codec {name} is not supported; use H.264, HEVC or AV1");
+        let audio = |name: &str| format!("audio codec {name} is not supported; use AAC or Opus");
+        assert_eq!(refusal(b"\x90vp09\x01", false), video("VP9"));
+        assert_eq!(refusal(b"\x1d\x00\0\0\0\x01", false), video("AV1 without Enhanced RTMP"));
+        assert_eq!(refusal(b"\x22\x00", false), video("Sorenson H.263"));
+        assert_eq!(refusal(b"\x90\x01yx1\x01", false), video(r"'\x01yx1'"));
+        assert_eq!(refusal(b"\x96\x10vvc1\x00\0\0\0", false), video("VVC"));
+        assert_eq!(refusal(b"\x90fLaC\x01", true), audio("FLAC"));
+        assert_eq!(refusal(b"\x90.mp3\x01", true), audio("MP3"));
+        assert_eq!(refusal(b"\x2f\xff", true), audio("MP3"));
+        assert_eq!(refusal(b"\xbf\xff", true), audio("Speex"));
         assert!(refusal(b"\xaf\x00\xf9\x46\x40", true).contains("xHE-AAC"));
+        assert!(refusal(b"\x90av01\x81\0\x0c\0", false).contains("without a sequence header"));
+    }
+
+    /// SVT-AV1, 320×180.
+    const AV1C: &[u8] = &[0x81, 0, 0x0c, 0, 0x0a, 0x0b, 2, 0, 0, 5, 0x21, 0xe7, 0xf6, 0x60, 0x17, 0xc0, 2];
+    /// x265, 320×180.
+    const HVCC: &[u8] = include_bytes!("../../tests/data/x265-320x180.hvcc");
+
+    #[test]
+    fn hevc_comes_by_enhanced_rtmp_and_in_the_form_before_it() {
+        for (start, frames) in [(&b"\x90hvc1"[..], &b"\xa1hvc1\x00\x00\x50"[..]), (&[0x1c, 0, 0, 0, 0], &[0x2c, 1, 0, 0, 80])] {
+            let mut demuxer = Demuxer::new();
+            let Ok(Packet::Config(track)) = demuxer.video(0, &message(&[start, HVCC])) else { panic!() };
+            assert_eq!(track.codec, CodecConfig::Hevc { hvcc: Bytes::from_static(HVCC), width: 320, height: 180 });
+            assert_eq!(demuxer.video(0, &message(&[start, HVCC])), Ok(Packet::Nothing(Ignored::SameConfig)));
+            let cra = [0, 0, 0, 3, 42, 1, 0x80];
+            let Ok(Packet::Frame(frame)) = demuxer.video(40, &message(&[frames, &cra])) else { panic!() };
+            assert_eq!((frame.dts, frame.pts_offset, frame.keyframe, &frame.data[..]), (40, 80, true, &cra[..]));
+            let trailing = [0, 0, 0, 3, 2, 1, 0x80];
+            let Ok(Packet::Frame(frame)) = demuxer.video(80, &message(&[frames, &trailing])) else { panic!() };
+            assert!(!frame.keyframe);
+            let sei = message(&[frames, &[0, 0, 0, 3, 78, 1, 0x80]]);
+            assert_eq!(demuxer.video(80, &sei), Ok(Packet::Nothing(Ignored::NoPicture)));
+            assert_eq!(demuxer.video(80, &message(&[b"\xa3avc1", SLICE])), Ok(Packet::Nothing(Ignored::BeforeConfig)));
+        }
+    }
+
+    #[test]
+    fn av1_comes_without_composition_time_and_loses_its_delimiter() {
+        let mut demuxer = Demuxer::new();
+        let Ok(Packet::Config(track)) = demuxer.video(0, &message(&[b"\x90av01", AV1C])) else { panic!() };
+        assert_eq!(track.codec, CodecConfig::Av1 { av1c: Bytes::from_static(AV1C), width: 320, height: 180 });
+        for packet in [b"\xa1av01", b"\xa3av01"] {
+            let payload = message(&[packet, &[0x12, 0, 0x32, 1, 0x10]]);
+            let Ok(Packet::Frame(frame)) = demuxer.video(7, &payload) else { panic!() };
+            let expected = (7, 0, true, &[0x32, 1, 0x10][..]);
+            assert_eq!((frame.dts, frame.pts_offset, frame.keyframe, &frame.data[..]), expected);
+            assert_eq!(frame.data.as_ptr(), payload[7..].as_ptr(), "the media is not copied");
+        }
+        assert_eq!(demuxer.video(7, &message(&[b"\xa1av01\x12\x00"])), Ok(Packet::Nothing(Ignored::NoPicture)));
+        assert_eq!(demuxer.video(7, &message(&[b"\xa1av01\x32\x05\x10"])), Err(FlvError::Damaged("video")));
+    }
+
+    #[test]
+    fn opus_packets_follow_each_other_by_the_samples_they_say() {
+        let mut demuxer = Demuxer::new();
+        let start = message(&[b"\x90OpusOpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\0\0"]);
+        let Ok(Packet::Config(track)) = demuxer.audio(0, &start) else { panic!() };
+        let dops = Bytes::from_static(&[0, 2, 1, 0x38, 0, 0, 0xbb, 0x80, 0, 0, 0]);
+        assert_eq!(track, TrackConfig { codec: CodecConfig::Opus { dops, channels: 2, pre_skip: 312 }, timescale: 48_000 });
+        let mut dts = |timestamp_ms: i64, toc: u8| match demuxer.audio(timestamp_ms, &message(&[b"\x91Opus", &[toc, 1]])) {
+            Ok(Packet::Frame(frame)) => frame.dts,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [dts(1_000, 16 << 3), dts(1_002, 16 << 3), dts(1_005, 31 << 3), dts(1_025, 31 << 3)],
+            [48_000, 48_120, 48_240, 49_200]
+        );
+        assert_eq!(demuxer.audio(0, &message(&[b"\x91Opus\x1b\x03"])), Err(FlvError::Damaged("audio")), "180 ms");
+        assert_eq!(demuxer.audio(0, &message(&[b"\x94Opus\x01\x02"])), Ok(Packet::Nothing(Ignored::Signal)));
+    }
+
+    #[test]
+    fn a_configuration_longer_than_any_encoder_s_is_refused() {
+        let long = [AVCC, &vec![0; MAX_CONFIG_BYTES]].concat();
+        let error = Demuxer::new().video(0, &message(&[&[0x17, 0, 0, 0, 0], &long])).unwrap_err();
+        assert_eq!(error.to_string(), "the H.264 configuration cannot be used: the length of the configuration is out of range");
     }
 
     #[test]

@@ -2,8 +2,12 @@
 
 use bytes::Bytes;
 
-/// The brands of growing and finished files. `iso5` and `iso6` stand for default-base-is-moof and 64-bit decode times.
-const BRANDS: [&[u8; 4]; 5] = [b"isom", b"iso5", b"iso6", b"avc1", b"mp41"];
+use super::index::SampleIndex;
+use crate::frame::{CodecConfig, TrackKind};
+
+/// The brands of growing and finished files. `iso5` and `iso6` stand for default-base-is-moof and 64-bit decode times. Between them and the last
+/// comes the one of the video codec.
+const BRANDS: [&[u8; 4]; 4] = [b"isom", b"iso5", b"iso6", b"mp41"];
 
 /// Bytes of a box header with a 32-bit size.
 pub(super) const HEADER_BYTES: u32 = 8;
@@ -88,12 +92,20 @@ impl BoxWriter {
     }
 }
 
-pub(super) fn ftyp() -> Vec<u8> {
+/// Of the same length whatever the tracks are.
+pub(super) fn ftyp(index: &SampleIndex) -> Vec<u8> {
+    let codec = index.track(TrackKind::Video).and_then(|track| track.descriptions().first());
+    let video: &[u8; 4] = match codec {
+        Some(CodecConfig::Hevc { .. }) => b"hvc1",
+        Some(CodecConfig::Av1 { .. }) => b"av01",
+        _ => b"avc1",
+    };
+    let [major, iso5, iso6, last] = BRANDS;
     let mut w = BoxWriter::default();
     w.boxed(b"ftyp", |w| {
-        w.bytes(BRANDS[0]);
+        w.bytes(major);
         w.u32(0x200);
-        BRANDS.iter().for_each(|brand| w.bytes(*brand));
+        [major, iso5, iso6, video, last].iter().for_each(|brand| w.bytes(*brand));
     });
     w.into_vec()
 }

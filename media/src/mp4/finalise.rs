@@ -122,7 +122,7 @@ pub fn in_place(recording: &Recording, file_length: u64) -> Result<Vec<Step>, Pl
     }
     let mut steps = Vec::new();
     join_reserve(&recording.layout, &mut steps);
-    let placement = Placement { shift: 0, wide: is_wide(file_length) };
+    let placement = Placement { media_offset: recording.layout.media_offset, wide: is_wide(file_length) };
     let moov = moov::full(&recording.index, placement);
     lay_into_reserve(recording.layout.reserve_offset, recording.layout.reserve_bytes, moov, file_length, &mut steps)?;
     Ok(steps)
@@ -136,41 +136,57 @@ pub fn with_insert_range(recording: &Recording, file_length: u64, block_bytes: u
     if recording.index.is_empty() {
         return Err(PlanError::Empty);
     }
-    let Layout { reserve_offset, reserve_bytes, .. } = recording.layout;
-    let block = u64::from(block_bytes.max(1));
-    let insert_at = (reserve_offset + u64::from(HEADER_BYTES)).next_multiple_of(block);
-
     // What is inserted moves the media, which may widen the chunk offsets: so room for wide ones is made in any case.
-    let largest = moov::full(&recording.index, Placement { shift: 0, wide: true }).len() as u64;
-    let needed_bytes = largest + u64::from(2 * HEADER_BYTES + LARGE_HEADER_BYTES);
-    let refused = PlanError::NeedsRoom { reserve_bytes: needed_bytes };
+    let largest = moov::full(&recording.index, Placement { media_offset: 0, wide: true }).len() as u64;
+    let needed_bytes = reserve_for(largest);
 
     let mut steps = Vec::new();
-    join_reserve(&recording.layout, &mut steps);
-    let mut bytes = u64::from(reserve_bytes);
-    while bytes < needed_bytes {
-        let end = reserve_offset + bytes;
-        let at_most = end.saturating_sub(insert_at) / block * block;
-        let inserted = (needed_bytes - bytes).next_multiple_of(block).min(at_most);
-        let (Ok(inserted_32), Ok(joined)) = (u32::try_from(inserted), u32::try_from(bytes + inserted)) else {
-            return Err(refused);
-        };
-        if inserted < u64::from(HEADER_BYTES) {
-            return Err(refused);
-        }
-        steps.push(Step::Write { offset: end - inserted, bytes: free_header(inserted_32) });
-        steps.push(Step::Sync);
-        steps.push(Step::InsertRange { offset: insert_at, length: inserted });
-        steps.push(Step::Sync);
-        steps.push(resize_free(reserve_offset, joined));
-        steps.push(Step::Sync);
-        bytes += inserted;
+    let mut layout = recording.layout;
+    join_reserve(&layout, &mut steps);
+    while let Some(missing) = needed_bytes.checked_sub(layout.reserve_bytes.into()).filter(|missing| *missing > 0) {
+        let enlarged = insert(&layout, missing, block_bytes, &mut steps);
+        layout = enlarged.ok_or(PlanError::NeedsRoom { reserve_bytes: needed_bytes })?;
     }
-    let shift = bytes - u64::from(reserve_bytes);
-    let file_length = file_length + shift;
-    let moov = moov::full(&recording.index, Placement { shift: shift as i64, wide: is_wide(file_length) });
-    lay_into_reserve(reserve_offset, bytes as u32, moov, file_length, &mut steps)?;
+    let file_length = file_length + (layout.media_offset - recording.layout.media_offset);
+    let placement = Placement { media_offset: layout.media_offset, wide: is_wide(file_length) };
+    let moov = moov::full(&recording.index, placement);
+    lay_into_reserve(layout.reserve_offset, layout.reserve_bytes, moov, file_length, &mut steps)?;
     Ok(steps)
+}
+
+/// The steps that bring a finished file back to what it was while it grew: one write of 4 bytes covers the index and the mdat's header with the reserve's
+/// free box again. Fragments can then be appended, and the file be finalised anew. `layout` is what [`salvage`](super::salvage) found.
+#[must_use]
+pub fn reopen(layout: &Layout) -> Vec<Step> {
+    vec![resize_free(layout.reserve_offset, layout.reserve_bytes), Step::Sync]
+}
+
+/// The reserve that a moov of so many bytes takes.
+pub(super) fn reserve_for(moov_bytes: u64) -> u64 {
+    moov_bytes + u64::from(2 * HEADER_BYTES + LARGE_HEADER_BYTES)
+}
+
+/// Adds the steps that enlarge the reserve, one free box so far, by at least `missing` bytes where that is possible, else to twice its size. Returns where
+/// everything lies then; `None`, and no steps, where it cannot be enlarged.
+pub(super) fn insert(layout: &Layout, missing: u64, block_bytes: u32, steps: &mut Vec<Step>) -> Option<Layout> {
+    let block = u64::from(block_bytes.max(1));
+    let insert_at = (layout.reserve_offset + u64::from(HEADER_BYTES)).next_multiple_of(block);
+    let end = layout.reserve_end();
+    let at_most = end.saturating_sub(insert_at) / block * block;
+    let inserted = missing.min(at_most).next_multiple_of(block);
+    if inserted < u64::from(HEADER_BYTES) {
+        return None;
+    }
+    let inserted_32 = u32::try_from(inserted).ok()?;
+    let joined = layout.reserve_bytes.checked_add(inserted_32)?;
+    steps.push(Step::Write { offset: end - inserted, bytes: free_header(inserted_32) });
+    steps.push(Step::Sync);
+    steps.push(Step::InsertRange { offset: insert_at, length: inserted });
+    steps.push(Step::Sync);
+    steps.push(resize_free(layout.reserve_offset, joined));
+    steps.push(Step::Sync);
+    let media_offset = layout.media_offset + inserted;
+    Some(Layout { reserve_bytes: joined, first_free_bytes: joined, media_offset, ..*layout })
 }
 
 /// The plan for a new file. `block_bytes` is what its parts are aligned to.
@@ -183,11 +199,14 @@ pub fn copy(recording: &Recording, file_length: u64, block_bytes: u32) -> Result
     }
     let block = u64::from(block_bytes.max(1));
     let source = recording.layout.reserve_end() / block * block..file_length;
-    let mut head = ftyp();
-    let largest = moov::full(&recording.index, Placement { shift: 0, wide: true }).len() as u64;
-    let head_bytes = (head.len() as u64 + largest + u64::from(HEADER_BYTES + LARGE_HEADER_BYTES)).next_multiple_of(block);
+    let mut head = ftyp(&recording.index);
+    let largest = moov::full(&recording.index, Placement { media_offset: 0, wide: true }).len() as u64;
+    let head_bytes = (head.len() as u64 + reserve_for(largest)).next_multiple_of(block);
     let length = head_bytes + (source.end - source.start);
-    let placement = Placement { shift: head_bytes as i64 - source.start as i64, wide: is_wide(length) };
+    let media_offset = head_bytes + (recording.layout.media_offset - source.start);
+    let placement = Placement { media_offset, wide: is_wide(length) };
+    // By this box the file is reopened, as one that was finalised in place.
+    head.extend_from_slice(&free_header(HEADER_BYTES));
     head.extend_from_slice(&moov::full(&recording.index, placement));
     let padding = head_bytes - head.len() as u64 - u64::from(LARGE_HEADER_BYTES);
     head.extend_from_slice(&free_header(padding as u32));

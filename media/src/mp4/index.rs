@@ -9,6 +9,9 @@ use super::packed::{Numbers, Runs};
 /// The most samples a track may have: nine days at 60 a second. Keeps the moov well below 4 GiB.
 pub const MAX_SAMPLES_PER_TRACK: u32 = 48_000_000;
 
+/// The longest a sample may last, in ticks: 24 days at a timescale of 1000, 12 hours at 48 kHz. A longer pause is shortened to it.
+pub(super) const MAX_SAMPLE_TICKS: u64 = i32::MAX as u64;
+
 /// The latest first decoding time of a track, in ticks: sums with it do not overflow.
 pub(super) const MAX_FIRST_DTS: u64 = 1 << 61;
 
@@ -55,6 +58,23 @@ impl SampleIndex {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.tracks.iter().map(TrackIndex::heap_bytes).sum()
+    }
+
+    /// The index as it was when the recording had so many bytes of media: of the chunks that lie wholly in the first `media_bytes`, counted from where the
+    /// fragments begin. What was only declared by then, a track or a configuration without samples, is left out, lest the answer change with the next
+    /// declaration.
+    #[must_use]
+    pub fn up_to(&self, media_bytes: u64) -> Self {
+        let mut tracks: Vec<TrackIndex> = self.tracks.iter().map(|track| track.up_to(media_bytes)).collect();
+        // A track's id is its place: those in between stay.
+        tracks.truncate(tracks.iter().rposition(|track| track.samples > 0).map_or(0, |last| last + 1));
+        Self { tracks }
+    }
+
+    /// What the finished file's moov takes, at most. Cheap: nothing is counted.
+    pub(super) fn moov_bytes(&self) -> u64 {
+        let fixed = 256;
+        fixed + self.tracks.iter().map(TrackIndex::moov_bytes).sum::<u64>()
     }
 
     /// When the earliest sample is presented, in milliseconds after the recording's origin.
@@ -112,7 +132,7 @@ struct Chunks {
 /// A chunk: what stco and stsc say of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Chunk {
-    /// From the beginning of the growing file.
+    /// From where the fragments begin.
     pub(super) offset: u64,
     pub(super) samples: u32,
     pub(super) description: u32,
@@ -143,6 +163,32 @@ impl TrackIndex {
     /// The track as it was declared.
     pub(super) fn without_samples(&self) -> Self {
         Self { descriptions: self.descriptions.clone(), ..Self::new(self.timescale, self.descriptions[0].clone()) }
+    }
+
+    fn up_to(&self, media_bytes: u64) -> Self {
+        let mut kept = Self::new(self.timescale, self.descriptions[0].clone());
+        let (mut sizes, mut durations, mut pts_offsets) = (self.sizes.iter(), self.durations.values(), self.pts_offsets.values());
+        let mut syncs = self.sync_samples().map(Iterator::peekable);
+        let mut next = |number: u32| {
+            let sync = syncs.as_mut().is_none_or(|syncs| syncs.next_if_eq(&number).is_some());
+            // Each fits what it was pushed from.
+            let (duration, pts_offset) = (durations.next()? as u32, pts_offsets.next()? as i32);
+            Some(Sample { size: sizes.next()? as u32, duration, pts_offset, sync })
+        };
+        let mut descriptions = 1;
+        for chunk in self.chunks() {
+            let numbers = kept.samples + 1..=kept.samples + chunk.samples;
+            let samples: Vec<Sample> = numbers.map_while(&mut next).collect();
+            let end = chunk.offset + samples.iter().map(|sample| u64::from(sample.size)).sum::<u64>();
+            if end > media_bytes {
+                break;
+            }
+            let dts = kept.next_dts().unwrap_or(self.first_dts);
+            kept.push_chunk(chunk.offset, chunk.description, dts, samples);
+            descriptions = descriptions.max(chunk.description as usize);
+        }
+        kept.descriptions = self.descriptions.iter().take(descriptions).cloned().collect();
+        kept
     }
 
     #[must_use]
@@ -194,7 +240,23 @@ impl TrackIndex {
         (self.samples > 0).then(|| self.first_dts + self.duration)
     }
 
-    /// Adds a chunk at `offset`. `dts` is of its first sample and must be [`next_dts`](Self::next_dts).
+    /// Lets the last sample last until `dts`, where that is later than it ends: nothing came in between, as while an encoder was away.
+    ///
+    /// A sample lasts at most [`MAX_SAMPLE_TICKS`]; returns where the next one must begin.
+    pub(super) fn last_until(&mut self, dts: u64) -> u64 {
+        let (Some(next_dts), Some((_, last))) = (self.next_dts(), self.durations.last()) else { return dts };
+        let longest = MAX_SAMPLE_TICKS.saturating_sub(last.unsigned_abs());
+        let longer = dts.saturating_sub(next_dts).min(longest);
+        if longer > 0 {
+            self.durations.replace_last(last + longer as i64); // at most `MAX_SAMPLE_TICKS`
+            self.duration += longer;
+            let pts_offset = self.pts_offsets.last().map_or(0, |(_, offset)| offset);
+            self.latest_end = self.latest_end.max(self.duration as i64 + pts_offset);
+        }
+        next_dts + longer
+    }
+
+    /// Adds a chunk at `offset`, from where the fragments begin. `dts` is of its first sample and must be [`next_dts`](Self::next_dts).
     pub(super) fn push_chunk(&mut self, offset: u64, description: u32, dts: u64, samples: impl IntoIterator<Item = Sample>) {
         if self.samples == 0 {
             self.first_dts = dts;
@@ -231,6 +293,19 @@ impl TrackIndex {
         }
     }
 
+    /// What the track takes of a moov, at most: some bytes more than it will be.
+    fn moov_bytes(&self) -> u64 {
+        /// Of all boxes of a track but the tables and what the codecs say.
+        const FIXED_BYTES: u64 = 1_024;
+        let descriptions: u64 = self.descriptions.iter().map(|codec| 256 + codec.configuration().len() as u64).sum();
+        // 4 a size; 8 a run of durations, and of presentation offsets; 4 a sync sample; 12 and 8 a chunk.
+        let samples = 4 * u64::from(self.samples);
+        let runs = 8 * (u64::from(self.durations.count()) + u64::from(self.pts_offsets.count()));
+        let syncs = 4 * u64::from(self.syncs.count());
+        let chunks = 20 * u64::from(self.chunks.packed.count() / 3);
+        FIXED_BYTES + descriptions + samples + runs + syncs + chunks
+    }
+
     pub(super) fn chunks(&self) -> impl Iterator<Item = Chunk> {
         let mut packed = self.chunks.packed.iter();
         let mut offset = 0_u64;
@@ -256,7 +331,16 @@ impl TrackIndex {
     /// Nothing before 0 can be presented. So where negative offsets put a sample there, all are presented later by so much
     /// ([`composition_runs`](Self::composition_runs)), and the track begins earlier in the movie instead.
     pub(super) fn media_start(&self) -> i64 {
-        self.earliest_pts.max(0)
+        self.presented_from().max(0)
+    }
+
+    /// When the first is presented that is to be, in ticks after `first_dts`: with Opus, what a decoder puts out before it has settled is not.
+    fn presented_from(&self) -> i64 {
+        match &self.descriptions[0] {
+            // The timescale is that of the samples that are skipped.
+            CodecConfig::Opus { pre_skip, .. } => (self.earliest_pts + i64::from(*pre_skip)).min(self.latest_end),
+            _ => self.earliest_pts,
+        }
     }
 
     /// The version and runs of ctts; `None` where samples are presented when they are decoded.
@@ -268,7 +352,7 @@ impl TrackIndex {
 
     /// When the first sample is presented, in milliseconds after the recording's origin.
     fn start_ms(&self) -> i64 {
-        rescale(self.first_dts as i64 + self.earliest_pts, self.timescale, MOVIE_TIMESCALE)
+        rescale(self.first_dts as i64 + self.presented_from(), self.timescale, MOVIE_TIMESCALE)
     }
 
     /// How much later than the movie's `base_ms` it starts.
@@ -278,7 +362,7 @@ impl TrackIndex {
 
     /// From its own first presented sample to the end of the latest; rounded up, lest a player leave out the last sample.
     pub(super) fn presented_ms(&self) -> u64 {
-        let ticks = u128::try_from(self.latest_end - self.earliest_pts).unwrap_or(0);
+        let ticks = u128::try_from(self.latest_end - self.presented_from()).unwrap_or(0);
         (ticks * u128::from(MOVIE_TIMESCALE)).div_ceil(self.timescale.into()) as u64
     }
 

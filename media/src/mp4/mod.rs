@@ -5,7 +5,7 @@
 //! While it grows a file is `ftyp | free (the reserve) | moov with mvex | (moof mdat)*`; every prefix that ends between two fragments is
 //! a playable fragmented MP4. All offsets in it are relative to their moof, so nothing in it depends on where it lies.
 //! [`RecordingWriter`] makes those bytes and fills a [`SampleIndex`] on the way; [`scan()`] rebuilds the same index from a file.
-//! [`finalise`] turns both into the steps that lay the full index into the reserve.
+//! [`finalise`] turns both into the steps that lay the full index into the reserve; [`front()`] makes of the index so far what is watched meanwhile.
 //!
 //! **Changes after the head was written.** A track that joins late, or new parameter sets in mid-stream, need a new head. It
 //! is written into the end of the reserve, uncovered by shrinking the free box with one 4-byte write, and the old head then becomes a free box by
@@ -16,6 +16,7 @@
 mod boxes;
 pub mod finalise;
 mod fragment;
+mod front;
 mod index;
 mod moov;
 mod packed;
@@ -25,9 +26,12 @@ mod writer;
 
 pub use finalise::{CopyPlan, FinalisePlan, PlanError, Step};
 pub use fragment::Fragment;
+pub use front::front;
 pub use index::{MAX_SAMPLES_PER_TRACK, SampleIndex, TrackIndex};
 pub use scan::{ScanError, Scanned, Source, salvage, scan};
-pub use writer::{DEFAULT_RESERVE_BYTES, MAX_DESCRIPTIONS, MAX_FRAGMENT_BYTES, RecordingWriter, WriterError};
+pub use writer::{
+    Enlargement, LARGE_RESERVE_BYTES, MAX_DESCRIPTIONS, MAX_FRAGMENT_BYTES, RecordingWriter, SMALL_RESERVE_BYTES, WriterError,
+};
 
 /// Ticks a second of the movie header and of edit lists: tracks are aligned to the millisecond.
 pub const MOVIE_TIMESCALE: u32 = 1_000;
@@ -43,6 +47,8 @@ pub struct Layout {
     pub first_free_bytes: u32,
     /// Bytes of the moov behind the reserve.
     pub head_moov_bytes: u32,
+    /// Where the fragments begin: behind the head as it first was. The index counts from here, so that it holds wherever the media come to lie.
+    pub media_offset: u64,
 }
 
 impl Layout {
@@ -60,4 +66,6 @@ pub struct Recording {
     pub index: SampleIndex,
     /// Where the last complete fragment ends. The file may be longer by a torn one.
     pub good_length: u64,
+    /// How many fragments there are.
+    pub fragments: u32,
 }

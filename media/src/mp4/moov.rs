@@ -1,5 +1,6 @@
 //! The two kinds of moov: the head of a growing file, which declares tracks for the fragments to come, and the full index.
 
+use crate::codec::opus;
 use crate::frame::{CodecConfig, TrackKind};
 
 use super::MOVIE_TIMESCALE;
@@ -35,8 +36,8 @@ pub(super) fn head(index: &SampleIndex) -> Vec<u8> {
 /// Where a finished file has the media.
 #[derive(Clone, Copy)]
 pub(super) struct Placement {
-    /// How far the media lie from where they lay in the growing file.
-    pub(super) shift: i64,
+    /// Where the fragments begin in it.
+    pub(super) media_offset: u64,
     /// Chunk offsets take 64 bits.
     pub(super) wide: bool,
 }
@@ -122,10 +123,8 @@ fn self_reference(w: &mut BoxWriter) {
 
 fn tkhd(w: &mut BoxWriter, at: usize, track: &TrackIndex, full: Option<Full>) {
     let duration_ms = full.map_or(0, |full| track.delay_ms(full.base_ms) + track.presented_ms());
-    let (volume, width, height) = match &track.descriptions[0] {
-        CodecConfig::H264 { width, height, .. } => (0, *width, *height),
-        CodecConfig::Aac { .. } => (0x100, 0, 0),
-    };
+    let (width, height) = track.descriptions[0].picture().map_or((0, 0), |picture| (picture.width, picture.height));
+    let volume = if track.kind() == TrackKind::Audio { 0x100 } else { 0 };
     let flags = 3; // enabled, in the movie
     w.full(b"tkhd", 1, flags, |w| {
         w.zeroes(16);
@@ -184,15 +183,18 @@ fn stbl(w: &mut BoxWriter, track: &TrackIndex, full: Option<Full>) {
     if let Some(numbers) = track.sync_samples() {
         w.table(b"stss", 0, |w| numbers.map(|number| w.u32(number)).count() as u32);
     }
+    if let CodecConfig::Opus { .. } = track.descriptions[0] {
+        pre_roll(w, track);
+    }
     w.table(b"stsc", 0, |w| stsc(w, track));
     w.full(b"stsz", 0, 0, |w| {
         w.u32(0);
         w.u32(track.samples);
         track.sizes.iter().for_each(|size| w.u32(size as u32));
     });
-    let Placement { shift, wide } = full.placement;
+    let Placement { media_offset, wide } = full.placement;
     w.table(if wide { b"co64" } else { b"stco" }, 0, |w| {
-        let offsets = track.chunks().map(|chunk| chunk.offset.wrapping_add_signed(shift));
+        let offsets = track.chunks().map(|chunk| media_offset + chunk.offset);
         offsets.map(|offset| if wide { w.u64(offset) } else { w.u32(offset as u32) }).count() as u32
     });
 }
@@ -204,6 +206,24 @@ fn run_lengths(w: &mut BoxWriter, runs: impl Iterator<Item = (u32, i64)>) -> u32
         w.u32(value as u32);
     })
     .count() as u32
+}
+
+/// How many packets before the one to be heard a decoder of Opus must be given: §4.3.6.2 of its binding, for all samples alike.
+fn pre_roll(w: &mut BoxWriter, track: &TrackIndex) {
+    let packet_samples = track.durations.iter().map(|(_, ticks)| ticks).find(|ticks| *ticks > 0).unwrap_or(1);
+    let packets = (i64::from(opus::PRE_ROLL_SAMPLES) + packet_samples - 1).div_euclid(packet_samples).clamp(1, 32);
+    w.full(b"sgpd", 1, 0, |w| {
+        w.bytes(b"roll");
+        w.u32(2); // default_length
+        w.u32(1);
+        w.u16((-packets as i16).cast_unsigned());
+    });
+    w.full(b"sbgp", 0, 0, |w| {
+        w.bytes(b"roll");
+        w.u32(1);
+        w.u32(track.samples);
+        w.u32(1);
+    });
 }
 
 /// Chunks in a row with as many samples of the same description take one entry.
@@ -224,33 +244,50 @@ fn stsc(w: &mut BoxWriter, track: &TrackIndex) -> u32 {
 
 fn sample_entry(w: &mut BoxWriter, codec: &CodecConfig) {
     match codec {
-        CodecConfig::H264 { avcc, width, height } => w.boxed(b"avc1", |w| {
-            w.zeroes(6);
-            w.u16(1); // data_reference_index
-            w.zeroes(16);
-            w.u16(*width);
-            w.u16(*height);
-            w.u32(0x48_0000); // 72 dpi
-            w.u32(0x48_0000);
-            w.u32(0);
-            w.u16(1); // frames in a sample
-            w.zeroes(32); // compressorname
-            w.u16(0x18); // depth: colour without alpha
-            w.u16(0xffff); // pre_defined
-            w.boxed(b"avcC", |w| w.bytes(avcc));
-        }),
-        CodecConfig::Aac { asc, sample_rate, channels } => w.boxed(b"mp4a", |w| {
-            w.zeroes(6);
-            w.u16(1);
-            w.zeroes(8);
-            w.u16((*channels).into());
-            w.u16(16); // samplesize
-            w.zeroes(4);
-            // 16.16 fixed point; rates that do not fit are told by the configuration alone.
-            w.u32(u16::try_from(*sample_rate).map_or(0, |rate| u32::from(rate) << 16));
+        CodecConfig::H264 { avcc, width, height } => visual_entry(w, b"avc1", (*width, *height), b"avcC", avcc),
+        CodecConfig::Hevc { hvcc, width, height } => visual_entry(w, b"hvc1", (*width, *height), b"hvcC", hvcc),
+        CodecConfig::Av1 { av1c, width, height } => visual_entry(w, b"av01", (*width, *height), b"av1C", av1c),
+        CodecConfig::Aac { asc, sample_rate, channels } => audio_entry(w, b"mp4a", *sample_rate, *channels, |w| {
             w.full(b"esds", 0, 0, |w| elementary_stream(w, asc));
         }),
+        CodecConfig::Opus { dops, channels, .. } => audio_entry(w, b"Opus", opus::SAMPLE_RATE, *channels, |w| {
+            w.boxed(b"dOps", |w| w.bytes(dops));
+        }),
     }
+}
+
+/// A `VisualSampleEntry`, §12.1.3, with the decoder's configuration in it.
+fn visual_entry(w: &mut BoxWriter, kind: &[u8; 4], (width, height): (u16, u16), record_kind: &[u8; 4], record: &[u8]) {
+    w.boxed(kind, |w| {
+        w.zeroes(6);
+        w.u16(1); // data_reference_index
+        w.zeroes(16);
+        w.u16(width);
+        w.u16(height);
+        w.u32(0x48_0000); // 72 dpi
+        w.u32(0x48_0000);
+        w.u32(0);
+        w.u16(1); // frames in a sample
+        w.zeroes(32); // compressorname
+        w.u16(0x18); // depth: colour without alpha
+        w.u16(0xffff); // pre_defined
+        w.boxed(record_kind, |w| w.bytes(record));
+    });
+}
+
+/// An `AudioSampleEntry`, §12.2.3, with what the codec has to say.
+fn audio_entry(w: &mut BoxWriter, kind: &[u8; 4], sample_rate: u32, channels: u8, specific: impl FnOnce(&mut BoxWriter)) {
+    w.boxed(kind, |w| {
+        w.zeroes(6);
+        w.u16(1);
+        w.zeroes(8);
+        w.u16(channels.into());
+        w.u16(16); // samplesize
+        w.zeroes(4);
+        // 16.16 fixed point; rates that do not fit are told by the configuration alone.
+        w.u32(u16::try_from(sample_rate).map_or(0, |rate| u32::from(rate) << 16));
+        specific(w);
+    });
 }
 
 /// An `ES_Descriptor`, ISO/IEC 14496-1 §7.2.6.5, with the `AudioSpecificConfig` in it.

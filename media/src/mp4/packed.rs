@@ -62,6 +62,27 @@ impl Runs {
         }
     }
 
+    /// How many runs there are.
+    pub(super) fn count(&self) -> u32 {
+        self.closed.count() / 2 + u32::from(self.open.is_some())
+    }
+
+    /// The last run's length and value.
+    pub(super) fn last(&self) -> Option<(u32, i64)> {
+        self.open
+    }
+
+    /// Makes the last value another one.
+    pub(super) fn replace_last(&mut self, value: i64) {
+        if let Some((count, _)) = &mut self.open {
+            *count -= 1;
+            if *count == 0 {
+                self.open = None;
+            }
+        }
+        self.push(value);
+    }
+
     /// Each run's length and value.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, i64)> {
         let mut closed = self.closed.iter();
@@ -70,6 +91,11 @@ impl Runs {
             Some((count as u32, (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)))
         })
         .chain(self.open)
+    }
+
+    /// Each value, as often as it was pushed.
+    pub(super) fn values(&self) -> impl Iterator<Item = i64> {
+        self.iter().flat_map(|(count, value)| std::iter::repeat_n(value, count as usize))
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
@@ -97,8 +123,7 @@ mod tests {
             values.iter().for_each(|value| packed.push(*value));
             let runs: Vec<_> = packed.iter().collect();
             prop_assert!(runs.windows(2).all(|pair| pair[0].1 != pair[1].1));
-            let unpacked: Vec<_> = runs.into_iter().flat_map(|(count, value)| std::iter::repeat_n(value, count as usize)).collect();
-            prop_assert_eq!(unpacked, values);
+            prop_assert_eq!(packed.values().collect::<Vec<_>>(), values);
         }
     }
 }

@@ -2,13 +2,17 @@
 
 use bytes::Bytes;
 
-use crate::codec::{aac::AacConfig, avc::AvcConfig};
+use crate::codec::{aac::AacConfig, av1::Av1Config, avc::AvcConfig, hevc::HevcConfig, opus::OpusConfig};
 use crate::frame::CodecConfig;
 
 use super::fragment::{NON_SYNC_FLAGS, Run, SYNC_FLAGS, flags};
 use super::index::{Sample, SampleIndex, TrackIndex};
 use super::moov::track_id;
 use super::writer::MAX_DESCRIPTIONS;
+
+/// Bytes of a sample entry before the boxes in it.
+const VISUAL_ENTRY_BYTES: usize = 78;
+const AUDIO_ENTRY_BYTES: usize = 28;
 
 /// Bytes yet to be read.
 #[derive(Clone, Copy)]
@@ -107,13 +111,27 @@ fn sample_entry(stsd: &mut Reader<'_>) -> Option<CodecConfig> {
     let (kind, mut body) = stsd.next_box()?;
     match &kind {
         b"avc1" => {
-            body.take(78)?;
-            let avcc = body.child(b"avcC")?.0;
-            let picture = AvcConfig::parse(avcc).ok()?.picture;
-            Some(CodecConfig::H264 { avcc: Bytes::copy_from_slice(avcc), width: picture.width, height: picture.height })
+            let avcc = record(body, VISUAL_ENTRY_BYTES, b"avcC")?;
+            let picture = AvcConfig::parse(&avcc).ok()?.picture;
+            Some(CodecConfig::H264 { avcc, width: picture.width, height: picture.height })
+        }
+        b"hvc1" => {
+            let hvcc = record(body, VISUAL_ENTRY_BYTES, b"hvcC")?;
+            let picture = HevcConfig::parse(&hvcc).ok()?.picture;
+            Some(CodecConfig::Hevc { hvcc, width: picture.width, height: picture.height })
+        }
+        b"av01" => {
+            let av1c = record(body, VISUAL_ENTRY_BYTES, b"av1C")?;
+            let picture = Av1Config::parse(&av1c).ok()?.picture;
+            Some(CodecConfig::Av1 { av1c, width: picture.width, height: picture.height })
+        }
+        b"Opus" => {
+            let dops = record(body, AUDIO_ENTRY_BYTES, b"dOps")?;
+            let OpusConfig { channels, pre_skip } = OpusConfig::parse(&dops).ok()?;
+            Some(CodecConfig::Opus { dops, channels, pre_skip })
         }
         b"mp4a" => {
-            body.take(28)?;
+            body.take(AUDIO_ENTRY_BYTES)?;
             let mut esds = body.child(b"esds")?;
             esds.take(4)?;
             let mut stream = descriptor(&mut esds, 3)?;
@@ -126,6 +144,12 @@ fn sample_entry(stsd: &mut Reader<'_>) -> Option<CodecConfig> {
         }
         _ => None,
     }
+}
+
+/// The decoder's configuration in a sample entry, behind the fields that all of its kind have.
+fn record(mut entry: Reader<'_>, field_bytes: usize, kind: &[u8; 4]) -> Option<Bytes> {
+    entry.take(field_bytes)?;
+    entry.child(kind).map(|record| Bytes::copy_from_slice(record.0))
 }
 
 /// A descriptor's body, where the tag is this one.

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::index::{MAX_FIRST_DTS, MAX_SAMPLES_PER_TRACK, SampleIndex};
+use super::index::{MAX_FIRST_DTS, MAX_SAMPLE_TICKS, MAX_SAMPLES_PER_TRACK, SampleIndex};
 use super::read::{self, Reader};
 use super::{Layout, Recording};
 
@@ -93,8 +93,9 @@ pub fn scan<S: Source>(source: &mut S) -> Result<Scanned, ScanError> {
         }
         offset = header.end;
     }
-    let (index, layout) = head.ok_or(ScanError::NoHead)?;
-    Ok(Scanned::Growing { recording: file.fragments(offset, index, layout)?, file_length })
+    let (index, mut layout) = head.ok_or(ScanError::NoHead)?;
+    layout.media_offset = offset;
+    Ok(Scanned::Growing { recording: file.fragments(index, layout)?, file_length })
 }
 
 /// Looks for a recording in a finished file that is no whole MP4 any more, as one that was cut short on its way. Everything the file had while it grew
@@ -125,13 +126,12 @@ pub fn salvage<S: Source>(source: &mut S) -> Result<Recording, ScanError> {
             continue;
         }
         let Ok(index) = file.head(&moov) else { continue };
-        let layout = layout(ftyp.end, at, ftyp.end + u64::from(reserve_bytes), &moov).ok_or(ScanError::NoHead)?;
-        let mut fragments = moov.end;
+        let mut layout = layout(ftyp.end, at, ftyp.end + u64::from(reserve_bytes), &moov).ok_or(ScanError::NoHead)?;
         // Heads that were replaced.
-        while let Some(header) = file.header(fragments)?.filter(|header| matches!(&header.kind, b"free" | b"moov")) {
-            fragments = header.end;
+        while let Some(header) = file.header(layout.media_offset)?.filter(|header| matches!(&header.kind, b"free" | b"moov")) {
+            layout.media_offset = header.end;
         }
-        return file.fragments(fragments, index, layout);
+        return file.fragments(index, layout);
     }
     Err(ScanError::NoHead)
 }
@@ -142,6 +142,7 @@ fn layout(begin: u64, first_end: u64, end: u64, moov: &Header) -> Option<Layout>
         reserve_bytes: u32::try_from(end - begin).ok()?,
         first_free_bytes: u32::try_from(first_end - begin).ok()?,
         head_moov_bytes: u32::try_from(moov.end - moov.begin).ok()?,
+        media_offset: moov.end,
     })
 }
 
@@ -217,16 +218,18 @@ impl<S: Source> File<'_, S> {
         Err(ScanError::NoHead)
     }
 
-    /// All whole fragments from `offset` on.
-    fn fragments(&mut self, mut offset: u64, mut index: SampleIndex, layout: Layout) -> Result<Recording, ScanError> {
-        while let Some(end) = self.fragment(offset, &mut index)? {
+    /// All whole fragments.
+    fn fragments(&mut self, mut index: SampleIndex, layout: Layout) -> Result<Recording, ScanError> {
+        let (mut offset, mut fragments) = (layout.media_offset, 0);
+        while let Some(end) = self.fragment(offset, layout.media_offset, &mut index)? {
             offset = end;
+            fragments += 1;
         }
-        Ok(Recording { layout, index, good_length: offset })
+        Ok(Recording { layout, index, good_length: offset, fragments })
     }
 
     /// Adds the fragment at `offset` to the index and returns its end; `None`, with nothing added, where there is no whole one.
-    fn fragment(&mut self, offset: u64, index: &mut SampleIndex) -> io::Result<Option<u64>> {
+    fn fragment(&mut self, offset: u64, media_offset: u64, index: &mut SampleIndex) -> io::Result<Option<u64>> {
         let Some(moof) = self.header(offset)?.filter(|moof| moof.kind == *b"moof") else { return Ok(None) };
         if moof.end - moof.body > MAX_MOOF_BYTES {
             return Ok(None);
@@ -236,7 +239,7 @@ impl<S: Source> File<'_, S> {
         self.source.read_exact_at(moof.body, &mut body)?;
         let Some(runs) = read::moof(Reader(&body)) else { return Ok(None) };
 
-        // The runs' bytes fill the mdat, one behind the other, and each continues its track.
+        // The runs' bytes fill the mdat, one behind the other, and each continues its track: at once, or after a time in which nothing came.
         let mut next_dts: Vec<Option<u64>> = index.tracks.iter().map(super::TrackIndex::next_dts).collect();
         let mut samples: Vec<u64> = index.tracks.iter().map(|track| track.samples.into()).collect();
         let mut data = mdat.body;
@@ -244,7 +247,8 @@ impl<S: Source> File<'_, S> {
             let Some(track) = index.tracks.get(run.track) else { return Ok(None) };
             let expected = next_dts[run.track].get_or_insert(run.dts);
             samples[run.track] += run.samples.len() as u64;
-            if *expected != run.dts
+            if run.dts < *expected
+                || run.dts - *expected > MAX_SAMPLE_TICKS
                 || run.dts > MAX_FIRST_DTS && track.samples == 0
                 || !(1..=track.descriptions.len()).contains(&(run.description as usize))
                 || samples[run.track] > MAX_SAMPLES_PER_TRACK.into()
@@ -252,15 +256,16 @@ impl<S: Source> File<'_, S> {
             {
                 return Ok(None);
             }
-            *expected += run.samples.iter().map(|sample| u64::from(sample.duration)).sum::<u64>();
+            *expected = run.dts + run.samples.iter().map(|sample| u64::from(sample.duration)).sum::<u64>();
             data += run.bytes();
         }
         if runs.is_empty() || data != mdat.end {
             return Ok(None);
         }
         for (run, data_offset) in &runs {
-            let samples = run.samples.iter().copied();
-            index.tracks[run.track].push_chunk(moof.begin + data_offset, run.description, run.dts, samples);
+            let (track, samples) = (&mut index.tracks[run.track], run.samples.iter().copied());
+            let dts = track.last_until(run.dts);
+            track.push_chunk(moof.begin + data_offset - media_offset, run.description, dts, samples);
         }
         Ok(Some(mdat.end))
     }

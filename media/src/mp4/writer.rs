@@ -3,25 +3,26 @@
 use bytes::Bytes;
 
 use crate::codec::aac::AacConfig;
+use crate::codec::opus;
 use crate::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
 use crate::time::{MILLISECONDS, rescale};
 
 use super::boxes::{HEADER_BYTES, free_header, ftyp};
-use super::finalise::Step;
+use super::finalise::{self, Step};
 use super::fragment::{Fragment, Run, moof_and_mdat_header};
-use super::index::{MAX_FIRST_DTS, MAX_SAMPLES_PER_TRACK, Sample, SampleIndex, TrackIndex};
+use super::index::{MAX_FIRST_DTS, MAX_SAMPLE_TICKS, MAX_SAMPLES_PER_TRACK, Sample, SampleIndex, TrackIndex};
 use super::{Layout, Recording, moov};
 
-/// The reserve that suits most recordings: about half an hour, at 0.5 KB of moov a second. Longer ones have it enlarged when they end.
-pub const DEFAULT_RESERVE_BYTES: u32 = 1 << 20;
+/// The reserve to begin with where it can be enlarged while the file grows, which is what [`RecordingWriter::enlarge_reserve`] is for: about two minutes.
+pub const SMALL_RESERVE_BYTES: u32 = 64 << 10;
+/// The reserve where it cannot: about half an hour, at 0.5 KB of moov a second. A longer recording is copied when it ends.
+pub const LARGE_RESERVE_BYTES: u32 = 1 << 20;
 /// The most a fragment may hold: a minute at 140 Mbit/s. Who cuts every second stays far below.
 pub const MAX_FRAGMENT_BYTES: u64 = 1 << 30;
 /// The most decoder configurations a track may go through.
 pub const MAX_DESCRIPTIONS: usize = 64;
 /// Times are kept within this many ticks of 0, so that no sum of them overflows.
 const MAX_TICKS: i64 = 1 << 53;
-/// The longest a sample may last, in ticks: 24 days at a timescale of 1000, 12 hours at 48 kHz. A longer pause is shortened to it.
-const MAX_DURATION: i64 = i32::MAX as i64;
 /// How long the only frame of a video track lasts, for want of a next one: one of 25 a second.
 const LONE_FRAME_MS: i64 = 40;
 
@@ -43,9 +44,10 @@ pub enum WriterError {
 /// Turns frames into the bytes of a growing file.
 ///
 /// Timing: the origin of the file is the earliest decoding time of the first fragment. A sample lasts until the next of its track, so each
-/// track holds one frame back; the last one lasts as long as the one before, or as many samples as an AAC frame has. Decoding times that do not
+/// track holds one frame back; the last one lasts as long as the one before, or as many samples as an AAC frame or Opus packet has. Decoding times that do not
 /// increase are mended by the least that makes them: one tick after the one before. The frame is kept, and its presentation time too, as far as
 /// that does not put presentation before decoding. Presentation times are never invented by counting.
+#[derive(Debug)]
 pub struct RecordingWriter {
     tracks: Vec<Track>,
     layout: Layout,
@@ -53,23 +55,68 @@ pub struct RecordingWriter {
     length: u64,
     sequence: u32,
     pending_bytes: u64,
-    /// Where the file's time begins, once the first fragment is cut.
+    /// Where the file's time begins in that of the frames, once the first fragment is cut.
     origin_ms: Option<i64>,
+    /// When the first of the frames is decoded, in milliseconds of the file's time.
+    begins_ms: i64,
 }
 
+/// How the reserve becomes larger.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Enlargement {
+    /// To be carried out one after the other. Where the inserting fails for want of support, nothing has happened to the file.
+    pub steps: Vec<Step>,
+    layout: Layout,
+}
+
+#[derive(Debug)]
 struct Track {
     /// Of the frames that come now; the file's timescale is that of the first configuration.
     timescale: u32,
     /// The sample description index that frames get now.
     description: u32,
-    /// Ticks an audio frame lasts by itself.
-    frame_duration: Option<u32>,
+    frame_duration: FrameDuration,
     held: Option<Pending>,
     last_duration: Option<u32>,
     /// Frames whose duration is known.
     ready: Vec<(Pending, u32)>,
+    /// The index has samples of an earlier publish, and none of this one.
+    returns: bool,
 }
 
+/// How long a frame lasts by itself, whatever follows.
+#[derive(Debug)]
+enum FrameDuration {
+    /// It does not say.
+    Unknown,
+    /// Samples of each, of so many a second.
+    Same { samples: u32, sample_rate: u32 },
+    /// As its first byte says.
+    Opus,
+}
+
+impl FrameDuration {
+    fn of(codec: &CodecConfig) -> Self {
+        match codec {
+            CodecConfig::H264 { .. } | CodecConfig::Hevc { .. } | CodecConfig::Av1 { .. } => Self::Unknown,
+            CodecConfig::Aac { asc, sample_rate, .. } => AacConfig::parse(asc)
+                .map_or(Self::Unknown, |aac| Self::Same { samples: aac.frame_samples, sample_rate: *sample_rate }),
+            CodecConfig::Opus { .. } => Self::Opus,
+        }
+    }
+
+    /// In ticks of the file.
+    fn ticks(&self, frame: &[u8], file_timescale: u32) -> Option<u32> {
+        let (samples, sample_rate) = match *self {
+            Self::Unknown => return None,
+            Self::Same { samples, sample_rate } => (samples, sample_rate),
+            Self::Opus => (opus::packet_samples(frame)?, opus::SAMPLE_RATE),
+        };
+        u32::try_from(rescale(samples.into(), sample_rate, file_timescale)).ok()
+    }
+}
+
+#[derive(Debug)]
 struct Pending {
     dts: i64,
     pts_offset: i32,
@@ -85,20 +132,86 @@ impl RecordingWriter {
     /// finalising cannot fail for want of space.
     #[must_use]
     pub fn new(tracks: &[TrackConfig], reserve_bytes: u32) -> (Self, Bytes) {
-        let mut head = ftyp();
+        let index =
+            SampleIndex { tracks: tracks.iter().map(|track| TrackIndex::new(track.timescale, track.codec.clone())).collect() };
+        let mut head = ftyp(&index);
         let reserve_bytes = reserve_bytes.max(HEADER_BYTES);
         let reserve_offset = head.len() as u64;
         head.extend_from_slice(&free_header(reserve_bytes));
         head.resize(head.len() + (reserve_bytes - HEADER_BYTES) as usize, 0);
-        let index =
-            SampleIndex { tracks: tracks.iter().map(|track| TrackIndex::new(track.timescale, track.codec.clone())).collect() };
         let moov = moov::head(&index);
         head.extend_from_slice(&moov);
-        let layout =
-            Layout { reserve_offset, reserve_bytes, first_free_bytes: reserve_bytes, head_moov_bytes: moov.len() as u32 };
         let length = head.len() as u64;
-        let tracks = tracks.iter().map(|config| Track::new(config, config.timescale)).collect();
-        (Self { tracks, layout, index, length, sequence: 0, pending_bytes: 0, origin_ms: None }, Bytes::from(head))
+        let layout = Layout {
+            reserve_offset,
+            reserve_bytes,
+            first_free_bytes: reserve_bytes,
+            head_moov_bytes: moov.len() as u32,
+            media_offset: length,
+        };
+        let tracks = tracks.iter().map(|config| Track::new(config, 1)).collect();
+        let writer = Self { tracks, layout, index, length, sequence: 0, pending_bytes: 0, origin_ms: None, begins_ms: 0 };
+        (writer, Bytes::from(head))
+    }
+
+    /// Goes on with a recording that had come to its end, in a file that was brought back to growing by [`finalise::reopen`] and ends with its last
+    /// fragment. The time in which nothing came is left out: the first frame is decoded when all that there is has ended. Until then each track's last
+    /// sample lasts, so that picture and sound begin together again as they are sent.
+    ///
+    /// `None` where these are not the recording's tracks: a decoder that has what the file declares could not go on with them.
+    #[must_use]
+    pub fn resume(recording: Recording, tracks: &[TrackConfig]) -> Option<Self> {
+        let Recording { layout, index, good_length, fragments } = recording;
+        if tracks.len() != index.tracks.len() {
+            return None;
+        }
+        let track = |indexed: &TrackIndex| {
+            let config = tracks.iter().find(|config| config.codec.kind() == indexed.kind())?;
+            let known = indexed.descriptions.iter().position(|known| *known == config.codec)?;
+            let returns = indexed.samples > 0;
+            Some(Track { returns, ..Track::new(config, known as u32 + 1) })
+        };
+        let tracks = index.tracks.iter().map(track).collect::<Option<Vec<_>>>()?;
+        let end_ms = |track: &TrackIndex| {
+            let ticks = u128::from(track.next_dts().unwrap_or(0));
+            (ticks * u128::from(MILLISECONDS)).div_ceil(track.timescale.into()) as i64
+        };
+        let begins_ms = index.tracks.iter().map(end_ms).max().unwrap_or(0);
+        let length = good_length;
+        Some(Self { tracks, layout, index, length, sequence: fragments, pending_bytes: 0, origin_ms: None, begins_ms })
+    }
+
+    /// Where the parts of the file lie.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// When the first of the frames is decoded, in milliseconds of the file's time: later than 0 in a recording that goes on.
+    #[must_use]
+    pub fn begins_ms(&self) -> u64 {
+        self.begins_ms.unsigned_abs()
+    }
+
+    /// How the reserve becomes twice as large, where a quarter more of an index would not fit into it; so that there is nothing left to do about that
+    /// when the recording ends. `block_bytes` is the block size of the file system. `None` where there is room, or where it cannot be enlarged.
+    ///
+    /// Once it is done, [`Self::enlarged`] takes note of it.
+    #[must_use]
+    pub fn enlarge_reserve(&self, block_bytes: u32) -> Option<Enlargement> {
+        let needed_bytes = finalise::reserve_for(self.index.moov_bytes());
+        if needed_bytes + needed_bytes / 4 <= self.layout.reserve_bytes.into() {
+            return None;
+        }
+        let mut steps = Vec::new();
+        let layout = finalise::insert(&self.layout, u64::MAX, block_bytes, &mut steps)?;
+        Some(Enlargement { steps, layout })
+    }
+
+    /// The steps have been carried out, and the media have moved.
+    pub fn enlarged(&mut self, done: &Enlargement) {
+        self.length += done.layout.media_offset - self.layout.media_offset;
+        self.layout = done.layout;
     }
 
     /// The index of all that has been cut.
@@ -151,11 +264,15 @@ impl RecordingWriter {
         if self.tracks.iter().all(|track| track.ready.is_empty()) {
             return None;
         }
-        let origin_ms = *self.origin_ms.get_or_insert_with(|| origin_ms(&self.tracks, &self.index));
+        let origin_ms = *self.origin_ms.get_or_insert_with(|| origin_ms(&self.tracks, &self.index) - self.begins_ms);
         let (mut runs, mut media) = (Vec::new(), Vec::new());
         for (at, track) in self.tracks.iter_mut().enumerate() {
-            let indexed = &self.index.tracks[at];
+            let indexed = &mut self.index.tracks[at];
             let origin = rescale(origin_ms, MILLISECONDS, indexed.timescale);
+            if let Some((first, _)) = track.ready.first().filter(|_| track.returns) {
+                indexed.last_until(since_origin(first.dts, origin));
+                track.returns = false;
+            }
             let mut next_dts = indexed.next_dts();
             for (pending, duration) in track.ready.drain(..) {
                 let size = pending.data.len() as u32;
@@ -176,7 +293,8 @@ impl RecordingWriter {
         let offset = self.length;
         self.length += head.len() as u64;
         for run in &runs {
-            self.index.tracks[run.track].push_chunk(self.length, run.description, run.dts, run.samples.iter().copied());
+            let chunk_offset = self.length - self.layout.media_offset;
+            self.index.tracks[run.track].push_chunk(chunk_offset, run.description, run.dts, run.samples.iter().copied());
             self.length += run.bytes();
         }
         self.pending_bytes -= self.length - offset - head.len() as u64;
@@ -193,7 +311,8 @@ impl RecordingWriter {
             track.release_held(indexed.timescale);
         }
         let fragment = self.cut();
-        (fragment, Recording { layout: self.layout, index: self.index, good_length: self.length })
+        let Self { layout, index, length, sequence, .. } = self;
+        (fragment, Recording { layout, index, good_length: length, fragments: sequence })
     }
 
     /// Takes note of a track's new configuration, or of a new track. Frames pushed from now on belong to it.
@@ -228,12 +347,11 @@ impl RecordingWriter {
         match known {
             Some(at) => {
                 self.index.tracks[at].descriptions.clone_from(&index.tracks[at].descriptions);
-                let file_timescale = self.index.tracks[at].timescale;
-                self.tracks[at].reconfigure(config, file_timescale, description as u32);
+                self.tracks[at].reconfigure(config, description as u32);
             }
             None => {
                 self.index.tracks.push(TrackIndex::new(config.timescale, config.codec.clone()));
-                self.tracks.push(Track::new(config, config.timescale));
+                self.tracks.push(Track::new(config, 1));
             }
         }
         Ok(steps)
@@ -279,22 +397,24 @@ fn origin_ms(tracks: &[Track], index: &SampleIndex) -> i64 {
 }
 
 impl Track {
-    fn new(config: &TrackConfig, file_timescale: u32) -> Self {
-        let mut track =
-            Self { timescale: 1, description: 1, frame_duration: None, held: None, last_duration: None, ready: Vec::new() };
-        track.reconfigure(config, file_timescale, 1);
+    fn new(config: &TrackConfig, description: u32) -> Self {
+        let mut track = Self {
+            timescale: 1,
+            description,
+            frame_duration: FrameDuration::Unknown,
+            held: None,
+            last_duration: None,
+            ready: Vec::new(),
+            returns: false,
+        };
+        track.reconfigure(config, description);
         track
     }
 
-    fn reconfigure(&mut self, config: &TrackConfig, file_timescale: u32, description: u32) {
+    fn reconfigure(&mut self, config: &TrackConfig, description: u32) {
         self.timescale = config.timescale;
         self.description = description;
-        self.frame_duration = match &config.codec {
-            CodecConfig::H264 { .. } => None,
-            CodecConfig::Aac { asc, sample_rate, .. } => AacConfig::parse(asc)
-                .ok()
-                .and_then(|aac| u32::try_from(rescale(aac.frame_samples.into(), *sample_rate, file_timescale)).ok()),
-        };
+        self.frame_duration = FrameDuration::of(&config.codec);
     }
 
     /// `earliest` is the least decoding time that mends the order.
@@ -302,7 +422,7 @@ impl Track {
         let to_file = |ticks: i64| rescale(ticks, self.timescale, file_timescale).clamp(-MAX_TICKS, MAX_TICKS);
         let (sent, pts) = (to_file(frame.dts), to_file(frame.dts.saturating_add(frame.pts_offset.into())));
         let dts = sent.max(earliest);
-        let dts = self.held.as_ref().map_or(dts, |held| dts.min(held.dts + MAX_DURATION));
+        let dts = self.held.as_ref().map_or(dts, |held| dts.min(held.dts + MAX_SAMPLE_TICKS as i64));
         let pts_offset = (pts - dts).max((pts - sent).min(0)).clamp(i32::MIN.into(), i32::MAX.into()) as i32;
         let next = Pending { dts, pts_offset, sync: frame.keyframe, description: self.description, data: frame.data };
         if let Some(held) = self.held.replace(next) {
@@ -316,7 +436,8 @@ impl Track {
     fn release_held(&mut self, file_timescale: u32) {
         let lone = || rescale(LONE_FRAME_MS, MILLISECONDS, file_timescale) as u32;
         if let Some(held) = self.held.take() {
-            self.ready.push((held, self.frame_duration.or(self.last_duration).unwrap_or_else(lone)));
+            let own = self.frame_duration.ticks(&held.data, file_timescale);
+            self.ready.push((held, own.or(self.last_duration).unwrap_or_else(lone)));
         }
     }
 }

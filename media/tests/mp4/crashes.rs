@@ -1,12 +1,12 @@
 //! Crashes while a recording is finalised: whatever has reached the disk, the file plays, and the next start finishes the work.
 
-use afterlive_media::frame::TrackKind;
-use afterlive_media::mp4::{FinalisePlan, PlanError, Scanned, Step, finalise, scan};
+use afterlive_media::frame::{TrackConfig, TrackKind};
+use afterlive_media::mp4::{FinalisePlan, PlanError, RecordingWriter, Scanned, Step, finalise, salvage, scan};
 use proptest::prelude::*;
 
-use crate::player::{Played, play};
-use crate::recording::carry_out;
-use crate::streams::{Event, Stream, frame, record, streams, video};
+use crate::player::{Played, play, play_rejoined};
+use crate::recording::{carry_out, finalised};
+use crate::streams::{Event, Stream, audio, frame, record, record_by, streams, video};
 
 /// Every file that a crash may leave: what is before the last sync is there, of what is after it anything, and writes of more than 4 bytes may be torn.
 fn left_by_crashes(file: &[u8], steps: &[Step]) -> Vec<Vec<u8>> {
@@ -92,6 +92,159 @@ proptest! {
         let played = play(&carry_out(&FinalisePlan::Copy(copy), &recorded.file));
         prop_assert_eq!(media(&played), media(&play(&recorded.file)));
     }
+}
+
+/// The same with all configurations left out: an encoder that comes back has those that it had.
+fn without_changes(mut stream: Stream) -> Stream {
+    stream.events.retain(|event| !matches!(event, Event::Configure(_)));
+    stream
+}
+
+/// What of `again` an encoder with the tracks of `first` would send, in their timescales.
+fn in_the_same_tracks(again: Stream, first: &Stream) -> Stream {
+    let track = |tracks: &[TrackConfig], kind| {
+        tracks.iter().find(|track| track.codec.kind() == kind).map(|track| i64::from(track.timescale))
+    };
+    let mut events = again.events;
+    events.retain_mut(|event| {
+        let Event::Frame(frame) = event else { return true };
+        let (Some(to), Some(from)) = (track(&first.tracks, frame.kind), track(&again.tracks, frame.kind)) else { return false };
+        frame.dts = frame.dts * to / from;
+        true
+    });
+    Stream { tracks: first.tracks.clone(), events, ..again }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_finished_file_is_reopened_by_one_write_and_goes_on_and_every_crash_on_the_way_leaves_it_playing(
+        stream in streams(),
+        again in streams(),
+        block_bytes in prop::sample::select(vec![64_u32, 512]),
+    ) {
+        let stream = without_changes(stream);
+        let again = in_the_same_tracks(without_changes(again), &stream);
+        let recorded = record(&stream);
+        if recorded.recording.index.is_empty() {
+            return Ok(());
+        }
+        let before = media(&play(&recorded.file));
+        for plan in [finalise::plan(&recorded.recording, recorded.file.len() as u64, Some(block_bytes)).unwrap(), FinalisePlan::Copy(finalise::copy(&recorded.recording, recorded.file.len() as u64, block_bytes).unwrap())] {
+            let mut file = carry_out(&plan, &recorded.file);
+            let found = salvage(&mut &file[..]).unwrap();
+            prop_assert_eq!(&found.index, &recorded.recording.index);
+            for step in finalise::reopen(&found.layout) {
+                step.apply(&mut file);
+                prop_assert!(play(&file).fragmented);
+                prop_assert_eq!(media(&play(&file)), before.clone());
+            }
+            let Scanned::Growing { recording, .. } = scan(&mut &file[..]).unwrap() else { panic!("it grows again") };
+            prop_assert_eq!(&recording, &found);
+            let writer = RecordingWriter::resume(found, &stream.tracks).unwrap();
+            let (begins_ms, joined_at) = (writer.begins_ms() as i64, file.len());
+            let longer = record_by(writer, file, &again);
+            let Scanned::Growing { recording, .. } = scan(&mut &longer.file[..]).unwrap() else { panic!("it grows") };
+            prop_assert_eq!(&recording, &longer.recording);
+            prop_assert_eq!(media(&play(&longer.file[..joined_at])), before.clone());
+
+            // Nothing of either part is lost, and decoding goes forward; the second part begins together, where the first has ended.
+            let after = play_rejoined(&longer.file);
+            for (at, (track, first)) in after.tracks.iter().enumerate() {
+                let sent: Vec<_> = [&stream, &again].iter().flat_map(|part| part.frames(stream.tracks[at].codec.kind())).map(|frame| frame.data.to_vec()).collect();
+                prop_assert_eq!(first.samples.iter().map(|sample| sample.data.clone()).collect::<Vec<_>>(), sent, "track {}", track);
+                prop_assert!(first.samples.windows(2).all(|pair| pair[0].dts < pair[1].dts));
+                let joined = stream.frames(stream.tracks[at].codec.kind()).len();
+                if let Some(sample) = first.samples.get(joined) {
+                    prop_assert!(sample.dts * 1_000 >= begins_ms * i64::from(first.timescale) - i64::from(first.timescale));
+                }
+            }
+
+            // Finished anew: whatever a crash leaves plays, and is finished by the next start.
+            let expected = media(&after);
+            let steps = match finalise::plan(&longer.recording, longer.file.len() as u64, Some(block_bytes)).unwrap() {
+                FinalisePlan::InPlace(steps) | FinalisePlan::InsertRange(steps) => steps,
+                FinalisePlan::Copy(_) => continue,
+            };
+            for left in left_by_crashes(&longer.file, &steps) {
+                prop_assert_eq!(media(&play_rejoined(&left)), expected.clone());
+                if let Scanned::Growing { recording, file_length } = scan(&mut &left[..]).unwrap() {
+                    let finished = carry_out(&finalise::plan(&recording, file_length, Some(block_bytes)).unwrap(), &left);
+                    prop_assert_eq!(media(&play(&finished)), expected.clone());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_reserve_that_is_enlarged_while_the_file_grows_moves_the_media_and_nothing_else(stream in streams(), enlarge_at in proptest::collection::vec(0_usize..40, 1..4)) {
+        let stream = Stream { reserve_bytes: 600, ..without_changes(stream) };
+        let (mut writer, head) = RecordingWriter::new(&stream.tracks, stream.reserve_bytes);
+        let (mut file, mut cuts) = (head.to_vec(), 0);
+        for event in &stream.events {
+            match event {
+                Event::Frame(frame) => writer.push(frame.clone()).unwrap(),
+                _ => {
+                    writer.cut().iter().for_each(|fragment| crate::streams::append(&mut file, fragment));
+                    cuts += 1;
+                    if enlarge_at.contains(&cuts) && let Some(enlargement) = writer.enlarge_reserve(64) {
+                        let before = media(&play(&file));
+                        for left in left_by_crashes(&file, &enlargement.steps) {
+                            prop_assert_eq!(media(&play(&left)), before.clone());
+                        }
+                        enlargement.steps.iter().for_each(|step| step.apply(&mut file));
+                        writer.enlarged(&enlargement);
+                        prop_assert_eq!(writer.length() as usize, file.len());
+                    }
+                }
+            }
+        }
+        let (last, recording) = writer.finish();
+        last.iter().for_each(|fragment| crate::streams::append(&mut file, fragment));
+        let Scanned::Growing { recording: found, .. } = scan(&mut &file[..]).unwrap() else { panic!("it grows") };
+        prop_assert_eq!(&found, &recording);
+        let plain = record(&Stream { reserve_bytes: 100_000, ..stream });
+        prop_assert_eq!(&recording.index, &plain.recording.index, "the index does not say where the media lie");
+        if !recording.index.is_empty() {
+            let finished = carry_out(&finalise::plan(&recording, file.len() as u64, Some(64)).unwrap(), &file);
+            prop_assert_eq!(play(&finished).essence(), play(&finalised(&plain)).essence());
+        }
+    }
+}
+
+#[test]
+fn sound_and_picture_that_ended_apart_begin_together_again() {
+    let sent = |video_ms: &[i64], audio_ms: &[i64]| {
+        let pictures = video_ms.iter().map(|ms| (*ms, frame(TrackKind::Video, *ms, 0, *ms == video_ms[0], "picture")));
+        let sound = audio_ms.iter().map(|ms| (*ms, frame(TrackKind::Audio, ms * 48, 0, true, "sound")));
+        let mut frames: Vec<_> = pictures.chain(sound).collect();
+        frames.sort_by_key(|(ms, _)| *ms);
+        let events = frames.into_iter().map(|(_, frame)| Event::Frame(frame)).collect();
+        Stream { tracks: vec![video(360), audio(48_000)], events, reserve_bytes: 10_000 }
+    };
+    // Pictures end at 120 ms, sound at 61 ms. The encoder comes back with a clock of its own, and sound 10 ms before the pictures.
+    let recorded = record(&sent(&[0, 40, 80], &[0, 20, 40]));
+    let mut file = finalised(&recorded);
+    let found = salvage(&mut &file[..]).unwrap();
+    finalise::reopen(&found.layout).iter().for_each(|step| step.apply(&mut file));
+    assert!(RecordingWriter::resume(found.clone(), &[video(180), audio(48_000)]).is_none(), "another picture size");
+    assert!(RecordingWriter::resume(found.clone(), &[video(360)]).is_none(), "no sound");
+    let writer = RecordingWriter::resume(found, &[video(360), audio(48_000)]).unwrap();
+    assert_eq!(writer.begins_ms(), 120);
+    let longer = record_by(writer, file, &sent(&[5_010, 5_050], &[5_000, 5_020]));
+    for played in [play_rejoined(&longer.file), play(&finalised(&longer))] {
+        let times =
+            |track: u32, scale: i64| played.tracks[&track].samples.iter().map(|sample| sample.dts / scale).collect::<Vec<_>>();
+        assert_eq!(times(1, 1), [0, 40, 80, 130, 170]);
+        assert_eq!(times(2, 48), [0, 20, 40, 120, 140]);
+        let durations = |track: u32, scale: u32| {
+            played.tracks[&track].samples.iter().map(|sample| sample.duration / scale).collect::<Vec<_>>()
+        };
+        assert_eq!(durations(1, 1), [40, 40, 50, 40, 40]);
+        assert_eq!(durations(2, 48), [20, 20, 80, 20, 21]);
+    }
+    assert_eq!(longer.recording.index.duration_ms(), 210);
 }
 
 #[test]

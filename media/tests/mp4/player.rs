@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use mp4_atom::{Decode, Moof, Moov, StszSamples};
+use mp4_atom::{Codec, Decode, Moof, Moov, StszSamples};
 
 /// A top-level box.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub struct Track {
     pub delay_ms: u64,
     /// Where the other edit begins, in ticks of the media.
     pub media_time: u64,
+    /// Ticks of what is decoded first that are not to be heard.
+    pub pre_skip: u16,
     pub samples: Vec<Sample>,
 }
 
@@ -45,7 +47,7 @@ impl Track {
     /// When the track's first picture or sound is presented, in milliseconds of the movie.
     pub fn start_ms(&self) -> i64 {
         let first = self.samples.iter().map(|sample| sample.pts).min().unwrap_or(0);
-        let ticks = first - self.media_time as i64;
+        let ticks = first + i64::from(self.pre_skip) - self.media_time as i64;
         self.delay_ms as i64 + (ticks * 2_000 + i64::from(self.timescale)).div_euclid(2 * i64::from(self.timescale))
     }
 }
@@ -86,17 +88,30 @@ pub fn boxes(file: &[u8]) -> Vec<TopBox> {
     found
 }
 
-/// Plays a file: by the first moov, and by the fragments where that has mvex.
+/// Plays a file: by the first moov, and by the fragments where that has mvex. These follow each other without a gap.
 pub fn play(file: &[u8]) -> Played {
+    play_any(file, false)
+}
+
+/// The same for a recording that an encoder came back to: before a fragment there may be a gap, in which the sample before it lasts.
+pub fn play_rejoined(file: &[u8]) -> Played {
+    play_any(file, true)
+}
+
+fn play_any(file: &[u8], gaps: bool) -> Played {
     let boxes = boxes(file);
     assert_eq!(boxes[0].kind, *b"ftyp");
     let moov = boxes.iter().find(|top| top.kind == *b"moov").expect("a moov");
     let moov = Moov::decode(&mut Cursor::new(&file[moov.begin..moov.end])).expect("a readable moov");
-    if moov.mvex.is_some() { play_fragments(file, &boxes, &moov) } else { play_tables(file, &boxes, &moov) }
+    if moov.mvex.is_some() { play_fragments(file, &boxes, &moov, gaps) } else { play_tables(file, &boxes, &moov) }
 }
 
 fn track_of(trak: &mp4_atom::Trak) -> Track {
-    let mut track = Track { timescale: trak.mdia.mdhd.timescale, ..Track::default() };
+    let pre_skip = match trak.mdia.minf.stbl.stsd.codecs.first() {
+        Some(Codec::Opus(opus)) => opus.dops.pre_skip,
+        _ => 0,
+    };
+    let mut track = Track { timescale: trak.mdia.mdhd.timescale, pre_skip, ..Track::default() };
     let edits = trak.edts.iter().filter_map(|edts| edts.elst.as_ref()).flat_map(|elst| &elst.entries);
     for edit in edits {
         match edit.media_time {
@@ -107,7 +122,7 @@ fn track_of(trak: &mp4_atom::Trak) -> Track {
     track
 }
 
-fn play_fragments(file: &[u8], boxes: &[TopBox], moov: &Moov) -> Played {
+fn play_fragments(file: &[u8], boxes: &[TopBox], moov: &Moov, gaps: bool) -> Played {
     let mut tracks: BTreeMap<u32, Track> = moov.trak.iter().map(|trak| (trak.tkhd.track_id, track_of(trak))).collect();
     for pair in boxes.windows(2).filter(|pair| pair[0].kind == *b"moof" && pair[1].kind == *b"mdat") {
         let moof = Moof::decode(&mut Cursor::new(&file[pair[0].begin..pair[0].end])).expect("a readable moof");
@@ -115,8 +130,11 @@ fn play_fragments(file: &[u8], boxes: &[TopBox], moov: &Moov) -> Played {
             assert!(traf.tfhd.default_base_is_moof);
             let track = tracks.get_mut(&traf.tfhd.track_id).expect("a declared track");
             let mut dts = traf.tfdt.as_ref().unwrap().base_media_decode_time as i64;
-            if let Some(last) = track.samples.last() {
-                assert_eq!(dts, last.dts + i64::from(last.duration), "the fragments follow each other without gap or overlap");
+            if let Some(last) = track.samples.last_mut() {
+                let end = last.dts + i64::from(last.duration);
+                assert!(dts >= end, "the fragments follow each other without overlap");
+                assert!(dts == end || gaps, "the fragments follow each other without gap");
+                last.duration = (dts - last.dts) as u32;
             }
             for trun in &traf.trun {
                 let mut at = pair[0].begin + trun.data_offset.unwrap() as usize;

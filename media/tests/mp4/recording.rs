@@ -1,12 +1,12 @@
 //! What is recorded is what was sent: bytes, times, order, alignment.
 
-use afterlive_media::frame::{Frame, TrackKind};
+use afterlive_media::frame::{CodecConfig, Frame, TrackKind};
 use afterlive_media::mp4::{FinalisePlan, PlanError, RecordingWriter, Scanned, Step, WriterError, finalise, scan};
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::player::{Played, Track, boxes, play};
-use crate::streams::{Event, Recorded, Stream, audio, frame, record, streams, video};
+use crate::streams::{Event, PRE_SKIP, Recorded, Stream, audio, av1, frame, hevc, opus, record, streams, video};
 
 pub fn carry_out(plan: &FinalisePlan, file: &[u8]) -> Vec<u8> {
     match plan {
@@ -50,7 +50,8 @@ fn starts_as_sent(stream: &Stream) -> Vec<i64> {
         .tracks
         .iter()
         .filter_map(|track| {
-            let first = stream.frames(track.codec.kind()).into_iter().map(Frame::pts).min()?;
+            let pre_skip = if let CodecConfig::Opus { pre_skip, .. } = track.codec { pre_skip } else { 0 };
+            let first = stream.frames(track.codec.kind()).into_iter().map(Frame::pts).min()? + i64::from(pre_skip);
             let timescale = i64::from(track.timescale);
             Some((first * 2_000 + timescale).div_euclid(2 * timescale))
         })
@@ -77,6 +78,7 @@ proptest! {
             prop_assert!(finalise::plan(&recorded.recording, recorded.file.len() as u64, None).is_err());
             return Ok(());
         }
+        // Players that take a growing file's time as it stands skip those samples by themselves.
         prop_assert!(starts_as_played(&growing).iter().zip(starts_as_sent(&stream)).all(|(played, sent)| (played - sent).abs() <= 1));
         let finished = play(&finalised(&recorded));
         prop_assert!(!finished.fragmented);
@@ -205,6 +207,33 @@ fn a_track_that_joins_late_and_new_parameter_sets_keep_the_file_playing_at_every
         assert_eq!(descriptions(1), [1, 1, 1, 2, 2]);
         assert_eq!(descriptions(2), [1]);
         assert_eq!(played.tracks[&2].start_ms() - played.tracks[&1].start_ms(), 100);
+    }
+}
+
+#[test]
+fn opus_is_heard_from_where_its_decoder_has_settled_and_lasts_as_its_packets_say() {
+    // 20 ms each, then a last one of 10 ms; the pictures begin with the first.
+    let sound =
+        (0..5).map(|at| Event::Frame(frame(TrackKind::Audio, at * 960, 0, true, if at < 4 { "\u{78}abc" } else { "\u{60}" })));
+    let pictures = (0..3).map(|at| Event::Frame(frame(TrackKind::Video, at * 40, 0, at == 0, "abcd")));
+    let recorded =
+        record(&Stream { tracks: vec![av1(), opus()], events: sound.chain(pictures).collect(), reserve_bytes: 10_000 });
+    let file = finalised(&recorded);
+    let track = &play(&file).tracks[&2];
+    assert_eq!(track.samples.iter().map(|sample| sample.duration).collect::<Vec<_>>(), [960, 960, 960, 960, 480]);
+    assert_eq!((track.media_time, track.delay_ms), (u64::from(PRE_SKIP), 7), "6.5 ms are skipped, and nothing moves by that");
+    let spans: Vec<_> = recorded.recording.index.spans_ms().collect();
+    assert_eq!(spans, [(0, 120), (7, 84)], "4320 samples less 312");
+    let pre_roll = file.windows(22).find(|window| window.starts_with(b"sgpd")).unwrap();
+    assert_eq!(pre_roll[20..], (-4_i16).to_be_bytes(), "four packets of 20 ms");
+}
+
+#[test]
+fn the_brand_is_that_of_the_picture_s_codec() {
+    for (track, brand) in [(video(360), b"avc1"), (hevc(), b"hvc1"), (av1(), b"av01")] {
+        let event = Event::Frame(frame(TrackKind::Video, 0, 0, true, "abcd"));
+        let recorded = record(&Stream { tracks: vec![track], events: vec![event], reserve_bytes: 10_000 });
+        assert!(finalised(&recorded)[..36].windows(4).any(|window| window == brand), "{brand:?}");
     }
 }
 

@@ -18,6 +18,24 @@ pub fn audio(sample_rate: u32) -> TrackConfig {
     TrackConfig { codec: CodecConfig::Aac { asc: Bytes::from_static(asc), sample_rate, channels: 2 }, timescale: sample_rate }
 }
 
+/// x265 and SVT-AV1, both 320×180.
+pub fn hevc() -> TrackConfig {
+    let hvcc = Bytes::from_static(include_bytes!("../data/x265-320x180.hvcc"));
+    TrackConfig { codec: CodecConfig::Hevc { hvcc, width: 320, height: 180 }, timescale: 1_000 }
+}
+
+pub fn av1() -> TrackConfig {
+    let av1c = Bytes::from_static(&[0x81, 0, 0x0c, 0, 0x0a, 0x0b, 2, 0, 0, 5, 0x21, 0xe7, 0xf6, 0x60, 0x17, 0xc0, 2]);
+    TrackConfig { codec: CodecConfig::Av1 { av1c, width: 320, height: 180 }, timescale: 1_000 }
+}
+
+pub const PRE_SKIP: u16 = 312;
+
+pub fn opus() -> TrackConfig {
+    let dops = Bytes::from_static(&[0, 2, 1, 0x38, 0, 0, 0xbb, 0x80, 0, 0, 0]);
+    TrackConfig { codec: CodecConfig::Opus { dops, channels: 2, pre_skip: PRE_SKIP }, timescale: 48_000 }
+}
+
 pub fn frame(kind: TrackKind, dts: i64, pts_offset: i32, keyframe: bool, data: impl Into<Bytes>) -> Frame {
     Frame { kind, dts, pts_offset, keyframe, data: data.into() }
 }
@@ -60,8 +78,12 @@ pub fn append(file: &mut Vec<u8>, fragment: &Fragment) {
 
 /// Records the whole stream. Configurations for which the reserve has no room are left out.
 pub fn record(stream: &Stream) -> Recorded {
-    let (mut writer, head) = RecordingWriter::new(&stream.tracks, stream.reserve_bytes);
-    let mut file = head.to_vec();
+    let (writer, head) = RecordingWriter::new(&stream.tracks, stream.reserve_bytes);
+    record_by(writer, head.to_vec(), stream)
+}
+
+/// Records the whole stream behind what the file has already.
+pub fn record_by(mut writer: RecordingWriter, mut file: Vec<u8>, stream: &Stream) -> Recorded {
     let mut instants = vec![(file.len(), writer.index().clone())];
     for event in &stream.events {
         match event {
@@ -115,7 +137,8 @@ prop_compose! {
         video_frames in video_frames(80),
         audio_sizes in proptest::collection::vec(1_usize..60, 0..120),
         audio_gaps in proptest::collection::vec(prop::bool::weighted(0.03), 120),
-        sample_rate in prop::sample::select(vec![44_100_u32, 48_000]),
+        video_track in prop::sample::select(vec![video(360), hevc(), av1()]),
+        audio_track in prop::sample::select(vec![audio(44_100), audio(48_000), opus()]),
         start_ms in prop_oneof![Just(0_i64), 0_i64..10_000_000],
         audio_lead_ms in prop_oneof![Just(0_i64), -300_i64..300],
         cut_every in 1_usize..40,
@@ -139,7 +162,7 @@ prop_compose! {
             }
         }
         if with_audio {
-            let rate = i64::from(sample_rate);
+            let rate = i64::from(audio_track.timescale);
             let mut dts = ((start_ms + audio_lead_ms).max(0) * rate + 500) / 1_000;
             for (size, gap) in audio_sizes.into_iter().zip(audio_gaps) {
                 timed.push((dts * 1_000 / rate, frame(TrackKind::Audio, dts, 0, true, data(size))));
@@ -157,7 +180,7 @@ prop_compose! {
                 events.push(Event::Cut);
             }
         }
-        let tracks = with_video.then(|| video(360)).into_iter().chain(with_audio.then(|| audio(sample_rate))).collect();
+        let tracks = with_video.then_some(video_track).into_iter().chain(with_audio.then_some(audio_track)).collect();
         Stream { tracks, events, reserve_bytes }
     }
 }

@@ -5,9 +5,12 @@ use std::io::{self, Write};
 use url::Url;
 
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{Db, jobs};
 use crate::run;
 use crate::storage::{RegionSettings, Regions};
+
+/// The most jobs that are named.
+const MAX_JOBS: u32 = 20;
 
 /// Says whether all is well. The settings have been read by now, which is the first thing to check.
 pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<bool> {
@@ -18,11 +21,19 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
         let db = Db::open(&config.database).await.map_err(|error| run::Error::from(error).to_string())?;
         let mut tx = db.write().await.map_err(|error| error.to_string())?;
         crate::db::organisations::any(&mut tx).await.map_err(|error| error.to_string())?;
+        let given_up = jobs::dead(&mut tx, MAX_JOBS).await.map_err(|error| error.to_string())?;
         drop(tx);
         db.close().await;
-        Ok(())
+        Ok(given_up)
     };
-    well &= report(out, "database", database.await)?;
+    let (database, given_up) = match database.await {
+        Ok(given_up) => (Ok(()), given_up),
+        Err(problem) => (Err(problem), Vec::new()),
+    };
+    well &= report(out, "database", database)?;
+    for job in given_up {
+        writeln!(out, "note    a job was given up, {}: {}", job.payload, job.error)?;
+    }
     for (name, region) in &config.regions {
         let result = async {
             let settings = RegionSettings {

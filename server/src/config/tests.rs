@@ -157,6 +157,22 @@ fn regions_are_added_and_changed_but_must_differ() {
 }
 
 #[test]
+fn what_is_kept_has_its_ranges_and_room_is_made_before_recording_ends() {
+    let config = from_toml("[record]\nmax_duration_s = 60\n[retention]\nmax_age_days = 90\n").unwrap();
+    let rules = config.recording_rules();
+    assert_eq!((rules.max_duration_s, rules.max_bytes, rules.reconnect_window_s, rules.retention_days), (60, 0, 30, 90));
+    assert_eq!((config.retention.min_free_bytes, config.retention.bin_days), (0, 7));
+    let wrong = "[record]\nreconnect_window_s = 3601\n[retention]\nmin_free_bytes = 1\nbin_days = 3651\nmax_age_days = 36501\n";
+    let keys: Vec<String> = from_toml(wrong).unwrap_err().0.into_iter().map(|problem| problem.key).collect();
+    assert_eq!(
+        keys,
+        ["record.reconnect_window_s", "retention.max_age_days", "retention.bin_days", "retention.min_free_bytes"],
+        "{keys:?}"
+    );
+    from_toml("[record]\nmin_free_bytes = 5\n[retention]\nmin_free_bytes = 5\n").unwrap();
+}
+
+#[test]
 fn urls_that_are_not_set_follow_the_port_that_the_system_gave() {
     let free = [("AFTERLIVE__HTTP__LISTEN", "127.0.0.1:0"), ("AFTERLIVE__REGIONS__US__VOD_URL", "https://vod-us.example.com")];
     let bound = from_env(&free).unwrap().with_bound("127.0.0.1:4001".parse().unwrap(), "127.0.0.1:4002".parse().unwrap());

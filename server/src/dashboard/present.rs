@@ -11,8 +11,10 @@ use crate::db::api_keys::ApiKey;
 use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{Order, Search};
+use crate::db::streams::Stream;
+use crate::hub::Still;
 use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
-use crate::storage::Key;
+use crate::storage::{Key, KeyKind};
 
 /// Recordings a page in a stream's table.
 const RECORDINGS_A_PAGE: u32 = 10;
@@ -35,6 +37,8 @@ fn sentence(refusal: &Refusal) -> String {
         Refusal::NotUnique { parameter } => format!("This {parameter} is taken."),
         Refusal::WrongType { expected, .. } => format!("Please give {expected}."),
         Refusal::WrongState { state } => format!("It is {state}, which does not allow this."),
+        Refusal::Held { .. } => "It is under legal hold, and stays. End the hold first.".to_owned(),
+        Refusal::Purged { .. } => "It was removed from the bin for good, and cannot be brought back.".to_owned(),
         Refusal::BodyTooLarge { limit_bytes } => format!("This is too long: at most {limit_bytes} bytes are taken."),
         Refusal::TooMany { retry_after_s } => format!("Too many attempts. Please try again in {retry_after_s} s."),
         other => format!("{other}."),
@@ -133,7 +137,7 @@ fn stream_row(counted: CountedStream) -> StreamRow {
 }
 
 /// `None` where its region is not configured any more, so that it has no URL.
-fn recording_row(service: &Service, asset: Asset) -> Option<RecordingRow> {
+pub(super) fn recording_row(service: &Service, asset: Asset) -> Option<RecordingRow> {
     let key = Key::from_file_name(&asset.file_name)?;
     let store = service.regions().get(&asset.region)?;
     // The row knows nothing of a recording's length before it is finished.
@@ -145,6 +149,7 @@ fn recording_row(service: &Service, asset: Asset) -> Option<RecordingRow> {
         index: asset.index,
         url: store.url(&key),
         poster_url: asset.has_poster.then(|| store.url(&key.to_thumbnail())),
+        storyboard_url: asset.has_storyboard.then(|| store.url(&key.to(KeyKind::Storyboard))),
         file_name: asset.file_name,
         state: asset.state,
         reason: asset.reason,
@@ -180,7 +185,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
             rtmp: format!("{rtmp}/play/{name}"),
             newest_recording: newest.map(|row| row.url),
         },
-        live: seen.on_air.map(live_facts),
+        live: seen.on_air.map(|on_air| live_facts(service, &seen.stream, on_air)),
         recordings: Recordings {
             rows: seen.recordings.into_iter().filter_map(|asset| recording_row(service, asset)).collect(),
             total: seen.recordings_total,
@@ -192,9 +197,12 @@ pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
     }
 }
 
-fn live_facts(on_air: OnAir) -> LiveFacts {
+fn live_facts(service: &Service, stream: &Stream, on_air: OnAir) -> LiveFacts {
     let OnAir { mode, protocol, stats } = on_air;
+    // Below our own origin whatever name that is visited by; each still under a URL of its own, so that the page shows the new one.
+    let still_url = |still: Still| format!("/live/{}/thumbnail.jpg?taken={}", stream.streamname, still.taken_at.0);
     LiveFacts {
+        still_url: service.hub().still(stream.id).map(still_url),
         since: stats.started_at,
         mode,
         protocol,
@@ -227,6 +235,9 @@ pub(super) fn organisation(service: &Service, organisation: Organisation, keys: 
         name: organisation.name,
         hash: organisation.hash,
         settings: organisation.settings,
+        recording: organisation.recording,
+        recording_rules: service.recording_rules(),
+        bin_days: config.retention.bin_days,
         regions: service.regions().iter().map(region).collect(),
         keys: keys.map(|keys| keys.into_iter().map(api_key_row).collect()),
         api_url: config.http.public_url.clone(),

@@ -29,7 +29,8 @@ pub async fn newest_finished(connection: &mut Connection, stream: StreamId) -> R
     row.map(Asset::try_from).transpose()
 }
 
-/// Of each of the streams, its newest recordings that have a finished file, at most `limit` of each: by stream, then newest first.
+/// Of each of the streams, its newest recordings that have a finished file, at most `limit` of each: by stream, then newest first. One that is recorded
+/// on keeps its place: its URL is known already, and plays.
 pub async fn finished_of_streams(connection: &mut Connection, streams: &[StreamId], limit: u32) -> Result<Vec<Asset>> {
     if streams.is_empty() || limit == 0 {
         return Ok(Vec::new());
@@ -37,7 +38,7 @@ pub async fn finished_of_streams(connection: &mut Connection, streams: &[StreamI
     let rows: Vec<Row> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(COLUMNS).push(" FROM (SELECT a.*, ROW_NUMBER() OVER (PARTITION BY stream_id ORDER BY created_at DESC, asset_index DESC) AS place");
-        query.push(" FROM assets a WHERE state IN ('ready', 'incomplete') AND stream_id IN (");
+        query.push(" FROM assets a WHERE (state IN ('ready', 'incomplete') OR state = 'recording' AND duration_ms > 0) AND stream_id IN (");
         let mut ids = query.separated(", ");
         for stream in streams {
             ids.push_bind(stream.to_string());

@@ -1,8 +1,10 @@
 //! The table `assets`: how a recording begins, ends, goes to the bin and comes back. Lists are in `asset_list`.
 
+use afterlive_domain::asset::Hold;
 use afterlive_domain::{
     AssetId, AssetState, EventKind, OrganisationId, Region, Report, SessionId, StreamId, Streamname, UnixMillis,
 };
+use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 
 use super::{Connection, Error, Result, Tx, on, parse};
@@ -27,11 +29,15 @@ pub struct Asset {
     pub updated_at: UnixMillis,
     pub facts: Facts,
     pub has_poster: bool,
+    pub hold: Option<Hold>,
+    pub has_storyboard: bool,
     pub deleted_at: Option<UnixMillis>,
+    /// Its files are gone for good since then.
+    pub purged_at: Option<UnixMillis>,
 }
 
 /// What is known of a finished file. All zero or absent while it is being recorded.
-#[derive(Clone, PartialEq, Default, Debug)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize, Debug)]
 pub struct Facts {
     pub duration_ms: u64,
     pub size_bytes: u64,
@@ -77,12 +83,18 @@ pub(super) struct Row {
     video_codec: Option<String>,
     audio_codec: Option<String>,
     has_poster: bool,
+    held_at: Option<i64>,
+    held_by: Option<String>,
+    hold_note: Option<String>,
+    has_storyboard: bool,
     deleted_at: Option<i64>,
+    purged_at: Option<i64>,
 }
 
 /// The columns of [`Row`].
 pub(super) const COLUMNS: &str = "id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, reason, created_at, \
-     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, deleted_at";
+     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, has_storyboard, held_at, \
+     held_by, hold_note, deleted_at, purged_at";
 
 impl TryFrom<Row> for Asset {
     type Error = Error;
@@ -112,7 +124,10 @@ impl TryFrom<Row> for Asset {
                 audio_codec: row.audio_codec,
             },
             has_poster: row.has_poster,
+            hold: row.held_at.map(|at| Hold { at: UnixMillis(at), by: row.held_by.unwrap_or_default(), note: row.hold_note }),
+            has_storyboard: row.has_storyboard,
             deleted_at: row.deleted_at.map(UnixMillis),
+            purged_at: row.purged_at.map(UnixMillis),
         })
     }
 }
@@ -172,7 +187,10 @@ pub async fn begin(tx: &mut Tx, asset: &NewAsset) -> Result<Asset> {
         updated_at: asset.created_at,
         facts: Facts::default(),
         has_poster: false,
+        hold: None,
+        has_storyboard: false,
         deleted_at: None,
+        purged_at: None,
     })
 }
 
@@ -228,7 +246,7 @@ pub async fn in_recording(connection: &mut Connection) -> Result<Vec<Asset>> {
 }
 
 /// The file stands at its key: `recording` becomes `ready`, or `incomplete` where there is a reason for less than the encoder sent.
-/// The event is `asset.ready`, and after it `asset.failed` where it is incomplete. Says false, and does nothing, where it was no recording any more.
+/// Without a report the one that it had stays. The event is `asset.ready`, and after it `asset.failed` where it is incomplete. Says false, and does nothing, where it was no recording any more.
 pub async fn finish(
     tx: &mut Tx,
     asset: &Asset,
@@ -243,7 +261,7 @@ pub async fn finish(
     let state = if reason.is_some() { AssetState::Incomplete } else { AssetState::Ready };
     let changed = on!(tx, c => sqlx::query(
         "UPDATE assets SET state = $2, reason = $3, ended_at = $4, updated_at = $5, duration_ms = $6, size_bytes = $7, width = $8,
-                height = $9, fps = $10, video_codec = $11, audio_codec = $12, report = $13
+                height = $9, fps = $10, video_codec = $11, audio_codec = $12, report = COALESCE($13, report)
          WHERE id = $1 AND state = 'recording'",
     )
     .bind(asset.id.to_string())
@@ -272,6 +290,36 @@ pub async fn finish(
     Ok(true)
 }
 
+/// The stream's last recording, whatever became of it.
+pub async fn last_of_stream(connection: &mut Connection, stream: StreamId) -> Result<Option<Asset>> {
+    let row: Option<Row> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS).push(" FROM assets WHERE stream_id = ").push_bind(stream.to_string());
+        query.push(" ORDER BY asset_index DESC LIMIT 1").build_query_as().fetch_optional(c).await
+    })?;
+    row.map(Asset::try_from).transpose()
+}
+
+/// An encoder has come back: `ready` becomes `recording` again, in another session. What is known of the finished file stays until there is another.
+/// The event is `asset.recording`. False, and nothing done, where it is not ready any more, or under legal hold.
+pub async fn reopen(tx: &mut Tx, asset: &Asset, session: SessionId, report: &Report, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE assets SET state = 'recording', session_id = $2, ended_at = NULL, updated_at = $3, report = $4
+         WHERE id = $1 AND state = 'ready' AND held_at IS NULL",
+    )
+    .bind(asset.id.to_string())
+    .bind(session.to_string())
+    .bind(now.0)
+    .bind(serde_json::to_string(report).ok())
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if changed == 1 {
+        tx.emit_asset(EventKind::AssetRecording, asset.organisation, asset.stream, asset.id, now);
+    }
+    Ok(changed == 1)
+}
+
 /// Nothing playable came of it: `recording` becomes `failed`, with the event `asset.failed`. False where it was no recording any more.
 pub async fn fail(tx: &mut Tx, asset: &Asset, reason: &str, now: UnixMillis) -> Result<bool> {
     let changed = on!(tx, c => sqlx::query(
@@ -291,9 +339,19 @@ pub async fn fail(tx: &mut Tx, asset: &Asset, reason: &str, now: UnixMillis) -> 
 
 /// The poster lies at its key. The event is `asset.changed`. False, and nothing done, where the recording was deleted meanwhile.
 pub async fn set_poster(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> Result<bool> {
-    let changed = on!(tx, c => sqlx::query(
-        "UPDATE assets SET has_poster = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')",
-    )
+    const SET: &str = "UPDATE assets SET has_poster = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')";
+    set_picture(tx, asset, SET, now).await
+}
+
+/// As [`set_poster`], of the storyboard.
+pub async fn set_storyboard(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> Result<bool> {
+    const SET: &str =
+        "UPDATE assets SET has_storyboard = TRUE, updated_at = $2 WHERE id = $1 AND state IN ('ready', 'incomplete')";
+    set_picture(tx, asset, SET, now).await
+}
+
+async fn set_picture(tx: &mut Tx, asset: &Asset, statement: &'static str, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(statement)
     .bind(asset.id.to_string())
     .bind(now.0)
     .execute(c)
@@ -306,11 +364,11 @@ pub async fn set_poster(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> Result<b
 }
 
 /// Deletes one recording that is finished; its files follow by a job, which the caller enqueues ([`crate::jobs::Task::Place`]).
-/// The event is `asset.deleted`. False where it is another organisation's, still being recorded, or deleted already.
+/// The event is `asset.deleted`. False where it is another organisation's, still being recorded or again, under legal hold, or deleted already.
 pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: AssetId, now: UnixMillis) -> Result<bool> {
     let stream: Option<String> = on!(tx, c => sqlx::query_scalar(
         "UPDATE assets SET state = 'deleted', deleted_at = $3, updated_at = $3
-         WHERE id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') RETURNING stream_id",
+         WHERE id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') AND held_at IS NULL RETURNING stream_id",
     )
     .bind(id.to_string())
     .bind(organisation.to_string())
@@ -322,7 +380,7 @@ pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: AssetId, now:
     Ok(true)
 }
 
-/// As [`delete`], for all finished recordings of a stream; says which. One that is being recorded goes when it is finished.
+/// As [`delete`], for all finished recordings of a stream; says which. One that is being recorded goes when it is finished, one under legal hold stays.
 pub async fn delete_of_stream(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -331,7 +389,7 @@ pub async fn delete_of_stream(
 ) -> Result<Vec<AssetId>> {
     let ids: Vec<String> = on!(tx, c => sqlx::query_scalar(
         "UPDATE assets SET state = 'deleted', deleted_at = $3, updated_at = $3
-         WHERE stream_id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') RETURNING id",
+         WHERE stream_id = $1 AND organisation_id = $2 AND state IN ('ready', 'incomplete', 'failed') AND held_at IS NULL RETURNING id",
     )
     .bind(stream.to_string())
     .bind(organisation.to_string())
@@ -347,13 +405,13 @@ pub async fn delete_of_stream(
 }
 
 /// Brings a deleted recording back to what it was; its files follow by the same job. The event is `asset.changed`.
-/// False where it is another organisation's, or not deleted.
+/// False where it is another organisation's, not deleted, or removed for good.
 pub async fn restore(tx: &mut Tx, organisation: OrganisationId, id: AssetId, now: UnixMillis) -> Result<bool> {
     // Only a failed recording has no duration, and only a ready one no reason.
     let stream: Option<String> = on!(tx, c => sqlx::query_scalar(
         "UPDATE assets SET state = CASE WHEN duration_ms = 0 THEN 'failed' WHEN reason IS NULL THEN 'ready' ELSE 'incomplete' END,
-                deleted_at = NULL, updated_at = $3
-         WHERE id = $1 AND organisation_id = $2 AND state = 'deleted' RETURNING stream_id",
+                deleted_at = NULL, restored_at = $3, updated_at = $3
+         WHERE id = $1 AND organisation_id = $2 AND state = 'deleted' AND purged_at IS NULL RETURNING stream_id",
     )
     .bind(id.to_string())
     .bind(organisation.to_string())

@@ -49,6 +49,24 @@ pub async fn enqueue(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
     Ok(())
 }
 
+/// Adds a job unless one has the key already and waits or runs; one that was given up starts over.
+pub async fn ensure(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at) VALUES ($1, $2, $3, 'ready', $4, $5)
+         ON CONFLICT (dedup_key) DO UPDATE SET payload = excluded.payload, state = 'ready', attempt = 0, run_at = excluded.run_at,
+                last_error = NULL WHERE jobs.state = 'dead'",
+    )
+    .bind(job.kind)
+    .bind(&job.dedup_key)
+    .bind(&job.payload)
+    .bind(job.run_at.0)
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
 /// When the next job wants to run, or the next lease runs out; may be in the past. `None` where there is no work.
 pub async fn next_run_at(connection: &mut Connection) -> Result<Option<UnixMillis>> {
     let next: Option<i64> = on!(connection, c => sqlx::query_scalar("SELECT MIN(run_at) FROM jobs WHERE state IN ('ready', 'running')")
@@ -136,4 +154,27 @@ pub async fn count_dead(connection: &mut Connection) -> Result<u64> {
     let dead: i64 =
         on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = 'dead'").fetch_one(c).await)?;
     Ok(u64::try_from(dead).unwrap_or(0))
+}
+
+/// A job that was given up, for a person to look at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dead {
+    pub kind: String,
+    /// JSON.
+    pub payload: String,
+    /// Why the last try failed.
+    pub error: String,
+}
+
+/// Up to `limit` jobs that were given up, oldest first.
+pub async fn dead(connection: &mut Connection, limit: u32) -> Result<Vec<Dead>> {
+    let rows: Vec<(String, String, Option<String>)> = on!(connection, c => sqlx::query_as(
+        "SELECT kind, payload, last_error FROM jobs WHERE state = 'dead' ORDER BY id LIMIT $1",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await)?;
+    let dead =
+        |(kind, payload, error): (String, String, Option<String>)| Dead { kind, payload, error: error.unwrap_or_default() };
+    Ok(rows.into_iter().map(dead).collect())
 }

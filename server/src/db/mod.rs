@@ -3,6 +3,7 @@
 
 pub mod api_keys;
 pub mod asset_list;
+pub mod asset_search;
 pub mod assets;
 pub mod browser_sessions;
 mod connect;
@@ -10,6 +11,7 @@ pub mod counts;
 pub mod events;
 pub mod jobs;
 pub mod organisations;
+pub mod retention;
 pub mod sessions;
 pub mod stream_search;
 pub mod streams;

@@ -1,6 +1,6 @@
 //! The table `organisations`.
 
-use afterlive_domain::organisation::Settings;
+use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{OrganisationHash, OrganisationId, UnixMillis};
 
 use super::{Connection, Error, Raw, Result, Tx, on, parse};
@@ -11,6 +11,7 @@ pub struct Organisation {
     pub hash: OrganisationHash,
     pub name: String,
     pub settings: Settings,
+    pub recording: RecordingSettings,
     pub created_at: UnixMillis,
     pub updated_at: UnixMillis,
 }
@@ -22,8 +23,31 @@ struct Row {
     name: String,
     recording_enabled: bool,
     vod_public: bool,
+    #[sqlx(flatten)]
+    recording: RecordingRow,
     created_at: i64,
     updated_at: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct RecordingRow {
+    max_duration_s: Option<i64>,
+    max_bytes: Option<i64>,
+    reconnect_window_s: Option<i64>,
+    retention_days: Option<i64>,
+}
+
+impl From<RecordingRow> for RecordingSettings {
+    /// What is below zero, which nothing of ours writes, is as good as absent.
+    fn from(row: RecordingRow) -> Self {
+        let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
+        Self {
+            max_duration_s: number(row.max_duration_s),
+            max_bytes: number(row.max_bytes),
+            reconnect_window_s: number(row.reconnect_window_s),
+            retention_days: number(row.retention_days),
+        }
+    }
 }
 
 impl TryFrom<Row> for Organisation {
@@ -35,18 +59,25 @@ impl TryFrom<Row> for Organisation {
             hash: parse("organisations.hash", &row.hash)?,
             name: row.name,
             settings: Settings { recording_enabled: row.recording_enabled, vod_public: row.vod_public },
+            recording: row.recording.into(),
             created_at: UnixMillis(row.created_at),
             updated_at: UnixMillis(row.updated_at),
         })
     }
 }
 
+/// Settings have been checked, so that their numbers fit.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// # Errors
 /// A unique violation where the hash is taken.
 pub async fn insert(tx: &mut Tx, organisation: &Organisation) -> Result<()> {
     on!(tx, c => sqlx::query(
-        "INSERT INTO organisations (id, hash, name, recording_enabled, vod_public, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO organisations (id, hash, name, recording_enabled, vod_public, created_at, updated_at, max_duration_s, max_bytes,
+                reconnect_window_s, retention_days)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(organisation.id.to_string())
     .bind(organisation.hash.as_str())
@@ -55,6 +86,10 @@ pub async fn insert(tx: &mut Tx, organisation: &Organisation) -> Result<()> {
     .bind(organisation.settings.vod_public)
     .bind(organisation.created_at.0)
     .bind(organisation.updated_at.0)
+    .bind(organisation.recording.max_duration_s.map(stored))
+    .bind(organisation.recording.max_bytes.map(stored))
+    .bind(organisation.recording.reconnect_window_s.map(stored))
+    .bind(organisation.recording.retention_days.map(stored))
     .execute(c)
     .await
     .map(drop))?;
@@ -106,6 +141,45 @@ pub async fn update(tx: &mut Tx, id: OrganisationId, name: &str, settings: Setti
     .bind(name)
     .bind(settings.recording_enabled)
     .bind(settings.vod_public)
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// Makes other transactions that change the organisation wait for the end of this one: PostgreSQL runs them side by side, SQLite never does.
+pub async fn hold(tx: &mut Tx, id: OrganisationId) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE organisations SET updated_at = updated_at WHERE id = $1")
+        .bind(id.to_string())
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// What an organisation has set for its recordings; nothing where there is no such organisation.
+pub async fn recording_settings(connection: &mut Connection, id: OrganisationId) -> Result<RecordingSettings> {
+    let row: Option<RecordingRow> = on!(connection, c => sqlx::query_as(
+        "SELECT max_duration_s, max_bytes, reconnect_window_s, retention_days FROM organisations WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(c)
+    .await)?;
+    Ok(row.map(RecordingSettings::from).unwrap_or_default())
+}
+
+/// Replaces them; false where there is no such organisation. The numbers have been checked.
+pub async fn set_recording(tx: &mut Tx, id: OrganisationId, settings: &RecordingSettings, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE organisations SET max_duration_s = $2, max_bytes = $3, reconnect_window_s = $4, retention_days = $5, updated_at = $6
+         WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(settings.max_duration_s.map(stored))
+    .bind(settings.max_bytes.map(stored))
+    .bind(settings.reconnect_window_s.map(stored))
+    .bind(settings.retention_days.map(stored))
     .bind(now.0)
     .execute(c)
     .await

@@ -180,7 +180,7 @@ where
 }
 
 /// A pattern for `LIKE … ESCAPE '!'`.
-fn contains_pattern(text: &str) -> String {
+pub(super) fn contains_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for letter in text.chars() {
         if matches!(letter, '%' | '_' | '!') {

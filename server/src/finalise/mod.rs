@@ -1,35 +1,38 @@
 //! From the spool's growing file to a finished MP4 at its URL, and the same after a crash. Also what is done to finished files: a look by a
-//! decoder, the poster, the way to the bin and back.
+//! decoder, the poster and the storyboard, the way to the bin, back, and out of it.
 //!
 //! The order is what makes a crash harmless: bytes synced, file renamed, row committed, spool released. Whatever is missing of it
 //! after a crash, [`recover()`] does at the next start.
 
 mod by_hand;
 mod file;
-mod probe;
 mod recover;
+mod retention;
 mod tasks;
 
 use std::fs::{self, File};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use afterlive_domain::report::{self, Checksum, Gap, Report, TrackReport};
 use afterlive_domain::{StreamState, UnixMillis};
-use afterlive_media::frame::{CodecConfig, TrackKind};
+use afterlive_media::frame::TrackKind;
 use afterlive_media::mp4::finalise::{self as plans, FinalisePlan};
-use afterlive_media::mp4::{PlanError, Recording, SampleIndex, ScanError, Scanned, scan};
+use afterlive_media::mp4::{PlanError, Recording, SampleIndex, ScanError, Scanned, salvage, scan};
 use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
 use crate::db::assets::{self, Asset, Facts};
 use crate::db::{self, Db, Tx, streams};
 use crate::jobs::{self, Task};
+use crate::pictures::{self, Darkroom, DarkroomError};
 use crate::storage::{Key, RegionStore, Regions, StorageError};
 
 pub use by_hand::{Outcome as RecoveredFile, RecoverError, recover_file};
-pub use file::{carry_out, free_bytes, write_parts};
+pub use file::{Opened, block_bytes, carry_out, free_bytes, write_parts};
 pub use recover::{Recovered, recover};
+pub use retention::Retention;
 
 /// How often a commit is tried while a finished file waits for it. After that it is the caller's to try again.
 const COMMIT_ATTEMPTS: u32 = 7;
@@ -56,6 +59,8 @@ pub enum FinaliseError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Storage(#[from] StorageError),
+    #[error("there is no picture of it: {0}")]
+    Picture(#[from] DarkroomError),
     #[error(transparent)]
     Db(#[from] db::Error),
 }
@@ -63,14 +68,15 @@ pub enum FinaliseError {
 impl FinaliseError {
     /// Whether no later try can do better.
     fn is_final(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Picture(error) => error.is_of_the_file(),
             Self::Empty
-                | Self::Scan(ScanError::NoHead)
-                | Self::Unplayable(_)
-                | Self::BadFileName(_)
-                | Self::Storage(StorageError::Taken { .. })
-        )
+            | Self::Scan(ScanError::NoHead)
+            | Self::Unplayable(_)
+            | Self::BadFileName(_)
+            | Self::Storage(StorageError::Taken { .. }) => true,
+            _ => false,
+        }
     }
 }
 
@@ -84,12 +90,22 @@ pub enum Known {
 }
 
 /// What a recorder counted while it wrote.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Account {
-    /// Frames that came, of pictures and of sound.
-    pub received_frames: [u64; 2],
-    /// Of all that lies behind the head.
-    pub checksum: Checksum,
+    /// Of pictures and of sound; absent where an earlier part of the recording was never counted.
+    pub received: Option<[Received; 2]>,
+    /// Of all that lies behind the head; absent where an earlier part of it was written by another process.
+    pub checksum: Option<Checksum>,
+}
+
+/// What came of a track.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Received {
+    pub frames: u64,
+    /// Of them, those that could not be shown: there was no key frame yet.
+    pub left_out_frames: u64,
+    /// From the first frame that was not left out to the end of the last, by the encoder's clock.
+    pub lasts_ms: u64,
 }
 
 /// What came of a file.
@@ -105,12 +121,26 @@ pub struct Finaliser {
     db: Db,
     clock: Clock,
     regions: Regions,
+    retention: Retention,
+    darkroom: Darkroom,
 }
 
 impl Finaliser {
     #[must_use]
     pub fn new(db: Db, clock: Clock, regions: Regions) -> Self {
-        Self { db, clock, regions }
+        Self { db, clock, regions, retention: Retention::default(), darkroom: Darkroom::of_this_program() }
+    }
+
+    /// With what the server's settings say of keeping recordings.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Has its pictures made elsewhere: where the program that runs is not `afterlive`.
+    #[must_use]
+    pub fn with_darkroom(self, darkroom: Darkroom) -> Self {
+        Self { darkroom, ..self }
     }
 
     #[must_use]
@@ -186,7 +216,12 @@ impl Finaliser {
         let mut tx = self.db.write().await?;
         // First of all: a deletion of the stream that runs at the same time comes wholly before this or wholly after it.
         streams::hold(&mut tx, asset.stream).await?;
-        if assets::finish(&mut tx, asset, &placed.facts, placed.report.as_ref(), reason, ended_at, now).await? {
+        let mut report = placed.report.clone();
+        if let (Some(report), Some(written)) = (&mut report, assets::report(&mut tx, asset.id).await?) {
+            // Written down when the encoder came back: the file does not tell.
+            (report.reconnects, report.reconnect_count) = (written.reconnects, written.reconnect_count);
+        }
+        if assets::finish(&mut tx, asset, &placed.facts, report.as_ref(), reason, ended_at, now).await? {
             let task = match delete_with_stream(&mut tx, asset, now).await? {
                 true => Task::Place { asset: asset.id },
                 false => Task::Probe { asset: asset.id },
@@ -226,56 +261,67 @@ impl Finaliser {
     }
 }
 
-/// A stream that was deleted while it was live takes its recording with it; says whether.
+/// A stream that was deleted while it was live takes its recording with it, unless that is under legal hold; says whether.
 async fn delete_with_stream(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> db::Result<bool> {
     let stream = streams::by_id(tx, asset.stream).await?;
-    let deleted = stream.is_some_and(|stream| stream.state == StreamState::Deleted);
-    if deleted {
-        assets::delete(tx, asset.organisation, asset.id, now).await?;
+    match stream.is_some_and(|stream| stream.state == StreamState::Deleted) {
+        true => assets::delete(tx, asset.organisation, asset.id, now).await,
+        false => Ok(false),
     }
-    Ok(deleted)
 }
 
 /// Finalises the file and gives it its place. Blocks. Doing it again after a crash at any point does no harm.
 fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<Placed, FinaliseError> {
     let key = Key::from_file_name(&asset.file_name).ok_or_else(|| FinaliseError::BadFileName(asset.file_name.clone()))?;
     let spooled = store.spool().recording_path(asset.id);
-    let mut file = match File::options().read(true).write(true).open(&spooled) {
-        Ok(file) => file,
-        // A crash came between the rename and the commit.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && store.path(&key).is_file() => {
-            return read_finished(&store.adopt(&spooled, &key)?);
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            store.require()?;
-            return Err(FinaliseError::Empty);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let file_length = file.metadata()?.len();
+    let path = find(store, &spooled, &key)?;
+    let mut file = File::options().read(true).write(true).open(&path)?;
     let (recording, account) = match known {
         Known::Closed(recording, account) => (recording, Some(account)),
         Known::Abandoned => match scan(&mut file::Opened(&file)).map_err(scan_error)? {
             Scanned::Growing { recording, .. } => (recording, None),
-            Scanned::Finalised => return read_finished(&store.adopt(&spooled, &key)?),
+            // A crash came before the commit.
+            Scanned::Finalised => return read_finished(&file, &store.adopt(&spooled, &key)?),
         },
     };
-    match plans::plan(&recording, file_length, file::block_bytes(&file)).map_err(plan_error)? {
-        FinalisePlan::InPlace(steps) => carry_out(&file, &steps)?,
-        FinalisePlan::InsertRange(steps) => match carry_out(&file, &steps) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => rewrite(store, asset, &recording, &mut file)?,
-            done => done?,
-        },
-        FinalisePlan::Copy(_) => rewrite(store, asset, &recording, &mut file)?,
-    }
+    finalise(store, asset, &recording, &path, &mut file)?;
     let mut facts = facts_of(&recording.index);
     facts.size_bytes = file.metadata()?.len();
     store.adopt(&spooled, &key)?;
     Ok(Placed { facts, report: Some(report_of(&recording.index, account)) })
 }
 
-/// Writes the finished file anew, beside the old one, and puts it in its place.
-fn rewrite(store: &RegionStore, asset: &Asset, recording: &Recording, file: &mut File) -> Result<(), FinaliseError> {
+/// Where the recording is: in the spool, or in its place already, where a crash came before the commit or an encoder came back.
+fn find(store: &RegionStore, spooled: &Path, key: &Key) -> Result<PathBuf, FinaliseError> {
+    for path in [spooled.to_owned(), store.path(key)] {
+        if path.try_exists()? {
+            return Ok(path);
+        }
+    }
+    store.require()?;
+    Err(FinaliseError::Empty)
+}
+
+/// Makes the growing file a plain MP4, by the cheapest way that its file system has.
+fn finalise(
+    store: &RegionStore,
+    asset: &Asset,
+    recording: &Recording,
+    path: &Path,
+    file: &mut File,
+) -> Result<(), FinaliseError> {
+    match plans::plan(recording, file.metadata()?.len(), file::block_bytes(file)).map_err(plan_error)? {
+        FinalisePlan::InPlace(steps) => Ok(carry_out(file, &steps)?),
+        FinalisePlan::InsertRange(steps) => match carry_out(file, &steps) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => rewrite(store, asset, recording, path, file),
+            done => Ok(done?),
+        },
+        FinalisePlan::Copy(_) => rewrite(store, asset, recording, path, file),
+    }
+}
+
+/// Writes the finished file anew, beside the old one at `path`, and puts it in its place.
+fn rewrite(store: &RegionStore, asset: &Asset, recording: &Recording, path: &Path, file: &mut File) -> Result<(), FinaliseError> {
     let block_bytes = file::block_bytes(file).unwrap_or(4_096);
     let plan = plans::copy(recording, file.metadata()?.len(), block_bytes).map_err(plan_error)?;
     let needed_bytes = plan.head.len() as u64 + (plan.source.end - plan.source.start);
@@ -284,8 +330,7 @@ fn rewrite(store: &RegionStore, asset: &Asset, recording: &Recording, file: &mut
         return Err(FinaliseError::Io(io::ErrorKind::StorageFull.into()));
     }
     let place = store.spool().copy_path(asset.id);
-    let copied = file::copy(file, &plan, &place)
-        .and_then(|copy| fs::rename(&place, store.spool().recording_path(asset.id)).map(|()| copy));
+    let copied = file::copy(file, &plan, &place).and_then(|copy| fs::rename(&place, path).map(|()| copy));
     *file = copied.inspect_err(|_| drop(fs::remove_file(&place)))?;
     Ok(())
 }
@@ -305,8 +350,14 @@ fn scan_error(error: ScanError) -> FinaliseError {
     }
 }
 
-fn read_finished(path: &std::path::Path) -> Result<Placed, FinaliseError> {
-    let facts = probe::facts(path).map_err(|error| match error {
+/// What a finished file says of itself: by the fragments that are still in it, else as a demuxer sees it.
+fn read_finished(file: &File, path: &Path) -> Result<Placed, FinaliseError> {
+    if let Ok(recording) = salvage(&mut file::Opened(file)) {
+        let mut facts = facts_of(&recording.index);
+        facts.size_bytes = file.metadata()?.len();
+        return Ok(Placed { facts, report: Some(report_of(&recording.index, None)) });
+    }
+    let facts = pictures::facts(path).map_err(|error| match error {
         error if error.is_of_the_file() => FinaliseError::Unplayable(error.to_string()),
         error => FinaliseError::Io(io::Error::other(error)),
     })?;
@@ -315,25 +366,42 @@ fn read_finished(path: &std::path::Path) -> Result<Placed, FinaliseError> {
 
 /// What the index says of a recording beside what its recorder counted.
 fn report_of(index: &SampleIndex, account: Option<Account>) -> Report {
+    let Account { received, checksum } = account.unwrap_or_default();
+    let span = |kind: TrackKind| {
+        let of_kind = index.tracks().iter().zip(index.spans_ms()).find(|(track, _)| track.kind() == kind && track.samples() > 0);
+        of_kind.map(|(_, (begins_ms, lasts_ms))| (begins_ms as i64, (begins_ms + lasts_ms) as i64))
+    };
+    let apart = span(TrackKind::Video).zip(span(TrackKind::Audio)).map(|(video, audio)| (audio.0 - video.0, audio.1 - video.1));
     let tracks = index.tracks().iter().zip(index.spans_ms()).map(|(track, (begins_ms, lasts_ms))| {
         let gaps =
             || track.gaps(report::GAP_MS).map(|(from_ms, to_ms)| Gap { from_ms: begins_ms + from_ms, to_ms: begins_ms + to_ms });
+        let received = received.map(|received| received[track.kind() as usize]);
+        let stored_frames = u64::from(track.samples());
         TrackReport {
             kind: match track.kind() {
                 TrackKind::Video => "video".to_owned(),
                 TrackKind::Audio => "audio".to_owned(),
             },
             configurations: track.descriptions().len() as u32,
-            received_frames: account.as_ref().map(|account| account.received_frames[track.kind() as usize]),
-            stored_frames: track.samples().into(),
+            received_frames: received.map(|received| received.frames),
+            stored_frames,
+            left_out_frames: received.map(|received| received.left_out_frames),
+            dropped_frames: received.map(|received| received.frames.saturating_sub(received.left_out_frames + stored_frames)),
+            received_ms: received.map(|received| received.lasts_ms),
             begins_ms,
             lasts_ms,
             media_bytes: track.media_bytes(),
-            gaps: gaps().take(report::MAX_LISTED_GAPS).collect(),
+            gaps: gaps().take(report::MAX_LISTED).collect(),
             gap_count: gaps().count() as u64,
         }
     });
-    Report { tracks: tracks.collect(), checksum: account.map(|account| account.checksum) }
+    Report {
+        tracks: tracks.collect(),
+        checksum,
+        av_begin_offset_ms: apart.map(|(begin, _)| begin),
+        av_end_offset_ms: apart.map(|(_, end)| end),
+        ..Report::default()
+    }
 }
 
 /// What the index says of a recording; its size in the file system is left out.
@@ -345,24 +413,16 @@ pub fn facts_of(index: &SampleIndex) -> Facts {
         Some((track, track.descriptions().first()?))
     };
     let video = described(TrackKind::Video);
-    let size = video.and_then(|(_, codec)| picture_size(codec));
+    let size = video.and_then(|(_, codec)| codec.picture());
     let fps = video.filter(|_| duration_ms > 0).map(|(track, _)| f64::from(track.samples()) * 1_000.0 / duration_ms as f64);
     Facts {
         duration_ms,
         size_bytes: 0,
-        width: size.map(|(width, _)| width.into()),
-        height: size.map(|(_, height)| height.into()),
+        width: size.map(|size| size.width.into()),
+        height: size.map(|size| size.height.into()),
         fps: fps.map(|fps| (fps * 1_000.0).round() / 1_000.0),
         video_codec: video.map(|(_, codec)| codec.name().to_owned()),
         audio_codec: described(TrackKind::Audio).map(|(_, codec)| codec.name().to_owned()),
-    }
-}
-
-/// In pixels, as players show it.
-fn picture_size(codec: &CodecConfig) -> Option<(u16, u16)> {
-    match codec {
-        CodecConfig::H264 { width, height, .. } => Some((*width, *height)),
-        CodecConfig::Aac { .. } => None,
     }
 }
 
@@ -371,7 +431,7 @@ mod tests {
     use super::*;
     use crate::storage::{RegionSettings, SpoolNote};
     use afterlive_domain::{AssetId, AssetState, OrganisationId, SessionId, StreamId};
-    use afterlive_media::frame::{Frame, TrackConfig};
+    use afterlive_media::frame::{CodecConfig, Frame, TrackConfig};
     use afterlive_media::mp4::RecordingWriter;
     use bytes::Bytes;
     use uuid::Uuid;
@@ -431,13 +491,17 @@ mod tests {
             updated_at: note.created_at,
             facts: Facts::default(),
             has_poster: false,
+            hold: None,
+            has_storyboard: false,
             deleted_at: None,
+            purged_at: None,
         };
         (asset, recording)
     }
 
     fn an_account() -> Account {
-        Account { received_frames: [0, 5_000], checksum: Checksum { last_bytes: 0, sha256: String::new() } }
+        let received = Received { frames: 5_000, ..Received::default() };
+        Account { received: Some([Received::default(), received]), checksum: None }
     }
 
     #[test]
@@ -456,7 +520,7 @@ mod tests {
                 let path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
                 let file = File::open(&path).unwrap();
                 assert_eq!(scan(&mut file::Opened(&file)).unwrap(), Scanned::Finalised, "{reserve_bytes}");
-                let seen = probe::facts(&path).unwrap();
+                let seen = pictures::facts(&path).unwrap();
                 assert_eq!((facts.size_bytes, facts.audio_codec.as_deref()), (seen.size_bytes, Some("aac")));
                 assert!(facts.duration_ms.abs_diff(seen.duration_ms) <= 1, "{facts:?} {seen:?}");
                 assert!(!store.spool().recording_path(asset.id).exists() && !store.spool().copy_path(asset.id).exists());
@@ -488,7 +552,7 @@ mod tests {
             let RecoveredFile::Recovered { place, duration_ms, lost_bytes } = recover_file(&path, None).unwrap() else {
                 panic!("{reserve_bytes:?} was cut short")
             };
-            let seen = probe::facts(&place).unwrap();
+            let seen = pictures::facts(&place).unwrap();
             assert!(seen.duration_ms.abs_diff(duration_ms) <= 1 && duration_ms > whole_ms / 4, "{seen:?} of {whole_ms} ms");
             assert!(lost_bytes < 10_000, "{lost_bytes}");
             assert_eq!(fs::read(&path).unwrap(), before);

@@ -1,16 +1,12 @@
 //! The jobs on finished recordings. Each reads the row as it is now, and does nothing that has been done.
 
-use std::path::PathBuf;
-
 use afterlive_domain::{AssetId, AssetState};
-use bytes::Bytes;
-use tokio::task::spawn_blocking;
 
-use super::probe::{self, ProbeError};
 use super::{FinaliseError, Finaliser};
 use crate::db::assets::{self, Asset, Facts};
 use crate::jobs::{self, Outcome, Task};
-use crate::storage::{Key, RegionStore};
+use crate::pictures::{Look, Storyboard, web_vtt};
+use crate::storage::{Key, KeyKind, RegionStore};
 
 /// What the decoder may differ from us by, in milliseconds, before it is worth a line in the log.
 const DURATION_TOLERANCE_MS: u64 = 50;
@@ -20,7 +16,9 @@ impl Finaliser {
     pub async fn perform(&self, task: Task) -> Outcome {
         let outcome = match task {
             Task::Probe { asset } => self.probe(asset).await,
+            Task::Storyboard { asset } => self.storyboard(asset).await,
             Task::Place { asset } => self.settle_place(asset).await,
+            Task::Retain => self.retain().await,
         };
         match outcome {
             Ok(()) => Outcome::Done,
@@ -42,43 +40,76 @@ impl Finaliser {
     async fn probe(&self, id: AssetId) -> Result<(), FinaliseError> {
         let Some(asset) = self.read(id).await?.filter(|asset| asset.state.is_playable()) else { return Ok(()) };
         let (store, key) = self.place_of(&asset)?;
-        let (path, duration_ms) = (store.path(&key), asset.facts.duration_ms);
-        let looked = spawn_blocking(move || look(path, duration_ms)).await.map_err(std::io::Error::other)?;
-        let (seen, poster) = looked.map_err(|error| FinaliseError::Unplayable(error.to_string()))?;
-        compare(&asset, &seen);
+        let Look { facts, poster } = self.darkroom.look(&store.path(&key), asset.facts.duration_ms).await?;
+        compare(&asset, &facts);
         let Some(poster) = poster else { return Ok(()) };
         store.put(&key.to_thumbnail(), poster).await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
-        if !assets::set_poster(&mut tx, &asset, now).await? {
+        let task = match assets::set_poster(&mut tx, &asset, now).await? {
+            true => Task::Storyboard { asset: id },
             // Deleted while we looked: the poster must follow the recording.
+            false => Task::Place { asset: id },
+        };
+        jobs::enqueue(&mut tx, task, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Makes the pictures for scrubbing. The track comes last: who finds it, finds what it points to.
+    async fn storyboard(&self, id: AssetId) -> Result<(), FinaliseError> {
+        let Some(asset) = self.read(id).await?.filter(|asset| asset.state.is_playable()) else { return Ok(()) };
+        let (store, key) = self.place_of(&asset)?;
+        let made = self.darkroom.storyboard(&store.path(&key), asset.facts.duration_ms).await?;
+        let Some(Storyboard { sprite, cues }) = made else { return Ok(()) };
+        let sprite_key = key.to(KeyKind::StoryboardSprite);
+        store.put(&sprite_key, sprite).await?;
+        store.put(&key.to(KeyKind::Storyboard), web_vtt(&cues, &sprite_key.file_name()).into()).await?;
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        if !assets::set_storyboard(&mut tx, &asset, now).await? {
             jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
         }
         Ok(tx.commit().await?)
     }
 
-    /// Puts the files where the row says. Deleting and restoring may race: so it looks again until row and place agree.
-    async fn settle_place(&self, id: AssetId) -> Result<(), FinaliseError> {
-        let mut settled: Option<bool> = None;
+    /// Puts the files where the row says. Deleting, restoring and purging may race: so it looks again until row and place agree.
+    pub(super) async fn settle_place(&self, id: AssetId) -> Result<(), FinaliseError> {
+        let mut settled: Option<Place> = None;
         loop {
             let Some(asset) = self.read(id).await? else { return Ok(()) };
-            let deleted = asset.state == AssetState::Deleted;
-            if settled == Some(deleted) {
+            let place = Place::of(&asset);
+            if settled == Some(place) {
                 return Ok(());
             }
             let (store, key) = self.place_of(&asset)?;
-            for key in [key.to_thumbnail(), key] {
-                if deleted { store.move_to_bin(&key).await? } else { store.restore_from_bin(&key).await? }
+            for key in key.all_of_recording() {
+                match place {
+                    Place::InSight => store.restore_from_bin(&key).await?,
+                    Place::Bin => store.move_to_bin(&key).await?,
+                    Place::Nowhere => store.remove(&key).await?,
+                }
             }
-            settled = Some(deleted);
+            settled = Some(place);
         }
     }
 }
 
-fn look(path: PathBuf, duration_ms: u64) -> Result<(Facts, Option<Bytes>), ProbeError> {
-    let facts = probe::facts(&path)?;
-    let poster = probe::poster(&path, duration_ms)?;
-    Ok((facts, poster))
+/// Where an asset's files belong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    InSight,
+    Bin,
+    Nowhere,
+}
+
+impl Place {
+    fn of(asset: &Asset) -> Self {
+        match asset.state {
+            AssetState::Deleted if asset.purged_at.is_some() => Self::Nowhere,
+            AssetState::Deleted => Self::Bin,
+            _ => Self::InSight,
+        }
+    }
 }
 
 /// What the row says was counted while recording; a decoder that sees something else means that one of the two is wrong.

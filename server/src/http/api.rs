@@ -1,6 +1,6 @@
 //! The REST API: one folder a resource, one file a call. What they have in common (bodies, queries) stands beside them.
 
-mod asset;
+pub(super) mod asset;
 mod body;
 pub(super) mod json;
 mod organisation;
@@ -15,7 +15,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use http::header::{ACCEPT, CONTENT_TYPE, LINK, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
 use tower::ServiceExt as _;
@@ -38,9 +38,14 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/stream/{id}/stop", put(stream::stop::handle).post(stream::stop::handle))
         .route("/stream/{id}/lock", put(stream::lock::handle))
         .route("/stream/{id}/unlock", put(stream::unlock::handle))
+        .route("/asset", get(asset::list::handle))
+        .route("/asset/{id}", get(asset::get::handle).delete(asset::delete::handle))
         .route("/asset/{id}/report", get(asset::report::handle))
+        .route("/asset/{id}/restore", post(asset::restore::handle))
+        .route("/asset/{id}/hold", put(asset::hold::handle))
         .route("/tag", get(tag::list::handle))
         .route("/organisation", get(organisation::get::handle))
+        .route("/organisation/recording", put(organisation::set_recording::handle))
         .route_layer(map_response(name_charset))
         .route_layer(cors())
         .route_layer(from_fn_with_state(pages.clone(), page_or_call))

@@ -1,6 +1,6 @@
 //! Browser sessions in the database, behind a cookie that holds nothing but a random id.
 
-use afterlive_domain::UnixMillis;
+use afterlive_domain::{UnixMillis, UserId};
 use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -15,6 +15,7 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
 use crate::clock::Clock;
 use crate::db::{self, Db};
+use crate::service::{self, Caller, Service};
 
 /// The key under which a session has the id of the user who signed in.
 pub const USER: &str = "user";
@@ -54,6 +55,19 @@ pub async fn renew(State(clock): State<Clock>, session: Session, request: Reques
         tracing::warn!(%cause, "the end of a browser session cannot be moved");
     }
     next.run(request).await
+}
+
+/// Who has signed in with the session; `None` for a stranger, and where the session cannot be read.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn caller(service: &Service, session: &Session) -> service::Result<Option<Caller>> {
+    let user: Option<UserId> = session.get(USER).await.unwrap_or_else(|cause| {
+        tracing::error!(%cause, "a browser session cannot be read");
+        None
+    });
+    let Some(user) = user else { return Ok(None) };
+    Ok(service.user_caller(user).await?.map(|(caller, _)| caller))
 }
 
 async fn renew_if_due(session: &Session, now: UnixMillis) -> std::result::Result<(), tower_sessions::session::Error> {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{Error as Refusal, Event, OrganisationId, StreamId, UserId};
+use afterlive_domain::{Error as Refusal, Event, OrganisationId, StreamId};
 use axum::extract::State;
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response, sse};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower_sessions::Session;
 
 use super::api::query::Query;
-use super::browser_session::USER;
+use super::browser_session;
 use super::error::ApiError;
 use crate::service::Service;
 
@@ -76,15 +76,7 @@ async fn audience(service: &Service, session: &Session, stream: Option<&str>) ->
         None => None,
         Some(text) => Some(text.parse().map_err(|_| Refusal::NoSuchStream { stream: text.chars().take(100).collect() })?),
     };
-    let user: Option<UserId> = session.get(USER).await.unwrap_or_else(|cause| {
-        tracing::error!(%cause, "a browser session cannot be read");
-        None
-    });
-    let caller = match user {
-        Some(user) => service.user_caller(user).await?.map(|(caller, _)| caller),
-        None => None,
-    };
-    match (caller, stream) {
+    match (browser_session::caller(service, session).await?, stream) {
         (Some(caller), None) => return Ok(Audience { organisation: caller.organisation, stream }),
         (Some(caller), Some(id)) => match service.stream(&caller, id).await {
             Ok(_) => return Ok(Audience { organisation: caller.organisation, stream }),

@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::{api, browser_session, events, health, request, vod};
+use super::{api, browser_session, events, health, live_still, report, request, vod};
 use crate::service::Service;
 
 /// `pages` is the dashboard without its browser sessions; `stop` ends what would go on for ever.
@@ -18,6 +18,8 @@ pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: C
         browser_session::layer(service.db().clone(), service.clock().clone(), config.http.public_url.starts_with("https://"));
     let trusted_proxies: Arc<[IpAddr]> = config.http.trusted_proxies.as_slice().into();
     let pages = pages.route("/events", get(events::handle).with_state(events::Events::new(Arc::clone(service), stop)));
+    let pages = pages.route("/vod/{id}/report", get(report::handle).with_state(Arc::clone(service)));
+    let pages = pages.route("/live/{streamname}/thumbnail.jpg", get(live_still::handle).with_state(Arc::clone(service)));
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
     api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))

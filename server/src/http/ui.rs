@@ -42,7 +42,7 @@ fn accepts_html(headers: &HeaderMap) -> bool {
     accepted.any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
 }
 
-/// All of the dashboard. `media_origins` are the origins besides our own under which recordings and posters lie; `backend_for` gives a
+/// All of the dashboard. `media_origins` are the origins besides our own under which recordings and pictures of them lie; `backend_for` gives a
 /// request's view of the server.
 ///
 /// The layer that puts the browser session into requests is the caller's to add.
@@ -128,7 +128,7 @@ fn content_security_policy(nonce: &str, media_origins: &str, embeddable: bool) -
     let frame_ancestors = if embeddable { "*" } else { "'none'" };
     format!(
         "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
-         img-src 'self' data: {media_origins}; media-src 'self' blob: {media_origins}; object-src 'none'; base-uri 'none'; \
+         img-src 'self' data: {media_origins}; connect-src 'self' {media_origins}; media-src 'self' blob: {media_origins}; object-src 'none'; base-uri 'none'; \
          form-action 'self'; frame-ancestors {frame_ancestors}"
     )
 }

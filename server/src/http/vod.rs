@@ -1,10 +1,16 @@
-//! Serves finished recordings and their posters to everybody who has the URL, under `/vod-{region}` and under the regions' own host names.
-//! Does not know the database: what is not at its key, because it is deleted or not finished, is not found.
+//! Serves recordings and the pictures of them to everybody who has the URL, under `/vod-{region}` and under the regions' own host names.
+//! Does not know the database: what is not at its key, because it is deleted, is not found. What is still being recorded is seen up to now:
+//! its URL leads to a snapshot, `?upto=` with a number of media bytes, and is the finished file's later.
 
 mod conditional;
+mod content;
 mod file;
+mod query;
 mod range;
+mod snapshot;
+mod snapshots;
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -15,21 +21,29 @@ use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use url::Url;
 
-use self::conditional::{Outcome, evaluate};
-use self::file::{OpenFile, OpenFiles};
+use self::conditional::{Outcome, Validators, evaluate};
+use self::content::Content;
+use self::file::OpenFiles;
+use self::query::Query;
 use self::range::{Asked, asked};
+use self::snapshots::{Found, Name, Newest, Snapshots};
+use crate::record::Growing;
 use crate::storage::{Key, KeyKind, RegionStore, Regions};
 use afterlive_domain::Region;
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
-/// A file never changes, but can be deleted: caches may keep it so long after that.
+/// A file never changes, nor does a snapshot, but both can be deleted: caches may keep them so long after that.
 const CACHE_FOR: &str = "public, max-age=300";
+/// What leads elsewhere, or is not there yet: another moment's answer is another.
+const FOR_NOW: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
+/// A recording has its first second on disk after about as long.
+const RETRY_AFTER_S: &str = "1";
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Where requests for a region's files arrive.
@@ -48,13 +62,14 @@ pub struct Vod {
     regions: Regions,
     mounts: Vec<Mount>,
     files: OpenFiles,
+    snapshots: Snapshots,
 }
 
 impl Vod {
     /// Each region is mounted at `/vod-{name}`, whatever its `vod_url` (a CDN may call for it there), and at its `vod_url`:
     /// by host name, port disregarded, where that is not `public_url`'s.
     #[must_use]
-    pub fn new(regions: Regions, public_url: &Url) -> Self {
+    pub fn new(regions: Regions, public_url: &Url, growing: Growing) -> Self {
         let mut mounts = Vec::new();
         for region in regions.iter() {
             let host = region.vod_url().host_str().filter(|host| Some(*host) != public_url.host_str());
@@ -64,7 +79,7 @@ impl Vod {
         }
         // A mount on a host of its own comes before one that takes any host, and a longer prefix before a shorter.
         mounts.sort_by_key(|mount| (mount.host.is_none(), std::cmp::Reverse(mount.prefix.len())));
-        Self { regions, mounts, files: OpenFiles::default() }
+        Self { regions, mounts, files: OpenFiles::new(growing.clone()), snapshots: Snapshots::new(growing) }
     }
 
     /// The region the request is for, and the rest of its path, as sent: nothing is decoded, so that no encoding can name anything but a key.
@@ -87,7 +102,7 @@ impl Vod {
     }
 
     async fn answer(&self, store: &RegionStore, path: &str, request: &Parts) -> Response {
-        let Parts { method, uri, headers, .. } = request;
+        let Parts { method, uri, .. } = request;
         if *method == Method::OPTIONS {
             return (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response();
         }
@@ -95,18 +110,77 @@ impl Vod {
             return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, METHODS)]).into_response();
         }
         let Some(key) = Key::parse(path) else { return not_found() };
-        let mut response = match self.files.get(store.path(&key), Instant::now()).await {
-            Ok(Some(file)) => send(file, &key, method, uri.query(), headers, SystemTime::now()),
-            Ok(None) => not_found(),
-            Err(error) => {
-                tracing::error!(region = %store.name(), %key, %error, "a recording cannot be opened");
-                (StatusCode::INTERNAL_SERVER_ERROR, [(CACHE_CONTROL, "no-store")]).into_response()
-            }
+        let query = Query(uri.query().unwrap_or_default());
+        let name = Name { region: store.name().clone(), key };
+        let answered = match name.key.kind() {
+            KeyKind::Recording => match self.recording(store, &name, query, request).await {
+                Ok(None) => {
+                    self.snapshots.finished(&name).await;
+                    self.recording(store, &name, query, request).await.map(|answer| answer.unwrap_or_else(not_yet))
+                }
+                answered => answered.map(|answer| answer.unwrap_or_else(not_yet)),
+            },
+            KeyKind::Thumbnail => self.file(store, &name, query, request).await,
         };
+        let mut response = answered.unwrap_or_else(|error| {
+            if error.kind() == io::ErrorKind::ResourceBusy {
+                return (StatusCode::SERVICE_UNAVAILABLE, [FOR_NOW, (RETRY_AFTER, RETRY_AFTER_S)]).into_response();
+            }
+            tracing::error!(region = %name.region, key = %name.key, %error, "a recording cannot be opened");
+            (StatusCode::INTERNAL_SERVER_ERROR, [FOR_NOW]).into_response()
+        });
         if *method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
         response
+    }
+
+    /// `None` where the recording is just being finished.
+    async fn recording(
+        &self,
+        store: &RegionStore,
+        name: &Name,
+        query: Query<'_>,
+        request: &Parts,
+    ) -> io::Result<Option<Response>> {
+        let (now, time) = (Instant::now(), SystemTime::now());
+        let upto = match query.upto() {
+            None => {
+                return Ok(Some(match self.snapshots.newest(name, now, time) {
+                    Newest::Upto(media_bytes) => elsewhere(&name.key, &query.with_upto(media_bytes)),
+                    Newest::NotYet => not_yet(),
+                    Newest::Ending => return Ok(None),
+                    Newest::Ended => self.file(store, name, query, request).await?,
+                }));
+            }
+            Some(Err(_)) => return Ok(Some((StatusCode::BAD_REQUEST, "upto is a number of bytes\n").into_response())),
+            Some(Ok(upto)) => upto,
+        };
+        Ok(Some(match self.snapshots.get(name, upto, now, time).await? {
+            Found::Snapshot(snapshot) => {
+                // Once it has ended it can be deleted, and then is gone for all.
+                if !self.snapshots.grows(name) && self.files.get(store.path(&name.key), now).await?.is_none() {
+                    return Ok(Some(not_found()));
+                }
+                let content = Content::Snapshot { snapshot, all: &self.snapshots, name };
+                match send(content, &name.key, query, request, time).await? {
+                    Some(response) => response,
+                    None => elsewhere(&name.key, &query.without_upto()),
+                }
+            }
+            Found::Other(media_bytes) => elsewhere(&name.key, &query.with_upto(media_bytes)),
+            Found::NotYet => not_yet(),
+            Found::Ending => return Ok(None),
+            Found::Ended if self.files.get(store.path(&name.key), now).await?.is_none() => not_found(),
+            Found::Ended => elsewhere(&name.key, &query.without_upto()),
+        }))
+    }
+
+    async fn file(&self, store: &RegionStore, name: &Name, query: Query<'_>, request: &Parts) -> io::Result<Response> {
+        let file = self.files.get(store.path(&name.key), Instant::now()).await?;
+        let Some(file) = file else { return Ok(not_found()) };
+        let sent = send(Content::File(file), &name.key, query, request, SystemTime::now()).await?;
+        Ok(sent.unwrap_or_else(not_found))
     }
 }
 
@@ -143,20 +217,41 @@ fn host_name(authority: &str) -> String {
 
 fn not_found() -> Response {
     // The recording may be there a second later.
-    (StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-cache")]).into_response()
+    (StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-cache")], "there is no recording under this URL\n").into_response()
 }
 
-fn send(file: Arc<OpenFile>, key: &Key, method: &Method, query: Option<&str>, asking: &HeaderMap, now: SystemTime) -> Response {
-    let size = file.size_bytes;
-    let range_allowed = match evaluate(asking, &file.validators, now) {
+fn not_yet() -> Response {
+    let text = "there is nothing to play of this recording yet\n";
+    (StatusCode::NOT_FOUND, [FOR_NOW, (RETRY_AFTER, RETRY_AFTER_S)], text).into_response()
+}
+
+/// To the same file name with another query. Relative, so that it holds under whatever path a proxy shows the region.
+fn elsewhere(key: &Key, query: &str) -> Response {
+    let mark = if query.is_empty() { "" } else { "?" };
+    let mut response = (StatusCode::TEMPORARY_REDIRECT, [FOR_NOW]).into_response();
+    insert_text(response.headers_mut(), LOCATION, Some(format!("{}{mark}{query}", key.file_name())));
+    response
+}
+
+/// `None` where the content has gone meanwhile.
+async fn send(
+    content: Content<'_>,
+    key: &Key,
+    query: Query<'_>,
+    request: &Parts,
+    now: SystemTime,
+) -> io::Result<Option<Response>> {
+    let asking = &request.headers;
+    let (size, validators) = (content.size_bytes(), content.validators().clone());
+    let range_allowed = match evaluate(asking, &validators, now) {
         Outcome::Send { range_allowed } => range_allowed,
-        Outcome::NotModified => return describe(StatusCode::NOT_MODIFIED.into_response(), &file),
-        Outcome::Failed => return StatusCode::PRECONDITION_FAILED.into_response(),
+        Outcome::NotModified => return Ok(Some(describe(StatusCode::NOT_MODIFIED.into_response(), &validators))),
+        Outcome::Failed => return Ok(Some(StatusCode::PRECONDITION_FAILED.into_response())),
     };
     let mut ranges = asking.get_all(RANGE).iter();
     let asked = match (ranges.next().and_then(|value| value.to_str().ok()), ranges.next()) {
         // RFC 9110 §14.2: ranges are defined for GET alone.
-        (Some(value), None) if range_allowed && *method == Method::GET => asked(value, size),
+        (Some(value), None) if range_allowed && request.method == Method::GET => asked(value, size),
         _ => Asked::Whole,
     };
     let (status, part, content_range) = match asked {
@@ -167,31 +262,34 @@ fn send(file: Arc<OpenFile>, key: &Key, method: &Method, query: Option<&str>, as
         }
         Asked::Unsatisfiable => {
             let content_range = [(CONTENT_RANGE, format!("bytes */{size}")), (CACHE_CONTROL, "no-cache".to_owned())];
-            return (StatusCode::RANGE_NOT_SATISFIABLE, content_range).into_response();
+            return Ok(Some((StatusCode::RANGE_NOT_SATISFIABLE, content_range).into_response()));
         }
     };
     let content_type = match key.kind() {
         KeyKind::Recording => "video/mp4",
-        KeyKind::Thumbnail => "image/jpeg",
+        KeyKind::Thumbnail | KeyKind::StoryboardSprite => "image/jpeg",
+        KeyKind::Storyboard => "text/vtt; charset=utf-8",
     };
     let length = part.end - part.start;
-    let mut response = (status, Arc::clone(&file).body(part)).into_response();
+    let body = if request.method == Method::HEAD { Some(Body::empty()) } else { content.body(part).await? };
+    let Some(body) = body else { return Ok(None) };
+    let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length.into());
     insert_text(headers, CONTENT_RANGE, content_range);
-    let download = query.is_some_and(|query| query.split('&').any(|pair| pair.split('=').next() == Some("download")));
-    insert_text(headers, CONTENT_DISPOSITION, download.then(|| format!("attachment; filename=\"{}\"", key.file_name())));
-    describe(response, &file)
+    let disposition = query.download().then(|| format!("attachment; filename=\"{}\"", key.file_name()));
+    insert_text(headers, CONTENT_DISPOSITION, disposition);
+    Ok(Some(describe(response, &validators)))
 }
 
 /// Adds what 200, 206 and 304 have in common.
-fn describe(mut response: Response, file: &OpenFile) -> Response {
+fn describe(mut response: Response, validators: &Validators) -> Response {
     let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHE_FOR));
-    insert_text(headers, ETAG, Some(file.validators.etag.clone()));
-    insert_text(headers, LAST_MODIFIED, Some(httpdate::fmt_http_date(file.validators.modified)));
+    insert_text(headers, ETAG, Some(validators.etag.clone()));
+    insert_text(headers, LAST_MODIFIED, Some(httpdate::fmt_http_date(validators.modified)));
     response
 }
 

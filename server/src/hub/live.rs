@@ -10,21 +10,25 @@ use tokio_util::sync::CancellationToken;
 use super::gop::GopCache;
 use super::queue::{Policy, Queue};
 use super::stats::{Counters, LiveStats};
+use super::still::Still;
 use super::{Message, Overflow, Streams, lock};
 
 /// What publisher and subscribers of one publish share.
 pub(super) struct Live {
     started_at: UnixMillis,
     pub(super) stop: CancellationToken,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
-    ended: bool,
+pub(super) struct State {
+    pub(super) ended: bool,
     video: Option<TrackConfig>,
     audio: Option<TrackConfig>,
     gop: GopCache,
+    /// The last one of the video track as it is now.
+    pub(super) keyframe: Option<Frame>,
+    pub(super) still: Option<Still>,
     viewers: Vec<Arc<Queue>>,
     recorders: Vec<Arc<Queue>>,
     counters: Counters,
@@ -32,7 +36,7 @@ struct State {
 }
 
 impl State {
-    fn track(&mut self, kind: TrackKind) -> &mut Option<TrackConfig> {
+    pub(super) fn track(&mut self, kind: TrackKind) -> &mut Option<TrackConfig> {
         match kind {
             TrackKind::Video => &mut self.video,
             TrackKind::Audio => &mut self.audio,
@@ -134,6 +138,9 @@ impl Publisher {
         }
         // What is kept for viewers to come was made for the track as it was.
         state.gop.clear();
+        if kind == TrackKind::Video {
+            state.keyframe = None;
+        }
         state.queues().for_each(|queue| queue.push_track(&track));
         *state.track(kind) = Some(track);
     }
@@ -151,6 +158,9 @@ impl Publisher {
         let frame = &Frame { dts, ..frame.clone() };
         state.counters.count(frame, timescale);
         let starts_here = state.starts_at(frame);
+        if frame.kind == TrackKind::Video && frame.keyframe {
+            state.keyframe = Some(frame.clone());
+        }
         if state.video.is_some() {
             state.gop.push(frame);
         }
@@ -182,6 +192,7 @@ impl Drop for Publisher {
         let mut state = lock(&self.live.state);
         state.ended = true;
         state.gop.clear();
+        (state.keyframe, state.still) = (None, None);
         state.queues().for_each(|queue| queue.end());
     }
 }

@@ -12,6 +12,7 @@ mod live;
 mod queue;
 mod recorder;
 mod stats;
+mod still;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,6 +25,7 @@ use self::live::Live;
 pub use self::live::{Publisher, RecorderSubscription, ViewerSubscription};
 pub use self::recorder::{CannotRecord, Recorder, Recording};
 pub use self::stats::{AudioStats, LiveStats, VideoStats};
+pub use self::still::{Keyframe, Still};
 
 /// The most bytes of frames that are kept for viewers to come. A longer group of pictures is not kept: viewers then wait for its end.
 pub const MAX_GOP_BYTES: usize = 8 << 20;
@@ -105,6 +107,19 @@ impl Hub {
     #[must_use]
     pub fn stats(&self, stream: StreamId) -> Option<LiveStats> {
         self.find(stream).map(|live| live.stats())
+    }
+
+    /// The last keyframe that came, also of a group of pictures that is too large to be kept. `None` where the stream is not live, or has no
+    /// video so far.
+    #[must_use]
+    pub fn newest_keyframe(&self, stream: StreamId) -> Option<Keyframe> {
+        self.find(stream).and_then(Live::newest_keyframe)
+    }
+
+    /// The stream as it looked some seconds ago; `None` where it is not live, or nobody has made a picture of it.
+    #[must_use]
+    pub fn still(&self, stream: StreamId) -> Option<Still> {
+        self.find(stream).and_then(|live| live.still())
     }
 
     /// The streams that are live at this moment, in no order.

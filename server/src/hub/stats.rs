@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use afterlive_domain::UnixMillis;
-use afterlive_media::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
+use afterlive_media::codec::PictureSize;
+use afterlive_media::frame::{Frame, Sound, TrackConfig, TrackKind};
 
 /// How far back the bitrate is kept.
 pub const HISTORY_S: usize = 300;
@@ -44,6 +45,7 @@ pub struct VideoStats {
 pub struct AudioStats {
     /// As the API names codecs.
     pub codec: &'static str,
+    /// As decoded.
     pub sample_rate: u32,
     pub channels: u8,
 }
@@ -125,21 +127,19 @@ impl Counters {
             started_at,
             bytes_in: self.bytes_in,
             viewers,
-            video: video.and_then(|track| match track.codec {
-                CodecConfig::H264 { width, height, .. } => Some(VideoStats {
+            video: video.and_then(|track| {
+                let PictureSize { width, height } = track.codec.picture()?;
+                Some(VideoStats {
                     codec: track.codec.name(),
                     width,
                     height,
                     frames_per_second: self.frames_per_second(),
                     keyframe_interval_ms: self.keyframe_interval_ms,
-                }),
-                CodecConfig::Aac { .. } => None,
+                })
             }),
-            audio: audio.and_then(|track| match track.codec {
-                CodecConfig::Aac { sample_rate, channels, .. } => {
-                    Some(AudioStats { codec: track.codec.name(), sample_rate, channels })
-                }
-                CodecConfig::H264 { .. } => None,
+            audio: audio.and_then(|track| {
+                let Sound { sample_rate, channels } = track.codec.sound()?;
+                Some(AudioStats { codec: track.codec.name(), sample_rate, channels })
             }),
             bitrate_bps: (present_s > 0).then(|| to_bps(present.sum::<u64>() / present_s)),
             bitrate_history_bps: self.history_bytes.iter().map(|bytes| to_bps(*bytes)).collect(),

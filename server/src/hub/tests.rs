@@ -240,3 +240,27 @@ async fn a_waiting_viewer_is_woken_by_frames_and_by_the_end() {
     drop(publisher);
     assert_eq!(reader.await.unwrap(), 1000);
 }
+
+#[test]
+fn the_newest_keyframe_is_there_also_of_a_group_too_large_to_keep_and_a_still_goes_with_its_publish() {
+    let hub = Hub::new();
+    let mut publisher = hub.publish(STREAM, START).unwrap();
+    assert!(hub.newest_keyframe(STREAM).is_none());
+    publisher.set_track(video_track(1280));
+    publisher.frame(&video(0, true, 10));
+    publisher.frame(&video(40, false, MAX_GOP_BYTES));
+    publisher.frame(&audio(50));
+    let keyframe = hub.newest_keyframe(STREAM).unwrap();
+    assert_eq!((keyframe.frame.dts, &keyframe.track), (0, &video_track(1280)));
+    publisher.set_track(video_track(640));
+    assert!(hub.newest_keyframe(STREAM).is_none(), "nothing that was made for the former track");
+
+    let still = Still { jpeg: Bytes::from_static(b"jpeg"), taken_at: START };
+    keyframe.show(still.clone());
+    assert_eq!(hub.still(STREAM), Some(still.clone()));
+    drop(publisher);
+    assert_eq!(hub.still(STREAM), None);
+    let _next = hub.publish(STREAM, START).unwrap();
+    keyframe.show(still);
+    assert_eq!(hub.still(STREAM), None, "a picture of the publish before");
+}

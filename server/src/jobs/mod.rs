@@ -16,8 +16,12 @@ pub use worker::{Outcome, Worker};
 pub enum Task {
     /// Open a finished recording with a decoder, check what we say of it, make its poster.
     Probe { asset: AssetId },
-    /// Put an asset's files where its state says: in their place, or in the bin.
+    /// Make the pictures for scrubbing in a finished recording.
+    Storyboard { asset: AssetId },
+    /// Put an asset's files where its state says: in their place, in the bin, or nowhere any more.
     Place { asset: AssetId },
+    /// Take to the bin what is too old or in the way, and remove from it what has had its time. There is one, which comes again and again.
+    Retain,
 }
 
 impl Task {
@@ -25,7 +29,9 @@ impl Task {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Probe { .. } => "probe",
+            Self::Storyboard { .. } => "storyboard",
             Self::Place { .. } => "place",
+            Self::Retain => "retain",
         }
     }
 
@@ -34,14 +40,15 @@ impl Task {
     #[must_use]
     pub fn max_attempts(&self) -> Option<u32> {
         match self {
-            Self::Probe { .. } => Some(8),
-            Self::Place { .. } => None,
+            Self::Probe { .. } | Self::Storyboard { .. } => Some(8),
+            Self::Place { .. } | Self::Retain => None,
         }
     }
 
     fn dedup_key(&self) -> String {
         match self {
-            Self::Probe { asset } | Self::Place { asset } => format!("{}:{asset}", self.kind()),
+            Self::Probe { asset } | Self::Storyboard { asset } | Self::Place { asset } => format!("{}:{asset}", self.kind()),
+            Self::Retain => self.kind().to_owned(),
         }
     }
 }
@@ -51,10 +58,29 @@ impl Task {
 /// # Errors
 /// Where the database fails.
 pub async fn enqueue(tx: &mut Tx, task: Task, now: UnixMillis) -> db::Result<()> {
+    enqueue_at(tx, task, now, now).await
+}
+
+/// As [`enqueue`], to be done at `run_at` or soon after.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn enqueue_at(tx: &mut Tx, task: Task, run_at: UnixMillis, now: UnixMillis) -> db::Result<()> {
+    db::jobs::enqueue(tx, &job(task, run_at), now).await
+}
+
+/// As [`enqueue`], unless it waits or runs already: then that one is left alone. One that was given up starts over.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn ensure(tx: &mut Tx, task: Task, now: UnixMillis) -> db::Result<()> {
+    db::jobs::ensure(tx, &job(task, now), now).await
+}
+
+fn job(task: Task, run_at: UnixMillis) -> db::jobs::NewJob {
     // An enum of ids always has a JSON form.
     let payload = serde_json::to_string(&task).unwrap_or_default();
-    let job = db::jobs::NewJob { kind: task.kind(), dedup_key: task.dedup_key(), payload, run_at: now };
-    db::jobs::enqueue(tx, &job, now).await
+    db::jobs::NewJob { kind: task.kind(), dedup_key: task.dedup_key(), payload, run_at }
 }
 
 const FIRST_RETRY_MS: i64 = 1_000;

@@ -4,14 +4,19 @@
 mod cut;
 mod growing;
 mod opening;
+mod returning;
+mod room;
 mod take;
+mod tally;
 
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{AssetId, EventKind, Region, UnixMillis};
+use afterlive_domain::organisation::RecordingSettings;
+use afterlive_domain::report::Reconnect;
+use afterlive_domain::{AssetId, AssetState, EventKind, OrganisationId, Region, Report, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
@@ -23,14 +28,17 @@ use uuid::Uuid;
 use crate::config;
 use crate::db;
 use crate::db::assets::{self, Asset, NewAsset};
-use crate::finalise::{Finaliser, Known};
+use crate::db::organisations;
+use crate::finalise::{FinaliseError, Finaliser, Known};
 use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
-use crate::storage::{RegionStore, SpoolNote};
+use crate::storage::{Key, RegionStore, SpoolNote};
 
 use growing::Entry;
-pub use growing::Growing;
+pub use growing::{Growing, GrowingFile, Media};
 use opening::{Opening, Start};
-use take::{SYNC_EVERY, Take};
+use returning::{Left, Returns};
+use room::{Finished, Room};
+use take::{Closed, Hashed, SYNC_EVERY, Take};
 
 /// When a write or sync takes longer, it is told.
 const STALL_AFTER: Duration = Duration::from_secs(5);
@@ -55,6 +63,22 @@ pub struct Limits {
     pub begin_free_bytes: u64,
     /// With less room than this what is being recorded is brought to its end, while there is still room to finish it.
     pub go_on_free_bytes: u64,
+    /// An encoder that comes back by then goes on in the same recording. Zero: none does.
+    pub reconnect_window: Duration,
+}
+
+impl Limits {
+    /// These, where the organisation has set nothing else.
+    #[must_use]
+    pub fn of_organisation(self, settings: &RecordingSettings) -> Self {
+        let limit = |own: u64| (own > 0).then_some(own);
+        Self {
+            max_duration: settings.max_duration_s.map_or(self.max_duration, |own| limit(own).map(Duration::from_secs)),
+            max_bytes: settings.max_bytes.map_or(self.max_bytes, limit),
+            reconnect_window: settings.reconnect_window_s.map_or(self.reconnect_window, Duration::from_secs),
+            ..self
+        }
+    }
 }
 
 impl From<&config::Record> for Limits {
@@ -64,6 +88,7 @@ impl From<&config::Record> for Limits {
             max_bytes: config.max_bytes,
             begin_free_bytes: config.min_free_bytes,
             go_on_free_bytes: config.min_free_bytes / 4,
+            reconnect_window: config.reconnect_window,
         }
     }
 }
@@ -76,6 +101,7 @@ pub struct Recorder {
     tasks: TaskTracker,
     stop: CancellationToken,
     limits: Limits,
+    returns: Arc<Returns>,
 }
 
 /// Why a file has come to its end.
@@ -116,7 +142,18 @@ impl Recorder {
     /// `tasks` is to be waited for at the server's end: recordings are finished there. From `stop` on, what cannot be finished waits for the next start.
     #[must_use]
     pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
-        Self { finaliser, growing, tasks, limits, stop }
+        Self { finaliser, growing, tasks, limits, stop, returns: Arc::default() }
+    }
+
+    /// What holds for a publish of the organisation, from its beginning to its end. Where the database does not say, what the server's settings say:
+    /// a recording without its limits is better than none.
+    async fn limits_of(&self, organisation: OrganisationId) -> Limits {
+        let reading = async { organisations::recording_settings(&mut self.finaliser.db().read().await?, organisation).await };
+        let settings = reading.await.unwrap_or_else(|error: db::Error| {
+            tracing::error!(%organisation, %error, "an organisation's limits of recordings cannot be read; the server's hold");
+            RecordingSettings::default()
+        });
+        self.limits.of_organisation(&settings)
     }
 
     /// Records until the publish ends: in one file, unless that comes to a limit or to harm. Then what can still be recorded is, as the stream's
@@ -124,6 +161,8 @@ impl Recorder {
     async fn record(self, publish: hub::Recording, mut frames: RecorderSubscription) {
         let mut opening = Opening::default();
         let mut room_wait = ROOM_WAIT;
+        // Only what comes first can belong to what was before.
+        let mut may_go_on = true;
         loop {
             let (start, end) = self.wait_for_start(opening, &mut frames).await;
             let Some(start) = start else {
@@ -134,7 +173,12 @@ impl Recorder {
                 continue;
             };
             opening = Opening::default();
-            let Some(mut take) = self.begin(&publish, &start).await else {
+            let resumed = if std::mem::take(&mut may_go_on) { self.go_on(&publish, &start).await } else { None };
+            let begun = match resumed {
+                Some(take) => Some(take),
+                None => self.begin(&publish, &start).await,
+            };
+            let Some(mut take) = begun else {
                 if !self.wait_for_room(&publish, &mut frames, room_wait).await {
                     return;
                 }
@@ -157,7 +201,11 @@ impl Recorder {
             }
             // A disk that takes a file's head and nothing more is no better than one that takes nothing.
             room_wait = if take.has_fragments() { ROOM_WAIT } else { (room_wait * 2).min(MAX_ROOM_WAIT) };
-            self.finish(take, &end).await;
+            let left = match end {
+                End::Published => Some(self.returns.leave(publish.stream, take.asset().id, self.limits.reconnect_window)),
+                _ => None,
+            };
+            self.finish(take, &end, left).await;
             match end {
                 End::Published => return,
                 End::Limit(_) | End::Full { .. } | End::Overflow(_) => {}
@@ -253,16 +301,16 @@ impl Recorder {
             region: publish.region.clone(),
             created_at,
         };
-        let (regions, tracks) = (self.finaliser.regions().clone(), start.tracks.clone());
+        let (regions, tracks, growing) = (self.finaliser.regions().clone(), start.tracks.clone(), self.growing.clone());
         let creating = spawn_blocking(move || match regions.get(&note.region) {
-            Some(store) => Take::create(store, &note, &tracks),
+            Some(store) => Room::create(store, &note, &tracks, &growing),
             None => Err(std::io::ErrorKind::NotFound.into()),
         });
         match creating.await.map_err(std::io::Error::other).flatten() {
-            Ok((file, writer)) => {
+            Ok(room) => {
                 tracing::info!(asset = %asset.id, file = asset.file_name, region = %asset.region, "recording");
-                let entry = self.growing.enter(asset.id, assets::Facts::default());
-                Some(Take::new(asset, file, writer, start, entry, self.limits))
+                let entry = self.growing.enter(&asset, assets::Facts::default(), room.file.clone());
+                Some(Take::new(asset, room, start, entry, self.limits))
             }
             Err(error) => {
                 tracing::error!(asset = %asset.id, file = asset.file_name, %error, "a publish is not recorded: its file cannot be made; it is tried again");
@@ -273,6 +321,83 @@ impl Recorder {
                 None
             }
         }
+    }
+
+    /// Takes up the recording that the stream's last publish left, where the encoder is back in time and with the same tracks. `None` where there is no such
+    /// recording, or it cannot be: then another begins, and nothing is lost.
+    async fn go_on(&self, publish: &hub::Recording, start: &Start) -> Option<Take> {
+        let written = self.returns.settle(publish.stream).await;
+        if self.limits.reconnect_window.is_zero() {
+            return None;
+        }
+        let (asset, left_at) = self.find_left(publish, start.span_ms).await.unwrap_or_else(|error| {
+            tracing::error!(stream = %publish.streamname, %error, "whether a recording goes on cannot be found out; another one begins");
+            None
+        })?;
+        let finished = match self.open_finished(&asset, start).await {
+            Ok(finished) => finished?,
+            Err(error) => {
+                tracing::error!(asset = %asset.id, %error, "a recording cannot go on; another one begins");
+                return None;
+            }
+        };
+        let back_at = self.finaliser.clock().now().plus_ms(-start.span_ms);
+        let reconnect = Reconnect { at_ms: finished.at_ms(), left_at, back_at: back_at.max(left_at) };
+        match self.reopen(&asset, publish, finished, reconnect).await {
+            Ok((room, report)) => {
+                tracing::info!(asset = %asset.id, file = asset.file_name, away_ms = reconnect.back_at.ms_since(left_at), "the encoder is back: recording goes on");
+                let entry = self.growing.enter(&asset, asset.facts.clone(), room.file.clone());
+                let hashed = written.and_then(|(of, hashed): (AssetId, Hashed)| (of == asset.id).then_some(hashed));
+                Some(Take::new(asset, room, start, entry, self.limits).go_on(&report, hashed))
+            }
+            Err(error) => {
+                tracing::error!(asset = %asset.id, %error, "a recording cannot go on; another one begins");
+                // Does nothing where the row is as it was.
+                self.tasks.spawn(self.clone().finish_later(asset, None, left_at, None));
+                None
+            }
+        }
+    }
+
+    /// The stream's last recording, where it is whole and its encoder left not too long ago; and when that was. `span_ms` ago the one that is there now came.
+    async fn find_left(&self, publish: &hub::Recording, span_ms: i64) -> db::Result<Option<(Asset, UnixMillis)>> {
+        let last = assets::last_of_stream(&mut self.finaliser.db().read().await?, publish.stream).await?;
+        let came_at = self.finaliser.clock().now().plus_ms(-span_ms);
+        let window_ms = i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX);
+        Ok(last
+            .filter(|asset| asset.state == AssetState::Ready && asset.hold.is_none() && asset.region == publish.region)
+            .and_then(|asset| asset.ended_at.map(|left_at| (asset, left_at)))
+            .filter(|(_, left_at)| came_at.ms_since(*left_at) <= window_ms))
+    }
+
+    async fn open_finished(&self, asset: &Asset, start: &Start) -> std::io::Result<Option<Finished>> {
+        let (regions, tracks) = (self.finaliser.regions().clone(), start.tracks.clone());
+        let (region, file_name) = (asset.region.clone(), asset.file_name.clone());
+        let opening = spawn_blocking(move || {
+            let (Some(store), Some(key)) = (regions.get(&region), Key::from_file_name(&file_name)) else { return Ok(None) };
+            Finished::open(store, &store.path(&key), &tracks)
+        });
+        opening.await.map_err(std::io::Error::other)?
+    }
+
+    /// The row, then the file: a crash in between leaves a finished file that the next start finds to be one.
+    async fn reopen(
+        &self,
+        asset: &Asset,
+        publish: &hub::Recording,
+        finished: Finished,
+        reconnect: Reconnect,
+    ) -> Result<(Room, Report), FinaliseError> {
+        let mut tx = self.finaliser.db().write().await?;
+        let mut report = assets::report(&mut tx, asset.id).await?.unwrap_or_default();
+        report.add_reconnect(reconnect);
+        if !assets::reopen(&mut tx, asset, publish.session, &report, self.finaliser.clock().now()).await? {
+            return Err(std::io::Error::other("it has been deleted or put under legal hold").into());
+        }
+        tx.commit().await?;
+        let growing = self.growing.clone();
+        let room = spawn_blocking(move || finished.reopen(&growing)).await.map_err(std::io::Error::other)??;
+        Ok((room, report))
     }
 
     /// Tries for as long as the server runs: what comes meanwhile waits in the hub's queue, which holds minutes, and ends loudly when it is full.
@@ -362,7 +487,7 @@ impl Recorder {
         });
     }
 
-    async fn finish(&self, take: Take, end: &End) {
+    async fn finish(&self, take: Take, end: &End, left: Option<Arc<Left>>) {
         let ended_at = self.finaliser.clock().now();
         let reason = match end {
             End::Published | End::Limit(_) => None,
@@ -371,7 +496,8 @@ impl Recorder {
         if let Some(reason) = &reason {
             tracing::error!(asset = %take.asset().id, reason, "a recording ends before its publish");
         }
-        let (asset, entry, known) = take.close(end).await;
+        let Closed { asset, entry, known, hashed } = take.close(end).await;
+        left.iter().for_each(|left| left.keep(hashed.clone()));
         let (known, reason) = match known {
             Ok((recording, account)) => (Known::Closed(recording, account), reason),
             // Whatever ended it: its last second could not be written.
@@ -385,7 +511,9 @@ impl Recorder {
             {
                 tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
             }
-            if let Err(error) = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await {
+            let finished = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await;
+            left.iter().for_each(|left| left.settle());
+            if let Err(error) = finished {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
                 this.finish_later(asset, reason, ended_at, Some(entry)).await;
             }
@@ -440,7 +568,8 @@ impl hub::Recorder for Recorder {
     /// Makes no asset yet: a publish that never sends a frame leaves none.
     async fn start(&self, recording: hub::Recording, frames: RecorderSubscription) -> Result<(), CannotRecord> {
         self.find_room(&recording.region).await?;
-        self.tasks.spawn(self.clone().record(recording, frames));
+        let limits = self.limits_of(recording.organisation).await;
+        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, frames));
         Ok(())
     }
 }
@@ -459,6 +588,31 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+
+    #[test]
+    fn an_organisations_limits_win_over_the_servers_also_where_they_are_none() {
+        let server = Limits {
+            max_duration: Some(Duration::from_secs(3_600)),
+            max_bytes: Some(1 << 40),
+            begin_free_bytes: 7,
+            go_on_free_bytes: 5,
+            reconnect_window: Duration::from_secs(30),
+        };
+        assert_eq!(server.of_organisation(&RecordingSettings::default()), server);
+        let none = RecordingSettings {
+            max_duration_s: Some(0),
+            max_bytes: Some(0),
+            reconnect_window_s: Some(0),
+            retention_days: Some(0),
+        };
+        let limits = server.of_organisation(&none);
+        assert_eq!((limits.max_duration, limits.max_bytes, limits.reconnect_window), (None, None, Duration::ZERO));
+        assert_eq!((limits.begin_free_bytes, limits.go_on_free_bytes), (7, 5), "the disk is the server's");
+        let own = RecordingSettings { max_duration_s: Some(60), max_bytes: Some(1 << 30), ..RecordingSettings::default() };
+        let limits = server.of_organisation(&own);
+        assert_eq!((limits.max_duration, limits.max_bytes), (Some(Duration::from_secs(60)), Some(1 << 30)));
+        assert_eq!(limits.reconnect_window, server.reconnect_window);
+    }
 
     #[tokio::test]
     async fn a_disk_that_lets_us_wait_is_told_and_so_is_its_return() {

@@ -1,28 +1,30 @@
 //! One recording while it grows: frames in, fragments on disk. All that touches the disk runs on blocking threads, one write at a time; what comes
 //! meanwhile waits in the hub's queue, which has the limit.
 
-use std::fs::File;
+use std::fmt;
 use std::io;
 use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use afterlive_domain::Report;
 use afterlive_domain::report::Checksum;
 use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
-use afterlive_media::mp4::{DEFAULT_RESERVE_BYTES, Fragment, Recording, RecordingWriter};
+use afterlive_media::mp4::{Fragment, Recording, RecordingWriter};
 use afterlive_media::time::{MILLISECONDS, rescale};
-use sha2::{Digest as _, Sha256};
+use ring::digest;
 use tokio::task::spawn_blocking;
 
 use super::cut::Cutter;
-use super::growing::Entry;
+use super::growing::{Entry, GrowingFile};
 use super::opening::Start;
+use super::room::Room;
+use super::tally::Tally;
 use super::{End, Limits};
-use crate::db::assets::Asset;
-use crate::finalise::{Account, carry_out, facts_of, free_bytes, write_parts};
+use crate::db::assets::{Asset, Facts};
+use crate::finalise::{Account, Received, carry_out, facts_of, free_bytes, write_parts};
 use crate::hexadecimal::hexadecimal;
 use crate::hub::Message;
-use crate::storage::{RegionStore, SpoolNote};
 
 /// Two syncs are so far apart at least, and where the encoder falls silent what is written waits so long for one. An encoder in real time has each
 /// fragment synced as it ends; one that sends a file as fast as it can does not ask for a sync for each second of media.
@@ -30,10 +32,11 @@ pub(super) const SYNC_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) struct Take {
     asset: Asset,
-    file: Arc<File>,
+    file: GrowingFile,
     synced_at: Instant,
     has_unsynced: bool,
-    writer: RecordingWriter,
+    /// By blocks of so many bytes the file's reserve can be enlarged.
+    block_bytes: Option<u32>,
     cutter: Cutter,
     /// As they are for the frames that come now.
     tracks: Vec<TrackConfig>,
@@ -43,38 +46,60 @@ pub(super) struct Take {
     limits: Limits,
     /// Media time of the first frame.
     began_ms: Option<i64>,
+    /// What the recording had before an encoder came back.
+    before_ms: u64,
     /// Bytes of frames since the last one that another file could begin with, and the most that this has been.
     stretch_bytes: u64,
     longest_stretch_bytes: u64,
     /// Of pictures and of sound.
-    received_frames: [u64; 2],
-    hashed: Hashed,
+    tallies: [Tally; 2],
+    /// What had come before an encoder came back; absent where that was never counted.
+    received_before: Option<[Received; 2]>,
+    /// Absent where what the file had before was written by another process.
+    hashed: Option<Hashed>,
 }
 
 /// The checksum of all fragments so far. Travels with each of them to the thread that writes it.
-#[derive(Clone, Default)]
-struct Hashed {
-    sha256: Sha256,
+#[derive(Clone)]
+pub(super) struct Hashed {
+    /// Ring's, which takes half the time of the crate `sha2` here, where it counts: it is a tenth of what a recording costs.
+    sha256: digest::Context,
     bytes: u64,
 }
 
-impl Take {
-    /// Makes the file, with its head on disk. Blocks.
-    pub(super) fn create(store: &RegionStore, note: &SpoolNote, tracks: &[TrackConfig]) -> io::Result<(File, RecordingWriter)> {
-        let file = store.spool().create(note)?;
-        let (writer, head) = RecordingWriter::new(tracks, DEFAULT_RESERVE_BYTES);
-        write_parts(&file, 0, &[head])?;
-        file.sync_data()?;
-        Ok((file, writer))
+impl Default for Hashed {
+    fn default() -> Self {
+        Self { sha256: digest::Context::new(&digest::SHA256), bytes: 0 }
     }
+}
 
-    pub(super) fn new(asset: Asset, file: File, writer: RecordingWriter, start: &Start, entry: Entry, limits: Limits) -> Self {
+impl fmt::Debug for Hashed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hashed").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+/// All that is left of a recording that grows no more.
+pub(super) struct Closed {
+    pub(super) asset: Asset,
+    /// The place in the list of the growing, to be kept until the row says more.
+    pub(super) entry: Arc<Entry>,
+    /// All that finalising needs; an error where the file may end in half a write.
+    pub(super) known: io::Result<(Recording, Account)>,
+    /// For the case that the encoder comes back.
+    pub(super) hashed: Option<Hashed>,
+}
+
+impl Take {
+    /// Records into a new file. `entry` is the asset's place in the list of the growing.
+    pub(super) fn new(asset: Asset, opened: Room, start: &Start, entry: Entry, limits: Limits) -> Self {
         Self {
             asset,
-            file: Arc::new(file),
+            before_ms: opened.file.with_writer(|writer| writer.begins_ms()).unwrap_or(0),
+            file: opened.file,
             synced_at: Instant::now(),
             has_unsynced: false,
-            writer,
+            block_bytes: opened.block_bytes,
             cutter: Cutter::default(),
             tracks: start.tracks.clone(),
             has_keyframe: false,
@@ -83,9 +108,16 @@ impl Take {
             began_ms: None,
             stretch_bytes: 0,
             longest_stretch_bytes: 0,
-            received_frames: start.left_out_frames,
-            hashed: Hashed::default(),
+            tallies: start.left_out_frames.map(Tally::after),
+            received_before: Some([Received::default(); 2]),
+            hashed: Some(Hashed::default()),
         }
+    }
+
+    /// The same for a file that an encoder has come back to: what had come before is in `report`, what had been written in `hashed`, where that is known.
+    pub(super) fn go_on(self, report: &Report, hashed: Option<Hashed>) -> Self {
+        let whole = hashed.filter(|hashed| hashed.bytes == self.file.media_bytes());
+        Self { received_before: received_before(report), hashed: whole, ..self }
     }
 
     pub(super) fn entry(&self) -> Arc<Entry> {
@@ -98,7 +130,7 @@ impl Take {
 
     /// Whether anything but its head has reached the file.
     pub(super) fn has_fragments(&self) -> bool {
-        !self.writer.index().is_empty()
+        self.file.media_bytes() > 0
     }
 
     pub(super) fn tracks(&self) -> Vec<TrackConfig> {
@@ -119,8 +151,8 @@ impl Take {
             Some(known) => known.clone_from(&track),
             None => self.tracks.push(track.clone()),
         }
-        let steps = self.writer.configure(&track).map_err(|error| End::Full { error, first: None })?;
-        on_disk(&self.file, move |file| carry_out(file, &steps)).await.map_err(End::Disk)
+        let steps = self.with_writer(|writer| writer.configure(&track)).map_err(|error| End::Full { error, first: None })?;
+        on_disk(&self.file, move |file| carry_out(file.file(), &steps)).await.map_err(End::Disk)
     }
 
     async fn push(&mut self, frame: Frame) -> Result<(), End> {
@@ -137,28 +169,33 @@ impl Take {
             }
             self.stretch_bytes = 0;
         }
-        self.received_frames[kind as usize] += 1;
         self.stretch_bytes += frame.data.len() as u64;
         self.longest_stretch_bytes = self.longest_stretch_bytes.max(self.stretch_bytes);
         if kind == TrackKind::Video {
             self.has_keyframe |= keyframe;
             if !self.has_keyframe {
+                self.tallies[kind as usize].leave_out();
                 return Ok(());
             }
         }
         self.began_ms.get_or_insert(dts_ms);
         let again = frame.clone();
-        self.writer.push(frame).map_err(|error| End::Full { error, first: Some(Box::new(Message::Frame(again))) })?;
-        if !self.cutter.begins_with(kind, keyframe, dts_ms, self.writer.pending_bytes()) {
+        let pushed = self.with_writer(|writer| writer.push(frame).map(|()| writer.pending_bytes()));
+        let pending_bytes = pushed.map_err(|error| End::Full { error, first: Some(Box::new(Message::Frame(again))) })?;
+        self.tallies[kind as usize].count(dts_ms);
+        if !self.cutter.begins_with(kind, keyframe, dts_ms, pending_bytes) {
             return Ok(());
         }
-        let Some(fragment) = self.writer.cut() else { return Ok(()) };
+        let cut = self.with_writer(|writer| {
+            let fragment = writer.cut()?;
+            Some((fragment, Facts { size_bytes: writer.length(), ..facts_of(writer.index()) }))
+        });
+        let Some((fragment, facts)) = cut else { return Ok(()) };
         let sync = self.synced_at.elapsed() >= SYNC_EVERY;
         self.hashed = write(&self.file, fragment, take(&mut self.hashed), sync).await.map_err(End::Disk)?;
         self.has_unsynced = !sync;
-        let mut facts = facts_of(self.writer.index());
-        facts.size_bytes = self.writer.length();
         self.entry.set(facts);
+        self.enlarge_reserve().await?;
         if sync {
             self.synced_at = Instant::now();
             return self.look_at_room().await;
@@ -166,19 +203,38 @@ impl Take {
         Ok(())
     }
 
+    /// Sees to it that the index will fit in front of the media at any time, so that there is nothing to move when the recording ends.
+    async fn enlarge_reserve(&mut self) -> Result<(), End> {
+        let Some(block_bytes) = self.block_bytes else { return Ok(()) };
+        let Some(enlargement) = self.with_writer(|writer| writer.enlarge_reserve(block_bytes)) else { return Ok(()) };
+        match on_disk(&self.file, move |file| file.enlarge(&enlargement)).await {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.block_bytes = None;
+                Ok(())
+            }
+            done => done.map_err(End::Disk),
+        }
+    }
+
+    /// # Panics
+    /// Never: the writer leaves only with the take.
+    fn with_writer<T>(&self, act: impl FnOnce(&mut RecordingWriter) -> T) -> T {
+        self.file.with_writer(act).expect("the writer leaves only with the take")
+    }
+
     /// Whether the recording ends before a frame of this time, which another file could begin with. To stay below the limit of bytes another stretch as
     /// the longest so far must fit.
     fn is_at_limit(&self, dts_ms: i64) -> bool {
         let Some(began_ms) = self.began_ms else { return false };
-        let recorded_ms = u128::try_from(dts_ms - began_ms).unwrap_or(0);
-        let bytes = self.writer.length() + self.writer.pending_bytes() + self.longest_stretch_bytes;
+        let recorded_ms = u128::from(self.before_ms) + u128::try_from(dts_ms - began_ms).unwrap_or(0);
+        let bytes = self.with_writer(|writer| writer.length() + writer.pending_bytes()) + self.longest_stretch_bytes;
         self.limits.max_duration.is_some_and(|most| recorded_ms >= most.as_millis())
             || self.limits.max_bytes.is_some_and(|most| bytes > most)
     }
 
     /// Ends the file while it can still be finished. A disk that does not tell its room is written to until that fails.
     async fn look_at_room(&self) -> Result<(), End> {
-        let free_bytes = on_disk(&self.file, |file| Ok(free_bytes(file))).await.map_err(End::Disk)?;
+        let free_bytes = on_disk(&self.file, |file| Ok(free_bytes(file.file()))).await.map_err(End::Disk)?;
         match free_bytes {
             Some(free_bytes) if free_bytes < self.limits.go_on_free_bytes => Err(End::NoRoom { free_bytes }),
             _ => Ok(()),
@@ -191,50 +247,72 @@ impl Take {
     }
 
     pub(super) async fn sync(&mut self) -> Result<(), End> {
-        on_disk(&self.file, File::sync_data).await.map_err(End::Disk)?;
+        on_disk(&self.file, |file| file.file().sync_data()).await.map_err(End::Disk)?;
         self.synced_at = Instant::now();
         self.has_unsynced = false;
         Ok(())
     }
 
-    /// Writes what is left and closes the file. What is returned is all that finalising needs; an error where the file may end in half a write.
-    /// The place in the list of the growing is kept until the row says more.
-    pub(super) async fn close(self, end: &End) -> (Asset, Arc<Entry>, io::Result<(Recording, Account)>) {
-        let Self { asset, file, writer, entry, received_frames, hashed, .. } = self;
-        let closed = match end {
+    /// Writes what is left and closes the file.
+    pub(super) async fn close(self, end: &End) -> Closed {
+        let Self { asset, file, entry, tallies, received_before, hashed, .. } = self;
+        let closed = match (end, file.take_writer()) {
             // What was counted as written is not there.
-            End::Disk(error) => Err(io::Error::from(error.kind())),
-            End::Published | End::Limit(_) | End::Overflow(_) | End::Full { .. } | End::NoRoom { .. } => match writer.finish() {
+            (End::Disk(error), _) => Err(io::Error::from(error.kind())),
+            (_, None) => Err(io::ErrorKind::Other.into()),
+            (_, Some(writer)) => match writer.finish() {
                 // Finalising syncs it before anything depends on it.
                 (Some(fragment), recording) => write(&file, fragment, hashed, false).await.map(|hashed| (hashed, recording)),
                 (None, recording) => Ok((hashed, recording)),
             },
         };
-        let account = |hashed: Hashed| Account {
-            received_frames,
-            checksum: Checksum { last_bytes: hashed.bytes, sha256: hexadecimal(&hashed.sha256.finalize()) },
+        let (known, hashed) = match closed {
+            Ok((hashed, recording)) => {
+                let received = received_before.map(|before| [0, 1].map(|kind| tallies[kind].onto(before[kind])));
+                let checksum = hashed
+                    .clone()
+                    .map(|hashed| Checksum { last_bytes: hashed.bytes, sha256: hexadecimal(hashed.sha256.finish().as_ref()) });
+                (Ok((recording, Account { received, checksum })), hashed)
+            }
+            Err(error) => (Err(error), None),
         };
-        (asset, entry, closed.map(|(hashed, recording)| (recording, account(hashed))))
+        Closed { asset, entry, known, hashed }
     }
 }
 
-async fn write(file: &Arc<File>, fragment: Fragment, mut hashed: Hashed, sync: bool) -> io::Result<Hashed> {
+/// What a report says to have come.
+fn received_before(report: &Report) -> Option<[Received; 2]> {
+    let of_kind = |kind: &str| {
+        let Some(track) = report.tracks.iter().find(|track| track.kind == kind) else { return Some(Received::default()) };
+        Some(Received {
+            frames: track.received_frames?,
+            left_out_frames: track.left_out_frames.unwrap_or(0),
+            lasts_ms: track.received_ms?,
+        })
+    };
+    Some([of_kind("video")?, of_kind("audio")?])
+}
+
+async fn write(file: &GrowingFile, fragment: Fragment, mut hashed: Option<Hashed>, sync: bool) -> io::Result<Option<Hashed>> {
     on_disk(file, move |file| {
-        write_parts(file, fragment.offset, &fragment.parts)?;
-        fragment.parts.iter().for_each(|part| hashed.sha256.update(part));
-        hashed.bytes += fragment.length;
-        if sync {
-            file.sync_data()?;
+        write_parts(file.file(), fragment.offset, &fragment.parts)?;
+        if let Some(hashed) = &mut hashed {
+            fragment.parts.iter().for_each(|part| hashed.sha256.update(part));
+            hashed.bytes += fragment.length;
         }
+        if sync {
+            file.file().sync_data()?;
+        }
+        file.has_written(fragment.length);
         Ok(hashed)
     })
     .await
 }
 
 async fn on_disk<T: Send + 'static>(
-    file: &Arc<File>,
-    act: impl FnOnce(&File) -> io::Result<T> + Send + 'static,
+    file: &GrowingFile,
+    act: impl FnOnce(&GrowingFile) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let file = Arc::clone(file);
+    let file = file.clone();
     spawn_blocking(move || act(&file)).await.map_err(io::Error::other)?
 }

@@ -1,5 +1,7 @@
 //! Who calls, and what that allows.
 
+use std::fmt;
+
 use afterlive_domain::{Error, KeyId, OrganisationId, Permission, Role, UserId};
 
 /// By what a caller is known.
@@ -11,6 +13,17 @@ pub enum Identity {
     Key(KeyId),
     /// At the server's own terminal.
     Operator,
+}
+
+/// For the log: by an id, never by a name or an address.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user {id}"),
+            Self::Key(id) => write!(f, "key {id}"),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
 }
 
 /// Someone whose credential was found to be good.

@@ -1,6 +1,6 @@
 //! The caller's organisation: what it is, and its switches.
 
-use afterlive_domain::organisation::Settings;
+use afterlive_domain::organisation::{RecordingRules, RecordingSettings, Settings};
 use afterlive_domain::{Error as Refusal, OrganisationHash, Permission, Role};
 
 use super::{Caller, Identity, Result, Service, text};
@@ -37,5 +37,32 @@ impl Service {
         db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
         tx.commit().await?;
         self.organisation(caller).await
+    }
+
+    /// Changes limits, reconnect window and retention of the organisation's recordings. A publish that goes on keeps the limits it began with; retention
+    /// follows within a minute.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; for the field that cannot be.
+    pub async fn change_recording_settings(
+        &self,
+        caller: &Caller,
+        change: impl FnOnce(RecordingSettings) -> RecordingSettings + Send,
+    ) -> Result<Organisation> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        db::organisations::hold(&mut tx, caller.organisation).await?;
+        let settings = change(db::organisations::recording_settings(&mut tx, caller.organisation).await?);
+        settings.check()?;
+        db::organisations::set_recording(&mut tx, caller.organisation, &settings, self.clock.now()).await?;
+        tx.commit().await?;
+        tracing::info!(organisation = %caller.organisation, by = %caller.identity, ?settings, "changed the settings of recordings");
+        self.organisation(caller).await
+    }
+
+    /// What holds for recordings of an organisation that has set nothing.
+    #[must_use]
+    pub fn recording_rules(&self) -> RecordingRules {
+        self.config.recording_rules()
     }
 }

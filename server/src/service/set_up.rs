@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use afterlive_domain::organisation::Settings;
+use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{OrganisationHash, OrganisationId, Role};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
@@ -108,6 +108,7 @@ impl Service {
             hash: OrganisationHash::draw(random::below_62),
             name: text::name("organisation", form.organisation_name)?,
             settings: Settings::default(),
+            recording: RecordingSettings::default(),
             created_at: now,
             updated_at: now,
         };

@@ -87,6 +87,21 @@ impl Service {
         Ok(found.filter(|stream| stream.organisation == caller.organisation).ok_or_else(|| Refusal::no_such_stream(id))?)
     }
 
+    /// The stream of the caller's organisation that `text` names by its streamname or its id, deleted ones too; `None` where there is none.
+    ///
+    /// # Errors
+    /// `Denied` where the caller may not read.
+    pub async fn stream_called(&self, caller: &Caller, text: &str) -> Result<Option<StreamId>> {
+        caller.require(Permission::Read)?;
+        let mut connection = self.db.read().await?;
+        let found = match (text.parse::<StreamId>(), text.parse::<Streamname>()) {
+            (Ok(id), _) => streams::by_id(&mut connection, id).await?,
+            (_, Ok(name)) => streams::by_streamname(&mut connection, &name).await?,
+            _ => None,
+        };
+        Ok(found.filter(|stream| stream.organisation == caller.organisation).map(|stream| stream.id))
+    }
+
     /// A stream as anybody may ask for it, with whose it is: what of it may be told depends on the organisation's settings.
     ///
     /// # Errors
@@ -184,7 +199,7 @@ impl Service {
         self.stream(caller, id).await
     }
 
-    /// Takes the stream from its users, and its recordings to the bin. One that is being recorded follows when it is finished.
+    /// Takes the stream from its users, and its recordings to the bin. One that is being recorded follows when it is finished; one under legal hold stays.
     /// Deleting a second time changes nothing.
     ///
     /// # Errors

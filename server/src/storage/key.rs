@@ -11,9 +11,16 @@ pub enum KeyKind {
     Recording,
     /// `{HASH}/thumbnails/{streamname}.jpg`, from the second recording on `{HASH}/thumbnails/{streamname}-{index}.jpg`.
     Thumbnail,
+    /// Small pictures of the recording on one sheet: as the poster, with `-storyboard` before the `.jpg`.
+    StoryboardSprite,
+    /// Which of them shows what time: the same with `.vtt`.
+    Storyboard,
 }
 
-/// The place of a recording, or of its poster, inside its region: the same on a disk, in a bucket and in a URL.
+/// What stands between a recording's name and the end of its storyboard's.
+const STORYBOARD: &str = "-storyboard";
+
+/// The place of a recording, or of a picture of it, inside its region: the same on a disk, in a bucket and in a URL.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Key {
     kind: KeyKind,
@@ -46,10 +53,20 @@ impl Key {
         let (hash, rest) = path.split_once('/')?;
         let hash: OrganisationHash = hash.parse().ok()?;
         let key = match rest.strip_prefix("thumbnails/") {
-            Some(file) => Self::from_stem(KeyKind::Thumbnail, file.strip_suffix(".jpg")?)?,
+            Some(file) => Self::from_thumbnail(file)?,
             None => Self::from_file_name(rest)?,
         };
         (key.streamname.organisation_hash() == hash).then_some(key)
+    }
+
+    fn from_thumbnail(file: &str) -> Option<Self> {
+        let (stem, extension) = file.rsplit_once('.')?;
+        match (stem.strip_suffix(STORYBOARD), extension) {
+            (Some(stem), "jpg") => Self::from_stem(KeyKind::StoryboardSprite, stem),
+            (Some(stem), "vtt") => Self::from_stem(KeyKind::Storyboard, stem),
+            (None, "jpg") => Self::from_stem(KeyKind::Thumbnail, stem),
+            _ => None,
+        }
     }
 
     fn from_stem(kind: KeyKind, stem: &str) -> Option<Self> {
@@ -79,16 +96,31 @@ impl Key {
     #[must_use]
     pub fn file_name(&self) -> String {
         let recording = self.streamname.recording_file_name(self.index);
+        let stem = recording.trim_end_matches(".mp4");
         match self.kind {
             KeyKind::Recording => recording,
-            KeyKind::Thumbnail => format!("{}.jpg", recording.trim_end_matches(".mp4")),
+            KeyKind::Thumbnail => format!("{stem}.jpg"),
+            KeyKind::StoryboardSprite => format!("{stem}{STORYBOARD}.jpg"),
+            KeyKind::Storyboard => format!("{stem}{STORYBOARD}.vtt"),
         }
     }
 
     /// The recording's poster.
     #[must_use]
     pub fn to_thumbnail(&self) -> Self {
-        Self { kind: KeyKind::Thumbnail, ..self.clone() }
+        self.to(KeyKind::Thumbnail)
+    }
+
+    /// The file of that kind that belongs to the same recording.
+    #[must_use]
+    pub fn to(&self, kind: KeyKind) -> Self {
+        Self { kind, ..self.clone() }
+    }
+
+    /// All files of the same recording; itself comes last: where they go one after another, it is what says that all have gone.
+    #[must_use]
+    pub fn all_of_recording(&self) -> [Self; 4] {
+        [KeyKind::Storyboard, KeyKind::StoryboardSprite, KeyKind::Thumbnail, KeyKind::Recording].map(|kind| self.to(kind))
     }
 
     /// In letters that [`object_store::path::Path`] takes as they are.
@@ -101,7 +133,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folder = match self.kind {
             KeyKind::Recording => "",
-            KeyKind::Thumbnail => "thumbnails/",
+            KeyKind::Thumbnail | KeyKind::StoryboardSprite | KeyKind::Storyboard => "thumbnails/",
         };
         write!(f, "{}/{folder}{}", self.streamname.organisation_hash().as_str(), self.file_name())
     }
@@ -120,6 +152,9 @@ mod tests {
         assert_eq!(Key::thumbnail(&name, 1).to_string(), "8sKpm/thumbnails/8sKpm-x49nB.jpg");
         assert_eq!(Key::recording(&name, 2).to_thumbnail().to_string(), "8sKpm/thumbnails/8sKpm-x49nB-2.jpg");
         assert_eq!(Key::from_file_name("8sKpm-x49nB-2.mp4"), Some(Key::recording(&name, 2)));
+        assert_eq!(Key::recording(&name, 1).to(KeyKind::Storyboard).to_string(), "8sKpm/thumbnails/8sKpm-x49nB-storyboard.vtt");
+        let sprite = Key::recording(&name, 2).to(KeyKind::StoryboardSprite);
+        assert_eq!(sprite.to_string(), "8sKpm/thumbnails/8sKpm-x49nB-2-storyboard.jpg");
     }
 
     #[test]
@@ -142,6 +177,12 @@ mod tests {
             "8sKpm/8sKpm-x49nB.jpg",
             "8sKpm/thumbnails/8sKpm-x49nB.mp4",
             "8sKpm/Thumbnails/8sKpm-x49nB.jpg",
+            "8sKpm/thumbnails/8sKpm-x49nB.vtt",
+            "8sKpm/thumbnails/8sKpm-x49nB-1-storyboard.jpg",
+            "8sKpm/thumbnails/8sKpm-x49nB-storyboard-2.jpg",
+            "8sKpm/thumbnails/8sKpm-x49nB-storyboard-storyboard.vtt",
+            "8sKpm/8sKpm-x49nB-storyboard.jpg",
+            "8sKpm/8sKpm-x49nB-storyboard.mp4",
             "other/8sKpm-x49nB.mp4",
             "8sKpm/8sKpm%2Dx49nB.mp4",
             ".bin/8sKpm/8sKpm-x49nB.mp4",
@@ -153,14 +194,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_key_is_read_back(stem in "[A-Za-z0-9]{5}-[A-Za-z0-9]{5}", index in 1..u32::MAX, thumbnail: bool) {
+        fn each_key_is_read_back(stem in "[A-Za-z0-9]{5}-[A-Za-z0-9]{5}", index in 1..u32::MAX, which in 0..4_usize) {
             let name: Streamname = stem.parse().unwrap();
-            let key = if thumbnail { Key::thumbnail(&name, index) } else { Key::recording(&name, index) };
+            let key = Key::recording(&name, index).all_of_recording()[which].clone();
             prop_assert_eq!(Key::parse(&key.to_string()), Some(key));
         }
 
         #[test]
-        fn what_parses_is_written_as_it_was_read(path in "[A-Za-z0-9./%-]{0,40}|8sKpm/(thumbnails/)?8sKpm-x49nB[-0-9]{0,4}\\.(mp4|jpg)") {
+        fn what_parses_is_written_as_it_was_read(path in "[A-Za-z0-9./%-]{0,40}|8sKpm/(thumbnails/)?8sKpm-x49nB[-0-9]{0,4}(-storyboard)?\\.(mp4|jpg|vtt)") {
             if let Some(key) = Key::parse(&path) {
                 prop_assert_eq!(key.to_string(), path);
             }

@@ -165,6 +165,26 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn what_is_removed_is_neither_in_its_place_nor_in_the_bin() {
+        let (folder, regions) = regions();
+        let store = regions.iter().next().unwrap();
+        let key = Key::from_file_name("8sKpm-x49nB.mp4").unwrap().to_thumbnail();
+        for in_bin in [false, true] {
+            store.put(&key, "jpeg".into()).await.unwrap();
+            if in_bin {
+                store.move_to_bin(&key).await.unwrap();
+            }
+            for _ in 0..2 {
+                store.remove(&key).await.unwrap();
+            }
+            store.restore_from_bin(&key).await.unwrap();
+            assert!(!store.path(&key).exists());
+        }
+        fs::remove_dir_all(folder.path().join("eu")).unwrap();
+        assert!(matches!(store.remove(&key).await, Err(StorageError::Gone { .. })));
+    }
+
     #[test]
     fn two_servers_never_share_a_spool() {
         let (_folder, regions) = regions();

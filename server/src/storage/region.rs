@@ -153,6 +153,21 @@ impl RegionStore {
         self.relocate(&binned(key), &key.to_path()).await
     }
 
+    /// Removes a file for good, from the bin and from its place. Doing it twice does no harm; nor does it where the file never was.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn remove(&self, key: &Key) -> Result<(), StorageError> {
+        for place in [key.to_path(), binned(key)] {
+            match self.store.delete(&place).await {
+                Ok(()) => {}
+                Err(object_store::Error::NotFound { .. }) => self.require()?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     async fn relocate(&self, from: &ObjectPath, to: &ObjectPath) -> Result<(), StorageError> {
         match self.store.rename(from, to).await {
             Ok(()) => Ok(()),

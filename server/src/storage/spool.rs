@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use afterlive_domain::{AssetId, Region, SessionId, StreamId, Streamname, UnixMillis};
 use rustix::fs::{FlockOperation, flock};
@@ -30,6 +31,8 @@ pub struct SpoolNote {
 pub struct Spool {
     folder: PathBuf,
     quarantine: PathBuf,
+    /// Found out once.
+    inserts_ranges: Arc<OnceLock<bool>>,
 }
 
 /// This process alone may touch the spool. Is given up when dropped, and by the system when the process dies however it dies.
@@ -41,7 +44,7 @@ pub struct SpoolLock {
 impl Spool {
     pub(super) fn open(folder: PathBuf, quarantine: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder, quarantine })
+        Ok(Self { folder, quarantine, inserts_ranges: Arc::default() })
     }
 
     /// Takes the spool for this process: a second server on the same folder would take this one's growing recordings for a crash's.
@@ -146,8 +149,36 @@ impl Spool {
         Ok(self.quarantine.clone())
     }
 
+    /// Whether the file system can insert a range of blocks into a file, so that a growing recording's reserve can be enlarged. Blocks.
+    #[must_use]
+    pub fn can_insert_ranges(&self) -> bool {
+        *self.inserts_ranges.get_or_init(|| {
+            let path = self.folder.join("insert-range");
+            let can = try_insert_range(&path).unwrap_or(false);
+            // What is left of it harms nobody, and is overwritten the next time.
+            drop(fs::remove_file(&path));
+            can
+        })
+    }
+
     /// Makes creations, renames and removals durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.folder)?.sync_all()
     }
+}
+
+/// Does what enlarging a reserve does, with a file of its own.
+#[cfg(target_os = "linux")]
+fn try_insert_range(path: &Path) -> io::Result<bool> {
+    use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
+    let file = File::create(path)?;
+    let block_bytes = fstatvfs(&file)?.f_bsize;
+    file.set_len(2 * block_bytes)?;
+    Ok(fallocate(&file, FallocateFlags::INSERT_RANGE, block_bytes, block_bytes).is_ok()
+        && file.metadata()?.len() == 3 * block_bytes)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn try_insert_range(_path: &Path) -> io::Result<bool> {
+    Ok(false)
 }

@@ -2,6 +2,7 @@
 
 mod assets;
 mod errors;
+mod library;
 mod permissions;
 mod players;
-mod streams;
+pub mod streams;

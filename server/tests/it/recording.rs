@@ -1,150 +1,31 @@
 //! From the gate to a finished file: what is sent is what is stored, whatever happens in between.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod codecs;
+mod streams;
+
 use std::time::Duration;
 
-use afterlive_domain::{AssetId, AssetState, EventKind, Mode, StreamState};
+use afterlive_domain::{AssetId, AssetState, EventKind, StreamState};
 use afterlive_media::frame::{Frame, TrackKind};
 use afterlive_server::clock::Clock;
 use afterlive_server::config::Config;
 use afterlive_server::db::assets::{self, Asset, NewAsset};
-use afterlive_server::db::streams::{self, Stream};
-use afterlive_server::db::{Db, Location, asset_list};
+use afterlive_server::db::streams;
+use afterlive_server::db::{Db, Location};
 use afterlive_server::finalise::{Finaliser, Recovered, recover};
 use afterlive_server::hexadecimal::hexadecimal;
-use afterlive_server::hub::{Hub, Message};
-use afterlive_server::ingest::gate::{Gate, Gatekeeper, Grant, IngestRegions, PublishRequest};
-use afterlive_server::jobs::{self, Task, Worker};
-use afterlive_server::record::{Growing, Limits, Recorder};
+use afterlive_server::hub::Message;
+use afterlive_server::jobs::{self, Task};
+use afterlive_server::record::Limits;
 use afterlive_server::run::refuse_unmounted;
-use afterlive_server::storage::{Key, RegionSettings, RegionStore, Regions};
+use afterlive_server::storage::Key;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use url::Url;
 use uuid::Uuid;
 
-use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database, on_each_database_url};
+use crate::fixture::database::{NOW, on_each_database, on_each_database_url};
 use crate::fixture::encoder::{boxes, complaints, encode, ffprobe, send};
-
-/// Everything from the gate to the job queue, in a folder of its own.
-struct Studio {
-    db: Db,
-    gate: Gate,
-    growing: Growing,
-    finaliser: Finaliser,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-    stream: Stream,
-}
-
-impl Studio {
-    async fn new(db: Db, folder: &std::path::Path) -> Self {
-        Self::with_limits(db, folder, Limits::default()).await
-    }
-
-    async fn with_limits(db: Db, folder: &std::path::Path, limits: Limits) -> Self {
-        let organisation = an_organisation(&db).await;
-        let stream = a_stream(&db, &organisation).await;
-        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions(folder));
-        let (growing, tasks, stop) = (Growing::default(), TaskTracker::new(), CancellationToken::new());
-        let recorder = Recorder::new(finaliser.clone(), growing.clone(), tasks.clone(), limits, stop.clone());
-        let ingest = IngestRegions { node: "eu".parse().unwrap(), by_host: BTreeMap::new() };
-        let gate = Gate::new(Hub::new(), db.clone(), Clock::simulated(NOW), ingest, recorder.into(), tasks.clone());
-        Self { db, gate, growing, finaliser, tasks, stop, stream }
-    }
-
-    async fn publish(&self) -> Grant {
-        let request = PublishRequest {
-            mode: Mode::Rec,
-            streamname: self.stream.streamname.to_string(),
-            query: None,
-            host: None,
-            peer: "192.0.2.7:50000".parse().unwrap(),
-            protocol: "rtmp",
-        };
-        self.gate.admit(request).await.unwrap()
-    }
-
-    /// Publishes all of it, and waits until everything that follows is done.
-    async fn record(&self, messages: &[Message]) -> Asset {
-        let mut grant = self.publish().await;
-        send(grant.publisher(), messages);
-        drop(grant);
-        self.settle().await;
-        self.assets().await.remove(0)
-    }
-
-    async fn settle(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    async fn assets(&self) -> Vec<Asset> {
-        asset_list::of_stream(&mut self.db.read().await.unwrap(), self.stream.id, 10, 0).await.unwrap()
-    }
-
-    /// By its index; they need not stand in that order, since this clock stands still.
-    async fn asset(&self, index: u32) -> Asset {
-        self.assets().await.into_iter().find(|asset| asset.index == index).unwrap()
-    }
-
-    fn store(&self) -> &RegionStore {
-        self.finaliser.regions().iter().next().unwrap()
-    }
-
-    fn place(&self, asset: &Asset) -> PathBuf {
-        self.store().path(&Key::from_file_name(&asset.file_name).unwrap())
-    }
-
-    async fn run_jobs(&self) -> usize {
-        let finaliser = self.finaliser.clone();
-        let worker = Worker::new(self.db.clone(), Clock::simulated(NOW.plus_ms(3_600_000)), move |task| {
-            let finaliser = finaliser.clone();
-            Box::pin(async move { finaliser.perform(task).await })
-        });
-        worker.run_due().await.unwrap()
-    }
-}
-
-fn regions(folder: &std::path::Path) -> Regions {
-    Regions::open([RegionSettings {
-        name: "eu".parse().unwrap(),
-        storage: folder.join("eu"),
-        vod_url: Url::parse("http://localhost:3000/vod-eu").unwrap(),
-    }])
-    .unwrap()
-}
-
-fn count(messages: &[Message], kind: TrackKind) -> usize {
-    messages.iter().filter(|message| matches!(message, Message::Frame(frame) if frame.kind == kind)).count()
-}
-
-/// The same, so many seconds later in the encoder's time.
-fn later(messages: &[Message], seconds: i64) -> Vec<Message> {
-    let mut timescales = BTreeMap::new();
-    let delay = |message: &Message| match message {
-        Message::TrackChanged(track) => {
-            timescales.insert(track.codec.kind() == TrackKind::Video, i64::from(track.timescale));
-            message.clone()
-        }
-        Message::Frame(frame) => {
-            let dts = frame.dts + seconds * timescales[&(frame.kind == TrackKind::Video)];
-            Message::Frame(Frame { dts, ..frame.clone() })
-        }
-        Message::Ended => Message::Ended,
-    };
-    messages.iter().map(delay).collect()
-}
-
-/// Waits for something that happens by itself; a test that waits in vain is stopped from outside.
-async fn until(mut holds: impl FnMut() -> bool) {
-    while !holds() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
+use crate::fixture::studio::{Studio, count, grew, later, regions, until};
 
 #[tokio::test]
 async fn what_is_sent_becomes_a_plain_mp4_with_a_poster() {
@@ -185,8 +66,8 @@ async fn what_is_sent_becomes_a_plain_mp4_with_a_poster() {
         assert!(studio.store().spool().assets().unwrap().is_empty());
         assert_eq!(studio.growing.facts(asset.id), None);
 
-        assert_eq!(studio.run_jobs().await, 1);
-        assert!(studio.assets().await[0].has_poster);
+        assert_eq!(studio.run_jobs().await, 2);
+        assert!(studio.assets().await[0].has_poster && studio.assets().await[0].has_storyboard);
         let poster = studio.store().path(&Key::from_file_name(&asset.file_name).unwrap().to_thumbnail());
         assert_eq!(ffprobe(&poster, "stream=codec_name,width,height"), ["mjpeg,320,180"]);
         assert!(std::fs::metadata(&poster).unwrap().len() > 3_000, "not a black picture");
@@ -218,7 +99,7 @@ async fn sound_without_pictures_and_pictures_without_sound_are_recordings_too() 
         assert_eq!(complaints(&path), "");
         let kind = if video { TrackKind::Video } else { TrackKind::Audio };
         assert_eq!(ffprobe(&path, "stream=nb_frames"), [count(&sent, kind).to_string()]);
-        assert_eq!(studio.run_jobs().await, 1);
+        assert_eq!(studio.run_jobs().await, if video { 2 } else { 1 });
         assert_eq!(studio.assets().await[0].has_poster, video);
     }
 }
@@ -267,10 +148,6 @@ async fn a_recording_is_seen_to_grow_and_plays_while_it_does() {
         assert_eq!(studio.assets().await[0].state, AssetState::Ready);
     })
     .await;
-}
-
-fn grew(studio: &Studio, id: AssetId, to_ms: u64) -> bool {
-    studio.growing.facts(id).is_some_and(|facts| facts.duration_ms >= to_ms)
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use afterlive_server::http::vod::{self, Vod};
+use afterlive_server::record::Growing;
 use afterlive_server::storage::{Key, RegionSettings, Regions};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -46,7 +47,7 @@ impl Server {
         }
         std::fs::write(folder.path().join("secret"), b"secret").unwrap();
 
-        let vod = Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap()));
+        let vod = Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap(), Growing::default()));
         let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{ACKNOWLEDGEMENT_WINDOW_BYTES, Value};
-use crate::flv::Tag;
+use crate::flv::{Tag, fourcc};
 use crate::frame::TrackKind;
 use crate::rtmp::amf0::object;
 use crate::rtmp::chunk::{ChunkWriter, Header, kind};
@@ -32,6 +32,14 @@ mod user_control {
     pub(super) const PING_REQUEST: u16 = 6;
     pub(super) const PING_RESPONSE: u16 = 7;
 }
+
+/// What is taken with the extended headers of Enhanced RTMP.
+const VIDEO_CODECS: [&[u8; 4]; 3] = [fourcc::AVC, fourcc::HEVC, fourcc::AV1];
+const AUDIO_CODECS: [&[u8; 4]; 2] = [fourcc::AAC, fourcc::OPUS];
+/// `FourCcInfoMask`: can decode (for posters) and forward.
+const DECODE_AND_FORWARD: f64 = 5.0;
+/// `CapsExMask`: `ModEx`. Several tracks are not asked for: only the first is taken.
+const CAPABILITIES: f64 = 4.0;
 
 #[derive(Debug)]
 pub(super) struct Replies {
@@ -97,7 +105,14 @@ impl Replies {
         self.control(kind::SET_CHUNK_SIZE, &(CHUNK_BYTES as u32).to_be_bytes());
         self.writer = ChunkWriter::new(CHUNK_BYTES);
         // Encoders look for nothing here, but some want an FMS of version 3 at least.
-        let server = object([("fmsVer", "FMS/3,5,7,7009".into()), ("capabilities", 31.0.into())]);
+        let server = object([
+            ("fmsVer", "FMS/3,5,7,7009".into()),
+            ("capabilities", 31.0.into()),
+            ("fourCcList", fourcc_list()),
+            ("videoFourCcInfoMap", fourcc_map(&VIDEO_CODECS)),
+            ("audioFourCcInfoMap", fourcc_map(&AUDIO_CODECS)),
+            ("capsEx", CAPABILITIES.into()),
+        ]);
         let mut info = info("status", "NetConnection.Connect.Success", "Connection succeeded.");
         if let Value::Object(properties) = &mut info {
             properties.push(("objectEncoding".to_owned(), 0.0.into()));
@@ -167,6 +182,19 @@ impl Replies {
         let header = Header { chunk_stream, kind, stream_id, timestamp: tag.timestamp_ms as u32 };
         self.writer.write(&mut self.output, header, tag.header.as_slice(), tag.body);
     }
+}
+
+fn name(fourcc: &[u8; 4]) -> String {
+    String::from_utf8_lossy(fourcc).into_owned()
+}
+
+/// For clients of Enhanced RTMP's first version.
+fn fourcc_list() -> Value {
+    Value::StrictArray(VIDEO_CODECS.iter().chain(&AUDIO_CODECS).map(|fourcc| Value::String(name(fourcc))).collect())
+}
+
+fn fourcc_map(codecs: &[&[u8; 4]]) -> Value {
+    Value::Object(codecs.iter().map(|fourcc| (name(fourcc), DECODE_AND_FORWARD.into())).collect())
 }
 
 /// An information object, §7.2.2.

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::flv::{TagHeader, config_tag};
-use crate::frame::{CodecConfig, TrackConfig};
+use crate::flv::{config_tag, frame_tag};
+use crate::frame::{CodecConfig, Frame, TrackConfig};
 use crate::rtmp::amf0::object;
 use crate::rtmp::chunk::{ChunkWriter, Header};
 
@@ -287,8 +287,10 @@ fn a_player_is_sent_tags_and_told_the_end() {
     let track = TrackConfig { codec: CodecConfig::Aac { asc, sample_rate: 44_100, channels: 2 }, timescale: 44_100 };
     session.send_tag(config_tag(&track));
     let body = Bytes::from(vec![9; 100_000]);
-    let header = TagHeader::Video([0x17, 1, 0, 0, 0]);
-    session.send_tag(Tag { kind: TrackKind::Video, timestamp_ms: (1 << 32) + 7, header, body: body.clone() });
+    let avcc = Bytes::from_static(b"avcc");
+    let picture = TrackConfig { codec: CodecConfig::H264 { avcc, width: 640, height: 360 }, timescale: 1_000 };
+    let frame = Frame { kind: TrackKind::Video, dts: (1 << 32) + 7, pts_offset: 0, keyframe: true, data: body.clone() };
+    session.send_tag(frame_tag(&frame, &picture));
     session.end_play();
     assert!(session.is_closing());
     let output = session.output();

@@ -54,6 +54,24 @@ impl Fields {
         }
     }
 
+    /// True or false; null is as good as absent.
+    pub fn switch(&self, name: &str) -> Result<Option<bool>, Refusal> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(switch)) => Ok(Some(*switch)),
+            Some(_) => Err(wrong(name, "boolean")),
+        }
+    }
+
+    /// A whole number, not below zero. Absent and null are told apart: the one leaves a setting as it is, the other takes it back.
+    pub fn number(&self, name: &str) -> Result<Option<Option<u64>>, Refusal> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(value) => value.as_u64().map(|number| Some(Some(number))).ok_or_else(|| wrong(name, "integer")),
+        }
+    }
+
     /// The field `tags`; null is as good as absent.
     pub fn tags(&self) -> Result<Option<Tags>, Refusal> {
         let values = match self.0.get("tags") {
@@ -82,6 +100,17 @@ mod tests {
         for bad in [&b"[]"[..], b"null", b"\"x\"", b"{", b"\xff"] {
             assert!(Fields::parse(bad).is_err());
         }
+    }
+
+    #[test]
+    fn numbers_are_whole_and_switches_are_switches() {
+        let fields = Fields::parse(br#"{"a":7,"b":null,"c":-1,"d":1.5,"e":"7","f":true,"g":18446744073709551616}"#).unwrap();
+        assert_eq!((fields.number("a"), fields.number("b"), fields.number("x")), (Ok(Some(Some(7))), Ok(Some(None)), Ok(None)));
+        for bad in ["c", "d", "e", "f", "g"] {
+            assert!(fields.number(bad).is_err(), "{bad}");
+        }
+        assert_eq!((fields.switch("f"), fields.switch("b"), fields.switch("x")), (Ok(Some(true)), Ok(None), Ok(None)));
+        assert!(fields.switch("a").is_err() && fields.switch("e").is_err());
     }
 
     #[test]

@@ -1,3 +1,5 @@
-//! Calls about the organisation.
+//! Calls about the organisation, and the JSON that they answer with.
 
 pub mod get;
+mod json;
+pub mod set_recording;

@@ -1,12 +1,18 @@
 //! The query of a call. Parameters that it does not know are ignored; of one that comes twice the last counts.
 
 use std::convert::Infallible;
+use std::str::FromStr;
 
 use afterlive_domain::Error as Refusal;
 use afterlive_domain::UnixMillis;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use url::form_urlencoded;
+
+/// A longer text to search for finds nothing.
+const MAX_SEARCH_CHARS: usize = 200;
+/// The most tags to filter by; each is a look-up.
+const MAX_FILTER_TAGS: usize = 10;
 
 /// The parameters, decoded, in their order.
 #[derive(Debug)]
@@ -43,6 +49,25 @@ impl Query {
     pub fn instant(&self, name: &str) -> Result<Option<UnixMillis>, Refusal> {
         let parse = |text| UnixMillis::parse(text).ok_or_else(|| wrong(name, "RFC 3339 date and time"));
         self.text(name).map(parse).transpose()
+    }
+
+    /// What has a text form; `expected` says which where it is none.
+    pub fn parsed<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, Refusal> {
+        self.text(name).map(|text| text.parse().map_err(|_| wrong(name, expected))).transpose()
+    }
+
+    /// The tags of `tags[]` to filter by.
+    pub fn filter_tags(&self) -> Result<Vec<String>, Refusal> {
+        let tags = self.list("tags");
+        if tags.len() > MAX_FILTER_TAGS {
+            return Err(wrong("tags", &format!("array of at most {MAX_FILTER_TAGS} strings")));
+        }
+        Ok(tags)
+    }
+
+    /// The text of `q` to search for.
+    pub fn search_text(&self) -> Option<String> {
+        self.text("q").map(|text| text.chars().take(MAX_SEARCH_CHARS).collect())
     }
 
     /// A list, as `name[]=a&name[]=b` or `name[0]=a&name[1]=b`, in the order sent.

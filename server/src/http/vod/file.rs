@@ -1,4 +1,4 @@
-//! Reading finished files for many viewers at once: shared descriptors, and reads that do not leave the async thread where the page cache has the bytes.
+//! Reading files for many viewers at once: shared descriptors, and reads that do not leave the async thread where the page cache has the bytes.
 //!
 //! No mmap: a file cut short under a map is a SIGBUS, and a page fault would stop a runtime thread.
 
@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use axum::body::Body;
 use bytes::Bytes;
-use futures::stream;
+use futures::{Stream, stream};
 use tokio::sync::Semaphore;
 
 use super::conditional::Validators;
+use crate::record::{Growing, Media};
 
 /// What one read takes, and so what one viewer's answer holds in memory.
 const CHUNK_BYTES: u64 = 128 * 1024;
@@ -26,11 +26,52 @@ const MAX_OPEN_FILES: usize = 256;
 const DISK_READS_AT_ONCE: usize = 64;
 /// For how long a name is taken to mean the file that it meant. A deleted recording can be seen for so much longer.
 const FRESH: Duration = Duration::from_secs(1);
+/// A descriptor that nobody has asked for so long is closed, with the next request for any: the disk gets the room of a deleted file back only then.
+const IDLE: Duration = Duration::from_secs(60);
 
 static DISK_READS: Semaphore = Semaphore::const_new(DISK_READS_AT_ONCE);
 
+/// Something of which parts are sent.
+pub(super) trait Readable: Send + Sync + 'static {
+    /// Reads the beginning of the range, as much as is well sent at a time. Never nothing: what ends too early is an error.
+    fn read(self: &Arc<Self>, range: &Range<u64>) -> impl Future<Output = io::Result<Bytes>> + Send;
+}
+
+/// The range's bytes, read as fast as the viewer takes them. The connection breaks off where they are not to be had.
+pub(super) fn parts<T: Readable>(source: Arc<T>, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::try_unfold(range, move |range| {
+        let source = Arc::clone(&source);
+        async move {
+            if range.is_empty() {
+                return Ok(None);
+            }
+            let part = source.read(&range).await?;
+            let rest = range.start + part.len() as u64..range.end;
+            Ok(Some((part, rest)))
+        }
+    })
+}
+
+/// Room for what is read at a time of a range.
+pub(super) fn buffer(range: &Range<u64>) -> Vec<u8> {
+    vec![0; (range.end - range.start).min(CHUNK_BYTES) as usize]
+}
+
+/// Takes what is in memory already; `None` where the disk has to be asked.
+#[cfg(target_os = "linux")]
+pub(super) fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    let mut slices = [io::IoSliceMut::new(buffer)];
+    preadv2(file, &mut slices, offset, ReadWriteFlags::NOWAIT).ok().filter(|read| *read > 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn read_cached(_file: &File, _buffer: &mut [u8], _offset: u64) -> Option<usize> {
+    None
+}
+
 /// Runs what may have to wait for the disk.
-async fn on_disk<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(super) async fn on_disk<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     let place = DISK_READS.acquire().await.map_err(io::Error::other)?;
     // The read goes on where the viewer has gone, and keeps its place as long.
     let reading = move || {
@@ -44,13 +85,33 @@ async fn on_disk<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send +
 #[derive(Debug)]
 pub struct OpenFile {
     file: File,
+    moving: Option<Moving>,
     pub size_bytes: u64,
     pub validators: Validators,
 }
 
+/// A finished file to which an encoder may come back.
+#[derive(Debug)]
+struct Moving {
+    media: Media,
+    /// Where its media began when it was opened.
+    from: u64,
+}
+
+impl Moving {
+    /// Where a byte of the file as it was opened lies now. What was in front of moved media has been written anew.
+    fn place(&self, byte: u64, media_offset: u64) -> io::Result<u64> {
+        match media_offset.checked_sub(self.from) {
+            Some(0) => Ok(byte),
+            Some(moved) if byte >= self.from => Ok(byte + moved),
+            _ => Err(io::Error::other("the recording has been gone on with")),
+        }
+    }
+}
+
 impl OpenFile {
     /// `None` where there is no such file.
-    fn open(path: &Path) -> io::Result<Option<Self>> {
+    fn open(path: &Path, growing: &Growing) -> io::Result<Option<Self>> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -62,56 +123,51 @@ impl OpenFile {
         }
         let (seconds, nanoseconds, size_bytes) = (facts.mtime(), facts.mtime_nsec(), facts.len());
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        // Strong: a finished file is never written again, and one that took its place would have another time to the nanosecond.
+        let moving = growing.media(&facts).map(|media| {
+            let from = *media.offset();
+            Moving { media, from }
+        });
+        // Strong: a finished file is written again only by an encoder that comes back, and then has another length.
         let etag = format!("\"{seconds:x}.{nanoseconds:x}-{size_bytes:x}\"");
-        Ok(Some(Self { file, size_bytes, validators: Validators { etag, modified } }))
+        Ok(Some(Self { file, moving, size_bytes, validators: Validators { etag, modified } }))
     }
+}
 
-    /// Reads up to [`CHUNK_BYTES`] of the range. Never nothing: a file that ends too early is an error.
+impl Readable for OpenFile {
     async fn read(self: &Arc<Self>, range: &Range<u64>) -> io::Result<Bytes> {
-        let length = usize::try_from((range.end - range.start).min(CHUNK_BYTES)).map_err(io::Error::other)?;
-        let mut buffer = vec![0; length];
-        if let Some(read) = self.read_cached(&mut buffer, range.start) {
+        let (mut buffer, start) = (buffer(range), range.start);
+        let cached = match &self.moving {
+            None => read_cached(&self.file, &mut buffer, start),
+            Some(moving) => moving.media.try_offset().and_then(|media_offset| {
+                let place = moving.place(start, *media_offset).ok()?;
+                read_cached(&self.file, &mut buffer, place)
+            }),
+        };
+        if let Some(read) = cached {
             buffer.truncate(read);
             return Ok(buffer.into());
         }
-        let (this, start) = (Arc::clone(self), range.start);
-        Ok(on_disk(move || this.file.read_exact_at(&mut buffer, start).map(|()| buffer)).await?.into())
-    }
-
-    /// Takes what is in memory already; `None` where the disk has to be asked.
-    #[cfg(target_os = "linux")]
-    fn read_cached(&self, buffer: &mut [u8], offset: u64) -> Option<usize> {
-        use rustix::io::{ReadWriteFlags, preadv2};
-        let mut slices = [io::IoSliceMut::new(buffer)];
-        preadv2(&self.file, &mut slices, offset, ReadWriteFlags::NOWAIT).ok().filter(|read| *read > 0)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn read_cached(&self, _buffer: &mut [u8], _offset: u64) -> Option<usize> {
-        None
-    }
-
-    /// The range's bytes, read as fast as the viewer takes them. The connection breaks off where the file does not hold them.
-    pub fn body(self: Arc<Self>, range: Range<u64>) -> Body {
-        Body::from_stream(stream::try_unfold(range, move |range| {
-            let file = Arc::clone(&self);
-            async move {
-                if range.is_empty() {
-                    return Ok::<_, io::Error>(None);
-                }
-                let chunk = file.read(&range).await?;
-                let rest = range.start + chunk.len() as u64..range.end;
-                Ok(Some((chunk, rest)))
-            }
-        }))
+        let this = Arc::clone(self);
+        let read = on_disk(move || {
+            let held = this.moving.as_ref().map(|moving| (moving, moving.media.offset()));
+            let place = held.as_ref().map_or(Ok(start), |(moving, media_offset)| moving.place(start, **media_offset))?;
+            this.file.read_exact_at(&mut buffer, place).map(|()| buffer)
+        });
+        Ok(read.await?.into())
     }
 }
 
 /// The files that were asked for lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OpenFiles {
-    entries: Mutex<HashMap<PathBuf, Entry>>,
+    growing: Growing,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_path: HashMap<PathBuf, Entry>,
+    swept_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -122,6 +178,10 @@ struct Entry {
 }
 
 impl OpenFiles {
+    pub fn new(growing: Growing) -> Self {
+        Self { growing, entries: Mutex::default() }
+    }
+
     /// The file as it is, or was less than [`FRESH`] before `now`; `None` where there is none.
     ///
     /// # Errors
@@ -130,7 +190,8 @@ impl OpenFiles {
         if let Some(file) = self.fresh(&path, now) {
             return Ok(Some(file));
         }
-        let (path, file) = on_disk(move || OpenFile::open(&path).map(|file| (path, file))).await?;
+        let growing = self.growing.clone();
+        let (path, file) = on_disk(move || OpenFile::open(&path, &growing).map(|file| (path, file))).await?;
         let file = file.map(Arc::new);
         self.keep(path, file.clone(), now);
         Ok(file)
@@ -138,22 +199,32 @@ impl OpenFiles {
 
     fn fresh(&self, path: &Path, now: Instant) -> Option<Arc<OpenFile>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.get_mut(path)?;
+        entries.sweep(now);
+        let entry = entries.by_path.get_mut(path)?;
         entry.used_at = now;
         (now.duration_since(entry.opened_at) < FRESH).then(|| Arc::clone(&entry.file))
     }
 
     fn keep(&self, path: PathBuf, file: Option<Arc<OpenFile>>, now: Instant) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_path = &mut self.entries.lock().unwrap_or_else(PoisonError::into_inner).by_path;
         let Some(file) = file else {
-            entries.remove(&path);
+            by_path.remove(&path);
             return;
         };
-        entries.insert(path, Entry { file, opened_at: now, used_at: now });
-        if entries.len() > MAX_OPEN_FILES
-            && let Some(oldest) = entries.iter().min_by_key(|(_, entry)| entry.used_at).map(|(path, _)| path.clone())
+        by_path.insert(path, Entry { file, opened_at: now, used_at: now });
+        if by_path.len() > MAX_OPEN_FILES
+            && let Some(oldest) = by_path.iter().min_by_key(|(_, entry)| entry.used_at).map(|(path, _)| path.clone())
         {
-            entries.remove(&oldest);
+            by_path.remove(&oldest);
+        }
+    }
+}
+
+impl Entries {
+    fn sweep(&mut self, now: Instant) {
+        if now.duration_since(*self.swept_at.get_or_insert(now)) >= IDLE {
+            self.swept_at = Some(now);
+            self.by_path.retain(|_, entry| now.duration_since(entry.used_at) < IDLE);
         }
     }
 }
@@ -169,35 +240,39 @@ mod tests {
         let path = folder.path().join("file");
         let bytes: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[1]).collect();
         std::fs::write(&path, &bytes).unwrap();
-        let files = OpenFiles::default();
+        let files = OpenFiles::new(Growing::default());
         let file = files.get(path.clone(), Instant::now()).await.unwrap().unwrap();
 
-        let chunks: Vec<Bytes> = Arc::clone(&file).body(10..299_999).into_data_stream().try_collect().await.unwrap();
+        let chunks: Vec<Bytes> = parts(Arc::clone(&file), 10..299_999).try_collect().await.unwrap();
         assert_eq!(chunks.concat(), bytes[10..299_999]);
         assert!(chunks.iter().all(|chunk| chunk.len() as u64 <= CHUNK_BYTES));
 
         File::options().write(true).open(&path).unwrap().set_len(200_000).unwrap();
-        assert!(file.body(0..300_000).into_data_stream().try_collect::<Vec<_>>().await.is_err());
+        assert!(parts(file, 0..300_000).try_collect::<Vec<_>>().await.is_err());
     }
 
     #[tokio::test]
     async fn a_removed_file_is_gone_within_a_second_and_the_oldest_descriptor_goes_first() {
         let folder = tempfile::tempdir().unwrap();
         let path = |n: usize| folder.path().join(n.to_string());
-        let files = OpenFiles::default();
+        let files = OpenFiles::new(Growing::default());
         let mut now = Instant::now();
         for n in 0..=MAX_OPEN_FILES {
             std::fs::write(path(n), b"x").unwrap();
             assert!(files.get(path(n), now).await.unwrap().is_some());
             now += Duration::from_millis(1);
         }
-        assert_eq!(files.entries.lock().unwrap().len(), MAX_OPEN_FILES);
-        assert!(!files.entries.lock().unwrap().contains_key(&path(0)));
+        assert_eq!(files.entries.lock().unwrap().by_path.len(), MAX_OPEN_FILES);
+        assert!(!files.entries.lock().unwrap().by_path.contains_key(&path(0)));
 
         std::fs::remove_file(path(7)).unwrap();
         assert!(files.get(path(7), now).await.unwrap().is_some());
         now += FRESH;
         assert!(files.get(path(7), now).await.unwrap().is_none());
         assert!(files.get(folder.path().to_owned(), now).await.unwrap().is_none());
+
+        now += IDLE;
+        assert!(files.get(path(8), now).await.unwrap().is_some());
+        assert_eq!(files.entries.lock().unwrap().by_path.len(), 1, "what nobody asks for is closed");
     }
 }

@@ -1,6 +1,6 @@
 //! An accepted play: from the hub to a player, who may be slow.
 
-use afterlive_media::flv::{Tag, config_tag, frame_tag};
+use afterlive_media::flv::{Tag, config_tag, fourcc, frame_tag};
 use afterlive_media::frame::{CodecConfig, TrackConfig, TrackKind};
 use afterlive_media::rtmp::amf0::Value;
 use afterlive_media::rtmp::{Event, Session};
@@ -13,9 +13,17 @@ use crate::hub::{Message, ViewerSubscription};
 /// How much is handed to the socket at a time. What waits beyond it waits in the hub's queue, where it can still be skipped.
 const MAX_OUTPUT_BYTES: usize = 256 << 10;
 
-/// `CodecID` and `SoundFormat` of FLV, which metadata repeat.
-const AVC: f64 = 7.0;
-const AAC: f64 = 10.0;
+/// `CodecID` and `SoundFormat` of FLV, which metadata repeat; of codecs that have none, the number that their four letters are.
+fn codec_id(codec: &CodecConfig) -> f64 {
+    let number = |fourcc: &[u8; 4]| f64::from(u32::from_be_bytes(*fourcc));
+    match codec {
+        CodecConfig::H264 { .. } => 7.0,
+        CodecConfig::Hevc { .. } => number(fourcc::HEVC),
+        CodecConfig::Av1 { .. } => number(fourcc::AV1),
+        CodecConfig::Aac { .. } => 10.0,
+        CodecConfig::Opus { .. } => number(fourcc::OPUS),
+    }
+}
 
 pub(super) async fn run(connection: &mut Connection, mut subscription: ViewerSubscription) -> Result<Outcome, Closed> {
     let Connection { wire, stop, .. } = connection;
@@ -71,8 +79,8 @@ impl Player {
                 *self.track(kind) = Some(track);
             }
             Message::Frame(frame) => {
-                let Some(timescale) = self.track(frame.kind).as_ref().map(|track| track.timescale) else { return true };
-                let tag = frame_tag(&frame, timescale);
+                let Some(track) = self.track(frame.kind) else { return true };
+                let tag = frame_tag(&frame, track);
                 self.last_ms = tag.timestamp_ms;
                 if !self.started {
                     self.started = true;
@@ -107,17 +115,16 @@ impl Player {
         let mut properties = Vec::new();
         let mut put = |name: &str, value: f64| properties.push((name.to_owned(), Value::Number(value)));
         for track in self.video.iter().chain(&self.audio) {
-            match track.codec {
-                CodecConfig::H264 { width, height, .. } => {
-                    put("width", width.into());
-                    put("height", height.into());
-                    put("videocodecid", AVC);
-                }
-                CodecConfig::Aac { sample_rate, channels, .. } => {
-                    put("audiosamplerate", sample_rate.into());
-                    put("audiochannels", channels.into());
-                    put("audiocodecid", AAC);
-                }
+            let id = codec_id(&track.codec);
+            if let Some(picture) = track.codec.picture() {
+                put("width", picture.width.into());
+                put("height", picture.height.into());
+                put("videocodecid", id);
+            }
+            if let Some(sound) = track.codec.sound() {
+                put("audiosamplerate", sound.sample_rate.into());
+                put("audiochannels", sound.channels.into());
+                put("audiocodecid", id);
             }
         }
         Value::EcmaArray(properties)

@@ -1,13 +1,16 @@
 //! An accepted publish: media messages into the hub, until one of the many ends.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::pin::pin;
 
-use afterlive_media::flv::{Demuxer, FlvError, Packet};
+use afterlive_domain::StreamId;
+use afterlive_media::flv::{Demuxer, FlvError, Ignored, Packet};
 use afterlive_media::frame::TrackKind;
 use afterlive_media::rtmp::Event;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use super::connection::{Connection, Outcome};
 use super::wire::Closed;
@@ -48,7 +51,13 @@ impl End {
 
 /// Publishes until it is over. The grant ends before the encoder is told why: state and recording wait for nobody's socket.
 pub(super) async fn run(connection: &mut Connection, mut grant: Grant) -> Result<Outcome, Closed> {
-    let Err(end) = publish(connection, grant.publisher()).await;
+    let mut passed_over = PassedOver::default();
+    let Err(end) = publish(connection, grant.publisher(), &mut passed_over).await;
+    let (peer, stream) = (connection.peer, grant.publisher().stream());
+    passed_over.tell(peer, stream);
+    if let End::Unsupported(cause) = &end {
+        warn!(%peer, %stream, %cause, "a publish is ended: it sends what cannot be taken");
+    }
     grant.end(end.reason());
     connection.wire.expect_requests()?;
     let words = match end {
@@ -64,7 +73,11 @@ pub(super) async fn run(connection: &mut Connection, mut grant: Grant) -> Result
     Ok(Outcome::Farewell)
 }
 
-async fn publish(connection: &mut Connection, publisher: &mut Publisher) -> Result<std::convert::Infallible, End> {
+async fn publish(
+    connection: &mut Connection,
+    publisher: &mut Publisher,
+    passed_over: &mut PassedOver,
+) -> Result<std::convert::Infallible, End> {
     let Connection { wire, server, stop, peer, .. } = connection;
     let idle_timeout = server.settings.idle_timeout;
     let mut demuxer = Demuxer::new();
@@ -81,8 +94,9 @@ async fn publish(connection: &mut Connection, publisher: &mut Publisher) -> Resu
                     last_media = Instant::now();
                     match media(&mut demuxer, publisher, kind, timestamp_ms, &payload) {
                         Err(cause) if cause.is_unsupported() => return Err(End::Unsupported(cause)),
-                        Err(cause) => debug!(%peer, %cause, "a message is passed over"),
-                        Ok(()) => {}
+                        Err(cause) => passed_over.count_damaged(*peer, publisher, &cause),
+                        Ok(Some(why)) => passed_over.count(why),
+                        Ok(None) => {}
                     }
                 }
                 Event::Unpublish => return Err(End::Unpublished),
@@ -115,7 +129,7 @@ fn media(
     kind: TrackKind,
     timestamp_ms: i64,
     payload: &Bytes,
-) -> Result<(), FlvError> {
+) -> Result<Option<Ignored>, FlvError> {
     let packet = match kind {
         TrackKind::Video => demuxer.video(timestamp_ms, payload)?,
         TrackKind::Audio => demuxer.audio(timestamp_ms, payload)?,
@@ -123,7 +137,39 @@ fn media(
     match packet {
         Packet::Config(track) => publisher.set_track(track),
         Packet::Frame(frame) => publisher.frame(&frame),
-        Packet::Nothing(_) => {}
+        Packet::Nothing(why) => return Ok(Some(why)),
     }
-    Ok(())
+    Ok(None)
+}
+
+/// The messages of a publish that became no frame, by the reason. They are told when it is over: nothing that was sent is missing without a word.
+#[derive(Default)]
+struct PassedOver(BTreeMap<&'static str, u64>);
+
+impl PassedOver {
+    fn count(&mut self, why: Ignored) {
+        match why {
+            // Encoders repeat themselves, and talk to players.
+            Ignored::SameConfig | Ignored::Signal => {}
+            why => *self.0.entry(why.reason()).or_default() += 1,
+        }
+    }
+
+    /// The first is told at once: a publish whose configuration cannot be read sends nothing that is seen.
+    fn count_damaged(&mut self, peer: SocketAddr, publisher: &Publisher, cause: &FlvError) {
+        let count = self.0.entry("damaged").or_default();
+        *count += 1;
+        if *count == 1 {
+            warn!(%peer, stream = %publisher.stream(), %cause, "a message of a publish is passed over");
+        } else {
+            debug!(%peer, %cause, "a message of a publish is passed over");
+        }
+    }
+
+    fn tell(&self, peer: SocketAddr, stream: StreamId) {
+        if !self.0.is_empty() {
+            let counts: Vec<String> = self.0.iter().map(|(why, count)| format!("{count} {why}")).collect();
+            info!(%peer, %stream, passed_over = counts.join(", "), "messages of a publish that became no frame");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! One recording, as programs ask for it.
 
-use afterlive_domain::report::{Checksum, Gap, Report, TrackReport};
+use afterlive_domain::UnixMillis;
+use afterlive_domain::report::{Checksum, Gap, Reconnect, Report, TrackReport};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,6 +19,9 @@ async fn a_report_says_what_came_and_what_is_stored_to_those_whose_recording_it_
             configurations: 1,
             received_frames: Some(2_503),
             stored_frames: 2_500,
+            left_out_frames: Some(3),
+            dropped_frames: Some(0),
+            received_ms: Some(83_450),
             begins_ms: 0,
             lasts_ms: 83_450,
             media_bytes: 25_000_000,
@@ -25,7 +29,8 @@ async fn a_report_says_what_came_and_what_is_stored_to_those_whose_recording_it_
             gap_count: 1,
         };
         let checksum = Checksum { last_bytes: 26_000_000, sha256: "ab".repeat(32) };
-        let report = Report { tracks: vec![pictures], checksum: Some(checksum) };
+        let mut report = Report { tracks: vec![pictures], checksum: Some(checksum), ..Report::default() };
+        report.add_reconnect(Reconnect { at_ms: 40_000, left_at: UnixMillis(1_000), back_at: UnixMillis(9_000) });
         let asset = an_accounted_recording(server.service.db(), stream, Some(&report)).await;
         let call = format!("GET /asset/{}/report", asset.id);
         let answer = server.send(&call, Some(&ours.reader_key), "").await.ok();

@@ -13,6 +13,7 @@ const CALLS: &[(&str, Role)] = &[
     ("GET /stream/ID/group", Role::ReadOnly),
     ("GET /tag", Role::ReadOnly),
     ("GET /organisation", Role::ReadOnly),
+    ("GET /asset", Role::ReadOnly),
     ("POST /stream", Role::User),
     ("PUT /stream/ID/tag", Role::User),
     ("PUT /stream/ID/stop", Role::Admin),
@@ -20,6 +21,7 @@ const CALLS: &[(&str, Role)] = &[
     ("PUT /stream/ID/lock", Role::Admin),
     ("PUT /stream/ID/unlock", Role::Admin),
     ("DELETE /stream/ID", Role::Admin),
+    ("PUT /organisation/recording", Role::Admin),
 ];
 
 /// Calls that players make without a key.
@@ -114,11 +116,53 @@ async fn an_organisation_describes_itself() {
                 "hash": tenant.organisation.hash,
                 "webhook": null,
                 "vod": { "enabled": true, "public": false },
+                "recording": {
+                    "max_duration_s": null,
+                    "max_bytes": null,
+                    "reconnect_window_s": null,
+                    "retention_days": null,
+                    "effective": { "max_duration_s": 0, "max_bytes": 0, "reconnect_window_s": 30, "retention_days": 0 },
+                    "bin_days": 7,
+                },
                 "region": "eu",
                 "created_at": "2026-11-04T17:09:19.899Z",
                 "updated_at": "2026-11-04T17:09:19.899Z",
             })
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_organisation_sets_what_holds_for_its_recordings_field_by_field() {
+    on_each_server(async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let set = async |body: &str| server.send("PUT /organisation/recording", Some(&ours.admin_key), body).await;
+        let recording = set(r#"{"max_duration_s":3600,"retention_days":0,"unknown":1}"#).await.ok()["recording"].clone();
+        assert_eq!((&recording["max_duration_s"], &recording["retention_days"]), (&json!(3_600), &json!(0)));
+        assert_eq!((&recording["max_bytes"], &recording["effective"]["max_duration_s"]), (&json!(null), &json!(3_600)));
+        let recording =
+            set(r#"{"max_duration_s":null,"max_bytes":1048576,"reconnect_window_s":0}"#).await.ok()["recording"].clone();
+        let effective = json!({ "max_duration_s": 0, "max_bytes": 1_048_576, "reconnect_window_s": 0, "retention_days": 0 });
+        assert_eq!((&recording["max_duration_s"], &recording["effective"]), (&json!(null), &effective));
+
+        for (bad, field) in [
+            (r#"{"max_duration_s":9}"#, "max_duration_s"),
+            (r#"{"max_duration_s":9223372036854775808}"#, "max_duration_s"),
+            (r#"{"max_bytes":-1}"#, "max_bytes"),
+            (r#"{"max_bytes":1048575,"retention_days":3}"#, "max_bytes"),
+            (r#"{"reconnect_window_s":3601}"#, "reconnect_window_s"),
+            (r#"{"reconnect_window_s":"30"}"#, "reconnect_window_s"),
+            (r#"{"retention_days":1.5}"#, "retention_days"),
+            (r#"{"retention_days":36501}"#, "retention_days"),
+        ] {
+            let answer = set(bad).await;
+            assert_eq!(answer.error(), (400, 1004), "{bad}");
+            assert_eq!(answer.json()["error"]["userinfo"]["parameter"], field, "{bad}");
+        }
+        let read = async |key: &str| server.send("GET /organisation", Some(key), "").await.ok()["recording"].clone();
+        assert_eq!(read(&ours.reader_key).await, recording, "what is refused changes nothing");
+        assert_eq!(read(&theirs.reader_key).await["max_bytes"], json!(null));
     })
     .await;
 }

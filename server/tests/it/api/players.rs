@@ -48,6 +48,7 @@ async fn recordings_are_listed_newest_first_up_to_the_limit() {
             "region",
             "size_bytes",
             "state",
+            "storyboard",
             "streamId",
             "thumbnail",
             "type",

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use afterlive_media::frame::{CodecConfig, Frame, TrackKind};
+use afterlive_media::frame::{Frame, TrackKind};
 use afterlive_server::db::sessions::EndReason;
 use afterlive_server::hub::Message;
 use tokio::process::{Child, Command};
@@ -48,10 +48,7 @@ async fn what_ffmpeg_sends_reaches_the_recorder_whole() {
     let tracks: Vec<_> = messages.iter().filter(|message| matches!(message, Message::TrackChanged(_))).collect();
     assert_eq!(tracks.len(), 2);
     let sizes = tracks.iter().find_map(|track| match track {
-        Message::TrackChanged(track) => match track.codec {
-            CodecConfig::H264 { width, height, .. } => Some((width, height)),
-            CodecConfig::Aac { .. } => None,
-        },
+        Message::TrackChanged(track) => track.codec.picture().map(|picture| (picture.width, picture.height)),
         _ => None,
     });
     assert_eq!(sizes, Some((320, 180)));

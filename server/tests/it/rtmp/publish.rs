@@ -113,9 +113,9 @@ async fn an_operator_s_stop_ends_the_publish_and_is_said() {
 async fn a_codec_that_cannot_be_taken_is_refused_by_name() {
     let mut scene = Scene::new().await;
     let (mut client, ..) = Client::publish(scene.address, "live", NAME).await;
-    client.send(6, kind::VIDEO, 1, 0, b"\x90hvc1\x01").await;
+    client.send(6, kind::VIDEO, 1, 0, b"\x90vp09\x01").await;
     assert_eq!(scene.end().await, EndReason::ProtocolError);
-    assert!(client.status().await.unwrap().1.contains("HEVC"));
+    assert!(client.status().await.unwrap().1.contains("VP9"));
 }
 
 #[tokio::test]

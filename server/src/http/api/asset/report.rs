@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{AssetId, AssetState, Error as Refusal, Region, Report, StreamId};
-use axum::extract::{Path, State};
+use afterlive_domain::{AssetId, AssetState, Region, Report, StreamId};
+use axum::extract::State;
 use serde::Serialize;
 
+use super::path::AssetPath;
 use crate::http::api::json::Json;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
@@ -31,22 +32,28 @@ pub struct ReportJson {
 pub async fn handle(
     State(service): State<Arc<Service>>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    AssetPath(id): AssetPath,
 ) -> Result<Json<ReportJson>, ApiError> {
-    let id: AssetId = id.parse().map_err(|_| Refusal::WrongType { parameter: "id".to_owned(), expected: "a UUID".to_owned() })?;
-    let Accounted { asset, report } = service.asset_report(&caller, id).await?;
-    let facts = service.growing().facts(asset.id).unwrap_or(asset.facts);
-    Ok(Json(ReportJson {
-        id: asset.id,
-        stream: asset.stream,
-        file_name: asset.file_name,
-        region: asset.region,
-        state: asset.state,
-        reason: asset.reason,
-        created_at: asset.created_at.to_string(),
-        ended_at: asset.ended_at.map(|at| at.to_string()),
-        duration_ms: facts.duration_ms,
-        size_bytes: facts.size_bytes,
-        report,
-    }))
+    Ok(Json(ReportJson::new(&service, service.asset_report(&caller, id).await?)))
+}
+
+impl ReportJson {
+    #[must_use]
+    pub fn new(service: &Service, account: Accounted) -> Self {
+        let Accounted { asset, report } = account;
+        let facts = service.growing().facts(asset.id).unwrap_or(asset.facts);
+        Self {
+            id: asset.id,
+            stream: asset.stream,
+            file_name: asset.file_name,
+            region: asset.region,
+            state: asset.state,
+            reason: asset.reason,
+            created_at: asset.created_at.to_string(),
+            ended_at: asset.ended_at.map(|at| at.to_string()),
+            duration_ms: facts.duration_ms,
+            size_bytes: facts.size_bytes,
+            report,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
 use crate::db::streams::Stream;
 use crate::service::{Caller, Result, Service, StreamWithOrganisation};
-use crate::storage::Key;
+use crate::storage::{Key, KeyKind};
 
 /// The only type of stream there is.
 pub const STREAM_TYPE: &str = "low-latency";
@@ -86,6 +86,8 @@ struct Vod {
     video_codec: Option<String>,
     audio_codec: Option<String>,
     thumbnail: Option<String>,
+    /// A WebVTT file of pictures for scrubbing.
+    storyboard: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -169,6 +171,8 @@ impl StreamJson {
         });
         let recordings: Vec<Vod> = recordings.into_iter().filter_map(|asset| Vod::new(service, asset)).collect();
         let poster = recordings.iter().find_map(|vod| vod.thumbnail.clone());
+        let may_see_live = audience == Audience::Organisation || organisation.settings.vod_public;
+        let still = service.hub().still(stream.id).filter(|_| may_see_live).map(|_| service.live_still_url(&stream.streamname));
         let thumbnail = |url| Thumbnail { url, r#type: "image", stream_id: stream.id, streamname: streamname.clone() };
         Self {
             id: stream.id,
@@ -181,7 +185,7 @@ impl StreamJson {
             transcoding: false,
             ingest: (audience == Audience::Organisation).then(|| Ingest::new(config, organisation, &stream)),
             playout: Playout {
-                thumbnails: poster.map(thumbnail).into_iter().collect(),
+                thumbnails: still.into_iter().chain(poster).map(thumbnail).collect(),
                 rtmp: [RtmpPlayout { url: format!("{}/play", config.rtmp.public_url), streamname, r#type: "live" }],
                 web: std::iter::once(live).chain(recordings.into_iter().map(|vod| Web::Vod(Box::new(vod)))).collect(),
             },
@@ -220,6 +224,7 @@ impl Vod {
             video_codec: asset.facts.video_codec,
             audio_codec: asset.facts.audio_codec,
             thumbnail: asset.has_poster.then(|| store.url(&key.to_thumbnail())),
+            storyboard: asset.has_storyboard.then(|| store.url(&key.to(KeyKind::Storyboard))),
         })
     }
 }

@@ -17,10 +17,6 @@ use crate::http::error::ApiError;
 use crate::service::{Service, StreamList};
 
 const DEFAULT_QUANTITY: u32 = 50;
-/// A longer text to search for finds nothing.
-const MAX_SEARCH_CHARS: usize = 200;
-/// The most tags to filter by; each is a look-up.
-const MAX_FILTER_TAGS: usize = 10;
 
 pub async fn handle(
     State(service): State<Arc<Service>>,
@@ -50,11 +46,7 @@ fn list(query: &Query) -> Result<StreamList, Refusal> {
         Some("name") => Order::ByName,
         Some(_) => return Err(wrong("sort", "created, updated or name")),
     };
-    let tags = query.list("tags");
-    if tags.len() > MAX_FILTER_TAGS {
-        return Err(wrong("tags", &format!("array of at most {MAX_FILTER_TAGS} strings")));
-    }
-    let text = query.text("q").map(|text| text.chars().take(MAX_SEARCH_CHARS).collect());
+    let (tags, text) = (query.filter_tags()?, query.search_text());
     let after =
         query.text("cursor").map(|text| cursor::read(text, order).ok_or_else(|| wrong("cursor", "cursor from a Link header")));
     Ok(StreamList {

@@ -1,0 +1,133 @@
+//! What the library of recordings and the page of one of them show.
+
+use std::fmt;
+use std::str::FromStr;
+
+use afterlive_domain::asset::Hold;
+use afterlive_domain::{AssetState, Region, Report, Role, Tags, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use super::RecordingRow;
+
+/// A part of the library: the recordings in a state, those on hold, or the bin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shelf {
+    Recording,
+    Ready,
+    Incomplete,
+    Failed,
+    /// On legal hold, in whatever state.
+    Held,
+    Bin,
+}
+
+impl Shelf {
+    pub const ALL: [Self; 6] = [Self::Recording, Self::Ready, Self::Incomplete, Self::Failed, Self::Held, Self::Bin];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::Ready => "ready",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
+            Self::Held => "held",
+            Self::Bin => "bin",
+        }
+    }
+
+    /// The state that all on it are in; `None` for those on hold.
+    #[must_use]
+    pub fn state(self) -> Option<AssetState> {
+        match self {
+            Self::Recording => Some(AssetState::Recording),
+            Self::Ready => Some(AssetState::Ready),
+            Self::Incomplete => Some(AssetState::Incomplete),
+            Self::Failed => Some(AssetState::Failed),
+            Self::Bin => Some(AssetState::Deleted),
+            Self::Held => None,
+        }
+    }
+}
+
+impl fmt::Display for Shelf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Shelf {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|shelf| shelf.as_str() == text).ok_or(())
+    }
+}
+
+/// What the library shows, newest first; lives in the URL's query.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct LibraryFilter {
+    /// `None`: all but the bin.
+    pub shelf: Option<Shelf>,
+    /// A streamname or a stream's id.
+    pub stream: Option<String>,
+    /// One that the stream has.
+    pub tag: Option<String>,
+    pub region: Option<Region>,
+    /// Part of a file's name, an id or a tag.
+    pub search: Option<String>,
+    /// Begun at or after.
+    pub from: Option<UnixMillis>,
+    /// Begun before.
+    pub to: Option<UnixMillis>,
+    /// 25, 50 or 100; anything else is brought to the nearest below, or 25.
+    pub page_size: u32,
+    /// Where the page before ended; what is no cursor is the first page.
+    pub cursor: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LibraryPage {
+    pub rows: Vec<LibraryRow>,
+    /// Where the next page begins; `None` where this is the last.
+    pub next: Option<String>,
+    /// All that are configured.
+    pub regions: Vec<Region>,
+    /// All tags of the organisation, for suggestions; at most 200.
+    pub tags: Vec<String>,
+    pub role: Role,
+}
+
+/// Whether a recording stays.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Keeping {
+    /// While there is one, neither people nor the retention delete it.
+    pub hold: Option<Hold>,
+    /// When it went to the bin.
+    pub binned_at: Option<UnixMillis>,
+    /// When the bin lets go of it for good.
+    pub restorable_until: Option<UnixMillis>,
+    /// When the bin let go of it. Only its row is left, so that its name is never given again.
+    pub purged_at: Option<UnixMillis>,
+}
+
+/// One recording in the library.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LibraryRow {
+    pub recording: RecordingRow,
+    /// The stream's.
+    pub tags: Tags,
+    pub keeping: Keeping,
+}
+
+/// All of one recording.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RecordingPage {
+    pub row: LibraryRow,
+    /// Absent while it is being recorded.
+    pub ended_at: Option<UnixMillis>,
+    /// Absent while it is being recorded, and where a crash left only the file.
+    pub report: Option<Report>,
+    pub role: Role,
+}

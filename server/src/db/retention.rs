@@ -1,0 +1,157 @@
+//! What keeps a recording and what takes it away: legal hold, and what retention may take to the bin or remove from it for good. All on the table
+//! `assets`; each look for what may be taken reads an index from its beginning on, and no more of it than it gives.
+
+use afterlive_domain::asset::Hold;
+use afterlive_domain::{AssetId, EventKind, OrganisationId, Region, StreamId, UnixMillis};
+
+use super::counts::DAY_MS;
+use super::{Connection, Result, Tx, on, parse};
+
+/// A recording that may be taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    pub id: AssetId,
+    pub organisation: OrganisationId,
+    pub file_name: String,
+    pub size_bytes: u64,
+}
+
+type Row = (String, String, String, i64);
+
+fn candidates(rows: Vec<Row>) -> Result<Vec<Candidate>> {
+    rows.into_iter()
+        .map(|(id, organisation, file_name, size_bytes)| {
+            Ok(Candidate {
+                id: parse("assets.id", &id)?,
+                organisation: parse("assets.organisation_id", &organisation)?,
+                file_name,
+                size_bytes: u64::try_from(size_bytes).unwrap_or(0),
+            })
+        })
+        .collect()
+}
+
+/// Finished recordings that have had their organisation's time, or the server's where it has set none; zero days are for ever.
+pub async fn old(connection: &mut Connection, server_days: u64, now: UnixMillis, limit: u32) -> Result<Vec<Candidate>> {
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
+        "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM organisations o JOIN assets a ON a.organisation_id = o.id
+         WHERE COALESCE(o.retention_days, $1) > 0
+           AND COALESCE(a.restored_at, a.ended_at) < $2 - COALESCE(o.retention_days, $1) * $3
+           AND a.state IN ('ready', 'incomplete', 'failed') AND a.held_at IS NULL
+         LIMIT $4",
+    )
+    .bind(i64::try_from(server_days).unwrap_or(i64::MAX / DAY_MS))
+    .bind(now.0)
+    .bind(DAY_MS)
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await)?;
+    candidates(rows)
+}
+
+/// A region's recordings with a file, those that ended or were restored first before the others. Without those whose encoder may still come back: their
+/// organisation's reconnect window, or the server's, has not passed.
+pub async fn oldest(
+    connection: &mut Connection,
+    region: &Region,
+    server_window_s: u64,
+    now: UnixMillis,
+    limit: u32,
+) -> Result<Vec<Candidate>> {
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
+        "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM assets a JOIN organisations o ON o.id = a.organisation_id
+         WHERE a.region = $1 AND a.state IN ('ready', 'incomplete') AND a.held_at IS NULL
+           AND a.ended_at < $2 - COALESCE(o.reconnect_window_s, $3) * 1000
+         ORDER BY COALESCE(a.restored_at, a.ended_at) LIMIT $4",
+    )
+    .bind(region.as_str())
+    .bind(now.0)
+    .bind(i64::try_from(server_window_s).unwrap_or(i64::MAX / 1_000))
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await)?;
+    candidates(rows)
+}
+
+/// What of a region has lain in the bin since before `before`, what has lain there longest first.
+pub async fn binned(connection: &mut Connection, region: &Region, before: UnixMillis, limit: u32) -> Result<Vec<Candidate>> {
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
+        "SELECT id, organisation_id, file_name, size_bytes FROM assets
+         WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL AND deleted_at < $2
+         ORDER BY deleted_at LIMIT $3",
+    )
+    .bind(region.as_str())
+    .bind(before.0)
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await)?;
+    candidates(rows)
+}
+
+/// How many bytes of a region lie in its bin and can be removed; looks at no more than `most` recordings.
+pub async fn binned_bytes(connection: &mut Connection, region: &Region, most: u32) -> Result<u64> {
+    let bytes: i64 = on!(connection, c => sqlx::query_scalar(
+        "SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM (
+           SELECT size_bytes FROM assets WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL
+           ORDER BY deleted_at LIMIT $2) AS binned",
+    )
+    .bind(region.as_str())
+    .bind(i64::from(most))
+    .fetch_one(c)
+    .await)?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+/// Removes a recording from the bin for good; its files follow by a job, which the caller enqueues ([`crate::jobs::Task::Place`]). The row stays, so that
+/// its name is never given again. The event is `asset.changed`. False where it is not in the bin, or under legal hold.
+pub async fn purge(tx: &mut Tx, id: AssetId, now: UnixMillis) -> Result<bool> {
+    let owner: Option<(String, String)> = on!(tx, c => sqlx::query_as(
+        "UPDATE assets SET purged_at = $2, updated_at = $2, has_poster = FALSE
+         WHERE id = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL RETURNING organisation_id, stream_id",
+    )
+    .bind(id.to_string())
+    .bind(now.0)
+    .fetch_optional(c)
+    .await)?;
+    changed(tx, id, owner, now)
+}
+
+/// Puts a recording under legal hold, in whatever state it is, also in the bin. Who and when of a hold that is there already stay; a note replaces its
+/// note. The event is `asset.changed`. False where it is another organisation's, or removed for good.
+pub async fn hold(tx: &mut Tx, organisation: OrganisationId, id: AssetId, hold: &Hold) -> Result<bool> {
+    let owner: Option<(String, String)> = on!(tx, c => sqlx::query_as(
+        "UPDATE assets SET held_at = COALESCE(held_at, $3), held_by = COALESCE(held_by, $4), hold_note = COALESCE($5, hold_note),
+                updated_at = $3
+         WHERE id = $1 AND organisation_id = $2 AND purged_at IS NULL RETURNING organisation_id, stream_id",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(hold.at.0)
+    .bind(&hold.by)
+    .bind(hold.note.as_deref())
+    .fetch_optional(c)
+    .await)?;
+    changed(tx, id, owner, hold.at)
+}
+
+/// The event is `asset.changed`. False where there is no hold on it, or it is another organisation's.
+pub async fn lift_hold(tx: &mut Tx, organisation: OrganisationId, id: AssetId, now: UnixMillis) -> Result<bool> {
+    let owner: Option<(String, String)> = on!(tx, c => sqlx::query_as(
+        "UPDATE assets SET held_at = NULL, held_by = NULL, hold_note = NULL, updated_at = $3
+         WHERE id = $1 AND organisation_id = $2 AND held_at IS NOT NULL RETURNING organisation_id, stream_id",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .fetch_optional(c)
+    .await)?;
+    changed(tx, id, owner, now)
+}
+
+fn changed(tx: &mut Tx, id: AssetId, owner: Option<(String, String)>, now: UnixMillis) -> Result<bool> {
+    let Some((organisation, stream)) = owner else { return Ok(false) };
+    let (organisation, stream): (OrganisationId, StreamId) =
+        (parse("assets.organisation_id", &organisation)?, parse("assets.stream_id", &stream)?);
+    tx.emit_asset(EventKind::AssetChanged, organisation, stream, id, now);
+    Ok(true)
+}

@@ -1,0 +1,205 @@
+//! Retention: what is too old goes to the bin, what is in the way of new recordings makes room, what has had its time in the bin is removed for good.
+//! A round is bounded, and whatever ends it, the next one goes on where it stopped: each step is a row and a job in one transaction.
+
+use afterlive_domain::organisation::RecordingRules;
+use tokio::task::spawn_blocking;
+
+use super::{FinaliseError, Finaliser};
+use crate::config::{self, Config};
+use crate::db::counts::DAY_MS;
+use crate::db::retention::{self as rows, Candidate};
+use crate::db::{self, assets};
+use crate::jobs::{self, Task};
+use crate::storage::RegionStore;
+
+/// Between two rounds. Room is looked at this often, so that what arrives in this time must fit between the limits.
+pub const ROUND_MS: i64 = 60_000;
+/// Recordings in one transaction: who wants to write meanwhile waits for some milliseconds.
+const BATCH: u32 = 100;
+/// Batches of each kind in a round; where that is not all, the next round begins at once, and other jobs have their turn before it.
+const BATCHES: u32 = 10;
+/// What went to the bin can be restored for so long, also where its room is wanted, unless less than half of that room is there.
+const LEAST_IN_BIN_MS: i64 = 3_600_000;
+/// So many recordings of a bin are added up to see how much of it is room to come.
+const MOST_ADDED_UP: u32 = 10_000;
+
+/// What the server's settings say of keeping recordings. The default keeps everything, and what is binned for a week.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// For organisations that have set nothing else.
+    pub rules: RecordingRules,
+    /// With less room in a region its oldest recordings make room; zero: none does.
+    pub min_free_bytes: u64,
+    pub bin_days: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { rules: RecordingRules::default(), min_free_bytes: 0, bin_days: 7 }
+    }
+}
+
+impl From<&Config> for Retention {
+    fn from(config: &Config) -> Self {
+        let config::Retention { min_free_bytes, bin_days, .. } = config.retention;
+        Self { rules: config.recording_rules(), min_free_bytes, bin_days }
+    }
+}
+
+/// Whether a step has done all there is to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Done,
+    MoreToDo,
+}
+
+/// What happens to a recording.
+#[derive(Clone, Copy)]
+enum Act {
+    Bin,
+    Purge,
+}
+
+impl Finaliser {
+    /// One round. The next one is enqueued as its last act, which takes the place of this job.
+    pub(super) async fn retain(&self) -> Result<(), FinaliseError> {
+        let mut step = self.bin_old().await?;
+        for store in self.regions.iter() {
+            let cleared = async {
+                let emptied = self.empty_bin(store).await?;
+                let roomy = self.make_room(store).await?;
+                Ok(if emptied == Step::Done { roomy } else { emptied })
+            };
+            // One region whose disk is away keeps no other from its round.
+            match cleared.await {
+                Ok(Step::Done) => {}
+                Ok(Step::MoreToDo) => step = Step::MoreToDo,
+                Err(error) => {
+                    let error: FinaliseError = error;
+                    tracing::error!(region = %store.name(), %error, "retention passes over a region");
+                }
+            }
+        }
+        let now = self.clock.now();
+        let next = if step == Step::Done { now.plus_ms(ROUND_MS) } else { now };
+        let mut tx = self.db.write().await?;
+        jobs::enqueue_at(&mut tx, Task::Retain, next, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// What is older than its organisation keeps.
+    async fn bin_old(&self) -> Result<Step, FinaliseError> {
+        for _ in 0..BATCHES {
+            let days = self.retention.rules.retention_days;
+            let old = rows::old(&mut self.db.read().await?, days, self.clock.now(), BATCH).await?;
+            if self.act(Act::Bin, &old, "its time is over").await? == 0 {
+                return Ok(Step::Done);
+            }
+        }
+        Ok(Step::MoreToDo)
+    }
+
+    /// What has been in the bin for as long as it can be restored.
+    async fn empty_bin(&self, store: &RegionStore) -> Result<Step, FinaliseError> {
+        for _ in 0..BATCHES {
+            let before = self.clock.now().plus_ms(-i64::try_from(self.retention.bin_days).unwrap_or(0) * DAY_MS);
+            let binned = rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?;
+            if self.act(Act::Purge, &binned, "its time in the bin is over").await? == 0 {
+                return Ok(Step::Done);
+            }
+        }
+        Ok(Step::MoreToDo)
+    }
+
+    /// Where a region lacks room: out of the bin what has lain there longest, then into it what is oldest, as much as the room that is wanted.
+    async fn make_room(&self, store: &RegionStore) -> Result<Step, FinaliseError> {
+        let wanted = self.retention.min_free_bytes;
+        if wanted == 0 {
+            return Ok(Step::Done);
+        }
+        for _ in 0..BATCHES {
+            let free = self.free_bytes(store).await?;
+            if free >= wanted {
+                return Ok(Step::Done);
+            }
+            let now = self.clock.now();
+            let before = if free < wanted / 2 { now } else { now.plus_ms(-LEAST_IN_BIN_MS) };
+            let mut binned = rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?;
+            keep_first(&mut binned, wanted - free);
+            if self.act(Act::Purge, &binned, "its room is wanted").await? == 0 {
+                return self.bin_oldest(store, wanted - free).await;
+            }
+            // At once, so that the next look at the free room sees it; the jobs then find it done.
+            for asset in &binned {
+                self.settle_place(asset.id).await?;
+            }
+        }
+        Ok(Step::MoreToDo)
+    }
+
+    async fn bin_oldest(&self, store: &RegionStore, lacking: u64) -> Result<Step, FinaliseError> {
+        for _ in 0..BATCHES {
+            let (now, window_s) = (self.clock.now(), self.retention.rules.reconnect_window_s);
+            let mut connection = self.db.read().await?;
+            let to_come = rows::binned_bytes(&mut connection, store.name(), MOST_ADDED_UP).await?;
+            if to_come >= lacking {
+                return Ok(Step::Done);
+            }
+            let mut oldest = rows::oldest(&mut connection, store.name(), window_s, now, BATCH).await?;
+            drop(connection);
+            keep_first(&mut oldest, lacking - to_come);
+            if self.act(Act::Bin, &oldest, "its room is wanted").await? == 0 {
+                let region = store.name();
+                tracing::warn!(%region, lacking, to_come, "a region lacks room, and nothing that may be taken is left in it");
+                return Ok(Step::Done);
+            }
+        }
+        Ok(Step::MoreToDo)
+    }
+
+    async fn free_bytes(&self, store: &RegionStore) -> Result<u64, FinaliseError> {
+        let (regions, name) = (self.regions.clone(), store.name().clone());
+        let looking = spawn_blocking(move || regions.get(&name).map_or(Ok(u64::MAX), RegionStore::free_bytes));
+        Ok(looking.await.map_err(std::io::Error::other)??)
+    }
+
+    /// Does it to each that still allows it, with the job for its files, and says to how many. A look and this act are two: between them a recording may
+    /// have gone on, or come under legal hold.
+    async fn act(&self, act: Act, candidates: &[Candidate], why: &str) -> db::Result<usize> {
+        if candidates.is_empty() {
+            return Ok(0);
+        }
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        let mut taken = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            let done = match act {
+                Act::Bin => assets::delete(&mut tx, candidate.organisation, candidate.id, now).await?,
+                Act::Purge => rows::purge(&mut tx, candidate.id, now).await?,
+            };
+            if done {
+                jobs::enqueue(&mut tx, Task::Place { asset: candidate.id }, now).await?;
+                taken.push(candidate);
+            }
+        }
+        tx.commit().await?;
+        for Candidate { id, organisation, file_name, size_bytes } in &taken {
+            let what = match act {
+                Act::Bin => "retention takes a recording to the bin",
+                Act::Purge => "a recording is removed for good",
+            };
+            tracing::info!(asset = %id, %organisation, file = file_name, size_bytes, why, "{what}");
+        }
+        Ok(taken.len())
+    }
+}
+
+/// As many of the first as are `bytes` together.
+fn keep_first(candidates: &mut Vec<Candidate>, bytes: u64) {
+    let mut sum = 0_u64;
+    candidates.retain(|candidate| {
+        let wanted = sum < bytes;
+        sum = sum.saturating_add(candidate.size_bytes);
+        wanted
+    });
+}

@@ -1,0 +1,21 @@
+//! `POST /asset/{id}/restore`: back from the bin.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+
+use super::json::AssetJson;
+use super::path::AssetPath;
+use crate::http::api::json::Json;
+use crate::http::credentials::Authenticated;
+use crate::http::error::ApiError;
+use crate::service::Service;
+
+pub async fn handle(
+    State(service): State<Arc<Service>>,
+    Authenticated(caller): Authenticated,
+    AssetPath(id): AssetPath,
+) -> Result<Json<AssetJson>, ApiError> {
+    let asset = service.restore_asset(&caller, id).await?;
+    Ok(Json(AssetJson::new(&service, asset)))
+}

@@ -1,0 +1,58 @@
+//! The organisation as the API writes it.
+
+use afterlive_domain::organisation::{RecordingRules, RecordingSettings};
+use afterlive_domain::{OrganisationHash, OrganisationId, Region, UnixMillis};
+use serde::Serialize;
+
+use crate::db::organisations::Organisation;
+use crate::service::Service;
+
+#[derive(Serialize)]
+pub struct OrganisationJson {
+    id: OrganisationId,
+    name: String,
+    hash: OrganisationHash,
+    /// None can be set in this version.
+    webhook: Option<String>,
+    vod: Vod,
+    recording: Recording,
+    region: Region,
+    created_at: UnixMillis,
+    updated_at: UnixMillis,
+}
+
+#[derive(Serialize)]
+struct Vod {
+    enabled: bool,
+    public: bool,
+}
+
+/// What is set, null where nothing is, and beside it what holds.
+#[derive(Serialize)]
+struct Recording {
+    #[serde(flatten)]
+    settings: RecordingSettings,
+    effective: RecordingRules,
+    /// So long what is deleted can be restored; the server's alone to say.
+    bin_days: u64,
+}
+
+impl OrganisationJson {
+    pub fn new(service: &Service, organisation: Organisation) -> Self {
+        Self {
+            id: organisation.id,
+            name: organisation.name,
+            hash: organisation.hash,
+            webhook: None,
+            vod: Vod { enabled: organisation.settings.recording_enabled, public: organisation.settings.vod_public },
+            recording: Recording {
+                settings: organisation.recording,
+                effective: organisation.recording.over(service.recording_rules()),
+                bin_days: service.config().retention.bin_days,
+            },
+            region: service.config().region.clone(),
+            created_at: organisation.created_at,
+            updated_at: organisation.updated_at,
+        }
+    }
+}

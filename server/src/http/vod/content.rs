@@ -1,0 +1,56 @@
+//! What an answer is made of: a file as it lies there, or a recording as it was at some instant.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+
+use super::conditional::Validators;
+use super::file::{OpenFile, parts};
+use super::snapshot::Snapshot;
+use super::snapshots::{Name, Snapshots};
+
+#[derive(Debug)]
+pub enum Content<'a> {
+    File(Arc<OpenFile>),
+    Snapshot { snapshot: Arc<Snapshot>, all: &'a Snapshots, name: &'a Name },
+}
+
+impl Content<'_> {
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            Self::File(file) => file.size_bytes,
+            Self::Snapshot { snapshot, .. } => snapshot.size_bytes(),
+        }
+    }
+
+    pub fn validators(&self) -> &Validators {
+        match self {
+            Self::File(file) => &file.validators,
+            Self::Snapshot { snapshot, .. } => &snapshot.validators,
+        }
+    }
+
+    /// The range's bytes; `None` where they are not to be had any more.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`] where there is no room for them just now.
+    pub async fn body(self, range: Range<u64>) -> io::Result<Option<Body>> {
+        match self {
+            Self::File(file) => Ok(Some(Body::from_stream(parts(file, range)))),
+            Self::Snapshot { snapshot, all, name } => {
+                let front = if snapshot.begins_in_front(&range) {
+                    match all.front(name, &snapshot, Instant::now()).await? {
+                        None => return Ok(None),
+                        front => front,
+                    }
+                } else {
+                    None
+                };
+                Ok(Some(snapshot.body(front, range)))
+            }
+        }
+    }
+}

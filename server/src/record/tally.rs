@@ -1,0 +1,68 @@
+//! What came of one track while it was recorded, by the encoder's clock. Pure.
+
+use crate::finalise::Received;
+
+/// How long the only frame of a track is taken to last.
+const LONE_FRAME_MS: i64 = 40;
+
+/// Counts the frames of one track of one publish.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Tally {
+    frames: u64,
+    left_out_frames: u64,
+    /// Decoding times of the first and of the latest frame.
+    span_ms: Option<(i64, i64)>,
+    /// From the frame before the latest to it.
+    last_step_ms: Option<i64>,
+}
+
+impl Tally {
+    /// So many frames came before the recording could begin, and are not in it.
+    pub(super) fn after(left_out_frames: u64) -> Self {
+        Self { frames: left_out_frames, left_out_frames, ..Self::default() }
+    }
+
+    /// A frame came that nothing could show.
+    pub(super) fn leave_out(&mut self) {
+        self.frames += 1;
+        self.left_out_frames += 1;
+    }
+
+    pub(super) fn count(&mut self, dts_ms: i64) {
+        self.frames += 1;
+        let (first_ms, latest_ms) = self.span_ms.unwrap_or((dts_ms, dts_ms));
+        if dts_ms > latest_ms {
+            self.last_step_ms = Some(dts_ms - latest_ms);
+        }
+        self.span_ms = Some((first_ms, latest_ms.max(dts_ms)));
+    }
+
+    /// What came of the track in all, behind what came before.
+    pub(super) fn onto(self, before: Received) -> Received {
+        let step_ms = self.last_step_ms.unwrap_or(LONE_FRAME_MS);
+        let lasts_ms = self.span_ms.map_or(0, |(first_ms, latest_ms)| (latest_ms - first_ms + step_ms).unsigned_abs());
+        Received {
+            frames: before.frames + self.frames,
+            left_out_frames: before.left_out_frames + self.left_out_frames,
+            lasts_ms: before.lasts_ms + lasts_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_is_counted_and_measured_to_the_end_of_the_last_frame() {
+        let mut tally = Tally::after(2);
+        tally.leave_out();
+        [100, 133, 166, 160].into_iter().for_each(|ms| tally.count(ms));
+        let first = tally.onto(Received::default());
+        assert_eq!(first, Received { frames: 7, left_out_frames: 3, lasts_ms: 99 });
+        assert_eq!(Tally::default().onto(first), first);
+        let mut lone = Tally::default();
+        lone.count(5_000);
+        assert_eq!(lone.onto(first), Received { frames: 8, left_out_frames: 3, lasts_ms: 139 });
+    }
+}

@@ -1,0 +1,206 @@
+//! An encoder that leaves and comes back: one recording, one URL, valid at every instant.
+
+use std::time::Duration;
+
+use afterlive_domain::AssetState;
+use afterlive_domain::report::{Reconnect, Report};
+use afterlive_media::frame::TrackKind;
+use afterlive_server::clock::Clock;
+use afterlive_server::db::assets::{self, Asset};
+use afterlive_server::db::{Db, Location, asset_list};
+use afterlive_server::finalise::{Finaliser, Recovered, recover};
+use afterlive_server::hexadecimal::hexadecimal;
+use afterlive_server::record::Limits;
+use afterlive_server::storage::Key;
+use sha2::{Digest as _, Sha256};
+
+use crate::fixture::database::{NOW, on_each_database, on_each_database_url};
+use crate::fixture::encoder::{boxes, complaints, encode, ffprobe, send};
+use crate::fixture::studio::{Studio, count, grew, later, regions, until};
+
+/// A window of 30 s.
+fn limits() -> Limits {
+    Limits { reconnect_window: Duration::from_secs(30), ..Limits::default() }
+}
+
+async fn report(studio: &Studio, asset: &Asset) -> Report {
+    assets::report(&mut studio.db.read().await.unwrap(), asset.id).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn an_encoder_that_is_back_in_time_goes_on_in_the_same_recording() {
+    let sent = encode(3, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::with_limits(db, folder.path(), limits()).await;
+        let first = studio.record(&sent).await;
+        assert_eq!(first.state, AssetState::Ready);
+        // Back after 20 s, with a clock that starts again; and once more at once, with one that goes on.
+        studio.clock.advance_ms(20_000);
+        studio.record(&sent).await;
+        let asset = studio.record(&later(&sent, 100)).await;
+        assert_eq!(studio.assets().await.len(), 1);
+        assert_eq!(
+            (asset.id, asset.state, asset.created_at, &asset.file_name),
+            (first.id, AssetState::Ready, first.created_at, &first.file_name)
+        );
+        assert_ne!(asset.session, first.session);
+
+        let path = studio.place(&asset);
+        assert_eq!(boxes(&path), ["ftyp", "free", "moov", "free", "mdat"]);
+        assert_eq!(complaints(&path), "");
+        let packets = |kind| (3 * count(&sent, kind)).to_string();
+        assert_eq!(ffprobe(&path, "stream=nb_frames"), [packets(TrackKind::Video), packets(TrackKind::Audio)]);
+        assert!((9_000..9_200).contains(&asset.facts.duration_ms), "{:?}", asset.facts);
+        assert_eq!(asset.facts.size_bytes, std::fs::metadata(&path).unwrap().len());
+
+        let report = report(&studio, &asset).await;
+        assert_eq!(report.reconnect_count, 2);
+        let [one, other] = report.reconnects[..] else { panic!("{report:?}") };
+        assert_eq!((one.at_ms, one.left_at), (first.facts.duration_ms, NOW));
+        // It had been sending for as long as it took to say that it is back.
+        let away_ms = one.back_at.ms_since(one.left_at);
+        assert!((19_000..=20_000).contains(&away_ms), "{away_ms}");
+        assert!(other.at_ms > one.at_ms + 2_900, "{other:?}");
+        for (track, kind) in report.tracks.iter().zip([TrackKind::Video, TrackKind::Audio]) {
+            let sent = 3 * count(&sent, kind) as u64;
+            assert_eq!((track.received_frames, track.stored_frames), (Some(sent), sent), "{track:?}");
+            assert_eq!((track.left_out_frames, track.dropped_frames, track.gap_count), (Some(0), Some(0), 0), "{track:?}");
+            assert!(track.received_ms.unwrap().abs_diff(9_000) < 100 && track.lasts_ms.abs_diff(9_000) < 200, "{track:?}");
+        }
+        assert!(report.av_begin_offset_ms.unwrap().abs() < 100 && report.av_end_offset_ms.unwrap().abs() < 100, "{report:?}");
+        let checksum = report.checksum.unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(hexadecimal(&Sha256::digest(&bytes[bytes.len() - checksum.last_bytes as usize..])), checksum.sha256);
+        assert!(studio.store().spool().assets().unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_is_back_too_late_or_is_another_begins_a_new_recording() {
+    let (sent, pictures) = (encode(2, true, true), encode(2, true, false));
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::with_limits(db, folder.path(), limits()).await;
+        studio.record(&sent).await;
+        // It has been sending for two seconds when it is known what it sends.
+        studio.clock.advance_ms(33_000);
+        studio.record(&sent).await;
+        studio.record(&pictures).await;
+        let mut assets = studio.assets().await;
+        assets.sort_by_key(|asset| asset.index);
+        let seen: Vec<_> = assets.iter().map(|asset| (asset.index, asset.state, asset.facts.audio_codec.is_some())).collect();
+        assert_eq!(seen, [(1, AssetState::Ready, true), (2, AssetState::Ready, true), (3, AssetState::Ready, false)]);
+        for asset in &assets {
+            assert!(asset.facts.duration_ms.abs_diff(2_000) < 100, "{:?}", asset.facts);
+            assert_eq!(report(&studio, asset).await.reconnect_count, 0);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_it_goes_on_the_file_plays_at_its_url_and_cannot_be_deleted() {
+    let sent = encode(6, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::with_limits(db, folder.path(), limits()).await;
+        let asset = studio.record(&sent).await;
+        let path = studio.place(&asset);
+        let mut grant = studio.publish().await;
+        send(grant.publisher(), &sent);
+        until(|| grew(&studio, asset.id, 10_000)).await;
+        let now = studio.assets().await.remove(0);
+        assert_eq!((now.state, now.ended_at, now.facts.duration_ms), (AssetState::Recording, None, asset.facts.duration_ms));
+        assert_eq!(complaints(&path), "");
+        let streams = [studio.stream.id];
+        let listed = asset_list::finished_of_streams(&mut studio.db.read().await.unwrap(), &streams, 5).await.unwrap();
+        assert_eq!(listed.len(), 1, "its URL stays in the API's answers");
+        let mut tx = studio.db.write().await.unwrap();
+        assert!(!assets::delete(&mut tx, asset.organisation, asset.id, NOW).await.unwrap());
+        drop(tx);
+        drop(grant);
+        studio.settle().await;
+        assert!((12_000..12_200).contains(&studio.assets().await[0].facts.duration_ms));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_whose_recording_was_deleted_meanwhile_begins_a_new_one() {
+    let sent = encode(2, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::with_limits(db, folder.path(), limits()).await;
+        let first = studio.record(&sent).await;
+        let mut tx = studio.db.write().await.unwrap();
+        assert!(assets::delete(&mut tx, first.organisation, first.id, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        let second = studio.record(&sent).await;
+        assert_eq!((second.index, second.state), (2, AssetState::Ready));
+        assert!(second.facts.duration_ms.abs_diff(2_000) < 100, "{:?}", second.facts);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recording_that_has_come_to_its_limit_before_is_followed_by_another() {
+    let sent = encode(12, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { max_duration: Some(Duration::from_secs(20)), ..limits() };
+        let studio = Studio::with_limits(db, folder.path(), limits).await;
+        studio.record(&sent).await;
+        studio.record(&sent).await;
+        let durations: Vec<u64> =
+            [studio.asset(1).await, studio.asset(2).await].iter().map(|asset| asset.facts.duration_ms).collect();
+        assert!((20_000..22_100).contains(&durations[0]) && durations[0] + durations[1] > 23_900, "{durations:?}");
+    })
+    .await;
+}
+
+#[test]
+fn a_crash_while_it_goes_on_costs_no_more_than_the_last_fragment_and_the_recording_still_goes_on_after_it() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let sent = encode(6, true, true);
+    runtime().block_on(on_each_database_url(async |url: String| {
+        let folder = tempfile::tempdir().unwrap();
+        let location: Location = url.parse().unwrap();
+        let at = folder.path().to_owned();
+        let first_life = runtime();
+        let (opened, parts) = (location.clone(), sent.clone());
+        let living = first_life.spawn(async move {
+            let studio = Studio::with_limits(Db::open(&opened).await.unwrap(), &at, limits()).await;
+            let asset = studio.record(&parts).await;
+            let mut grant = studio.publish().await;
+            send(grant.publisher(), &parts);
+            until(|| grew(&studio, asset.id, 10_000)).await;
+            std::mem::forget(grant);
+            (studio.stream.clone(), asset)
+        });
+        let (stream, asset) = living.await.unwrap();
+        first_life.shutdown_background();
+
+        let db = Db::open(&location).await.unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        let path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
+        let file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut &file, b"\0\0\x01\0moof torn").unwrap();
+        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions.clone());
+        let locks = regions.lock_spools().unwrap();
+        assert_eq!(recover(&finaliser, &locks).await.unwrap(), Recovered { sessions: 1, recordings: 1, quarantined: 0, left: 0 });
+        drop(locks);
+        let found = assets::by_id(&mut db.read().await.unwrap(), asset.id).await.unwrap().unwrap();
+        assert_eq!(found.state, AssetState::Ready);
+        assert!(found.facts.duration_ms >= 10_000, "{:?}", found.facts);
+        assert_eq!(boxes(&path), ["ftyp", "free", "moov", "free", "mdat"]);
+        assert_eq!(complaints(&path), "");
+        let report = assets::report(&mut db.read().await.unwrap(), asset.id).await.unwrap().unwrap();
+        let [Reconnect { at_ms, .. }] = report.reconnects[..] else { panic!("{report:?}") };
+        assert_eq!((at_ms, report.checksum), (asset.facts.duration_ms, None));
+        assert_eq!(stream.id, found.stream);
+        db.close().await;
+    }));
+}

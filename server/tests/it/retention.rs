@@ -1,0 +1,374 @@
+//! Retention: what goes to the bin by age and for room, what is removed from it, and what never is.
+
+use std::fs;
+
+use afterlive_domain::organisation::{RecordingRules, RecordingSettings};
+use afterlive_domain::{AssetId, AssetState, EventKind, StreamId, UnixMillis};
+use afterlive_server::clock::Clock;
+use afterlive_server::db::asset_search::{self, Search};
+use afterlive_server::db::assets::{self, Asset};
+use afterlive_server::db::{self, Db, organisations, retention, streams};
+use afterlive_server::finalise::{Finaliser, Retention};
+use afterlive_server::jobs::{self, Task, Worker};
+use afterlive_server::storage::{Key, RegionSettings, Regions};
+use url::Url;
+
+use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
+use crate::fixture::recordings::{Made, recordings};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// A server's jobs, with a region `eu` in a folder and a clock that is moved by hand.
+struct Keeper {
+    db: Db,
+    clock: Clock,
+    regions: Regions,
+    retention: Retention,
+    _folder: tempfile::TempDir,
+}
+
+impl Keeper {
+    async fn new(db: &Db, retention: Retention) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let region = RegionSettings {
+            name: "eu".parse().unwrap(),
+            storage: folder.path().join("eu"),
+            vod_url: Url::parse("http://localhost:3000/vod-eu").unwrap(),
+        };
+        let keeper = Self {
+            db: db.clone(),
+            clock: Clock::simulated(NOW),
+            regions: Regions::open([region]).unwrap(),
+            retention,
+            _folder: folder,
+        };
+        let mut tx = db.write().await.unwrap();
+        jobs::ensure(&mut tx, Task::Retain, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        keeper
+    }
+
+    /// Does all that is due; says how many jobs that were.
+    async fn run_due(&self) -> usize {
+        let finaliser = Finaliser::new(self.db.clone(), self.clock.clone(), self.regions.clone()).with_retention(self.retention);
+        let worker = Worker::new(self.db.clone(), self.clock.clone(), move |task| {
+            let finaliser = finaliser.clone();
+            Box::pin(async move { finaliser.perform(task).await })
+        });
+        worker.run_due().await.unwrap()
+    }
+
+    /// Waits so long, and does what is due then.
+    async fn later(&self, ms: i64) {
+        self.clock.advance_ms(ms);
+        self.run_due().await;
+    }
+
+    async fn state(&self, asset: &Asset) -> AssetState {
+        self.read(asset.id).await.state
+    }
+
+    async fn read(&self, asset: AssetId) -> Asset {
+        assets::by_id(&mut self.db.read().await.unwrap(), asset).await.unwrap().unwrap()
+    }
+
+    async fn states(&self, assets: &[Asset]) -> Vec<AssetState> {
+        let mut states = Vec::new();
+        for asset in assets {
+            states.push(self.state(asset).await);
+        }
+        states
+    }
+
+    /// Which of them were removed for good.
+    async fn purged(&self, assets: &[Asset]) -> Vec<bool> {
+        let mut purged = Vec::new();
+        for asset in assets {
+            purged.push(self.read(asset.id).await.purged_at.is_some());
+        }
+        purged
+    }
+
+    async fn hold(&self, asset: &Asset) {
+        let hold = afterlive_domain::asset::Hold { at: NOW, by: "a court".to_owned(), note: None };
+        let mut tx = self.db.write().await.unwrap();
+        assert!(retention::hold(&mut tx, asset.organisation, asset.id, &hold).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.regions.iter().next().unwrap().free_bytes().unwrap()
+    }
+}
+
+fn days(retention_days: u64) -> Retention {
+    Retention { rules: RecordingRules { retention_days, ..RecordingRules::default() }, ..Retention::default() }
+}
+
+fn ended(at: UnixMillis) -> Made {
+    Made { created_at: at.plus_ms(-HOUR_MS), ended_at: Some(at), ..Made::default() }
+}
+
+async fn set(db: &Db, organisation: &organisations::Organisation, settings: RecordingSettings) {
+    let mut tx = db.write().await.unwrap();
+    assert!(organisations::set_recording(&mut tx, organisation.id, &settings, NOW).await.unwrap());
+    tx.commit().await.unwrap();
+    let read = organisations::by_id(&mut db.read().await.unwrap(), organisation.id).await.unwrap().unwrap();
+    assert_eq!(read.recording, settings);
+}
+
+use AssetState::{Deleted, Ready, Recording};
+
+#[tokio::test]
+async fn each_organisations_recordings_go_to_the_bin_at_its_own_age_and_to_nowhere_when_their_days_there_are_over() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, days(30)).await;
+        let mut made = Vec::new();
+        for own in [None, Some(0), Some(10)] {
+            let organisation = an_organisation(&db).await;
+            set(&db, &organisation, RecordingSettings { retention_days: own, ..RecordingSettings::default() }).await;
+            let stream = a_stream(&db, &organisation).await.id;
+            made.extend(recordings(&db, stream, [ended(NOW)]).await);
+        }
+        for (day, states) in [
+            (0, [Ready, Ready, Ready]),
+            (10, [Ready, Ready, Ready]),
+            (11, [Ready, Ready, Deleted]),
+            (30, [Ready, Ready, Deleted]),
+            (31, [Deleted, Ready, Deleted]),
+            (40, [Deleted, Ready, Deleted]),
+            (40_000, [Deleted, Ready, Deleted]),
+        ] {
+            keeper.later(day * DAY_MS - keeper.clock.now().ms_since(NOW)).await;
+            assert_eq!(keeper.states(&made).await, states, "day {day}");
+            let purged = [day >= 40, false, day >= 19];
+            assert_eq!(keeper.purged(&made).await, purged, "day {day}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_recorded_or_held_stays_however_old_it_is_and_the_bin_keeps_what_is_held_in_it() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, Retention { min_free_bytes: u64::MAX, ..days(1) }).await;
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let growing = Made { ended_at: None, ..Made::default() };
+        let made = recordings(&db, stream, [growing, ended(NOW), ended(NOW), ended(NOW)]).await;
+        keeper.hold(&made[1]).await;
+        keeper.later(2 * DAY_MS).await;
+        assert_eq!(keeper.states(&made).await, [Recording, Ready, Deleted, Deleted]);
+        keeper.hold(&made[2]).await;
+        keeper.later(1_000 * DAY_MS).await;
+        assert_eq!(keeper.states(&made).await, [Recording, Ready, Deleted, Deleted]);
+        assert_eq!(keeper.purged(&made).await, [false, false, false, true]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restored_recording_has_its_time_anew() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, days(10)).await;
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let made = recordings(&db, stream, [ended(NOW)]).await;
+        keeper.later(11 * DAY_MS).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(assets::restore(&mut tx, organisation.id, made[0].id, keeper.clock.now()).await.unwrap());
+        tx.commit().await.unwrap();
+        keeper.later(9 * DAY_MS).await;
+        assert_eq!(keeper.states(&made).await, [Ready]);
+        keeper.later(2 * DAY_MS).await;
+        assert_eq!(keeper.states(&made).await, [Deleted]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_purge_removes_every_file_and_leaves_the_row() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, days(1)).await;
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        let asset = recordings(&db, stream.id, [ended(NOW)]).await.remove(0);
+        let store = keeper.regions.iter().next().unwrap();
+        let key = Key::from_file_name(&asset.file_name).unwrap();
+        for key in key.of_recording() {
+            fs::create_dir_all(store.path(&key).parent().unwrap()).unwrap();
+            fs::write(store.path(&key), b"bytes").unwrap();
+        }
+        let region = store.path(&key).parent().unwrap().parent().unwrap().to_owned();
+        let files = || {
+            let mut files = 0;
+            let mut folders = vec![region.clone()];
+            while let Some(folder) = folders.pop() {
+                for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                    if entry.path().is_dir() { folders.push(entry.path()) } else { files += 1 }
+                }
+            }
+            files
+        };
+        keeper.later(2 * DAY_MS).await;
+        assert!(!store.path(&key).exists());
+        assert_eq!(files(), 2, "both are in the bin");
+        let mut news = db.subscribe();
+        keeper.later(8 * DAY_MS).await;
+        assert_eq!(files(), 0);
+        let row = keeper.read(asset.id).await;
+        assert_eq!((row.state, row.has_poster, row.file_name), (Deleted, false, asset.file_name));
+        assert_eq!(news.try_recv().unwrap().kind, EventKind::AssetChanged);
+        let mut tx = db.write().await.unwrap();
+        assert!(!assets::restore(&mut tx, organisation.id, asset.id, NOW).await.unwrap());
+        drop(tx);
+        assert_eq!(recordings(&db, stream.id, [ended(NOW)]).await[0].index, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn room_is_made_by_the_oldest_as_much_as_is_lacking_and_after_an_hour_in_the_bin() {
+    on_each_database(async |db| {
+        let free = Keeper::new(&db, Retention::default()).await.free_bytes();
+        // Lacks half of what is free; each recording is said to be a fifth of it, so that three are enough, whatever else goes on on this disk.
+        let keeper = Keeper::new(&db, Retention { min_free_bytes: free + free / 2, ..Retention::default() }).await;
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let made = (0..6).map(|n| Made { size_bytes: free / 5, ..ended(NOW.plus_ms(-n * DAY_MS)) });
+        let elsewhere = Made { region: "us", ..ended(NOW.plus_ms(-100 * DAY_MS)) };
+        let made = recordings(&db, stream, made.chain([elsewhere])).await;
+        for wait_ms in [0, 60_000, HOUR_MS - 60_000] {
+            keeper.later(wait_ms).await;
+            assert_eq!(keeper.states(&made).await, [Ready, Ready, Ready, Deleted, Deleted, Deleted, Ready]);
+            assert_eq!(keeper.purged(&made).await, [false; 7]);
+        }
+        keeper.later(60_000).await;
+        assert_eq!(keeper.purged(&made).await, [false, false, false, true, true, true, false]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_less_than_half_of_the_room_the_bin_is_emptied_at_once_what_has_lain_there_longest_first() {
+    on_each_database(async |db| {
+        let free = Keeper::new(&db, Retention::default()).await.free_bytes();
+        // Lacks twice of what is free; the first two in the bin are enough.
+        let keeper = Keeper::new(&db, Retention { min_free_bytes: 3 * free, ..Retention::default() }).await;
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let made = (0..4).map(|n| Made { size_bytes: free + free / 2, ..ended(NOW.plus_ms(-n * DAY_MS)) });
+        let made = recordings(&db, stream, made).await;
+        for (wait_ms, n) in [(-3_000, 2), (-2_000, 0), (-1_000, 1)] {
+            let mut tx = db.write().await.unwrap();
+            assert!(assets::delete(&mut tx, organisation.id, made[n].id, NOW.plus_ms(wait_ms)).await.unwrap());
+            tx.commit().await.unwrap();
+        }
+        let first = retention::binned(&mut db.read().await.unwrap(), &"eu".parse().unwrap(), NOW, 2).await.unwrap();
+        assert_eq!(first.iter().map(|asset| asset.id).collect::<Vec<_>>(), [made[2].id, made[0].id]);
+        keeper.run_due().await;
+        assert_eq!(keeper.purged(&made[..3]).await, [true; 3], "nothing was freed, so that the next one went too");
+        assert_eq!(keeper.state(&made[3]).await, Deleted);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_an_encoder_may_come_back_to_makes_no_room() {
+    on_each_database(async |db| {
+        let rules = RecordingRules { reconnect_window_s: 30, ..RecordingRules::default() };
+        let keeper = Keeper::new(&db, Retention { rules, min_free_bytes: u64::MAX, bin_days: 7 }).await;
+        let mut made = Vec::new();
+        for reconnect_window_s in [None, Some(600), Some(0)] {
+            let organisation = an_organisation(&db).await;
+            set(&db, &organisation, RecordingSettings { reconnect_window_s, ..RecordingSettings::default() }).await;
+            let stream = a_stream(&db, &organisation).await.id;
+            made.extend(recordings(&db, stream, [ended(NOW.plus_ms(-1))]).await);
+        }
+        keeper.run_due().await;
+        assert_eq!(keeper.states(&made).await, [Ready, Ready, Deleted]);
+        keeper.later(60_000).await;
+        assert_eq!(keeper.states(&made).await, [Deleted, Ready, Deleted]);
+        keeper.later(600_000).await;
+        assert_eq!(keeper.states(&made).await, [Deleted, Deleted, Deleted]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_round_is_bounded_and_the_next_one_goes_on_at_once() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, days(1)).await;
+        let organisation = an_organisation(&db).await;
+        let stream: StreamId = a_stream(&db, &organisation).await.id;
+        recordings(&db, stream, (0..1_150).map(|n| ended(NOW.plus_ms(-2 * DAY_MS + n)))).await;
+        let binned = async || {
+            let search = Search { state: Some(Deleted), ..Search::default() };
+            asset_search::count(&mut db.read().await.unwrap(), organisation.id, &search).await.unwrap()
+        };
+        // One job at a time, as if the server died after each.
+        let finaliser = Finaliser::new(db.clone(), keeper.clock.clone(), keeper.regions.clone()).with_retention(keeper.retention);
+        let mut counts = Vec::new();
+        for _ in 0..3 {
+            assert_eq!(finaliser.perform(Task::Retain).await, jobs::Outcome::Done);
+            counts.push(binned().await);
+        }
+        assert_eq!(counts, [1_000, 1_150, 1_150]);
+        // The next round of those: the first one's at once, the last one's in a minute.
+        let next = db::jobs::next_run_at(&mut db.read().await.unwrap()).await.unwrap().unwrap();
+        assert_eq!(next, NOW, "the files' jobs are due");
+        assert_eq!(keeper.run_due().await, 1_150);
+        let next = db::jobs::next_run_at(&mut db.read().await.unwrap()).await.unwrap().unwrap();
+        assert_eq!(next, NOW.plus_ms(60_000));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_round_comes_again_by_itself_and_a_start_leaves_it_alone_unless_it_was_given_up() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, Retention::default()).await;
+        let ensure = async || {
+            let mut tx = db.write().await.unwrap();
+            jobs::ensure(&mut tx, Task::Retain, keeper.clock.now()).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        for round in 0..3 {
+            assert_eq!(keeper.run_due().await, 1, "round {round}");
+            ensure().await;
+            assert_eq!(keeper.run_due().await, 0, "round {round}");
+            keeper.clock.advance_ms(60_000);
+        }
+        // As a version that does not know the job leaves it.
+        let older = Worker::new(db.clone(), keeper.clock.clone(), |_| {
+            Box::pin(async { jobs::Outcome::Hopeless("unknown to this version".to_owned()) })
+        });
+        assert_eq!(older.run_due().await.unwrap(), 1);
+        assert_eq!(keeper.run_due().await, 0);
+        ensure().await;
+        assert_eq!(keeper.run_due().await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_held_recording_survives_the_end_of_a_stream_that_was_deleted_while_it_was_live() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, Retention::default()).await;
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let growing = Made { ended_at: None, ..Made::default() };
+        let made = recordings(&db, stream, [growing, growing]).await;
+        keeper.hold(&made[0]).await;
+        let mut tx = db.write().await.unwrap();
+        streams::delete(&mut tx, organisation.id, stream, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        let finaliser = Finaliser::new(db.clone(), keeper.clock.clone(), keeper.regions.clone());
+        for asset in &made {
+            finaliser.fail(asset, "no picture").await.unwrap();
+        }
+        assert_eq!(keeper.states(&made).await, [AssetState::Failed, Deleted]);
+    })
+    .await;
+}
