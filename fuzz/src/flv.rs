@@ -33,8 +33,8 @@ pub(crate) fn run(data: &[u8]) {
                 assert_eq!(read_tag(&mut again, &config_tag(&track)), Ok(Packet::Config(track)));
             }
             Ok(Packet::Frame(frame)) => {
+                let track = tracks[kind as usize].as_ref().expect("a configuration comes first");
                 assert!(frame.kind == kind && !frame.data.is_empty(), "{frame:?}");
-                let Some(track) = &tracks[kind as usize] else { panic!("{frame:?} comes before its track") };
                 let tag = frame_tag(&frame, track);
                 let Ok(Packet::Frame(read)) = read_tag(&mut again, &tag) else { panic!("{frame:?} became {tag:?}") };
                 assert_eq!((read.keyframe, &read.data), (frame.keyframe, &frame.data));
