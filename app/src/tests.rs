@@ -4,7 +4,10 @@ mod library;
 
 use std::sync::Arc;
 
-use afterlive_domain::{Role, organisation::Settings};
+use afterlive_domain::{
+    Role,
+    organisation::{RecordingSettings, Settings},
+};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
@@ -277,6 +280,35 @@ async fn switches_left_out_of_a_form_are_off() {
     site.post("/ui/save_organisation", "name=Southlight&vod_public=on").await;
     let page = site.fake.organisation().await.unwrap();
     assert_eq!((page.name.as_str(), page.settings), ("Southlight", Settings { recording_enabled: false, vod_public: true }));
+}
+
+#[tokio::test]
+async fn limits_and_retention_are_a_form_whose_empty_fields_follow_the_server() {
+    let site = Site::new(Fake::signed_in());
+    let page = site.get("/organisation").await;
+    page.shows("Limits and retention").shows("value=\"7200\"").shows("placeholder=\"no limit\"").shows("placeholder=\"30\"");
+    page.shows("placeholder=\"for ever\"").shows("can be restored for 7 days");
+
+    let form = "max_duration_s=&max_megabytes=1.048577&reconnect_window_s=0&retention_days=+90+";
+    let page = site.post("/ui/save_recording_settings", form).await;
+    assert_eq!(page.location, "/organisation?notice=saved");
+    let saved = site.fake.organisation().await.unwrap().recording;
+    let expected = RecordingSettings {
+        max_duration_s: None,
+        max_bytes: Some(1_048_577),
+        reconnect_window_s: Some(0),
+        retention_days: Some(90),
+    };
+    assert_eq!(saved, expected);
+    site.get(&page.location).await.shows("Saved.").shows("value=\"1.048577\"").shows("value=\"90\"");
+
+    let page = site.post("/ui/save_recording_settings", "max_megabytes=1%2C5").await;
+    assert_eq!(page.location, "/organisation?notice=flash");
+    site.get(&page.location).await.shows("Please give the largest recording in MB as a number");
+    assert_eq!(site.fake.organisation().await.unwrap().recording, expected, "what is refused changes nothing");
+    site.post("/ui/save_recording_settings", "reconnect_window_s=3601").await;
+    assert_eq!(site.fake.organisation().await.unwrap().recording, expected);
+    Site::new(Fake::signed_in_as(Role::User)).get("/organisation").await.shows_not("Limits and retention");
 }
 
 #[tokio::test]

@@ -79,7 +79,6 @@ fn NumberField(
     #[prop(into)] value: Signal<String>,
     #[prop(into)] default: Signal<String>,
 ) -> impl IntoView {
-    let hint_id = format!("{name}-hint");
     view! {
         <label>
             {label}
@@ -90,11 +89,8 @@ fn NumberField(
                 step=if name == "max_megabytes" { "any" } else { "1" }
                 value=move || value.get()
                 placeholder=move || default.get()
-                aria-describedby=hint_id.clone()
             />
-            <small class="muted" id=hint_id>
-                {hint}
-            </small>
+            <small class="muted">{hint}</small>
         </label>
     }
 }

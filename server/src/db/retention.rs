@@ -5,7 +5,7 @@ use afterlive_domain::asset::Hold;
 use afterlive_domain::{AssetId, EventKind, OrganisationId, Region, StreamId, UnixMillis};
 
 use super::counts::DAY_MS;
-use super::{Connection, Result, Tx, on, parse};
+use super::{Connection, Raw, Result, Tx, on, parse};
 
 /// A recording that may be taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,19 +33,30 @@ fn candidates(rows: Vec<Row>) -> Result<Vec<Candidate>> {
 
 /// Finished recordings that have had their organisation's time, or the server's where it has set none; zero days are for ever.
 pub async fn old(connection: &mut Connection, server_days: u64, now: UnixMillis, limit: u32) -> Result<Vec<Candidate>> {
-    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM organisations o JOIN assets a ON a.organisation_id = o.id
-         WHERE COALESCE(o.retention_days, $1) > 0
+    // One look into the index an organisation. Each database must be told so in its own way, or it reads all recordings there are: SQLite takes the
+    // left side of a cross join first, PostgreSQL that of a lateral one.
+    const SQLITE: &str = "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM organisations o CROSS JOIN assets a
+         WHERE a.organisation_id = o.id AND COALESCE(o.retention_days, $1) > 0
            AND COALESCE(a.restored_at, a.ended_at) < $2 - COALESCE(o.retention_days, $1) * $3
            AND a.state IN ('ready', 'incomplete', 'failed') AND a.held_at IS NULL
-         LIMIT $4",
-    )
-    .bind(i64::try_from(server_days).unwrap_or(i64::MAX / DAY_MS))
-    .bind(now.0)
-    .bind(DAY_MS)
-    .bind(i64::from(limit))
-    .fetch_all(c)
-    .await)?;
+         LIMIT $4";
+    const POSTGRES: &str = "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM organisations o CROSS JOIN LATERAL (
+           SELECT id, organisation_id, file_name, size_bytes FROM assets
+           WHERE organisation_id = o.id AND COALESCE(restored_at, ended_at) < $2 - COALESCE(o.retention_days, $1) * $3
+             AND state IN ('ready', 'incomplete', 'failed') AND held_at IS NULL
+           ORDER BY COALESCE(restored_at, ended_at) LIMIT $4) a
+         WHERE COALESCE(o.retention_days, $1) > 0 LIMIT $4";
+    let statement = match connection.raw() {
+        Raw::Sqlite(_) => SQLITE,
+        Raw::Postgres(_) => POSTGRES,
+    };
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(statement)
+        .bind(i64::try_from(server_days).unwrap_or(i64::MAX / DAY_MS))
+        .bind(now.0)
+        .bind(DAY_MS)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
     candidates(rows)
 }
 

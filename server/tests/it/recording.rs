@@ -5,13 +5,14 @@ mod odd_streams;
 
 use std::time::Duration;
 
+use afterlive_domain::organisation::RecordingSettings;
 use afterlive_domain::{AssetId, AssetState, EventKind, StreamState};
 use afterlive_media::frame::{Frame, TrackKind};
 use afterlive_server::clock::Clock;
 use afterlive_server::config::Config;
 use afterlive_server::db::assets::{self, Asset, NewAsset};
 use afterlive_server::db::streams;
-use afterlive_server::db::{Db, Location};
+use afterlive_server::db::{Db, Location, organisations};
 use afterlive_server::finalise::{Finaliser, Recovered, recover};
 use afterlive_server::hexadecimal::hexadecimal;
 use afterlive_server::hub::Message;
@@ -321,6 +322,25 @@ async fn a_disk_that_fills_up_ends_the_recording_in_good_order_and_another_one_f
         assert_eq!((first.state, first.index), (AssetState::Incomplete, 1));
         assert!(first.reason.as_deref().unwrap().starts_with("the storage is full"), "{:?}", first.reason);
         assert_eq!(complaints(&studio.place(&first)), "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_organisations_limits_hold_from_its_next_publish_on_also_where_they_are_none() {
+    let sent = encode(5, true, true);
+    on_each_database(async |db| {
+        let two_seconds = Limits { max_duration: Some(Duration::from_secs(2)), ..Limits::default() };
+        for (server, own, files) in [(Limits::default(), 2, 3), (two_seconds, 0, 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let studio = Studio::with_limits(db.clone(), folder.path(), server).await;
+            let settings = RecordingSettings { max_duration_s: Some(own), ..RecordingSettings::default() };
+            let mut tx = db.write().await.unwrap();
+            assert!(organisations::set_recording(&mut tx, studio.stream.organisation, &settings, NOW).await.unwrap());
+            tx.commit().await.unwrap();
+            studio.record(&sent).await;
+            assert_eq!(studio.assets().await.len(), files);
+        }
     })
     .await;
 }
