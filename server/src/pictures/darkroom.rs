@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{Answer, Look, PROTOCOL, Request, Storyboard, TIME_LIMIT};
 
 /// A decoder that has not given up by itself after [`TIME_LIMIT`] hangs, and is killed so long after that.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(10);
 /// The most bytes of an answer's head, and of the pictures behind it.
 const MAX_HEAD_BYTES: u32 = 256 << 10;
 const MAX_PICTURE_BYTES: u32 = 16 << 20;

@@ -1,6 +1,6 @@
 //! A still picture of each stream that is live, anew each ten seconds: of the newest keyframe that the hub has, and kept there.
 //!
-//! One at a time for the whole server, in a process of the lowest priority, with pauses between: neither publishers nor recorders wait for it.
+//! One at a time for the whole server, in a process of low priority, with pauses between: neither publishers nor recorders wait for it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,6 +26,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const REST: u32 = 3;
 /// The longest rest: a still that was long in coming waited for a processor.
 const LONGEST_REST: Duration = Duration::from_secs(5);
+/// A still that is not there by then is not made: the others wait.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// A process makes so many stills, and then another one takes over: none comes to its limit of processor time, nor grows.
+const STILLS_A_PROCESS: u32 = 200;
 /// The most bytes of a still.
 const MAX_STILL_BYTES: usize = 512 << 10;
 
@@ -39,13 +43,13 @@ pub struct LiveStills {
 impl LiveStills {
     #[must_use]
     pub fn new(hub: Hub, clock: Clock, darkroom: Darkroom) -> Self {
-        Self { hub, clock, darkroom }
+        Self { hub, clock, darkroom: darkroom.with_time_limit(TIME_LIMIT) }
     }
 
     /// Works until told to stop.
     pub async fn run(self, stop: CancellationToken) {
         let mut due: HashMap<StreamId, Instant> = HashMap::new();
-        let mut session = None;
+        let (mut session, mut made_by_it) = (None, 0);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -65,6 +69,10 @@ impl LiveStills {
             waiting.sort_by_key(|(at, _)| *at);
             for (_, stream) in waiting {
                 let Some(keyframe) = self.hub.newest_keyframe(stream) else { continue };
+                if session.is_none() || made_by_it >= STILLS_A_PROCESS {
+                    (session, made_by_it) = (None, 0);
+                }
+                made_by_it += 1;
                 let began = Instant::now();
                 let made = tokio::select! {
                     () = stop.cancelled() => return,

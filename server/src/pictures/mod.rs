@@ -30,8 +30,11 @@ pub use worker::{PROTOCOL, work};
 const PICTURE_BOX: (u32, u32) = (640, 360);
 /// The most pixels of a coded picture that is decoded, 8K and a little: each may take some bytes of memory.
 const MAX_PIXELS: u32 = 8_192 * 4_608;
-/// How long one request may keep the decoder busy. From then on it gives up by itself.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// How long one request may take. From then on the decoder gives up by itself. Wall time: on a busy machine the process waits for those who
+/// record, and half a second of work has been seen to take half a minute.
+const TIME_LIMIT: Duration = Duration::from_mins(2);
+/// How much processor time one process may take, in seconds; then the system ends it.
+const PROCESSOR_LIMIT_S: u64 = 60;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
-use super::{Answer, PictureError, Request, Storyboard, look, still, storyboard};
+use super::{Answer, PROCESSOR_LIMIT_S, PictureError, Request, Storyboard, look, still, storyboard};
 
 /// What the two ends speak; counted up when they would misunderstand each other.
 pub const PROTOCOL: u32 = 1;
@@ -17,8 +17,8 @@ const MAX_MEMORY_BYTES: u64 = 2 << 30;
 /// The most bytes of a request's head and of the media behind it.
 const MAX_HEAD_BYTES: u32 = 64 << 10;
 const MAX_MEDIA_BYTES: u32 = 80 << 20;
-/// Last in the queue for a processor: recording and delivery come first.
-const NICENESS: i32 = 19;
+/// Recording and delivery get about ten times as much of a busy processor; the lowest priority of all would never get done.
+const NICENESS: i32 = 10;
 
 /// Answers what standard input asks, until it ends.
 ///
@@ -48,7 +48,9 @@ fn give_up_rights() -> io::Result<()> {
     // A hint to the system, which may not know it.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let _ = nice(NICENESS);
-    for (resource, most) in [(Resource::As, MAX_MEMORY_BYTES), (Resource::Fsize, 0), (Resource::Core, 0)] {
+    let limits =
+        [(Resource::As, MAX_MEMORY_BYTES), (Resource::Cpu, PROCESSOR_LIMIT_S), (Resource::Fsize, 0), (Resource::Core, 0)];
+    for (resource, most) in limits {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
     Ok(())
