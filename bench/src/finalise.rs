@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::afterlive::{Afterlive, remove};
 use crate::plot::{Point, plot};
-use crate::publisher::{Publisher, runtime};
+use crate::publisher::{CHUNK_BYTES, Publisher, runtime};
 use crate::report::{Report, Row, Target};
 use crate::settings::Settings;
 use crate::source::Source;
@@ -35,7 +35,7 @@ pub(crate) fn run(settings: &Settings, report: &mut Report) -> Result<()> {
         step(&format!("a recording of {}, pushed {} times faster than it happens", length(seconds), settings.finalise_speed));
         let stream = afterlive.new_stream()?;
         let publisher = runtime.block_on(async {
-            let mut publisher = Publisher::connect(&stream.ingest, settings.chunk_bytes).await?;
+            let mut publisher = Publisher::connect(&stream.ingest, CHUNK_BYTES).await?;
             publisher.send(&source, Duration::from_secs(seconds), settings.finalise_speed).await?;
             tokio::time::sleep(ARRIVAL).await;
             Ok::<_, anyhow::Error>(publisher)

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::afterlive::{Afterlive, remove};
 use crate::nginx::Nginx;
 use crate::process::Process;
-use crate::publisher::{Ingest, Publisher, runtime};
+use crate::publisher::{CHUNK_BYTES, Ingest, Publisher, SMALL_CHUNK_BYTES, runtime};
 use crate::report::{Report, Row, Target};
 use crate::settings::Settings;
 use crate::source::Source;
@@ -31,11 +31,42 @@ struct Cost {
 pub(crate) fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let source = Source::encode(settings.load_kbit, "1280x720")?;
     step(&format!("{} publishers at {} kbit/s", settings.load_publishers, source.bits_per_second() / 1_000));
+    for (sender, chunk_bytes) in [("OBS", CHUNK_BYTES), ("FFmpeg", SMALL_CHUNK_BYTES)] {
+        let (ours, theirs) = compare(settings, &source, chunk_bytes)?;
+        let mean = |costs: &[Cost], of: fn(&Cost) -> f64| costs.iter().map(of).sum::<f64>() / costs.len().max(1) as f64;
+        let name = |what: &str| format!("{what} a recorded stream, sent in {sender}'s chunks");
+        report.add(Row {
+            name: name("CPU"),
+            unit: "% of a core",
+            ours: mean(&ours, |cost| cost.cpu),
+            theirs: Some(mean(&theirs, |cost| cost.cpu)),
+            target: Some(Target::AtMost(0.9)),
+        });
+        report.add(Row {
+            name: name("resident memory"),
+            unit: "MB",
+            ours: mean(&ours, |cost| cost.resident_mb),
+            theirs: None,
+            target: Some(Target::AtMost(1.5)),
+        });
+        report.add(Row {
+            name: name("nginx-rtmp: resident memory"),
+            unit: "MB",
+            ours: mean(&theirs, |cost| cost.resident_mb),
+            theirs: None,
+            target: None,
+        });
+    }
+    Ok(())
+}
+
+/// By turns, ours and theirs.
+fn compare(settings: &Settings, source: &Source, chunk_bytes: u32) -> Result<(Vec<Cost>, Vec<Cost>)> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=settings.load_rounds {
         let nginx = Nginx::recording(settings)?;
         let ingests: Vec<Ingest> = (0..settings.load_publishers).map(|n| nginx.ingest(&format!("stream{n}"))).collect();
-        theirs.push(measure(settings, &nginx.process, &source, ingests)?);
+        theirs.push(measure(settings, &nginx.process, source, ingests, chunk_bytes)?);
         drop(nginx);
         remove(&settings.work.join("nginx"))?;
 
@@ -44,38 +75,20 @@ pub(crate) fn run(settings: &Settings, report: &mut Report) -> Result<()> {
         for _ in 0..settings.load_publishers {
             ingests.push(afterlive.new_stream()?.ingest);
         }
-        ours.push(measure(settings, &afterlive.process, &source, ingests)?);
+        ours.push(measure(settings, &afterlive.process, source, ingests, chunk_bytes)?);
         drop(afterlive);
         remove(&settings.work.join("afterlive"))?;
         let last = |costs: &[Cost]| costs.last().map_or(0.0, |cost| cost.cpu);
-        step(&format!("round {round}: {:.3} % of a core a stream, nginx-rtmp {:.3} %", last(&ours), last(&theirs)));
+        step(&format!(
+            "round {round}, chunks of {chunk_bytes}: {:.3} % of a core a stream, nginx-rtmp {:.3} %",
+            last(&ours),
+            last(&theirs)
+        ));
     }
-    let mean = |costs: &[Cost], of: fn(&Cost) -> f64| costs.iter().map(of).sum::<f64>() / costs.len() as f64;
-    report.add(Row {
-        name: "CPU a recorded stream, against nginx-rtmp".to_owned(),
-        unit: "% of a core",
-        ours: mean(&ours, |cost| cost.cpu),
-        theirs: Some(mean(&theirs, |cost| cost.cpu)),
-        target: Some(Target::AtMost(0.9)),
-    });
-    report.add(Row {
-        name: "resident memory a recorded stream".to_owned(),
-        unit: "MB",
-        ours: mean(&ours, |cost| cost.resident_mb),
-        theirs: None,
-        target: Some(Target::AtMost(1.5)),
-    });
-    report.add(Row {
-        name: "the same, nginx-rtmp".to_owned(),
-        unit: "MB",
-        ours: mean(&theirs, |cost| cost.resident_mb),
-        theirs: None,
-        target: None,
-    });
-    Ok(())
+    Ok((ours, theirs))
 }
 
-fn measure(settings: &Settings, process: &Process, source: &Source, ingests: Vec<Ingest>) -> Result<Cost> {
+fn measure(settings: &Settings, process: &Process, source: &Source, ingests: Vec<Ingest>, chunk_bytes: u32) -> Result<Cost> {
     let streams = ingests.len() as f64;
     let idle_bytes = process.resident_bytes()?;
     let runtime = runtime()?;
@@ -83,7 +96,7 @@ fn measure(settings: &Settings, process: &Process, source: &Source, ingests: Vec
     let pause = RAMP / ingests.len().max(1) as u32;
     let mut publishers = Vec::new();
     for ingest in ingests {
-        let (source, chunk_bytes) = (source.clone(), settings.chunk_bytes);
+        let source = source.clone();
         publishers.push(runtime.spawn(async move {
             let mut publisher = Publisher::connect(&ingest, chunk_bytes).await?;
             publisher.send(&source, length, 1).await?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use tokio::sync::mpsc;
 
 use crate::afterlive::{Afterlive, Stream, remove};
-use crate::publisher::{Publisher, runtime};
+use crate::publisher::{CHUNK_BYTES, Publisher, runtime};
 use crate::report::{Report, Row, Target};
 use crate::settings::Settings;
 use crate::source::{Count, Source};
@@ -31,10 +31,10 @@ pub(crate) fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let (ended, mut ends) = mpsc::unbounded_channel::<Result<(Stream, Count, Instant)>>();
     for _ in 0..publishers {
         let stream = afterlive.new_stream()?;
-        let (source, ended, length, chunk_bytes) = (source.clone(), ended.clone(), settings.many_time, settings.chunk_bytes);
+        let (source, ended, length) = (source.clone(), ended.clone(), settings.many_time);
         runtime.spawn(async move {
             let publish = async {
-                let mut publisher = Publisher::connect(&stream.ingest, chunk_bytes).await?;
+                let mut publisher = Publisher::connect(&stream.ingest, CHUNK_BYTES).await?;
                 let sent = publisher.send(&source, length, 1).await?;
                 publisher.end().await?;
                 Ok((stream, sent, Instant::now()))

@@ -12,6 +12,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::source::{Count, Source};
 
+/// What OBS cuts its messages into.
+pub(crate) const CHUNK_BYTES: u32 = 4_096;
+/// What FFmpeg does, and so most programs that are built on it.
+pub(crate) const SMALL_CHUNK_BYTES: u32 = 128;
+
 /// Where to publish.
 #[derive(Clone, Debug)]
 pub(crate) struct Ingest {

@@ -35,8 +35,6 @@ pub(crate) struct Settings {
     pub(crate) range_connections: usize,
     pub(crate) range_time: Duration,
     pub(crate) range_rounds: usize,
-    /// What RTMP messages are cut into: OBS's.
-    pub(crate) chunk_bytes: u32,
 }
 
 impl Settings {
@@ -68,7 +66,6 @@ impl Settings {
             range_connections: number("BENCH_RANGE_CONNECTIONS", 4)? as usize,
             range_time: seconds("BENCH_RANGE_SECONDS", 10)?,
             range_rounds: number("BENCH_RANGE_ROUNDS", 2)? as usize,
-            chunk_bytes: number("BENCH_CHUNK_BYTES", 4_096)? as u32,
         })
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn run(data: &[u8]) {
     let Some((which, record)) = data.split_first() else { return };
     for length_bytes in [1, 2, 4] {
         let found = avc::contents(record, length_bytes);
-        assert!(!found.is_ok_and(|contents| contents.idr && !contents.picture));
+        assert!(!found.is_ok_and(|contents| contents.keyframe && !contents.picture));
     }
     if let Ok(size) = avc::picture_size(record) {
         assert!(size.width > 0 && size.height > 0, "{size:?}");

@@ -1,7 +1,7 @@
 //! Audio and video messages. Each is a byte of choices, a time, a length and a payload.
 
 use afterlive_media::flv::{Demuxer, FlvError, Packet, Tag, config_tag, frame_tag};
-use afterlive_media::frame::TrackKind;
+use afterlive_media::frame::{TrackConfig, TrackKind};
 use afterlive_media::rtmp::TimestampUnwrapper;
 use bytes::Bytes;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(data: &[u8]) {
     let mut clock = TimestampUnwrapper::new();
     let mut timestamp = 0_u32;
     let (mut demuxer, mut again) = (Demuxer::new(), Demuxer::new());
-    let mut timescales = [0_u32; 2];
+    let mut tracks: [Option<TrackConfig>; 2] = [None, None];
     while !script.is_empty() {
         let choices = script.byte();
         let kind = if choices & AUDIO == 0 { TrackKind::Video } else { TrackKind::Audio };
@@ -28,14 +28,14 @@ pub(crate) fn run(data: &[u8]) {
         match read(&mut demuxer, kind, timestamp_ms, &payload) {
             Ok(Packet::Config(track)) => {
                 assert!(track.codec.kind() == kind && track.timescale > 0, "{track:?}");
-                timescales[kind as usize] = track.timescale;
+                tracks[kind as usize] = Some(track.clone());
                 // Written for a player it says the same.
                 assert_eq!(read_tag(&mut again, &config_tag(&track)), Ok(Packet::Config(track)));
             }
             Ok(Packet::Frame(frame)) => {
-                let timescale = timescales[kind as usize];
-                assert!(frame.kind == kind && !frame.data.is_empty() && timescale > 0, "{frame:?}");
-                let tag = frame_tag(&frame, timescale);
+                let track = tracks[kind as usize].as_ref().expect("a configuration comes first");
+                assert!(frame.kind == kind && !frame.data.is_empty(), "{frame:?}");
+                let tag = frame_tag(&frame, track);
                 let Ok(Packet::Frame(read)) = read_tag(&mut again, &tag) else { panic!("{frame:?} became {tag:?}") };
                 assert_eq!((read.keyframe, &read.data), (frame.keyframe, &frame.data));
                 if kind == TrackKind::Video {

@@ -154,7 +154,8 @@ impl ChunkReader {
                     if self.partial_bytes > limit {
                         return Err(Error::TooMuchIncomplete { limit });
                     }
-                    stream.append(taken);
+                    let alone = self.partial_bytes == stream.partial.len() + taken.len();
+                    stream.append(taken, if alone { input.len() } else { 0 });
                     if *left == 0 {
                         let complete = stream.partial.len() == stream.length;
                         let message = complete.then(|| stream.complete());
@@ -270,10 +271,11 @@ impl ChunkStream {
         };
     }
 
-    fn append(&mut self, bytes: &[u8]) {
+    /// `behind`: how many bytes have arrived behind these and are most likely of the same message, so that it need not grow chunk by chunk.
+    fn append(&mut self, bytes: &[u8], behind: usize) {
         if self.partial.capacity() - self.partial.len() < bytes.len() {
-            // At most double of what has arrived, and never more than the message needs.
-            let wanted = (self.partial.len() + bytes.len()).max(2 * self.partial.len()).min(self.length);
+            // What has arrived, or double of what came of this message before; and never more than that needs.
+            let wanted = (self.partial.len() + bytes.len() + behind).max(2 * self.partial.len()).min(self.length);
             self.partial.reserve_exact(wanted - self.partial.len());
         }
         self.partial.extend_from_slice(bytes);

@@ -5,6 +5,7 @@ mod admission;
 mod connection;
 mod play;
 mod publish;
+mod socket;
 mod wire;
 
 use std::sync::Arc;

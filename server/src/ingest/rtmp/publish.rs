@@ -51,7 +51,6 @@ impl End {
 
 /// Publishes until it is over. The grant ends before the encoder is told why: state and recording wait for nobody's socket.
 pub(super) async fn run(connection: &mut Connection, mut grant: Grant) -> Result<Outcome, Closed> {
-    connection.wire.expect_media();
     let mut passed_over = PassedOver::default();
     let Err(end) = publish(connection, grant.publisher(), &mut passed_over).await;
     let (peer, stream) = (connection.peer, grant.publisher().stream());
@@ -60,6 +59,7 @@ pub(super) async fn run(connection: &mut Connection, mut grant: Grant) -> Result
         warn!(%peer, %stream, %cause, "a publish is ended: it sends what cannot be taken");
     }
     grant.end(end.reason());
+    connection.wire.expect_requests()?;
     let words = match end {
         End::Unpublished => return Ok(Outcome::Again),
         End::Closed(closed) => return Err(closed),
@@ -86,6 +86,7 @@ async fn publish(
     let mut last_media = Instant::now();
     let mut idle = pin!(sleep_until(last_media + idle_timeout));
     wire.flush().await?;
+    wire.expect_media()?;
     loop {
         while let Some(event) = wire.received_event()? {
             match event {

@@ -4,10 +4,10 @@ use std::io;
 
 use afterlive_media::rtmp::{self, Event, Session};
 use bytes::Buf;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::socket::Socket;
 use super::{FAREWELL_TIMEOUT, WRITE_TIMEOUT};
 
 /// What is read at a time of a stranger.
@@ -35,7 +35,7 @@ pub(super) enum Closed {
 }
 
 pub(super) struct Wire {
-    stream: TcpStream,
+    socket: Socket,
     session: Session,
     buffer: Box<[u8]>,
     /// What of the buffer has been received and not read.
@@ -44,21 +44,27 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, session: Session) -> Self {
-        Self { stream, session, buffer: vec![0; STRANGER_READ_BYTES].into(), unread: 0..0 }
+        Self { socket: Socket::Watched(stream), session, buffer: vec![0; STRANGER_READ_BYTES].into(), unread: 0..0 }
     }
 
     pub(super) fn session(&mut self) -> &mut Session {
         &mut self.session
     }
 
-    /// Reads in larger pieces from now on.
-    pub(super) fn expect_media(&mut self) {
+    /// Reads in larger pieces and at a beat from now on.
+    pub(super) fn expect_media(&mut self) -> Result<(), Closed> {
         if self.buffer.len() < PUBLISHER_READ_BYTES {
             let mut buffer = vec![0; PUBLISHER_READ_BYTES];
             buffer[..self.unread.len()].copy_from_slice(&self.buffer[self.unread.clone()]);
             self.unread = 0..self.unread.len();
             self.buffer = buffer.into();
         }
+        Ok(self.socket.pace()?)
+    }
+
+    /// Reads what is asked for at once from now on.
+    pub(super) fn expect_requests(&mut self) -> Result<(), Closed> {
+        Ok(self.socket.watch()?)
     }
 
     /// The next event in what has been received. Its answer, or what the session has to say by itself, waits for [`Self::flush`].
@@ -72,7 +78,7 @@ impl Wire {
     /// Receives more; to be called when all that was received has been read. Safe to cancel.
     pub(super) async fn receive(&mut self) -> Result<(), Closed> {
         debug_assert!(self.unread.is_empty(), "a request was left without an answer");
-        let received = self.stream.read(&mut self.buffer).await?;
+        let received = self.socket.read(&mut self.buffer).await?;
         self.unread = 0..received;
         if received == 0 { Err(Closed::Peer) } else { Ok(()) }
     }
@@ -95,7 +101,7 @@ impl Wire {
         if !output.has_remaining() {
             return Ok(());
         }
-        timeout(WRITE_TIMEOUT, self.stream.write_all_buf(output)).await.map_err(|_| Closed::Stuck)??;
+        timeout(WRITE_TIMEOUT, self.socket.write_all(output)).await.map_err(|_| Closed::Stuck)??;
         Ok(())
     }
 
@@ -104,8 +110,8 @@ impl Wire {
     pub(super) async fn farewell(mut self) {
         let farewell = async {
             self.flush().await?;
-            self.stream.shutdown().await?;
-            while self.stream.read(&mut self.buffer).await? > 0 {}
+            self.socket.shutdown().await?;
+            while self.socket.read(&mut self.buffer).await? > 0 {}
             Ok::<(), Closed>(())
         };
         // However it ends, the connection is over.

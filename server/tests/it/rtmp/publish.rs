@@ -172,3 +172,25 @@ async fn a_viewer_starts_with_the_track_and_a_keyframe_and_hears_the_end() {
     while viewer.status().await.expect("word of the end").0 != "NetStream.Play.UnpublishNotify" {}
     viewer.closed().await;
 }
+
+#[tokio::test]
+async fn what_was_sent_before_the_connection_broke_reaches_the_hub_however_it_was_sent() {
+    let mut scene = Scene::new().await;
+    // Slower than the server looks, faster than it looks, and far more at once than a buffer holds; then gone in the same breath.
+    for (pause, keyframes) in [(Duration::from_millis(60), 5), (Duration::from_millis(5), 50), (Duration::ZERO, 40_000)] {
+        let (mut client, ..) = Client::publish(scene.address, "rec", NAME).await;
+        let recorder = scene.recorder().await;
+        let heard = tokio::spawn(recorded(recorder));
+        client.video_config().await;
+        for n in 0..keyframes {
+            client.keyframe(n * 40).await;
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+        drop(client);
+        assert_eq!(scene.end().await, EndReason::Disconnected);
+        let messages = within(heard).await.unwrap();
+        assert_eq!(messages.len(), 1 + keyframes as usize);
+    }
+}

@@ -1,0 +1,123 @@
+//! A connection's socket, watched or at a beat.
+//!
+//! An encoder sends some seventy small messages a second, and with each the kernel would wake a thread, which finds one frame to do: by far the most of what
+//! a publish costs. So a publisher's socket is not watched. It is looked at each [`BEAT`], all publishers' at the same instant, and one wake-up
+//! takes in what has come on all of them. What is received waits in the kernel meanwhile, the end of the connection behind it: neither is lost, both are later by a beat at most.
+
+use std::io::{self, Read as _, Write as _};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bytes::Buf;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// By so much at most a frame reaches the hub later. Less than the time from one picture to the next.
+const BEAT: Duration = Duration::from_millis(25);
+/// How soon a publisher is looked at again that has filled the buffer since the last time, as one does that sends a file as fast as it can.
+const HASTE: Duration = Duration::from_millis(1);
+/// How soon a publisher that took nothing of what it is sent is tried again. It is sent little.
+const WRITE_PAUSE: Duration = Duration::from_millis(10);
+
+/// The instant from which beats are counted, the same for all connections.
+static FIRST_BEAT: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+pub(super) enum Socket {
+    Watched(TcpStream),
+    Paced(Paced),
+    /// Has failed on its way from one to the other.
+    Broken,
+}
+
+pub(super) struct Paced {
+    /// Does not block.
+    stream: std::net::TcpStream,
+    /// When there is something to be read again; `None`: perhaps now.
+    wait: Option<Instant>,
+}
+
+impl Socket {
+    /// From now on to be looked at each beat.
+    pub(super) fn pace(&mut self) -> io::Result<()> {
+        *self = match std::mem::replace(self, Self::Broken) {
+            Self::Watched(stream) => Self::Paced(Paced { stream: stream.into_std()?, wait: None }),
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// From now on to be watched: what is asked for is answered at once.
+    pub(super) fn watch(&mut self) -> io::Result<()> {
+        *self = match std::mem::replace(self, Self::Broken) {
+            Self::Paced(paced) => Self::Watched(TcpStream::from_std(paced.stream)?),
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Receives what there is, and waits where that is nothing; 0 at the end. Safe to cancel.
+    pub(super) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Watched(stream) => stream.read(buffer).await,
+            Self::Paced(paced) => paced.read(buffer).await,
+            Self::Broken => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    pub(super) async fn write_all(&mut self, output: &mut impl Buf) -> io::Result<()> {
+        match self {
+            Self::Watched(stream) => stream.write_all_buf(output).await,
+            Self::Paced(paced) => paced.write_all(output).await,
+            Self::Broken => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
+        self.watch()?;
+        if let Self::Watched(stream) = self { stream.shutdown().await } else { Ok(()) }
+    }
+}
+
+impl Paced {
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(wait) = self.wait {
+                sleep_until(wait).await;
+                self.wait = None;
+            }
+            match self.stream.read(buffer) {
+                Ok(received) => {
+                    // A full buffer: there may be more, and soon. Else all has been read.
+                    let full = received == buffer.len();
+                    self.wait = Some(if full { Instant::now() + HASTE } else { next_beat() });
+                    return Ok(received);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait = Some(next_beat()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn write_all(&mut self, output: &mut impl Buf) -> io::Result<()> {
+        while output.has_remaining() {
+            match self.stream.write(output.chunk()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => output.advance(sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(WRITE_PAUSE).await,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Never now: who has just looked looks once a beat.
+fn next_beat() -> Instant {
+    let beat = BEAT.as_micros();
+    let passed = FIRST_BEAT.elapsed().as_micros() / beat * beat + beat;
+    *FIRST_BEAT + Duration::from_micros(u64::try_from(passed).unwrap_or(u64::MAX))
+}
