@@ -128,11 +128,14 @@ async fn opus_alone_is_a_recording_of_the_length_of_its_packets() {
         let path = studio.place(&asset);
         assert_eq!(complaints(&path), "", "{frame_ms}");
         let ms: f64 = frame_ms.parse().unwrap();
-        // Behind a comma stands what is skipped of a packet.
-        for packet in ffprobe(&path, "packet=duration_time").iter().filter(|line| !line.is_empty()) {
-            let seconds: f64 = packet.split(',').next().unwrap().parse().unwrap();
-            assert!((seconds * 1_000.0 - ms).abs() < 0.001, "{frame_ms}: {packet}");
-        }
+        // Behind a comma stands what is skipped of a packet; lines that have nothing else are empty.
+        let packets = ffprobe(&path, "packet=duration_time");
+        let durations_ms = packets.iter().filter_map(|line| line.split(',').next()?.parse::<f64>().ok()).map(|s| s * 1_000.0);
+        let mut durations_ms: Vec<f64> = durations_ms.collect();
+        // The last one lasts to the end of the edit list for ffprobe, which counts whole milliseconds.
+        let last_ms = durations_ms.pop().unwrap();
+        assert!((0.0..1.0).contains(&(last_ms - ms)), "{frame_ms}: {last_ms}");
+        assert!(durations_ms.len() >= 49 && durations_ms.iter().all(|lasts_ms| (lasts_ms - ms).abs() < 0.001), "{frame_ms}");
     }
 }
 
