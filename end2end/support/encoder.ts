@@ -3,6 +3,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
+/** All but the first need an FFmpeg that speaks Enhanced RTMP. */
+const CODECS = {
+  'H.264 and AAC': ['-c:v', 'libx264', '-preset', 'ultrafast', '-c:a', 'aac'],
+  'AV1 and Opus': ['-c:v', 'libsvtav1', '-preset', '12', '-c:a', 'libopus', '-b:a', '64k'],
+  'HEVC and AAC': ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none', '-c:a', 'aac'],
+};
+export type Codecs = keyof typeof CODECS;
+
 export class Encoder {
   private complaints = '';
   private sentUs = 0;
@@ -18,14 +26,15 @@ export class Encoder {
   }
 
   /** Begins to push; `ingestUrl` and `streamKey` are what the page gives for OBS's "Server" and "Stream Key". */
-  static push(ingestUrl: string, streamKey: string): Encoder {
+  static push(ingestUrl: string, streamKey: string, codecs: Codecs = 'H.264 and AAC'): Encoder {
     const args = [
       ...['-hide_banner', '-loglevel', 'warning', '-nostats', '-progress', 'pipe:1', '-stats_period', '0.1', '-re'],
       ...['-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=30', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000'],
-      ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '30', '-b:v', '1M', '-c:a', 'aac'],
-      ...['-f', 'flv', `${ingestUrl}/${streamKey}`],
+      ...['-pix_fmt', 'yuv420p', '-g', '30', '-b:v', '1M', ...CODECS[codecs], '-f', 'flv', `${ingestUrl}/${streamKey}`],
     ];
-    return new Encoder(spawn(process.env['FFMPEG'] ?? 'ffmpeg', args, { stdio: ['pipe', 'pipe', 'pipe'] }));
+    const program = codecs === 'H.264 and AAC' ? (process.env['FFMPEG'] ?? 'ffmpeg') : process.env['AFTERLIVE_TEST_FFMPEG'];
+    if (program === undefined) throw new Error('AFTERLIVE_TEST_FFMPEG is to be what scripts/enhanced-ffmpeg prints.');
+    return new Encoder(spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, SVT_LOG: '1' } }));
   }
 
   /** How much media has been sent. */

@@ -2,14 +2,14 @@
 
 import { test as base, expect, type BrowserContext, type Page } from '@playwright/test';
 import { Api, type StreamAnswer } from './api.ts';
-import { Encoder } from './encoder.ts';
+import { type Codecs, Encoder } from './encoder.ts';
 import { signIn } from './pages.ts';
 import { Server } from './server.ts';
 
 type PerTest = {
   /** A page that is signed in as the admin. */
   admin: Page;
-  push: (ingestUrl: string, streamKey: string) => Encoder;
+  push: (ingestUrl: string, streamKey: string, codecs?: Codecs) => Encoder;
   /** What the console may say in this test. */
   allowConsole: (pattern: RegExp) => void;
   /** Watches a context that the test makes itself. */
@@ -104,8 +104,8 @@ export const test = base.extend<PerTest & { consoleWatch: Console }, PerWorker &
 
   push: async ({}, use) => {
     const encoders: Encoder[] = [];
-    await use((ingestUrl, streamKey) => {
-      const encoder = Encoder.push(ingestUrl, streamKey);
+    await use((ingestUrl, streamKey, codecs) => {
+      const encoder = Encoder.push(ingestUrl, streamKey, codecs);
       encoders.push(encoder);
       return encoder;
     });

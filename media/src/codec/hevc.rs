@@ -11,7 +11,10 @@ use super::picture::{PictureSize, shown};
 mod nal_kind {
     pub(super) const IRAP: std::ops::RangeInclusive<u8> = 16..=23;
     pub(super) const LAST_SLICE: u8 = 31;
+    pub(super) const VPS: u8 = 32;
     pub(super) const SPS: u8 = 33;
+    pub(super) const PPS: u8 = 34;
+    pub(super) const DELIMITER: u8 = 35;
 }
 
 /// Bytes of a NAL unit's header.
@@ -114,8 +117,17 @@ fn skip_profile_tier_level(bits: &mut BitReader<'_>, sub_layers: u32) -> Result<
     Ok(())
 }
 
-fn kind_of(header: u8) -> u8 {
+/// By the first byte of the NAL unit.
+pub(super) fn kind_of(header: u8) -> u8 {
     header >> 1 & 0x3f
+}
+
+pub(super) fn is_parameter_set(kind: u8) -> bool {
+    (nal_kind::VPS..=nal_kind::PPS).contains(&kind)
+}
+
+pub(super) fn is_delimiter(kind: u8) -> bool {
+    kind == nal_kind::DELIMITER
 }
 
 /// Looks through an access unit. A keyframe is any picture with random access (IDR, CRA, BLA); where leading pictures follow it that need earlier ones,

@@ -7,6 +7,7 @@ pub mod av1;
 pub mod avc;
 mod bits;
 pub mod hevc;
+pub mod in_band;
 pub mod nal;
 pub mod opus;
 mod picture;

@@ -10,8 +10,9 @@
 //! **Changes after the head was written.** A track that joins late, or new parameter sets in mid-stream, need a new head. It
 //! is written into the end of the reserve, uncovered by shrinking the free box with one 4-byte write, and the old head then becomes a free box by
 //! one 4-byte write of its type; see [`RecordingWriter::configure`]. Players take the first of two moovs, so each state between plays. The
-//! reserve shrinks by the new head's length, less than 2 KB. One limit is FFmpeg's (seen with 5.1): it does not heed a fragment's sample description
-//! index, so that of a file that still grows it decodes only what has the first parameter sets; finished, the file plays throughout.
+//! reserve shrinks by the new head's length, less than 2 KB. Chromium heeds only
+//! the first sample description of a track, and so does FFmpeg (seen with 5.1) in a file that still grows; so from the second on each key frame also brings its
+//! parameter sets, see [`in_band`](crate::codec::in_band).
 
 mod boxes;
 pub mod finalise;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::codec::aac::AacConfig;
+use crate::codec::in_band::ParameterSets;
 use crate::codec::opus;
 use crate::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
 use crate::time::{MILLISECONDS, rescale};
@@ -76,6 +77,8 @@ struct Track {
     /// The sample description index that frames get now.
     description: u32,
     frame_duration: FrameDuration,
+    /// Of the configuration that frames have now.
+    parameter_sets: Option<ParameterSets>,
     held: Option<Pending>,
     last_duration: Option<u32>,
     /// Frames whose duration is known.
@@ -238,6 +241,7 @@ impl RecordingWriter {
     /// Where there is no such track, or a limit is reached.
     pub fn push(&mut self, frame: Frame) -> Result<(), WriterError> {
         let at = self.track_of(frame.kind).ok_or(WriterError::UnknownTrack)?;
+        let frame = self.tracks[at].with_parameter_sets(frame, self.index.tracks[at].descriptions.len());
         let (track, indexed) = (&mut self.tracks[at], &self.index.tracks[at]);
         let size = frame.data.len() as u64;
         if self.pending_bytes + size > MAX_FRAGMENT_BYTES {
@@ -402,6 +406,7 @@ impl Track {
             timescale: 1,
             description,
             frame_duration: FrameDuration::Unknown,
+            parameter_sets: None,
             held: None,
             last_duration: None,
             ready: Vec::new(),
@@ -415,6 +420,15 @@ impl Track {
         self.timescale = config.timescale;
         self.description = description;
         self.frame_duration = FrameDuration::of(&config.codec);
+        self.parameter_sets = ParameterSets::of(&config.codec);
+    }
+
+    /// Once the track has had several configurations, each key frame says which one is its own: there are players that read the first one only.
+    fn with_parameter_sets(&self, frame: Frame, descriptions: usize) -> Frame {
+        match &self.parameter_sets {
+            Some(sets) if frame.keyframe && descriptions > 1 => Frame { data: sets.put_into(&frame.data), ..frame },
+            _ => frame,
+        }
     }
 
     /// `earliest` is the least decoding time that mends the order.

@@ -141,6 +141,9 @@ fn an_encoder_connects_publishes_and_leaves() {
     let expected = ["_result", "_result", "onFCPublish", "_result", "_result", "onStatus", "onStatus"];
     assert_eq!(names, expected);
     assert_eq!(status(&said[0]).2, "NetConnection.Connect.Success");
+    let Some(Value::StrictArray(codecs)) = said[0][2].get("fourCcList") else { panic!("{:?}", said[0]) };
+    assert_eq!(*codecs, ["avc1", "hvc1", "av01", "mp4a", "Opus"].map(Value::from), "what Enhanced RTMP may send");
+    assert_eq!(said[0][2].get("videoFourCcInfoMap").and_then(|map| map.get("av01")), Some(&Value::Number(5.0)));
     assert_eq!(said[4][3], Value::Number(1.0), "the stream's id");
     assert_eq!(status(&said[5]).2, "NetStream.Publish.Start");
     assert_eq!(status(&said[6]).2, "NetStream.Unpublish.Success");

@@ -129,9 +129,15 @@ async fn opus_alone_is_a_recording_of_the_length_of_its_packets() {
         assert!(asset.facts.duration_ms.abs_diff(3_000) <= 60, "{frame_ms}: {:?}", asset.facts);
         let path = studio.place(&asset);
         assert_eq!(complaints(&path), "", "{frame_ms}");
-        let durations = ffprobe(&path, "packet=duration_time");
         let ms: f64 = frame_ms.parse().unwrap();
-        assert!(durations.iter().all(|seconds| (seconds.parse::<f64>().unwrap() * 1_000.0 - ms).abs() < 0.001), "{frame_ms}");
+        // Behind a comma stands what is skipped of a packet; lines that have nothing else are empty.
+        let packets = ffprobe(&path, "packet=duration_time");
+        let durations_ms = packets.iter().filter_map(|line| line.split(',').next()?.parse::<f64>().ok()).map(|s| s * 1_000.0);
+        let mut durations_ms: Vec<f64> = durations_ms.collect();
+        // The last one lasts to the end of the edit list for ffprobe, which counts whole milliseconds.
+        let last_ms = durations_ms.pop().unwrap();
+        assert!((-0.001..1.0).contains(&(last_ms - ms)), "{frame_ms}: {last_ms}");
+        assert!(durations_ms.len() >= 49 && durations_ms.iter().all(|lasts_ms| (lasts_ms - ms).abs() < 0.001), "{frame_ms}");
     }
 }
 
@@ -147,7 +153,6 @@ async fn a_recording_in_hevc_that_was_left_behind_is_found_again() {
     let growing = spool.recording_path(spool.assets().unwrap()[0]);
     let left_behind = folder.path().join("left-behind.mp4");
     std::fs::copy(&growing, &left_behind).unwrap();
-    assert_eq!(complaints(&left_behind), "", "it plays as it is");
     encoder.kill().await.unwrap();
 
     let media = std::fs::read(&left_behind).unwrap();
@@ -157,6 +162,9 @@ async fn a_recording_in_hevc_that_was_left_behind_is_found_again() {
     let names: Vec<_> = recording.index.tracks().iter().map(|track| track.descriptions()[0].name()).collect();
     assert_eq!(names, ["hevc", "opus"]);
     assert!(recording.index.duration_ms() >= 2_000);
+    // The copy may have been made in the middle of a write.
+    std::fs::OpenOptions::new().write(true).open(&left_behind).unwrap().set_len(recording.good_length).unwrap();
+    assert_eq!(complaints(&left_behind), "", "it plays as it is");
     let (_, asset) = reachable.recorded().await;
     assert_eq!(asset.state, AssetState::Ready);
 }

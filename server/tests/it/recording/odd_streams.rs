@@ -7,29 +7,18 @@ use afterlive_media::time::rescale;
 use super::*;
 use crate::fixture::encoder::encode_as;
 
-/// The frames as they would have been sent otherwise: each with its decoding time in milliseconds and its number within its track; in the order of time.
+/// The frames as they would have been sent otherwise, in the order in which they were: each with its decoding time in milliseconds and its number within
+/// its track.
 fn resent(messages: &[Message], change: impl Fn(Frame, i64, usize) -> Option<Frame>) -> Vec<Message> {
-    let timescale = |kind| if kind == TrackKind::Video { 1_000 } else { 48_000 };
-    let (mut tracks, mut frames, mut numbers) = (Vec::new(), Vec::new(), [0; 2]);
-    for message in messages {
-        let Message::Frame(frame) = message else {
-            tracks.push(message.clone());
-            continue;
-        };
-        let number = &mut numbers[frame.kind as usize];
-        frames.extend(change(frame.clone(), rescale(frame.dts, timescale(frame.kind), 1_000), *number));
-        *number += 1;
-    }
-    // Stable: frames of a track whose times step back stay in their order.
-    let mut latest_ms = [i64::MIN; 2];
-    let mut timed: Vec<(i64, Frame)> = Vec::new();
-    for frame in frames {
-        let latest_ms = &mut latest_ms[frame.kind as usize];
-        *latest_ms = (*latest_ms).max(rescale(frame.dts, timescale(frame.kind), 1_000));
-        timed.push((*latest_ms, frame));
-    }
-    timed.sort_by_key(|(ms, _)| *ms);
-    tracks.into_iter().chain(timed.into_iter().map(|(_, frame)| Message::Frame(frame))).collect()
+    let mut numbers = [0; 2];
+    let again = |message: &Message| {
+        let Message::Frame(frame) = message else { return Some(message.clone()) };
+        let ms = rescale(frame.dts, if frame.kind == TrackKind::Video { 1_000 } else { 48_000 }, 1_000);
+        let number = numbers[frame.kind as usize];
+        numbers[frame.kind as usize] += 1;
+        change(frame.clone(), ms, number).map(Message::Frame)
+    };
+    messages.iter().filter_map(again).collect()
 }
 
 /// Moves a frame in time, by milliseconds.
@@ -207,7 +196,8 @@ async fn a_frame_rate_that_varies_is_kept_in_each_picture_s_time() {
     let (stored, _) = stored("a frame rate that varies", &varied).await;
     let [(frames, _, lasts_ms)] = stored[..] else { panic!("{stored:?}") };
     assert_eq!(frames, 150);
-    assert!(lasts_ms.abs_diff(3_000 + 9_000) <= 120, "{lasts_ms}");
+    // The pictures lie 80 ms behind their decoding, which is stretched with them.
+    assert!(lasts_ms.abs_diff(3_000 + 9_000 + 160) <= 80, "{lasts_ms}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use afterlive_server::hub::Message;
 use tokio::process::{Child, Command};
 
 use super::{NAME, STREAM, Scene, recorded, within};
+use crate::fixture::encoder::{AV1, HEVC, OPUS, enhanced_ffmpeg, pattern};
 
 /// A test picture and a tone to `url`, for so many seconds; `at_speed`: as fast as they happen, not as fast as they can be made.
 fn ffmpeg(url: &str, seconds: u32, at_speed: bool) -> Child {
@@ -107,4 +108,87 @@ async fn ffprobe_sees_both_tracks_of_a_live_stream() {
     // As unclean as it gets: SIGKILL, and the kernel closes.
     encoder.kill().await.unwrap();
     assert_eq!(scene.end().await, EndReason::Disconnected);
+}
+
+#[tokio::test]
+async fn a_viewer_by_enhanced_rtmp_gets_the_codecs_that_were_sent() {
+    for (video, name) in [(HEVC, "hevc"), (AV1, "av1")] {
+        let mut scene = Scene::new().await;
+        let mut encoder = enhanced_ffmpeg();
+        encoder.args(["-v", "error", "-re"]).args(pattern(60)).args(video).args(OPUS).args([
+            "-f",
+            "flv",
+            &scene.url("rec", NAME),
+        ]);
+        let mut encoder = encoder.spawn().unwrap();
+        let mut recorder = scene.recorder().await;
+        while !matches!(within(recorder.next()).await.unwrap(), Message::Frame(frame) if frame.kind == TrackKind::Video) {}
+        drop(recorder);
+        let mut viewer = enhanced_ffmpeg();
+        viewer.args(["-v", "info", "-i", &scene.url("play", NAME), "-t", "1", "-f", "null", "-"]);
+        let output = within(viewer.output()).await.unwrap();
+        let shown = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{shown}");
+        assert!(
+            shown.contains(&format!("Video: {name}")) && shown.contains("320x180") && shown.contains("Audio: opus"),
+            "{shown}"
+        );
+        let stats = scene.hub.stats(STREAM).expect("live");
+        assert_eq!((stats.video.unwrap().codec, stats.audio.unwrap().codec), (name, "opus"));
+        encoder.kill().await.unwrap();
+        scene.end().await;
+    }
+}
+
+#[tokio::test]
+async fn of_two_audio_tracks_the_first_is_taken() {
+    let mut scene = Scene::new().await;
+    let mut encoder = enhanced_ffmpeg();
+    encoder.args([
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=sample_rate=48000",
+        "-f",
+        "lavfi",
+        "-i",
+        "anullsrc=r=48000:cl=stereo",
+    ]);
+    encoder.args(["-map", "0:a", "-map", "1:a", "-t", "2"]).args(OPUS).args(["-f", "flv", &scene.url("rec", NAME)]);
+    let encoder = encoder.stderr(Stdio::piped()).spawn().unwrap();
+    let messages = recorded(scene.recorder().await).await;
+    let output = within(encoder.wait_with_output()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tracks: Vec<_> = messages.iter().filter(|message| matches!(message, Message::TrackChanged(_))).collect();
+    let [Message::TrackChanged(track)] = tracks[..] else { panic!("{tracks:?}") };
+    assert_eq!(track.codec.sound().map(|sound| sound.channels), Some(1), "the tone, not the silence");
+    let audio = frames(&messages, TrackKind::Audio);
+    assert!(audio.len() >= 100 && audio.windows(2).all(|pair| pair[1].dts - pair[0].dts == 960));
+}
+
+#[tokio::test]
+async fn ffmpeg_shows_which_codec_is_not_taken() {
+    let mut scene = Scene::new().await;
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-re"]);
+    command.args([
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=320x180:rate=25",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=sample_rate=44100",
+        "-t",
+        "60",
+    ]);
+    command.args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-c:a", "libmp3lame", "-f", "flv"]);
+    let encoder = command.arg(scene.url("rec", NAME)).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    assert_eq!(scene.end().await, EndReason::ProtocolError);
+    let output = within(encoder.wait_with_output()).await.unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && shown.contains("audio codec MP3 is not supported; use AAC or Opus"), "{shown}");
 }

@@ -1,0 +1,51 @@
+// What encoders send beside H.264 and AAC.
+
+import { createStream, live, recording } from '../support/pages.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+test('a recording in AV1 and Opus plays with picture and sound, and seeks', async ({ admin: page, push }) => {
+  const ingest = await createStream(page);
+  await page.goto(`/stream/${ingest.id}`);
+  await live(page);
+  const encoder = push(ingest.server, ingest.streamKey, 'AV1 and Opus');
+  const facts = page.getByRole('region', { name: 'Live now' });
+  await expect(facts.getByText(/^AV1 · 640 × 360/)).toBeVisible({ timeout: 20_000 });
+  await expect(facts.getByText('Opus · 48,000 Hz · mono')).toBeVisible();
+  await expect.poll(() => encoder.sentMs, { timeout: 30_000 }).toBeGreaterThan(4_000);
+  await encoder.stop();
+  const name = `${ingest.streamKey}.mp4`;
+  const row = recording(page, name);
+  await expect(row.getByText('ready', { exact: true })).toBeVisible();
+  await row.getByLabel(`Details of ${name}`).click();
+  const video = row.locator('video');
+  await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.duration)).toBeGreaterThan(3.5);
+  await video.evaluate((video: HTMLVideoElement) => {
+    video.muted = true;
+    return video.play();
+  });
+  await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.currentTime)).toBeGreaterThan(0.5);
+  // Chromium counts what it has decoded of each track.
+  const decoded = await video.evaluate((video) => {
+    const { webkitAudioDecodedByteCount: audio, webkitVideoDecodedByteCount: picture } = video as unknown as Record<string, number>;
+    return { audio, picture };
+  });
+  expect(decoded.audio).toBeGreaterThan(0);
+  expect(decoded.picture).toBeGreaterThan(0);
+  await video.evaluate((video: HTMLVideoElement) => {
+    video.pause();
+    video.currentTime = 2.5;
+  });
+  await expect.poll(() => video.evaluate((video: HTMLVideoElement) => !video.seeking && video.readyState >= 2)).toBe(true);
+  const seen = await video.evaluate((video: HTMLVideoElement) => [video.currentTime, video.videoWidth, video.videoHeight]);
+  expect(seen).toEqual([2.5, 640, 360]);
+});
+
+test('a stream in HEVC says that not every browser plays it', async ({ admin: page, push }) => {
+  const ingest = await createStream(page, { liveOnly: true });
+  await page.goto(`/stream/${ingest.id}`);
+  await live(page);
+  const encoder = push(ingest.server, ingest.streamKey, 'HEVC and AAC');
+  const facts = page.getByRole('region', { name: 'Live now' });
+  await expect(facts.getByText('Not every browser plays HEVC. Send H.264 and AAC to reach everyone.')).toBeVisible({ timeout: 20_000 });
+  await encoder.stop();
+});
