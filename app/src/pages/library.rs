@@ -1,6 +1,6 @@
 //! `/vod`: the library of all recordings. What it shows lives in the URL's query, as with streams.
 
-use afterlive_domain::Permission;
+use afterlive_domain::{AssetState, Permission, Region};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Form;
@@ -10,12 +10,11 @@ use crate::backend::{self, LibraryFilter, Shelf};
 use crate::live::{follow_growth, listen, loaded};
 use crate::query::{LIBRARY_PAGE_SIZES, day_text, last_day_text, library_filter, library_url};
 use crate::server_fns::library::load_library;
-use crate::ui::filters::{ClearFilters, DayFields, TagField};
+use crate::ui::filters::{ClearFilters, FilterField, TagField};
 use crate::ui::icon::Icon;
 use crate::ui::library_table::LibraryTable;
 use crate::ui::pager::PageSizes;
 use crate::ui::recording_actions::Acts;
-use afterlive_domain::AssetState;
 
 #[component]
 pub fn LibraryPage() -> impl IntoView {
@@ -109,12 +108,13 @@ fn is_narrowed(filter: &LibraryFilter) -> bool {
 fn Filters(filter: Memo<LibraryFilter>, page: Signal<backend::LibraryPage>) -> impl IntoView {
     let tags = Memo::new(move |_| page.with(|page| page.tags.clone()));
     let regions = Memo::new(move |_| page.with(|page| page.regions.clone()));
-    let said = move |of: fn(&LibraryFilter) -> Option<String>| move || filter.with(of);
+    let said = move |of: fn(&LibraryFilter) -> Option<String>| Signal::derive(move || filter.with(of));
     let region_options = move || {
         let chosen = filter.with(|filter| filter.region.clone());
-        let option = |region: afterlive_domain::Region| {
+        let option = |region: Region| {
+            let is_chosen = chosen.as_ref() == Some(&region);
             view! {
-                <option value=region.to_string() selected=chosen.as_ref() == Some(&region)>
+                <option value=region.to_string() selected=is_chosen prop:selected=is_chosen>
                     {region.title().to_owned()}
                 </option>
             }
@@ -125,27 +125,22 @@ fn Filters(filter: Memo<LibraryFilter>, page: Signal<backend::LibraryPage>) -> i
         <Form method="GET" action="/vod" attr:class="filters" attr:role="search">
             <input type="hidden" name="state" value=said(|filter| filter.shelf.map(|shelf| shelf.to_string())) />
             <input type="hidden" name="size" value=said(|filter| Some(filter.page_size.to_string())) />
-            <label class="grow">
-                "Search"
-                <input
-                    type="search"
-                    name="q"
-                    placeholder="File name, id or tag"
-                    maxlength="200"
-                    value=said(|filter| filter.search.clone())
-                />
-            </label>
-            <label>
-                "Stream"
-                <input
-                    type="text"
-                    name="stream"
-                    placeholder="Streamname or id"
-                    maxlength="36"
-                    value=said(|filter| filter.stream.clone())
-                />
-            </label>
-            <TagField value=Signal::derive(said(|filter| filter.tag.clone())) known=tags />
+            <FilterField
+                label="Search"
+                kind="search"
+                name="q"
+                placeholder="File name, id or tag"
+                grows=true
+                value=said(|filter| filter.search.clone())
+            />
+            <FilterField
+                label="Stream"
+                kind="text"
+                name="stream"
+                placeholder="Streamname or id"
+                value=said(|filter| filter.stream.clone())
+            />
+            <TagField value=said(|filter| filter.tag.clone()) known=tags />
             <label>
                 "Region"
                 <select name="region">
@@ -153,11 +148,8 @@ fn Filters(filter: Memo<LibraryFilter>, page: Signal<backend::LibraryPage>) -> i
                     {region_options}
                 </select>
             </label>
-            <DayFields
-                label="Recorded"
-                from=Signal::derive(move || filter.with(|filter| day_text(filter.from)))
-                to=Signal::derive(move || filter.with(|filter| last_day_text(filter.to)))
-            />
+            <FilterField label="Recorded from" kind="date" name="from" value=said(|filter| Some(day_text(filter.from))) />
+            <FilterField label="to" kind="date" name="to" value=said(|filter| Some(last_day_text(filter.to))) />
             <button class="button">{Icon::Search.draw()} "Show"</button>
             <ClearFilters
                 is_filtered=Signal::derive(move || filter.with(is_narrowed))

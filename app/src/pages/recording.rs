@@ -207,7 +207,7 @@ fn Stage(page: Page, state: Memo<AssetState>) -> impl IntoView {
 
 fn waiting(state: AssetState) -> &'static str {
     match state {
-        AssetState::Recording => "The moment the encoder stops, it plays here and stands under its URL.",
+        AssetState::Recording => "Its recording has just begun. In a second it plays here, from its start.",
         AssetState::Deleted => "It is deleted, so there is nothing to play.",
         AssetState::Ready | AssetState::Incomplete | AssetState::Failed => "There is nothing to play.",
     }

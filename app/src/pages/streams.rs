@@ -12,7 +12,7 @@ use crate::format;
 use crate::live::{listen, loaded};
 use crate::query::{PAGE_SIZES, day_text, last_day_text, sort_name, stream_filter, stream_list_url};
 use crate::server_fns::streams::load_streams;
-use crate::ui::filters::{ClearFilters, DayFields, TagField};
+use crate::ui::filters::{ClearFilters, FilterField, TagField};
 use crate::ui::icon::Icon;
 use crate::ui::pager::{PageSizes, Pager};
 use crate::ui::state_pill::stream_icon;
@@ -120,10 +120,15 @@ fn Filters(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoVie
     let is_filtered = move || {
         filter.with(|filter| filter.search.is_some() || filter.tag.is_some() || filter.from.is_some() || filter.to.is_some())
     };
+    let said = move |of: fn(&StreamFilter) -> Option<String>| Signal::derive(move || filter.with(of));
     let state = move || filter.with(|filter| filter.state.map_or("", StreamState::as_str));
     let sort_option = move |sort: StreamSort, text: &'static str| {
         view! {
-            <option value=sort_name(sort) selected=move || filter.with(|filter| filter.sort == sort)>
+            <option
+                value=sort_name(sort)
+                selected=move || filter.with(|filter| filter.sort == sort)
+                prop:selected=move || filter.with(|filter| filter.sort == sort)
+            >
                 {text}
             </option>
         }
@@ -132,22 +137,17 @@ fn Filters(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoVie
         <Form method="GET" action="/stream" attr:class="filters" attr:role="search">
             <input type="hidden" name="state" value=state />
             <input type="hidden" name="size" value=move || filter.with(|filter| filter.page_size.to_string()) />
-            <label class="grow">
-                "Search"
-                <input
-                    type="search"
-                    name="q"
-                    placeholder="Id, streamname or tag"
-                    maxlength="200"
-                    value=move || filter.with(|filter| filter.search.clone())
-                />
-            </label>
-            <TagField value=Signal::derive(move || filter.with(|filter| filter.tag.clone())) known=tags />
-            <DayFields
-                label="Created"
-                from=Signal::derive(move || filter.with(|filter| day_text(filter.from)))
-                to=Signal::derive(move || filter.with(|filter| last_day_text(filter.to)))
+            <FilterField
+                label="Search"
+                kind="search"
+                name="q"
+                placeholder="Id, streamname or tag"
+                grows=true
+                value=said(|filter| filter.search.clone())
             />
+            <TagField value=said(|filter| filter.tag.clone()) known=tags />
+            <FilterField label="Created from" kind="date" name="from" value=said(|filter| Some(day_text(filter.from))) />
+            <FilterField label="to" kind="date" name="to" value=said(|filter| Some(last_day_text(filter.to))) />
             <label>
                 "Sort"
                 <select name="sort">

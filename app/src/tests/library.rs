@@ -83,7 +83,11 @@ async fn a_recording_that_ended_early_says_by_how_much_and_why() {
 #[tokio::test]
 async fn a_recording_in_progress_shows_how_far_it_is() {
     let page = Site::new(Fake::signed_in()).get(&format!("/vod/{}", asset_id(LIVE, 24))).await;
-    page.shows("It is being recorded.").shows("0:01:25.000").shows("not yet").shows_not("Move it to the bin");
+    page.shows("It is being recorded.")
+        .shows("0:01:25.000")
+        .shows("not yet")
+        .shows("Watch from the start")
+        .shows_not("Move it to the bin");
 }
 
 #[tokio::test]

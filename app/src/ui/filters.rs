@@ -2,29 +2,46 @@
 
 use leptos::prelude::*;
 
+/// A field that says what the URL says, also where somebody has typed into it since: an attribute alone would be its first value only.
+#[component]
+pub fn FilterField(
+    label: &'static str,
+    /// As `<input>` has it.
+    kind: &'static str,
+    name: &'static str,
+    #[prop(into)] value: Signal<Option<String>>,
+    #[prop(optional)] placeholder: &'static str,
+    /// The id of the `<datalist>` with suggestions.
+    #[prop(optional)]
+    list: Option<&'static str>,
+    /// Takes the room that others leave.
+    #[prop(optional)]
+    grows: bool,
+) -> impl IntoView {
+    view! {
+        <label class:grow=grows>
+            {label}
+            <input
+                type=kind
+                name=name
+                list=list
+                placeholder=(!placeholder.is_empty()).then_some(placeholder)
+                maxlength=(kind != "date").then_some("200")
+                value=move || value.get()
+                prop:value=move || value.get().unwrap_or_default()
+            />
+        </label>
+    }
+}
+
 /// A tag, with those of the organisation as suggestions.
 #[component]
 pub fn TagField(#[prop(into)] value: Signal<Option<String>>, known: Memo<Vec<String>>) -> impl IntoView {
     view! {
-        <label>
-            "Tag" <input type="text" name="tag" list="known-tags" maxlength="200" value=move || value.get() />
-        </label>
+        <FilterField label="Tag" kind="text" name="tag" list="known-tags" value />
         <datalist id="known-tags">
             {move || known.get().into_iter().map(|tag| view! { <option value=tag></option> }).collect_view()}
         </datalist>
-    }
-}
-
-/// Two days in UTC, as `<input type="date">` has them; `label` completes "… from".
-#[component]
-pub fn DayFields(label: &'static str, #[prop(into)] from: Signal<String>, #[prop(into)] to: Signal<String>) -> impl IntoView {
-    view! {
-        <label>
-            {label} " from" <input type="date" name="from" value=move || from.get() />
-        </label>
-        <label>
-            "to" <input type="date" name="to" value=move || to.get() />
-        </label>
     }
 }
 

@@ -132,12 +132,11 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
             }
         })
     };
-    let body = move || {
-        match is_playable.get() {
+    let body = move || match is_playable.get() {
         true => view! {
             <Player playable=Signal::derive(move || playable.get().unwrap_or_default()) wanted=is_open />
             <div class="panel-facts">
-                {move || is_growing.get().then(|| view! { <p>"It is being recorded. From its start up to now it plays here and under this URL, where the finished recording will stand:"</p> })}
+                {move || is_growing.get().then(|| view! { <p>{GROWING}</p> })}
                 <CopyRow label="URL" value=url />
                 <CopyRow label="Embed code" value=Signal::derive(move || row.with(snippets::recording_html)) />
                 <p class="actions">
@@ -159,7 +158,6 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
             </div>
         }
         .into_any(),
-    }
     };
     view! {
         <div class="panel-body">
@@ -167,6 +165,9 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
         </div>
     }
 }
+
+const GROWING: &str =
+    "It is being recorded. From its start up to now it plays here and under this URL, where the finished recording will stand:";
 
 fn waiting(state: AssetState) -> &'static str {
     match state {

@@ -120,7 +120,7 @@ impl Vod {
                 }
                 answered => answered.map(|answer| answer.unwrap_or_else(not_yet)),
             },
-            KeyKind::Thumbnail => self.file(store, &name, query, request).await,
+            KeyKind::Thumbnail | KeyKind::Storyboard | KeyKind::StoryboardSprite => self.file(store, &name, query, request).await,
         };
         let mut response = answered.unwrap_or_else(|error| {
             if error.kind() == io::ErrorKind::ResourceBusy {

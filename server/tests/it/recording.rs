@@ -1,7 +1,7 @@
 //! From the gate to a finished file: what is sent is what is stored, whatever happens in between.
 
 mod codecs;
-mod streams;
+mod odd_streams;
 
 use std::time::Duration;
 

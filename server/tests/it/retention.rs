@@ -196,7 +196,7 @@ async fn a_purge_removes_every_file_and_leaves_the_row() {
         let asset = recordings(&db, stream.id, [ended(NOW)]).await.remove(0);
         let store = keeper.regions.iter().next().unwrap();
         let key = Key::from_file_name(&asset.file_name).unwrap();
-        for key in key.of_recording() {
+        for key in key.all_of_recording() {
             fs::create_dir_all(store.path(&key).parent().unwrap()).unwrap();
             fs::write(store.path(&key), b"bytes").unwrap();
         }

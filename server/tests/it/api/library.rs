@@ -59,7 +59,7 @@ async fn run_jobs(server: &Server) {
 /// Gives the recording a file and a poster.
 fn put_files(store: &RegionStore, asset: &Asset) -> Vec<std::path::PathBuf> {
     let key = Key::from_file_name(&asset.file_name).unwrap();
-    let paths: Vec<_> = key.of_recording().map(|key| store.path(&key)).collect();
+    let paths: Vec<_> = key.all_of_recording().into_iter().map(|key| store.path(&key)).collect();
     for path in &paths {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, path.to_str().unwrap()).unwrap();

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use afterlive_server::hub::Hub;
 use afterlive_server::ingest::rtmp::{Server, Settings};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::fixture::encoder::{AV1, HEVC, OPUS, enhanced_ffmpeg, pattern};
