@@ -201,9 +201,17 @@ fn play_tables(file: &[u8], boxes: &[TopBox], moov: &Moov) -> Played {
         }
         assert_eq!(track.samples.len(), sizes.len(), "the chunks have all samples");
         assert_eq!(trak.mdia.mdhd.duration, dts as u64, "the durations add up");
-        assert!(moov.mvhd.duration >= trak.tkhd.duration);
+        if let Some(elst) = trak.edts.as_ref().and_then(|edts| edts.elst.as_ref()) {
+            let edits: u64 = elst.entries.iter().map(|edit| edit.segment_duration).sum();
+            assert_eq!(trak.tkhd.duration, edits, "the edits add up");
+        }
         tracks.insert(trak.tkhd.track_id, track);
     }
+    assert_eq!(
+        moov.mvhd.duration,
+        moov.trak.iter().map(|trak| trak.tkhd.duration).max().unwrap(),
+        "the movie is as long as its longest track"
+    );
     used.sort_unstable();
     assert!(used.windows(2).all(|pair| pair[0].1 <= pair[1].0), "samples overlap");
     Played { tracks, fragmented: false }

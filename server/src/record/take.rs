@@ -192,15 +192,19 @@ impl Take {
         });
         let Some((fragment, facts)) = cut else { return Ok(()) };
         let sync = self.synced_at.elapsed() >= SYNC_EVERY;
-        self.hashed = write(&self.file, fragment, take(&mut self.hashed), sync).await.map_err(End::Disk)?;
+        let written = write(&self.file, fragment, take(&mut self.hashed), sync).await.map_err(End::Disk)?;
+        self.hashed = written.hashed;
         self.has_unsynced = !sync;
         self.entry.set(facts);
         self.enlarge_reserve().await?;
         if sync {
             self.synced_at = Instant::now();
-            return self.look_at_room().await;
         }
-        Ok(())
+        match written.free_bytes {
+            // It ends while it can still be finished. A disk that does not tell its room is written to until that fails.
+            Some(free_bytes) if free_bytes < self.limits.go_on_free_bytes => Err(End::NoRoom { free_bytes }),
+            _ => Ok(()),
+        }
     }
 
     /// Sees to it that the index will fit in front of the media at any time, so that there is nothing to move when the recording ends.
@@ -232,15 +236,6 @@ impl Take {
             || self.limits.max_bytes.is_some_and(|most| bytes > most)
     }
 
-    /// Ends the file while it can still be finished. A disk that does not tell its room is written to until that fails.
-    async fn look_at_room(&self) -> Result<(), End> {
-        let free_bytes = on_disk(&self.file, |file| Ok(free_bytes(file.file()))).await.map_err(End::Disk)?;
-        match free_bytes {
-            Some(free_bytes) if free_bytes < self.limits.go_on_free_bytes => Err(End::NoRoom { free_bytes }),
-            _ => Ok(()),
-        }
-    }
-
     /// Whether something waits for [`Self::sync`].
     pub(super) fn has_unsynced(&self) -> bool {
         self.has_unsynced
@@ -262,7 +257,9 @@ impl Take {
             (_, None) => Err(io::ErrorKind::Other.into()),
             (_, Some(writer)) => match writer.finish() {
                 // Finalising syncs it before anything depends on it.
-                (Some(fragment), recording) => write(&file, fragment, hashed, false).await.map(|hashed| (hashed, recording)),
+                (Some(fragment), recording) => {
+                    write(&file, fragment, hashed, false).await.map(|written| (written.hashed, recording))
+                }
                 (None, recording) => Ok((hashed, recording)),
             },
         };
@@ -293,7 +290,14 @@ fn received_before(report: &Report) -> Option<[Received; 2]> {
     Some([of_kind("video")?, of_kind("audio")?])
 }
 
-async fn write(file: &GrowingFile, fragment: Fragment, mut hashed: Option<Hashed>, sync: bool) -> io::Result<Option<Hashed>> {
+struct Written {
+    hashed: Option<Hashed>,
+    /// Where it was synced, and the disk tells.
+    free_bytes: Option<u64>,
+}
+
+/// All that a fragment asks of the disk, in one visit to a thread that may wait.
+async fn write(file: &GrowingFile, fragment: Fragment, mut hashed: Option<Hashed>, sync: bool) -> io::Result<Written> {
     on_disk(file, move |file| {
         write_parts(file.file(), fragment.offset, &fragment.parts)?;
         if let Some(hashed) = &mut hashed {
@@ -304,7 +308,8 @@ async fn write(file: &GrowingFile, fragment: Fragment, mut hashed: Option<Hashed
             file.file().sync_data()?;
         }
         file.has_written(fragment.length);
-        Ok(hashed)
+        let free_bytes = if sync { free_bytes(file.file()) } else { None };
+        Ok(Written { hashed, free_bytes })
     })
     .await
 }
