@@ -207,6 +207,8 @@ test.describe('without JavaScript', () => {
     await row(page, own.name).getByRole('button', { name: `Restore ${own.name}` }).click();
     await expect(page.getByText('Restored.')).toBeVisible();
 
+    // Its files follow by a job, the poster too.
+    await expect.poll(() => statusOf(own.url)).toBe(200);
     await page.goto(`/vod/${own.id}`);
     await page.getByLabel(`Put ${own.name} on legal hold`).click();
     await page.getByRole('button', { name: 'Put it on legal hold' }).click();

@@ -77,6 +77,7 @@ impl State {
         let mut keeping = self.keeping(recording.id);
         if let Some(binned_at) = keeping.binned_at {
             recording.state = AssetState::Deleted;
+            recording.poster_url = None;
             keeping.restorable_until = Some(binned_at.plus_ms(BIN_DAYS * DAY_MS));
         }
         LibraryRow { recording, tags: stream.tags.clone(), keeping }

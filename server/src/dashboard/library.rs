@@ -48,7 +48,12 @@ fn row(service: &Service, listed: Listed) -> Option<LibraryRow> {
         restorable_until: service.restorable_until(&asset),
         purged_at: asset.purged_at,
     };
-    Some(LibraryRow { recording: recording_row(service, asset)?, tags, keeping })
+    let mut recording = recording_row(service, asset)?;
+    // Its poster lies in the bin too, where no URL leads.
+    if keeping.binned_at.is_some() {
+        recording.poster_url = None;
+    }
+    Some(LibraryRow { recording, tags, keeping })
 }
 
 pub(super) fn recording(service: &Service, listed: Listed, account: Accounted, role: Role) -> Answer<RecordingPage> {
