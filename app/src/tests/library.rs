@@ -86,7 +86,8 @@ async fn a_recording_in_progress_shows_how_far_it_is() {
     page.shows("It is being recorded.")
         .shows("0:01:25.000")
         .shows("not yet")
-        .shows("Watch from the start")
+        .shows("<video")
+        .shows("What is recorded up to now plays here")
         .shows_not("Move it to the bin");
 }
 

@@ -196,6 +196,12 @@ impl RecordingWriter {
         self.begins_ms.unsigned_abs()
     }
 
+    /// The same in what is presented: how much of the recording is played before.
+    #[must_use]
+    pub fn presented_before_ms(&self) -> u64 {
+        u64::try_from(self.begins_ms - self.index.base_ms()).unwrap_or(0)
+    }
+
     /// How the reserve becomes twice as large, where a quarter more of an index would not fit into it; so that there is nothing left to do about that
     /// when the recording ends. `block_bytes` is the block size of the file system. `None` where there is room, or where it cannot be enlarged.
     ///

@@ -57,7 +57,7 @@ impl Finished {
 
     /// Where in the recording it goes on.
     pub(super) fn at_ms(&self) -> u64 {
-        self.writer.begins_ms()
+        self.writer.presented_before_ms()
     }
 
     /// Makes the file grow again. Blocks.

@@ -213,7 +213,7 @@ async fn a_purge_removes_every_file_and_leaves_the_row() {
         };
         keeper.later(2 * DAY_MS).await;
         assert!(!store.path(&key).exists());
-        assert_eq!(files(), 2, "both are in the bin");
+        assert_eq!(files(), 4, "all of them are in the bin");
         let mut news = db.subscribe();
         keeper.later(8 * DAY_MS).await;
         assert_eq!(files(), 0);
