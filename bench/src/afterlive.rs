@@ -16,6 +16,8 @@ use crate::settings::Settings;
 use crate::source::Count;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
+/// The server closes a connection that has been quiet for long: a new one is taken before it may.
+const QUIET_LIMIT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Afterlive {
     pub(crate) process: Process,
@@ -24,6 +26,7 @@ pub(crate) struct Afterlive {
     rtmp: SocketAddr,
     api_key: String,
     api: Connection,
+    used_at: Instant,
 }
 
 /// A stream of the server's.
@@ -73,10 +76,14 @@ impl Afterlive {
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
         };
-        Ok(Self { process, folder, http, rtmp, api_key, api })
+        Ok(Self { process, folder, http, rtmp, api_key, api, used_at: Instant::now() })
     }
 
     fn call(&mut self, method: &str, path: &str, body: &str) -> Result<Value> {
+        if self.used_at.elapsed() > QUIET_LIMIT {
+            self.api = Connection::open(self.http)?;
+        }
+        self.used_at = Instant::now();
         let head = format!("X-BINTU-APIKEY: {}\r\nContent-Type: application/json\r\n", self.api_key);
         Ok(serde_json::from_slice(&self.api.call(method, path, &head, body)?)?)
     }

@@ -10,6 +10,15 @@ use anyhow::{Context as _, Result};
 /// `USER_HZ`, in which `/proc` counts: 100 on every Linux of today.
 const TICKS_A_SECOND: u64 = 100;
 
+/// What is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Whose {
+    /// The process that was started: of our server all but its pictures.
+    Own,
+    /// Its children too: nginx's workers, and the process that makes our pictures.
+    Family,
+}
+
 /// Ended when dropped, with those it has started itself.
 pub(crate) struct Process {
     child: Child,
@@ -28,26 +37,30 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// CPU time of it and its children so far.
-    pub(crate) fn cpu_time(&self) -> Result<Duration> {
-        let ticks: u64 = self.family()?.into_iter().map(|pid| stat(pid).map_or(0, |stat| stat.ticks)).sum();
+    /// CPU time so far.
+    pub(crate) fn cpu_time(&self, whose: Whose) -> Result<Duration> {
+        let ticks: u64 = self.processes(whose)?.into_iter().map(|pid| stat(pid).map_or(0, |stat| stat.ticks)).sum();
         Ok(Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND))
     }
 
-    /// Resident memory of it and its children.
-    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+    /// Resident memory.
+    pub(crate) fn resident_bytes(&self, whose: Whose) -> Result<u64> {
         let mut bytes = 0;
-        for pid in self.family()? {
-            let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        for pid in self.processes(whose)? {
+            // A child may be gone meanwhile.
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
             let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
             bytes += line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) << 10;
         }
         Ok(bytes)
     }
 
-    fn family(&self) -> Result<Vec<u32>> {
+    fn processes(&self, whose: Whose) -> Result<Vec<u32>> {
         let own = self.child.id();
         let mut family = vec![own];
+        if whose == Whose::Own {
+            return Ok(family);
+        }
         for entry in fs::read_dir("/proc")? {
             if let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok())
                 && stat(pid).is_some_and(|stat| stat.parent == own)

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 use crate::afterlive::{Afterlive, remove};
 use crate::http::Connection;
 use crate::nginx::Nginx;
-use crate::process::Process;
+use crate::process::{Process, Whose};
 use crate::report::{Report, Row, Target};
 use crate::settings::Settings;
 use crate::step;
@@ -83,7 +83,7 @@ pub(crate) fn run(settings: &Settings, report: &mut Report) -> Result<()> {
 }
 
 fn measure(settings: &Settings, process: &Process, address: SocketAddr, path: &str, how: How) -> Result<Served> {
-    let before = process.cpu_time()?;
+    let before = process.cpu_time(Whose::Family)?;
     let began = Instant::now();
     let until = began + settings.range_time;
     let clients: Vec<_> = (0..settings.range_connections)
@@ -96,7 +96,7 @@ fn measure(settings: &Settings, process: &Process, address: SocketAddr, path: &s
     for client in clients {
         bytes += client.join().map_err(|_| anyhow!("a client panicked"))??;
     }
-    Ok(Served { bytes, wall: began.elapsed(), cpu: process.cpu_time()? - before })
+    Ok(Served { bytes, wall: began.elapsed(), cpu: process.cpu_time(Whose::Family)? - before })
 }
 
 /// One connection, until the time is over. A whole file that has begun is fetched to its end.

@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 
 use afterlive_media::flv::{FileTag, file_tags};
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::fixture::encoder::ffprobe;
-use crate::fixture::installation::Installation;
+use crate::fixture::installation::{Ingest, Installation, Running};
 use crate::fixture::publisher::Encoder;
 
 const WIDTH: usize = 64;
@@ -109,6 +110,17 @@ fn beeps(path: &Path) -> Vec<f64> {
     onsets(times.zip(samples).map(|(time_s, sample)| (time_s, sample.unsigned_abs() > 6_000)), 0.5)
 }
 
+/// Waits until so many seconds, or almost, can be watched, and gives the recordings that have them.
+async fn stored(running: &Running, ingest: &Ingest, seconds: u32) -> Vec<Value> {
+    loop {
+        let recordings = running.recordings(&ingest.id).await;
+        let stored_ms: u64 = recordings.iter().filter_map(|entry| entry["duration_ms"].as_u64()).sum();
+        if stored_ms >= u64::from(seconds - 1) * 1_000 {
+            return recordings;
+        }
+    }
+}
+
 #[tokio::test]
 async fn flash_and_beep_are_together_at_every_second_also_after_the_encoder_came_back() {
     let seconds = stream_seconds();
@@ -122,20 +134,15 @@ async fn flash_and_beep_are_together_at_every_second_also_after_the_encoder_came
         encoder.send(tag).await.unwrap();
     }
     drop(encoder);
+    // It is ready at once, and opened again.
+    stored(&running, &ingest, seconds).await;
     let mut encoder = Encoder::publish_again(&ingest).await;
     for tag in &tags {
         encoder.send(tag).await.unwrap();
     }
     encoder.unpublish().await;
 
-    let stored_ms =
-        |recordings: &[serde_json::Value]| recordings.iter().filter_map(|entry| entry["duration_ms"].as_u64()).sum::<u64>();
-    let recordings = loop {
-        let recordings = running.recordings(&ingest.id).await;
-        if stored_ms(&recordings) >= u64::from(2 * seconds - 1) * 1_000 {
-            break recordings;
-        }
-    };
+    let recordings = stored(&running, &ingest, 2 * seconds).await;
     let [recording] = &recordings[..] else { panic!("one recording: {recordings:?}") };
     assert_eq!(recording["state"], "ready");
     let path = installation.place(recording);
