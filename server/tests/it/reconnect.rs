@@ -51,7 +51,8 @@ async fn an_encoder_that_is_back_in_time_goes_on_in_the_same_recording() {
         assert_eq!(complaints(&path), "");
         let packets = |kind| (3 * count(&sent, kind)).to_string();
         assert_eq!(ffprobe(&path, "stream=nb_frames"), [packets(TrackKind::Video), packets(TrackKind::Audio)]);
-        assert!((9_000..9_200).contains(&asset.facts.duration_ms), "{:?}", asset.facts);
+        // At each join what comes begins behind the longer track, whose last frame ends up to two frames of the other one later.
+        assert!((9_000..9_250).contains(&asset.facts.duration_ms), "{:?}", asset.facts);
         assert_eq!(asset.facts.size_bytes, std::fs::metadata(&path).unwrap().len());
 
         let report = report(&studio, &asset).await;
@@ -66,7 +67,7 @@ async fn an_encoder_that_is_back_in_time_goes_on_in_the_same_recording() {
             let sent = 3 * count(&sent, kind) as u64;
             assert_eq!((track.received_frames, track.stored_frames), (Some(sent), sent), "{track:?}");
             assert_eq!((track.left_out_frames, track.dropped_frames, track.gap_count), (Some(0), Some(0), 0), "{track:?}");
-            assert!(track.received_ms.unwrap().abs_diff(9_000) < 100 && track.lasts_ms.abs_diff(9_000) < 200, "{track:?}");
+            assert!(track.received_ms.unwrap().abs_diff(9_000) < 100 && track.lasts_ms.abs_diff(9_000) < 250, "{track:?}");
         }
         assert!(report.av_begin_offset_ms.unwrap().abs() < 100 && report.av_end_offset_ms.unwrap().abs() < 100, "{report:?}");
         let checksum = report.checksum.unwrap();

@@ -94,7 +94,7 @@ async fn assert_plays(folder: &Path, codecs: &[&str], video: &str, audio: &str) 
     let starts: Vec<f64> = ffprobe(&path, "stream=start_time").iter().map(|start| start.parse().unwrap()).collect();
     assert!((starts[0] - starts[1]).abs() < 0.025, "{starts:?}");
 
-    assert_eq!(studio.run_jobs().await, 1);
+    assert_eq!(studio.run_jobs().await, 2, "the probe with the poster, and the storyboard");
     let asset = studio.assets().await.remove(0);
     assert!(asset.has_poster);
     assert_eq!(asset.facts.video_codec.as_deref(), Some(video), "the probe says the same");
