@@ -1,0 +1,89 @@
+//! What a recorder does with a file that grows no more: has it finished, for as long as that takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterlive_domain::UnixMillis;
+
+use super::growing::Entry;
+use super::returning::Left;
+use super::take::{Closed, Take};
+use super::{End, Recorder};
+use crate::db;
+use crate::db::assets::{self, Asset};
+use crate::finalise::Known;
+
+/// How long after a finished file could not be put in its place that is tried again; doubles with each vain try, up to [`MAX_FINISH_WAIT`].
+const FINISH_WAIT: Duration = Duration::from_secs(1);
+const MAX_FINISH_WAIT: Duration = Duration::from_secs(60);
+
+impl Recorder {
+    pub(super) async fn finish(&self, take: Take, end: &End, left: Option<Arc<Left>>) {
+        let ended_at = self.finaliser.clock().now();
+        let reason = match end {
+            End::Published | End::Limit(_) => None,
+            _ => Some(end.to_string()),
+        };
+        if let Some(reason) = &reason {
+            tracing::error!(asset = %take.asset().id, reason, "a recording ends before its publish");
+        }
+        let Closed { asset, entry, known, hashed } = take.close(end).await;
+        left.iter().for_each(|left| left.keep(hashed.clone()));
+        let (known, reason) = match known {
+            Ok((recording, account)) => (Known::Closed(recording, account), reason),
+            // Whatever ended it: its last second could not be written.
+            Err(error) => (Known::Abandoned, reason.or_else(|| Some(End::Disk(error).to_string()))),
+        };
+        // Beside the next recording, which waits for nobody.
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            if let Some(reason) = &reason
+                && let Err(error) = this.note_end(&asset, reason, ended_at).await
+            {
+                tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
+            }
+            let finished = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await;
+            left.iter().for_each(|left| left.settle());
+            if let Err(error) = finished {
+                tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
+                this.finish_later(asset, reason, ended_at, Some(entry)).await;
+            }
+        });
+    }
+
+    /// For the case that it is a later start that finishes the recording.
+    async fn note_end(&self, asset: &Asset, reason: &str, ended_at: UnixMillis) -> db::Result<()> {
+        let mut tx = self.finaliser.db().write().await?;
+        assets::note_end(&mut tx, asset.id, reason, ended_at).await?;
+        tx.commit().await
+    }
+
+    /// Goes on trying with what start-up could not finish.
+    pub fn finish_left(&self, asset: Asset) {
+        let (reason, ended_at) = (asset.reason.clone(), asset.ended_at.unwrap_or_else(|| self.finaliser.clock().now()));
+        self.tasks.spawn(self.clone().finish_later(asset, reason, ended_at, None));
+    }
+
+    /// Tries until the storage and the database let it, or the server stops: then the next start does it. Reads what there is from the file: at what
+    /// point the last try failed is not known.
+    pub(super) async fn finish_later(
+        self,
+        asset: Asset,
+        reason: Option<String>,
+        ended_at: UnixMillis,
+        _entry: Option<Arc<Entry>>,
+    ) {
+        let mut wait = FINISH_WAIT;
+        loop {
+            if self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                tracing::error!(asset = %asset.id, "a recording is not finished; the next start does it");
+                return;
+            }
+            match self.finaliser.finish(&asset, Known::Abandoned, reason.as_deref(), ended_at).await {
+                Ok(()) => return,
+                Err(error) => tracing::error!(asset = %asset.id, %error, "a recording still cannot be finished"),
+            }
+            wait = (wait * 2).min(MAX_FINISH_WAIT);
+        }
+    }
+}

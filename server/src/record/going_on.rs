@@ -1,0 +1,94 @@
+//! An encoder that is back in time: the recording that it left grows again.
+
+use afterlive_domain::report::Reconnect;
+use afterlive_domain::{AssetId, AssetState, Report, UnixMillis};
+use tokio::task::spawn_blocking;
+
+use super::Recorder;
+use super::opening::Start;
+use super::room::{Finished, Room};
+use super::take::{Hashed, Take};
+use crate::db;
+use crate::db::assets::{self, Asset};
+use crate::finalise::FinaliseError;
+use crate::hub;
+use crate::storage::Key;
+
+impl Recorder {
+    /// Takes up the recording that the stream's last publish left, where the encoder is back in time and with the same tracks. `None` where there is no such
+    /// recording, or it cannot be: then another begins, and nothing is lost.
+    pub(super) async fn go_on(&self, publish: &hub::Recording, start: &Start) -> Option<Take> {
+        let written = self.returns.settle(publish.stream).await;
+        if self.limits.reconnect_window.is_zero() {
+            return None;
+        }
+        let (asset, left_at) = self.find_left(publish, start.span_ms).await.unwrap_or_else(|error| {
+            tracing::error!(stream = %publish.streamname, %error, "whether a recording goes on cannot be found out; another one begins");
+            None
+        })?;
+        let finished = match self.open_finished(&asset, start).await {
+            Ok(finished) => finished?,
+            Err(error) => {
+                tracing::error!(asset = %asset.id, %error, "a recording cannot go on; another one begins");
+                return None;
+            }
+        };
+        let back_at = self.finaliser.clock().now().plus_ms(-start.span_ms);
+        let reconnect = Reconnect { at_ms: finished.at_ms(), left_at, back_at: back_at.max(left_at) };
+        match self.reopen(&asset, publish, finished, reconnect).await {
+            Ok((room, report)) => {
+                tracing::info!(asset = %asset.id, file = asset.file_name, away_ms = reconnect.back_at.ms_since(left_at), "the encoder is back: recording goes on");
+                let entry = self.growing.enter(&asset, asset.facts.clone(), room.file.clone());
+                let hashed = written.and_then(|(of, hashed): (AssetId, Hashed)| (of == asset.id).then_some(hashed));
+                Some(Take::new(asset, room, start, entry, self.limits).go_on(&report, hashed))
+            }
+            Err(error) => {
+                tracing::error!(asset = %asset.id, %error, "a recording cannot go on; another one begins");
+                // Does nothing where the row is as it was.
+                self.tasks.spawn(self.clone().finish_later(asset, None, left_at, None));
+                None
+            }
+        }
+    }
+
+    /// The stream's last recording, where it is whole and its encoder left not too long ago; and when that was. `span_ms` ago the one that is there now came.
+    async fn find_left(&self, publish: &hub::Recording, span_ms: i64) -> db::Result<Option<(Asset, UnixMillis)>> {
+        let last = assets::last_of_stream(&mut self.finaliser.db().read().await?, publish.stream).await?;
+        let came_at = self.finaliser.clock().now().plus_ms(-span_ms);
+        let window_ms = i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX);
+        Ok(last
+            .filter(|asset| asset.state == AssetState::Ready && asset.hold.is_none() && asset.region == publish.region)
+            .and_then(|asset| asset.ended_at.map(|left_at| (asset, left_at)))
+            .filter(|(_, left_at)| came_at.ms_since(*left_at) <= window_ms))
+    }
+
+    async fn open_finished(&self, asset: &Asset, start: &Start) -> std::io::Result<Option<Finished>> {
+        let (regions, tracks) = (self.finaliser.regions().clone(), start.tracks.clone());
+        let (region, file_name) = (asset.region.clone(), asset.file_name.clone());
+        let opening = spawn_blocking(move || {
+            let (Some(store), Some(key)) = (regions.get(&region), Key::from_file_name(&file_name)) else { return Ok(None) };
+            Finished::open(store, &store.path(&key), &tracks)
+        });
+        opening.await.map_err(std::io::Error::other)?
+    }
+
+    /// The row, then the file: a crash in between leaves a finished file that the next start finds to be one.
+    async fn reopen(
+        &self,
+        asset: &Asset,
+        publish: &hub::Recording,
+        finished: Finished,
+        reconnect: Reconnect,
+    ) -> Result<(Room, Report), FinaliseError> {
+        let mut tx = self.finaliser.db().write().await?;
+        let mut report = assets::report(&mut tx, asset.id).await?.unwrap_or_default();
+        report.add_reconnect(reconnect);
+        if !assets::reopen(&mut tx, asset, publish.session, &report, self.finaliser.clock().now()).await? {
+            return Err(std::io::Error::other("it has been deleted or put under legal hold").into());
+        }
+        tx.commit().await?;
+        let growing = self.growing.clone();
+        let room = spawn_blocking(move || finished.reopen(&growing)).await.map_err(std::io::Error::other)??;
+        Ok((room, report))
+    }
+}
