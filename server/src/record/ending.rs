@@ -6,7 +6,7 @@ use std::time::Duration;
 use afterlive_domain::UnixMillis;
 
 use super::growing::Entry;
-use super::returning::Left;
+use super::returning::Turn;
 use super::take::{Closed, Take};
 use super::{End, Recorder};
 use crate::db;
@@ -18,7 +18,7 @@ const FINISH_WAIT: Duration = Duration::from_secs(1);
 const MAX_FINISH_WAIT: Duration = Duration::from_secs(60);
 
 impl Recorder {
-    pub(super) async fn finish(&self, take: Take, end: &End, left: Option<Arc<Left>>) {
+    pub(super) async fn finish(&self, take: Take, end: &End, turn: Option<Turn>) {
         let ended_at = self.finaliser.clock().now();
         let reason = match end {
             End::Published | End::Limit(_) => None,
@@ -28,7 +28,9 @@ impl Recorder {
             tracing::error!(asset = %take.asset().id, reason, "a recording ends before its publish");
         }
         let Closed { asset, entry, known, hashed } = take.close(end).await;
-        left.iter().for_each(|left| left.keep(hashed.clone()));
+        if let Some(turn) = &turn {
+            turn.leave(self.limits.reconnect_window, hashed.map(|hashed| (asset.id, hashed)));
+        }
         let (known, reason) = match known {
             Ok((recording, account)) => (Known::Closed(recording, account), reason),
             // Whatever ended it: its last second could not be written.
@@ -43,7 +45,7 @@ impl Recorder {
                 tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
             }
             let finished = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await;
-            left.iter().for_each(|left| left.settle());
+            drop(turn);
             if let Err(error) = finished {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
                 this.finish_later(asset, reason, ended_at, Some(entry)).await;

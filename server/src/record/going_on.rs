@@ -1,13 +1,14 @@
 //! An encoder that is back in time: the recording that it left grows again.
 
 use afterlive_domain::report::Reconnect;
-use afterlive_domain::{AssetId, AssetState, Report, UnixMillis};
+use afterlive_domain::{AssetState, Report, UnixMillis};
 use tokio::task::spawn_blocking;
 
 use super::Recorder;
 use super::opening::Start;
+use super::returning::Turn;
 use super::room::{Finished, Room};
-use super::take::{Hashed, Take};
+use super::take::Take;
 use crate::db;
 use crate::db::assets::{self, Asset};
 use crate::finalise::FinaliseError;
@@ -17,11 +18,11 @@ use crate::storage::Key;
 impl Recorder {
     /// Takes up the recording that the stream's last publish left, where the encoder is back in time and with the same tracks. `None` where there is no such
     /// recording, or it cannot be: then another begins, and nothing is lost.
-    pub(super) async fn go_on(&self, publish: &hub::Recording, start: &Start) -> Option<Take> {
-        let written = self.returns.settle(publish.stream).await;
+    pub(super) async fn go_on(&self, publish: &hub::Recording, turn: &mut Turn, start: &Start) -> Option<Take> {
         if self.limits.reconnect_window.is_zero() {
             return None;
         }
+        let written = turn.settle().await;
         let (asset, left_at) = self.find_left(publish, start.span_ms).await.unwrap_or_else(|error| {
             tracing::error!(stream = %publish.streamname, %error, "whether a recording goes on cannot be found out; another one begins");
             None
@@ -39,7 +40,7 @@ impl Recorder {
             Ok((room, report)) => {
                 tracing::info!(asset = %asset.id, file = asset.file_name, away_ms = reconnect.back_at.ms_since(left_at), "the encoder is back: recording goes on");
                 let entry = self.growing.enter(&asset, asset.facts.clone(), room.file.clone());
-                let hashed = written.and_then(|(of, hashed): (AssetId, Hashed)| (of == asset.id).then_some(hashed));
+                let hashed = written.and_then(|(of, hashed)| (of == asset.id).then_some(hashed));
                 Some(Take::new(asset, room, start, entry, self.limits).go_on(&report, hashed))
             }
             Err(error) => {

@@ -37,7 +37,7 @@ use growing::Entry;
 pub use growing::{Growing, GrowingFile, Media};
 pub use limits::Limits;
 use opening::{Opening, Start};
-use returning::Returns;
+use returning::{Returns, Turn};
 use take::{SYNC_EVERY, Take};
 
 /// When a write or sync takes longer, it is told.
@@ -111,7 +111,7 @@ impl Recorder {
 
     /// Records until the publish ends: in one file, unless that comes to a limit or to harm. Then what can still be recorded is, as the stream's
     /// next recording.
-    async fn record(self, publish: hub::Recording, mut frames: RecorderSubscription) {
+    async fn record(self, publish: hub::Recording, mut turn: Turn, mut frames: RecorderSubscription) {
         let mut opening = Opening::default();
         let mut room_wait = ROOM_WAIT;
         // Only what comes first can belong to what was before.
@@ -126,7 +126,7 @@ impl Recorder {
                 continue;
             };
             opening = Opening::default();
-            let resumed = if std::mem::take(&mut may_go_on) { self.go_on(&publish, &start).await } else { None };
+            let resumed = if std::mem::take(&mut may_go_on) { self.go_on(&publish, &mut turn, &start).await } else { None };
             let begun = match resumed {
                 Some(take) => Some(take),
                 None => self.begin(&publish, &start).await,
@@ -154,14 +154,13 @@ impl Recorder {
             }
             // A disk that takes a file's head and nothing more is no better than one that takes nothing.
             room_wait = if take.has_fragments() { ROOM_WAIT } else { (room_wait * 2).min(MAX_ROOM_WAIT) };
-            let left = match end {
-                End::Published => Some(self.returns.leave(publish.stream, take.asset().id, self.limits.reconnect_window)),
-                _ => None,
-            };
-            self.finish(take, &end, left).await;
+            if matches!(end, End::Published) {
+                self.finish(take, &end, Some(turn)).await;
+                return;
+            }
+            self.finish(take, &end, None).await;
             match end {
-                End::Published => return,
-                End::Limit(_) | End::Full { .. } | End::Overflow(_) => {}
+                End::Published | End::Limit(_) | End::Full { .. } | End::Overflow(_) => {}
                 End::Disk(_) | End::NoRoom { .. } => {
                     if !self.wait_for_room(&publish, &mut frames, room_wait).await {
                         return;
@@ -304,8 +303,9 @@ impl hub::Recorder for Recorder {
     /// Makes no asset yet: a publish that never sends a frame leaves none.
     async fn start(&self, recording: hub::Recording, frames: RecorderSubscription) -> Result<(), CannotRecord> {
         self.find_room(&recording.region).await?;
+        let turn = self.returns.take_turn(recording.stream);
         let limits = self.limits_of(recording.organisation).await;
-        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, frames));
+        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, turn, frames));
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Encoders that have just left and may come back: what the next recorder of the stream needs and no database has.
+//! The publishes of a stream in the order in which they came: who comes waits until the recording of the one before stands finished, and gets of it
+//! what no database has.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use afterlive_domain::{AssetId, StreamId};
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::take::Hashed;
 
@@ -15,57 +16,117 @@ const FINISH_WAIT: Duration = Duration::from_secs(5);
 /// With more than so many entries the old ones are looked for, and dropped.
 const SWEEP_FROM: usize = 64;
 
-/// By stream, the recording that its last publish left. Holds some 200 bytes each.
+/// By stream, the last publish that is recorded or was. Holds some 200 bytes each.
 #[derive(Default, Debug)]
 pub(super) struct Returns {
-    left: Mutex<HashMap<StreamId, Arc<Left>>>,
+    latest: Mutex<HashMap<StreamId, Arc<Left>>>,
 }
 
-/// A recording whose encoder has left.
-#[derive(Debug)]
-pub(super) struct Left {
-    asset: AssetId,
-    until: Instant,
-    /// Of what is in the file.
-    hashed: Mutex<Option<Hashed>>,
-    /// Told once the recording stands finished in its place, or will not for now.
+/// What is left of a publish.
+#[derive(Default, Debug)]
+struct Left {
+    inner: Mutex<Inner>,
+    /// Told once nothing more is done to its recording, for now.
     settled: CancellationToken,
 }
 
-impl Returns {
-    /// An encoder has left; it is waited for so long.
-    pub(super) fn leave(&self, stream: StreamId, asset: AssetId, window: Duration) -> Arc<Left> {
-        let now = Instant::now();
-        let left = Arc::new(Left { asset, until: now + window, hashed: Mutex::default(), settled: CancellationToken::new() });
-        let mut entries = lock(&self.left);
-        if entries.len() >= SWEEP_FROM {
-            entries.retain(|_, other| other.until > now);
-        }
-        entries.insert(stream, Arc::clone(&left));
-        left
-    }
+#[derive(Default, Debug)]
+struct Inner {
+    /// The recording, and the checksum of what is in its file.
+    hashed: Option<(AssetId, Hashed)>,
+    /// Until then its encoder is waited for; absent while it is there.
+    until: Option<Instant>,
+}
 
-    /// An encoder is there. Waits until what the one before has left is finished, but not for ever.
-    ///
-    /// Returns the checksum of the recording so far, and whose it is.
-    pub(super) async fn settle(&self, stream: StreamId) -> Option<(AssetId, Hashed)> {
-        let left = lock(&self.left).remove(&stream)?;
-        timeout_at(Instant::now() + FINISH_WAIT, left.settled.cancelled()).await.ok()?;
-        let hashed = lock(&left.hashed).take()?;
-        Some((left.asset, hashed))
+/// A publish's place among those of its stream. Who drops it says that nothing more is done to the publish's recording, for now.
+#[derive(Debug)]
+pub(super) struct Turn {
+    before: Option<Arc<Left>>,
+    own: Arc<Left>,
+    _settled: DropGuard,
+}
+
+impl Returns {
+    /// To be called in the order in which the publishes begin.
+    pub(super) fn take_turn(&self, stream: StreamId) -> Turn {
+        let own = Arc::new(Left::default());
+        let mut latest = lock(&self.latest);
+        if latest.len() >= SWEEP_FROM {
+            let now = Instant::now();
+            latest.retain(|_, left| lock(&left.inner).until.is_none_or(|until| until > now));
+        }
+        let before = latest.insert(stream, Arc::clone(&own));
+        Turn { before, _settled: own.settled.clone().drop_guard(), own }
     }
 }
 
-impl Left {
-    pub(super) fn keep(&self, hashed: Option<Hashed>) {
-        *lock(&self.hashed) = hashed;
+impl Turn {
+    /// Waits until what the publish before has left is finished, but not for ever.
+    ///
+    /// Returns the checksum of the recording so far, and whose it is.
+    pub(super) async fn settle(&mut self) -> Option<(AssetId, Hashed)> {
+        let before = self.before.take()?;
+        timeout_at(Instant::now() + FINISH_WAIT, before.settled.cancelled()).await.ok()?;
+        lock(&before.inner).hashed.take()
     }
 
-    pub(super) fn settle(&self) {
-        self.settled.cancel();
+    /// The publish is over. Its encoder is waited for so long, and goes on with what is left.
+    pub(super) fn leave(&self, window: Duration, hashed: Option<(AssetId, Hashed)>) {
+        *lock(&self.own.inner) = Inner { hashed, until: Some(Instant::now() + window) };
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // However it ended: what is in the list for ever would never be swept.
+        lock(&self.own.inner).until.get_or_insert_with(Instant::now);
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_waits_for_the_one_before_however_that_ends_and_gets_what_it_left() {
+        let (returns, stream, asset) = (Returns::default(), StreamId(Uuid::new_v4()), AssetId(Uuid::new_v4()));
+        let mut first = returns.take_turn(stream);
+        assert!(first.settle().await.is_none(), "there was none before");
+        let mut second = returns.take_turn(stream);
+        assert!(second.settle().now_or_never().is_none(), "the first is not done");
+
+        let mut third = returns.take_turn(stream);
+        second.leave(Duration::from_secs(30), Some((asset, Hashed::default())));
+        drop(second);
+        assert_eq!(third.settle().await.map(|(of, _)| of), Some(asset));
+        drop(third);
+        assert!(returns.take_turn(stream).settle().await.is_none(), "it has left nothing");
+    }
+
+    #[tokio::test]
+    async fn those_that_are_there_and_those_that_are_waited_for_stay_in_the_list() {
+        let returns = Returns::default();
+        let stream = || StreamId(Uuid::new_v4());
+        let there = returns.take_turn(stream());
+        let gone = returns.take_turn(stream());
+        gone.leave(Duration::from_secs(30), None);
+        drop(gone);
+        for _ in 0..2 * SWEEP_FROM {
+            drop(returns.take_turn(stream()));
+        }
+        assert!(lock(&returns.latest).len() <= SWEEP_FROM);
+        let waited_for = lock(&returns.latest)
+            .values()
+            .filter(|left| lock(&left.inner).until.is_none_or(|until| until > Instant::now()))
+            .count();
+        assert_eq!(waited_for, 2);
+        drop(there);
+    }
 }

@@ -79,6 +79,31 @@ async fn an_encoder_that_is_back_in_time_goes_on_in_the_same_recording() {
 }
 
 #[tokio::test]
+async fn one_that_is_back_before_all_that_it_had_sent_is_on_disk_goes_on_too() {
+    let sent = encode(3, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::with_limits(db, folder.path(), limits()).await;
+        for _ in 0..4 {
+            let mut grant = studio.publish().await;
+            send(grant.publisher(), &sent);
+        }
+        studio.settle().await;
+        let assets = studio.assets().await;
+        assert_eq!(assets.len(), 1, "{assets:?}");
+        assert_eq!(complaints(&studio.place(&assets[0])), "");
+        let report = report(&studio, &assets[0]).await;
+        assert_eq!(report.reconnect_count, 3);
+        for (track, kind) in report.tracks.iter().zip([TrackKind::Video, TrackKind::Audio]) {
+            let sent = 4 * count(&sent, kind) as u64;
+            assert_eq!((track.received_frames, track.stored_frames), (Some(sent), sent), "{track:?}");
+        }
+        assert!(report.checksum.is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_that_is_back_too_late_or_is_another_begins_a_new_recording() {
     let (sent, pictures) = (encode(2, true, true), encode(2, true, false));
     on_each_database(async |db| {
