@@ -229,7 +229,8 @@ pub struct RecorderSubscription {
 }
 
 impl RecorderSubscription {
-    /// Waits for the next message. Safe to cancel: no message is lost.
+    /// Waits for the next message, and, unless much waits, the publish has ended or a keyframe has come, for a while after it: see the queue.
+    /// Safe to cancel: no message is lost.
     ///
     /// # Errors
     /// [`Overflow`] after the last message before the gap, and then until [`Self::resume`]; the publish goes on without this subscription.
@@ -249,14 +250,6 @@ impl RecorderSubscription {
     pub fn resume(&mut self) {
         self.live.unsubscribe(&self.queue);
         self.queue = self.live.open_recorder_queue();
-    }
-
-    /// [`Self::next`] for a thread of its own; must not be called on one of the runtime's.
-    ///
-    /// # Errors
-    /// As [`Self::next`].
-    pub fn next_blocking(&mut self) -> Result<Message, Overflow> {
-        futures::executor::block_on(self.queue.next())
     }
 }
 

@@ -2,14 +2,22 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 
-use afterlive_media::frame::{Frame, TrackConfig};
+use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::{
     MAX_RECORDER_QUEUE_BYTES, MAX_RECORDER_QUEUE_MESSAGES, MAX_VIEWER_QUEUE_BYTES, MAX_VIEWER_QUEUE_MESSAGES, Message, Overflow,
     lock,
 };
+
+/// A recorder that has taken all there was looks again after so long, unless it is called. It writes a second at a time: to be woken for each frame
+/// costs a sixth of what a recorded stream costs, and gains nothing.
+const RECORDER_REST: Duration = Duration::from_millis(200);
+/// A recorder is called when so much waits for it: what an encoder sends in a second, or what one that sends a file as fast as it can sends at once.
+const RECORDER_CALL_BYTES: usize = 512 << 10;
 
 /// What a full queue does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +33,14 @@ impl Policy {
         match self {
             Self::Viewer => messages < MAX_VIEWER_QUEUE_MESSAGES && bytes <= MAX_VIEWER_QUEUE_BYTES,
             Self::Recorder => messages < MAX_RECORDER_QUEUE_MESSAGES && bytes <= MAX_RECORDER_QUEUE_BYTES,
+        }
+    }
+
+    /// Whether the reader is called for a frame. A recorder is for one that a fragment begins with: what came before it can be written.
+    fn calls_for(self, frame: &Frame, bytes: usize) -> bool {
+        match self {
+            Self::Viewer => true,
+            Self::Recorder => frame.kind == TrackKind::Video && frame.keyframe || bytes >= RECORDER_CALL_BYTES,
         }
     }
 }
@@ -74,8 +90,11 @@ impl Queue {
         }
         state.bytes += frame.data.len();
         state.messages.push_back(Message::Frame(frame.clone()));
+        let call = self.policy.calls_for(frame, state.bytes);
         drop(state);
-        self.wake.notify_one();
+        if call {
+            self.wake.notify_one();
+        }
     }
 
     pub(super) fn push_track(&self, track: &TrackConfig) {
@@ -161,7 +180,12 @@ impl Queue {
                 return Ok(message);
             }
             // A wake-up that comes before this line is stored, and returns at once.
-            self.wake.notified().await;
+            let called = self.wake.notified();
+            match self.policy {
+                Policy::Viewer => called.await,
+                // Called or rested: it looks.
+                Policy::Recorder => drop(timeout(RECORDER_REST, called).await),
+            }
         }
     }
 }
