@@ -179,6 +179,12 @@ impl Publisher {
         lock(&self.live.state).counters.bytes_in()
     }
 
+    /// Whether anybody watches at this moment.
+    #[must_use]
+    pub fn has_viewers(&self) -> bool {
+        !lock(&self.live.state).viewers.is_empty()
+    }
+
     /// Completes when someone called [`super::Hub::stop`]; then drop the publisher.
     pub fn stop_requested(&self) -> impl Future<Output = ()> + Send + use<> {
         self.live.stop.clone().cancelled_owned()

@@ -108,6 +108,7 @@ async fn publish(
             }
         }
         wire.flush().await?;
+        wire.set_awaited(publisher.has_viewers());
         tokio::select! {
             received = wire.receive() => received?,
             () = &mut stop_requested => return Err(End::Stopped),

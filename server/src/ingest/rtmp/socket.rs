@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// By so much at most a frame reaches the hub later. Less than the time from one picture to the next.
 const BEAT: Duration = Duration::from_millis(25);
+/// Where nobody watches: a recording does not mind. Of two beats, so that these publishers and the others are looked at together.
+const SLOW_BEAT: Duration = Duration::from_millis(50);
 /// How soon a publisher is looked at again that has filled the buffer since the last time, as one does that sends a file as fast as it can.
 const HASTE: Duration = Duration::from_millis(1);
 /// How soon a publisher that took nothing of what it is sent is tried again. It is sent little.
@@ -33,6 +35,7 @@ pub(super) enum Socket {
 pub(super) struct Paced {
     /// Does not block.
     stream: std::net::TcpStream,
+    beat: Duration,
     /// When there is something to be read again; `None`: perhaps now.
     wait: Option<Instant>,
 }
@@ -41,10 +44,17 @@ impl Socket {
     /// From now on to be looked at each beat.
     pub(super) fn pace(&mut self) -> io::Result<()> {
         *self = match std::mem::replace(self, Self::Broken) {
-            Self::Watched(stream) => Self::Paced(Paced { stream: stream.into_std()?, wait: None }),
+            Self::Watched(stream) => Self::Paced(Paced { stream: stream.into_std()?, beat: BEAT, wait: None }),
             other => other,
         };
         Ok(())
+    }
+
+    /// Where it is looked at each beat: whether somebody waits for what comes.
+    pub(super) fn set_awaited(&mut self, is_awaited: bool) {
+        if let Self::Paced(paced) = self {
+            paced.beat = if is_awaited { BEAT } else { SLOW_BEAT };
+        }
     }
 
     /// From now on to be watched: what is asked for is answered at once.
@@ -91,10 +101,10 @@ impl Paced {
                 Ok(received) => {
                     // A full buffer: there may be more, and soon. Else all has been read.
                     let full = received == buffer.len();
-                    self.wait = Some(if full { Instant::now() + HASTE } else { next_beat() });
+                    self.wait = Some(if full { Instant::now() + HASTE } else { next(self.beat) });
                     return Ok(received);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait = Some(next_beat()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait = Some(next(self.beat)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -116,8 +126,8 @@ impl Paced {
 }
 
 /// Never now: who has just looked looks once a beat.
-fn next_beat() -> Instant {
-    let beat = BEAT.as_micros();
+fn next(beat: Duration) -> Instant {
+    let beat = beat.as_micros();
     let passed = FIRST_BEAT.elapsed().as_micros() / beat * beat + beat;
     *FIRST_BEAT + Duration::from_micros(u64::try_from(passed).unwrap_or(u64::MAX))
 }

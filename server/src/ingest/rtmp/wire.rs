@@ -62,6 +62,11 @@ impl Wire {
         Ok(self.socket.pace()?)
     }
 
+    /// Whether somebody waits for the media: it is received later where nobody does.
+    pub(super) fn set_awaited(&mut self, is_awaited: bool) {
+        self.socket.set_awaited(is_awaited);
+    }
+
     /// Reads what is asked for at once from now on.
     pub(super) fn expect_requests(&mut self) -> Result<(), Closed> {
         Ok(self.socket.watch()?)
