@@ -119,6 +119,16 @@ pub struct TrackIndex {
     syncs: Numbers,
     last_sync: u32,
     chunks: Chunks,
+    /// The samples that were made to last longer, in their order.
+    stretched: Vec<Stretched>,
+}
+
+/// How long a sample lasted as the last one, before it was made to last until the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stretched {
+    /// From 1.
+    number: u32,
+    duration: u32,
 }
 
 /// Runs of samples that lie one behind the other in the file.
@@ -157,6 +167,7 @@ impl TrackIndex {
             syncs: Numbers::default(),
             last_sync: 0,
             chunks: Chunks::default(),
+            stretched: Vec::new(),
         }
     }
 
@@ -169,10 +180,12 @@ impl TrackIndex {
         let mut kept = Self::new(self.timescale, self.descriptions[0].clone());
         let (mut sizes, mut durations, mut pts_offsets) = (self.sizes.iter(), self.durations.values(), self.pts_offsets.values());
         let mut syncs = self.sync_samples().map(Iterator::peekable);
+        let last = self.last_stretched(media_bytes);
         let mut next = |number: u32| {
             let sync = syncs.as_mut().is_none_or(|syncs| syncs.next_if_eq(&number).is_some());
             // Each fits what it was pushed from.
             let (duration, pts_offset) = (durations.next()? as u32, pts_offsets.next()? as i32);
+            let duration = last.filter(|last| last.number == number).map_or(duration, |last| last.duration);
             Some(Sample { size: sizes.next()? as u32, duration, pts_offset, sync })
         };
         let mut descriptions = 1;
@@ -188,7 +201,25 @@ impl TrackIndex {
             descriptions = descriptions.max(chunk.description as usize);
         }
         kept.descriptions = self.descriptions.iter().take(descriptions).cloned().collect();
+        let earlier = self.stretched.partition_point(|stretched| stretched.number < kept.samples);
+        kept.stretched.extend_from_slice(&self.stretched[..earlier]);
         kept
+    }
+
+    /// The last sample that lies in the first `media_bytes`, where it was made to last longer only after that.
+    fn last_stretched(&self, media_bytes: u64) -> Option<Stretched> {
+        if self.stretched.is_empty() {
+            return None;
+        }
+        let (mut sizes, mut number) = (self.sizes.iter(), 0);
+        for chunk in self.chunks() {
+            let length: u64 = sizes.by_ref().take(chunk.samples as usize).sum();
+            if chunk.offset + length > media_bytes {
+                break;
+            }
+            number += chunk.samples;
+        }
+        self.stretched.iter().find(|stretched| stretched.number == number).copied()
     }
 
     #[must_use]
@@ -248,6 +279,7 @@ impl TrackIndex {
         let longest = MAX_SAMPLE_TICKS.saturating_sub(last.unsigned_abs());
         let longer = dts.saturating_sub(next_dts).min(longest);
         if longer > 0 {
+            self.stretched.push(Stretched { number: self.samples, duration: last as u32 }); // it was pushed as one
             self.durations.replace_last(last + longer as i64); // at most `MAX_SAMPLE_TICKS`
             self.duration += longer;
             let pts_offset = self.pts_offsets.last().map_or(0, |(_, offset)| offset);
@@ -372,5 +404,6 @@ impl TrackIndex {
             + self.pts_offsets.heap_bytes()
             + self.syncs.heap_bytes()
             + self.chunks.packed.heap_bytes()
+            + self.stretched.len() * size_of::<Stretched>()
     }
 }

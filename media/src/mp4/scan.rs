@@ -101,8 +101,8 @@ pub fn scan<S: Source>(source: &mut S) -> Result<Scanned, ScanError> {
 /// Looks for a recording in a finished file that is no whole MP4 any more, as one that was cut short on its way. Everything the file had while it grew
 /// is still in it, behind the mdat's header, and is read as [`scan()`] would.
 ///
-/// A new file can be made of it, by [`copy`](super::finalise::copy). The layout is no growing file's: what lies before the head is not one free box,
-/// and the other plans would spoil it.
+/// A new file can be made of it, by [`copy`](super::finalise::copy), and a whole one can be made to grow again, by [`reopen`](super::finalise::reopen).
+/// The layout is no growing file's: what lies before the head is not one free box, and the plans that finish a file in its place would spoil it.
 ///
 /// # Errors
 /// Where the file cannot be read or was never a recording of ours.

@@ -143,8 +143,13 @@ proptest! {
             let Scanned::Growing { recording, .. } = scan(&mut &file[..]).unwrap() else { panic!("it grows again") };
             prop_assert_eq!(&recording, &found);
             let writer = RecordingWriter::resume(found, &stream.tracks).unwrap();
-            let (begins_ms, joined_at) = (writer.begins_ms() as i64, file.len());
+            let (begins_ms, joined_at, begin) = (writer.begins_ms() as i64, file.len(), writer.layout().media_offset);
             let longer = record_by(writer, file, &again);
+            // What was seen before stays what it was.
+            let instants = recorded.instants.iter().map(|(length, index)| ((length - recorded.instants[0].0) as u64, index));
+            for (media_bytes, index) in instants.chain(longer.instants.iter().map(|(length, index)| (*length as u64 - begin, index))) {
+                prop_assert_eq!(index.up_to(u64::MAX), longer.recording.index.up_to(media_bytes));
+            }
             let Scanned::Growing { recording, .. } = scan(&mut &longer.file[..]).unwrap() else { panic!("it grows") };
             prop_assert_eq!(&recording, &longer.recording);
             prop_assert_eq!(media(&play(&longer.file[..joined_at])), before.clone());

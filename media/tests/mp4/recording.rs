@@ -3,11 +3,10 @@
 use afterlive_media::codec::in_band::ParameterSets;
 use afterlive_media::frame::{CodecConfig, Frame, TrackKind};
 use afterlive_media::mp4::{FinalisePlan, PlanError, RecordingWriter, Scanned, Step, WriterError, finalise, scan};
-use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::player::{Played, Track, boxes, play};
-use crate::streams::{Event, PRE_SKIP, Recorded, Stream, audio, av1, frame, hevc, opus, record, streams, video};
+use crate::streams::{Event, PRE_SKIP, Recorded, Stream, audio, av1, frame, hevc, opus, record, streams, ten_hours, video};
 
 pub fn carry_out(plan: &FinalisePlan, file: &[u8]) -> Vec<u8> {
     match plan {
@@ -267,19 +266,7 @@ fn files_beyond_4_gib_get_wide_chunk_offsets() {
 
 #[test]
 fn ten_hours_take_little_memory_and_a_moov_of_tens_of_megabytes() {
-    let (mut writer, _) = RecordingWriter::new(&[video(360), audio(48_000)], 8);
-    let (picture, sound) = (Bytes::from(vec![0; 10_000]), Bytes::from(vec![0; 340]));
-    for second in 0..36_000 {
-        for at in 0..30 {
-            let dts = second * 1_000 + at * 1_000 / 30;
-            writer.push(frame(TrackKind::Video, dts, [67, 0, 33][at as usize % 3], at == 0, picture.clone())).unwrap();
-        }
-        for at in 0..47 {
-            writer.push(frame(TrackKind::Audio, second * 48_000 + at * 1_024, 0, true, sound.clone())).unwrap();
-        }
-        writer.cut();
-    }
-    let (_, recording) = writer.finish();
+    let recording = ten_hours();
     assert_eq!(recording.index.track(TrackKind::Video).unwrap().samples(), 36_000 * 30);
     let heap_bytes = recording.index.heap_bytes();
     assert!(heap_bytes < 20 << 20, "{heap_bytes} bytes");

@@ -184,3 +184,20 @@ prop_compose! {
         Stream { tracks, events, reserve_bytes }
     }
 }
+
+/// Ten hours of pictures of 10,000 bytes, 30 a second with B-frames, and sound, cut each second.
+pub fn ten_hours() -> Recording {
+    let (mut writer, _) = RecordingWriter::new(&[video(360), audio(48_000)], 8);
+    let (picture, sound) = (Bytes::from(vec![0; 10_000]), Bytes::from(vec![0; 340]));
+    for second in 0..36_000 {
+        for at in 0..30 {
+            let dts = second * 1_000 + at * 1_000 / 30;
+            writer.push(frame(TrackKind::Video, dts, [67, 0, 33][at as usize % 3], at == 0, picture.clone())).unwrap();
+        }
+        for at in 0..47 {
+            writer.push(frame(TrackKind::Audio, second * 48_000 + at * 1_024, 0, true, sound.clone())).unwrap();
+        }
+        writer.cut();
+    }
+    writer.finish().1
+}

@@ -33,37 +33,32 @@ pub struct Claimed {
 /// Where one has the key already, that one starts over with the new payload, also where a worker is at it or has given it up:
 /// the state that it was asked for may be newer than the one the worker read. That worker's lease is lost.
 pub async fn enqueue(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
-    on!(tx, c => sqlx::query(
+    const STATEMENT: &str =
         "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at) VALUES ($1, $2, $3, 'ready', $4, $5)
          ON CONFLICT (dedup_key) DO UPDATE SET kind = excluded.kind, payload = excluded.payload, state = 'ready', attempt = 0,
-                run_at = excluded.run_at, locked_by = NULL, locked_until = NULL, last_error = NULL",
-    )
-    .bind(job.kind)
-    .bind(&job.dedup_key)
-    .bind(&job.payload)
-    .bind(job.run_at.0)
-    .bind(now.0)
-    .execute(c)
-    .await
-    .map(drop))?;
-    Ok(())
+                run_at = excluded.run_at, locked_by = NULL, locked_until = NULL, last_error = NULL";
+    insert(tx, STATEMENT, job, now).await
 }
 
 /// Adds a job unless one has the key already and waits or runs; one that was given up starts over.
 pub async fn ensure(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
-    on!(tx, c => sqlx::query(
+    const STATEMENT: &str =
         "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at) VALUES ($1, $2, $3, 'ready', $4, $5)
          ON CONFLICT (dedup_key) DO UPDATE SET payload = excluded.payload, state = 'ready', attempt = 0, run_at = excluded.run_at,
-                last_error = NULL WHERE jobs.state = 'dead'",
-    )
-    .bind(job.kind)
-    .bind(&job.dedup_key)
-    .bind(&job.payload)
-    .bind(job.run_at.0)
-    .bind(now.0)
-    .execute(c)
-    .await
-    .map(drop))?;
+                last_error = NULL WHERE jobs.state = 'dead'";
+    insert(tx, STATEMENT, job, now).await
+}
+
+async fn insert(tx: &mut Tx, statement: &'static str, job: &NewJob, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query(statement)
+        .bind(job.kind)
+        .bind(&job.dedup_key)
+        .bind(&job.payload)
+        .bind(job.run_at.0)
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(drop))?;
     Ok(())
 }
 

@@ -82,8 +82,8 @@ impl FinaliseError {
 pub enum Known {
     /// All of it: its writer closed it in good order.
     Closed(Recording, Account),
-    /// Nothing: a write failed, or the process died.
-    Abandoned,
+    /// Nothing: a write failed, or the process died, or an earlier try. What was counted may be known all the same.
+    Abandoned(Option<Account>),
 }
 
 /// Finishes recordings. Cheap to clone.

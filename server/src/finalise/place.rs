@@ -9,7 +9,7 @@ use afterlive_media::mp4::finalise::{self as plans, FinalisePlan};
 use afterlive_media::mp4::{PlanError, Recording, ScanError, Scanned, salvage, scan};
 
 use super::file::{self, carry_out};
-use super::report::{facts_of, report_of};
+use super::report::{Account, facts_of, report_of};
 use super::{FinaliseError, Known};
 use crate::db::assets::{Asset, Facts};
 use crate::pictures;
@@ -33,10 +33,10 @@ pub(super) fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<
     let mut file = File::options().read(true).write(true).open(&path)?;
     let (recording, account) = match known {
         Known::Closed(recording, account) => (recording, Some(account)),
-        Known::Abandoned => match scan(&mut file::Opened(&file)).map_err(scan_error)? {
-            Scanned::Growing { recording, .. } => (recording, None),
-            // A crash came before the commit.
-            Scanned::Finalised => return read_finished(&file, &store.adopt(&spooled, &key)?),
+        Known::Abandoned(account) => match scan(&mut file::Opened(&file)).map_err(scan_error)? {
+            Scanned::Growing { recording, .. } => (recording, account),
+            // A crash, or what the database had, came before the commit.
+            Scanned::Finalised => return read_finished(&file, &store.adopt(&spooled, &key)?, account),
         },
     };
     finalise(store, asset, &recording, &path, &mut file)?;
@@ -65,12 +65,25 @@ fn finalise(
     path: &Path,
     file: &mut File,
 ) -> Result<(), FinaliseError> {
-    match plans::plan(recording, file.metadata()?.len(), file::block_bytes(file)).map_err(plan_error)? {
-        FinalisePlan::InPlace(steps) => Ok(carry_out(file, &steps)?),
-        FinalisePlan::InsertRange(steps) => match carry_out(file, &steps) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => rewrite(store, asset, recording, path, file),
-            done => Ok(done?),
-        },
+    let before = file.metadata()?;
+    let (media, media_offset) = (store.media().of(&before), recording.layout.media_offset);
+    match plans::plan(recording, before.len(), file::block_bytes(file)).map_err(plan_error)? {
+        FinalisePlan::InPlace(steps) => {
+            media.write().change(media_offset);
+            Ok(carry_out(file, &steps)?)
+        }
+        FinalisePlan::InsertRange(steps) => {
+            // Who watches it meanwhile waits.
+            let mut place = media.write();
+            place.change(media_offset);
+            let done = carry_out(file, &steps);
+            place.insert(file.metadata()?.len() - before.len());
+            drop(place);
+            match done {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => rewrite(store, asset, recording, path, file),
+                done => Ok(done?),
+            }
+        }
         FinalisePlan::Copy(_) => rewrite(store, asset, recording, path, file),
     }
 }
@@ -106,11 +119,11 @@ fn scan_error(error: ScanError) -> FinaliseError {
 }
 
 /// What a finished file says of itself: by the fragments that are still in it, else as a demuxer sees it.
-fn read_finished(file: &File, path: &Path) -> Result<Placed, FinaliseError> {
+fn read_finished(file: &File, path: &Path, account: Option<Account>) -> Result<Placed, FinaliseError> {
     if let Ok(recording) = salvage(&mut file::Opened(file)) {
         let mut facts = facts_of(&recording.index);
         facts.size_bytes = file.metadata()?.len();
-        return Ok(Placed { facts, report: Some(report_of(&recording.index, None)) });
+        return Ok(Placed { facts, report: Some(report_of(&recording.index, account)) });
     }
     let facts = pictures::facts(path).map_err(|error| match error {
         error if error.is_of_the_file() => FinaliseError::Unplayable(error.to_string()),
@@ -208,7 +221,7 @@ mod tests {
                 let regions = regions(folder.path());
                 let store = regions.iter().next().unwrap();
                 let (asset, recording) = a_recording(store, reserve_bytes);
-                let known = if known { Known::Closed(recording, an_account()) } else { Known::Abandoned };
+                let known = if known { Known::Closed(recording, an_account()) } else { Known::Abandoned(None) };
                 let Placed { facts, report } = place(store, &asset, known).unwrap();
                 let report = report.unwrap();
                 assert_eq!((report.tracks[0].stored_frames, report.tracks[0].gap_count), (5_000, 0));
@@ -220,7 +233,7 @@ mod tests {
                 assert!(facts.duration_ms.abs_diff(seen.duration_ms) <= 1, "{facts:?} {seen:?}");
                 assert!(!store.spool().recording_path(asset.id).exists() && !store.spool().copy_path(asset.id).exists());
                 // As after a crash before the commit.
-                let again = place(store, &asset, Known::Abandoned).unwrap().facts;
+                let again = place(store, &asset, Known::Abandoned(None)).unwrap().facts;
                 assert_eq!((again.size_bytes, again.audio_codec), (facts.size_bytes, facts.audio_codec));
             }
         }
@@ -266,12 +279,12 @@ mod tests {
         let (asset, _) = a_recording(store, 1_000);
         let path = store.spool().recording_path(asset.id);
         File::options().write(true).open(&path).unwrap().set_len(1_700).unwrap();
-        let error = place(store, &asset, Known::Abandoned).unwrap_err();
+        let error = place(store, &asset, Known::Abandoned(None)).unwrap_err();
         assert!(matches!(error, FinaliseError::Empty) && error.is_final(), "{error}");
         fs::write(&path, b"not an MP4").unwrap();
-        let error = place(store, &asset, Known::Abandoned).unwrap_err();
+        let error = place(store, &asset, Known::Abandoned(None)).unwrap_err();
         assert!(matches!(error, FinaliseError::Scan(_)) && error.is_final(), "{error}");
         fs::remove_file(&path).unwrap();
-        assert!(matches!(place(store, &asset, Known::Abandoned), Err(FinaliseError::Empty)));
+        assert!(matches!(place(store, &asset, Known::Abandoned(None)), Err(FinaliseError::Empty)));
     }
 }

@@ -83,7 +83,7 @@ async fn repair(
     if let Some(asset) = growing {
         // Noted where the recording had ended before the crash, and only its finish was waited for.
         let ended_at = asset.ended_at.or_else(|| last_written(store, &asset)).unwrap_or_else(|| finaliser.clock.now());
-        finaliser.finish(&asset, Known::Abandoned, asset.reason.as_deref(), ended_at).await?;
+        finaliser.finish(&asset, Known::Abandoned(None), asset.reason.as_deref(), ended_at).await?;
         done.recordings += 1;
         return Ok(());
     }

@@ -79,7 +79,7 @@ impl Vod {
         }
         // A mount on a host of its own comes before one that takes any host, and a longer prefix before a shorter.
         mounts.sort_by_key(|mount| (mount.host.is_none(), std::cmp::Reverse(mount.prefix.len())));
-        Self { regions, mounts, files: OpenFiles::new(growing.clone()), snapshots: Snapshots::new(growing) }
+        Self { regions, mounts, files: OpenFiles::default(), snapshots: Snapshots::new(growing) }
     }
 
     /// The region the request is for, and the rest of its path, as sent: nothing is decoded, so that no encoding can name anything but a key.
@@ -113,13 +113,7 @@ impl Vod {
         let query = Query(uri.query().unwrap_or_default());
         let name = Name { region: store.name().clone(), key };
         let answered = match name.key.kind() {
-            KeyKind::Recording => match self.recording(store, &name, query, request).await {
-                Ok(None) => {
-                    self.snapshots.finished(&name).await;
-                    self.recording(store, &name, query, request).await.map(|answer| answer.unwrap_or_else(not_yet))
-                }
-                answered => answered.map(|answer| answer.unwrap_or_else(not_yet)),
-            },
+            KeyKind::Recording => self.recording(store, &name, query, request).await,
             KeyKind::Thumbnail | KeyKind::Storyboard | KeyKind::StoryboardSprite => self.file(store, &name, query, request).await,
         };
         let mut response = answered.unwrap_or_else(|error| {
@@ -135,32 +129,31 @@ impl Vod {
         response
     }
 
-    /// `None` where the recording is just being finished.
-    async fn recording(
-        &self,
-        store: &RegionStore,
-        name: &Name,
-        query: Query<'_>,
-        request: &Parts,
-    ) -> io::Result<Option<Response>> {
+    async fn recording(&self, store: &RegionStore, name: &Name, query: Query<'_>, request: &Parts) -> io::Result<Response> {
         let (now, time) = (Instant::now(), SystemTime::now());
         let upto = match query.upto() {
             None => {
-                return Ok(Some(match self.snapshots.newest(name, now, time) {
+                let newest = match self.snapshots.newest(name, now, time) {
+                    Newest::Ending => {
+                        self.snapshots.finished(name).await;
+                        self.snapshots.newest_of_unfinished(name, now, time)
+                    }
+                    newest => newest,
+                };
+                return Ok(match newest {
                     Newest::Upto(media_bytes) => elsewhere(&name.key, &query.with_upto(media_bytes)),
-                    Newest::NotYet => not_yet(),
-                    Newest::Ending => return Ok(None),
+                    Newest::NotYet | Newest::Ending => not_yet(),
                     Newest::Ended => self.file(store, name, query, request).await?,
-                }));
+                });
             }
-            Some(Err(_)) => return Ok(Some((StatusCode::BAD_REQUEST, "upto is a number of bytes\n").into_response())),
+            Some(Err(_)) => return Ok((StatusCode::BAD_REQUEST, "upto is a number of bytes\n").into_response()),
             Some(Ok(upto)) => upto,
         };
-        Ok(Some(match self.snapshots.get(name, upto, now, time).await? {
+        Ok(match self.snapshots.get(name, upto, now, time).await? {
             Found::Snapshot(snapshot) => {
                 // Once it has ended it can be deleted, and then is gone for all.
-                if !self.snapshots.grows(name) && self.files.get(store.path(&name.key), now).await?.is_none() {
-                    return Ok(Some(not_found()));
+                if !self.snapshots.grows(name) && self.files.get(store.path(&name.key), store.media(), now).await?.is_none() {
+                    return Ok(not_found());
                 }
                 let content = Content::Snapshot { snapshot, all: &self.snapshots, name };
                 match send(content, &name.key, query, request, time).await? {
@@ -170,14 +163,13 @@ impl Vod {
             }
             Found::Other(media_bytes) => elsewhere(&name.key, &query.with_upto(media_bytes)),
             Found::NotYet => not_yet(),
-            Found::Ending => return Ok(None),
-            Found::Ended if self.files.get(store.path(&name.key), now).await?.is_none() => not_found(),
+            Found::Ended if self.files.get(store.path(&name.key), store.media(), now).await?.is_none() => not_found(),
             Found::Ended => elsewhere(&name.key, &query.without_upto()),
-        }))
+        })
     }
 
     async fn file(&self, store: &RegionStore, name: &Name, query: Query<'_>, request: &Parts) -> io::Result<Response> {
-        let file = self.files.get(store.path(&name.key), Instant::now()).await?;
+        let file = self.files.get(store.path(&name.key), store.media(), Instant::now()).await?;
         let Some(file) = file else { return Ok(not_found()) };
         let sent = send(Content::File(file), &name.key, query, request, SystemTime::now()).await?;
         Ok(sent.unwrap_or_else(not_found))

@@ -1,6 +1,7 @@
 //! One live stream: its publisher's end, and its subscribers'.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use afterlive_domain::{StreamId, UnixMillis};
 use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
@@ -250,6 +251,12 @@ impl RecorderSubscription {
     /// As [`Self::next`].
     pub fn try_next(&mut self) -> Result<Option<Message>, Overflow> {
         self.queue.try_next()
+    }
+
+    /// How long ago the publish ended; `None` while it goes on.
+    #[must_use]
+    pub fn ended_ago(&self) -> Option<Duration> {
+        self.queue.ended_ago()
     }
 
     /// Begins anew, with the tracks as they are and everything from here on. What waited or was lost before stays lost.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
 use tokio::sync::Notify;
@@ -51,7 +51,7 @@ enum Phase {
     WaitsForKeyframe,
     Flowing,
     Overflowed,
-    Ended,
+    Ended(Instant),
 }
 
 struct State {
@@ -99,7 +99,7 @@ impl Queue {
 
     pub(super) fn push_track(&self, track: &TrackConfig) {
         let mut state = lock(&self.state);
-        if matches!(state.phase, Phase::Overflowed | Phase::Ended) {
+        if matches!(state.phase, Phase::Overflowed | Phase::Ended(_)) {
             return;
         }
         if !self.policy.has_room(state.messages.len(), state.bytes) {
@@ -115,11 +115,15 @@ impl Queue {
 
     pub(super) fn end(&self) {
         let mut state = lock(&self.state);
-        if state.phase != Phase::Overflowed {
-            state.phase = Phase::Ended;
+        if !matches!(state.phase, Phase::Overflowed | Phase::Ended(_)) {
+            state.phase = Phase::Ended(Instant::now());
         }
         drop(state);
         self.wake.notify_one();
+    }
+
+    pub(super) fn ended_ago(&self) -> Option<Duration> {
+        if let Phase::Ended(at) = lock(&self.state).phase { Some(at.elapsed()) } else { None }
     }
 
     /// Whether the frame can be queued now; if not, the queue has been dealt with as its policy says.
@@ -167,7 +171,7 @@ impl Queue {
             return Ok(Some(message));
         }
         match state.phase {
-            Phase::Ended => Ok(Some(Message::Ended)),
+            Phase::Ended(_) => Ok(Some(Message::Ended)),
             Phase::Overflowed => Err(Overflow),
             Phase::WaitsForKeyframe | Phase::Flowing => Ok(None),
         }

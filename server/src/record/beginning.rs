@@ -46,9 +46,9 @@ impl Recorder {
             region: publish.region.clone(),
             created_at,
         };
-        let (regions, tracks, growing) = (self.finaliser.regions().clone(), start.tracks.clone(), self.growing.clone());
+        let (regions, tracks) = (self.finaliser.regions().clone(), start.tracks.clone());
         let creating = spawn_blocking(move || match regions.get(&note.region) {
-            Some(store) => Room::create(store, &note, &tracks, &growing),
+            Some(store) => Room::create(store, &note, &tracks),
             None => Err(std::io::ErrorKind::NotFound.into()),
         });
         match creating.await.map_err(std::io::Error::other).flatten() {

@@ -11,15 +11,25 @@ use super::take::{Closed, Take};
 use super::{End, Recorder};
 use crate::db;
 use crate::db::assets::{self, Asset};
-use crate::finalise::Known;
+use crate::finalise::{Account, Known};
 
 /// How long after a finished file could not be put in its place that is tried again; doubles with each vain try, up to [`MAX_FINISH_WAIT`].
 const FINISH_WAIT: Duration = Duration::from_secs(1);
 const MAX_FINISH_WAIT: Duration = Duration::from_secs(60);
 
+/// A recording that grows no more and is not finished.
+pub(super) struct Unfinished {
+    pub(super) asset: Asset,
+    pub(super) account: Option<Account>,
+    pub(super) reason: Option<String>,
+    pub(super) ended_at: UnixMillis,
+    /// Its place in the list of the growing: it can be watched meanwhile.
+    pub(super) _entry: Option<Arc<Entry>>,
+}
+
 impl Recorder {
-    pub(super) async fn finish(&self, take: Take, end: &End, turn: Option<Turn>) {
-        let ended_at = self.finaliser.clock().now();
+    /// `ended_at` is when the encoder left, or what else ended it came.
+    pub(super) async fn finish(&self, take: Take, end: &End, ended_at: UnixMillis, turn: Option<Turn>) {
         let reason = match end {
             End::Published | End::Limit(_) => None,
             _ => Some(end.to_string()),
@@ -34,7 +44,7 @@ impl Recorder {
         let (known, reason) = match known {
             Ok((recording, account)) => (Known::Closed(recording, account), reason),
             // Whatever ended it: its last second could not be written.
-            Err(error) => (Known::Abandoned, reason.or_else(|| Some(End::Disk(error).to_string()))),
+            Err(error) => (Known::Abandoned(None), reason.or_else(|| Some(End::Disk(error).to_string()))),
         };
         // Beside the next recording, which waits for nobody.
         let this = self.clone();
@@ -44,11 +54,16 @@ impl Recorder {
             {
                 tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
             }
+            // What was counted is true, also where it takes another try to finish the file.
+            let account = if let Known::Closed(_, account) = &known { Some(account.clone()) } else { None };
             let finished = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await;
-            drop(turn);
-            if let Err(error) = finished {
+            let again = finished.map_err(|error| {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
-                this.finish_later(asset, reason, ended_at, Some(entry)).await;
+                entry
+            });
+            drop(turn);
+            if let Err(entry) = again {
+                this.finish_later(Unfinished { asset, account, reason, ended_at, _entry: Some(entry) }).await;
             }
         });
     }
@@ -63,25 +78,21 @@ impl Recorder {
     /// Goes on trying with what start-up could not finish.
     pub fn finish_left(&self, asset: Asset) {
         let (reason, ended_at) = (asset.reason.clone(), asset.ended_at.unwrap_or_else(|| self.finaliser.clock().now()));
-        self.tasks.spawn(self.clone().finish_later(asset, reason, ended_at, None));
+        let unfinished = Unfinished { asset, account: None, reason, ended_at, _entry: None };
+        self.tasks.spawn(self.clone().finish_later(unfinished));
     }
 
     /// Tries until the storage and the database let it, or the server stops: then the next start does it. Reads what there is from the file: at what
     /// point the last try failed is not known.
-    pub(super) async fn finish_later(
-        self,
-        asset: Asset,
-        reason: Option<String>,
-        ended_at: UnixMillis,
-        _entry: Option<Arc<Entry>>,
-    ) {
+    pub(super) async fn finish_later(self, unfinished: Unfinished) {
+        let Unfinished { asset, account, reason, ended_at, .. } = &unfinished;
         let mut wait = FINISH_WAIT;
         loop {
             if self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 tracing::error!(asset = %asset.id, "a recording is not finished; the next start does it");
                 return;
             }
-            match self.finaliser.finish(&asset, Known::Abandoned, reason.as_deref(), ended_at).await {
+            match self.finaliser.finish(asset, Known::Abandoned(account.clone()), reason.as_deref(), *ended_at).await {
                 Ok(()) => return,
                 Err(error) => tracing::error!(asset = %asset.id, %error, "a recording still cannot be finished"),
             }

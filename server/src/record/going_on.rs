@@ -23,7 +23,7 @@ impl Recorder {
             return None;
         }
         let written = turn.settle().await;
-        let (asset, left_at) = self.find_left(publish, start.span_ms).await.unwrap_or_else(|error| {
+        let (asset, left_at) = self.find_left(publish).await.unwrap_or_else(|error| {
             tracing::error!(stream = %publish.streamname, %error, "whether a recording goes on cannot be found out; another one begins");
             None
         })?;
@@ -34,8 +34,7 @@ impl Recorder {
                 return None;
             }
         };
-        let back_at = self.finaliser.clock().now().plus_ms(-start.span_ms);
-        let reconnect = Reconnect { at_ms: finished.at_ms(), left_at, back_at: back_at.max(left_at) };
+        let reconnect = Reconnect { at_ms: finished.at_ms(), left_at, back_at: publish.started_at.max(left_at) };
         match self.reopen(&asset, publish, finished, reconnect).await {
             Ok((room, report)) => {
                 tracing::info!(asset = %asset.id, file = asset.file_name, away_ms = reconnect.back_at.ms_since(left_at), "the encoder is back: recording goes on");
@@ -46,21 +45,20 @@ impl Recorder {
             Err(error) => {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot go on; another one begins");
                 // Does nothing where the row is as it was.
-                self.tasks.spawn(self.clone().finish_later(asset, None, left_at, None));
+                self.finish_left(Asset { ended_at: Some(left_at), ..asset });
                 None
             }
         }
     }
 
-    /// The stream's last recording, where it is whole and its encoder left not too long ago; and when that was. `span_ms` ago the one that is there now came.
-    async fn find_left(&self, publish: &hub::Recording, span_ms: i64) -> db::Result<Option<(Asset, UnixMillis)>> {
+    /// The stream's last recording, where it is whole and its encoder left not too long ago; and when that was.
+    async fn find_left(&self, publish: &hub::Recording) -> db::Result<Option<(Asset, UnixMillis)>> {
         let last = assets::last_of_stream(&mut self.finaliser.db().read().await?, publish.stream).await?;
-        let came_at = self.finaliser.clock().now().plus_ms(-span_ms);
         let window_ms = i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX);
         Ok(last
             .filter(|asset| asset.state == AssetState::Ready && asset.hold.is_none() && asset.region == publish.region)
             .and_then(|asset| asset.ended_at.map(|left_at| (asset, left_at)))
-            .filter(|(_, left_at)| came_at.ms_since(*left_at) <= window_ms))
+            .filter(|(_, left_at)| publish.started_at.ms_since(*left_at) <= window_ms))
     }
 
     async fn open_finished(&self, asset: &Asset, start: &Start) -> std::io::Result<Option<Finished>> {
@@ -88,8 +86,7 @@ impl Recorder {
             return Err(std::io::Error::other("it has been deleted or put under legal hold").into());
         }
         tx.commit().await?;
-        let growing = self.growing.clone();
-        let room = spawn_blocking(move || finished.reopen(&growing)).await.map_err(std::io::Error::other)??;
+        let room = spawn_blocking(move || finished.reopen()).await.map_err(std::io::Error::other)??;
         Ok((room, report))
     }
 }

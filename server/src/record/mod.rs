@@ -34,7 +34,7 @@ use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
 use crate::storage::RegionStore;
 
 use growing::Entry;
-pub use growing::{Growing, GrowingFile, Media};
+pub use growing::{Growing, GrowingFile};
 pub use limits::Limits;
 use opening::{Opening, Start};
 use returning::{Returns, Turn};
@@ -154,11 +154,14 @@ impl Recorder {
             }
             // A disk that takes a file's head and nothing more is no better than one that takes nothing.
             room_wait = if take.has_fragments() { ROOM_WAIT } else { (room_wait * 2).min(MAX_ROOM_WAIT) };
+            // A slow disk may let the recorder come to the end late.
+            let ended_ago_ms = frames.ended_ago().map_or(0, |ago| i64::try_from(ago.as_millis()).unwrap_or(0));
+            let ended_at = self.finaliser.clock().now().plus_ms(-ended_ago_ms);
             if matches!(end, End::Published) {
-                self.finish(take, &end, Some(turn)).await;
+                self.finish(take, &end, ended_at, Some(turn)).await;
                 return;
             }
-            self.finish(take, &end, None).await;
+            self.finish(take, &end, ended_at, None).await;
             match end {
                 End::Published | End::Limit(_) | End::Full { .. } | End::Overflow(_) => {}
                 End::Disk(_) | End::NoRoom { .. } => {

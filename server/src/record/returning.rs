@@ -36,6 +36,16 @@ struct Inner {
     hashed: Option<(AssetId, Hashed)>,
     /// Until then its encoder is waited for; absent while it is there.
     until: Option<Instant>,
+    /// It was over without a frame: what counts is what the one before it has left.
+    passed_over: Option<Arc<Left>>,
+}
+
+impl Left {
+    /// Whether somebody may still come for it.
+    fn is_wanted(&self, now: Instant) -> bool {
+        let inner = lock(&self.inner);
+        inner.until.is_none_or(|until| until > now) || inner.passed_over.as_ref().is_some_and(|before| before.is_wanted(now))
+    }
 }
 
 /// A publish's place among those of its stream. Who drops it says that nothing more is done to the publish's recording, for now.
@@ -53,7 +63,7 @@ impl Returns {
         let mut latest = lock(&self.latest);
         if latest.len() >= SWEEP_FROM {
             let now = Instant::now();
-            latest.retain(|_, left| lock(&left.inner).until.is_none_or(|until| until > now));
+            latest.retain(|_, left| left.is_wanted(now));
         }
         let before = latest.insert(stream, Arc::clone(&own));
         Turn { before, _settled: own.settled.clone().drop_guard(), own }
@@ -61,25 +71,41 @@ impl Returns {
 }
 
 impl Turn {
-    /// Waits until what the publish before has left is finished, but not for ever.
+    /// Waits until what the publish before has left is finished, but not for ever. Safe to cancel.
     ///
     /// Returns the checksum of the recording so far, and whose it is.
     pub(super) async fn settle(&mut self) -> Option<(AssetId, Hashed)> {
-        let before = self.before.take()?;
-        timeout_at(Instant::now() + FINISH_WAIT, before.settled.cancelled()).await.ok()?;
-        lock(&before.inner).hashed.take()
+        let until = Instant::now() + FINISH_WAIT;
+        while let Some(before) = &self.before {
+            if timeout_at(until, before.settled.cancelled()).await.is_err() {
+                break;
+            }
+            let (hashed, passed_over) = {
+                let mut inner = lock(&before.inner);
+                (inner.hashed.take(), inner.passed_over.take())
+            };
+            self.before = passed_over;
+            if self.before.is_none() {
+                return hashed;
+            }
+        }
+        self.before = None;
+        None
     }
 
     /// The publish is over. Its encoder is waited for so long, and goes on with what is left.
     pub(super) fn leave(&self, window: Duration, hashed: Option<(AssetId, Hashed)>) {
-        *lock(&self.own.inner) = Inner { hashed, until: Some(Instant::now() + window) };
+        *lock(&self.own.inner) = Inner { hashed, until: Some(Instant::now() + window), passed_over: None };
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // However it ended: what is in the list for ever would never be swept.
-        lock(&self.own.inner).until.get_or_insert_with(Instant::now);
+        let mut own = lock(&self.own.inner);
+        if own.until.is_none() {
+            // It has recorded nothing. What is in the list for ever would never be swept.
+            *own = Inner { hashed: None, until: Some(Instant::now()), passed_over: self.before.take() };
+        }
     }
 }
 
@@ -108,6 +134,24 @@ mod tests {
         assert_eq!(third.settle().await.map(|(of, _)| of), Some(asset));
         drop(third);
         assert!(returns.take_turn(stream).settle().await.is_none(), "it has left nothing");
+    }
+
+    #[tokio::test]
+    async fn a_publish_without_a_frame_is_passed_over() {
+        let (returns, stream, asset) = (Returns::default(), StreamId(Uuid::new_v4()), AssetId(Uuid::new_v4()));
+        let first = returns.take_turn(stream);
+        for _ in 0..3 {
+            drop(returns.take_turn(stream));
+        }
+        let mut last = returns.take_turn(stream);
+        assert!(last.settle().now_or_never().is_none(), "the first is not done");
+
+        // It has waited in vain.
+        drop(last);
+        let mut last = returns.take_turn(stream);
+        first.leave(Duration::from_secs(30), Some((asset, Hashed::default())));
+        drop(first);
+        assert_eq!(last.settle().await.map(|(of, _)| of), Some(asset));
     }
 
     #[tokio::test]

@@ -7,9 +7,9 @@ use std::path::Path;
 use afterlive_media::frame::TrackConfig;
 use afterlive_media::mp4::{LARGE_RESERVE_BYTES, RecordingWriter, SMALL_RESERVE_BYTES, ScanError, finalise, salvage};
 
-use super::growing::{Growing, GrowingFile};
+use super::growing::GrowingFile;
 use crate::finalise::{Opened, block_bytes, carry_out, write_parts};
-use crate::storage::{RegionStore, SpoolNote};
+use crate::storage::{RegionStore, SharedPlace, SpoolNote};
 
 /// A file with room for a recording.
 pub(super) struct Room {
@@ -20,14 +20,15 @@ pub(super) struct Room {
 
 impl Room {
     /// Makes a file, with its head on disk. Blocks.
-    pub(super) fn create(store: &RegionStore, note: &SpoolNote, tracks: &[TrackConfig], growing: &Growing) -> io::Result<Self> {
+    pub(super) fn create(store: &RegionStore, note: &SpoolNote, tracks: &[TrackConfig]) -> io::Result<Self> {
         let file = store.spool().create(note)?;
         let block_bytes = insertable_block_bytes(store, &file);
         let reserve_bytes = if block_bytes.is_some() { SMALL_RESERVE_BYTES } else { LARGE_RESERVE_BYTES };
         let (writer, head) = RecordingWriter::new(tracks, reserve_bytes);
         write_parts(&file, 0, &[head])?;
         file.sync_data()?;
-        Ok(Self { file: growing.open(file, writer)?, block_bytes })
+        let media = store.media().of(&file.metadata()?);
+        Ok(Self { file: GrowingFile::new(file, writer, media), block_bytes })
     }
 }
 
@@ -36,6 +37,7 @@ pub(super) struct Finished {
     file: File,
     writer: RecordingWriter,
     block_bytes: Option<u32>,
+    media: SharedPlace,
 }
 
 impl Finished {
@@ -52,7 +54,8 @@ impl Finished {
             return Ok(None);
         }
         let block_bytes = insertable_block_bytes(store, &file);
-        Ok(RecordingWriter::resume(recording, tracks).map(|writer| Self { file, writer, block_bytes }))
+        let media = store.media().of(&file.metadata()?);
+        Ok(RecordingWriter::resume(recording, tracks).map(|writer| Self { file, writer, block_bytes, media }))
     }
 
     /// Where in the recording it goes on.
@@ -61,10 +64,13 @@ impl Finished {
     }
 
     /// Makes the file grow again. Blocks.
-    pub(super) fn reopen(self, growing: &Growing) -> io::Result<Room> {
-        let Self { file, writer, block_bytes } = self;
-        carry_out(&file, &finalise::reopen(&writer.layout()))?;
-        Ok(Room { file: growing.open(file, writer)?, block_bytes })
+    pub(super) fn reopen(self) -> io::Result<Room> {
+        let Self { file, writer, block_bytes, media } = self;
+        // First, who reads the front as it was hears that it is another.
+        let steps = finalise::reopen(&writer.layout());
+        let room = Room { file: GrowingFile::new(file, writer, media), block_bytes };
+        carry_out(room.file.file(), &steps)?;
+        Ok(room)
     }
 }
 

@@ -2,6 +2,7 @@
 //! Does not know who may see a file, nor what is in it.
 
 mod key;
+mod moving;
 mod region;
 mod spool;
 
@@ -14,6 +15,7 @@ use afterlive_domain::Region;
 use url::Url;
 
 pub use key::{Key, KeyKind};
+pub use moving::{MediaPlace, MediaPlaces, SharedPlace};
 pub use region::{RegionStore, is_new};
 pub use spool::{Spool, SpoolLock, SpoolNote};
 

@@ -12,7 +12,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use url::Url;
 
-use super::{Key, RegionSettings, Spool, StorageError};
+use super::{Key, MediaPlaces, RegionSettings, Spool, StorageError};
 
 /// Names in a region's folder that begin with a dot are ours, and no URL reaches them.
 const SPOOL: &str = ".spool";
@@ -31,6 +31,7 @@ pub struct RegionStore {
     folder: PathBuf,
     store: Arc<dyn ObjectStore>,
     spool: Spool,
+    media: MediaPlaces,
 }
 
 /// Whether a folder was never a region's: it is missing, or has not what each region's folder has.
@@ -47,7 +48,7 @@ impl RegionStore {
         let folder = fs::canonicalize(&storage).map_err(failed)?;
         let spool = Spool::open(folder.join(SPOOL), folder.join(QUARANTINE)).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
-        Ok(Self { name, vod_url, folder, store: Arc::new(store), spool })
+        Ok(Self { name, vod_url, folder, store: Arc::new(store), spool, media: MediaPlaces::default() })
     }
 
     /// Whether the folder is what it was when it was opened: not so where its disk has been unmounted.
@@ -74,6 +75,12 @@ impl RegionStore {
     #[must_use]
     pub fn spool(&self) -> &Spool {
         &self.spool
+    }
+
+    /// Where the media lie of the region's files that are held at this moment.
+    #[must_use]
+    pub fn media(&self) -> &MediaPlaces {
+        &self.media
     }
 
     /// The URL under which everybody sees the file.

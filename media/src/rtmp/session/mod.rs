@@ -16,8 +16,9 @@ use crate::frame::TrackKind;
 use self::reply::Replies;
 pub use self::request::{Connect, Name};
 
-/// The window that is assumed of a peer which names none, and that is asked of every peer.
-const ACKNOWLEDGEMENT_WINDOW_BYTES: u32 = 2_500_000;
+/// The window that is assumed of a peer which names none, and that is asked of every peer: so large that an encoder that keeps to it never waits for
+/// an acknowledgement, which it gets late ([`Session::acknowledge`]).
+const ACKNOWLEDGEMENT_WINDOW_BYTES: u32 = 1 << 30;
 /// A peer that wants to be acknowledged more often is not.
 const MIN_ACKNOWLEDGEMENT_WINDOW_BYTES: u32 = 16 << 10;
 /// The header of a message in an aggregate one, §7.1.6: that of an FLV tag.
@@ -124,7 +125,11 @@ impl Session {
     pub fn input(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         let before = input.len();
         let outcome = self.read(input);
-        self.acknowledge(before - input.len());
+        // The count wraps by design.
+        self.acknowledgement.received = self.acknowledgement.received.wrapping_add((before - input.len()) as u32);
+        if !matches!(self.active, Some(Active::Publish { .. })) {
+            self.acknowledge();
+        }
         outcome
     }
 
@@ -295,6 +300,18 @@ impl Session {
         }
     }
 
+    /// Acknowledges what has been received, where that is as much as the peer wants to hear of.
+    ///
+    /// While something is published this is the caller's to call, when the encoder has been silent for a while, as one is that waits for it. To one that has
+    /// just sent its last and closed, nothing may be sent: its system would answer with a reset, and throw away what it has not sent yet.
+    pub fn acknowledge(&mut self) {
+        let Acknowledgement { window_bytes, received, acknowledged } = &mut self.acknowledgement;
+        if matches!(self.phase, Phase::Connected) && received.wrapping_sub(*acknowledged) >= *window_bytes {
+            *acknowledged = *received;
+            self.replies.acknowledgement(*received);
+        }
+    }
+
     /// What is to be sent: write it out, and what was written out of it, before more is read.
     pub fn output(&mut self) -> &mut Output {
         self.replies.output()
@@ -311,16 +328,6 @@ impl Session {
         self.active = None;
         self.reader.takes_media(false);
         self.aggregate = None;
-    }
-
-    fn acknowledge(&mut self, received: usize) {
-        let Acknowledgement { window_bytes, received: total, acknowledged } = &mut self.acknowledgement;
-        // The count wraps by design.
-        *total = total.wrapping_add(received as u32);
-        if matches!(self.phase, Phase::Connected) && total.wrapping_sub(*acknowledged) >= *window_bytes {
-            *acknowledged = *total;
-            self.replies.acknowledgement(*total);
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use futures::{Stream, stream};
 use tokio::sync::Semaphore;
 
 use super::conditional::Validators;
-use crate::record::{Growing, Media};
+use crate::storage::{MediaPlace, MediaPlaces, SharedPlace};
 
 /// What one read takes, and so what one viewer's answer holds in memory.
 const CHUNK_BYTES: u64 = 128 * 1024;
@@ -85,33 +85,16 @@ pub(super) async fn on_disk<T: Send + 'static>(act: impl FnOnce() -> io::Result<
 #[derive(Debug)]
 pub struct OpenFile {
     file: File,
-    moving: Option<Moving>,
+    media: SharedPlace,
+    /// Where its media lay when it was opened.
+    opened: MediaPlace,
     pub size_bytes: u64,
     pub validators: Validators,
 }
 
-/// A finished file to which an encoder may come back.
-#[derive(Debug)]
-struct Moving {
-    media: Media,
-    /// Where its media began when it was opened.
-    from: u64,
-}
-
-impl Moving {
-    /// Where a byte of the file as it was opened lies now. What was in front of moved media has been written anew.
-    fn place(&self, byte: u64, media_offset: u64) -> io::Result<u64> {
-        match media_offset.checked_sub(self.from) {
-            Some(0) => Ok(byte),
-            Some(moved) if byte >= self.from => Ok(byte + moved),
-            _ => Err(io::Error::other("the recording has been gone on with")),
-        }
-    }
-}
-
 impl OpenFile {
     /// `None` where there is no such file.
-    fn open(path: &Path, growing: &Growing) -> io::Result<Option<Self>> {
+    fn open(path: &Path, places: &MediaPlaces) -> io::Result<Option<Self>> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -123,44 +106,39 @@ impl OpenFile {
         }
         let (seconds, nanoseconds, size_bytes) = (facts.mtime(), facts.mtime_nsec(), facts.len());
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        let moving = growing.media(&facts).map(|media| {
-            let from = *media.offset();
-            Moving { media, from }
-        });
+        let media = places.of(&facts);
+        let opened = *media.read();
         // Strong: a finished file is written again only by an encoder that comes back, and then has another length.
         let etag = format!("\"{seconds:x}.{nanoseconds:x}-{size_bytes:x}\"");
-        Ok(Some(Self { file, moving, size_bytes, validators: Validators { etag, modified } }))
+        Ok(Some(Self { file, media, opened, size_bytes, validators: Validators { etag, modified } }))
+    }
+
+    /// Where a byte lies now: an encoder may have come back since.
+    fn find(&self, byte: u64, now: &MediaPlace) -> io::Result<u64> {
+        now.find(byte, &self.opened).ok_or_else(|| io::Error::other("the recording has been gone on with"))
     }
 }
 
 impl Readable for OpenFile {
     async fn read(self: &Arc<Self>, range: &Range<u64>) -> io::Result<Bytes> {
         let (mut buffer, start) = (buffer(range), range.start);
-        let cached = match &self.moving {
-            None => read_cached(&self.file, &mut buffer, start),
-            Some(moving) => moving.media.try_offset().and_then(|media_offset| {
-                let place = moving.place(start, *media_offset).ok()?;
-                read_cached(&self.file, &mut buffer, place)
-            }),
-        };
+        let cached = self.media.try_read().and_then(|now| read_cached(&self.file, &mut buffer, self.find(start, &now).ok()?));
         if let Some(read) = cached {
             buffer.truncate(read);
             return Ok(buffer.into());
         }
         let this = Arc::clone(self);
         let read = on_disk(move || {
-            let held = this.moving.as_ref().map(|moving| (moving, moving.media.offset()));
-            let place = held.as_ref().map_or(Ok(start), |(moving, media_offset)| moving.place(start, **media_offset))?;
-            this.file.read_exact_at(&mut buffer, place).map(|()| buffer)
+            let now = this.media.read();
+            this.file.read_exact_at(&mut buffer, this.find(start, &now)?).map(|()| buffer)
         });
         Ok(read.await?.into())
     }
 }
 
 /// The files that were asked for lately.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub struct OpenFiles {
-    growing: Growing,
     entries: Mutex<Entries>,
 }
 
@@ -178,20 +156,16 @@ struct Entry {
 }
 
 impl OpenFiles {
-    pub fn new(growing: Growing) -> Self {
-        Self { growing, entries: Mutex::default() }
-    }
-
-    /// The file as it is, or was less than [`FRESH`] before `now`; `None` where there is none.
+    /// The file as it is, or was less than [`FRESH`] before `now`; `None` where there is none. `places` are its region's.
     ///
     /// # Errors
     /// Where the disk fails.
-    pub async fn get(&self, path: PathBuf, now: Instant) -> io::Result<Option<Arc<OpenFile>>> {
+    pub async fn get(&self, path: PathBuf, places: &MediaPlaces, now: Instant) -> io::Result<Option<Arc<OpenFile>>> {
         if let Some(file) = self.fresh(&path, now) {
             return Ok(Some(file));
         }
-        let growing = self.growing.clone();
-        let (path, file) = on_disk(move || OpenFile::open(&path, &growing).map(|file| (path, file))).await?;
+        let places = places.clone();
+        let (path, file) = on_disk(move || OpenFile::open(&path, &places).map(|file| (path, file))).await?;
         let file = file.map(Arc::new);
         self.keep(path, file.clone(), now);
         Ok(file)
@@ -240,8 +214,8 @@ mod tests {
         let path = folder.path().join("file");
         let bytes: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[1]).collect();
         std::fs::write(&path, &bytes).unwrap();
-        let files = OpenFiles::new(Growing::default());
-        let file = files.get(path.clone(), Instant::now()).await.unwrap().unwrap();
+        let files = OpenFiles::default();
+        let file = files.get(path.clone(), &MediaPlaces::default(), Instant::now()).await.unwrap().unwrap();
 
         let chunks: Vec<Bytes> = parts(Arc::clone(&file), 10..299_999).try_collect().await.unwrap();
         assert_eq!(chunks.concat(), bytes[10..299_999]);
@@ -255,24 +229,24 @@ mod tests {
     async fn a_removed_file_is_gone_within_a_second_and_the_oldest_descriptor_goes_first() {
         let folder = tempfile::tempdir().unwrap();
         let path = |n: usize| folder.path().join(n.to_string());
-        let files = OpenFiles::new(Growing::default());
+        let files = OpenFiles::default();
         let mut now = Instant::now();
         for n in 0..=MAX_OPEN_FILES {
             std::fs::write(path(n), b"x").unwrap();
-            assert!(files.get(path(n), now).await.unwrap().is_some());
+            assert!(files.get(path(n), &MediaPlaces::default(), now).await.unwrap().is_some());
             now += Duration::from_millis(1);
         }
         assert_eq!(files.entries.lock().unwrap().by_path.len(), MAX_OPEN_FILES);
         assert!(!files.entries.lock().unwrap().by_path.contains_key(&path(0)));
 
         std::fs::remove_file(path(7)).unwrap();
-        assert!(files.get(path(7), now).await.unwrap().is_some());
+        assert!(files.get(path(7), &MediaPlaces::default(), now).await.unwrap().is_some());
         now += FRESH;
-        assert!(files.get(path(7), now).await.unwrap().is_none());
-        assert!(files.get(folder.path().to_owned(), now).await.unwrap().is_none());
+        assert!(files.get(path(7), &MediaPlaces::default(), now).await.unwrap().is_none());
+        assert!(files.get(folder.path().to_owned(), &MediaPlaces::default(), now).await.unwrap().is_none());
 
         now += IDLE;
-        assert!(files.get(path(8), now).await.unwrap().is_some());
+        assert!(files.get(path(8), &MediaPlaces::default(), now).await.unwrap().is_some());
         assert_eq!(files.entries.lock().unwrap().by_path.len(), 1, "what nobody asks for is closed");
     }
 }

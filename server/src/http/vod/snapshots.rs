@@ -64,7 +64,6 @@ pub enum Found {
     /// Nobody was ever sent to that one; this is the nearest that is not longer, or the newest.
     Other(u64),
     NotYet,
-    Ending,
     /// The recording has ended, and is itself what there is to see.
     Ended,
 }
@@ -144,15 +143,20 @@ impl Snapshots {
 
     /// Where a viewer who comes now begins. Makes nothing yet.
     pub fn newest(&self, name: &Name, now: Instant, time: SystemTime) -> Newest {
-        let Some(file) = self.growing(name) else { return Newest::Ended };
-        self.newest_of(name, &file, now, time)
+        match self.growing(name) {
+            None => Newest::Ended,
+            // In a moment no snapshot is needed.
+            Some(file) if file.has_ended() => Newest::Ending,
+            Some(file) => self.newest_of(name, &file, now, time),
+        }
+    }
+
+    /// The same where a recording that has ended is not finished for long: its database or its storage may be away.
+    pub fn newest_of_unfinished(&self, name: &Name, now: Instant, time: SystemTime) -> Newest {
+        self.growing(name).map_or(Newest::Ended, |file| self.newest_of(name, &file, now, time))
     }
 
     fn newest_of(&self, name: &Name, file: &GrowingFile, now: Instant, time: SystemTime) -> Newest {
-        if file.has_ended() {
-            // No front can be made any more, and in a moment none is needed.
-            return Newest::Ending;
-        }
         let media_bytes = file.media_bytes();
         if media_bytes == 0 {
             return Newest::NotYet;
@@ -188,15 +192,14 @@ impl Snapshots {
             return Ok(match self.newest_of(name, &file, now, time) {
                 Newest::Upto(newest) => Found::Other(newest),
                 Newest::NotYet => Found::NotYet,
-                Newest::Ending => Found::Ending,
-                Newest::Ended => Found::Ended,
+                Newest::Ending | Newest::Ended => Found::Ended,
             });
         };
         if handed_out.media_bytes != media_bytes {
             return Ok(Found::Other(handed_out.media_bytes));
         }
         let front = match self.made(name, media_bytes, &file, now).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Ending),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::NotYet),
             front => front?,
         };
         let snapshot = Arc::new(Snapshot::new(file, media_bytes, front.len() as u64, handed_out.seen_at));
@@ -247,14 +250,14 @@ impl Snapshots {
         cell.get_or_try_init(|| self.make(file, media_bytes)).await.cloned()
     }
 
-    /// Not found where there is not one sample, or no index any more.
+    /// Not found where there is not one sample.
     async fn make(&self, file: &GrowingFile, media_bytes: u64) -> io::Result<Bytes> {
         let place = Arc::clone(&self.making).acquire_owned().await.map_err(io::Error::other)?;
         let file = file.clone();
         // Goes on where the viewer has gone, and keeps its place as long.
         let making = tokio::task::spawn_blocking(move || {
             let _place = place;
-            front(&file.index()?, media_bytes)
+            front(&file.index(), media_bytes)
         });
         let front = making.await.map_err(io::Error::other)?.ok_or(io::ErrorKind::NotFound)?;
         let room = self.make_room(front.len()).ok_or(io::ErrorKind::ResourceBusy)?;

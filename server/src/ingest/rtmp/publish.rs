@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::time::Duration;
 
 use afterlive_domain::StreamId;
 use afterlive_media::flv::{Demuxer, FlvError, Ignored, Packet};
@@ -17,6 +18,9 @@ use super::wire::Closed;
 use crate::db::sessions::EndReason;
 use crate::hub::Publisher;
 use crate::ingest::gate::Grant;
+
+/// An encoder that has been silent for so long may wait for an acknowledgement.
+const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(500);
 
 /// Why a publish is over.
 enum End {
@@ -84,7 +88,8 @@ async fn publish(
     let mut stop_requested = pin!(publisher.stop_requested());
     let mut server_stops = pin!(stop.cancelled());
     let mut last_media = Instant::now();
-    let mut idle = pin!(sleep_until(last_media + idle_timeout));
+    let look_every = ACKNOWLEDGE_AFTER.min(idle_timeout);
+    let mut look = pin!(sleep_until(last_media + look_every));
     wire.flush().await?;
     wire.expect_media()?;
     loop {
@@ -113,12 +118,16 @@ async fn publish(
             received = wire.receive() => received?,
             () = &mut stop_requested => return Err(End::Stopped),
             () = &mut server_stops => return Err(End::ServerStopped),
-            () = &mut idle => {
-                // Is moved on only when it fires: a timer for each message would be set in vain.
-                if last_media.elapsed() >= idle_timeout {
+            // A timer for each message would be set in vain.
+            () = &mut look => {
+                let silent = last_media.elapsed();
+                if silent >= idle_timeout {
                     return Err(End::Idle);
                 }
-                idle.as_mut().reset(last_media + idle_timeout);
+                if silent >= ACKNOWLEDGE_AFTER {
+                    wire.session().acknowledge();
+                }
+                look.as_mut().reset((last_media + idle_timeout).min(Instant::now() + look_every));
             }
         }
     }

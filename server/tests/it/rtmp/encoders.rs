@@ -64,6 +64,32 @@ async fn what_ffmpeg_sends_reaches_the_recorder_whole() {
     assert!(audio.windows(2).all(|pair| pair[1].dts - pair[0].dts == 1_024), "without a gap");
 }
 
+/// To an encoder that has sent its last and closed nothing may be sent: its system would throw away what is still on its way.
+#[tokio::test]
+async fn a_file_that_is_pushed_as_fast_as_it_can_be_arrives_to_its_last_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file.flv");
+    let input = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30", "-t", "60"];
+    let codec = ["-c:v", "libx264", "-preset", "ultrafast", "-qp", "8", "-g", "30", "-pix_fmt", "yuv420p"];
+    let mut encoder = Command::new("ffmpeg");
+    encoder.args(["-v", "error", "-nostdin"]).args(input).args(codec).arg(&file);
+    assert!(encoder.status().await.unwrap().success());
+    assert!(
+        file.metadata().unwrap().len() > 16 << 20,
+        "more than what any socket holds, many times what FFmpeg wants to hear of"
+    );
+    let mut scene = Scene::new().await;
+    for _ in 0..3 {
+        let mut encoder = Command::new("ffmpeg");
+        encoder.args(["-v", "error", "-nostdin", "-i"]).arg(&file).args(["-c", "copy", "-f", "flv", &scene.url("rec", NAME)]);
+        let encoder = encoder.kill_on_drop(true).spawn().unwrap();
+        let messages = recorded(scene.recorder().await).await;
+        assert_eq!(frames(&messages, TrackKind::Video).len(), 1_800);
+        assert_eq!(scene.end().await, EndReason::Unpublished);
+        assert!(within(encoder.wait_with_output()).await.unwrap().status.success());
+    }
+}
+
 #[tokio::test]
 async fn ffmpeg_shows_why_it_was_refused() {
     let scene = Scene::new().await;
