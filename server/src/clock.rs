@@ -1,8 +1,9 @@
 //! Wall time as the parts see it: handed in, so that a test can move it. Durations and time-outs are tokio's, not this one's.
 
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use afterlive_domain::UnixMillis;
 
@@ -37,6 +38,17 @@ impl Clock {
                 UnixMillis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
             }
             Source::Simulated(now) => UnixMillis(now.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Time since an instant in the past, which is the same for the whole process: goes on where somebody sets the machine's clock. A simulated clock is
+    /// never set.
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match &self.0 {
+            Source::System => ORIGIN.elapsed(),
+            Source::Simulated(now) => Duration::from_millis(now.load(Ordering::Relaxed).unsigned_abs()),
         }
     }
 

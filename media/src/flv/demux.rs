@@ -13,6 +13,10 @@ use super::header::{self, AudioCodec, Tag, VideoCodec};
 /// room for as many of this length as a track may go through.
 pub const MAX_CONFIG_BYTES: usize = 16 << 10;
 
+/// A picture that is to be shown further from when it is decoded is damaged, and is shown then: by its 24 bits it could make a recording of seconds one of
+/// hours. Encoders reorder a few pictures.
+pub const MAX_PTS_OFFSET_MS: u32 = 10_000;
+
 /// What a message payload was.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Packet {
@@ -145,6 +149,7 @@ impl Demuxer {
     }
 
     fn video_frame(&mut self, codec: VideoCodec, dts: i64, pts_offset: i32, mut data: Bytes) -> Result<Packet, FlvError> {
+        let pts_offset = if pts_offset.unsigned_abs() > MAX_PTS_OFFSET_MS { 0 } else { pts_offset };
         let Some(video) = self.video.as_ref().filter(|video| video.codec == codec) else {
             return Ok(Packet::Nothing(Ignored::BeforeConfig));
         };
@@ -305,6 +310,8 @@ mod tests {
         assert_eq!(frame.data.as_ptr(), payload[5..].as_ptr(), "the media is not copied");
         let Ok(Packet::Frame(frame)) = demuxer.video(0, &message(&[&[0x17, 1, 0xff, 0xff, 0xd8], IDR])) else { panic!() };
         assert_eq!((frame.pts_offset, frame.keyframe), (-40, true));
+        let Ok(Packet::Frame(frame)) = demuxer.video(7, &message(&[&[0x27, 1, 0x7f, 0xff, 0xff], SLICE])) else { panic!() };
+        assert_eq!((frame.dts, frame.pts_offset), (7, 0), "hours from when it is decoded");
         let Ok(Packet::Frame(frame)) = demuxer.audio(23, &message(&[&[0xaf, 1, 0x21, 0x10]])) else { panic!() };
         assert_eq!((frame.dts, frame.keyframe, &frame.data[..]), (1_014, true, &[0x21, 0x10][..]));
         let Ok(Packet::Frame(frame)) = demuxer.audio(46, &message(&[&[0xaf, 1, 0x21]])) else { panic!() };

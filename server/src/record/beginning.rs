@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::opening::Start;
 use super::room::Room;
 use super::take::Take;
-use super::{End, Recorder};
+use super::{End, Recorder, STALL_AFTER, watched};
 use crate::db;
 use crate::db::assets::{self, Asset, NewAsset};
 use crate::hub;
@@ -51,7 +51,8 @@ impl Recorder {
             Some(store) => Room::create(store, &note, &tracks),
             None => Err(std::io::ErrorKind::NotFound.into()),
         });
-        match creating.await.map_err(std::io::Error::other).flatten() {
+        let created = watched(creating, STALL_AFTER, |waits| self.tell_stall(&asset, waits)).await;
+        match created.map_err(std::io::Error::other).flatten() {
             Ok(room) => {
                 tracing::info!(asset = %asset.id, file = asset.file_name, region = %asset.region, "recording");
                 let entry = self.growing.enter(&asset, assets::Facts::default(), room.file.clone());

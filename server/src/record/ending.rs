@@ -6,9 +6,9 @@ use std::time::Duration;
 use afterlive_domain::UnixMillis;
 
 use super::growing::Entry;
-use super::returning::Turn;
+use super::returning::{Recorded, Turn};
 use super::take::{Closed, Take};
-use super::{End, Recorder};
+use super::{End, Ended, Recorder, STALL_AFTER, watched};
 use crate::db;
 use crate::db::assets::{self, Asset};
 use crate::finalise::{Account, Known};
@@ -28,8 +28,8 @@ pub(super) struct Unfinished {
 }
 
 impl Recorder {
-    /// `ended_at` is when the encoder left, or what else ended it came.
-    pub(super) async fn finish(&self, take: Take, end: &End, ended_at: UnixMillis, turn: Option<Turn>) {
+    /// `ended` is when the encoder left, or what else ended it came.
+    pub(super) async fn finish(&self, take: Take, end: &End, ended: Ended, turn: Option<Turn>) {
         let reason = match end {
             End::Published | End::Limit(_) => None,
             _ => Some(end.to_string()),
@@ -37,9 +37,12 @@ impl Recorder {
         if let Some(reason) = &reason {
             tracing::error!(asset = %take.asset().id, reason, "a recording ends before its publish");
         }
-        let Closed { asset, entry, known, hashed } = take.close(end).await;
+        let ended_at = ended.at;
+        let recorded = take.asset().clone();
+        let closed = watched(take.close(end), STALL_AFTER, |waits| self.tell_stall(&recorded, waits)).await;
+        let Closed { asset, entry, known, hashed } = closed;
         if let Some(turn) = &turn {
-            turn.leave(self.limits.reconnect_window, hashed.map(|hashed| (asset.id, hashed)));
+            turn.leave(self.limits.reconnect_window, Recorded { asset: asset.id, left: ended.monotonic, hashed });
         }
         let (known, reason) = match known {
             Ok((recording, account)) => (Known::Closed(recording, account), reason),
@@ -56,7 +59,8 @@ impl Recorder {
             }
             // What was counted is true, also where it takes another try to finish the file.
             let account = if let Known::Closed(_, account) = &known { Some(account.clone()) } else { None };
-            let finished = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await;
+            let finishing = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at);
+            let finished = watched(finishing, STALL_AFTER, |waits| this.tell_stall(&asset, waits)).await;
             let again = finished.map_err(|error| {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
                 entry

@@ -1,14 +1,16 @@
 //! An encoder that is back in time: the recording that it left grows again.
 
+use std::time::Duration;
+
 use afterlive_domain::report::Reconnect;
 use afterlive_domain::{AssetState, Report, UnixMillis};
 use tokio::task::spawn_blocking;
 
-use super::Recorder;
 use super::opening::Start;
 use super::returning::Turn;
 use super::room::{Finished, Room};
 use super::take::Take;
+use super::{Recorder, STALL_AFTER, watched};
 use crate::db;
 use crate::db::assets::{self, Asset};
 use crate::finalise::FinaliseError;
@@ -18,28 +20,38 @@ use crate::storage::Key;
 impl Recorder {
     /// Takes up the recording that the stream's last publish left, where the encoder is back in time and with the same tracks. `None` where there is no such
     /// recording, or it cannot be: then another begins, and nothing is lost.
-    pub(super) async fn go_on(&self, publish: &hub::Recording, turn: &mut Turn, start: &Start) -> Option<Take> {
+    pub(super) async fn go_on(&self, publish: &hub::Recording, turn: &mut Turn, begun: Duration, start: &Start) -> Option<Take> {
         if self.limits.reconnect_window.is_zero() {
             return None;
         }
-        let written = turn.settle().await;
+        let before = turn.settle().await;
         let (asset, left_at) = self.find_left(publish).await.unwrap_or_else(|error| {
             tracing::error!(stream = %publish.streamname, %error, "whether a recording goes on cannot be found out; another one begins");
             None
         })?;
-        let finished = match self.open_finished(&asset, start).await {
+        let before = before.filter(|before| before.asset == asset.id);
+        // By a clock that nobody sets, where it was this process that saw the encoder leave.
+        let away_ms = match &before {
+            Some(before) => i64::try_from(begun.saturating_sub(before.left).as_millis()).unwrap_or(i64::MAX),
+            None => publish.started_at.ms_since(left_at).max(0),
+        };
+        if away_ms > i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX) {
+            return None;
+        }
+        let stalled = |waits: bool| self.tell_stall(&asset, waits);
+        let finished = match watched(self.open_finished(&asset, start), STALL_AFTER, stalled).await {
             Ok(finished) => finished?,
             Err(error) => {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot go on; another one begins");
                 return None;
             }
         };
-        let reconnect = Reconnect { at_ms: finished.at_ms(), left_at, back_at: publish.started_at.max(left_at) };
-        match self.reopen(&asset, publish, finished, reconnect).await {
+        let reconnect = Reconnect { at_ms: finished.at_ms(), left_at, back_at: left_at.plus_ms(away_ms) };
+        match watched(self.reopen(&asset, publish, finished, reconnect), STALL_AFTER, stalled).await {
             Ok((room, report)) => {
-                tracing::info!(asset = %asset.id, file = asset.file_name, away_ms = reconnect.back_at.ms_since(left_at), "the encoder is back: recording goes on");
+                tracing::info!(asset = %asset.id, file = asset.file_name, away_ms, "the encoder is back: recording goes on");
                 let entry = self.growing.enter(&asset, asset.facts.clone(), room.file.clone());
-                let hashed = written.and_then(|(of, hashed)| (of == asset.id).then_some(hashed));
+                let hashed = before.and_then(|before| before.hashed);
                 Some(Take::new(asset, room, start, entry, self.limits).go_on(&report, hashed))
             }
             Err(error) => {
@@ -51,14 +63,12 @@ impl Recorder {
         }
     }
 
-    /// The stream's last recording, where it is whole and its encoder left not too long ago; and when that was.
+    /// The stream's last recording, where it is whole; and when its encoder left.
     async fn find_left(&self, publish: &hub::Recording) -> db::Result<Option<(Asset, UnixMillis)>> {
         let last = assets::last_of_stream(&mut self.finaliser.db().read().await?, publish.stream).await?;
-        let window_ms = i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX);
         Ok(last
             .filter(|asset| asset.state == AssetState::Ready && asset.hold.is_none() && asset.region == publish.region)
-            .and_then(|asset| asset.ended_at.map(|left_at| (asset, left_at)))
-            .filter(|(_, left_at)| publish.started_at.ms_since(*left_at) <= window_ms))
+            .and_then(|asset| asset.ended_at.map(|left_at| (asset, left_at))))
     }
 
     async fn open_finished(&self, asset: &Asset, start: &Start) -> std::io::Result<Option<Finished>> {

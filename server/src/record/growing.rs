@@ -1,6 +1,6 @@
 //! How far the recordings of this process have come, for who shows or plays them: read from memory, so that a growing recording costs the database nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -25,12 +25,13 @@ struct Entries {
     states: HashMap<AssetId, State>,
     /// By where the finished file has its place.
     places: HashMap<(Region, String), AssetId>,
+    /// Those that wait for their storage, also before they have a file and after they have ended.
+    stalled: HashSet<AssetId>,
 }
 
 #[derive(Debug)]
 struct State {
     facts: Facts,
-    stalled: bool,
     file: GrowingFile,
 }
 
@@ -61,17 +62,26 @@ impl Growing {
     /// How many of them wait for their storage.
     #[must_use]
     pub fn stalled(&self) -> usize {
-        self.read().states.values().filter(|state| state.stalled).count()
+        self.read().stalled.len()
     }
 
     pub(super) fn enter(&self, asset: &Asset, facts: Facts, file: GrowingFile) -> Entry {
         let place = (asset.region.clone(), asset.file_name.clone());
         let entry = Entry { list: self.clone(), asset: asset.id, place, file: file.clone() };
         let mut entries = self.write();
-        entries.states.insert(asset.id, State { facts, stalled: false, file });
+        entries.states.insert(asset.id, State { facts, file });
         entries.places.insert(entry.place.clone(), asset.id);
         drop(entries);
         entry
+    }
+
+    pub(super) fn set_stalled(&self, asset: AssetId, stalled: bool) {
+        let waiting = &mut self.write().stalled;
+        if stalled {
+            waiting.insert(asset)
+        } else {
+            waiting.remove(&asset)
+        };
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Entries> {
@@ -85,16 +95,8 @@ impl Growing {
 
 impl Entry {
     pub(super) fn set(&self, facts: Facts) {
-        self.change(|state| state.facts = facts);
-    }
-
-    pub(super) fn set_stalled(&self, stalled: bool) {
-        self.change(|state| state.stalled = stalled);
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
         if let Some(state) = self.list.write().states.get_mut(&self.asset).filter(|state| self.is_of(state)) {
-            change(state);
+            state.facts = facts;
         }
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afterlive_domain::organisation::RecordingSettings;
-use afterlive_domain::{EventKind, OrganisationId, Region};
+use afterlive_domain::{EventKind, OrganisationId, Region, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
@@ -27,13 +27,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::Clock;
 use crate::db::assets::Asset;
 use crate::db::{self, organisations};
 use crate::finalise::Finaliser;
 use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
 use crate::storage::RegionStore;
 
-use growing::Entry;
 pub use growing::{Growing, GrowingFile};
 pub use limits::Limits;
 use opening::{Opening, Start};
@@ -111,7 +111,7 @@ impl Recorder {
 
     /// Records until the publish ends: in one file, unless that comes to a limit or to harm. Then what can still be recorded is, as the stream's
     /// next recording.
-    async fn record(self, publish: hub::Recording, mut turn: Turn, mut frames: RecorderSubscription) {
+    async fn record(self, publish: hub::Recording, (mut turn, begun): (Turn, Duration), mut frames: RecorderSubscription) {
         let mut opening = Opening::default();
         let mut room_wait = ROOM_WAIT;
         // Only what comes first can belong to what was before.
@@ -126,7 +126,8 @@ impl Recorder {
                 continue;
             };
             opening = Opening::default();
-            let resumed = if std::mem::take(&mut may_go_on) { self.go_on(&publish, &mut turn, &start).await } else { None };
+            let resumed =
+                if std::mem::take(&mut may_go_on) { self.go_on(&publish, &mut turn, begun, &start).await } else { None };
             let begun = match resumed {
                 Some(take) => Some(take),
                 None => self.begin(&publish, &start).await,
@@ -138,30 +139,31 @@ impl Recorder {
                 room_wait = (room_wait * 2).min(MAX_ROOM_WAIT);
                 continue;
             };
-            let end = self.follow(&mut take, start, end, &mut frames).await;
+            let (end, untaken) = self.follow(&mut take, start, end, &mut frames).await;
             // What comes while the file is finished is the beginning of the next one.
-            match &end {
-                End::Limit(first) => {
-                    opening = Opening::after(take.tracks());
-                    opening.offer(Message::clone(first));
+            let first = match &end {
+                End::Limit(first) => Some(first.clone()),
+                End::Full { first, .. } => first.clone(),
+                End::Overflow(_) => {
+                    frames.resume();
+                    None
                 }
-                End::Full { first, .. } => {
-                    opening = Opening::after(take.tracks());
-                    first.iter().for_each(|first| opening.offer(Message::clone(first)));
-                }
-                End::Overflow(_) => frames.resume(),
-                End::Published | End::Disk(_) | End::NoRoom { .. } => {}
+                End::Published | End::Disk(_) | End::NoRoom { .. } => None,
+            };
+            if let Some(first) = first {
+                opening = Opening::after(take.tracks());
+                opening.offer(*first);
+                untaken.into_iter().for_each(|message| opening.offer(message));
             }
             // A disk that takes a file's head and nothing more is no better than one that takes nothing.
             room_wait = if take.has_fragments() { ROOM_WAIT } else { (room_wait * 2).min(MAX_ROOM_WAIT) };
             // A slow disk may let the recorder come to the end late.
-            let ended_ago_ms = frames.ended_ago().map_or(0, |ago| i64::try_from(ago.as_millis()).unwrap_or(0));
-            let ended_at = self.finaliser.clock().now().plus_ms(-ended_ago_ms);
+            let ended = Ended::before(self.finaliser.clock(), frames.ended_ago().unwrap_or_default());
             if matches!(end, End::Published) {
-                self.finish(take, &end, ended_at, Some(turn)).await;
+                self.finish(take, &end, ended, Some(turn)).await;
                 return;
             }
-            self.finish(take, &end, ended_at, None).await;
+            self.finish(take, &end, ended, None).await;
             match end {
                 End::Published | End::Limit(_) | End::Full { .. } | End::Overflow(_) => {}
                 End::Disk(_) | End::NoRoom { .. } => {
@@ -201,7 +203,7 @@ impl Recorder {
     /// Whether the region can take a recording.
     async fn find_room(&self, region: &Region) -> Result<(), CannotRecord> {
         let (regions, name) = (self.finaliser.regions().clone(), region.clone());
-        let free = spawn_blocking(move || regions.get(&name).map(RegionStore::free_bytes)).await;
+        let free = spawn_blocking(move || regions.get(&name).map(RegionStore::writable_bytes)).await;
         match free.map_err(|error| CannotRecord(error.to_string()))? {
             None => Err(CannotRecord(format!("region {region} is not configured"))),
             Some(Err(error)) => {
@@ -217,30 +219,35 @@ impl Recorder {
 
     /// Gathers what a file begins with; with it comes why it has ended, where it has already.
     async fn wait_for_start(&self, mut opening: Opening, frames: &mut RecorderSubscription) -> (Option<Start>, Option<End>) {
-        let end = loop {
+        let mut end = None;
+        while end.is_none() && !opening.is_ready() {
             match frames.next().await {
-                Ok(Message::Ended) => break Some(End::Published),
-                Err(overflow) => break Some(End::Overflow(overflow)),
+                Ok(Message::Ended) => end = Some(End::Published),
+                Err(overflow) => end = Some(End::Overflow(overflow)),
                 Ok(message) => opening.offer(message),
             }
-            if opening.is_ready() {
-                break None;
-            }
-        };
+        }
         (opening.start(), end)
     }
 
-    /// Writes what there is and what comes, until there is no more of it.
-    async fn follow(&self, take: &mut Take, start: Start, ended: Option<End>, frames: &mut RecorderSubscription) -> End {
-        let (asset, entry) = (take.asset().clone(), take.entry());
-        let stalled = |waits: bool| self.tell_stall(&asset, &entry, waits);
-        for message in start.messages {
+    /// Writes what there is and what comes, until there is no more of it. With why it has ended comes what there was and was not taken.
+    async fn follow(
+        &self,
+        take: &mut Take,
+        start: Start,
+        ended: Option<End>,
+        frames: &mut RecorderSubscription,
+    ) -> (End, Vec<Message>) {
+        let asset = take.asset().clone();
+        let stalled = |waits: bool| self.tell_stall(&asset, waits);
+        let mut messages = start.messages.into_iter();
+        while let Some(message) = messages.next() {
             if let Err(end) = watched(take.offer(message), STALL_AFTER, stalled).await {
-                return end;
+                return (end, messages.collect());
             }
         }
         if let Some(end) = ended {
-            return end;
+            return (end, Vec::new());
         }
         loop {
             let next = if take.has_unsynced() {
@@ -249,7 +256,7 @@ impl Recorder {
                     // The encoder has fallen silent.
                     Err(_) => match watched(take.sync(), STALL_AFTER, stalled).await {
                         Ok(()) => continue,
-                        Err(end) => return end,
+                        Err(end) => return (end, Vec::new()),
                     },
                 }
             } else {
@@ -261,19 +268,19 @@ impl Recorder {
                 Ok(message) => watched(take.offer(message), STALL_AFTER, stalled).await,
             };
             if let Err(end) = taken {
-                return end;
+                return (end, Vec::new());
             }
         }
     }
 
     /// The storage has begun, or ceased, to let a recording wait. Waits for nobody itself: the database may lie on the same disk.
-    fn tell_stall(&self, asset: &Asset, entry: &Entry, waits: bool) {
-        entry.set_stalled(waits);
+    fn tell_stall(&self, asset: &Asset, waits: bool) {
+        self.growing.set_stalled(asset.id, waits);
         if !waits {
             tracing::info!(asset = %asset.id, region = %asset.region, "the storage takes writes again");
             return;
         }
-        tracing::error!(asset = %asset.id, region = %asset.region, "the storage has taken no write for {} s; what comes waits in memory", STALL_AFTER.as_secs());
+        tracing::error!(asset = %asset.id, region = %asset.region, "a recording has waited for its storage for {} s; what comes waits in memory", STALL_AFTER.as_secs());
         let (finaliser, asset) = (self.finaliser.clone(), asset.clone());
         self.tasks.spawn(async move {
             let telling: db::Result<()> = async {
@@ -286,6 +293,20 @@ impl Recorder {
                 tracing::error!(asset = %asset.id, %error, "the event of a stalled recording is lost");
             }
         });
+    }
+}
+
+/// When something ended, by both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    at: UnixMillis,
+    monotonic: Duration,
+}
+
+impl Ended {
+    fn before(clock: &Clock, ago: Duration) -> Self {
+        let ago_ms = i64::try_from(ago.as_millis()).unwrap_or(0);
+        Self { at: clock.now().plus_ms(-ago_ms), monotonic: clock.monotonic().saturating_sub(ago) }
     }
 }
 
@@ -307,8 +328,9 @@ impl hub::Recorder for Recorder {
     async fn start(&self, recording: hub::Recording, frames: RecorderSubscription) -> Result<(), CannotRecord> {
         self.find_room(&recording.region).await?;
         let turn = self.returns.take_turn(recording.stream);
+        let begun = self.finaliser.clock().monotonic();
         let limits = self.limits_of(recording.organisation).await;
-        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, turn, frames));
+        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, (turn, begun), frames));
         Ok(())
     }
 }

@@ -30,13 +30,22 @@ struct Left {
     settled: CancellationToken,
 }
 
+/// A recording whose encoder has left.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) asset: AssetId,
+    /// When it left, by [`Clock::monotonic`](crate::clock::Clock::monotonic).
+    pub(super) left: Duration,
+    /// Of what is in its file.
+    pub(super) hashed: Option<Hashed>,
+}
+
 #[derive(Default, Debug)]
 struct Inner {
-    /// The recording, and the checksum of what is in its file.
-    hashed: Option<(AssetId, Hashed)>,
+    recorded: Option<Recorded>,
     /// Until then its encoder is waited for; absent while it is there.
     until: Option<Instant>,
-    /// It was over without a frame: what counts is what the one before it has left.
+    /// It was over without a frame, before the one before it was: what counts is what that has left.
     passed_over: Option<Arc<Left>>,
 }
 
@@ -72,21 +81,19 @@ impl Returns {
 
 impl Turn {
     /// Waits until what the publish before has left is finished, but not for ever. Safe to cancel.
-    ///
-    /// Returns the checksum of the recording so far, and whose it is.
-    pub(super) async fn settle(&mut self) -> Option<(AssetId, Hashed)> {
+    pub(super) async fn settle(&mut self) -> Option<Recorded> {
         let until = Instant::now() + FINISH_WAIT;
         while let Some(before) = &self.before {
             if timeout_at(until, before.settled.cancelled()).await.is_err() {
                 break;
             }
-            let (hashed, passed_over) = {
+            let (recorded, passed_over) = {
                 let mut inner = lock(&before.inner);
-                (inner.hashed.take(), inner.passed_over.take())
+                (inner.recorded.take(), inner.passed_over.take())
             };
             self.before = passed_over;
             if self.before.is_none() {
-                return hashed;
+                return recorded;
             }
         }
         self.before = None;
@@ -94,18 +101,24 @@ impl Turn {
     }
 
     /// The publish is over. Its encoder is waited for so long, and goes on with what is left.
-    pub(super) fn leave(&self, window: Duration, hashed: Option<(AssetId, Hashed)>) {
-        *lock(&self.own.inner) = Inner { hashed, until: Some(Instant::now() + window), passed_over: None };
+    pub(super) fn leave(&self, window: Duration, recorded: Recorded) {
+        *lock(&self.own.inner) = Inner { recorded: Some(recorded), until: Some(Instant::now() + window), passed_over: None };
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut own = lock(&self.own.inner);
-        if own.until.is_none() {
-            // It has recorded nothing. What is in the list for ever would never be swept.
-            *own = Inner { hashed: None, until: Some(Instant::now()), passed_over: self.before.take() };
+        if own.until.is_some() {
+            return;
         }
+        // It has recorded nothing. What is in the list for ever would never be swept.
+        let nothing = |passed_over| Inner { recorded: None, until: Some(Instant::now()), passed_over };
+        *own = match self.before.take() {
+            // In its place, lest the line of those that are passed over grow.
+            Some(before) if before.settled.is_cancelled() => std::mem::take(&mut *lock(&before.inner)),
+            before => nothing(before),
+        };
     }
 }
 
@@ -120,6 +133,10 @@ mod tests {
 
     use super::*;
 
+    fn recorded(asset: AssetId) -> Recorded {
+        Recorded { asset, left: Duration::ZERO, hashed: None }
+    }
+
     #[tokio::test]
     async fn who_comes_waits_for_the_one_before_however_that_ends_and_gets_what_it_left() {
         let (returns, stream, asset) = (Returns::default(), StreamId(Uuid::new_v4()), AssetId(Uuid::new_v4()));
@@ -129,9 +146,9 @@ mod tests {
         assert!(second.settle().now_or_never().is_none(), "the first is not done");
 
         let mut third = returns.take_turn(stream);
-        second.leave(Duration::from_secs(30), Some((asset, Hashed::default())));
+        second.leave(Duration::from_secs(30), recorded(asset));
         drop(second);
-        assert_eq!(third.settle().await.map(|(of, _)| of), Some(asset));
+        assert_eq!(third.settle().await.map(|recorded| recorded.asset), Some(asset));
         drop(third);
         assert!(returns.take_turn(stream).settle().await.is_none(), "it has left nothing");
     }
@@ -149,9 +166,23 @@ mod tests {
         // It has waited in vain.
         drop(last);
         let mut last = returns.take_turn(stream);
-        first.leave(Duration::from_secs(30), Some((asset, Hashed::default())));
+        first.leave(Duration::from_secs(30), recorded(asset));
         drop(first);
-        assert_eq!(last.settle().await.map(|(of, _)| of), Some(asset));
+        assert_eq!(last.settle().await.map(|recorded| recorded.asset), Some(asset));
+    }
+
+    #[tokio::test]
+    async fn of_many_publishes_without_a_frame_no_more_is_kept_than_of_one() {
+        let (returns, stream) = (Returns::default(), StreamId(Uuid::new_v4()));
+        let first = returns.take_turn(stream);
+        for _ in 0..200_000 {
+            drop(returns.take_turn(stream));
+        }
+        let line = std::iter::successors(Some(Arc::clone(&lock(&returns.latest)[&stream])), |left| {
+            lock(&left.inner).passed_over.clone()
+        });
+        assert_eq!(line.count(), 2);
+        drop(first);
     }
 
     #[tokio::test]
@@ -160,7 +191,7 @@ mod tests {
         let stream = || StreamId(Uuid::new_v4());
         let there = returns.take_turn(stream());
         let gone = returns.take_turn(stream());
-        gone.leave(Duration::from_secs(30), None);
+        gone.leave(Duration::from_secs(30), recorded(AssetId(Uuid::new_v4())));
         drop(gone);
         for _ in 0..2 * SWEEP_FROM {
             drop(returns.take_turn(stream()));

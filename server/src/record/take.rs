@@ -120,10 +120,6 @@ impl Take {
         Self { received_before: received_before(report), hashed: whole, ..self }
     }
 
-    pub(super) fn entry(&self) -> Arc<Entry> {
-        Arc::clone(&self.entry)
-    }
-
     pub(super) fn asset(&self) -> &Asset {
         &self.asset
     }

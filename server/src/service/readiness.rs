@@ -50,7 +50,7 @@ impl Service {
 }
 
 fn storage_problems(regions: &Regions, least_free_bytes: u64) -> Vec<String> {
-    let problem = |store: &RegionStore| match store.free_bytes() {
+    let problem = |store: &RegionStore| match store.writable_bytes() {
         Err(error) => {
             tracing::error!(region = %store.name(), %error, "a region's storage cannot be used");
             Some(format!("the storage of region {} cannot be used", store.name()))

@@ -104,6 +104,15 @@ impl RegionStore {
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
     }
 
+    /// The same, once a file has been made and written to in the spool: a folder that was made read-only still tells its room. Blocks.
+    ///
+    /// # Errors
+    /// Where nothing can be written.
+    pub fn writable_bytes(&self) -> io::Result<u64> {
+        self.spool.try_write()?;
+        self.free_bytes()
+    }
+
     /// Gives a finished, synced file of the spool its final place; durable on return. Blocks.
     ///
     /// Doing it again after a crash does no harm: a file that is already in its place is left there.

@@ -161,6 +161,15 @@ impl Spool {
         })
     }
 
+    /// Makes a file with something in it, and removes it.
+    pub(super) fn try_write(&self) -> io::Result<()> {
+        // Of a name of its own: several may try at once.
+        let path = self.folder.join(format!("{}.try", uuid::Uuid::new_v4()));
+        let written = fs::write(&path, b"afterlive");
+        let removed = fs::remove_file(&path);
+        written.and(removed)
+    }
+
     /// Makes creations, renames and removals durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.folder)?.sync_all()
