@@ -1,7 +1,5 @@
 //! An encoder that is back in time: the recording that it left grows again.
 
-use std::time::Duration;
-
 use afterlive_domain::report::Reconnect;
 use afterlive_domain::{AssetState, Report, UnixMillis};
 use tokio::task::spawn_blocking;
@@ -20,7 +18,7 @@ use crate::storage::Key;
 impl Recorder {
     /// Takes up the recording that the stream's last publish left, where the encoder is back in time and with the same tracks. `None` where there is no such
     /// recording, or it cannot be: then another begins, and nothing is lost.
-    pub(super) async fn go_on(&self, publish: &hub::Recording, turn: &mut Turn, begun: Duration, start: &Start) -> Option<Take> {
+    pub(super) async fn go_on(&self, publish: &hub::Recording, turn: &mut Turn, start: &Start) -> Option<Take> {
         if self.limits.reconnect_window.is_zero() {
             return None;
         }
@@ -32,7 +30,7 @@ impl Recorder {
         let before = before.filter(|before| before.asset == asset.id);
         // By a clock that nobody sets, where it was this process that saw the encoder leave.
         let away_ms = match &before {
-            Some(before) => i64::try_from(begun.saturating_sub(before.left).as_millis()).unwrap_or(i64::MAX),
+            Some(before) => i64::try_from(turn.begun().saturating_sub(before.left).as_millis()).unwrap_or(i64::MAX),
             None => publish.started_at.ms_since(left_at).max(0),
         };
         if away_ms > i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX) {

@@ -111,7 +111,7 @@ impl Recorder {
 
     /// Records until the publish ends: in one file, unless that comes to a limit or to harm. Then what can still be recorded is, as the stream's
     /// next recording.
-    async fn record(self, publish: hub::Recording, (mut turn, begun): (Turn, Duration), mut frames: RecorderSubscription) {
+    async fn record(self, publish: hub::Recording, mut turn: Turn, mut frames: RecorderSubscription) {
         let mut opening = Opening::default();
         let mut room_wait = ROOM_WAIT;
         // Only what comes first can belong to what was before.
@@ -126,8 +126,7 @@ impl Recorder {
                 continue;
             };
             opening = Opening::default();
-            let resumed =
-                if std::mem::take(&mut may_go_on) { self.go_on(&publish, &mut turn, begun, &start).await } else { None };
+            let resumed = if std::mem::take(&mut may_go_on) { self.go_on(&publish, &mut turn, &start).await } else { None };
             let begun = match resumed {
                 Some(take) => Some(take),
                 None => self.begin(&publish, &start).await,
@@ -327,10 +326,9 @@ impl hub::Recorder for Recorder {
     /// Makes no asset yet: a publish that never sends a frame leaves none.
     async fn start(&self, recording: hub::Recording, frames: RecorderSubscription) -> Result<(), CannotRecord> {
         self.find_room(&recording.region).await?;
-        let turn = self.returns.take_turn(recording.stream);
-        let begun = self.finaliser.clock().monotonic();
+        let turn = self.returns.take_turn(recording.stream, self.finaliser.clock().monotonic());
         let limits = self.limits_of(recording.organisation).await;
-        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, (turn, begun), frames));
+        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, turn, frames));
         Ok(())
     }
 }

@@ -60,14 +60,15 @@ impl Left {
 /// A publish's place among those of its stream. Who drops it says that nothing more is done to the publish's recording, for now.
 #[derive(Debug)]
 pub(super) struct Turn {
+    begun: Duration,
     before: Option<Arc<Left>>,
     own: Arc<Left>,
     _settled: DropGuard,
 }
 
 impl Returns {
-    /// To be called in the order in which the publishes begin.
-    pub(super) fn take_turn(&self, stream: StreamId) -> Turn {
+    /// To be called in the order in which the publishes begin, with [`Clock::monotonic`](crate::clock::Clock::monotonic).
+    pub(super) fn take_turn(&self, stream: StreamId, begun: Duration) -> Turn {
         let own = Arc::new(Left::default());
         let mut latest = lock(&self.latest);
         if latest.len() >= SWEEP_FROM {
@@ -75,11 +76,16 @@ impl Returns {
             latest.retain(|_, left| left.is_wanted(now));
         }
         let before = latest.insert(stream, Arc::clone(&own));
-        Turn { before, _settled: own.settled.clone().drop_guard(), own }
+        Turn { begun, before, _settled: own.settled.clone().drop_guard(), own }
     }
 }
 
 impl Turn {
+    /// When the publish began.
+    pub(super) fn begun(&self) -> Duration {
+        self.begun
+    }
+
     /// Waits until what the publish before has left is finished, but not for ever. Safe to cancel.
     pub(super) async fn settle(&mut self) -> Option<Recorded> {
         let until = Instant::now() + FINISH_WAIT;
@@ -140,32 +146,32 @@ mod tests {
     #[tokio::test]
     async fn who_comes_waits_for_the_one_before_however_that_ends_and_gets_what_it_left() {
         let (returns, stream, asset) = (Returns::default(), StreamId(Uuid::new_v4()), AssetId(Uuid::new_v4()));
-        let mut first = returns.take_turn(stream);
+        let mut first = returns.take_turn(stream, Duration::ZERO);
         assert!(first.settle().await.is_none(), "there was none before");
-        let mut second = returns.take_turn(stream);
+        let mut second = returns.take_turn(stream, Duration::ZERO);
         assert!(second.settle().now_or_never().is_none(), "the first is not done");
 
-        let mut third = returns.take_turn(stream);
+        let mut third = returns.take_turn(stream, Duration::ZERO);
         second.leave(Duration::from_secs(30), recorded(asset));
         drop(second);
         assert_eq!(third.settle().await.map(|recorded| recorded.asset), Some(asset));
         drop(third);
-        assert!(returns.take_turn(stream).settle().await.is_none(), "it has left nothing");
+        assert!(returns.take_turn(stream, Duration::ZERO).settle().await.is_none(), "it has left nothing");
     }
 
     #[tokio::test]
     async fn a_publish_without_a_frame_is_passed_over() {
         let (returns, stream, asset) = (Returns::default(), StreamId(Uuid::new_v4()), AssetId(Uuid::new_v4()));
-        let first = returns.take_turn(stream);
+        let first = returns.take_turn(stream, Duration::ZERO);
         for _ in 0..3 {
-            drop(returns.take_turn(stream));
+            drop(returns.take_turn(stream, Duration::ZERO));
         }
-        let mut last = returns.take_turn(stream);
+        let mut last = returns.take_turn(stream, Duration::ZERO);
         assert!(last.settle().now_or_never().is_none(), "the first is not done");
 
         // It has waited in vain.
         drop(last);
-        let mut last = returns.take_turn(stream);
+        let mut last = returns.take_turn(stream, Duration::ZERO);
         first.leave(Duration::from_secs(30), recorded(asset));
         drop(first);
         assert_eq!(last.settle().await.map(|recorded| recorded.asset), Some(asset));
@@ -174,9 +180,9 @@ mod tests {
     #[tokio::test]
     async fn of_many_publishes_without_a_frame_no_more_is_kept_than_of_one() {
         let (returns, stream) = (Returns::default(), StreamId(Uuid::new_v4()));
-        let first = returns.take_turn(stream);
+        let first = returns.take_turn(stream, Duration::ZERO);
         for _ in 0..200_000 {
-            drop(returns.take_turn(stream));
+            drop(returns.take_turn(stream, Duration::ZERO));
         }
         let line = std::iter::successors(Some(Arc::clone(&lock(&returns.latest)[&stream])), |left| {
             lock(&left.inner).passed_over.clone()
@@ -189,12 +195,12 @@ mod tests {
     async fn those_that_are_there_and_those_that_are_waited_for_stay_in_the_list() {
         let returns = Returns::default();
         let stream = || StreamId(Uuid::new_v4());
-        let there = returns.take_turn(stream());
-        let gone = returns.take_turn(stream());
+        let there = returns.take_turn(stream(), Duration::ZERO);
+        let gone = returns.take_turn(stream(), Duration::ZERO);
         gone.leave(Duration::from_secs(30), recorded(AssetId(Uuid::new_v4())));
         drop(gone);
         for _ in 0..2 * SWEEP_FROM {
-            drop(returns.take_turn(stream()));
+            drop(returns.take_turn(stream(), Duration::ZERO));
         }
         assert!(lock(&returns.latest).len() <= SWEEP_FROM);
         let waited_for = lock(&returns.latest)
