@@ -184,11 +184,19 @@ impl Vod {
     }
 }
 
-/// Middleware around the whole router: see [`Vod`].
+/// Middleware: see [`Vod`].
 pub async fn serve(State(vod): State<Arc<Vod>>, request: Request, next: Next) -> Response {
+    match handle(&vod, request).await {
+        Ok(response) => response,
+        Err(request) => next.run(request).await,
+    }
+}
+
+/// Answers a request for a region's files; gives back every other.
+pub(super) async fn handle(vod: &Vod, request: Request) -> Result<Response, Request> {
     let (request, body) = request.into_parts();
     let Some((store, path)) = vod.locate(&request.uri, &request.headers) else {
-        return next.run(Request::from_parts(request, body)).await;
+        return Err(Request::from_parts(request, body));
     };
     drop(body);
     let mut response = vod.answer(store, path, &request).await;
@@ -204,7 +212,7 @@ pub async fn serve(State(vod): State<Arc<Vod>>, request: Request, next: Next) ->
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    response
+    Ok(response)
 }
 
 fn host_name(authority: &str) -> String {
@@ -271,9 +279,13 @@ async fn send(
         KeyKind::Storyboard => "text/vtt; charset=utf-8",
     };
     let length = part.end - part.start;
+    let sent = (request.method != Method::HEAD).then(|| content.part(&part)).flatten();
     let body = if request.method == Method::HEAD { Some(Body::empty()) } else { content.body(part).await? };
     let Some(body) = body else { return Ok(None) };
     let mut response = (status, body).into_response();
+    if let Some(sent) = sent {
+        response.extensions_mut().insert(sent);
+    }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length.into());

@@ -11,6 +11,7 @@ use super::conditional::Validators;
 use super::file::{OpenFile, parts};
 use super::snapshot::Snapshot;
 use super::snapshots::{Name, Snapshots};
+use crate::http::sendfile::{FilePart, MIN_BYTES};
 
 #[derive(Debug)]
 pub enum Content<'a> {
@@ -30,6 +31,16 @@ impl Content<'_> {
         match self {
             Self::File(file) => &file.validators,
             Self::Snapshot { snapshot, .. } => &snapshot.validators,
+        }
+    }
+
+    /// The range as what a connection can send by itself, where that is worth while.
+    pub fn part(&self, range: &Range<u64>) -> Option<FilePart> {
+        match self {
+            Self::File(file) if cfg!(target_os = "linux") && range.end - range.start >= MIN_BYTES => {
+                Some(FilePart { file: Arc::clone(file) as _, range: range.clone() })
+            }
+            Self::File(_) | Self::Snapshot { .. } => None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ use futures::{Stream, stream};
 use tokio::sync::Semaphore;
 
 use super::conditional::Validators;
+use crate::http::sendfile::{Sendable, Sending};
 use crate::record::{Growing, Media};
 
 /// What one read takes, and so what one viewer's answer holds in memory.
@@ -133,6 +135,29 @@ impl OpenFile {
     }
 }
 
+impl OpenFile {
+    /// Does something with the file from where a byte of it lies now, which stays there meanwhile. Blocks while the media are being moved.
+    fn at<T>(&self, byte: u64, act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> {
+        let held = self.moving.as_ref().map(|moving| (moving, moving.media.offset()));
+        let place = held.as_ref().map_or(Ok(byte), |(moving, media_offset)| moving.place(byte, **media_offset))?;
+        act(&self.file, place)
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Sendable for OpenFile {
+    fn send(self: Arc<Self>, socket: Arc<OwnedFd>, range: Range<u64>) -> Sending {
+        let count = (range.end - range.start) as usize;
+        Box::pin(on_disk(move || {
+            self.at(range.start, |file, mut place| match rustix::fs::sendfile(&socket, file, Some(&mut place), count) {
+                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(rustix::io::Errno::AGAIN) => Ok(0),
+                sent => Ok(sent?),
+            })
+        }))
+    }
+}
+
 impl Readable for OpenFile {
     async fn read(self: &Arc<Self>, range: &Range<u64>) -> io::Result<Bytes> {
         let (mut buffer, start) = (buffer(range), range.start);
@@ -148,11 +173,7 @@ impl Readable for OpenFile {
             return Ok(buffer.into());
         }
         let this = Arc::clone(self);
-        let read = on_disk(move || {
-            let held = this.moving.as_ref().map(|moving| (moving, moving.media.offset()));
-            let place = held.as_ref().map_or(Ok(start), |(moving, media_offset)| moving.place(start, **media_offset))?;
-            this.file.read_exact_at(&mut buffer, place).map(|()| buffer)
-        });
+        let read = on_disk(move || this.at(start, |file, place| file.read_exact_at(&mut buffer, place)).map(|()| buffer));
         Ok(read.await?.into())
     }
 }
