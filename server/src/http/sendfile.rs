@@ -10,7 +10,7 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
@@ -23,13 +23,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// The most that is sent at a time: some 1,000 times a gigabyte a thread is handed over to, which costs 2 % of what sending costs.
-const SEND_BYTES: usize = 1 << 20;
+/// The most that is sent at a time, on one thread.
+const SEND_BYTES: usize = 8 << 20;
+/// How long that thread waits for a viewer who takes bytes as fast as they come: handing over to another thread and back, for each time the socket is full,
+/// costs more. Who is slower is waited for without a thread.
+const FAST: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// Shorter answers are read and written: the hand-over to a thread that may wait for the disk would cost more than their two copies.
 pub const MIN_BYTES: u64 = 1 << 20;
 
-/// Stands for a file's bytes; never sent.
-static FILLER: [u8; SEND_BYTES] = [0; SEND_BYTES];
+/// Stands for a file's bytes. Never read, so that it takes addresses and no memory.
+static FILLER: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; SEND_BYTES]);
 
 /// How many bytes a socket took, none where it is full.
 pub type Sending = Pin<Box<dyn Future<Output = io::Result<usize>> + Send>>;
@@ -196,7 +200,7 @@ impl FileStream {
             ready!(self.stream.inner().poll_write_ready(cx))?;
             let socket = self.socket()?;
             // Asked within `try_io`, so that the runtime learns that the socket is full, and wakes us when it is not.
-            match self.stream.inner().try_io(Interest::WRITABLE, || has_room(&socket)) {
+            match self.stream.inner().try_io(Interest::WRITABLE, || has_room(&socket, AT_ONCE)) {
                 Ok(()) => {
                     let part = self.parts.next()?;
                     self.sending = Some(part.file.send(socket, part.range));
@@ -209,12 +213,36 @@ impl FileStream {
 }
 
 /// Or has failed, as sending will tell.
-fn has_room(socket: &OwnedFd) -> io::Result<()> {
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&at_once))? {
+fn has_room(socket: &OwnedFd, wait: Timespec) -> io::Result<()> {
+    match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&wait))? {
         0 => Err(io::ErrorKind::WouldBlock.into()),
         _ => Ok(()),
     }
+}
+
+/// Sends the range, or as much of it as a viewer takes without being waited for longer than [`FAST`]. `send` sends some of what is left, and says how much;
+/// it does not wait for the socket. Blocks.
+///
+/// # Errors
+/// Those of `send`, where nothing has been sent yet. [`io::ErrorKind::UnexpectedEof`] where it finds nothing to send.
+pub fn send_fast(socket: &OwnedFd, range: Range<u64>, send: impl Fn(Range<u64>) -> io::Result<usize>) -> io::Result<usize> {
+    let mut sent = 0;
+    while range.start + (sent as u64) < range.end {
+        match send(range.start + sent as u64..range.end) {
+            Ok(0) if sent == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(0) => break,
+            Ok(more) => sent += more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if has_room(socket, FAST).is_err() {
+                    break;
+                }
+            }
+            Err(error) if sent == 0 => return Err(error),
+            // The next attempt meets it again.
+            Err(_) => break,
+        }
+    }
+    Ok(sent)
 }
 
 impl Read for FileStream {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::body::Body;
 
 use super::conditional::Validators;
-use super::file::{OpenFile, parts};
+use super::file::{OpenFile, body};
 use super::snapshot::Snapshot;
 use super::snapshots::{Name, Snapshots};
 use crate::http::sendfile::{FilePart, MIN_BYTES};
@@ -50,7 +50,7 @@ impl Content<'_> {
     /// [`io::ErrorKind::ResourceBusy`] where there is no room for them just now.
     pub async fn body(self, range: Range<u64>) -> io::Result<Option<Body>> {
         match self {
-            Self::File(file) => Ok(Some(Body::from_stream(parts(file, range)))),
+            Self::File(file) => Ok(Some(body(file, range).await?)),
             Self::Snapshot { snapshot, all, name } => {
                 let front = if snapshot.begins_in_front(&range) {
                     match all.front(name, &snapshot, Instant::now()).await? {

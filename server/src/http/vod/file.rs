@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::body::Body;
 use bytes::Bytes;
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use super::conditional::Validators;
-use crate::http::sendfile::{Sendable, Sending};
+use crate::http::sendfile::{Sendable, Sending, send_fast};
 use crate::record::{Growing, Media};
 
 /// What one read takes, and so what one viewer's answer holds in memory.
@@ -52,6 +53,20 @@ pub(super) fn parts<T: Readable>(source: Arc<T>, range: Range<u64>) -> impl Stre
             Ok(Some((part, rest)))
         }
     })
+}
+
+/// The range as a body. What one read brings is read before the head is sent: it needs no stream, goes out with the head in one write, and where the disk fails
+/// the answer says so.
+pub(super) async fn body<T: Readable>(source: Arc<T>, range: Range<u64>) -> io::Result<Body> {
+    if range.is_empty() || range.end - range.start > CHUNK_BYTES {
+        return Ok(Body::from_stream(parts(source, range)));
+    }
+    let first = source.read(&range).await?;
+    let rest = range.start + first.len() as u64..range.end;
+    if rest.is_empty() {
+        return Ok(first.into());
+    }
+    Ok(Body::from_stream(stream::iter([Ok(first)]).chain(parts(source, rest))))
 }
 
 /// Room for what is read at a time of a range.
@@ -131,7 +146,7 @@ impl OpenFile {
         });
         // Strong: a finished file is written again only by an encoder that comes back, and then has another length.
         let etag = format!("\"{seconds:x}.{nanoseconds:x}-{size_bytes:x}\"");
-        Ok(Some(Self { file, moving, size_bytes, validators: Validators { etag, modified } }))
+        Ok(Some(Self { file, moving, size_bytes, validators: Validators::new(etag, modified) }))
     }
 }
 
@@ -147,12 +162,10 @@ impl OpenFile {
 #[cfg(target_os = "linux")]
 impl Sendable for OpenFile {
     fn send(self: Arc<Self>, socket: Arc<OwnedFd>, range: Range<u64>) -> Sending {
-        let count = (range.end - range.start) as usize;
         Box::pin(on_disk(move || {
-            self.at(range.start, |file, mut place| match rustix::fs::sendfile(&socket, file, Some(&mut place), count) {
-                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-                Err(rustix::io::Errno::AGAIN) => Ok(0),
-                sent => Ok(sent?),
+            send_fast(&socket, range, |left| {
+                let count = (left.end - left.start) as usize;
+                self.at(left.start, |file, mut place| Ok(rustix::fs::sendfile(&socket, file, Some(&mut place), count)?))
             })
         }))
     }
