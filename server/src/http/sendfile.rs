@@ -29,7 +29,7 @@ const SEND_BYTES: usize = 8 << 20;
 /// costs more. Who is slower is waited for without a thread.
 const FAST: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-/// Shorter answers are read and written: the hand-over to a thread that may wait for the disk would cost more than their two copies.
+/// Shorter answers are read and written: handing over to a thread that may wait for the disk, and back, would cost more than their two copies.
 pub const MIN_BYTES: u64 = 1 << 20;
 
 /// Stands for a file's bytes. Never read, so that it takes addresses and no memory.

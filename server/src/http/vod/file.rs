@@ -87,6 +87,17 @@ pub(super) fn read_cached(_file: &File, _buffer: &mut [u8], _offset: u64) -> Opt
     None
 }
 
+/// From the file to the socket. Waits for the disk, not for the socket.
+#[cfg(target_os = "linux")]
+fn send_file(socket: &OwnedFd, file: &File, mut offset: u64, count: usize) -> io::Result<usize> {
+    Ok(rustix::fs::sendfile(socket, file, Some(&mut offset), count)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_file(_socket: &OwnedFd, _file: &File, _offset: u64, _count: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Runs what may have to wait for the disk.
 pub(super) async fn on_disk<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     let place = DISK_READS.acquire().await.map_err(io::Error::other)?;
@@ -159,13 +170,12 @@ impl OpenFile {
     }
 }
 
-#[cfg(target_os = "linux")]
 impl Sendable for OpenFile {
     fn send(self: Arc<Self>, socket: Arc<OwnedFd>, range: Range<u64>) -> Sending {
         Box::pin(on_disk(move || {
             send_fast(&socket, range, |left| {
                 let count = (left.end - left.start) as usize;
-                self.at(left.start, |file, mut place| Ok(rustix::fs::sendfile(&socket, file, Some(&mut place), count)?))
+                self.at(left.start, |file, place| send_file(&socket, file, place, count))
             })
         }))
     }
