@@ -11,5 +11,6 @@ mod live_still;
 mod report;
 pub mod request;
 pub mod router;
+mod sendfile;
 pub mod ui;
 pub mod vod;

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+
+use super::sendfile::{FileStream, OutgoingBody, Parts};
 
 /// A request's header must have arrived by then; this is also how long a connection may stand idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -66,11 +67,14 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
 }
 
 async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken, cut: CancellationToken) {
+    let parts = Parts::default();
+    let stream = FileStream::new(stream, parts.clone());
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
+        let (router, parts) = (router.clone(), parts.clone());
         async move {
-            let response: Result<Response, Infallible> = router.oneshot(request.map(axum::body::Body::new)).await;
+            let response: Result<http::Response<OutgoingBody>, Infallible> =
+                router.oneshot(request.map(axum::body::Body::new)).await.map(|response| parts.outgoing(response));
             response
         }
     });
@@ -78,7 +82,7 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, s
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(stream, service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let mut stopping = false;

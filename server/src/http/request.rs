@@ -5,12 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
-use uuid::Uuid;
+use uuid::Builder;
 
 use super::error;
 
@@ -25,18 +24,23 @@ pub struct RequestId(pub Arc<str>);
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
-/// Middleware around everything; the state is the trusted proxies.
-pub async fn observe(State(trusted_proxies): State<Arc<[IpAddr]>>, mut request: Request, next: Next) -> Response {
-    let id: Arc<str> = Uuid::new_v4().simple().to_string().into();
+/// Around everything.
+pub async fn observe(
+    trusted_proxies: &[IpAddr],
+    mut request: Request,
+    answer: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    // From the thread's own generator: `Uuid::new_v4` asks the kernel each time, and nothing hangs on an id being hard to guess.
+    let id: Arc<str> = Builder::from_random_bytes(rand::random()).into_uuid().simple().to_string().into();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
-    let address = client_address(peer, request.headers(), &trusted_proxies);
+    let address = client_address(peer, request.headers(), trusted_proxies);
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     request.extensions_mut().insert(ClientAddress(address));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = tracing::info_span!("request", %id);
     let started = Instant::now();
     async move {
-        let mut response = next.run(request).await;
+        let mut response = answer(request).await;
         error::disclose_to_log(&mut response, &id);
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(X_REQUEST_ID, value);

@@ -1,12 +1,15 @@
 //! Every route in one list, and the layers around them in their order.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use super::{api, browser_session, events, health, live_still, report, request, vod};
 use crate::service::Service;
@@ -21,9 +24,18 @@ pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: C
     let pages = pages.route("/vod/{id}/report", get(report::handle).with_state(Arc::clone(service)));
     let pages = pages.route("/live/{streamname}/thumbnail.jpg", get(live_still::handle).with_state(Arc::clone(service)));
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
-    api::router(Arc::clone(service), pages)
+    let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))
-        .layer(from_fn_with_state(vod, vod::serve))
-        .layer(from_fn_with_state(trusted_proxies, request::observe))
+        .route("/readyz", get(health::readyz).with_state(Arc::clone(service)));
+    // Recordings come before all routes, not as a layer around each of them.
+    Router::new().fallback_service(tower::service_fn(move |request: Request| {
+        let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
+        async move {
+            let answer = async |request| match vod::handle(&vod, request).await {
+                Ok(response) => response,
+                Err(request) => routes.oneshot(request).await.unwrap_or_else(|never| match never {}),
+            };
+            Ok::<_, Infallible>(request::observe(&trusted_proxies, request, answer).await)
+        }
+    }))
 }

@@ -21,13 +21,13 @@ use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_RANGE, CONTENT_TYPE, HOST, LOCATION, RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use url::Url;
 
-use self::conditional::{Outcome, Validators, evaluate};
+use self::conditional::{Outcome, evaluate};
 use self::content::Content;
 use self::file::OpenFiles;
 use self::query::Query;
@@ -37,6 +37,8 @@ use crate::record::Growing;
 use crate::storage::{Key, KeyKind, RegionStore, Regions};
 use afterlive_domain::Region;
 
+/// No answer has more: their table is made in one step, where it would grow in four.
+const HEADERS: usize = 24;
 const METHODS: &str = "GET, HEAD, OPTIONS";
 /// A file never changes, nor does a snapshot, but both can be deleted: caches may keep them so long after that.
 const CACHE_FOR: &str = "public, max-age=300";
@@ -176,11 +178,19 @@ impl Vod {
     }
 }
 
-/// Middleware around the whole router: see [`Vod`].
+/// Middleware: see [`Vod`].
 pub async fn serve(State(vod): State<Arc<Vod>>, request: Request, next: Next) -> Response {
+    match handle(&vod, request).await {
+        Ok(response) => response,
+        Err(request) => next.run(request).await,
+    }
+}
+
+/// Answers a request for a region's files; gives back every other.
+pub(super) async fn handle(vod: &Vod, request: Request) -> Result<Response, Request> {
     let (request, body) = request.into_parts();
     let Some((store, path)) = vod.locate(&request.uri, &request.headers) else {
-        return next.run(Request::from_parts(request, body)).await;
+        return Err(Request::from_parts(request, body));
     };
     drop(body);
     let mut response = vod.answer(store, path, &request).await;
@@ -196,7 +206,7 @@ pub async fn serve(State(vod): State<Arc<Vod>>, request: Request, next: Next) ->
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    response
+    Ok(response)
 }
 
 fn host_name(authority: &str) -> String {
@@ -234,10 +244,10 @@ async fn send(
     now: SystemTime,
 ) -> io::Result<Option<Response>> {
     let asking = &request.headers;
-    let (size, validators) = (content.size_bytes(), content.validators().clone());
-    let range_allowed = match evaluate(asking, &validators, now) {
+    let (size, validators) = (content.size_bytes(), content.validators());
+    let range_allowed = match evaluate(asking, validators, now) {
         Outcome::Send { range_allowed } => range_allowed,
-        Outcome::NotModified => return Ok(Some(describe(StatusCode::NOT_MODIFIED.into_response(), &validators))),
+        Outcome::NotModified => return Ok(Some(describe(StatusCode::NOT_MODIFIED.into_response(), validators.headers()))),
         Outcome::Failed => return Ok(Some(StatusCode::PRECONDITION_FAILED.into_response())),
     };
     let mut ranges = asking.get_all(RANGE).iter();
@@ -262,26 +272,32 @@ async fn send(
         KeyKind::Thumbnail | KeyKind::StoryboardSprite => "image/jpeg",
         KeyKind::Storyboard => "text/vtt; charset=utf-8",
     };
-    let length = part.end - part.start;
+    let (length, validators) = (part.end - part.start, validators.headers());
+    let sent = (request.method != Method::HEAD).then(|| content.part(&part)).flatten();
     let body = if request.method == Method::HEAD { Some(Body::empty()) } else { content.body(part).await? };
     let Some(body) = body else { return Ok(None) };
     let mut response = (status, body).into_response();
+    if let Some(sent) = sent {
+        response.extensions_mut().insert(sent);
+    }
     let headers = response.headers_mut();
+    headers.reserve(HEADERS);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length.into());
     insert_text(headers, CONTENT_RANGE, content_range);
     let disposition = query.download().then(|| format!("attachment; filename=\"{}\"", key.file_name()));
     insert_text(headers, CONTENT_DISPOSITION, disposition);
-    Ok(Some(describe(response, &validators)))
+    Ok(Some(describe(response, validators)))
 }
 
 /// Adds what 200, 206 and 304 have in common.
-fn describe(mut response: Response, validators: &Validators) -> Response {
+fn describe(mut response: Response, validators: [(HeaderName, HeaderValue); 2]) -> Response {
     let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHE_FOR));
-    insert_text(headers, ETAG, Some(validators.etag.clone()));
-    insert_text(headers, LAST_MODIFIED, Some(httpdate::fmt_http_date(validators.modified)));
+    for (name, value) in validators {
+        headers.insert(name, value);
+    }
     response
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use afterlive_server::http::listen;
 use afterlive_server::http::vod::{self, Vod};
 use afterlive_server::record::Growing;
 use afterlive_server::storage::{Key, RegionSettings, Regions};
@@ -11,8 +12,9 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 const FILE: &str = "8sKpm/8sKpm-x49nB.mp4";
@@ -51,7 +53,8 @@ impl Server {
         let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        // Our own listener, which sends long parts of files itself.
+        tokio::spawn(listen::serve(listener, router, 100, CancellationToken::new()));
         Self { address, folder, bytes }
     }
 
@@ -128,6 +131,43 @@ async fn ranges_are_answered_with_the_bytes_they_name() {
     // Several ranges: the whole file, which RFC 9110 §14.2 allows.
     let response = server.get(&format!("/vod-eu/{FILE}"), &[("range", "bytes=0-0,5-6")]).await;
     assert_eq!((response.status(), header(&response, "content-length")), (StatusCode::OK, "1600000"));
+}
+
+/// Long parts go by another way than short ones: neither may overtake the other, however slowly the client reads.
+#[tokio::test]
+async fn answers_asked_for_at_once_come_one_after_the_other() {
+    let server = Server::start().await;
+    let size = server.bytes.len();
+    let ranges = [0..size, 7..1_007, 3..size - 5, size - 20..size, 0..size, 1..200_001];
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    for range in &ranges {
+        let (first, last) = (range.start, range.end - 1);
+        let request = format!("GET /vod-eu/{FILE} HTTP/1.1\r\nHost: x\r\nRange: bytes={first}-{last}\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+    }
+    let mut socket = tokio::io::BufReader::with_capacity(1_000, socket);
+    for range in ranges {
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            assert_ne!(socket.read_line(&mut line).await.unwrap(), 0, "closed early");
+        }
+        let mut part = vec![0; range.len()];
+        socket.read_exact(&mut part).await.unwrap();
+        assert!(part == server.bytes[range.clone()], "{range:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_ends_too_early_breaks_the_connection_off() {
+    let server = Server::start().await;
+    // The server knows its length, and goes by it for a second.
+    assert_eq!(server.get(&format!("/vod-eu/{FILE}"), &[("range", "bytes=0-0")]).await.status(), 206);
+    let path = server.folder.path().join("eu").join(FILE);
+    std::fs::File::options().write(true).open(path).unwrap().set_len(1_200_000).unwrap();
+    let answer = server.get(&format!("/vod-eu/{FILE}"), &[]).await;
+    assert_eq!(answer.content_length(), Some(server.bytes.len() as u64));
+    assert!(answer.bytes().await.is_err());
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use afterlive_domain::AssetState;
 use afterlive_media::frame::{Frame, TrackKind};
 use afterlive_server::db::{Db, assets};
+use afterlive_server::http::listen;
 use afterlive_server::http::vod::{self, Vod};
 use afterlive_server::hub::Message;
 use afterlive_server::jobs::{self, Task};
@@ -16,6 +17,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use bytes::Bytes;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::fixture::database::{NOW, on_each_database};
@@ -46,7 +48,7 @@ impl Cinema {
         let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(listen::serve(listener, router, 100, CancellationToken::new()));
         let onlooker = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         Self { studio, address, folder, viewer: Client::new(), onlooker }
     }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
-use http::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
+use http::header::{ETAG, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED};
+use http::{HeaderMap, HeaderValue};
 
 /// What a client can name a file's state by.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,6 +12,21 @@ pub struct Validators {
     pub etag: String,
     /// To the second, as HTTP writes it.
     pub modified: SystemTime,
+    /// Both as they stand in every answer: written once for a file, not for each of its ranges.
+    headers: [(HeaderName, HeaderValue); 2],
+}
+
+impl Validators {
+    #[must_use]
+    pub fn new(etag: String, modified: SystemTime) -> Self {
+        let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+        let headers = [(ETAG, value(&etag)), (LAST_MODIFIED, value(&httpdate::fmt_http_date(modified)))];
+        Self { etag, modified, headers }
+    }
+
+    pub fn headers(&self) -> [(HeaderName, HeaderValue); 2] {
+        self.headers.clone()
+    }
 }
 
 /// What the preconditions come to.
@@ -65,14 +80,13 @@ pub fn evaluate(headers: &HeaderMap, validators: &Validators, now: SystemTime) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
     /// The file was written 100 s ago.
     fn outcome(sent: &[(HeaderName, &str)]) -> Outcome {
         let now = NOW + Duration::from_secs(1_000_000_100);
-        let validators = Validators { etag: "\"a-1\"".into(), modified: NOW + Duration::from_secs(1_000_000_000) };
+        let validators = Validators::new("\"a-1\"".into(), NOW + Duration::from_secs(1_000_000_000));
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
             headers.append(name, HeaderValue::from_str(value).unwrap());

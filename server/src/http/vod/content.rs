@@ -8,9 +8,10 @@ use std::time::Instant;
 use axum::body::Body;
 
 use super::conditional::Validators;
-use super::file::{OpenFile, parts};
+use super::file::{OpenFile, body};
 use super::snapshot::Snapshot;
 use super::snapshots::{Name, Snapshots};
+use crate::http::sendfile::{FilePart, MIN_BYTES};
 
 #[derive(Debug)]
 pub enum Content<'a> {
@@ -33,13 +34,23 @@ impl Content<'_> {
         }
     }
 
+    /// The range as what a connection can send by itself, where that is worth while.
+    pub fn part(&self, range: &Range<u64>) -> Option<FilePart> {
+        match self {
+            Self::File(file) if cfg!(target_os = "linux") && range.end - range.start >= MIN_BYTES => {
+                Some(FilePart { file: Arc::clone(file) as _, range: range.clone() })
+            }
+            Self::File(_) | Self::Snapshot { .. } => None,
+        }
+    }
+
     /// The range's bytes; `None` where they are not to be had any more.
     ///
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] where there is no room for them just now.
     pub async fn body(self, range: Range<u64>) -> io::Result<Option<Body>> {
         match self {
-            Self::File(file) => Ok(Some(Body::from_stream(parts(file, range)))),
+            Self::File(file) => Ok(Some(body(file, range).await?)),
             Self::Snapshot { snapshot, all, name } => {
                 let front = if snapshot.begins_in_front(&range) {
                     match all.front(name, &snapshot, Instant::now()).await? {

@@ -6,16 +6,19 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::body::Body;
 use bytes::Bytes;
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use super::conditional::Validators;
+use crate::http::sendfile::{Sendable, Sending, send_fast};
 use crate::storage::{MediaPlace, MediaPlaces, SharedPlace};
 
 /// What one read takes, and so what one viewer's answer holds in memory.
@@ -52,6 +55,20 @@ pub(super) fn parts<T: Readable>(source: Arc<T>, range: Range<u64>) -> impl Stre
     })
 }
 
+/// The range as a body. What one read brings is read before the head is sent: it needs no stream, goes out with the head in one write, and where the disk fails
+/// the answer says so.
+pub(super) async fn body<T: Readable>(source: Arc<T>, range: Range<u64>) -> io::Result<Body> {
+    if range.is_empty() || range.end - range.start > CHUNK_BYTES {
+        return Ok(Body::from_stream(parts(source, range)));
+    }
+    let first = source.read(&range).await?;
+    let rest = range.start + first.len() as u64..range.end;
+    if rest.is_empty() {
+        return Ok(first.into());
+    }
+    Ok(Body::from_stream(stream::iter([Ok(first)]).chain(parts(source, rest))))
+}
+
 /// Room for what is read at a time of a range.
 pub(super) fn buffer(range: &Range<u64>) -> Vec<u8> {
     vec![0; (range.end - range.start).min(CHUNK_BYTES) as usize]
@@ -68,6 +85,17 @@ pub(super) fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Option
 #[cfg(not(target_os = "linux"))]
 pub(super) fn read_cached(_file: &File, _buffer: &mut [u8], _offset: u64) -> Option<usize> {
     None
+}
+
+/// From the file to the socket. Waits for the disk, not for the socket.
+#[cfg(target_os = "linux")]
+fn send_file(socket: &OwnedFd, file: &File, mut offset: u64, count: usize) -> io::Result<usize> {
+    Ok(rustix::fs::sendfile(socket, file, Some(&mut offset), count)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_file(_socket: &OwnedFd, _file: &File, _offset: u64, _count: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Runs what may have to wait for the disk.
@@ -110,12 +138,29 @@ impl OpenFile {
         let opened = *media.read();
         // Strong: a finished file is written again only by an encoder that comes back, and then has another length.
         let etag = format!("\"{seconds:x}.{nanoseconds:x}-{size_bytes:x}\"");
-        Ok(Some(Self { file, media, opened, size_bytes, validators: Validators { etag, modified } }))
+        Ok(Some(Self { file, media, opened, size_bytes, validators: Validators::new(etag, modified) }))
     }
 
     /// Where a byte lies now: an encoder may have come back since.
     fn find(&self, byte: u64, now: &MediaPlace) -> io::Result<u64> {
         now.find(byte, &self.opened).ok_or_else(|| io::Error::other("the recording has been gone on with"))
+    }
+
+    /// Does something with the file from where a byte of it lies now, which stays there meanwhile. Blocks while the media are being moved.
+    fn at<T>(&self, byte: u64, act: impl FnOnce(&File, u64) -> io::Result<T>) -> io::Result<T> {
+        let now = self.media.read();
+        act(&self.file, self.find(byte, &now)?)
+    }
+}
+
+impl Sendable for OpenFile {
+    fn send(self: Arc<Self>, socket: Arc<OwnedFd>, range: Range<u64>) -> Sending {
+        Box::pin(on_disk(move || {
+            send_fast(&socket, range, |left| {
+                let count = (left.end - left.start) as usize;
+                self.at(left.start, |file, place| send_file(&socket, file, place, count))
+            })
+        }))
     }
 }
 
@@ -128,10 +173,7 @@ impl Readable for OpenFile {
             return Ok(buffer.into());
         }
         let this = Arc::clone(self);
-        let read = on_disk(move || {
-            let now = this.media.read();
-            this.file.read_exact_at(&mut buffer, this.find(start, &now)?).map(|()| buffer)
-        });
+        let read = on_disk(move || this.at(start, |file, place| file.read_exact_at(&mut buffer, place)).map(|()| buffer));
         Ok(read.await?.into())
     }
 }

@@ -28,7 +28,7 @@ impl Snapshot {
         let seconds = seen_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let etag = format!("\"{media_bytes:x}-{front_bytes:x}-upto\"");
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        Self { file, media_bytes, front_bytes, validators: Validators { etag, modified } }
+        Self { file, media_bytes, front_bytes, validators: Validators::new(etag, modified) }
     }
 
     pub fn media_bytes(&self) -> u64 {
