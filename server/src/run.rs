@@ -120,7 +120,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
     let vod = Arc::new(vod::Vod::new(regions, &public_url, growing));
     let router = router::router(&service, pages(&service), vod, lifecycle.soft_stop());
-    let http = tokio::spawn(listen::serve(http_listener, router, config.http.max_connections, lifecycle.soft_stop()));
+    let http = tokio::spawn(listen::serve(http_listener, router, listen::Settings::from(&config.http), lifecycle.soft_stop()));
 
     started(&Started {
         dashboard_url: config.http.public_url.clone(),

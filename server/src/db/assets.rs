@@ -320,10 +320,13 @@ pub async fn reopen(tx: &mut Tx, asset: &Asset, session: SessionId, report: &Rep
     Ok(changed == 1)
 }
 
-/// Nothing playable came of it: `recording` becomes `failed`, with the event `asset.failed`. False where it was no recording any more.
+/// Nothing playable came of it: `recording` becomes `failed`, with the event `asset.failed`. What was known of a finished file, where an encoder had come
+/// back to one, is forgotten with it. False where it was no recording any more.
 pub async fn fail(tx: &mut Tx, asset: &Asset, reason: &str, now: UnixMillis) -> Result<bool> {
     let changed = on!(tx, c => sqlx::query(
-        "UPDATE assets SET state = 'failed', reason = $2, ended_at = $3, updated_at = $3 WHERE id = $1 AND state = 'recording'",
+        "UPDATE assets SET state = 'failed', reason = $2, ended_at = $3, updated_at = $3, duration_ms = 0, size_bytes = 0, width = NULL,
+                height = NULL, fps = NULL, video_codec = NULL, audio_codec = NULL
+         WHERE id = $1 AND state = 'recording'",
     )
     .bind(asset.id.to_string())
     .bind(reason)

@@ -5,10 +5,30 @@ use uuid::Uuid;
 
 use super::{Connection, Raw, Result, Tx, on};
 
+/// Which jobs are taken first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Priority {
+    /// Done in moments, and somebody may wait for it. What this version does not know is among them.
+    First,
+    /// Takes long, and can wait.
+    Later,
+}
+
+impl Priority {
+    /// As it stands in the column `priority`.
+    fn stored(self) -> i64 {
+        match self {
+            Self::First => 0,
+            Self::Later => 1,
+        }
+    }
+}
+
 /// Work to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewJob {
     pub kind: &'static str,
+    pub priority: Priority,
     /// At most one job waits under a key.
     pub dedup_key: String,
     /// JSON.
@@ -21,6 +41,7 @@ pub struct NewJob {
 pub struct Claimed {
     pub id: i64,
     pub kind: String,
+    pub priority: Priority,
     pub payload: String,
     /// Which try this is, counted from 1; tries that ended with the process count.
     pub attempt: u32,
@@ -34,18 +55,18 @@ pub struct Claimed {
 /// the state that it was asked for may be newer than the one the worker read. That worker's lease is lost.
 pub async fn enqueue(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
     const STATEMENT: &str =
-        "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at) VALUES ($1, $2, $3, 'ready', $4, $5)
+        "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at, priority) VALUES ($1, $2, $3, 'ready', $4, $5, $6)
          ON CONFLICT (dedup_key) DO UPDATE SET kind = excluded.kind, payload = excluded.payload, state = 'ready', attempt = 0,
-                run_at = excluded.run_at, locked_by = NULL, locked_until = NULL, last_error = NULL";
+                run_at = excluded.run_at, locked_by = NULL, locked_until = NULL, last_error = NULL, priority = excluded.priority";
     insert(tx, STATEMENT, job, now).await
 }
 
 /// Adds a job unless one has the key already and waits or runs; one that was given up starts over.
 pub async fn ensure(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
     const STATEMENT: &str =
-        "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at) VALUES ($1, $2, $3, 'ready', $4, $5)
+        "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at, priority) VALUES ($1, $2, $3, 'ready', $4, $5, $6)
          ON CONFLICT (dedup_key) DO UPDATE SET payload = excluded.payload, state = 'ready', attempt = 0, run_at = excluded.run_at,
-                last_error = NULL WHERE jobs.state = 'dead'";
+                last_error = NULL, priority = excluded.priority WHERE jobs.state = 'dead'";
     insert(tx, STATEMENT, job, now).await
 }
 
@@ -56,6 +77,7 @@ async fn insert(tx: &mut Tx, statement: &'static str, job: &NewJob, now: UnixMil
         .bind(&job.payload)
         .bind(job.run_at.0)
         .bind(now.0)
+        .bind(job.priority.stored())
         .execute(c)
         .await
         .map(drop))?;
@@ -64,21 +86,31 @@ async fn insert(tx: &mut Tx, statement: &'static str, job: &NewJob, now: UnixMil
 
 /// When the next job wants to run, or the next lease runs out; may be in the past. `None` where there is no work.
 pub async fn next_run_at(connection: &mut Connection) -> Result<Option<UnixMillis>> {
-    let next: Option<i64> = on!(connection, c => sqlx::query_scalar("SELECT MIN(run_at) FROM jobs WHERE state IN ('ready', 'running')")
-        .fetch_one(c)
-        .await)?;
+    let first = next_run_at_of(connection, Priority::First).await?;
+    let later = next_run_at_of(connection, Priority::Later).await?;
+    Ok(first.into_iter().chain(later).min())
+}
+
+/// As [`next_run_at`], of the jobs of one priority.
+pub async fn next_run_at_of(connection: &mut Connection, priority: Priority) -> Result<Option<UnixMillis>> {
+    let next: Option<i64> = on!(connection, c => sqlx::query_scalar(
+        "SELECT MIN(run_at) FROM jobs WHERE state IN ('ready', 'running') AND priority = $1",
+    )
+    .bind(priority.stored())
+    .fetch_one(c)
+    .await)?;
     Ok(next.map(UnixMillis))
 }
 
-/// Leases up to `limit` jobs that are due, those that have waited longest first. A job whose lease ran out is due again.
-pub async fn claim(tx: &mut Tx, limit: u32, now: UnixMillis, until: UnixMillis) -> Result<Vec<Claimed>> {
+/// Leases up to `limit` jobs of the priority that are due, those that have waited longest first. A job whose lease ran out is due again.
+pub async fn claim(tx: &mut Tx, priority: Priority, limit: u32, now: UnixMillis, until: UnixMillis) -> Result<Vec<Claimed>> {
     const SQLITE: &str =
         "UPDATE jobs SET state = 'running', attempt = attempt + 1, locked_by = $1, locked_until = $2, run_at = $2
-         WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'running') AND run_at <= $3 ORDER BY run_at LIMIT $4)
+         WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'running') AND priority = $5 AND run_at <= $3 ORDER BY run_at LIMIT $4)
          RETURNING id, kind, payload, attempt";
     const POSTGRES: &str =
         "UPDATE jobs SET state = 'running', attempt = attempt + 1, locked_by = $1, locked_until = $2, run_at = $2
-         WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'running') AND run_at <= $3 ORDER BY run_at LIMIT $4
+         WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'running') AND priority = $5 AND run_at <= $3 ORDER BY run_at LIMIT $4
                       FOR UPDATE SKIP LOCKED)
          RETURNING id, kind, payload, attempt";
     let lease = Uuid::new_v4().to_string();
@@ -91,11 +123,13 @@ pub async fn claim(tx: &mut Tx, limit: u32, now: UnixMillis, until: UnixMillis) 
         .bind(until.0)
         .bind(now.0)
         .bind(i64::from(limit))
+        .bind(priority.stored())
         .fetch_all(c)
         .await)?;
     let claimed = rows.into_iter().map(|(id, kind, payload, attempt)| Claimed {
         id,
         kind,
+        priority,
         payload,
         attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
         lease: lease.clone(),

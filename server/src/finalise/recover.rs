@@ -68,7 +68,14 @@ pub async fn recover(finaliser: &Finaliser, _locks: &[SpoolLock]) -> Result<Reco
 
 async fn spooled(finaliser: &Finaliser, store: &RegionStore) -> Result<Vec<AssetId>, FinaliseError> {
     let (regions, name) = (finaliser.regions.clone(), store.name().clone());
-    let listing = spawn_blocking(move || regions.get(&name).map_or(Ok(Vec::new()), |store| store.spool().assets()));
+    let listing = spawn_blocking(move || {
+        let Some(store) = regions.get(&name) else { return Ok(Vec::new()) };
+        // All that one costs is room.
+        if let Err(error) = store.spool().remove_copies() {
+            tracing::warn!(region = %name, %error, "unfinished copies of recordings could not be removed; they stay until the next start");
+        }
+        store.spool().assets()
+    });
     Ok(listing.await.map_err(std::io::Error::other)??)
 }
 

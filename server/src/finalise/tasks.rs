@@ -41,7 +41,9 @@ impl Finaliser {
         let Some(asset) = self.read(id).await?.filter(|asset| asset.state.is_playable()) else { return Ok(()) };
         let (store, key) = self.place_of(&asset)?;
         let Look { facts, poster } = self.darkroom.look(&store.path(&key), asset.facts.duration_ms).await?;
-        compare(&asset, &facts);
+        if self.read(id).await?.is_some_and(|now| is_still(&now, &asset)) {
+            compare(&asset, &facts);
+        }
         let Some(poster) = poster else { return Ok(()) };
         store.put(&key.to_thumbnail(), poster).await?;
         let now = self.clock.now();
@@ -112,6 +114,11 @@ impl Place {
     }
 }
 
+/// Whether nobody has come back to the recording since it was read as `then`: else its file had more than the row said, or another end.
+fn is_still(now: &Asset, then: &Asset) -> bool {
+    now.state.is_playable() && (now.session, now.ended_at, &now.facts) == (then.session, then.ended_at, &then.facts)
+}
+
 /// What the row says was counted while recording; a decoder that sees something else means that one of the two is wrong.
 fn compare(asset: &Asset, seen: &Facts) {
     let said = &asset.facts;
@@ -121,5 +128,50 @@ fn compare(asset: &Asset, seen: &Facts) {
         && (&said.video_codec, &said.audio_codec) == (&seen.video_codec, &seen.audio_codec);
     if !same {
         tracing::warn!(asset = %asset.id, ?said, ?seen, "a decoder sees another recording than was written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use afterlive_domain::{OrganisationId, SessionId, StreamId, UnixMillis};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn a_finished_one() -> Asset {
+        Asset {
+            id: AssetId(Uuid::nil()),
+            organisation: OrganisationId(Uuid::nil()),
+            stream: StreamId(Uuid::nil()),
+            session: SessionId(Uuid::nil()),
+            index: 1,
+            region: "eu".parse().unwrap(),
+            file_name: "8sKpm-x49nB.mp4".to_owned(),
+            state: AssetState::Ready,
+            reason: None,
+            created_at: UnixMillis(1_000),
+            ended_at: Some(UnixMillis(9_000)),
+            updated_at: UnixMillis(9_001),
+            facts: Facts { duration_ms: 8_000, ..Facts::default() },
+            has_poster: false,
+            hold: None,
+            has_storyboard: false,
+            deleted_at: None,
+            purged_at: None,
+        }
+    }
+
+    #[test]
+    fn what_a_decoder_saw_is_compared_with_a_row_only_where_nobody_came_back_to_the_recording_meanwhile() {
+        let then = a_finished_one();
+        assert!(is_still(&Asset { has_poster: true, updated_at: UnixMillis(9_500), ..then.clone() }, &then));
+        let (session, ended_at) = (SessionId(Uuid::max()), Some(UnixMillis(20_000)));
+        let goes_on = Asset { state: AssetState::Recording, session, ended_at: None, ..then.clone() };
+        let facts = Facts { duration_ms: 19_000, ..Facts::default() };
+        let went_on = Asset { session, ended_at, facts, ..then.clone() };
+        let deleted = Asset { state: AssetState::Deleted, ..then.clone() };
+        for now in [goes_on, went_on, deleted] {
+            assert!(!is_still(&now, &then), "{now:?}");
+        }
     }
 }

@@ -1,25 +1,38 @@
-//! Accepts HTTP connections: not more than a named number at a time, none that dawdles over its header, and at the end none that hangs on.
+//! Accepts HTTP connections: not more than a named number at a time and of one address, none that dawdles over its header or takes nothing of its
+//! response, and at the end none that hangs on.
+
+mod per_address;
+pub(super) mod stalled;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use self::per_address::PerAddress;
+use self::stalled::CutStalled;
 use super::sendfile::{FileStream, OutgoingBody, Parts};
+use crate::config;
 
 /// A request's header must have arrived by then; this is also how long a connection may stand idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Who takes nothing of a response for so long does not get the rest. A player that pauses for longer asks again for what it lacks.
+const STALLED_AFTER: Duration = Duration::from_mins(1);
+/// One address may have the number of all connections divided by this.
+const ADDRESSES_THAT_FILL_IT: usize = 2;
+/// A refused address is told in the log not more often than this.
+const TELL_EVERY: Duration = Duration::from_mins(1);
 /// The longest header.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// Requests that run when the server stops may take so long; what is still there is cut.
@@ -27,9 +40,35 @@ pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// After a failed `accept`, as when all file descriptors are in use, trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What the listener takes, and for how long.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Who comes when there are so many waits in the kernel's queue.
+    pub max_connections: usize,
+    /// Who comes when an address has so many is closed.
+    pub max_connections_per_address: usize,
+    /// Not counted by address: all others come through them.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// A connection is cut whose peer has taken nothing of a response for so long.
+    pub stalled_after: Duration,
+}
+
+impl From<&config::Http> for Settings {
+    fn from(config: &config::Http) -> Self {
+        Self {
+            max_connections: config.max_connections,
+            max_connections_per_address: config.max_connections.div_ceil(ADDRESSES_THAT_FILL_IT),
+            trusted_proxies: config.trusted_proxies.clone(),
+            stalled_after: STALLED_AFTER,
+        }
+    }
+}
+
 /// Serves until `stop`, then answers what is running and returns, at the latest after [`DRAIN_DEADLINE`].
-pub async fn serve(listener: TcpListener, router: Router, max_connections: usize, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(max_connections));
+pub async fn serve(listener: TcpListener, router: Router, settings: Settings, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let addresses = PerAddress::new(settings.max_connections_per_address, &settings.trusted_proxies);
+    let mut told_at: Option<Instant> = None;
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
@@ -42,12 +81,20 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
         };
         match accepted {
             (Ok(place), Ok((stream, peer))) => {
+                let Some(address_place) = addresses.admit(peer.ip()) else {
+                    if told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                        told_at = Some(Instant::now());
+                        tracing::warn!(%peer, "an address has too many HTTP connections; its next are closed. Is it a proxy? Then http.trusted_proxies should name it");
+                    }
+                    continue;
+                };
                 // Answers are written whole; waiting for more to send with them costs each page 40 ms.
                 let _ = stream.set_nodelay(true);
+                let stream = CutStalled::new(stream, settings.stalled_after);
                 let connection = serve_connection(stream, peer, router.clone(), stop.clone(), cut.clone());
                 connections.spawn(async move {
                     connection.await;
-                    drop(place);
+                    drop((place, address_place));
                 });
             }
             (_, Err(cause)) => {
@@ -66,7 +113,7 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken, cut: CancellationToken) {
+async fn serve_connection(stream: CutStalled, peer: SocketAddr, router: Router, stop: CancellationToken, cut: CancellationToken) {
     let parts = Parts::default();
     let stream = FileStream::new(stream, parts.clone());
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {

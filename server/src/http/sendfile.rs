@@ -21,7 +21,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
+
+use super::listen::stalled::{CutStalled, Room};
 
 /// The most that is sent at a time, on one thread.
 const SEND_BYTES: usize = 8 << 20;
@@ -165,23 +166,25 @@ fn is_filler(bytes: &[u8]) -> bool {
 
 /// A connection that sends files where it is given their fillers.
 pub struct FileStream {
-    stream: TokioIo<TcpStream>,
+    stream: TokioIo<CutStalled>,
     parts: Parts,
     /// The socket once more, for threads that may still use it when the connection has been dropped.
     socket: Option<Arc<OwnedFd>>,
     sending: Option<Sending>,
+    /// Where it has sent nothing the viewer has taken nothing for too long.
+    is_last_try: bool,
 }
 
 impl FileStream {
-    pub fn new(stream: TcpStream, parts: Parts) -> Self {
-        Self { stream: TokioIo::new(stream), parts, socket: None, sending: None }
+    pub fn new(stream: CutStalled, parts: Parts) -> Self {
+        Self { stream: TokioIo::new(stream), parts, socket: None, sending: None, is_last_try: false }
     }
 
     fn socket(&mut self) -> io::Result<Arc<OwnedFd>> {
         if let Some(socket) = &self.socket {
             return Ok(Arc::clone(socket));
         }
-        let socket = Arc::new(self.stream.inner().as_fd().try_clone_to_owned()?);
+        let socket = Arc::new(self.stream.inner().socket().as_fd().try_clone_to_owned()?);
         Ok(Arc::clone(self.socket.insert(socket)))
     }
 
@@ -194,19 +197,24 @@ impl FileStream {
                 let sent = sent?;
                 if sent > 0 {
                     self.parts.sent(sent);
+                    self.stream.inner_mut().has_sent();
                     return Poll::Ready(Ok(sent));
                 }
+                if self.is_last_try {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
             }
-            ready!(self.stream.inner().poll_write_ready(cx))?;
+            self.is_last_try = ready!(self.stream.inner_mut().poll_room(cx))? == Room::LastTry;
             let socket = self.socket()?;
             // Asked within `try_io`, so that the runtime learns that the socket is full, and wakes us when it is not.
-            match self.stream.inner().try_io(Interest::WRITABLE, || has_room(&socket, AT_ONCE)) {
-                Ok(()) => {
+            let room = self.stream.inner().socket().try_io(Interest::WRITABLE, || has_room(&socket, AT_ONCE));
+            match room {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
+                Err(_) if !self.is_last_try => {}
+                _ => {
                     let part = self.parts.next()?;
                     self.sending = Some(part.file.send(socket, part.range));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }

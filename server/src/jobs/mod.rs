@@ -6,6 +6,7 @@ mod worker;
 use afterlive_domain::{AssetId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
+use crate::db::jobs::Priority;
 use crate::db::{self, Tx};
 
 pub use worker::{Outcome, Worker};
@@ -45,6 +46,15 @@ impl Task {
         }
     }
 
+    /// A deleted recording can be seen until its files are moved, and a full disk takes nothing until retention has made room: neither waits for pictures.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        match self {
+            Self::Place { .. } | Self::Retain => Priority::First,
+            Self::Probe { .. } | Self::Storyboard { .. } => Priority::Later,
+        }
+    }
+
     fn dedup_key(&self) -> String {
         match self {
             Self::Probe { asset } | Self::Storyboard { asset } | Self::Place { asset } => format!("{}:{asset}", self.kind()),
@@ -80,7 +90,7 @@ pub async fn ensure(tx: &mut Tx, task: Task, now: UnixMillis) -> db::Result<()> 
 fn job(task: Task, run_at: UnixMillis) -> db::jobs::NewJob {
     // An enum of ids always has a JSON form.
     let payload = serde_json::to_string(&task).unwrap_or_default();
-    db::jobs::NewJob { kind: task.kind(), dedup_key: task.dedup_key(), payload, run_at }
+    db::jobs::NewJob { kind: task.kind(), priority: task.priority(), dedup_key: task.dedup_key(), payload, run_at }
 }
 
 const FIRST_RETRY_MS: i64 = 1_000;

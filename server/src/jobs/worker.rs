@@ -3,18 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use afterlive_domain::UnixMillis;
 use futures::future::BoxFuture;
 use rand::RngExt as _;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Task, retry_delay_ms};
 use crate::clock::Clock;
-use crate::db::jobs::{self, Claimed};
+use crate::db::jobs::{self, Claimed, Priority};
 use crate::db::{self, Db};
 
-/// Jobs that run at a time on a node: they decode video, beside the recordings that go on.
-const JOBS_AT_ONCE: u32 = 2;
+/// Jobs that run at a time on a node.
+const JOBS_AT_ONCE: usize = 3;
+/// Of these, those that can wait: they decode video, beside the recordings that go on. Fewer than [`JOBS_AT_ONCE`], so that a file that is to be moved
+/// never waits for a picture.
+const LATER_AT_ONCE: usize = 2;
 /// A worker that dies loses its jobs to another after so long.
 const LEASE_MS: i64 = 60_000;
 const RENEW_EVERY: Duration = Duration::from_millis(LEASE_MS as u64 / 3);
@@ -53,8 +58,9 @@ impl Worker {
     pub async fn run(&self, stop: CancellationToken) {
         let mut news = self.db.subscribe();
         let mut running = JoinSet::new();
+        let later = Arc::new(Semaphore::new(LATER_AT_ONCE));
         loop {
-            let wait = self.start_due(&mut running).await.unwrap_or_else(|error| {
+            let wait = self.start_due(&mut running, &later).await.unwrap_or_else(|error| {
                 tracing::error!(%error, "the job queue cannot be read");
                 LOOK_EVERY
             });
@@ -70,16 +76,22 @@ impl Worker {
     }
 
     /// Starts what is due, as far as there is room; says how long to wait where nothing happens.
-    async fn start_due(&self, running: &mut JoinSet<()>) -> db::Result<Duration> {
-        let room = JOBS_AT_ONCE.saturating_sub(u32::try_from(running.len()).unwrap_or(u32::MAX));
+    async fn start_due(&self, running: &mut JoinSet<()>, later: &Arc<Semaphore>) -> db::Result<Duration> {
+        let room = JOBS_AT_ONCE.saturating_sub(running.len());
         if room == 0 {
             return Ok(LOOK_EVERY);
         }
-        for job in self.claim(room).await? {
+        for job in self.claim(room, later.available_permits()).await? {
             let worker = self.clone();
-            running.spawn(async move { worker.work(job).await });
+            // There is one: nobody else takes any.
+            let place = (job.priority == Priority::Later).then(|| Arc::clone(later).try_acquire_owned());
+            running.spawn(async move {
+                worker.work(job).await;
+                drop(place);
+            });
         }
-        let next = jobs::next_run_at(&mut self.db.read().await?).await?;
+        // Those that could not be started now are looked for again when one ends.
+        let next = self.next_run_at(later.available_permits()).await?;
         let ms = next.map_or(i64::MAX, |next| next.ms_since(self.clock.now()).max(1));
         Ok(LOOK_EVERY.min(Duration::from_millis(ms.unsigned_abs())))
     }
@@ -91,7 +103,7 @@ impl Worker {
     pub async fn run_due(&self) -> db::Result<usize> {
         let mut tries = 0;
         loop {
-            let due = self.claim(1).await?;
+            let due = self.claim(1, 1).await?;
             if due.is_empty() {
                 return Ok(tries);
             }
@@ -102,16 +114,32 @@ impl Worker {
         }
     }
 
-    async fn claim(&self, limit: u32) -> db::Result<Vec<Claimed>> {
+    /// Up to `room` jobs, of which up to `later` can wait.
+    async fn claim(&self, room: usize, later: usize) -> db::Result<Vec<Claimed>> {
         let now = self.clock.now();
         // Most looks end here, and readers do not wait for the writer.
-        if jobs::next_run_at(&mut self.db.read().await?).await?.is_none_or(|next| next > now) {
+        if self.next_run_at(later).await?.is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
         let mut tx = self.db.write().await?;
-        let claimed = jobs::claim(&mut tx, limit, now, now.plus_ms(LEASE_MS)).await?;
+        let mut claimed = Vec::new();
+        for (priority, most) in [(Priority::First, room), (Priority::Later, later)] {
+            let limit = u32::try_from(most.min(room - claimed.len())).unwrap_or(u32::MAX);
+            if limit > 0 {
+                claimed.extend(jobs::claim(&mut tx, priority, limit, now, now.plus_ms(LEASE_MS)).await?);
+            }
+        }
         tx.commit().await?;
         Ok(claimed)
+    }
+
+    /// When the next job wants to run for which there is room.
+    async fn next_run_at(&self, later: usize) -> db::Result<Option<UnixMillis>> {
+        let mut connection = self.db.read().await?;
+        match later {
+            0 => jobs::next_run_at_of(&mut connection, Priority::First).await,
+            _ => jobs::next_run_at(&mut connection).await,
+        }
     }
 
     async fn work(&self, job: Claimed) {

@@ -47,6 +47,7 @@ pub struct Service {
     hub: Hub,
     growing: Growing,
     passwords: passwords::Passwords,
+    readiness: readiness::Readiness,
     sign_in_limits: sign_in::Limits,
     set_up_token: set_up::Token,
 }
@@ -62,6 +63,7 @@ impl Service {
             hub,
             growing,
             passwords: passwords::Passwords::default(),
+            readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),
             set_up_token: set_up::Token::default(),
         }

@@ -150,6 +150,24 @@ mod tests {
         assert!(store.spool().assets().unwrap().is_empty());
     }
 
+    #[test]
+    fn an_unfinished_copy_goes_and_the_recording_itself_stays() {
+        let (_folder, regions) = regions();
+        let spool = regions.iter().next().unwrap().spool();
+        let (grows, finished) = (note(regions.iter().next().unwrap()), AssetId(uuid::Uuid::new_v4()));
+        spool.create(&grows).unwrap();
+        let others = spool.folder().join("someone-elses.copy");
+        for path in [spool.copy_path(grows.asset), spool.copy_path(finished), others.clone()] {
+            fs::write(path, b"half").unwrap();
+        }
+        for _ in 0..2 {
+            spool.remove_copies().unwrap();
+            assert_eq!(spool.assets().unwrap(), [grows.asset]);
+            assert_eq!([spool.copy_path(grows.asset), spool.copy_path(finished)].map(|path| path.exists()), [false, false]);
+            assert!(spool.recording_path(grows.asset).is_file() && spool.note(grows.asset).is_some() && others.is_file());
+        }
+    }
+
     #[tokio::test]
     async fn what_goes_to_the_bin_comes_back() {
         let (_folder, regions) = regions();

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::StorageError;
 
+/// How the name of a recording's new version ends.
+const COPY: &str = ".copy";
+
 /// What stands beside a growing recording, so that it can be told what it is even where the database cannot.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SpoolNote {
@@ -73,7 +76,7 @@ impl Spool {
     /// Where a new version of the asset's recording is written, before it takes the old one's name.
     #[must_use]
     pub fn copy_path(&self, asset: AssetId) -> PathBuf {
-        self.folder.join(format!("{asset}.copy"))
+        self.folder.join(format!("{asset}{COPY}"))
     }
 
     fn note_path(&self, asset: AssetId) -> PathBuf {
@@ -125,6 +128,24 @@ impl Spool {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes new versions of recordings whose writing a crash has ended: until one has the old one's name, the old one is whole. For who has the
+    /// spool's lock, and has begun nothing yet.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read or written.
+    pub fn remove_copies(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let asset = name.and_then(|name| name.strip_suffix(COPY)).and_then(|stem| stem.parse::<AssetId>().ok());
+            if let Some(asset) = asset {
+                fs::remove_file(&path)?;
+                tracing::info!(%asset, path = %path.display(), "an unfinished copy of a recording is removed; the recording itself is whole");
             }
         }
         Ok(())

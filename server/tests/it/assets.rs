@@ -1,6 +1,6 @@
 //! Recordings as rows, on each database: how they begin, end, go and come back.
 
-use afterlive_domain::{AssetId, AssetState, EventKind, Mode, SessionId, StreamId};
+use afterlive_domain::{AssetId, AssetState, EventKind, Mode, Report, SessionId, StreamId};
 use afterlive_server::db::assets::{self, Asset, Facts, NewAsset};
 use afterlive_server::db::sessions::{GoLive, NewSession, go_live};
 use afterlive_server::db::{Db, asset_list};
@@ -150,14 +150,20 @@ async fn a_deletion_is_undone_into_what_was_before_it() {
         let failed = begin(&db, stream.id, growing.session).await;
         assert!(finish(&db, &ready, None).await);
         assert!(finish(&db, &incomplete, Some("reason")).await);
+        // One that was finished, went on, and then came to nothing.
+        let failed_later = begin(&db, stream.id, growing.session).await;
+        assert!(finish(&db, &failed_later, None).await);
         let mut tx = db.write().await.unwrap();
-        assets::fail(&mut tx, &failed, "no file", NOW).await.unwrap();
+        assert!(assets::reopen(&mut tx, &failed_later, growing.session, &Report::default(), NOW).await.unwrap());
+        for failed in [&failed, &failed_later] {
+            assert!(assets::fail(&mut tx, failed, "no file", NOW).await.unwrap());
+        }
         let another = afterlive_domain::OrganisationId(Uuid::new_v4());
         assert!(!assets::delete(&mut tx, another, ready.id, NOW).await.unwrap());
         assert!(!assets::delete(&mut tx, organisation.id, growing.id, NOW).await.unwrap());
         let mut deleted = assets::delete_of_stream(&mut tx, organisation.id, stream.id, NOW).await.unwrap();
         deleted.sort_unstable();
-        let mut finished = [ready.id, incomplete.id, failed.id];
+        let mut finished = [ready.id, incomplete.id, failed.id, failed_later.id];
         finished.sort_unstable();
         assert_eq!(deleted, finished);
         assert!(!assets::restore(&mut tx, another, ready.id, NOW).await.unwrap());
@@ -168,7 +174,10 @@ async fn a_deletion_is_undone_into_what_was_before_it() {
         tx.commit().await.unwrap();
         assert_eq!(read(&db, ready.id).await.state, AssetState::Ready);
         assert_eq!(read(&db, incomplete.id).await.state, AssetState::Incomplete);
-        assert_eq!(read(&db, failed.id).await.state, AssetState::Failed);
+        for failed in [failed.id, failed_later.id] {
+            let failed = read(&db, failed).await;
+            assert_eq!((failed.state, failed.facts), (AssetState::Failed, Facts::default()));
+        }
         assert_eq!(read(&db, growing.id).await.state, AssetState::Recording);
     })
     .await;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use afterlive_domain::{AssetId, UnixMillis};
 use afterlive_server::clock::Clock;
+use afterlive_server::db::jobs::Priority;
 use afterlive_server::db::{self, Db};
 use afterlive_server::jobs::{self, Outcome, Task, Worker};
 use tokio::sync::mpsc;
@@ -119,7 +120,7 @@ async fn a_dead_workers_job_is_taken_over_when_its_lease_runs_out() {
         let lease_end = NOW.plus_ms(60_000);
         let claim = async |now, until| {
             let mut tx = db.write().await.unwrap();
-            let claimed = db::jobs::claim(&mut tx, 10, now, until).await.unwrap();
+            let claimed = db::jobs::claim(&mut tx, Priority::Later, 10, now, until).await.unwrap();
             tx.commit().await.unwrap();
             claimed
         };
@@ -146,7 +147,7 @@ async fn a_job_that_is_asked_for_while_it_runs_runs_again() {
         let task = a_task();
         enqueue(&db, task, NOW).await;
         let mut tx = db.write().await.unwrap();
-        let running = db::jobs::claim(&mut tx, 1, NOW, NOW.plus_ms(60_000)).await.unwrap().pop().unwrap();
+        let running = db::jobs::claim(&mut tx, Priority::Later, 1, NOW, NOW.plus_ms(60_000)).await.unwrap().pop().unwrap();
         tx.commit().await.unwrap();
         enqueue(&db, task, NOW).await;
         let mut tx = db.write().await.unwrap();
@@ -200,6 +201,76 @@ async fn a_commits_news_wake_the_worker_and_a_stop_waits_for_what_runs() {
 
         stop.cancel();
         finish.send(()).await.unwrap();
+        running.await.unwrap();
+        assert_eq!(waiting(&db).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn files_are_moved_before_any_picture_is_made_and_the_oldest_picture_comes_next() {
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        let (worker, seen) = worker(&db, &clock, Outcome::Done);
+        let asset = AssetId(Uuid::new_v4());
+        let (second, first) = (a_task(), Task::Storyboard { asset });
+        enqueue(&db, second, NOW.plus_ms(-1_000)).await;
+        enqueue(&db, first, NOW.plus_ms(-2_000)).await;
+        enqueue(&db, Task::Place { asset }, NOW).await;
+        enqueue(&db, Task::Retain, NOW.plus_ms(1)).await;
+        assert_eq!(worker.run_due().await.unwrap(), 3);
+        assert_eq!(*seen.lock().unwrap(), [Task::Place { asset }, first, second]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pictures_that_take_for_ever_leave_room_for_a_file_that_is_to_be_moved() {
+    on_each_database(async |db| {
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        let pictures = Arc::new(tokio::sync::Semaphore::new(0));
+        let worker = Worker::new(db.clone(), Clock::simulated(NOW), {
+            let pictures = Arc::clone(&pictures);
+            move |task| {
+                begun.send(task).unwrap();
+                let pictures = Arc::clone(&pictures);
+                Box::pin(async move {
+                    if task.priority() == Priority::Later {
+                        pictures.acquire().await.unwrap().forget();
+                    }
+                    Outcome::Done
+                })
+            }
+        });
+        let waiting_pictures = 6;
+        for _ in 0..waiting_pictures {
+            enqueue(&db, a_task(), NOW.plus_ms(-1_000)).await;
+        }
+        let stop = CancellationToken::new();
+        let running = tokio::spawn({
+            let stop = stop.clone();
+            async move { worker.run(stop).await }
+        });
+        for _ in 0..2 {
+            assert_eq!(begins.recv().await.unwrap().priority(), Priority::Later);
+        }
+        // Each is done although no picture ends: one after another they find the place that is kept for them.
+        let organisation = crate::fixture::database::an_organisation(&db).await;
+        for _ in 0..5 {
+            let task = Task::Place { asset: AssetId(Uuid::new_v4()) };
+            let mut tx = db.write().await.unwrap();
+            jobs::enqueue(&mut tx, task, NOW).await.unwrap();
+            let stream = afterlive_domain::StreamId(Uuid::new_v4());
+            tx.emit_stream(afterlive_domain::EventKind::StreamChanged, organisation.id, stream, NOW);
+            tx.commit().await.unwrap();
+            assert_eq!(begins.recv().await, Some(task));
+        }
+        // And the pictures go on.
+        pictures.add_permits(waiting_pictures);
+        for _ in 2..waiting_pictures {
+            assert_eq!(begins.recv().await.unwrap().priority(), Priority::Later);
+        }
+        stop.cancel();
         running.await.unwrap();
         assert_eq!(waiting(&db).await, None);
     })

@@ -1,9 +1,12 @@
 //! The HTTP listener on real sockets: its limit, and how it comes to an end.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use afterlive_server::http::listen::serve;
+use afterlive_server::http::listen::{Settings, serve};
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,10 +19,20 @@ struct Running {
     server: tokio::task::JoinHandle<()>,
 }
 
-async fn start(router: Router, max_connections: usize) -> Running {
+/// So many connections, all of which one address may have, and nobody is cut.
+pub fn room_for(max_connections: usize) -> Settings {
+    Settings {
+        max_connections,
+        max_connections_per_address: max_connections,
+        trusted_proxies: Vec::new(),
+        stalled_after: Duration::from_hours(1),
+    }
+}
+
+async fn start(router: Router, settings: Settings) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let server = tokio::spawn(serve(listener, router, max_connections, stop.clone()));
+    let server = tokio::spawn(serve(listener, router, settings, stop.clone()));
     Running { address, stop, server }
 }
 
@@ -38,7 +51,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn who_comes_when_all_places_are_taken_waits_for_one() {
-    let running = start(Router::new().route("/", get(async || "done")), 2).await;
+    let running = start(Router::new().route("/", get(async || "done")), room_for(2)).await;
     let mut streams = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(running.address).await.unwrap();
@@ -49,7 +62,7 @@ async fn who_comes_when_all_places_are_taken_waits_for_one() {
     let mut third = TcpStream::connect(running.address).await.unwrap();
     ask(&mut third, "/").await;
     let mut byte = [0];
-    assert!(tokio::time::timeout(std::time::Duration::from_millis(100), third.read(&mut byte)).await.is_err(), "was served");
+    assert!(tokio::time::timeout(Duration::from_millis(100), third.read(&mut byte)).await.is_err(), "was served");
     drop(streams.pop());
     answer(&mut third).await;
 }
@@ -65,7 +78,7 @@ async fn a_stop_answers_what_runs_and_closes_what_idles() {
             "done"
         }
     };
-    let running = start(Router::new().route("/slow", get(handler)).route("/", get(async || "done")), 10).await;
+    let running = start(Router::new().route("/slow", get(handler)).route("/", get(async || "done")), room_for(10)).await;
     let mut idle = TcpStream::connect(running.address).await.unwrap();
     ask(&mut idle, "/").await;
     answer(&mut idle).await;
@@ -79,4 +92,88 @@ async fn a_stop_answers_what_runs_and_closes_what_idles() {
     assert!(answer(&mut busy).await.starts_with("HTTP/1.1 200"));
     running.server.await.unwrap();
     assert!(TcpStream::connect(running.address).await.is_err());
+}
+
+/// A response without end, and a router beside it that answers at once.
+fn an_endless_one() -> Router {
+    let endless = async || {
+        let chunk = Ok::<_, Infallible>(Bytes::from_static(&[0; 64 * 1024]));
+        Body::from_stream(futures::stream::repeat(chunk))
+    };
+    Router::new().route("/endless", get(endless)).route("/", get(async || "done"))
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_a_response_does_not_keep_its_place() {
+    let running = start(an_endless_one(), Settings { stalled_after: Duration::from_millis(50), ..room_for(2) }).await;
+    let mut stalled = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        ask(&mut stream, "/endless").await;
+        stalled.push(stream);
+    }
+    let mut other = TcpStream::connect(running.address).await.unwrap();
+    ask(&mut other, "/").await;
+    answer(&mut other).await;
+    let mut rest = Vec::new();
+    for stream in &mut stalled {
+        // To its end, which an endless response has only where it was cut.
+        let _ = stream.read_to_end(&mut rest).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_events_may_be_silent_for_as_long_as_it_likes() {
+    let (send, events) = tokio::sync::mpsc::channel::<Result<Bytes, Infallible>>(1);
+    let events = Arc::new(std::sync::Mutex::new(Some(events)));
+    let handler = async move || {
+        let events = events.lock().unwrap().take().unwrap();
+        Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(events))
+    };
+    let router = Router::new().route("/events", get(handler)).route("/", get(async || "done"));
+    let running = start(router, Settings { stalled_after: Duration::ZERO, ..room_for(10) }).await;
+    let mut listener = TcpStream::connect(running.address).await.unwrap();
+    ask(&mut listener, "/events").await;
+    for _ in 0..3 {
+        send.send(Ok(Bytes::from_static(b"done"))).await.unwrap();
+        let mut text = Vec::new();
+        while !String::from_utf8_lossy(&text).contains("done") {
+            assert_ne!(listener.read_buf(&mut text).await.unwrap(), 0, "was cut");
+        }
+        let mut other = TcpStream::connect(running.address).await.unwrap();
+        ask(&mut other, "/").await;
+        answer(&mut other).await;
+    }
+}
+
+/// Whether a new connection is answered rather than closed.
+async fn is_served(running: &Running) -> Option<TcpStream> {
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    // Closed by then, or reset, or answered.
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut text = Vec::new();
+    while !text.ends_with(b"done") {
+        if stream.read_buf(&mut text).await.unwrap_or(0) == 0 {
+            return None;
+        }
+    }
+    Some(stream)
+}
+
+#[tokio::test]
+async fn one_address_never_has_all_places_unless_it_is_a_trusted_proxy() {
+    let settings = Settings { max_connections_per_address: 2, ..room_for(10) };
+    let running = start(an_endless_one(), settings.clone()).await;
+    let mut held = vec![is_served(&running).await.unwrap(), is_served(&running).await.unwrap()];
+    assert!(is_served(&running).await.is_none(), "has two already");
+    held.pop();
+    // As soon as the server has seen that one is gone.
+    while is_served(&running).await.is_none() {}
+
+    let behind_a_proxy =
+        start(an_endless_one(), Settings { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..settings }).await;
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        held.push(is_served(&behind_a_proxy).await.unwrap());
+    }
 }

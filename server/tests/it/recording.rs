@@ -190,6 +190,11 @@ fn after_a_crash_the_next_start_finishes_what_is_on_disk() {
         std::fs::copy(&path, store.spool().recording_path(stranger)).unwrap();
         // A row whose file never was, and one whose file has its place already.
         let rows = begin_rows(&db, &growing, 2).await;
+        // A copy of a finished recording, or of this one, in the midst of which the crash came.
+        let copies = [AssetId(Uuid::new_v4()), growing.id].map(|id| store.spool().copy_path(id));
+        for copy in &copies {
+            std::fs::write(copy, b"the first half").unwrap();
+        }
 
         let locks = regions.lock_spools().unwrap();
         let done = recover(&finaliser, &locks).await.unwrap();
@@ -205,6 +210,7 @@ fn after_a_crash_the_next_start_finishes_what_is_on_disk() {
             assert_eq!(read(row.id).await.state, AssetState::Failed);
         }
         assert!(store.spool().assets().unwrap().is_empty());
+        assert!(copies.iter().all(|copy| !copy.exists()));
         let stream = streams::by_id(&mut db.read().await.unwrap(), stream.id).await.unwrap().unwrap();
         assert_eq!(stream.state, StreamState::Ended);
         let quarantined = folder.path().join("eu/.quarantine").join(format!("{stranger}.mp4"));

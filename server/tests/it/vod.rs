@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::listen::room_for;
+
 const FILE: &str = "8sKpm/8sKpm-x49nB.mp4";
 
 struct Server {
@@ -28,6 +30,10 @@ struct Server {
 impl Server {
     /// Serves regions `eu` at `/vod-eu`, `us` on a host of its own and `au` below a path of its own; one recording lies in each.
     async fn start() -> Self {
+        Self::with(room_for(100)).await
+    }
+
+    async fn with(connections: listen::Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings =
             [("eu", "http://localhost:3000/vod-eu"), ("us", "https://vod-us.example.com"), ("au", "http://localhost/files/au")]
@@ -54,7 +60,7 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         // Our own listener, which sends long parts of files itself.
-        tokio::spawn(listen::serve(listener, router, 100, CancellationToken::new()));
+        tokio::spawn(listen::serve(listener, router, connections, CancellationToken::new()));
         Self { address, folder, bytes }
     }
 
@@ -275,4 +281,21 @@ async fn nothing_outside_the_keys_is_reached_in_any_encoding() {
         assert!(answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
         assert!(!answer.contains("secret"), "{path}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_viewer_that_takes_nothing_of_a_long_answer_is_cut_and_its_place_is_anothers() {
+    const REQUESTS: usize = 8;
+    let server = Server::with(listen::Settings { stalled_after: Duration::from_millis(50), ..room_for(1) }).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stalled = socket.connect(server.address).await.unwrap();
+    let request = format!("GET /vod-eu/{FILE} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stalled.write_all(request.repeat(REQUESTS).as_bytes()).await.unwrap();
+    // There is one place.
+    assert_eq!(server.get(&format!("/vod-eu/{FILE}"), &[]).await.bytes().await.unwrap(), server.bytes);
+    let mut taken = Vec::new();
+    // The end may be a reset.
+    let _ = stalled.read_to_end(&mut taken).await;
+    assert!(taken.len() < REQUESTS * server.bytes.len(), "{}", taken.len());
 }

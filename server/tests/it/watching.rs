@@ -23,6 +23,7 @@ use url::Url;
 use crate::fixture::database::{NOW, on_each_database};
 use crate::fixture::encoder::{boxes, complaints, encode, ffprobe, send};
 use crate::fixture::studio::{Studio, count, later, until};
+use crate::listen::room_for;
 
 /// A studio whose recordings can be watched.
 struct Cinema {
@@ -48,7 +49,7 @@ impl Cinema {
         let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(listen::serve(listener, router, 100, CancellationToken::new()));
+        tokio::spawn(listen::serve(listener, router, room_for(100), CancellationToken::new()));
         let onlooker = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         Self { studio, address, folder, viewer: Client::new(), onlooker }
     }
