@@ -16,8 +16,11 @@ const seek = async (video: Locator, to: number): Promise<void> => {
   await expect.poll(() => video.evaluate((video: HTMLVideoElement) => !video.seeking && video.readyState >= 2)).toBe(true);
 };
 
+test.afterEach(async ({ api }) => api.setReconnectWindow(null));
+
 test('the player follows a recording that grows, and has all of it once it is finished, without a reload', async ({ admin: page, api, push }) => {
   test.setTimeout(90_000);
+  await api.setReconnectWindow(60);
   const ingest = await createStream(page);
   await page.goto(`/stream/${ingest.id}`);
   await live(page);
@@ -60,7 +63,6 @@ test('the player follows a recording that grows, and has all of it once it is fi
     expect(await position(video)).toBeCloseTo(all * 0.9, 1);
   });
 
-  await api.setReconnectWindow(60);
   await test.step('who watched to the end sees what an encoder that comes back adds', async () => {
     const all = await duration(video);
     await play(video);
@@ -77,59 +79,54 @@ test('the player follows a recording that grows, and has all of it once it is fi
   });
 });
 
-test('the playout page plays the recording in progress, and offers it to who is in the midst of another', async ({ admin: page, api, push }) => {
+test('the playout page plays the recording in progress, and offers it to who is in the midst of another', async ({ admin: page, push }) => {
   test.setTimeout(90_000);
-  await api.setReconnectWindow(0);
-  try {
-    const ingest = await createStream(page);
-    const name = (index: number) => `${ingest.streamKey}${index === 1 ? '' : `-${index}`}.mp4`;
-    const stage = page.getByRole('region', { name: 'Player' });
-    const video = stage.locator('video');
-    await page.goto(`/playout/${ingest.id}`);
-    await live(page);
-    await expect(stage).toContainText('There is no recording to play yet.');
+  const ingest = await createStream(page);
+  const name = (index: number) => `${ingest.streamKey}${index === 1 ? '' : `-${index}`}.mp4`;
+  const stage = page.getByRole('region', { name: 'Player' });
+  const video = stage.locator('video');
+  await page.goto(`/playout/${ingest.id}`);
+  await live(page);
+  await expect(stage).toContainText('There is no recording to play yet.');
 
-    await test.step('the first one from its start, and as a whole once it has ended', async () => {
-      const encoder = push(ingest.server, ingest.streamKey);
-      await expect(stage).toContainText(`Recorded just now, from its start: ${name(1)}`);
-      await expect.poll(() => duration(video)).toBeGreaterThan(0);
-      const first = await duration(video);
-      await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan((first + 2) * 1_000);
-      await encoder.stop();
-      await expect(stage).toContainText(`Newest recording: ${name(1)}`);
-      await expect.poll(() => duration(video)).toBeGreaterThan(first + 1.5);
-    });
+  await test.step('the first one from its start, and as a whole once it has ended', async () => {
+    const encoder = push(ingest.server, ingest.streamKey);
+    await expect(stage).toContainText(`Recorded just now, from its start: ${name(1)}`);
+    await expect.poll(() => duration(video)).toBeGreaterThan(0);
+    const first = await duration(video);
+    await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan((first + 2) * 1_000);
+    await encoder.stop();
+    await expect(stage).toContainText(`Newest recording: ${name(1)}`);
+    await expect.poll(() => duration(video)).toBeGreaterThan(first + 1.5);
+  });
 
-    await test.step('the next one instead, where nobody watches', async () => {
-      const encoder = push(ingest.server, ingest.streamKey);
-      await expect(stage).toContainText(`Recorded just now, from its start: ${name(2)}`);
-      const embedded = await page.context().newPage();
-      await embedded.goto(`/playout/${ingest.id}?embed=1`);
-      await expect(embedded.locator('video')).toHaveAttribute('src', new RegExp(`/${name(2)}$`));
-      await embedded.close();
-      await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(4_000);
-      await encoder.stop();
-      await expect(stage).toContainText(`Newest recording: ${name(2)}`);
-    });
+  await test.step('the next one instead, where nobody watches', async () => {
+    const encoder = push(ingest.server, ingest.streamKey);
+    await expect(stage).toContainText(`Recorded just now, from its start: ${name(2)}`);
+    const embedded = await page.context().newPage();
+    await embedded.goto(`/playout/${ingest.id}?embed=1`);
+    await expect(embedded.locator('video')).toHaveAttribute('src', new RegExp(`/${name(2)}$`));
+    await embedded.close();
+    await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(4_000);
+    await encoder.stop();
+    await expect(stage).toContainText(`Newest recording: ${name(2)}`);
+  });
 
-    await test.step('but not to who watches', async () => {
-      await expect.poll(() => duration(video)).toBeGreaterThan(3.5);
-      await play(video);
-      await expect.poll(() => position(video)).toBeGreaterThan(0.2);
-      await video.evaluate((video: HTMLVideoElement) => video.pause());
-      const encoder = push(ingest.server, ingest.streamKey);
-      const offer = stage.getByRole('button', { name: 'A newer recording is in progress' });
-      await expect(offer).toBeVisible();
-      await expect(stage).toContainText(`An earlier recording: ${name(2)}`);
-      await expect(video).toHaveAttribute('src', new RegExp(`/${name(2)}(\\?|$)`));
-      await offer.click();
-      await expect(stage).toContainText(`Recorded just now, from its start: ${name(3)}`);
-      await expect.poll(() => duration(video)).toBeGreaterThan(0);
-      await expect(offer).toBeHidden();
-      await encoder.stop();
-      await expect(stage).toContainText(`Newest recording: ${name(3)}`);
-    });
-  } finally {
-    await api.setReconnectWindow(null);
-  }
+  await test.step('but not to who watches', async () => {
+    await expect.poll(() => duration(video)).toBeGreaterThan(3.5);
+    await play(video);
+    await expect.poll(() => position(video)).toBeGreaterThan(0.2);
+    await video.evaluate((video: HTMLVideoElement) => video.pause());
+    const encoder = push(ingest.server, ingest.streamKey);
+    const offer = stage.getByRole('button', { name: 'A newer recording is in progress' });
+    await expect(offer).toBeVisible();
+    await expect(stage).toContainText(`An earlier recording: ${name(2)}`);
+    await expect(video).toHaveAttribute('src', new RegExp(`/${name(2)}(\\?|$)`));
+    await offer.click();
+    await expect(stage).toContainText(`Recorded just now, from its start: ${name(3)}`);
+    await expect.poll(() => duration(video)).toBeGreaterThan(0);
+    await expect(offer).toBeHidden();
+    await encoder.stop();
+    await expect(stage).toContainText(`Newest recording: ${name(3)}`);
+  });
 });
