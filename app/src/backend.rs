@@ -172,6 +172,8 @@ pub struct RecordingRow {
     pub url: String,
     /// A picture, where there is one.
     pub poster_url: Option<String>,
+    /// While it is being recorded: what it looked like some seconds ago. For these pages alone, and another URL for each.
+    pub still_url: Option<String>,
     /// Pictures for scrubbing, where there are: WebVTT, each cue a part of an image.
     pub storyboard_url: Option<String>,
     pub state: AssetState,
@@ -269,12 +271,16 @@ pub struct Overview {
     /// `None` for a viewer from outside, who must not publish.
     pub ingest: Option<IngestUrls>,
     pub playout: PlayoutUrls,
+    /// What the playout page plays: the recording in progress, once there is something of it to see, or else the newest finished one.
+    pub on_stage: Option<RecordingRow>,
     pub live: Option<LiveFacts>,
     pub recordings: Recordings,
     /// Off: `/rec` behaves as `/live`, and the page says so.
     pub recording_enabled: bool,
     /// Whether people who are not signed in see the playout page.
     pub vod_public: bool,
+    /// So long what is deleted can be restored.
+    pub bin_days: u64,
     /// The caller's role; `None` for a viewer from outside.
     pub role: Option<Role>,
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::asset::Hold;
 use afterlive_domain::{
-    AssetId, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::RecordingRules,
+    AssetId, AssetState, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::RecordingRules,
     organisation::RecordingSettings, organisation::Settings,
 };
 use async_trait::async_trait;
@@ -299,6 +299,7 @@ impl Backend for Fake {
         let all = state.recordings(&stream);
         let total = all.len() as u64;
         let newest_recording = all.iter().find(|row| row.state.is_playable()).map(|row| row.url.clone());
+        let on_stage = all.iter().find(|row| row.state.is_playable() || row.state == AssetState::Recording).cloned();
         let rows = match range {
             RecordingRange::All => all,
             RecordingRange::Page(page) => all.into_iter().skip((page as usize - 1) * 10).take(10).collect(),
@@ -317,10 +318,12 @@ impl Backend for Fake {
                 rtmp: format!("rtmp://localhost:1935/play/{}", stream.streamname),
                 newest_recording,
             },
+            on_stage,
             live: (stream.state == StreamState::Live).then(|| state.live()),
             recordings: Recordings { rows, total },
             recording_enabled: state.settings.recording_enabled,
             vod_public: state.settings.vod_public,
+            bin_days: 7,
             role,
             stream,
         })

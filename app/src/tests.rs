@@ -220,6 +220,47 @@ async fn viewers_from_outside_see_recordings_and_nothing_to_operate() {
     assert_eq!(page.status, StatusCode::OK);
     page.shows("<video").shows("8sKpm-x49nB-23.mp4");
     page.shows_not("/rec").shows_not("Ingest").shows_not("Edit tags").shows_not("To the stream").shows_not("New stream");
+    page.shows_not("Streamname");
+}
+
+#[tokio::test]
+async fn pages_to_operate_a_stream_from_ask_outsiders_to_sign_in_also_where_recordings_are_public() {
+    let public = Settings { recording_enabled: true, vod_public: true };
+    let site = Site::new(Fake::signed_out().with_settings(public));
+    for path in ["stream", "stream/new", "webcaster"] {
+        let page = site.get(&format!("/{path}/{LIVE}")).await;
+        assert!(page.location.starts_with("/auth?next="), "{path}: {} {}", page.status, page.location);
+        page.shows_not("8sKpm-x49nB");
+    }
+    let site = Site::new(Fake::signed_in());
+    site.get("/organisation").await.shows("that is the key to publish with");
+}
+
+#[tokio::test]
+async fn the_playout_page_plays_the_recording_in_progress() {
+    let page = Site::new(Fake::signed_in()).get(&format!("/playout/{LIVE}")).await;
+    page.shows("Recorded just now, from its start: ").shows("Still being recorded.").shows_not("Newest recording: ");
+    assert!(page.text().contains("/8sKpm/8sKpm-x49nB-24.mp4\" aria-label"), "{}", page.text());
+    let page = Site::new(Fake::signed_in()).get(&format!("/playout/{ENDED}")).await;
+    page.shows("Newest recording: ").shows_not("Still being recorded.");
+}
+
+#[tokio::test]
+async fn who_deletes_a_stream_is_told_what_becomes_of_its_recordings() {
+    let site = Site::new(Fake::signed_in());
+    let page = site.get(&format!("/stream/{LIVE}")).await;
+    page.shows("Its 24 recordings go to the bin: their URLs stop working, and for 7 days the library can restore them.");
+    page.shows("What is on legal hold stays, at its URL.");
+    site.get(&format!("/stream/{CREATED}")).await.shows("its streamname is never given again.").shows_not("go to the bin");
+}
+
+#[tokio::test]
+async fn the_set_up_link_says_once_it_has_been_used() {
+    let site = Site::new(Fake::new(Access::NotSetUp));
+    site.get("/setup?token=token").await.shows("Create the organisation");
+    let site = Site::new(Fake::signed_out());
+    let page = site.get("/setup?token=token").await;
+    page.shows("This link has been used").shows("href=\"/auth\"").shows_not("Create the organisation");
 }
 
 #[tokio::test]

@@ -34,6 +34,11 @@ export class Api {
     return answer.status;
   }
 
+  /** For all streams; `null` is the server's default. */
+  async setReconnectWindow(seconds: number | null): Promise<void> {
+    await this.call('PUT', '/organisation/recording', { reconnect_window_s: seconds });
+  }
+
   private async call(method: string, path: string, body?: unknown): Promise<StreamAnswer> {
     const answer = await this.send(method, path, body);
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);

@@ -130,6 +130,8 @@ test('a hold keeps a recording from everybody until it is lifted', async ({ admi
   await page.getByLabel(`Put ${own.name} on legal hold`).click();
   await page.getByLabel(/^Why/).fill('Case 7');
   await page.getByRole('button', { name: 'Put it on legal hold' }).click();
+  await expect(page.getByLabel(`Lift the legal hold on ${own.name}`)).toBeVisible();
+  await expect(page.locator('details.confirm[open]'), 'no question lies open where the button was').toHaveCount(0);
   await expect(page.getByText('“Case 7”')).toBeVisible();
   await expect(page.getByLabel(`Delete ${own.name}`)).toHaveCount(0);
   expect(await api.deleteAsset(own.id)).toBe(409);

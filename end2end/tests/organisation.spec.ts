@@ -82,8 +82,11 @@ test('the playout page opens to outsiders only where "VOD public" is on, and the
     await expect(visitor.getByRole('link', { name: 'To the stream' })).toHaveCount(0);
     await expect(visitor.getByRole('heading', { name: 'Ingest' })).toHaveCount(0);
     await expect(visitor.getByText('Edit tags')).toHaveCount(0);
-    await visitor.goto(`/stream/${recorded.id}`);
-    await expect(visitor.getByRole('link', { name: 'Delete' })).toHaveCount(0);
+    await expect(visitor.locator('.copy-label', { hasText: 'Streamname' })).toHaveCount(0);
+    for (const operated of ['stream', 'stream/new', 'webcaster']) {
+      await visitor.goto(`/${operated}/${recorded.id}`);
+      await expect(visitor, operated).toHaveURL(/\/auth\?next=/);
+    }
 
     await page.goto(`/playout/${recorded.id}`);
     await expect(page.getByRole('link', { name: 'To the stream' })).toBeVisible();

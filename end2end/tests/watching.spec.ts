@@ -1,9 +1,26 @@
 // A recording is watched from its start while it is still recorded.
 
+import type { Locator } from '@playwright/test';
 import { createStream, live, recording } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
 
-test('a recording plays and seeks while it grows, and goes on playing when it is finished', async ({ admin: page, push }) => {
+const duration = (video: Locator): Promise<number> => video.evaluate((video: HTMLVideoElement) => video.duration);
+const position = (video: Locator): Promise<number> => video.evaluate((video: HTMLVideoElement) => video.currentTime);
+const play = (video: Locator): Promise<void> =>
+  video.evaluate((video: HTMLVideoElement) => {
+    video.muted = true;
+    return video.play();
+  });
+const seek = async (video: Locator, to: number): Promise<void> => {
+  await video.evaluate((video: HTMLVideoElement, to) => void (video.currentTime = to), to);
+  await expect.poll(() => video.evaluate((video: HTMLVideoElement) => !video.seeking && video.readyState >= 2)).toBe(true);
+};
+
+test.afterEach(async ({ api }) => api.setReconnectWindow(null));
+
+test('the player follows a recording that grows, and has all of it once it is finished, without a reload', async ({ admin: page, api, push }) => {
+  test.setTimeout(90_000);
+  await api.setReconnectWindow(60);
   const ingest = await createStream(page);
   await page.goto(`/stream/${ingest.id}`);
   await live(page);
@@ -11,46 +28,105 @@ test('a recording plays and seeks while it grows, and goes on playing when it is
   const name = `${ingest.streamKey}.mp4`;
   const row = recording(page, name);
   await expect(row.getByRole('link', { name })).toBeVisible();
-  await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(8_000);
-
   await row.getByLabel(`Details of ${name}`).click();
   await expect(row.getByText('It is being recorded.')).toBeVisible();
-  const video = row.locator('video');
-  await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.duration)).toBeGreaterThan(4.5);
-  const duration = await video.evaluate((video: HTMLVideoElement) => video.duration);
-  await video.evaluate((video: HTMLVideoElement) => {
-    video.muted = true;
-    return video.play();
-  });
-  await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.currentTime)).toBeGreaterThan(0.5);
-  const seek = async (to: number) => {
-    await video.evaluate((video: HTMLVideoElement, to) => void (video.currentTime = to), to);
-    await expect.poll(() => video.evaluate((video: HTMLVideoElement) => !video.seeking && video.readyState >= 2)).toBe(true);
-  };
-  await seek(3.5);
+  await expect(row.getByText('Still being recorded. The player follows it')).toBeVisible();
+  await expect(row.locator('summary img'), 'the stream as it looks').toHaveAttribute('src', /^\/live\//);
 
+  const video = row.locator('video');
+  await expect.poll(() => duration(video)).toBeGreaterThan(0);
+  const first = await duration(video);
+  await play(video);
+  await test.step('beyond the end of what there was when it was opened', async () => {
+    await expect.poll(() => position(video), { timeout: 20_000 }).toBeGreaterThan(first + 3);
+    expect(encoder.hasEnded).toBe(false);
+  });
   await test.step('its URL, opened elsewhere, has what there is by then', async () => {
     const url = await row.getByRole('link', { name }).getAttribute('href');
     const other = await page.context().newPage();
     await other.goto(url ?? '');
-    await expect.poll(() => other.locator('video').evaluate((video: HTMLVideoElement) => video.duration)).toBeGreaterThanOrEqual(duration);
+    await expect.poll(() => duration(other.locator('video'))).toBeGreaterThan(first + 2);
     await other.close();
   });
 
-  await encoder.stop();
-  await expect(row.getByText('ready', { exact: true })).toBeVisible();
-  await expect(row.locator('summary img')).toBeVisible();
-  await test.step('who watches is not disturbed', async () => {
-    await seek(0.2);
-    await seek(duration - 0.5);
-    await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.ended)).toBe(true);
-    expect(await video.evaluate((video: HTMLVideoElement) => [video.duration, video.error])).toEqual([duration, null]);
+  await test.step('who has paused is left where they are, with all of it to go to', async () => {
+    await video.evaluate((video: HTMLVideoElement) => video.pause());
+    await seek(video, 1.5);
+    await encoder.stop();
+    await expect(row.getByText('ready', { exact: true })).toBeVisible();
+    await expect.poll(() => duration(video)).toBeGreaterThan(encoder.sentMs / 1_000 - 0.5);
+    await expect.poll(() => position(video)).toBe(1.5);
+    expect(await video.evaluate((video: HTMLVideoElement) => [video.paused, video.error])).toEqual([true, null]);
+    await expect(row.getByText('Still being recorded.')).toBeHidden();
+    const all = await duration(video);
+    await seek(video, all * 0.9);
+    expect(await position(video)).toBeCloseTo(all * 0.9, 1);
   });
 
-  await test.step('the page opened anew has all of it', async () => {
-    await page.reload();
-    await live(page);
-    await row.getByLabel(`Details of ${name}`).click();
-    await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.duration)).toBeGreaterThan(duration);
+  await test.step('who watched to the end sees what an encoder that comes back adds', async () => {
+    const all = await duration(video);
+    await play(video);
+    await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.ended)).toBe(true);
+    const again = push(ingest.server, ingest.streamKey);
+    await expect.poll(() => position(video), { timeout: 20_000 }).toBeGreaterThan(all + 1);
+    await again.stop();
+    await expect(row.getByText('ready', { exact: true })).toBeVisible();
+    await expect.poll(() => duration(video)).toBeGreaterThan(all + again.sentMs / 1_000 - 0.5);
+    const both = await duration(video);
+    await seek(video, both - 0.3);
+    await play(video);
+    await expect.poll(() => video.evaluate((video: HTMLVideoElement) => [video.ended, video.error])).toEqual([true, null]);
+  });
+});
+
+test('the playout page plays the recording in progress, and offers it to who is in the midst of another', async ({ admin: page, push }) => {
+  test.setTimeout(90_000);
+  const ingest = await createStream(page);
+  const name = (index: number) => `${ingest.streamKey}${index === 1 ? '' : `-${index}`}.mp4`;
+  const stage = page.getByRole('region', { name: 'Player' });
+  const video = stage.locator('video');
+  await page.goto(`/playout/${ingest.id}`);
+  await live(page);
+  await expect(stage).toContainText('There is no recording to play yet.');
+
+  await test.step('the first one from its start, and as a whole once it has ended', async () => {
+    const encoder = push(ingest.server, ingest.streamKey);
+    await expect(stage).toContainText(`Recorded just now, from its start: ${name(1)}`);
+    await expect.poll(() => duration(video)).toBeGreaterThan(0);
+    const first = await duration(video);
+    await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan((first + 2) * 1_000);
+    await encoder.stop();
+    await expect(stage).toContainText(`Newest recording: ${name(1)}`);
+    await expect.poll(() => duration(video)).toBeGreaterThan(first + 1.5);
+  });
+
+  await test.step('the next one instead, where nobody watches', async () => {
+    const encoder = push(ingest.server, ingest.streamKey);
+    await expect(stage).toContainText(`Recorded just now, from its start: ${name(2)}`);
+    const embedded = await page.context().newPage();
+    await embedded.goto(`/playout/${ingest.id}?embed=1`);
+    await expect(embedded.locator('video')).toHaveAttribute('src', new RegExp(`/${name(2)}$`));
+    await embedded.close();
+    await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(4_000);
+    await encoder.stop();
+    await expect(stage).toContainText(`Newest recording: ${name(2)}`);
+  });
+
+  await test.step('but not to who watches', async () => {
+    await expect.poll(() => duration(video)).toBeGreaterThan(3.5);
+    await play(video);
+    await expect.poll(() => position(video)).toBeGreaterThan(0.2);
+    await video.evaluate((video: HTMLVideoElement) => video.pause());
+    const encoder = push(ingest.server, ingest.streamKey);
+    const offer = stage.getByRole('button', { name: 'A newer recording is in progress' });
+    await expect(offer).toBeVisible();
+    await expect(stage).toContainText(`An earlier recording: ${name(2)}`);
+    await expect(video).toHaveAttribute('src', new RegExp(`/${name(2)}(\\?|$)`));
+    await offer.click();
+    await expect(stage).toContainText(`Recorded just now, from its start: ${name(3)}`);
+    await expect.poll(() => duration(video)).toBeGreaterThan(0);
+    await expect(offer).toBeHidden();
+    await encoder.stop();
+    await expect(stage).toContainText(`Newest recording: ${name(3)}`);
   });
 });

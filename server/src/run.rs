@@ -1,8 +1,11 @@
 //! The one place where parts are wired: from a configuration to a running server, and back to a stopped one.
 
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,8 +197,12 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Err
 /// # Errors
 /// Where that is not allowed.
 pub fn make_data_dir(config: &Config) -> Result<(), Error> {
-    std::fs::create_dir_all(&config.data_dir)
-        .map_err(|cause| Error::DataDir { path: config.data_dir.display().to_string(), cause })
+    make_private_folder(&config.data_dir).map_err(|cause| Error::DataDir { path: config.data_dir.display().to_string(), cause })
+}
+
+/// Its owner's alone, as passwords' and keys' fingerprints will lie in it. A folder that is there already keeps its mode.
+fn make_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// An empty mount point would look like a region that has lost all its recordings.
@@ -251,5 +258,25 @@ async fn drop_expired_sessions(db: Db, clock: Clock, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(SESSION_SWEEP_INTERVAL) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, metadata, set_permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_new_data_folder_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let mode = || metadata(&path).unwrap().permissions().mode() & 0o777;
+        make_private_folder(&path).unwrap();
+        assert_eq!(mode(), 0o700);
+        set_permissions(&path, Permissions::from_mode(0o750)).unwrap();
+        make_private_folder(&path).unwrap();
+        assert_eq!(mode(), 0o750);
     }
 }

@@ -43,6 +43,7 @@ impl State {
             poster_url: state
                 .is_playable()
                 .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}.jpg", file_name.trim_end_matches(".mp4"))),
+            still_url: is_growing.then(|| "/live/8sKpm-x49nB/thumbnail.jpg".to_owned()),
             storyboard_url: state
                 .is_playable()
                 .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}-storyboard.vtt", file_name.trim_end_matches(".mp4"))),

@@ -9,7 +9,7 @@ use crate::format;
 use crate::live::{follow_growth, listen, loaded};
 use crate::server_fns::streams::load_home;
 use crate::ui::icon::Icon;
-use crate::ui::recording_row::recording_path;
+use crate::ui::recording_row::{picture, recording_path};
 use crate::ui::rows::keyed_rows;
 use crate::ui::state_pill::{AssetPill, stream_icon};
 use crate::ui::stream_table::StreamTable;
@@ -127,13 +127,18 @@ fn LatestRecordings(home: Signal<Home>) -> impl IntoView {
 /// Leads to the recording's page, where it plays.
 #[component]
 fn Poster(row: Signal<RecordingRow>) -> impl IntoView {
-    let picture = Memo::new(move |_| row.with(|row| row.poster_url.clone()));
+    let picture = Memo::new(move |_| row.with(picture));
+    let has_picture = Memo::new(move |_| picture.with(Option::is_some));
     let state = Memo::new(move |_| row.with(|row| row.state));
     view! {
         <li>
             <a class="poster" href=move || row.with(recording_path)>
                 <span class="poster-picture">
-                    {move || picture.get().map(|url| view! { <img src=url alt="" loading="lazy" width="320" height="180" /> })}
+                    {move || {
+                        has_picture
+                            .get()
+                            .then(|| view! { <img src=move || picture.get() alt="" loading="lazy" width="320" height="180" /> })
+                    }}
                     <span class="poster-length">{move || row.with(|row| format::duration(row.duration_ms))}</span>
                 </span>
                 <span class="poster-name mono">{move || row.with(|row| row.file_name.clone())}</span>

@@ -107,7 +107,10 @@ fn Settings(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                     <span>
                         <b>"VOD public"</b>
                         <small class="muted">
-                            "On: playout pages open without signing in, and recordings are listed in API answers without a key."
+                            "On: playout pages open without signing in, and recordings are listed in API answers without a key. "
+                            <strong>
+                                "They name the streamname, in the recordings' URLs too, and that is the key to publish with: whoever sees it can send to the stream."
+                            </strong> " Lock a stream when it is over."
                         </small>
                     </span>
                 </label>

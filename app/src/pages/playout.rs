@@ -1,28 +1,23 @@
 //! `/playout/ID`: for viewers. Opens without signing in where the organisation allows it; what operators need then is absent.
 
+use afterlive_domain::AssetState;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::skeleton;
-use crate::backend::Overview;
+use crate::backend::{Overview, RecordingRow};
 use crate::live::loaded;
 use crate::ui::icon::Icon;
 use crate::ui::overview::{OverviewCards, load, title, wanted, watch};
 use crate::ui::player::{Playable, Player};
+use crate::ui::rows::keyed_rows;
 use crate::ui::state_pill::StreamPill;
 use crate::ui::when::When;
 
 #[component]
 pub fn PlayoutPage() -> impl IntoView {
     loaded(wanted(), load, skeleton, |overview| view! { <Content overview /> })
-}
-
-/// The newest finished recording that the page knows of.
-fn newest(overview: &Overview) -> Option<Playable> {
-    let url = overview.playout.newest_recording.clone()?;
-    let row = overview.recordings.rows.iter().find(|row| row.url == url);
-    row.and_then(Playable::of).or_else(|| Some(Playable { name: "Recording".into(), url, ..Playable::default() }))
 }
 
 #[component]
@@ -45,8 +40,12 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
     }
 }
 
+/// Outsiders are not told the streamname, by which anybody can publish.
 fn heading(overview: &Overview) -> String {
-    title(overview).unwrap_or_else(|| overview.stream.streamname.to_string())
+    title(overview).unwrap_or_else(|| match overview.role {
+        Some(_) => overview.stream.streamname.to_string(),
+        None => "Stream".to_owned(),
+    })
 }
 
 #[component]
@@ -56,7 +55,13 @@ fn Head(overview: Signal<Overview>) -> impl IntoView {
     view! {
         <div class="page-head">
             <div>
-                <p class="kicker mono">{move || overview.with(|overview| overview.stream.streamname.to_string())}</p>
+                {move || {
+                    may_operate
+                        .get()
+                        .then(|| {
+                            view! { <p class="kicker mono">{move || overview.with(|overview| overview.stream.streamname.to_string())}</p> }
+                        })
+                }}
                 <h1>
                     {move || overview.with(heading)} " "
                     <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
@@ -79,24 +84,51 @@ fn Head(overview: Signal<Overview>) -> impl IntoView {
     }
 }
 
-/// The player. What a viewer watches is not taken away when a newer recording is finished: it is offered.
+/// What is shown: what is on stage, unless somebody is in the midst of watching another recording, which then stays as it is known by now.
+fn next_shown(shown: Option<RecordingRow>, overview: &Overview, is_watched: bool) -> Option<RecordingRow> {
+    let on_stage = overview.on_stage.clone();
+    let Some(shown) = shown else { return on_stage };
+    if !is_watched || on_stage.as_ref().is_none_or(|row| row.id == shown.id) {
+        return on_stage.or(Some(shown));
+    }
+    let known = overview.recordings.rows.iter().find(|row| row.id == shown.id).cloned();
+    // One that is on another page of the table. A stream has one recording in progress, and it is the other.
+    let state = if shown.state == AssetState::Recording { AssetState::Ready } else { shown.state };
+    Some(known.unwrap_or(RecordingRow { state, ..shown }))
+}
+
+/// The player: of the recording in progress, from its start, or else of the newest finished one. Neither is taken from who watches it: the newer one
+/// is offered.
 #[component]
 fn Stage(overview: Signal<Overview>) -> impl IntoView {
-    let newest = Memo::new(move |_| overview.with(newest));
-    let playing = RwSignal::new(newest.get_untracked());
-    Effect::new(move |_| {
-        if playing.with_untracked(Option::is_none) {
-            playing.set(newest.get());
-        }
-    });
+    let shown = RwSignal::new(overview.with_untracked(|overview| overview.on_stage.clone()));
+    let watched = RwSignal::new(false);
+    let id_of = |row: &Option<RecordingRow>| row.as_ref().map(|row| row.id);
+    Effect::watch(
+        move || (overview.get(), watched.get()),
+        move |(overview, is_watched), _, _| {
+            let before = shown.get_untracked();
+            let next = next_shown(before.clone(), overview, *is_watched);
+            if next != before {
+                shown.set(next);
+            }
+        },
+        false,
+    );
     let is_live = Memo::new(move |_| overview.with(|overview| overview.live.is_some()));
     let since = Signal::derive(move || {
         overview.with(|overview| overview.live.as_ref().map_or(overview.stream.updated_at, |live| live.since))
     });
-    let has_newer = Memo::new(move |_| {
-        let url = |playable: &Option<Playable>| playable.as_ref().map(|playable| playable.url.clone());
-        newest.with(url) != playing.with(url)
+    let rows = Signal::derive(move || shown.get().into_iter().collect::<Vec<_>>());
+    let is_empty = Memo::new(move |_| shown.with(Option::is_none));
+    let newer = Memo::new(move |_| {
+        let on_stage = overview.with(|overview| overview.on_stage.as_ref().map(|row| (row.id, row.state)));
+        on_stage.filter(|(id, _)| shown.with(id_of) != Some(*id)).map(|(_, state)| state)
     });
+    let show_newer = move |_| {
+        watched.set(false);
+        shown.set(overview.with_untracked(|overview| overview.on_stage.clone()));
+    };
     view! {
         <section class="stage" aria-label="Player">
             {move || {
@@ -111,43 +143,57 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
                         }
                     })
             }}
-            {move || match playing.get() {
-                Some(playable) => {
-                    view! {
-                        <p class="stage-name muted small">"Newest recording: " <span class="mono">{playable.name.clone()}</span></p>
-                        <Player playable wanted=true />
-                    }
-                        .into_any()
-                }
-                None => {
-                    view! {
-                        <div class="empty">
-                            <p>
-                                {if is_live.get() {
-                                    "It is not recorded so far, or its first recording is not finished yet."
-                                } else {
-                                    "There is no recording to play yet."
-                                }}
-                            </p>
-                        </div>
-                    }
-                        .into_any()
-                }
-            }}
+            {keyed_rows(rows, |row| row.id, move |row| view! { <Shown row newer watched /> }.into_any())}
             {move || {
-                has_newer
+                is_empty
                     .get()
                     .then(|| {
                         view! {
+                            <div class="empty">
+                                <p>
+                                    {if is_live.get() {
+                                        "It is not recorded so far, or its recording has just begun."
+                                    } else {
+                                        "There is no recording to play yet."
+                                    }}
+                                </p>
+                            </div>
+                        }
+                    })
+            }}
+            {move || {
+                newer
+                    .get()
+                    .map(|state| {
+                        view! {
                             <p class="actions">
-                                <button type="button" class="button" on:click=move |_| playing.set(newest.get_untracked())>
+                                <button type="button" class="button" on:click=show_newer>
                                     {Icon::Play.draw()}
-                                    "A newer recording is ready: play it"
+                                    {if state == AssetState::Recording {
+                                        "A newer recording is in progress: play it from its start"
+                                    } else {
+                                        "A newer recording is ready: play it"
+                                    }}
                                 </button>
                             </p>
                         }
                     })
             }}
         </section>
+    }
+}
+
+/// One recording and what it is.
+#[component]
+fn Shown(row: Signal<RecordingRow>, newer: Memo<Option<AssetState>>, watched: RwSignal<bool>) -> impl IntoView {
+    let playable = Memo::new(move |_| row.with(Playable::of).unwrap_or_default());
+    let what = move || match (row.with(|row| row.state), newer.get()) {
+        (AssetState::Recording, _) => "Recorded just now, from its start: ",
+        (_, None) => "Newest recording: ",
+        (_, Some(_)) => "An earlier recording: ",
+    };
+    view! {
+        <p class="stage-name muted small">{what} <span class="mono">{move || row.with(|row| row.file_name.clone())}</span></p>
+        <Player playable wanted=true watched />
     }
 }

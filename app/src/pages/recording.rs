@@ -189,15 +189,10 @@ fn Stage(page: Page, state: Memo<AssetState>) -> impl IntoView {
     let playable = Memo::new(move |_| page.with(|page| Playable::of(&page.row.recording)));
     // Asked of a memo, as all that changes while it is watched would make the player anew.
     let is_playable = Memo::new(move |_| playable.with(Option::is_some));
-    let is_growing = move || state.get() == AssetState::Recording;
     move || match is_playable.get() {
         true => view! {
             <section class="stage" aria-label="Player">
                 <Player playable=Signal::derive(move || playable.get().unwrap_or_default()) wanted=true />
-                {move || {
-                    is_growing()
-                        .then(|| view! { <p class="muted small">"What is recorded up to now plays here, from its start."</p> })
-                }}
             </section>
         }
         .into_any(),

@@ -5,36 +5,79 @@ use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use crate::server_fns::{Flash, access::SetUp};
+use super::skeleton;
+use crate::backend::Access;
+use crate::live::loaded;
+use crate::server_fns::Flash;
+use crate::server_fns::access::{SetUp, load_access};
 use crate::ui::icon::Logo;
 use crate::ui::notice::LastFlash;
 
 #[component]
 pub fn SetUpPage() -> impl IntoView {
+    view! {
+        <Title text="Set up" />
+        {loaded(Signal::stored(()), |()| load_access(), skeleton, |access| {
+            let is_done = Memo::new(move |_| access.with(|access| *access != Access::NotSetUp));
+            view! {
+                <section class="gate">
+                    <Logo />
+                    {move || if is_done.get() { view! { <Done access /> }.into_any() } else { view! { <FirstTime /> }.into_any() }}
+                </section>
+            }
+        })}
+    }
+}
+
+/// There is an organisation already.
+#[component]
+fn Done(access: Signal<Access>) -> impl IntoView {
+    let is_signed_in = move || access.with(|access| matches!(access, Access::SignedIn(_)));
+    view! {
+        <h1>"The set-up is done"</h1>
+        <p>"This link has been used, and works once: the organisation and its first administrator are made."</p>
+        <p class="actions">
+            {move || {
+                if is_signed_in() {
+                    view! {
+                        <a class="button primary" href="/">
+                            "To the start page"
+                        </a>
+                    }
+                } else {
+                    view! {
+                        <a class="button primary" href="/auth">
+                            "Sign in"
+                        </a>
+                    }
+                }
+            }}
+        </p>
+    }
+}
+
+#[component]
+fn FirstTime() -> impl IntoView {
     let query = use_query_map();
     let token = Memo::new(move |_| query.with(|query| query.get("token").unwrap_or_default()));
     let LastFlash(flash) = expect_context();
     view! {
-        <Title text="Set up" />
-        <section class="gate">
-            <Logo />
-            <h1>"Welcome to Afterlive"</h1>
-            {move || {
-                if token.get().is_empty() {
-                    view! { <WrongLink /> }.into_any()
-                } else {
-                    view! {
-                        <Suspense>
-                            {move || Suspend::new(async move {
-                                let typed = flash.await;
-                                view! { <SetUpForm token=token.get_untracked() typed /> }
-                            })}
-                        </Suspense>
-                    }
-                        .into_any()
+        <h1>"Welcome to Afterlive"</h1>
+        {move || {
+            if token.get().is_empty() {
+                view! { <WrongLink /> }.into_any()
+            } else {
+                view! {
+                    <Suspense>
+                        {move || Suspend::new(async move {
+                            let typed = flash.await;
+                            view! { <SetUpForm token=token.get_untracked() typed /> }
+                        })}
+                    </Suspense>
                 }
-            }}
-        </section>
+                    .into_any()
+            }
+        }}
     }
 }
 
@@ -42,9 +85,8 @@ pub fn SetUpPage() -> impl IntoView {
 fn WrongLink() -> impl IntoView {
     view! {
         <p>
-            "This link is not the one that the server printed when it started last, or it has been used. Look into the server's terminal for the present one."
+            "This link is not the one that the server printed when it started last. Look into the server's terminal for the present one."
         </p>
-        <p class="muted">"Is the set-up done already? " <a href="/auth">"Sign in"</a> "."</p>
     }
 }
 

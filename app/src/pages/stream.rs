@@ -13,7 +13,7 @@ use crate::live::{loaded, refresh_after};
 use crate::server_fns::streams::{DeleteStream, StopAndLock, Unlock};
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyButton;
-use crate::ui::overview::{OverviewCards, load, title, wanted, watch};
+use crate::ui::overview::{OverviewCards, load_to_operate, title, wanted, watch};
 use crate::ui::recordings::Recordings;
 use crate::ui::snippets::Snippets;
 use crate::ui::state_pill::StreamPill;
@@ -21,7 +21,7 @@ use crate::ui::when::When;
 
 #[component]
 pub fn StreamPage() -> impl IntoView {
-    loaded(wanted(), load, skeleton, |overview| view! { <Content overview /> })
+    loaded(wanted(), load_to_operate, skeleton, |overview| view! { <Content overview /> })
 }
 
 #[component]
@@ -123,11 +123,14 @@ fn lock_question(overview: &Overview) -> String {
 }
 
 fn delete_question(overview: &Overview) -> String {
-    format!(
-        "The stream {} and {} are deleted. Their URLs stop working, and the streamname is never given again.",
-        overview.stream.streamname,
-        format::count(overview.recordings.total, "recording", "recordings")
-    )
+    let gone = format!("The stream {} is deleted, and its streamname is never given again.", overview.stream.streamname);
+    let recordings = match overview.recordings.total {
+        0 => return gone,
+        1 => "Its recording goes to the bin: the URL stops working".to_owned(),
+        total => format!("Its {} go to the bin: their URLs stop working", format::count(total, "recording", "recordings")),
+    };
+    let days = format::count(overview.bin_days, "day", "days");
+    format!("{gone} {recordings}, and for {days} the library can restore them. What is on legal hold stays, at its URL.")
 }
 
 #[component]
@@ -171,7 +174,7 @@ fn AdminActions(overview: Signal<Overview>) -> impl IntoView {
         <Confirm label="Delete" question=Signal::derive(move || overview.with(delete_question))>
             <ActionForm action=delete>
                 {delete_id()}
-                <button class="button danger solid">"Delete the stream and its recordings"</button>
+                <button class="button danger solid">"Delete the stream"</button>
             </ActionForm>
         </Confirm>
     }

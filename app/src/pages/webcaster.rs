@@ -7,12 +7,12 @@ use super::skeleton;
 use crate::backend::Overview;
 use crate::live::loaded;
 use crate::ui::encoder::EncoderSteps;
-use crate::ui::overview::{OverviewCards, load, title, wanted, watch};
+use crate::ui::overview::{OverviewCards, load_to_operate, title, wanted, watch};
 use crate::ui::state_pill::StreamPill;
 
 #[component]
 pub fn WebcasterPage() -> impl IntoView {
-    loaded(wanted(), load, skeleton, |overview| view! { <Content overview /> })
+    loaded(wanted(), load_to_operate, skeleton, |overview| view! { <Content overview /> })
 }
 
 #[component]

@@ -87,7 +87,7 @@ async fn a_recording_in_progress_shows_how_far_it_is() {
         .shows("0:01:25.000")
         .shows("not yet")
         .shows("<video")
-        .shows("What is recorded up to now plays here")
+        .shows("What there is of it up to now plays here")
         .shows_not("Move it to the bin");
 }
 

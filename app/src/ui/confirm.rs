@@ -1,6 +1,9 @@
 //! Acts of consequence ask once. A native disclosure: it needs no script, and nothing happens before its second button.
 
+use leptos::html::Details;
 use leptos::prelude::*;
+
+use crate::live::News;
 
 /// A button that opens a question; `children` is the form whose button does it.
 #[component]
@@ -19,8 +22,20 @@ pub fn Confirm(
     calm: bool,
     children: Children,
 ) -> impl IntoView {
+    // Its button did what it asked about. The next question, perhaps of the opposite, must not lie open where the pointer is.
+    let details = NodeRef::<Details>::new();
+    let news = News::of_app();
+    Effect::watch(
+        move || news.answered(),
+        move |_, _, _| {
+            if let Some(details) = details.get_untracked() {
+                details.set_open(false);
+            }
+        },
+        false,
+    );
     view! {
-        <details class=if calm { "confirm calm" } else { "confirm" } name="confirm">
+        <details node_ref=details class=if calm { "confirm calm" } else { "confirm" } name="confirm">
             <summary class=if calm { "button" } else { "button danger" } aria-label=about>
                 {label}
             </summary>

@@ -53,7 +53,11 @@ pub fn StreamFacts(overview: Signal<Overview>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="stream-facts">
             <h2 id="stream-facts">"Stream"</h2>
-            <CopyRow label="Streamname" value=of_stream(|stream| stream.streamname.to_string()) />
+            // Outsiders have no use for it, and could publish with it.
+            {move || {
+                (!is_outside.get())
+                    .then(|| view! { <CopyRow label="Streamname" value=of_stream(|stream| stream.streamname.to_string()) /> })
+            }}
             <CopyRow label="Stream ID" value=of_stream(|stream| stream.id.to_string()) />
             <dl class="facts">
                 <dt>"State"</dt>

@@ -7,7 +7,7 @@ use super::copy::CopyButton;
 use super::icon::Icon;
 use super::player::is_watchable;
 use super::recording_actions::{Acts, BinOrRestore};
-use super::recording_row::{recording_path, thumbnail};
+use super::recording_row::{picture, recording_path, thumbnail};
 use super::rows::keyed_rows;
 use super::state_pill::{AssetPill, HeldPill};
 use super::when::When;
@@ -62,7 +62,7 @@ fn Row(row: Signal<LibraryRow>, acts: Acts, may_administer: Signal<bool>) -> imp
     let name = row.with_untracked(|row| row.recording.file_name.clone());
     let state = Memo::new(move |_| row.with(|row| row.recording.state));
     let is_watchable = Memo::new(move |_| row.with(|row| is_watchable(&row.recording)));
-    let poster = Memo::new(move |_| row.with(|row| row.recording.poster_url.clone()));
+    let picture = Memo::new(move |_| row.with(|row| picture(&row.recording)));
     let is_held = Memo::new(move |_| row.with(|row| row.keeping.hold.is_some()));
     let until = Memo::new(move |_| row.with(|row| row.keeping.restorable_until));
     let tags = Memo::new(move |_| row.with(tags_text));
@@ -71,7 +71,7 @@ fn Row(row: Signal<LibraryRow>, acts: Acts, may_administer: Signal<bool>) -> imp
         <tr class=move || state.get().as_str()>
             <td class="opener">
                 <a href=path.clone() aria-label=format!("Play {name}") tabindex="-1">
-                    {move || thumbnail(poster.get(), is_watchable.get())}
+                    {move || thumbnail(picture, is_watchable.get())}
                 </a>
             </td>
             <td class="file" data-label="Recording">

@@ -36,6 +36,13 @@ pub async fn load((stream, recordings): Wanted) -> Answer<Overview> {
     }
 }
 
+/// For pages to operate a stream from. Where recordings are public everybody may see what [`load`] gives, but on the playout page, without the means to
+/// publish; here who is not of the organisation is asked to sign in.
+pub async fn load_to_operate(wanted: Wanted) -> Answer<Overview> {
+    let overview = load(wanted).await?;
+    if overview.role.is_some() { Ok(overview) } else { Err(BackendError::SignedOut) }
+}
+
 /// Keeps a page that shows `overview` fresh.
 pub fn watch(overview: Signal<Overview>) {
     listen(Some(overview.with_untracked(|overview| overview.stream.id)));

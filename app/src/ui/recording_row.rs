@@ -24,7 +24,7 @@ pub fn RecordingBody(
     let text = move |of: fn(&RecordingRow) -> String| move || row.with(of);
     let is_open = RwSignal::new(false);
     let panel_id = row.with_untracked(|row| format!("recording-{}", row.id));
-    let poster = Memo::new(move |_| row.with(|row| row.poster_url.clone()));
+    let picture = Memo::new(move |_| row.with(picture));
     let state = Memo::new(move |_| row.with(|row| row.state));
     let is_watchable = Memo::new(move |_| row.with(is_watchable));
     let toggle = move |event: leptos::ev::Event| is_open.set(event_target::<Element>(&event).has_attribute("open"));
@@ -34,7 +34,7 @@ pub fn RecordingBody(
                 <td class="opener">
                     <details on:toggle=toggle>
                         <summary aria-controls=panel_id.clone() aria-label=text(|row| format!("Details of {}", row.file_name))>
-                            {move || thumbnail(poster.get(), is_watchable.get())}
+                            {move || thumbnail(picture, is_watchable.get())}
                         </summary>
                     </details>
                 </td>
@@ -67,10 +67,20 @@ pub fn RecordingBody(
     }
 }
 
-pub(super) fn thumbnail(poster: Option<String>, is_watchable: bool) -> AnyView {
+/// What it looks like: its poster, or while it is being recorded, the stream's still of some seconds ago.
+#[must_use]
+pub fn picture(row: &RecordingRow) -> Option<String> {
+    row.poster_url.clone().or_else(|| row.still_url.clone())
+}
+
+pub(super) fn thumbnail(picture: Memo<Option<String>>, is_watchable: bool) -> AnyView {
     let face = if is_watchable { Icon::Play } else { Icon::Info };
-    let picture = poster.map(|poster| view! { <img src=poster alt="" loading="lazy" width="64" height="36" /> });
-    view! { <span class="thumbnail">{picture} {face.draw()}</span> }.into_any()
+    let has_picture = Memo::new(move |_| picture.with(Option::is_some));
+    // One image whose source changes: a still that gives way to the next does not flicker.
+    let image = move || {
+        has_picture.get().then(|| view! { <img src=move || picture.get() alt="" loading="lazy" width="64" height="36" /> })
+    };
+    view! { <span class="thumbnail">{image} {face.draw()}</span> }.into_any()
 }
 
 /// A link once there is something to watch.

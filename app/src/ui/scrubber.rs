@@ -62,12 +62,16 @@ pub fn Scrubber(url: String, duration_ms: u64, name: String, position_ms: RwSign
     };
     view! {
         <div class="scrubber">
+            <p class="scrubber-label" aria-hidden="true">
+                <b>"Scenes"</b>
+                <span>"rest on the bar to see what is where, click to go there"</span>
+            </p>
             <input
                 type="range"
                 min="0"
                 max=duration_ms.to_string()
                 step=STEP_MS.to_string()
-                aria-label=format!("Find a place in {name}")
+                aria-label=format!("Scenes: find a place in {name}")
                 aria-valuetext=move || time(position_ms.get())
                 prop:value=move || position_ms.get().to_string()
                 on:input=go

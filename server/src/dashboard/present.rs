@@ -5,14 +5,13 @@ use afterlive_app::backend::{
     PlayoutUrls, RecordingRange, RecordingRow, Recordings, RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage,
     StreamRow, StreamSort,
 };
-use afterlive_domain::{Error as Refusal, Mode, StreamState};
+use afterlive_domain::{AssetState, Error as Refusal, Mode, StreamId, StreamState, Streamname};
 
 use crate::db::api_keys::ApiKey;
 use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{Order, Search};
 use crate::db::streams::Stream;
-use crate::hub::Still;
 use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
 use crate::storage::{Key, KeyKind};
 
@@ -149,6 +148,7 @@ pub(super) fn recording_row(service: &Service, asset: Asset) -> Option<Recording
         index: asset.index,
         url: store.url(&key),
         poster_url: asset.has_poster.then(|| store.url(&key.to_thumbnail())),
+        still_url: (asset.state == AssetState::Recording).then(|| still_url(service, asset.stream, key.streamname())).flatten(),
         storyboard_url: asset.has_storyboard.then(|| store.url(&key.to(KeyKind::Storyboard))),
         file_name: asset.file_name,
         state: asset.state,
@@ -172,6 +172,8 @@ pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
     let rtmp = &config.rtmp.public_url;
     let name = seen.stream.streamname.clone();
     let newest = seen.newest_finished.and_then(|asset| recording_row(service, asset));
+    let newest_recording = newest.as_ref().map(|row| row.url.clone());
+    let growing = seen.growing.and_then(|asset| recording_row(service, asset)).filter(|row| row.duration_ms > 0);
     Overview {
         default_mode,
         ingest: seen.role.map(|_| IngestUrls {
@@ -183,8 +185,9 @@ pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
         playout: PlayoutUrls {
             page: format!("{}/playout/{}", config.http.public_url, seen.stream.id),
             rtmp: format!("{rtmp}/play/{name}"),
-            newest_recording: newest.map(|row| row.url),
+            newest_recording,
         },
+        on_stage: growing.or(newest),
         live: seen.on_air.map(|on_air| live_facts(service, &seen.stream, on_air)),
         recordings: Recordings {
             rows: seen.recordings.into_iter().filter_map(|asset| recording_row(service, asset)).collect(),
@@ -192,6 +195,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
         },
         recording_enabled: settings.recording_enabled,
         vod_public: settings.vod_public,
+        bin_days: config.retention.bin_days,
         role: seen.role,
         stream: stream_row(CountedStream { stream: seen.stream, recordings: seen.recordings_total }),
     }
@@ -199,10 +203,8 @@ pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
 
 fn live_facts(service: &Service, stream: &Stream, on_air: OnAir) -> LiveFacts {
     let OnAir { mode, protocol, stats } = on_air;
-    // Below our own origin whatever name that is visited by; each still under a URL of its own, so that the page shows the new one.
-    let still_url = |still: Still| format!("/live/{}/thumbnail.jpg?taken={}", stream.streamname, still.taken_at.0);
     LiveFacts {
-        still_url: service.hub().still(stream.id).map(still_url),
+        still_url: still_url(service, stream.id, &stream.streamname),
         since: stats.started_at,
         mode,
         protocol,
@@ -222,6 +224,12 @@ fn live_facts(service: &Service, stream: &Stream, on_air: OnAir) -> LiveFacts {
         bitrate_history_bps: stats.bitrate_history_bps.into_iter().map(u64::from).collect(),
         bytes_in: stats.bytes_in,
     }
+}
+
+/// Below our own origin whatever name that is visited by; each still under a URL of its own, so that the page shows the new one.
+fn still_url(service: &Service, stream: StreamId, streamname: &Streamname) -> Option<String> {
+    let still = service.hub().still(stream)?;
+    Some(format!("/live/{streamname}/thumbnail.jpg?taken={}", still.taken_at.0))
 }
 
 pub(super) fn organisation(service: &Service, organisation: Organisation, keys: Option<Vec<ApiKey>>) -> OrganisationPage {

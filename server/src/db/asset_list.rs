@@ -34,6 +34,17 @@ pub async fn newest_finished(connection: &mut Connection, stream: StreamId) -> R
     row.map(Asset::try_from).transpose()
 }
 
+/// The stream's recording in progress.
+pub async fn growing(connection: &mut Connection, stream: StreamId) -> Result<Option<Asset>> {
+    let row: Option<Row> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS).push(" FROM assets WHERE state = 'recording' AND stream_id = ");
+        query.push_bind(stream.to_string()).push(" ORDER BY created_at DESC, asset_index DESC LIMIT 1");
+        query.build_query_as().fetch_optional(c).await
+    })?;
+    row.map(Asset::try_from).transpose()
+}
+
 /// Of each of the streams, its newest recordings that have a finished file, at most `limit` of each: by stream, then newest first. One that is recorded
 /// on keeps its place: its URL is known already, and plays.
 pub async fn finished_of_streams(connection: &mut Connection, streams: &[StreamId], limit: u32) -> Result<Vec<Asset>> {

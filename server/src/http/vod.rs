@@ -12,7 +12,7 @@ mod snapshots;
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -36,12 +36,17 @@ use self::snapshots::{Found, Name, Newest, Snapshots};
 use crate::record::Growing;
 use crate::storage::{Key, KeyKind, RegionStore, Regions};
 use afterlive_domain::Region;
+use afterlive_domain::organisation::MAX_RECONNECT_WINDOW_S;
 
 /// No answer has more: their table is made in one step, where it would grow in four.
 const HEADERS: usize = 24;
 const METHODS: &str = "GET, HEAD, OPTIONS";
-/// A file never changes, nor does a snapshot, but both can be deleted: caches may keep them so long after that.
+/// What does not change any more, a snapshot or an old file, can still be deleted: caches may keep it so long after that.
 const CACHE_FOR: &str = "public, max-age=300";
+/// A finished recording may go on in the same file while its encoder can still come back: caches ask each time, and mostly hear 304.
+const CACHE_AND_ASK: &str = "public, no-cache";
+/// A file that was written longer ago stays as it is: no reconnect window is longer. Five minutes for clocks that differ.
+const SETTLED_AFTER: Duration = Duration::from_secs(MAX_RECONNECT_WINDOW_S + 300);
 /// What leads elsewhere, or is not there yet: another moment's answer is another.
 const FOR_NOW: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 /// A recording has its first second on disk after about as long.
@@ -245,9 +250,17 @@ async fn send(
 ) -> io::Result<Option<Response>> {
     let asking = &request.headers;
     let (size, validators) = (content.size_bytes(), content.validators());
+    let caching = match &content {
+        Content::Snapshot { .. } => CACHE_FOR,
+        // A time to come, by a clock that was set back, is none to trust.
+        Content::File(_) if now.duration_since(validators.modified).is_ok_and(|age| age > SETTLED_AFTER) => CACHE_FOR,
+        Content::File(_) => CACHE_AND_ASK,
+    };
     let range_allowed = match evaluate(asking, validators, now) {
         Outcome::Send { range_allowed } => range_allowed,
-        Outcome::NotModified => return Ok(Some(describe(StatusCode::NOT_MODIFIED.into_response(), validators.headers()))),
+        Outcome::NotModified => {
+            return Ok(Some(describe(StatusCode::NOT_MODIFIED.into_response(), validators.headers(), caching)));
+        }
         Outcome::Failed => return Ok(Some(StatusCode::PRECONDITION_FAILED.into_response())),
     };
     let mut ranges = asking.get_all(RANGE).iter();
@@ -287,14 +300,14 @@ async fn send(
     insert_text(headers, CONTENT_RANGE, content_range);
     let disposition = query.download().then(|| format!("attachment; filename=\"{}\"", key.file_name()));
     insert_text(headers, CONTENT_DISPOSITION, disposition);
-    Ok(Some(describe(response, validators)))
+    Ok(Some(describe(response, validators, caching)))
 }
 
 /// Adds what 200, 206 and 304 have in common.
-fn describe(mut response: Response, validators: [(HeaderName, HeaderValue); 2]) -> Response {
+fn describe(mut response: Response, validators: [(HeaderName, HeaderValue); 2], caching: &'static str) -> Response {
     let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHE_FOR));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
     for (name, value) in validators {
         headers.insert(name, value);
     }

@@ -85,6 +85,8 @@ pub struct Overview {
     /// Of all of them.
     pub recordings_total: u64,
     pub newest_finished: Option<Asset>,
+    /// The recording in progress.
+    pub growing: Option<Asset>,
 }
 
 impl Service {
@@ -162,6 +164,7 @@ impl Service {
             recordings: asset_list::of_stream(connection, id, limit, slice.offset).await?,
             recordings_total: counts::recordings_by_stream(connection, &[id]).await?.remove(&id).unwrap_or(0),
             newest_finished: asset_list::newest_finished(connection, id).await?,
+            growing: asset_list::growing(connection, id).await?,
             stream,
             organisation,
         })
