@@ -23,6 +23,11 @@ struct Place {
     plays: bool,
 }
 
+/// Whether there is more after where it stands. Also while it goes there, when browsers do not say that it has ended.
+fn has_rest(video: &HtmlVideoElement) -> bool {
+    video.current_time() + END_S < video.duration()
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Follower {
     video: NodeRef<Video>,
@@ -81,14 +86,14 @@ impl Follower {
 
     /// Browsers pause at the end too, and between two sources.
     pub(super) fn paused(self) {
-        if !self.is_changing() && self.video.get_untracked().is_some_and(|video| !video.ended()) {
+        if !self.is_changing() && self.video.get_untracked().is_some_and(|video| has_rest(&video)) {
             self.plays.set_value(false);
         }
     }
 
     /// The viewer went elsewhere.
     pub(super) fn moved(self) {
-        if !self.is_changing() && self.video.get_untracked().is_some_and(|video| !video.ended()) {
+        if !self.is_changing() && self.video.get_untracked().is_some_and(|video| has_rest(&video)) {
             self.is_waiting.set(false);
         }
     }
@@ -106,7 +111,7 @@ impl Follower {
         let Some(Place { position_s, rate, plays }) = self.place.try_update_value(Option::take).flatten() else { return };
         video.set_playback_rate(rate);
         video.set_current_time(position_s);
-        if position_s + END_S < video.duration() {
+        if has_rest(&video) {
             self.is_waiting.set(false);
             if plays {
                 browser::play(&video);
