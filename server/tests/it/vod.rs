@@ -118,17 +118,19 @@ async fn a_recording_is_served_whole_with_all_that_players_and_caches_ask_for() 
 #[tokio::test]
 async fn a_young_recording_is_asked_for_each_time_as_its_encoder_may_come_back_and_go_on_in_it() {
     let server = Server::start().await;
-    let path = server.folder.path().join("eu").join(FILE);
-    let write_at = |time| std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-    write_at(SystemTime::now());
+    let write_at = |region, time| {
+        let path = server.folder.path().join(region).join(FILE);
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    };
+    write_at("eu", SystemTime::now());
     let young = server.get(&format!("/vod-eu/{FILE}"), &[]).await;
     assert_eq!(header(&young, "cache-control"), "public, no-cache");
     let asked = server.get(&format!("/vod-eu/{FILE}"), &[("if-none-match", header(&young, "etag"))]).await;
     assert_eq!((asked.status(), header(&asked, "cache-control")), (StatusCode::NOT_MODIFIED, "public, no-cache"));
 
     // After the longest reconnect window it can only be deleted.
-    write_at(SystemTime::now() - Duration::from_secs(2 * 3_600));
-    let range = server.get(&format!("/vod-eu/{FILE}"), &[("range", "bytes=0-9")]).await;
+    write_at("au", SystemTime::now() - Duration::from_secs(2 * 3_600));
+    let range = server.get(&format!("/files/au/{FILE}"), &[("range", "bytes=0-9")]).await;
     assert_eq!((range.status(), header(&range, "cache-control")), (StatusCode::PARTIAL_CONTENT, "public, max-age=300"));
 }
 
