@@ -18,6 +18,8 @@ use super::{
 const RECORDER_REST: Duration = Duration::from_millis(200);
 /// A recorder is called when so much waits for it: what an encoder sends in a second, or what one that sends a file as fast as it can sends at once.
 const RECORDER_CALL_BYTES: usize = 512 << 10;
+/// Or so many messages, which may be small.
+const RECORDER_CALL_MESSAGES: usize = MAX_RECORDER_QUEUE_MESSAGES / 16;
 
 /// What a full queue does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,10 +39,13 @@ impl Policy {
     }
 
     /// Whether the reader is called for a frame. A recorder is for one that a fragment begins with: what came before it can be written.
-    fn calls_for(self, frame: &Frame, bytes: usize) -> bool {
+    fn calls_for(self, frame: &Frame, messages: usize, bytes: usize) -> bool {
         match self {
             Self::Viewer => true,
-            Self::Recorder => frame.kind == TrackKind::Video && frame.keyframe || bytes >= RECORDER_CALL_BYTES,
+            Self::Recorder => {
+                let much = bytes >= RECORDER_CALL_BYTES || messages >= RECORDER_CALL_MESSAGES;
+                much || frame.kind == TrackKind::Video && frame.keyframe
+            }
         }
     }
 }
@@ -90,7 +95,7 @@ impl Queue {
         }
         state.bytes += frame.data.len();
         state.messages.push_back(Message::Frame(frame.clone()));
-        let call = self.policy.calls_for(frame, state.bytes);
+        let call = self.policy.calls_for(frame, state.messages.len(), state.bytes);
         drop(state);
         if call {
             self.wake.notify_one();

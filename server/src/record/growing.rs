@@ -216,14 +216,12 @@ impl GrowingFile {
     /// Those of the file. [`io::ErrorKind::Unsupported`] leaves all as it was.
     pub(super) fn enlarge(&self, enlargement: &Enlargement) -> io::Result<()> {
         let mut place = self.media.write();
-        carry_out(&self.file, &enlargement.steps)?;
-        if let Some(moved_to) = self.with_writer(|writer| {
-            writer.enlarged(enlargement);
-            writer.layout().media_offset
-        }) {
-            let moved_from = place.offset();
-            place.insert(moved_to - moved_from);
-        }
+        let before = self.file.metadata()?.len();
+        let done = carry_out(&self.file, &enlargement.steps);
+        // Also where a step fails behind the one that has moved them.
+        place.insert(self.file.metadata()?.len() - before);
+        done?;
+        self.with_writer(|writer| writer.enlarged(enlargement));
         Ok(())
     }
 

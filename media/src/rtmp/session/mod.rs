@@ -300,13 +300,14 @@ impl Session {
         }
     }
 
-    /// Acknowledges what has been received, where that is as much as the peer wants to hear of.
+    /// Acknowledges what has been received, where that is half as much as the peer wants to hear of: one that does not pass its window may stop before it
+    /// has sent the whole.
     ///
     /// While something is published this is the caller's to call, when the encoder has been silent for a while, as one is that waits for it. To one that has
     /// just sent its last and closed, nothing may be sent: its system would answer with a reset, and throw away what it has not sent yet.
     pub fn acknowledge(&mut self) {
         let Acknowledgement { window_bytes, received, acknowledged } = &mut self.acknowledgement;
-        if matches!(self.phase, Phase::Connected) && received.wrapping_sub(*acknowledged) >= *window_bytes {
+        if matches!(self.phase, Phase::Connected) && received.wrapping_sub(*acknowledged) >= *window_bytes / 2 {
             *acknowledged = *received;
             self.replies.acknowledgement(*received);
         }

@@ -35,6 +35,10 @@ impl Snapshot {
         self.media_bytes
     }
 
+    pub fn front_bytes(&self) -> u64 {
+        self.front_bytes
+    }
+
     pub fn size_bytes(&self) -> u64 {
         self.front_bytes + self.media_bytes
     }

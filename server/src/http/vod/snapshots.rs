@@ -232,6 +232,8 @@ impl Snapshots {
         let Some(file) = self.growing(name) else { return kept() };
         match self.made(name, media_bytes, &file, now).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => kept(),
+            // It was made when the recording had ended and the index of its last fragment was not to be had.
+            Ok(front) if front.len() as u64 != snapshot.front_bytes() => Ok(None),
             front => front.map(Some),
         }
     }

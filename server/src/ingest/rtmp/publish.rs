@@ -20,7 +20,7 @@ use crate::hub::Publisher;
 use crate::ingest::gate::Grant;
 
 /// An encoder that has been silent for so long may wait for an acknowledgement.
-const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(500);
+const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(250);
 
 /// Why a publish is over.
 enum End {
@@ -127,7 +127,9 @@ async fn publish(
                 if silent >= ACKNOWLEDGE_AFTER {
                     wire.session().acknowledge();
                 }
-                look.as_mut().reset((last_media + idle_timeout).min(Instant::now() + look_every));
+                let (now, due) = (Instant::now(), last_media + ACKNOWLEDGE_AFTER);
+                let next = if due > now { due } else { now + look_every };
+                look.as_mut().reset(next.min(last_media + idle_timeout));
             }
         }
     }
