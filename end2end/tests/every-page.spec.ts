@@ -139,9 +139,9 @@ test('everything is reached by keyboard, and the focus is seen', async ({ admin:
   };
   await tabTo('Delete');
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: 'Delete the stream and its recordings' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Delete the stream' })).toBeVisible();
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: 'Delete the stream and its recordings' })).toBeHidden();
+  await expect(page.getByRole('button', { name: 'Delete the stream' })).toBeHidden();
 
   await tabTo(`Details of ${name}`);
   await page.keyboard.press('Enter');

@@ -90,8 +90,8 @@ test('deleting asks once, names what is lost, and then the stream is gone for ev
   const { id, streamKey } = await createStream(page);
   await page.goto(`/stream/${id}`);
   await page.getByText('Delete', { exact: true }).click();
-  await expect(page.getByText(`The stream ${streamKey} and 0 recordings are deleted.`)).toBeVisible();
-  await page.getByRole('button', { name: 'Delete the stream and its recordings' }).click();
+  await expect(page.getByText(`The stream ${streamKey} is deleted, and its streamname is never given again.`)).toBeVisible();
+  await page.getByRole('button', { name: 'Delete the stream' }).click();
   await expect(page).toHaveURL(/^[^?]*\/stream\?/);
   await expect(page.getByText('The stream is deleted.')).toBeVisible();
   await expect(rows(page).filter({ hasText: id })).toHaveCount(0);

@@ -53,7 +53,7 @@ test('a stream is created, tagged, found, locked and deleted', async ({ admin: p
   await expect(page.getByText('Unlocked.')).toBeVisible();
 
   await page.getByText('Delete', { exact: true }).click();
-  await page.getByRole('button', { name: 'Delete the stream and its recordings' }).click();
+  await page.getByRole('button', { name: 'Delete the stream' }).click();
   await expect(page.getByText('The stream is deleted.')).toBeVisible();
 });
 
