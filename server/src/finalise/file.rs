@@ -8,6 +8,8 @@ use std::path::Path;
 use afterlive_media::mp4::{CopyPlan, Source, Step};
 use bytes::Bytes;
 
+use crate::storage::MediaPlace;
+
 /// Parts handed to the system in one call; it takes 1,024 at most.
 const PARTS_A_WRITE: usize = 512;
 
@@ -45,6 +47,18 @@ fn write_some(file: &File, slices: &[IoSlice<'_>], offset: u64) -> io::Result<us
 fn write_some(file: &File, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
     let first = slices.iter().find(|slice| !slice.is_empty());
     first.map_or(Ok(0), |slice| file.write_at(slice, offset))
+}
+
+/// Carries out steps that move the media, while nobody reads them: who does hears where they are now, also where a step fails behind the one that has moved
+/// them.
+///
+/// # Errors
+/// Those of [`carry_out`].
+pub fn carry_out_moving(file: &File, steps: &[Step], place: &mut MediaPlace) -> io::Result<()> {
+    let before = file.metadata()?.len();
+    let done = carry_out(file, steps);
+    place.insert(file.metadata()?.len() - before);
+    done
 }
 
 /// Carries out steps in their order.

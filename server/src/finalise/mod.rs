@@ -29,7 +29,7 @@ use crate::storage::{RegionStore, Regions, StorageError};
 use place::{Placed, place};
 
 pub use by_hand::{Outcome as RecoveredFile, RecoverError, recover_file};
-pub use file::{Opened, block_bytes, carry_out, free_bytes, write_parts};
+pub use file::{Opened, block_bytes, carry_out, carry_out_moving, free_bytes, write_parts};
 pub use recover::{Recovered, recover};
 pub use report::{Account, Received, facts_of};
 pub use retention::Retention;

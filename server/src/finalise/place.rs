@@ -8,7 +8,7 @@ use afterlive_domain::Report;
 use afterlive_media::mp4::finalise::{self as plans, FinalisePlan};
 use afterlive_media::mp4::{PlanError, Recording, ScanError, Scanned, salvage, scan};
 
-use super::file::{self, carry_out};
+use super::file::{self, carry_out, carry_out_moving};
 use super::report::{Account, facts_of, report_of};
 use super::{FinaliseError, Known};
 use crate::db::assets::{Asset, Facts};
@@ -23,6 +23,13 @@ const COPY_MARGIN_BYTES: u64 = 64 << 20;
 pub(super) struct Placed {
     pub(super) facts: Facts,
     pub(super) report: Option<Report>,
+}
+
+impl Placed {
+    fn of(file: &File, recording: &Recording, account: Option<Account>) -> Result<Self, FinaliseError> {
+        let facts = Facts { size_bytes: file.metadata()?.len(), ..facts_of(&recording.index) };
+        Ok(Self { facts, report: Some(report_of(&recording.index, account)) })
+    }
 }
 
 /// Finalises the file and gives it its place. Blocks. Doing it again after a crash at any point does no harm.
@@ -40,10 +47,8 @@ pub(super) fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<
         },
     };
     finalise(store, asset, &recording, &path, &mut file)?;
-    let mut facts = facts_of(&recording.index);
-    facts.size_bytes = file.metadata()?.len();
     store.adopt(&spooled, &key)?;
-    Ok(Placed { facts, report: Some(report_of(&recording.index, account)) })
+    Placed::of(&file, &recording, account)
 }
 
 /// Where the recording is: in the spool, or in its place already, where a crash came before the commit or an encoder came back.
@@ -76,8 +81,7 @@ fn finalise(
             // Who watches it meanwhile waits.
             let mut place = media.write();
             place.change(media_offset);
-            let done = carry_out(file, &steps);
-            place.insert(file.metadata()?.len() - before.len());
+            let done = carry_out_moving(file, &steps, &mut place);
             drop(place);
             match done {
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => rewrite(store, asset, recording, path, file),
@@ -121,9 +125,7 @@ fn scan_error(error: ScanError) -> FinaliseError {
 /// What a finished file says of itself: by the fragments that are still in it, else as a demuxer sees it.
 fn read_finished(file: &File, path: &Path, account: Option<Account>) -> Result<Placed, FinaliseError> {
     if let Ok(recording) = salvage(&mut file::Opened(file)) {
-        let mut facts = facts_of(&recording.index);
-        facts.size_bytes = file.metadata()?.len();
-        return Ok(Placed { facts, report: Some(report_of(&recording.index, account)) });
+        return Placed::of(file, &recording, account);
     }
     let facts = pictures::facts(path).map_err(|error| match error {
         error if error.is_of_the_file() => FinaliseError::Unplayable(error.to_string()),

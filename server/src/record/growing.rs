@@ -11,7 +11,7 @@ use afterlive_domain::{AssetId, Region};
 use afterlive_media::mp4::{Enlargement, RecordingWriter, SampleIndex};
 
 use crate::db::assets::{Asset, Facts};
-use crate::finalise::carry_out;
+use crate::finalise::carry_out_moving;
 use crate::storage::SharedPlace;
 
 /// The recordings that grow in this process. Clones are handles to the same list.
@@ -216,11 +216,7 @@ impl GrowingFile {
     /// Those of the file. [`io::ErrorKind::Unsupported`] leaves all as it was.
     pub(super) fn enlarge(&self, enlargement: &Enlargement) -> io::Result<()> {
         let mut place = self.media.write();
-        let before = self.file.metadata()?.len();
-        let done = carry_out(&self.file, &enlargement.steps);
-        // Also where a step fails behind the one that has moved them.
-        place.insert(self.file.metadata()?.len() - before);
-        done?;
+        carry_out_moving(&self.file, &enlargement.steps, &mut place)?;
         self.with_writer(|writer| writer.enlarged(enlargement));
         Ok(())
     }
