@@ -9,7 +9,6 @@ use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
 use super::{api, browser_session, events, health, live_still, report, request, vod};
 use crate::service::Service;
@@ -27,14 +26,10 @@ pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: C
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz).with_state(Arc::clone(service)));
-    // Recordings come before all routes, not as a layer around each of them.
     Router::new().fallback_service(tower::service_fn(move |request: Request| {
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
         async move {
-            let answer = async |request| match vod::handle(&vod, request).await {
-                Ok(response) => response,
-                Err(request) => routes.oneshot(request).await.unwrap_or_else(|never| match never {}),
-            };
+            let answer = async |request| vod::before(&routes, &vod, request).await;
             Ok::<_, Infallible>(request::observe(&trusted_proxies, request, answer).await)
         }
     }))

@@ -11,12 +11,11 @@ mod snapshot;
 mod snapshots;
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -25,6 +24,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use tower::ServiceExt as _;
 use url::Url;
 
 use self::conditional::{Outcome, evaluate};
@@ -183,19 +183,12 @@ impl Vod {
     }
 }
 
-/// Middleware: see [`Vod`].
-pub async fn serve(State(vod): State<Arc<Vod>>, request: Request, next: Next) -> Response {
-    match handle(&vod, request).await {
-        Ok(response) => response,
-        Err(request) => next.run(request).await,
-    }
-}
-
-/// Answers a request for a region's files; gives back every other.
-pub(super) async fn handle(vod: &Vod, request: Request) -> Result<Response, Request> {
+/// Answers a request for a region's files; `routes` answer every other. Comes before them, not as a layer around each of them.
+pub async fn before(routes: &Router, vod: &Vod, request: Request) -> Response {
     let (request, body) = request.into_parts();
     let Some((store, path)) = vod.locate(&request.uri, &request.headers) else {
-        return Err(Request::from_parts(request, body));
+        let request = Request::from_parts(request, body);
+        return routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
     };
     drop(body);
     let mut response = vod.answer(store, path, &request).await;
@@ -211,7 +204,7 @@ pub(super) async fn handle(vod: &Vod, request: Request) -> Result<Response, Requ
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    Ok(response)
+    response
 }
 
 fn host_name(authority: &str) -> String {

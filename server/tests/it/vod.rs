@@ -9,7 +9,6 @@ use afterlive_server::http::vod::{self, Vod};
 use afterlive_server::record::Growing;
 use afterlive_server::storage::{Key, RegionSettings, Regions};
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
@@ -56,7 +55,8 @@ impl Server {
         std::fs::write(folder.path().join("secret"), b"secret").unwrap();
 
         let vod = Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap(), Growing::default()));
-        let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
+        let routes = Router::new().fallback(|| async { "dashboard" });
+        let router = Router::new().fallback(async move |request| vod::before(&routes, &vod, request).await);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         // Our own listener, which sends long parts of files itself.

@@ -14,7 +14,6 @@ use afterlive_server::hub::Message;
 use afterlive_server::jobs::{self, Task};
 use afterlive_server::record::Limits;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use bytes::Bytes;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +45,8 @@ impl Cinema {
         let studio = Studio::with_limits(db, folder.path(), limits).await;
         let public_url = Url::parse("http://localhost:3000").unwrap();
         let vod = Arc::new(Vod::new(studio.finaliser.regions().clone(), &public_url, studio.growing.clone()));
-        let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
+        let routes = Router::new().fallback(|| async { "dashboard" });
+        let router = Router::new().fallback(async move |request| vod::before(&routes, &vod, request).await);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(listen::serve(listener, router, room_for(100), CancellationToken::new()));
