@@ -17,7 +17,7 @@ pub mod time;
 pub use asset::AssetState;
 pub use error::Error;
 pub use event::{Event, EventKind};
-pub use id::{AssetId, KeyId, OrganisationId, SessionId, StreamId, UserId};
+pub use id::{AssetId, KeyId, OrganisationId, SessionId, StreamId, TokenId, UserId};
 pub use name::{OrganisationHash, Streamname};
 pub use region::Region;
 pub use report::Report;

@@ -23,7 +23,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Config, RegionConfig};
 use crate::dashboard::Dashboard;
-use crate::db::{self, Db, assets, browser_sessions};
+use crate::db::{self, Db, assets, browser_sessions, playback};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
 use crate::http::{listen, router, ui, vod};
@@ -37,8 +37,8 @@ use crate::record::{Growing, Limits, Recorder};
 use crate::service::{self, Service};
 use crate::storage::{self, RegionSettings, Regions, StorageError};
 
-/// How long expired browser sessions may lie in the database; they are worth nothing from their end on.
-const SESSION_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+/// How long expired browser sessions and playback tokens may lie in the database; they are worth nothing from their end on.
+const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Why the server does not start, or has stopped by itself. Each says what to change, where there is something.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +115,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     });
     let jobs_stop = lifecycle.soft_stop();
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
-    let sweep = tokio::spawn(drop_expired_sessions(db.clone(), clock.clone(), lifecycle.soft_stop()));
+    let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), lifecycle.soft_stop()));
     let stills = LiveStills::new(hub.clone(), clock.clone(), Darkroom::of_this_program());
     let stills = tokio::spawn(stills.run(lifecycle.soft_stop()));
 
@@ -135,7 +135,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("RTMP server", rtmp, lifecycle),
             until_end("HTTP server", http, lifecycle),
             until_end("job worker", jobs, lifecycle),
-            until_end("sweep of browser sessions", sweep, lifecycle),
+            until_end("sweep of what has expired", sweep, lifecycle),
             until_end("maker of live stills", stills, lifecycle)
         );
         // In the order in which the data flow: when the last publish has ended, no recording begins.
@@ -243,20 +243,21 @@ async fn ensure_retention(db: &Db, clock: &Clock) -> db::Result<()> {
     tx.commit().await
 }
 
-/// Drops browser sessions that nobody can use any more, at once and then every hour.
-async fn drop_expired_sessions(db: Db, clock: Clock, stop: CancellationToken) {
+/// Drops browser sessions, and what is known of playback tokens, that nobody can use any more, at once and then every hour.
+async fn drop_expired(db: Db, clock: Clock, stop: CancellationToken) {
     loop {
-        let drop_expired = async {
+        let dropping = async {
             let mut tx = db.write().await?;
             browser_sessions::delete_expired(&mut tx, clock.now()).await?;
+            playback::delete_expired(&mut tx, clock.now()).await?;
             tx.commit().await
         };
-        if let Err(error) = drop_expired.await {
-            tracing::warn!(%error, "expired browser sessions stay until the next try");
+        if let Err(error) = dropping.await {
+            tracing::warn!(%error, "expired browser sessions and tokens stay until the next try");
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(SESSION_SWEEP_INTERVAL) => {}
+            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
         }
     }
 }

@@ -136,19 +136,19 @@ pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Re
 
 /// What the ingest asks when an encoder names a stream; one row by a unique key.
 pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> Result<Option<PublishTarget>> {
-    let row: Option<(String, String, String, bool, bool)> = on!(connection, c => sqlx::query_as(
-        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public
+    let row: Option<(String, String, String, bool, bool, bool)> = on!(connection, c => sqlx::query_as(
+        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public, o.live_public
          FROM streams s JOIN organisations o ON o.id = s.organisation_id WHERE s.streamname = $1",
     )
     .bind(name.as_str())
     .fetch_optional(c)
     .await)?;
-    let Some((id, organisation, state, recording_enabled, vod_public)) = row else { return Ok(None) };
+    let Some((id, organisation, state, recording_enabled, vod_public, live_public)) = row else { return Ok(None) };
     Ok(Some(PublishTarget {
         stream: parse("streams.id", &id)?,
         organisation: parse("streams.organisation_id", &organisation)?,
         state: parse("streams.state", &state)?,
-        settings: Settings { recording_enabled, vod_public },
+        settings: Settings { recording_enabled, vod_public, live_public },
     }))
 }
 

@@ -8,6 +8,7 @@ mod library;
 mod organisations;
 mod overview;
 mod passwords;
+pub mod playback;
 mod rate_limit;
 mod readiness;
 mod recordings;
@@ -33,6 +34,7 @@ pub use caller::{Caller, Identity};
 pub use error::{Error, Result};
 pub use library::{AssetList, AssetPage};
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
+pub use playback::Viewer;
 pub use recordings::Accounted;
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::SignIn;
@@ -46,6 +48,7 @@ pub struct Service {
     regions: Regions,
     hub: Hub,
     growing: Growing,
+    doors: playback::Doors,
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
     sign_in_limits: sign_in::Limits,
@@ -62,6 +65,7 @@ impl Service {
             regions,
             hub,
             growing,
+            doors: playback::Doors::default(),
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),

@@ -156,7 +156,9 @@ impl Service {
             drop(tx);
             self.not_deleted(caller, id).await?;
         }
-        self.stream(caller, id).await
+        let stream = self.stream(caller, id).await?;
+        self.forget_stream(&stream.streamname);
+        Ok(stream)
     }
 
     /// Ends the running publish, and returns when the encoder is gone, or nearly so. Where there is none, nothing happens.
@@ -217,6 +219,7 @@ impl Service {
             tracing::info!(stream = %id, "deleted a stream");
             guard.call_off();
             self.cut(id).await;
+            self.forget_stream(&self.stream(caller, id).await?.streamname);
             return Ok(());
         }
         drop(tx);

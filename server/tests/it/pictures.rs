@@ -464,7 +464,7 @@ async fn who_may_watch_a_stream_may_see_its_still_and_nobody_else() {
         assert_eq!((&listed[0]["url"], &listed[0]["type"]), (&serde_json::json!(url), &serde_json::json!("image")));
         assert_eq!(thumbnails(None).await, serde_json::json!([]));
 
-        let public = afterlive_domain::organisation::Settings { recording_enabled: true, vod_public: true };
+        let public = afterlive_domain::organisation::Settings { recording_enabled: true, vod_public: true, live_public: true };
         server.service.save_organisation(&ours.admin, "Chapel", public).await.unwrap();
         for key in [None, Some(&*theirs.admin_key)] {
             assert_eq!(server.send(&call, key, "").await.text, "jpeg");

@@ -77,7 +77,7 @@ async fn without_a_key_there_is_no_way_to_publish_and_recordings_only_where_they
         assert_eq!(private["playout"]["thumbnails"], json!([]));
         assert_eq!(private["playout"]["rtmp"][0]["url"], "rtmp://localhost:1935/play");
 
-        let settings = Settings { recording_enabled: true, vod_public: true };
+        let settings = Settings { recording_enabled: true, vod_public: true, live_public: true };
         server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
         let public = keyless().await;
         assert_eq!(public.ok()["playout"]["web"][1]["type"], "vod");
@@ -180,7 +180,7 @@ async fn from_outside_only_a_public_streams_events_are_heard() {
         assert_eq!(listen(&server, &format!("/events?stream={id}"), "").await.err(), Some(404));
         assert_eq!(listen(&server, "/events?stream=x", "").await.err(), Some(404));
 
-        let settings = Settings { recording_enabled: true, vod_public: true };
+        let settings = Settings { recording_enabled: true, vod_public: true, live_public: true };
         server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
         let mut heard = listen(&server, &format!("/events?stream={id}"), "").await.unwrap();
         for stream in [other, id] {
