@@ -26,6 +26,7 @@ use crate::dashboard::Dashboard;
 use crate::db::{self, Db, assets, browser_sessions, playback};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
+use crate::http::viewer::RecordingGuard;
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
 use crate::ingest::gate::{Gate, IngestRegions};
@@ -107,7 +108,10 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     }
     let ingest_regions = ingest_regions(&config);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
-    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate));
+    let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
+    let service = Arc::new(service);
+    let usher = Arc::<Service>::clone(&service);
+    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate), usher);
     let rtmp = tokio::spawn(rtmp.serve(rtmp_listener, lifecycle.soft_stop()));
     let worker = Worker::new(db.clone(), clock.clone(), move |task| {
         let finaliser = finaliser.clone();
@@ -116,12 +120,11 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let jobs_stop = lifecycle.soft_stop();
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
     let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), lifecycle.soft_stop()));
-    let stills = LiveStills::new(hub.clone(), clock.clone(), Darkroom::of_this_program());
+    let stills = LiveStills::new(hub, clock, Darkroom::of_this_program());
     let stills = tokio::spawn(stills.run(lifecycle.soft_stop()));
 
-    let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing.clone()));
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
-    let vod = Arc::new(vod::Vod::new(regions, &public_url, growing));
+    let vod = Arc::new(vod::Vod::new(regions, &public_url, growing, Arc::new(RecordingGuard::new(&service))));
     let router = router::router(&service, pages(&service), vod, lifecycle.soft_stop());
     let http = tokio::spawn(listen::serve(http_listener, router, listen::Settings::from(&config.http), lifecycle.soft_stop()));
 

@@ -17,6 +17,12 @@ use crate::service;
 #[derive(Debug)]
 pub struct ApiError(service::Error);
 
+impl ApiError {
+    pub(super) fn reason(&self) -> &service::Error {
+        &self.0
+    }
+}
+
 impl<E: Into<service::Error>> From<E> for ApiError {
     fn from(error: E) -> Self {
         Self(error.into())

@@ -144,7 +144,9 @@ pub fn network(text: &str) -> Option<IpNet> {
     address().or_else(|| text.parse::<IpNet>().ok().map(|network| network.trunc()))
 }
 
-fn network_text(network: &IpNet) -> String {
+/// As it is written: without a length where it is a single address.
+#[must_use]
+pub fn network_text(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
 }
 
