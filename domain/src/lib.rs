@@ -8,6 +8,7 @@ pub mod event;
 pub mod id;
 pub mod name;
 pub mod organisation;
+pub mod push;
 pub mod region;
 pub mod report;
 pub mod role;

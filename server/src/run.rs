@@ -26,7 +26,7 @@ use crate::dashboard::Dashboard;
 use crate::db::{self, Db, assets, browser_sessions, playback};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
-use crate::http::viewer::RecordingGuard;
+use crate::http::viewer::{self, RecordingGuard};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
 use crate::ingest::gate::{Gate, IngestRegions};
@@ -34,6 +34,7 @@ use crate::ingest::rtmp;
 use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
 use crate::pictures::{Darkroom, LiveStills};
+use crate::push::{self, Pusher, Pushes};
 use crate::record::{Growing, Limits, Recorder};
 use crate::service::{self, Service};
 use crate::storage::{self, RegionSettings, Regions, StorageError};
@@ -109,7 +110,8 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let ingest_regions = ingest_regions(&config);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
     let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
-    let service = Arc::new(service);
+    let pushes = Pushes::default();
+    let service = Arc::new(service.with_pushes(pushes.clone()));
     let usher = Arc::<Service>::clone(&service);
     let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate), usher);
     let rtmp = tokio::spawn(rtmp.serve(rtmp_listener, lifecycle.soft_stop()));
@@ -120,6 +122,9 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let jobs_stop = lifecycle.soft_stop();
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
     let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), lifecycle.soft_stop()));
+    let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: rtmp_address.port() };
+    let pusher = Pusher::new(pushes, db.clone(), hub.clone(), clock.clone(), push_settings);
+    let pusher = tokio::spawn(pusher.run(lifecycle.soft_stop()));
     let stills = LiveStills::new(hub, clock, Darkroom::of_this_program());
     let stills = tokio::spawn(stills.run(lifecycle.soft_stop()));
 
@@ -139,14 +144,15 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("HTTP server", http, lifecycle),
             until_end("job worker", jobs, lifecycle),
             until_end("sweep of what has expired", sweep, lifecycle),
-            until_end("maker of live stills", stills, lifecycle)
+            until_end("maker of live stills", stills, lifecycle),
+            until_end("pusher to other servers", pusher, lifecycle)
         );
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
-        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4)
+        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5)
     };
     let end = tokio::select! {
         end = parts_end => end,
@@ -187,7 +193,7 @@ fn pages(service: &Arc<Service>) -> Router {
         let session = parts.extensions.get::<Session>().expect("the router puts a session into every request for a page").clone();
         let RequestId(id) = parts.extensions.get::<RequestId>().expect("the router gives every request an id");
         let ClientAddress(address) = parts.extensions.get().expect("the router gives every request its client's address");
-        Arc::new(Dashboard::new(Arc::clone(&service), session, *address, id.to_string()))
+        Arc::new(Dashboard::new(Arc::clone(&service), session, *address, viewer::site(&parts.headers), id.to_string()))
     })
 }
 

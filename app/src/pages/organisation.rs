@@ -158,7 +158,7 @@ fn Regions(page: Signal<backend::OrganisationPage>) -> impl IntoView {
 fn role_text(role: Role) -> &'static str {
     match role {
         Role::Admin => "nanoAdmin: everything",
-        Role::User => "nanoUser: create streams, edit tags",
+        Role::User => "nanoUser: create streams, edit tags, make playback tokens",
         Role::ReadOnly => "nanoReadOnly: read",
     }
 }

@@ -36,6 +36,7 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/stream/{id}", get(stream::get::handle).delete(stream::delete::handle))
         .route("/stream/{id}/group", get(stream::get::handle))
         .route("/stream/{id}/tag", put(stream::set_tags::handle))
+        .route("/stream/{id}/push_url", put(stream::set_push_url::handle))
         .route("/stream/{id}/stop", put(stream::stop::handle).post(stream::stop::handle))
         .route("/stream/{id}/lock", put(stream::lock::handle))
         .route("/stream/{id}/unlock", put(stream::unlock::handle))

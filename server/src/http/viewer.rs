@@ -69,7 +69,8 @@ pub fn token(request: &Parts) -> Option<Secret> {
 }
 
 /// The host of the page that asks. A page that is to be nobody's (`Origin: null`) is none.
-fn site(headers: &HeaderMap) -> Option<String> {
+#[must_use]
+pub fn site(headers: &HeaderMap) -> Option<String> {
     let host = |name| Url::parse(headers.get(name)?.to_str().ok()?).ok()?.host_str().map(str::to_owned);
     if headers.contains_key(ORIGIN) { host(ORIGIN) } else { host(REFERER) }
 }

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::hub::Hub;
+use crate::push::Pushes;
 use crate::record::Growing;
 use crate::storage::Regions;
 
@@ -48,6 +49,7 @@ pub struct Service {
     regions: Regions,
     hub: Hub,
     growing: Growing,
+    pushes: Pushes,
     doors: playback::Doors,
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
@@ -65,12 +67,19 @@ impl Service {
             regions,
             hub,
             growing,
+            pushes: Pushes::default(),
             doors: playback::Doors::default(),
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),
             set_up_token: set_up::Token::default(),
         }
+    }
+
+    /// With what is pushed to other servers.
+    #[must_use]
+    pub fn with_pushes(self, pushes: Pushes) -> Self {
+        Self { pushes, ..self }
     }
 
     /// For what only reads, such as the sums on the start page, and for the event stream.

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::fixture::guard::Everybody;
 use crate::listen::room_for;
 
 const FILE: &str = "8sKpm/8sKpm-x49nB.mp4";
@@ -55,7 +56,8 @@ impl Server {
         }
         std::fs::write(folder.path().join("secret"), b"secret").unwrap();
 
-        let vod = Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap(), Growing::default()));
+        let vod =
+            Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap(), Growing::default(), Arc::new(Everybody)));
         let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

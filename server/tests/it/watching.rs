@@ -22,6 +22,7 @@ use url::Url;
 
 use crate::fixture::database::{NOW, on_each_database};
 use crate::fixture::encoder::{boxes, complaints, encode, ffprobe, send};
+use crate::fixture::guard::Everybody;
 use crate::fixture::studio::{Studio, count, later, until};
 use crate::listen::room_for;
 
@@ -45,7 +46,8 @@ impl Cinema {
         let folder = tempfile::tempdir().unwrap();
         let studio = Studio::with_limits(db, folder.path(), limits).await;
         let public_url = Url::parse("http://localhost:3000").unwrap();
-        let vod = Arc::new(Vod::new(studio.finaliser.regions().clone(), &public_url, studio.growing.clone()));
+        let vod =
+            Arc::new(Vod::new(studio.finaliser.regions().clone(), &public_url, studio.growing.clone(), Arc::new(Everybody)));
         let router = Router::new().fallback(|| async { "dashboard" }).layer(from_fn_with_state(vod, vod::serve));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

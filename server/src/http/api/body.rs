@@ -53,6 +53,11 @@ impl Fields {
         }
     }
 
+    /// A text. Absent and null are told apart.
+    pub fn nullable_text(&self, name: &str) -> Result<Option<Option<&str>>, Refusal> {
+        if self.0.contains_key(name) { self.text(name).map(Some) } else { Ok(None) }
+    }
+
     /// True or false; null is as good as absent.
     pub fn switch(&self, name: &str) -> Result<Option<bool>, Refusal> {
         match self.0.get(name) {

@@ -70,6 +70,9 @@ async fn without_a_key_there_is_no_way_to_publish_and_recordings_only_where_they
         let id = a_stream(&server, &tenant, &["a"]).await;
         a_finished_recording(&server.db, id).await;
         let keyless = async || server.send(&format!("GET /stream/{id}"), None, "").await;
+        assert_eq!(keyless().await.error(), (403, 2001));
+        let live = Settings { recording_enabled: true, vod_public: false, live_public: true };
+        server.service.save_organisation(&tenant.admin, "Chapel", live).await.unwrap();
         let private = keyless().await.ok();
         assert_eq!(private.get("ingest"), None);
         assert_eq!(private["playout"]["web"].as_array().unwrap().len(), 1);
