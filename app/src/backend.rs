@@ -8,7 +8,8 @@ mod library;
 use std::sync::Arc;
 
 use afterlive_domain::{
-    AssetId, AssetState, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
+    AssetId, AssetState, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags, TokenId,
+    UnixMillis,
     organisation::{RecordingRules, RecordingSettings, Settings},
 };
 use serde::{Deserialize, Serialize};
@@ -170,6 +171,9 @@ pub struct RecordingRow {
     pub file_name: String,
     /// Where the MP4 is; while it is being recorded, what there is of it so far.
     pub url: String,
+    /// Where recordings are not public: what lets these pages' own players, pictures and downloads load. It is good for some hours, and stands in nothing that
+    /// is copied.
+    pub pass: Option<String>,
     /// A picture, where there is one.
     pub poster_url: Option<String>,
     /// While it is being recorded: what it looked like some seconds ago. For these pages alone, and another URL for each.
@@ -191,6 +195,27 @@ pub struct RecordingRow {
     pub fps: Option<f64>,
     pub video_codec: Option<String>,
     pub audio_codec: Option<String>,
+}
+
+impl RecordingRow {
+    /// A URL of this recording as these pages themselves load it.
+    #[must_use]
+    pub fn to_load(&self, url: &str) -> String {
+        match &self.pass {
+            Some(pass) => crate::query::and_query(url, &format!("token={pass}")),
+            None => url.to_owned(),
+        }
+    }
+
+    #[must_use]
+    pub fn play_url(&self) -> String {
+        self.to_load(&self.url)
+    }
+
+    #[must_use]
+    pub fn download_url(&self) -> String {
+        crate::query::and_query(&self.play_url(), "download")
+    }
 }
 
 /// Which of a stream's recordings to list.
@@ -263,6 +288,22 @@ pub struct PlayoutUrls {
     pub newest_recording: Option<String>,
 }
 
+/// Where a stream is also pushed to, and how that does.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Push {
+    /// Without its key for readers.
+    pub url: Option<String>,
+    /// While the stream is live.
+    pub state: Option<PushState>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum PushState {
+    Connecting,
+    Pushing { since: UnixMillis, bytes: u64 },
+    Failed { reason: String, next_try_at: UnixMillis },
+}
+
 /// What `/stream/ID`, `/playout/ID` and `/webcaster/ID` have in common.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Overview {
@@ -271,18 +312,57 @@ pub struct Overview {
     /// `None` for a viewer from outside, who must not publish.
     pub ingest: Option<IngestUrls>,
     pub playout: PlayoutUrls,
+    /// `None` for a viewer from outside.
+    pub push: Option<Push>,
     /// What the playout page plays: the recording in progress, once there is something of it to see, or else the newest finished one.
     pub on_stage: Option<RecordingRow>,
     pub live: Option<LiveFacts>,
     pub recordings: Recordings,
     /// Off: `/rec` behaves as `/live`, and the page says so.
     pub recording_enabled: bool,
-    /// Whether people who are not signed in see the playout page.
+    /// Whether people who are not signed in see the playout page, and what is live on it.
+    pub live_public: bool,
+    /// Whether they see recordings there.
     pub vod_public: bool,
     /// So long what is deleted can be restored.
     pub bin_days: u64,
     /// The caller's role; `None` for a viewer from outside.
     pub role: Option<Role>,
+}
+
+/// A playback token that was given a label: what it says, never itself.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlaybackTokenRow {
+    pub id: TokenId,
+    pub label: String,
+    pub scope: TokenScope,
+    pub not_before: Option<UnixMillis>,
+    pub expires_at: UnixMillis,
+    /// Addresses and networks; empty where any will do.
+    pub ips: Vec<String>,
+    /// Empty where any will do.
+    pub domains: Vec<String>,
+    /// Who made it, in words for people.
+    pub made_by: String,
+    pub created_at: UnixMillis,
+}
+
+/// What a playback token is good for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TokenScope {
+    Organisation,
+    Stream,
+    /// Streams that have each of them.
+    Tags(Tags),
+}
+
+/// A token to be made for one stream, as people type it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TokenForm {
+    pub label: String,
+    pub expires_in_s: u64,
+    pub ips: Vec<String>,
+    pub domains: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -367,9 +447,16 @@ pub trait Backend: Send + Sync {
     async fn home(&self) -> Answer<Home>;
     async fn streams(&self, filter: StreamFilter) -> Answer<StreamPage>;
     async fn create_stream(&self, tags: Tags, default_mode: Mode) -> Answer<StreamId>;
-    /// Opens without signing in where the organisation's recordings are public.
-    async fn overview(&self, stream: StreamId, recordings: RecordingRange) -> Answer<Overview>;
+    /// Opens without signing in where live is public, or with a playback token; then without recordings where those are not public.
+    async fn overview(&self, stream: StreamId, recordings: RecordingRange, token: Option<String>) -> Answer<Overview>;
+    /// The tokens that open the stream and can be revoked, newest first.
+    async fn playback_tokens(&self, stream: StreamId) -> Answer<Vec<PlaybackTokenRow>>;
+    /// The token itself, which is never shown again.
+    async fn make_playback_token(&self, stream: StreamId, form: TokenForm) -> Answer<String>;
+    async fn revoke_playback_token(&self, token: TokenId) -> Answer<()>;
     async fn set_tags(&self, stream: StreamId, tags: Tags) -> Answer<()>;
+    /// Where it is also pushed to while it is live; an empty text: nowhere.
+    async fn set_push_url(&self, stream: StreamId, url: &str) -> Answer<()>;
     /// Cuts the running publish, if there is one, and refuses new ones.
     async fn stop_and_lock(&self, stream: StreamId) -> Answer<()>;
     async fn unlock(&self, stream: StreamId) -> Answer<()>;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::asset::Hold;
 use afterlive_domain::{
-    AssetId, AssetState, KeyId, Mode, Role, StreamId, StreamState, Tags, UnixMillis, organisation::RecordingRules,
+    AssetId, AssetState, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis, organisation::RecordingRules,
     organisation::RecordingSettings, organisation::Settings,
 };
 use async_trait::async_trait;
@@ -18,8 +18,9 @@ use uuid::Uuid;
 pub use self::library::asset_id;
 use crate::backend::{
     Access, Answer, ApiKeyRow, Backend, BackendError, DayTraffic, Home, IngestUrls, Keeping, LibraryFilter, LibraryPage,
-    LiveAudio, LiveFacts, LiveVideo, OrganisationPage, Overview, PlayoutUrls, RecordingPage, RecordingRange, Recordings,
-    RegionRow, RegionUse, SetUp, SetUpForm, SignIn, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, Viewer,
+    LiveAudio, LiveFacts, LiveVideo, OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingPage,
+    RecordingRange, Recordings, RegionRow, RegionUse, SetUp, SetUpForm, SignIn, StateCounts, StreamFilter, StreamPage, StreamRow,
+    StreamSort, TokenForm, TokenScope, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -27,6 +28,8 @@ pub const NOW: UnixMillis = UnixMillis(1_793_812_159_000);
 const ORIGIN: &str = "http://localhost:3000";
 const DAY_MS: i64 = 86_400_000;
 pub const PASSWORD: &str = "correct horse";
+/// The playback token that opens everything.
+pub const TOKEN: &str = "a.playback.token";
 
 /// Is live, and has 23 finished recordings and one in progress.
 pub const LIVE: StreamId = StreamId(Uuid::from_u128(0x5f86_a12f_3801_415a_b450_6b6a_4684_2349));
@@ -39,6 +42,8 @@ struct State {
     access: Access,
     streams: Vec<StreamRow>,
     keys: Vec<ApiKeyRow>,
+    tokens: Vec<PlaybackTokenRow>,
+    push_urls: BTreeMap<StreamId, String>,
     name: String,
     settings: Settings,
     recording: RecordingSettings,
@@ -101,6 +106,8 @@ impl Fake {
             access,
             streams,
             keys: vec![key(2, "Website", Role::ReadOnly, Some(NOW)), key(1, "Scheduler", Role::Admin, None)],
+            tokens: Vec::new(),
+            push_urls: BTreeMap::new(),
             name: "Northlight Events".into(),
             settings: Settings::default(),
             recording: RecordingSettings { max_duration_s: Some(7_200), ..RecordingSettings::default() },
@@ -287,16 +294,17 @@ impl Backend for Fake {
         Ok(id)
     }
 
-    async fn overview(&self, id: StreamId, range: RecordingRange) -> Answer<Overview> {
+    async fn overview(&self, id: StreamId, range: RecordingRange, token: Option<String>) -> Answer<Overview> {
         let mut state = self.state();
         state.asked += 1;
         let role = match &state.access {
             Access::SignedIn(viewer) => Some(viewer.role),
-            _ if state.settings.vod_public => None,
+            _ if state.settings.live_public || token.as_deref() == Some(TOKEN) => None,
             _ => return Err(BackendError::SignedOut),
         };
         let stream = state.streams.iter().find(|stream| stream.id == id).cloned().ok_or(BackendError::NotFound)?;
-        let all = state.recordings(&stream);
+        let sees_recordings = role.is_some() || state.settings.vod_public || token.is_some();
+        let all = if sees_recordings { state.recordings(&stream) } else { Vec::new() };
         let total = all.len() as u64;
         let newest_recording = all.iter().find(|row| row.state.is_playable()).map(|row| row.url.clone());
         let on_stage = all.iter().find(|row| row.state.is_playable() || row.state == AssetState::Recording).cloned();
@@ -318,10 +326,16 @@ impl Backend for Fake {
                 rtmp: format!("rtmp://localhost:1935/play/{}", stream.streamname),
                 newest_recording,
             },
+            push: role.map(|_| {
+                let url = state.push_urls.get(&id).filter(|url| !url.is_empty()).cloned();
+                let pushing = PushState::Pushing { since: NOW, bytes: 7_000_000 };
+                Push { state: url.as_ref().filter(|_| stream.state == StreamState::Live).map(|_| pushing), url }
+            }),
             on_stage,
             live: (stream.state == StreamState::Live).then(|| state.live()),
             recordings: Recordings { rows, total },
             recording_enabled: state.settings.recording_enabled,
+            live_public: state.settings.live_public,
             vod_public: state.settings.vod_public,
             bin_days: 7,
             role,
@@ -329,8 +343,40 @@ impl Backend for Fake {
         })
     }
 
+    async fn playback_tokens(&self, _stream: StreamId) -> Answer<Vec<PlaybackTokenRow>> {
+        Ok(self.signed_in_state()?.tokens.clone())
+    }
+
+    async fn make_playback_token(&self, _stream: StreamId, form: TokenForm) -> Answer<String> {
+        self.change(|state| {
+            let row = PlaybackTokenRow {
+                id: TokenId(Uuid::from_u128(300 + state.tokens.len() as u128)),
+                label: form.label,
+                scope: TokenScope::Stream,
+                not_before: None,
+                expires_at: NOW.plus_ms(1_000 * i64::try_from(form.expires_in_s).unwrap_or(i64::MAX / 1_000)),
+                ips: form.ips,
+                domains: form.domains,
+                made_by: "ada@northlight.example".into(),
+                created_at: NOW,
+            };
+            state.tokens.insert(0, row);
+        })?;
+        Ok(TOKEN.into())
+    }
+
+    async fn revoke_playback_token(&self, token: TokenId) -> Answer<()> {
+        self.change(|state| state.tokens.retain(|row| row.id != token))
+    }
+
     async fn set_tags(&self, stream: StreamId, tags: Tags) -> Answer<()> {
         self.change_stream(stream, |row| row.tags = tags)
+    }
+
+    async fn set_push_url(&self, stream: StreamId, url: &str) -> Answer<()> {
+        self.change(|state| {
+            state.push_urls.insert(stream, url.to_owned());
+        })
     }
 
     async fn stop_and_lock(&self, stream: StreamId) -> Answer<()> {

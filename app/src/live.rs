@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use afterlive_domain::StreamId;
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::backend::{Answer, BackendError};
 use crate::browser;
+use crate::query::{and_query, playback_token};
 use crate::ui::problem::Problem;
 
 /// Events that come close together are answered by one fetch.
@@ -147,8 +149,11 @@ fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<
 /// Listens to the server's events while the page is open: of one stream, or of the whole organisation.
 pub fn listen(stream: Option<StreamId>) {
     let news = News::of_app();
+    let token = use_query_map().with_untracked(playback_token);
     Effect::new(move |_| {
         let url = stream.map_or_else(|| "/events".to_owned(), |stream| format!("/events?stream={stream}"));
+        let url =
+            token.as_ref().filter(|_| stream.is_some()).map_or(url.clone(), |token| and_query(&url, &format!("token={token}")));
         let pending = StoredValue::new(None::<TimeoutHandle>);
         let heard = move || {
             // A fetch that is on its way out already will see this event's change too.

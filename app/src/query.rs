@@ -74,6 +74,19 @@ pub fn last_day_text(to: Option<UnixMillis>) -> String {
     day_text(to.map(|to| to.plus_ms(-DAY_MS)))
 }
 
+/// The URL with one more parameter, which is written as it stands in a query.
+#[must_use]
+pub fn and_query(url: &str, parameter: &str) -> String {
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}{parameter}")
+}
+
+/// The playback token that a viewer came with.
+#[must_use]
+pub fn playback_token(query: &ParamsMap) -> Option<String> {
+    text(query, "token")
+}
+
 /// A path and its query, with the parameters that say something.
 struct Link(&'static str, ParamsMap);
 

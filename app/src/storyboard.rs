@@ -11,25 +11,26 @@ pub struct Tile {
     pub height: u32,
 }
 
-/// The tiles of a WebVTT file at `url`, in its order. Cues that are none are left out.
+/// The tiles of a WebVTT file at `url`, in its order; what lets that load lets its images load too. Cues that are none are left out.
 #[must_use]
 pub fn tiles(text: &str, url: &str) -> Vec<Tile> {
-    let folder = url.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let (path, query) = url.split_at(url.find('?').unwrap_or(url.len()));
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut lines = text.lines();
     let mut tiles = Vec::new();
     while let Some(line) = lines.next() {
         let Some((from, _)) = line.split_once(" --> ") else { continue };
-        let tile = timestamp(from).zip(lines.next()).and_then(|(from_ms, target)| tile(from_ms, target, folder));
+        let tile = timestamp(from).zip(lines.next()).and_then(|(from_ms, target)| tile(from_ms, target, folder, query));
         tiles.extend(tile);
     }
     tiles
 }
 
-fn tile(from_ms: u64, target: &str, folder: &str) -> Option<Tile> {
+fn tile(from_ms: u64, target: &str, folder: &str, query: &str) -> Option<Tile> {
     let (image, part) = target.split_once("#xywh=")?;
     let numbers: Vec<u32> = part.split(',').map_while(|number| number.parse().ok()).collect();
     let [x, y, width, height] = numbers[..] else { return None };
-    Some(Tile { from_ms, image: format!("{folder}/{image}"), x, y, width, height })
+    Some(Tile { from_ms, image: format!("{folder}/{image}{query}"), x, y, width, height })
 }
 
 /// `01:02:03.450`
@@ -51,6 +52,8 @@ mod tests {
         let expected =
             Tile { from_ms: 3_602_500, image: "http://vod/8sKpm/thumbnails/a.jpg".into(), x: 160, y: 0, width: 160, height: 90 };
         assert_eq!(read[1], expected);
+        let guarded = tiles(text, "http://vod/8sKpm/thumbnails/a.vtt?token=a.b.c");
+        assert_eq!(guarded[1].image, "http://vod/8sKpm/thumbnails/a.jpg?token=a.b.c");
     }
 
     #[test]

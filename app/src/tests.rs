@@ -208,14 +208,14 @@ async fn states_and_their_reasons_are_words() {
 async fn a_stream_without_recordings_says_how_to_record_and_whether_it_can() {
     let page = Site::new(Fake::signed_in()).get(&format!("/stream/{CREATED}")).await;
     page.shows("Nothing is recorded yet").shows("rtmp://localhost:1935/rec");
-    let off = Settings { recording_enabled: false, vod_public: false };
+    let off = Settings { recording_enabled: false, vod_public: false, live_public: false };
     let page = Site::new(Fake::signed_in().with_settings(off)).get(&format!("/stream/{CREATED}")).await;
     page.shows("Recording is off for your organisation").shows_not("live + recording");
 }
 
 #[tokio::test]
 async fn viewers_from_outside_see_recordings_and_nothing_to_operate() {
-    let public = Settings { recording_enabled: true, vod_public: true };
+    let public = Settings { recording_enabled: true, vod_public: true, live_public: true };
     let page = Site::new(Fake::signed_out().with_settings(public)).get(&format!("/playout/{LIVE}")).await;
     assert_eq!(page.status, StatusCode::OK);
     page.shows("<video").shows("8sKpm-x49nB-23.mp4");
@@ -225,7 +225,7 @@ async fn viewers_from_outside_see_recordings_and_nothing_to_operate() {
 
 #[tokio::test]
 async fn pages_to_operate_a_stream_from_ask_outsiders_to_sign_in_also_where_recordings_are_public() {
-    let public = Settings { recording_enabled: true, vod_public: true };
+    let public = Settings { recording_enabled: true, vod_public: true, live_public: true };
     let site = Site::new(Fake::signed_out().with_settings(public));
     for path in ["stream", "stream/new", "webcaster"] {
         let page = site.get(&format!("/{path}/{LIVE}")).await;
@@ -320,7 +320,10 @@ async fn switches_left_out_of_a_form_are_off() {
     let site = Site::new(Fake::signed_in());
     site.post("/ui/save_organisation", "name=Southlight&vod_public=on").await;
     let page = site.fake.organisation().await.unwrap();
-    assert_eq!((page.name.as_str(), page.settings), ("Southlight", Settings { recording_enabled: false, vod_public: true }));
+    assert_eq!(
+        (page.name.as_str(), page.settings),
+        ("Southlight", Settings { recording_enabled: false, vod_public: true, live_public: true })
+    );
 }
 
 #[tokio::test]

@@ -23,6 +23,9 @@ pub enum Error {
     /// 403 / 2001.
     #[error("Access denied")]
     Denied,
+    /// 403 / 2001: not for this viewer. The reason is about the viewer's own token, and tells nothing of what there is.
+    #[error("Access denied: {reason}")]
+    PlaybackDenied { reason: String },
     /// 404 / 3001. Also where it is another organisation's.
     #[error("Stream not found")]
     NoSuchStream { stream: String },

@@ -41,6 +41,10 @@ id!(
     OrganisationId
 );
 id!(
+    /// A playback token.
+    TokenId
+);
+id!(
     /// A person who signs in to the dashboard.
     UserId
 );

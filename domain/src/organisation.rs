@@ -20,14 +20,17 @@ const MAX_LIMIT: u64 = i64::MAX as u64;
 pub struct Settings {
     /// Off: `/rec` behaves as `/live`.
     pub recording_enabled: bool,
-    /// On: recordings are listed in answers without a key, and their pages open without signing in.
+    /// On: recordings are listed in answers without a key, and their files play for who has the URL. Off: neither without a playback token, a key or a
+    /// sign-in of the organisation.
     pub vod_public: bool,
+    /// On: what is live plays for who knows the stream's name, on every protocol. Off: with a playback token, a key or a sign-in of the organisation only.
+    pub live_public: bool,
 }
 
 impl Default for Settings {
-    /// Recording is what people come for, so it is on; what they record is nobody else's until they say so.
+    /// Recording is what people come for, so it is on; a URL that is copied into a player plays there.
     fn default() -> Self {
-        Self { recording_enabled: true, vod_public: false }
+        Self { recording_enabled: true, vod_public: true, live_public: true }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Permission {
     /// See streams, recordings and the organisation.
     Read,
-    /// Create streams, edit their tags.
+    /// Create streams, edit their tags, make and revoke playback tokens.
     EditStreams,
     /// Keys, webhook, users, settings; stop, lock and delete streams; delete assets.
     Administer,

@@ -1,6 +1,6 @@
 // The dashboard in its users' words: where things are is said here once.
 
-import type { Locator, Page } from '@playwright/test';
+import { expect, type Locator, type Page } from '@playwright/test';
 import { ADMIN } from './server.ts';
 
 /** `origin`: by which name the server is visited, where it is not its own. */
@@ -14,6 +14,14 @@ export async function signIn(page: Page, origin = ''): Promise<void> {
 export async function signOut(page: Page): Promise<void> {
   await page.locator('summary', { hasText: ADMIN.email }).click();
   await page.getByRole('button', { name: 'Sign out' }).click();
+}
+
+/** Sets the organisation's switches, by what they are called. */
+export async function setSwitches(page: Page, switches: Record<string, boolean>): Promise<void> {
+  await page.goto('/organisation');
+  for (const [name, on] of Object.entries(switches)) await page.getByRole('checkbox', { name: new RegExp(`^${name}`) }).setChecked(on);
+  await page.getByRole('button', { name: 'Save', exact: true }).first().click();
+  await expect(page.getByText('Saved.', { exact: true })).toBeVisible();
 }
 
 /** What an encoder is given, as the page shows it. */

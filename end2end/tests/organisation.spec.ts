@@ -1,15 +1,7 @@
 // Settings and API keys.
 
-import type { Page } from '@playwright/test';
-import { copyValue, createStream, live } from '../support/pages.ts';
+import { copyValue, createStream, live, setSwitches } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
-
-async function setSwitches(page: Page, switches: Record<string, boolean>): Promise<void> {
-  await page.goto('/organisation');
-  for (const [name, on] of Object.entries(switches)) await page.getByRole('checkbox', { name: new RegExp(`^${name}`) }).setChecked(on);
-  await page.getByRole('button', { name: 'Save' }).click();
-  await expect(page.getByText('Saved.', { exact: true })).toBeVisible();
-}
 
 test('an API key is shown once, opens the API, and is refused once it is revoked', async ({ admin: page, server, recorded }) => {
   await page.goto('/organisation');
@@ -60,7 +52,7 @@ test('with recording switched off, /rec is live only, and every page says so', a
   }
 });
 
-test('the playout page opens to outsiders only where "VOD public" is on, and then without anything of the operator', async ({
+test('the playout page opens to outsiders only where live is public, with recordings where those are, and then without anything of the operator', async ({
   admin: page,
   browser,
   server,
@@ -70,11 +62,18 @@ test('the playout page opens to outsiders only where "VOD public" is on, and the
   const outside = await browser.newContext({ baseURL: server.url });
   watchConsole(outside);
   const visitor = await outside.newPage();
-  await visitor.goto(`/playout/${recorded.id}`);
-  await expect(visitor).toHaveURL(/\/auth\?next=/);
-
-  await setSwitches(page, { 'VOD public': true });
   try {
+    await setSwitches(page, { 'Live public': false, 'VOD public': true });
+    await visitor.goto(`/playout/${recorded.id}`);
+    await expect(visitor).toHaveURL(/\/auth\?next=/);
+
+    await setSwitches(page, { 'Live public': true, 'VOD public': false });
+    await visitor.goto(`/playout/${recorded.id}`);
+    await expect(visitor.getByRole('heading', { level: 1 })).toContainText('Sunday service');
+    await expect(visitor.locator('video')).toHaveCount(0);
+    await expect(visitor.getByText('.mp4')).toHaveCount(0);
+
+    await setSwitches(page, { 'VOD public': true });
     await visitor.goto(`/playout/${recorded.id}`);
     await expect(visitor.getByRole('heading', { level: 1 })).toContainText('Sunday service');
     const video = visitor.getByRole('region', { name: 'Player' }).locator('video');
@@ -91,10 +90,8 @@ test('the playout page opens to outsiders only where "VOD public" is on, and the
     await page.goto(`/playout/${recorded.id}`);
     await expect(page.getByRole('link', { name: 'To the stream' })).toBeVisible();
   } finally {
-    await setSwitches(page, { 'VOD public': false });
+    await setSwitches(page, { 'Live public': true, 'VOD public': true });
   }
-  await visitor.goto(`/playout/${recorded.id}`);
-  await expect(visitor).toHaveURL(/\/auth\?next=/);
   await outside.close();
 });
 

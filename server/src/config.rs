@@ -26,6 +26,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub http: Http,
     pub rtmp: Rtmp,
+    pub push: Push,
     pub record: Record,
     pub retention: Retention,
     pub database: Location,
@@ -63,6 +64,13 @@ pub struct Rtmp {
     /// Chunk streams a connection may use at a time.
     pub max_chunk_streams: usize,
     public_url_is_default: bool,
+}
+
+/// What becomes of streams that have a push URL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Push {
+    /// Whether they may be pushed to this machine and its neighbours.
+    pub allow_private: bool,
 }
 
 /// Limits of a recording; what comes behind one goes to the stream's next recording.
@@ -173,6 +181,7 @@ impl Config {
         let data_dir: PathBuf = reader.take("data_dir", "data".into());
         let http = Http::read(reader);
         let rtmp = Rtmp::read(reader, &http);
+        let push = Push { allow_private: reader.take("push.allow_private", false) };
         let record = Record::read(reader);
         let retention = Retention::read(reader, &record);
         let database = match reader.take_secret("database.url") {
@@ -195,7 +204,7 @@ impl Config {
                 format!("{:?} is not a filter such as info or warn,afterlive_server=debug: {cause}", log.filter),
             );
         }
-        Self { data_dir, http, rtmp, record, retention, database, region, regions, log }
+        Self { data_dir, http, rtmp, push, record, retention, database, region, regions, log }
     }
 
     /// What holds for the recordings of an organisation that has set nothing.

@@ -8,15 +8,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_app::backend::{
-    Access, Answer, Backend, BackendError, Home, LibraryFilter, LibraryPage, OrganisationPage, Overview, RecordingPage,
-    RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, Viewer,
+    Access, Answer, Backend, BackendError, Home, LibraryFilter, LibraryPage, OrganisationPage, Overview, PlaybackTokenRow,
+    RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm, Viewer,
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{AssetId, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, UserId};
+use afterlive_domain::push::PushUrl;
+use afterlive_domain::{AssetId, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, TokenId, UserId};
 use serde::Serialize;
 use tower_sessions::Session;
 
 use crate::http::browser_session::USER;
+use crate::service::playback::{Expiry, Pass, RevokedToken, Secret, TokenOf, TokenWish};
 use crate::service::{self, Caller, Service};
 
 /// Session: the text that the next page shows.
@@ -31,16 +33,18 @@ const MAX_SUGGESTED_TAGS: usize = 200;
 pub struct Dashboard {
     service: Arc<Service>,
     session: Session,
-    /// The browser's, for the limit on attempts to sign in.
+    /// The browser's, for the limit on attempts to sign in and for playback tokens.
     address: IpAddr,
+    /// The host of the page that asks.
+    site: Option<String>,
     /// Under which the log has the cause of a failure.
     request_id: String,
 }
 
 impl Dashboard {
     #[must_use]
-    pub fn new(service: Arc<Service>, session: Session, address: IpAddr, request_id: String) -> Self {
-        Self { service, session, address, request_id }
+    pub fn new(service: Arc<Service>, session: Session, address: IpAddr, site: Option<String>, request_id: String) -> Self {
+        Self { service, session, address, site, request_id }
     }
 
     /// Who has signed in, where somebody has.
@@ -48,6 +52,12 @@ impl Dashboard {
         let Some(user) = self.session.get::<UserId>(USER).await.map_err(|cause| self.failed(&cause))? else { return Ok(None) };
         let found = self.service.user_caller(user).await.map_err(|error| self.error(&error))?;
         Ok(found.map(|(caller, _)| caller))
+    }
+
+    /// What lets the caller's pages load recordings; `None` where everybody can.
+    async fn pass(&self, caller: &Caller) -> Answer<Option<Pass>> {
+        let organisation = self.service.organisation(caller).await.map_err(|error| self.error(&error))?;
+        self.service.pass(caller, &organisation).await.map_err(|error| self.error(&error))
     }
 
     async fn signed_in(&self) -> Answer<Caller> {
@@ -123,7 +133,7 @@ impl Backend for Dashboard {
     async fn home(&self) -> Answer<Home> {
         let caller = self.signed_in().await?;
         let glance = self.service.glance(&caller).await.map_err(|error| self.error(&error))?;
-        Ok(present::home(&self.service, glance))
+        Ok(present::home(&self.service, glance, self.pass(&caller).await?.as_ref()))
     }
 
     async fn streams(&self, filter: StreamFilter) -> Answer<StreamPage> {
@@ -139,16 +149,50 @@ impl Backend for Dashboard {
         made.map(|made| made.id).map_err(|error| self.error(&error))
     }
 
-    async fn overview(&self, stream: StreamId, recordings: RecordingRange) -> Answer<Overview> {
-        let caller = self.caller().await?;
+    async fn overview(&self, stream: StreamId, recordings: RecordingRange, token: Option<String>) -> Answer<Overview> {
+        let (caller, token) = (self.caller().await?, token.map(Secret));
         let slice = present::slice(recordings);
-        let overview = self.service.overview(caller.as_ref(), stream, slice).await.map_err(|error| self.error(&error))?;
-        Ok(present::overview(&self.service, overview))
+        let viewer = service::Viewer { caller, token: token.clone(), address: self.address, site: self.site.clone() };
+        let overview = self.service.overview(&viewer, stream, slice).await.map_err(|error| self.error(&error))?;
+        let pass = match (&caller, token) {
+            (Some(caller), _) if overview.role.is_some() => self.pass(caller).await?,
+            (_, Some(token)) if !overview.organisation.settings.vod_public => Some(Pass::given(token)),
+            _ => None,
+        };
+        Ok(present::overview(&self.service, overview, pass.as_ref()))
+    }
+
+    async fn playback_tokens(&self, stream: StreamId) -> Answer<Vec<PlaybackTokenRow>> {
+        let caller = self.signed_in().await?;
+        let issued = self.service.playback_tokens(&caller, Some(stream)).await.map_err(|error| self.error(&error))?;
+        Ok(issued.into_iter().map(present::playback_token).collect())
+    }
+
+    async fn make_playback_token(&self, stream: StreamId, form: TokenForm) -> Answer<String> {
+        let caller = self.signed_in().await?;
+        let TokenForm { label, expires_in_s, ips, domains } = form;
+        let (of, expiry) = (TokenOf::Stream(stream), Expiry::In(expires_in_s));
+        let wish = TokenWish { of, expiry, not_before: None, ips, domains, label: Some(label) };
+        let made = self.service.make_playback_token(&caller, &wish).await.map_err(|error| self.error(&error))?;
+        let Secret(token) = made.token;
+        Ok(token)
+    }
+
+    async fn revoke_playback_token(&self, token: TokenId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        let revoked = self.service.revoke_playback_token(&caller, RevokedToken::Id(token)).await;
+        revoked.map(drop).map_err(|error| self.error(&error))
     }
 
     async fn set_tags(&self, stream: StreamId, tags: Tags) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.set_tags(&caller, stream, &tags).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn set_push_url(&self, stream: StreamId, url: &str) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        let url = if url.is_empty() { None } else { Some(PushUrl::parse(url).map_err(|refusal| present::refusal(&refusal))?) };
+        self.service.set_push_url(&caller, stream, url.as_ref()).await.map(drop).map_err(|error| self.error(&error))
     }
 
     async fn stop_and_lock(&self, stream: StreamId) -> Answer<()> {
@@ -182,14 +226,14 @@ impl Backend for Dashboard {
         };
         let mut tags = self.service.tags(&caller).await.map_err(|error| self.error(&error))?;
         tags.truncate(MAX_SUGGESTED_TAGS);
-        Ok(library::page(&self.service, page, tags, caller.role))
+        Ok(library::page(&self.service, page, tags, caller.role, self.pass(&caller).await?.as_ref()))
     }
 
     async fn recording(&self, asset: AssetId) -> Answer<RecordingPage> {
         let caller = self.signed_in().await?;
         let listed = self.service.asset(&caller, asset).await.map_err(|error| self.error(&error))?;
         let account = self.service.asset_report(&caller, asset).await.map_err(|error| self.error(&error))?;
-        library::recording(&self.service, listed, account, caller.role)
+        library::recording(&self.service, listed, account, caller.role, self.pass(&caller).await?.as_ref())
     }
 
     async fn bin_recording(&self, asset: AssetId) -> Answer<String> {

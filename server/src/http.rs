@@ -13,4 +13,5 @@ pub mod request;
 pub mod router;
 mod sendfile;
 pub mod ui;
+pub mod viewer;
 pub mod vod;

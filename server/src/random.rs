@@ -15,3 +15,9 @@ pub fn secret_bytes() -> [u8; 32] {
 pub fn below_62() -> u8 {
     rand::rng().random_range(0..62)
 }
+
+/// A uniform draw from `0..end`; 0 where that is empty.
+#[must_use]
+pub fn below(end: u16) -> u16 {
+    if end == 0 { 0 } else { rand::rng().random_range(0..end) }
+}

@@ -23,9 +23,10 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Config, RegionConfig};
 use crate::dashboard::Dashboard;
-use crate::db::{self, Db, assets, browser_sessions};
+use crate::db::{self, Db, assets, browser_sessions, playback};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
+use crate::http::viewer::{self, RecordingGuard};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
 use crate::ingest::gate::{Gate, IngestRegions};
@@ -33,12 +34,13 @@ use crate::ingest::rtmp;
 use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
 use crate::pictures::{Darkroom, LiveStills};
+use crate::push::{self, Pusher, Pushes};
 use crate::record::{Growing, Limits, Recorder};
 use crate::service::{self, Service};
 use crate::storage::{self, RegionSettings, Regions, StorageError};
 
-/// How long expired browser sessions may lie in the database; they are worth nothing from their end on.
-const SESSION_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+/// How long expired browser sessions and playback tokens may lie in the database; they are worth nothing from their end on.
+const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Why the server does not start, or has stopped by itself. Each says what to change, where there is something.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +109,11 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     }
     let ingest_regions = ingest_regions(&config);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
-    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate));
+    let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
+    let pushes = Pushes::default();
+    let service = Arc::new(service.with_pushes(pushes.clone()));
+    let usher = Arc::<Service>::clone(&service);
+    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate), usher);
     let rtmp = tokio::spawn(rtmp.serve(rtmp_listener, lifecycle.soft_stop()));
     let worker = Worker::new(db.clone(), clock.clone(), move |task| {
         let finaliser = finaliser.clone();
@@ -115,13 +121,15 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     });
     let jobs_stop = lifecycle.soft_stop();
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
-    let sweep = tokio::spawn(drop_expired_sessions(db.clone(), clock.clone(), lifecycle.soft_stop()));
-    let stills = LiveStills::new(hub.clone(), clock.clone(), Darkroom::of_this_program());
+    let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), lifecycle.soft_stop()));
+    let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: rtmp_address.port() };
+    let pusher = Pusher::new(pushes, db.clone(), hub.clone(), clock.clone(), push_settings);
+    let pusher = tokio::spawn(pusher.run(lifecycle.soft_stop()));
+    let stills = LiveStills::new(hub, clock, Darkroom::of_this_program());
     let stills = tokio::spawn(stills.run(lifecycle.soft_stop()));
 
-    let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing.clone()));
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
-    let vod = Arc::new(vod::Vod::new(regions, &public_url, growing));
+    let vod = Arc::new(vod::Vod::new(regions, &public_url, growing, Arc::new(RecordingGuard::new(&service))));
     let router = router::router(&service, pages(&service), vod, lifecycle.soft_stop());
     let http = tokio::spawn(listen::serve(http_listener, router, listen::Settings::from(&config.http), lifecycle.soft_stop()));
 
@@ -135,15 +143,16 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("RTMP server", rtmp, lifecycle),
             until_end("HTTP server", http, lifecycle),
             until_end("job worker", jobs, lifecycle),
-            until_end("sweep of browser sessions", sweep, lifecycle),
-            until_end("maker of live stills", stills, lifecycle)
+            until_end("sweep of what has expired", sweep, lifecycle),
+            until_end("maker of live stills", stills, lifecycle),
+            until_end("pusher to other servers", pusher, lifecycle)
         );
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
-        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4)
+        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5)
     };
     let end = tokio::select! {
         end = parts_end => end,
@@ -184,7 +193,7 @@ fn pages(service: &Arc<Service>) -> Router {
         let session = parts.extensions.get::<Session>().expect("the router puts a session into every request for a page").clone();
         let RequestId(id) = parts.extensions.get::<RequestId>().expect("the router gives every request an id");
         let ClientAddress(address) = parts.extensions.get().expect("the router gives every request its client's address");
-        Arc::new(Dashboard::new(Arc::clone(&service), session, *address, id.to_string()))
+        Arc::new(Dashboard::new(Arc::clone(&service), session, *address, viewer::site(&parts.headers), id.to_string()))
     })
 }
 
@@ -243,20 +252,21 @@ async fn ensure_retention(db: &Db, clock: &Clock) -> db::Result<()> {
     tx.commit().await
 }
 
-/// Drops browser sessions that nobody can use any more, at once and then every hour.
-async fn drop_expired_sessions(db: Db, clock: Clock, stop: CancellationToken) {
+/// Drops browser sessions, and what is known of playback tokens, that nobody can use any more, at once and then every hour.
+async fn drop_expired(db: Db, clock: Clock, stop: CancellationToken) {
     loop {
-        let drop_expired = async {
+        let dropping = async {
             let mut tx = db.write().await?;
             browser_sessions::delete_expired(&mut tx, clock.now()).await?;
+            playback::delete_expired(&mut tx, clock.now()).await?;
             tx.commit().await
         };
-        if let Err(error) = drop_expired.await {
-            tracing::warn!(%error, "expired browser sessions stay until the next try");
+        if let Err(error) = dropping.await {
+            tracing::warn!(%error, "expired browser sessions and tokens stay until the next try");
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(SESSION_SWEEP_INTERVAL) => {}
+            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
         }
     }
 }

@@ -40,6 +40,7 @@ impl State {
             streamname: stream.streamname.clone(),
             index,
             url: format!("{ORIGIN}/vod-{region}/8sKpm/{file_name}"),
+            pass: (!self.settings.vod_public).then(|| "a.pass.token".to_owned()),
             poster_url: state
                 .is_playable()
                 .then(|| format!("/vod-{region}/8sKpm/thumbnails/{}.jpg", file_name.trim_end_matches(".mp4"))),

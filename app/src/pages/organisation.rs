@@ -103,17 +103,29 @@ fn Settings(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                     </span>
                 </label>
                 <label class="choice">
+                    <input type="checkbox" class="switch" name="live_public" checked=move || settings.get().live_public />
+                    <span>
+                        <b>"Live public"</b>
+                        <small class="muted">
+                            "On: what is live plays for who knows the stream's name, on every protocol, and playout pages open without signing in. "
+                            "Off: a playback token, an API key or a sign-in of this organisation is needed."
+                        </small>
+                    </span>
+                </label>
+                <label class="choice">
                     <input type="checkbox" class="switch" name="vod_public" checked=move || settings.get().vod_public />
                     <span>
                         <b>"VOD public"</b>
                         <small class="muted">
-                            "On: playout pages open without signing in, and recordings are listed in API answers without a key. "
+                            "On: a recording plays for who has its URL, playout pages list recordings, and so do API answers without a key. "
+                            "Off: the URL alone opens nothing; a playback token, an API key or a sign-in of this organisation is needed. "
                             <strong>
-                                "They name the streamname, in the recordings' URLs too, and that is the key to publish with: whoever sees it can send to the stream."
+                                "The streamname stands in playout answers and in the recordings' URLs, and it is the key to publish with: whoever sees it can send to the stream."
                             </strong> " Lock a stream when it is over."
                         </small>
                     </span>
                 </label>
+                <p class="muted small">"Playback tokens are made on the page of a stream, under Code snippets, or by the API."</p>
                 <button class="button">"Save"</button>
             </ActionForm>
         </section>
@@ -146,7 +158,7 @@ fn Regions(page: Signal<backend::OrganisationPage>) -> impl IntoView {
 fn role_text(role: Role) -> &'static str {
     match role {
         Role::Admin => "nanoAdmin: everything",
-        Role::User => "nanoUser: create streams, edit tags",
+        Role::User => "nanoUser: create streams, edit tags, make playback tokens",
         Role::ReadOnly => "nanoReadOnly: read",
     }
 }

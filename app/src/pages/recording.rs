@@ -16,7 +16,7 @@ use crate::ui::icon::Icon;
 use crate::ui::overview::title_of;
 use crate::ui::player::{Playable, Player};
 use crate::ui::recording_actions::{Acts, BinOrRestore, HoldOrLift};
-use crate::ui::recording_row::{audio_text, recording_path, video_text};
+use crate::ui::recording_row::{GUARDED, audio_text, recording_path, video_text};
 use crate::ui::report::ReportTables;
 use crate::ui::snippets;
 use crate::ui::state_pill::{AssetPill, HeldPill};
@@ -95,7 +95,7 @@ fn Head(page: Page, state: Memo<AssetState>) -> impl IntoView {
                             view! {
                                 <a
                                     class="button primary"
-                                    href=of_recording(page, |recording| format!("{}?download", recording.url))
+                                    href=of_recording(page, RecordingRow::download_url)
                                     download
                                     rel="external"
                                 >
@@ -250,11 +250,13 @@ fn Account(page: Page) -> impl IntoView {
 
 #[component]
 fn Addresses(page: Page) -> impl IntoView {
+    let is_guarded = Memo::new(move |_| page.with(|page| page.row.recording.pass.is_some()));
     view! {
         <section class="card" aria-labelledby="addresses-title">
             <h2 id="addresses-title">"Playout"</h2>
             <CopyRow label="URL" value=of_recording(page, |recording| recording.url.clone()) />
             <CopyBlock label="Embed code" value=of_recording(page, snippets::recording_html) />
+            {move || is_guarded.get().then(|| view! { <p class="muted small">{GUARDED}</p> })}
         </section>
     }
 }

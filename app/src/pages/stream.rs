@@ -14,6 +14,7 @@ use crate::server_fns::streams::{DeleteStream, StopAndLock, Unlock};
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyButton;
 use crate::ui::overview::{OverviewCards, load_to_operate, title, wanted, watch};
+use crate::ui::playback_tokens::PlaybackAccess;
 use crate::ui::recordings::Recordings;
 use crate::ui::snippets::Snippets;
 use crate::ui::state_pill::StreamPill;
@@ -56,6 +57,7 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
                         <h2 id="snippets-title">"Code snippets"</h2>
                         <Snippets overview />
                     </section>
+                    <PlaybackAccess overview />
                 }
                     .into_any()
             }

@@ -7,11 +7,12 @@ use afterlive_domain::AssetId;
 use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError, error::ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
-use crate::backend::BackendError;
+use crate::backend::{BackendError, PlayoutUrls};
 
 pub mod access;
 pub mod library;
 pub mod organisation;
+pub mod playback;
 pub mod streams;
 
 impl FromServerFnError for BackendError {
@@ -36,6 +37,8 @@ pub enum Flash {
     Problem(String),
     /// An API key, to be seen this once.
     NewKey { label: String, key: String },
+    /// A playback token, to be seen this once, and the URLs to put it behind.
+    NewPlaybackToken { label: String, token: String, playout: PlayoutUrls },
     /// A recording went to the bin; `back` is the page to undo it on.
     Binned { asset: AssetId, file_name: String, back: String },
     /// What was typed into the set-up form, the field that is wrong and how to mend it.

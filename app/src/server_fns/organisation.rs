@@ -21,10 +21,15 @@ pub async fn save_organisation(
     name: String,
     #[server(default)] recording_enabled: Option<String>,
     #[server(default)] vod_public: Option<String>,
+    #[server(default)] live_public: Option<String>,
 ) -> Result<(), BackendError> {
     use afterlive_domain::organisation::Settings;
 
-    let settings = Settings { recording_enabled: recording_enabled.is_some(), vod_public: vod_public.is_some() };
+    let settings = Settings {
+        recording_enabled: recording_enabled.is_some(),
+        vod_public: vod_public.is_some(),
+        live_public: live_public.is_some(),
+    };
     let outcome = crate::request::backend().save_organisation(name.trim(), settings).await;
     super::outcome::tell_outcome(outcome, PAGE, PAGE, "saved").await
 }

@@ -17,8 +17,12 @@ pub async fn load_streams(filter: StreamFilter) -> Result<StreamPage, BackendErr
 }
 
 #[server(prefix = "/ui", endpoint = "overview", input = Json)]
-pub async fn load_overview(stream: StreamId, recordings: RecordingRange) -> Result<Overview, BackendError> {
-    super::with_status(crate::request::backend().overview(stream, recordings).await)
+pub async fn load_overview(
+    stream: StreamId,
+    recordings: RecordingRange,
+    token: Option<String>,
+) -> Result<Overview, BackendError> {
+    super::with_status(crate::request::backend().overview(stream, recordings, token).await)
 }
 
 #[server(prefix = "/ui", endpoint = "create_stream")]
@@ -49,6 +53,13 @@ pub async fn set_tags(stream: StreamId, #[server(default)] tags: String) -> Resu
         Err(error) => Err(refused(&error)),
     };
     super::outcome::tell_outcome(outcome, &page, &page, "tags").await
+}
+
+#[server(prefix = "/ui", endpoint = "set_push_url")]
+pub async fn set_push_url(stream: StreamId, #[server(default)] url: String) -> Result<(), BackendError> {
+    let page = format!("/stream/{stream}");
+    let outcome = crate::request::backend().set_push_url(stream, url.trim()).await;
+    super::outcome::tell_outcome(outcome, &page, &page, "push-url").await
 }
 
 #[server(prefix = "/ui", endpoint = "stop_and_lock")]

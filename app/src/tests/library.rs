@@ -140,7 +140,7 @@ async fn other_pages_lead_to_a_recording_s_own() {
     let path = format!("href=\"/vod/{}\"", asset_id(LIVE, 23));
     site.get("/").await.shows(&path).shows("All recordings");
     site.get(&format!("/stream/{LIVE}")).await.shows(&path).shows("href=\"/vod?stream=8sKpm%2Dx49nB\"");
-    let public = Settings { recording_enabled: true, vod_public: true };
+    let public = Settings { recording_enabled: true, vod_public: true, live_public: true };
     let outside = Site::new(Fake::signed_out().with_settings(public)).get(&format!("/playout/{LIVE}")).await;
     outside.shows("<video").shows_not("/vod/").shows_not("In the library");
 }

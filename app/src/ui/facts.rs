@@ -5,12 +5,14 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 
 use super::copy::CopyRow;
+use super::icon::Icon;
 use super::state_pill::StreamPill;
 use super::when::When;
-use crate::backend::{Overview, StreamFilter, StreamRow};
+use crate::backend::{Overview, Push, PushState, StreamFilter, StreamRow};
+use crate::format;
 use crate::live::refresh_after;
 use crate::query::stream_list_url;
-use crate::server_fns::streams::SetTags;
+use crate::server_fns::streams::{SetPushUrl, SetTags};
 
 /// Tags, each a link to the streams that have it where `linked`.
 #[must_use]
@@ -50,6 +52,7 @@ pub fn StreamFacts(overview: Signal<Overview>) -> impl IntoView {
         Memo::new(move |_| overview.with(|overview| overview.role.is_some_and(|role| role.allows(Permission::EditStreams))));
     let is_outside = Memo::new(move |_| overview.with(|overview| overview.role.is_none()));
     let tags = Memo::new(move |_| overview.with(|overview| overview.stream.tags.clone()));
+    let push = Memo::new(move |_| overview.with(|overview| overview.push.clone()));
     view! {
         <section class="card" aria-labelledby="stream-facts">
             <h2 id="stream-facts">"Stream"</h2>
@@ -79,8 +82,59 @@ pub fn StreamFacts(overview: Signal<Overview>) -> impl IntoView {
                     {move || tag_list(&tags.get(), !is_outside.get())}
                     {move || may_edit.get().then(|| view! { <EditTags overview tags /> })}
                 </dd>
+                {move || push.get().map(|push| push_facts(overview, push, may_edit.get()))}
             </dl>
         </section>
+    }
+}
+
+/// Where it is also pushed to.
+fn push_facts(overview: Signal<Overview>, push: Push, may_edit: bool) -> AnyView {
+    let state = push.state.map(|state| match state {
+        PushState::Connecting => view! { <p>"Connecting …"</p> }.into_any(),
+        PushState::Pushing { since, bytes } => view! {
+            <p>
+                {Icon::Ready.draw()} " Pushing since " <When at=Signal::stored(since) /> " UTC, " {format::megabytes(bytes)} " sent"
+            </p>
+        }
+        .into_any(),
+        PushState::Failed { reason, next_try_at } => view! {
+            <p class="notice warn">
+                {Icon::Incomplete.draw()}
+                <span>"Not pushed: " {reason} ". Next try at " <When at=Signal::stored(next_try_at) /> " UTC."</span>
+            </p>
+        }
+        .into_any(),
+    });
+    let url = match push.url.clone() {
+        Some(url) => view! { <span class="mono">{url}</span> }.into_any(),
+        None => view! { <span class="muted">"nowhere"</span> }.into_any(),
+    };
+    view! {
+        <dt>"Pushed to"</dt>
+        <dd>{url} {state} {may_edit.then(|| view! { <EditPushUrl overview /> })}</dd>
+    }
+    .into_any()
+}
+
+#[component]
+fn EditPushUrl(overview: Signal<Overview>) -> impl IntoView {
+    let action = ServerAction::<SetPushUrl>::new();
+    refresh_after(action.version());
+    let stream = overview.with_untracked(|overview| overview.stream.id.to_string());
+    let url = overview.with_untracked(|overview| overview.push.as_ref().and_then(|push| push.url.clone()).unwrap_or_default());
+    view! {
+        <details class="more edit-tags">
+            <summary>"Edit the push URL"</summary>
+            <ActionForm action>
+                <input type="hidden" name="stream" value=stream />
+                <label>
+                    "RTMP URL with the key at its end; empty: pushed nowhere"
+                    <input type="text" name="url" maxlength="2048" value=url placeholder="rtmp://live.example.com/app/key" />
+                </label>
+                <button class="button">"Save the push URL"</button>
+            </ActionForm>
+        </details>
     }
 }
 

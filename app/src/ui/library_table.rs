@@ -67,6 +67,7 @@ fn Row(row: Signal<LibraryRow>, acts: Acts, may_administer: Signal<bool>) -> imp
     let until = Memo::new(move |_| row.with(|row| row.keeping.restorable_until));
     let tags = Memo::new(move |_| row.with(tags_text));
     let url = text(|recording| recording.url.clone());
+    let download_url = text(RecordingRow::download_url);
     view! {
         <tr class=move || state.get().as_str()>
             <td class="opener">
@@ -101,7 +102,7 @@ fn Row(row: Signal<LibraryRow>, acts: Acts, may_administer: Signal<bool>) -> imp
             </td>
             <td class="row-actions">
                 <div class="actions">
-                    {move || (state.get() != AssetState::Deleted).then(|| view! { <Reach url name=name.clone() state /> })}
+                    {move || (state.get() != AssetState::Deleted).then(|| view! { <Reach url download_url name=name.clone() state /> })}
                     {move || may_administer.get().then(|| view! { <BinOrRestore row acts /> })}
                 </div>
             </td>
@@ -111,7 +112,7 @@ fn Row(row: Signal<LibraryRow>, acts: Acts, may_administer: Signal<bool>) -> imp
 
 /// How to get at it.
 #[component]
-fn Reach(url: Signal<String>, name: String, state: Memo<AssetState>) -> impl IntoView {
+fn Reach(url: Signal<String>, download_url: Signal<String>, name: String, state: Memo<AssetState>) -> impl IntoView {
     let download = {
         let name = name.clone();
         move || {
@@ -119,7 +120,7 @@ fn Reach(url: Signal<String>, name: String, state: Memo<AssetState>) -> impl Int
                 view! {
                     <a
                         class="button quiet icon-only"
-                        href=format!("{}?download", url.get())
+                        href=download_url.get()
                         download
                         rel="external"
                         aria-label=format!("Download {name}")

@@ -13,6 +13,7 @@ pub mod live_facts;
 pub mod notice;
 pub mod overview;
 pub mod pager;
+pub mod playback_tokens;
 pub mod player;
 pub mod playout;
 pub mod problem;

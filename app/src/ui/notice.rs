@@ -7,6 +7,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::copy::CopyRow;
 use super::icon::Icon;
+use super::playback_tokens::NewToken;
 use crate::live::{News, refresh_after};
 use crate::server_fns::{Flash, access::take_flash, library::RestoreRecording};
 
@@ -21,6 +22,8 @@ fn sentence(code: &str) -> Option<&'static str> {
         "held" => "On legal hold. Neither people nor the retention delete it until the hold is lifted.",
         "released" => "The legal hold is lifted.",
         "revoked" => "The key is revoked. Programs that use it are refused from now on.",
+        "push-url" => "Saved. While the stream is live, this page shows how the push does.",
+        "token-revoked" => "The token is revoked. Whoever watches with it is refused from now on.",
         "signed-out" => "You are signed out.",
         "welcome" => "All set. Create a stream, and go live.",
         _ => return None,
@@ -71,6 +74,7 @@ fn show(flash: Flash) -> Option<AnyView> {
     match flash {
         Flash::Problem(problem) => Some(view! { <Failure problem /> }.into_any()),
         Flash::Binned { asset, file_name, back } => Some(view! { <Binned asset file_name back /> }.into_any()),
+        Flash::NewPlaybackToken { label, token, playout } => Some(view! { <NewToken label token playout /> }.into_any()),
         Flash::NewKey { label, key } => Some(view! { <NewKey label key /> }.into_any()),
         // The form shows it beside the field.
         Flash::SetUp { .. } => None,

@@ -11,11 +11,11 @@ use super::playout::PlayoutRows;
 use super::recordings::Recordings;
 use crate::backend::{Answer, BackendError, Overview, RecordingRange};
 use crate::live::{follow_growth, listen};
-use crate::query::recording_range;
+use crate::query::{playback_token, recording_range};
 use crate::server_fns::streams::load_overview;
 
-/// Which stream, and which of its recordings. `None`: the path names no stream.
-pub type Wanted = (Option<StreamId>, RecordingRange);
+/// Which stream, which of its recordings, and with which playback token. `None`: the path names no stream.
+pub type Wanted = (Option<StreamId>, RecordingRange, Option<String>);
 
 /// What the page's URL asks for.
 #[must_use]
@@ -24,19 +24,19 @@ pub fn wanted() -> Signal<Wanted> {
     let query = use_query_map();
     Memo::new(move |_| {
         let stream = params.with(|params| params.get("id").and_then(|id| id.parse().ok()));
-        (stream, query.with(recording_range))
+        (stream, query.with(recording_range), query.with(playback_token))
     })
     .into()
 }
 
-pub async fn load((stream, recordings): Wanted) -> Answer<Overview> {
+pub async fn load((stream, recordings, token): Wanted) -> Answer<Overview> {
     match stream {
-        Some(stream) => load_overview(stream, recordings).await,
+        Some(stream) => load_overview(stream, recordings, token).await,
         None => Err(BackendError::NotFound),
     }
 }
 
-/// For pages to operate a stream from. Where recordings are public everybody may see what [`load`] gives, but on the playout page, without the means to
+/// For pages to operate a stream from. Where live is public everybody may see what [`load`] gives, but on the playout page, without the means to
 /// publish; here who is not of the organisation is asked to sign in.
 pub async fn load_to_operate(wanted: Wanted) -> Answer<Overview> {
     let overview = load(wanted).await?;
@@ -116,7 +116,7 @@ pub fn PlayoutCard(overview: Signal<Overview>) -> impl IntoView {
             <h2 id="playout-title">"Playout"</h2>
             <PlayoutRows
                 playout=Signal::derive(move || overview.with(|overview| overview.playout.clone()))
-                is_public=Signal::derive(move || overview.with(|overview| overview.vod_public))
+                is_public=Signal::derive(move || overview.with(|overview| overview.live_public))
             />
         </section>
     }

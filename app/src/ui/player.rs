@@ -29,9 +29,9 @@ impl Playable {
     #[must_use]
     pub fn of(row: &RecordingRow) -> Option<Self> {
         is_watchable(row).then(|| Self {
-            url: row.url.clone(),
-            poster_url: row.poster_url.clone().or_else(|| row.still_url.clone()),
-            storyboard_url: row.storyboard_url.clone(),
+            url: row.play_url(),
+            poster_url: row.poster_url.as_ref().map(|url| row.to_load(url)).or_else(|| row.still_url.clone()),
+            storyboard_url: row.storyboard_url.as_ref().map(|url| row.to_load(url)),
             duration_ms: row.duration_ms,
             name: row.file_name.clone(),
             is_growing: row.state == AssetState::Recording,

@@ -21,7 +21,7 @@ pub fn PlayoutRows(#[prop(into)] playout: Signal<PlayoutUrls>, is_public: Signal
                     if is_public.get() {
                         "The playout page opens for everyone who has its link."
                     } else {
-                        "The playout page asks viewers to sign in. An administrator can open it under Organisation, “VOD public”."
+                        "Live is not public here: viewers need a playback token behind these URLs, or sign in. Tokens are made below under “Code snippets”."
                     }
                 }}
             </p>

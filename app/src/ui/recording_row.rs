@@ -70,7 +70,7 @@ pub fn RecordingBody(
 /// What it looks like: its poster, or while it is being recorded, the stream's still of some seconds ago.
 #[must_use]
 pub fn picture(row: &RecordingRow) -> Option<String> {
-    row.poster_url.clone().or_else(|| row.still_url.clone())
+    row.poster_url.as_ref().map(|url| row.to_load(url)).or_else(|| row.still_url.clone())
 }
 
 pub(super) fn thumbnail(picture: Memo<Option<String>>, is_watchable: bool) -> AnyView {
@@ -88,7 +88,7 @@ fn file_name(is_watchable: bool, row: &RecordingRow) -> AnyView {
     let name = row.file_name.clone();
     if is_watchable {
         view! {
-            <a href=row.url.clone() rel="external">
+            <a href=row.play_url() rel="external">
                 {name}
             </a>
         }
@@ -129,6 +129,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
     // Asked of a memo, as pictures that arrive would make the player anew.
     let is_playable = Memo::new(move |_| playable.with(Option::is_some));
     let is_growing = Memo::new(move |_| row.with(|row| row.state == AssetState::Recording));
+    let is_guarded = Memo::new(move |_| row.with(|row| row.pass.is_some()));
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
     let media = Memo::new(move |_| row.with(media_text));
@@ -149,8 +150,9 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
                 {move || is_growing.get().then(|| view! { <p>{GROWING}</p> })}
                 <CopyRow label="URL" value=url />
                 <CopyRow label="Embed code" value=Signal::derive(move || row.with(snippets::recording_html)) />
+                {move || is_guarded.get().then(|| view! { <p class="muted small">{GUARDED}</p> })}
                 <p class="actions">
-                    <a class="button quiet" href=move || format!("{}?download", url.get()) download rel="external">
+                    <a class="button quiet" href=move || row.with(RecordingRow::download_url) download rel="external">
                         {Icon::Download.draw()}
                         "Download MP4"
                     </a>
@@ -175,6 +177,9 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
         </div>
     }
 }
+
+/// Beside the URL of a recording that is not public.
+pub const GUARDED: &str = "Recordings are not public here: outside this dashboard the URL needs a playback token behind it, ?token=…, made on the stream's page under “Code snippets”.";
 
 const GROWING: &str =
     "It is being recorded. From its start up to now it plays here and under this URL, where the finished recording will stand:";

@@ -6,6 +6,7 @@ use super::amf0::{self, Value, object};
 use super::chunk::{ChunkReader, ChunkWriter, Header, Message, kind};
 use super::handshake::{PART_BYTES, VERSION, take};
 use super::{Error, Limits, Output};
+use crate::flv::Tag;
 use crate::frame::TrackKind;
 
 /// What every peer believes before it is told otherwise, §5.4.1.
@@ -120,6 +121,26 @@ impl Client {
         // Timestamps are 32 bits wide and wrap.
         let header = Header { chunk_stream, kind, stream_id: self.stream_id, timestamp: timestamp_ms as u32 };
         self.writer.write(&mut self.output, header, &[], payload);
+    }
+
+    /// The same as a tag, whose media is shared too.
+    pub fn send_tag(&mut self, tag: Tag) {
+        let (chunk_stream, kind) = match tag.kind {
+            TrackKind::Audio => (chunk_stream::AUDIO, kind::AUDIO),
+            TrackKind::Video => (chunk_stream::VIDEO, kind::VIDEO),
+        };
+        let header = Header { chunk_stream, kind, stream_id: self.stream_id, timestamp: tag.timestamp_ms as u32 };
+        self.writer.write(&mut self.output, header, tag.header.as_slice(), tag.body);
+    }
+
+    /// What servers like to know before the first tag.
+    pub fn send_metadata(&mut self, metadata: Value) {
+        let mut payload = Vec::new();
+        for value in ["@setDataFrame".into(), "onMetaData".into(), metadata] {
+            value.write(&mut payload);
+        }
+        let header = Header { chunk_stream: chunk_stream::AUDIO, kind: kind::DATA, stream_id: self.stream_id, timestamp: 0 };
+        self.writer.write(&mut self.output, header, &payload, Bytes::new());
     }
 
     /// The end of the publish, in good order. The connection is then to be closed.

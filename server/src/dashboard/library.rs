@@ -5,6 +5,7 @@ use afterlive_domain::{AssetState, Role, StreamId};
 
 use super::present::recording_row;
 use crate::db::asset_search::{Listed, Search};
+use crate::service::playback::Pass;
 use crate::service::{Accounted, AssetList, AssetPage, Service};
 
 /// The page sizes that the library knows.
@@ -29,9 +30,9 @@ pub(super) fn asset_list(filter: LibraryFilter, stream: Option<StreamId>) -> Ass
     }
 }
 
-pub(super) fn page(service: &Service, page: AssetPage, tags: Vec<String>, role: Role) -> LibraryPage {
+pub(super) fn page(service: &Service, page: AssetPage, tags: Vec<String>, role: Role, pass: Option<&Pass>) -> LibraryPage {
     LibraryPage {
-        rows: page.assets.into_iter().filter_map(|listed| row(service, listed)).collect(),
+        rows: page.assets.into_iter().filter_map(|listed| row(service, listed, pass)).collect(),
         next: page.next.map(|place| place.to_string()),
         regions: service.regions().iter().map(|store| store.name().clone()).collect(),
         tags,
@@ -40,7 +41,7 @@ pub(super) fn page(service: &Service, page: AssetPage, tags: Vec<String>, role: 
 }
 
 /// `None` where its region is not configured any more, so that it has no URL.
-fn row(service: &Service, listed: Listed) -> Option<LibraryRow> {
+fn row(service: &Service, listed: Listed, pass: Option<&Pass>) -> Option<LibraryRow> {
     let Listed { asset, tags } = listed;
     let keeping = Keeping {
         hold: asset.hold.clone(),
@@ -48,7 +49,7 @@ fn row(service: &Service, listed: Listed) -> Option<LibraryRow> {
         restorable_until: service.restorable_until(&asset),
         purged_at: asset.purged_at,
     };
-    let mut recording = recording_row(service, asset)?;
+    let mut recording = recording_row(service, asset, pass)?;
     // Its poster lies in the bin too, where no URL leads.
     if keeping.binned_at.is_some() {
         recording.poster_url = None;
@@ -56,9 +57,15 @@ fn row(service: &Service, listed: Listed) -> Option<LibraryRow> {
     Some(LibraryRow { recording, tags, keeping })
 }
 
-pub(super) fn recording(service: &Service, listed: Listed, account: Accounted, role: Role) -> Answer<RecordingPage> {
+pub(super) fn recording(
+    service: &Service,
+    listed: Listed,
+    account: Accounted,
+    role: Role,
+    pass: Option<&Pass>,
+) -> Answer<RecordingPage> {
     let ended_at = account.asset.ended_at.filter(|_| account.asset.state != AssetState::Recording);
-    let row = row(service, listed).ok_or(BackendError::NotFound)?;
+    let row = row(service, listed, pass).ok_or(BackendError::NotFound)?;
     Ok(RecordingPage { row, ended_at, report: account.report, role })
 }
 

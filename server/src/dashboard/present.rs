@@ -2,8 +2,8 @@
 
 use afterlive_app::backend::{
     Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, LiveAudio, LiveFacts, LiveVideo, OrganisationPage, Overview,
-    PlayoutUrls, RecordingRange, RecordingRow, Recordings, RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage,
-    StreamRow, StreamSort,
+    PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings, RegionRow, RegionUse, SetUp,
+    StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
 use afterlive_domain::{AssetState, Error as Refusal, Mode, StreamId, StreamState, Streamname};
 
@@ -12,6 +12,9 @@ use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{Order, Search};
 use crate::db::streams::Stream;
+use crate::push::PushStatus;
+use crate::service::playback::token::{Scope, network_text};
+use crate::service::playback::{IssuedToken, Pass};
 use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
 use crate::storage::{Key, KeyKind};
 
@@ -25,6 +28,7 @@ pub(super) fn refusal(refusal: &Refusal) -> BackendError {
     match refusal {
         Refusal::BadCredentials => BackendError::SignedOut,
         Refusal::Denied => BackendError::Denied,
+        Refusal::PlaybackDenied { reason } => BackendError::Refused(format!("This cannot be watched: {reason}.")),
         Refusal::NoSuchStream { .. } | Refusal::NoSuchAsset { .. } => BackendError::NotFound,
         other => BackendError::Refused(sentence(other)),
     }
@@ -77,7 +81,7 @@ pub(super) fn slice(range: RecordingRange) -> RecordingSlice {
     }
 }
 
-pub(super) fn home(service: &Service, glance: service::Glance) -> Home {
+pub(super) fn home(service: &Service, glance: service::Glance, pass: Option<&Pass>) -> Home {
     let stored = |region: &_| glance.stored.iter().find(|used| used.region == *region);
     let storage = service.regions().iter().map(|store| {
         let used = stored(store.name());
@@ -96,7 +100,7 @@ pub(super) fn home(service: &Service, glance: service::Glance) -> Home {
             .map(|day| DayTraffic { day: day.begins_at.to_string().chars().take("2026-11-04".len()).collect(), bytes: day.bytes })
             .collect(),
         streams: glance.streams.into_iter().map(stream_row).collect(),
-        recordings: glance.recordings.into_iter().filter_map(|asset| recording_row(service, asset)).collect(),
+        recordings: glance.recordings.into_iter().filter_map(|asset| recording_row(service, asset, pass)).collect(),
     }
 }
 
@@ -136,7 +140,7 @@ fn stream_row(counted: CountedStream) -> StreamRow {
 }
 
 /// `None` where its region is not configured any more, so that it has no URL.
-pub(super) fn recording_row(service: &Service, asset: Asset) -> Option<RecordingRow> {
+pub(super) fn recording_row(service: &Service, asset: Asset, pass: Option<&Pass>) -> Option<RecordingRow> {
     let key = Key::from_file_name(&asset.file_name)?;
     let store = service.regions().get(&asset.region)?;
     // The row knows nothing of a recording's length before it is finished.
@@ -147,6 +151,7 @@ pub(super) fn recording_row(service: &Service, asset: Asset) -> Option<Recording
         streamname: key.streamname().clone(),
         index: asset.index,
         url: store.url(&key),
+        pass: pass.map(|pass| pass.token(asset.stream, key.streamname())),
         poster_url: asset.has_poster.then(|| store.url(&key.to_thumbnail())),
         still_url: (asset.state == AssetState::Recording).then(|| still_url(service, asset.stream, key.streamname())).flatten(),
         storyboard_url: asset.has_storyboard.then(|| store.url(&key.to(KeyKind::Storyboard))),
@@ -165,15 +170,15 @@ pub(super) fn recording_row(service: &Service, asset: Asset) -> Option<Recording
     })
 }
 
-pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
+pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<&Pass>) -> Overview {
     let config = service.config();
     let settings = seen.organisation.settings;
     let default_mode = if settings.recording_enabled { seen.stream.default_mode } else { Mode::Live };
     let rtmp = &config.rtmp.public_url;
     let name = seen.stream.streamname.clone();
-    let newest = seen.newest_finished.and_then(|asset| recording_row(service, asset));
+    let newest = seen.newest_finished.and_then(|asset| recording_row(service, asset, pass));
     let newest_recording = newest.as_ref().map(|row| row.url.clone());
-    let growing = seen.growing.and_then(|asset| recording_row(service, asset)).filter(|row| row.duration_ms > 0);
+    let growing = seen.growing.and_then(|asset| recording_row(service, asset, pass)).filter(|row| row.duration_ms > 0);
     Overview {
         default_mode,
         ingest: seen.role.map(|_| IngestUrls {
@@ -187,17 +192,30 @@ pub(super) fn overview(service: &Service, seen: service::Overview) -> Overview {
             rtmp: format!("{rtmp}/play/{name}"),
             newest_recording,
         },
+        push: seen.role.map(|role| Push {
+            url: Service::shown_push_url(role, &seen.stream),
+            state: service.push_status(seen.stream.id).map(push_state),
+        }),
         on_stage: growing.or(newest),
         live: seen.on_air.map(|on_air| live_facts(service, &seen.stream, on_air)),
         recordings: Recordings {
-            rows: seen.recordings.into_iter().filter_map(|asset| recording_row(service, asset)).collect(),
+            rows: seen.recordings.into_iter().filter_map(|asset| recording_row(service, asset, pass)).collect(),
             total: seen.recordings_total,
         },
         recording_enabled: settings.recording_enabled,
+        live_public: settings.live_public,
         vod_public: settings.vod_public,
         bin_days: config.retention.bin_days,
         role: seen.role,
         stream: stream_row(CountedStream { stream: seen.stream, recordings: seen.recordings_total }),
+    }
+}
+
+fn push_state(status: PushStatus) -> PushState {
+    match status {
+        PushStatus::Connecting => PushState::Connecting,
+        PushStatus::Pushing { since, bytes } => PushState::Pushing { since, bytes },
+        PushStatus::Failed { reason, next_try_at } => PushState::Failed { reason, next_try_at },
     }
 }
 
@@ -249,6 +267,25 @@ pub(super) fn organisation(service: &Service, organisation: Organisation, keys: 
         regions: service.regions().iter().map(region).collect(),
         keys: keys.map(|keys| keys.into_iter().map(api_key_row).collect()),
         api_url: config.http.public_url.clone(),
+    }
+}
+
+pub(super) fn playback_token(issued: IssuedToken) -> PlaybackTokenRow {
+    let claims = issued.claims;
+    PlaybackTokenRow {
+        id: claims.id,
+        label: issued.label,
+        scope: match claims.scope {
+            Scope::Organisation => TokenScope::Organisation,
+            Scope::Stream { .. } => TokenScope::Stream,
+            Scope::Tags(tags) => TokenScope::Tags(tags),
+        },
+        not_before: claims.not_before,
+        expires_at: claims.expires_at,
+        ips: claims.networks.iter().map(network_text).collect(),
+        domains: claims.sites.into_iter().map(String::from).collect(),
+        made_by: issued.made_by,
+        created_at: issued.created_at,
     }
 }
 

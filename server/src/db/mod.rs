@@ -11,6 +11,7 @@ pub mod counts;
 pub mod events;
 pub mod jobs;
 pub mod organisations;
+pub mod playback;
 pub mod retention;
 pub mod sessions;
 pub mod stream_search;

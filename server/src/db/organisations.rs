@@ -23,6 +23,7 @@ struct Row {
     name: String,
     recording_enabled: bool,
     vod_public: bool,
+    live_public: bool,
     #[sqlx(flatten)]
     recording: RecordingRow,
     created_at: i64,
@@ -58,7 +59,11 @@ impl TryFrom<Row> for Organisation {
             id: parse("organisations.id", &row.id)?,
             hash: parse("organisations.hash", &row.hash)?,
             name: row.name,
-            settings: Settings { recording_enabled: row.recording_enabled, vod_public: row.vod_public },
+            settings: Settings {
+                recording_enabled: row.recording_enabled,
+                vod_public: row.vod_public,
+                live_public: row.live_public,
+            },
             recording: row.recording.into(),
             created_at: UnixMillis(row.created_at),
             updated_at: UnixMillis(row.updated_at),
@@ -76,8 +81,8 @@ fn stored(number: u64) -> i64 {
 pub async fn insert(tx: &mut Tx, organisation: &Organisation) -> Result<()> {
     on!(tx, c => sqlx::query(
         "INSERT INTO organisations (id, hash, name, recording_enabled, vod_public, created_at, updated_at, max_duration_s, max_bytes,
-                reconnect_window_s, retention_days)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                reconnect_window_s, retention_days, live_public)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(organisation.id.to_string())
     .bind(organisation.hash.as_str())
@@ -90,6 +95,7 @@ pub async fn insert(tx: &mut Tx, organisation: &Organisation) -> Result<()> {
     .bind(organisation.recording.max_bytes.map(stored))
     .bind(organisation.recording.reconnect_window_s.map(stored))
     .bind(organisation.recording.retention_days.map(stored))
+    .bind(organisation.settings.live_public)
     .execute(c)
     .await
     .map(drop))?;
@@ -135,13 +141,14 @@ pub async fn any(connection: &mut Connection) -> Result<bool> {
 /// Changes name and settings; false where there is no such organisation.
 pub async fn update(tx: &mut Tx, id: OrganisationId, name: &str, settings: Settings, now: UnixMillis) -> Result<bool> {
     let changed = on!(tx, c => sqlx::query(
-        "UPDATE organisations SET name = $2, recording_enabled = $3, vod_public = $4, updated_at = $5 WHERE id = $1",
+        "UPDATE organisations SET name = $2, recording_enabled = $3, vod_public = $4, updated_at = $5, live_public = $6 WHERE id = $1",
     )
     .bind(id.to_string())
     .bind(name)
     .bind(settings.recording_enabled)
     .bind(settings.vod_public)
     .bind(now.0)
+    .bind(settings.live_public)
     .execute(c)
     .await
     .map(|done| done.rows_affected()))?;

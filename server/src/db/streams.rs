@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use afterlive_domain::organisation::Settings;
+use afterlive_domain::push::PushUrl;
 use afterlive_domain::{EventKind, Mode, OrganisationId, SessionId, StreamId, StreamState, Streamname, Tags, UnixMillis};
 use sqlx::QueryBuilder;
 
@@ -23,6 +24,8 @@ pub struct Stream {
     pub created_at: UnixMillis,
     pub updated_at: UnixMillis,
     pub deleted_at: Option<UnixMillis>,
+    /// Where it is also pushed to while it is live.
+    pub push_url: Option<PushUrl>,
     pub tags: Tags,
 }
 
@@ -48,11 +51,12 @@ pub(super) struct Row {
     created_at: i64,
     updated_at: i64,
     deleted_at: Option<i64>,
+    push_url: Option<String>,
 }
 
 /// The columns of [`Row`].
 pub(super) const COLUMNS: &str = "id, organisation_id, streamname, state, default_mode, live_session_id, first_live_at, \
-     last_live_at, created_at, updated_at, deleted_at";
+     last_live_at, created_at, updated_at, deleted_at, push_url";
 
 pub(super) fn mode(column: &'static str, text: &str) -> Result<Mode> {
     match text {
@@ -76,9 +80,15 @@ impl Row {
             created_at: UnixMillis(self.created_at),
             updated_at: UnixMillis(self.updated_at),
             deleted_at: self.deleted_at.map(UnixMillis),
+            // The column's name stands for the value, which goes in no log.
+            push_url: self.push_url.map(|url| parse_push_url(&url)).transpose()?,
             tags,
         })
     }
+}
+
+fn parse_push_url(text: &str) -> Result<PushUrl> {
+    PushUrl::parse(text).map_err(|_| Error::Unreadable { column: "streams.push_url", value: "…".to_owned() })
 }
 
 /// Inserts the stream with its tags; the event is `stream.created`.
@@ -136,19 +146,19 @@ pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Re
 
 /// What the ingest asks when an encoder names a stream; one row by a unique key.
 pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> Result<Option<PublishTarget>> {
-    let row: Option<(String, String, String, bool, bool)> = on!(connection, c => sqlx::query_as(
-        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public
+    let row: Option<(String, String, String, bool, bool, bool)> = on!(connection, c => sqlx::query_as(
+        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public, o.live_public
          FROM streams s JOIN organisations o ON o.id = s.organisation_id WHERE s.streamname = $1",
     )
     .bind(name.as_str())
     .fetch_optional(c)
     .await)?;
-    let Some((id, organisation, state, recording_enabled, vod_public)) = row else { return Ok(None) };
+    let Some((id, organisation, state, recording_enabled, vod_public, live_public)) = row else { return Ok(None) };
     Ok(Some(PublishTarget {
         stream: parse("streams.id", &id)?,
         organisation: parse("streams.organisation_id", &organisation)?,
         state: parse("streams.state", &state)?,
-        settings: Settings { recording_enabled, vod_public },
+        settings: Settings { recording_enabled, vod_public, live_public },
     }))
 }
 
@@ -210,6 +220,41 @@ async fn insert_tags(tx: &mut Tx, organisation: OrganisationId, id: StreamId, ta
         query.build().execute(c).await.map(drop)
     })?;
     Ok(())
+}
+
+/// Sets where the stream is also pushed to; the event is `stream.changed`. False where the stream is not there or deleted.
+pub async fn set_push_url(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    id: StreamId,
+    url: Option<&PushUrl>,
+    now: UnixMillis,
+) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE streams SET push_url = $4, updated_at = $3 WHERE id = $1 AND organisation_id = $2 AND state <> 'deleted'",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .bind(url.map(PushUrl::as_str))
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if changed > 0 {
+        tx.emit_stream(EventKind::StreamChanged, organisation, id, now);
+    }
+    Ok(changed > 0)
+}
+
+/// Where the stream is to be pushed to; `None` also where it is deleted or not there.
+pub async fn push_url(connection: &mut Connection, id: StreamId) -> Result<Option<PushUrl>> {
+    let found: Option<Option<String>> = on!(connection, c => sqlx::query_scalar(
+        "SELECT push_url FROM streams WHERE id = $1 AND state <> 'deleted'",
+    )
+    .bind(id.to_string())
+    .fetch_optional(c)
+    .await)?;
+    found.flatten().map(|url| parse_push_url(&url)).transpose()
 }
 
 /// What became of a wish to lock, unlock or delete a stream.

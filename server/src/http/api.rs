@@ -7,6 +7,7 @@ mod organisation;
 pub(super) mod query;
 mod stream;
 mod tag;
+mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/stream/{id}", get(stream::get::handle).delete(stream::delete::handle))
         .route("/stream/{id}/group", get(stream::get::handle))
         .route("/stream/{id}/tag", put(stream::set_tags::handle))
+        .route("/stream/{id}/push_url", put(stream::set_push_url::handle))
         .route("/stream/{id}/stop", put(stream::stop::handle).post(stream::stop::handle))
         .route("/stream/{id}/lock", put(stream::lock::handle))
         .route("/stream/{id}/unlock", put(stream::unlock::handle))
@@ -46,6 +48,9 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/tag", get(tag::list::handle))
         .route("/organisation", get(organisation::get::handle))
         .route("/organisation/recording", put(organisation::set_recording::handle))
+        .route("/token/playback", get(token::list::handle).post(token::create::handle))
+        .route("/token/verify", post(token::verify::handle))
+        .route("/token/revoke", post(token::revoke::handle))
         .route_layer(map_response(name_charset))
         .route_layer(cors())
         .route_layer(from_fn_with_state(pages.clone(), page_or_call))

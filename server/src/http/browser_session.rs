@@ -1,10 +1,13 @@
 //! Browser sessions in the database, behind a cookie that holds nothing but a random id.
 
+use std::sync::Arc;
+
 use afterlive_domain::{UnixMillis, UserId};
 use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use tower_sessions::cookie::SameSite;
@@ -68,6 +71,18 @@ pub async fn caller(service: &Service, session: &Session) -> service::Result<Opt
     });
     let Some(user) = user else { return Ok(None) };
     Ok(service.user_caller(user).await?.map(|(caller, _)| caller))
+}
+
+/// As [`caller`], where no layer has put a session into the request: nothing is written, and the session's end is not moved.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn caller_by_cookie(service: &Service, headers: &HeaderMap) -> service::Result<Option<Caller>> {
+    let cookies = headers.get_all(http::header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut cookies = cookies.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    let Some(id) = cookies.find(|(name, _)| *name == COOKIE).and_then(|(_, id)| id.parse::<Id>().ok()) else { return Ok(None) };
+    let store = Store { db: service.db().clone(), clock: service.clock().clone() };
+    caller(service, &Session::new(Some(id), Arc::new(store), None)).await
 }
 
 async fn renew_if_due(session: &Session, now: UnixMillis) -> std::result::Result<(), tower_sessions::session::Error> {

@@ -50,12 +50,17 @@ impl FromRequestParts<Arc<Service>> for Authenticated {
 
 /// The API key. Tokens and player keys are made by no call of this version, so that none of them is good.
 fn key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    match headers.get(API_KEY) {
-        Some(value) => match value.to_str() {
-            Ok(key) if !key.is_empty() && key.len() <= MAX_CREDENTIAL_BYTES => Ok(Some(key)),
-            _ => Err(Refusal::BadCredentials),
-        },
+    match api_key(headers)? {
         None if CREDENTIAL_HEADERS.iter().any(|name| headers.contains_key(name)) => Err(Refusal::BadCredentials),
-        None => Ok(None),
+        key => Ok(key),
+    }
+}
+
+/// The API key, where the other headers mean something else: what is watched takes a playback token in `Authorization`.
+pub(super) fn api_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let Some(value) = headers.get(API_KEY) else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= MAX_CREDENTIAL_BYTES => Ok(Some(key)),
+        _ => Err(Refusal::BadCredentials),
     }
 }

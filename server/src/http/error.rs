@@ -17,6 +17,12 @@ use crate::service;
 #[derive(Debug)]
 pub struct ApiError(service::Error);
 
+impl ApiError {
+    pub(super) fn reason(&self) -> &service::Error {
+        &self.0
+    }
+}
+
 impl<E: Into<service::Error>> From<E> for ApiError {
     fn from(error: E) -> Self {
         Self(error.into())
@@ -75,6 +81,7 @@ fn refuse(refusal: &Refusal) -> Response {
         Refusal::StreamTypeUnavailable { stream_type } => (StatusCode::BAD_REQUEST, 3002, json!({ "stream_type": stream_type })),
         Refusal::BadCredentials => (StatusCode::UNAUTHORIZED, 4002, json!({ "user": null })),
         Refusal::Denied => (StatusCode::FORBIDDEN, 2001, json!({})),
+        Refusal::PlaybackDenied { reason } => (StatusCode::FORBIDDEN, 2001, json!({ "reason": reason })),
         Refusal::NoSuchStream { stream } => (StatusCode::NOT_FOUND, 3001, json!({ "stream": stream })),
         Refusal::NoSuchAsset { asset } => (StatusCode::NOT_FOUND, 3004, json!({ "asset": asset })),
         Refusal::WrongState { state } => (StatusCode::CONFLICT, 3003, json!({ "state": state })),

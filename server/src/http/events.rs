@@ -11,6 +11,7 @@ use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response, sse};
 use futures::{Stream, StreamExt as _};
 use http::header::CACHE_CONTROL;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::BroadcastStream;
@@ -21,6 +22,7 @@ use tower_sessions::Session;
 use super::api::query::Query;
 use super::browser_session;
 use super::error::ApiError;
+use super::viewer;
 use crate::service::Service;
 
 /// Open event streams at a time. Each is a connection and some kilobytes.
@@ -59,9 +61,9 @@ impl Audience {
     }
 }
 
-/// With `stream=ID` only that stream's events, which anybody may hear where the organisation's recordings are public.
-pub async fn handle(State(events): State<Events>, session: Session, query: Query) -> Result<Response, ApiError> {
-    let audience = audience(&events.service, &session, query.text("stream")).await?;
+/// With `stream=ID` only that stream's events, which anybody may hear who may watch it.
+pub async fn handle(State(events): State<Events>, session: Session, query: Query, request: Parts) -> Result<Response, ApiError> {
+    let audience = audience(&events.service, &session, query.text("stream"), &request).await?;
     let place = Arc::clone(&events.places).try_acquire_owned().map_err(|_| Refusal::TooMany { retry_after_s: RETRY_AFTER_S })?;
     let messages = messages(&events, audience, place);
     let mut response = Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
@@ -71,7 +73,7 @@ pub async fn handle(State(events): State<Events>, session: Session, query: Query
     Ok(response)
 }
 
-async fn audience(service: &Service, session: &Session, stream: Option<&str>) -> Result<Audience, ApiError> {
+async fn audience(service: &Service, session: &Session, stream: Option<&str>, request: &Parts) -> Result<Audience, ApiError> {
     let stream: Option<StreamId> = match stream {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| Refusal::NoSuchStream { stream: text.chars().take(100).collect() })?),
@@ -88,11 +90,11 @@ async fn audience(service: &Service, session: &Session, stream: Option<&str>) ->
     }
     // Somebody from outside, or of another organisation, who names a stream.
     let Some(id) = stream else { return Err(Refusal::BadCredentials.into()) };
-    let found = service.stream_for_anybody(id).await?;
-    if found.organisation.settings.vod_public {
-        Ok(Audience { organisation: found.organisation.id, stream })
-    } else {
-        Err(Refusal::no_such_stream(id).into())
+    let viewer = viewer::viewer(service, request, true).await?;
+    match service.stream_for_viewer(id, &viewer).await {
+        Ok(found) => Ok(Audience { organisation: found.organisation.id, stream }),
+        Err(crate::service::Error::Refused(_)) => Err(Refusal::no_such_stream(id).into()),
+        Err(failure) => Err(failure.into()),
     }
 }
 

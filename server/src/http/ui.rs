@@ -24,6 +24,9 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::site::Site;
 use super::credentials::CREDENTIAL_HEADERS;
+use super::viewer;
+use crate::service::playback::Secret;
+use crate::service::playback::token::{self, Claims};
 
 /// What a form of the dashboard may hold, all fields together.
 const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -68,7 +71,7 @@ pub fn router<V: IntoView + 'static>(
         provide_context::<SharedBackend>(backend_for(&parts));
         // Server functions have no nonce, and answer with no page.
         if let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) {
-            let policy = content_security_policy(&nonce, &media_origins, is_embeddable(parts.uri.path()));
+            let policy = content_security_policy(&nonce, &media_origins, &frame_ancestors(&parts));
             if let Ok(policy) = HeaderValue::from_str(&policy) {
                 response.insert_header(CONTENT_SECURITY_POLICY, policy);
             }
@@ -123,9 +126,17 @@ fn is_embeddable(path: &str) -> bool {
     path.starts_with("/playout/")
 }
 
+/// Who may frame a page. A playback token that is bound to sites binds the frame too: what is then asked from within it comes from our own site.
+fn frame_ancestors(page: &Parts) -> String {
+    if !is_embeddable(page.uri.path()) {
+        return "'none'".to_owned();
+    }
+    let sites = viewer::token(page).and_then(|Secret(token)| Claims::sites_claimed(&token)).unwrap_or_default();
+    if sites.is_empty() { "*".to_owned() } else { sites.iter().map(token::Site::as_str).collect::<Vec<_>>().join(" ") }
+}
+
 /// Scripts and styles are ours alone; inline ones carry the nonce of their page. WASM needs leave to be compiled.
-fn content_security_policy(nonce: &str, media_origins: &str, embeddable: bool) -> String {
-    let frame_ancestors = if embeddable { "*" } else { "'none'" };
+fn content_security_policy(nonce: &str, media_origins: &str, frame_ancestors: &str) -> String {
     format!(
         "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
          img-src 'self' data: {media_origins}; connect-src 'self' {media_origins}; media-src 'self' blob: {media_origins}; object-src 'none'; base-uri 'none'; \
@@ -136,7 +147,7 @@ fn content_security_policy(nonce: &str, media_origins: &str, embeddable: bool) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderName;
+    use http::{HeaderName, Request};
 
     #[test]
     fn a_browser_gets_the_page_and_a_program_the_api() {
@@ -162,6 +173,14 @@ mod tests {
         for path in ["/", "/stream", "/stream/playout/", "/auth", "/organisation"] {
             assert!(!is_embeddable(path), "{path}");
         }
-        assert!(content_security_policy("n", "", false).contains("frame-ancestors 'none'"));
+        let ancestors = |uri: &str| frame_ancestors(&Request::builder().uri(uri).body(()).unwrap().into_parts().0);
+        assert_eq!(ancestors("/stream"), "'none'");
+        assert_eq!(ancestors("/playout/5f86a12f?token=nonsense"), "*");
+        let claims = Claims {
+            sites: ["example.com", "*.example.org"].map(|site| token::Site::parse(site).unwrap()).to_vec(),
+            ..Claims::from_json(r#"{"jti":"5f86a12f-3801-415a-b450-6b6a46842349","exp":1,"org":"8sKpm"}"#).unwrap()
+        };
+        let token = claims.sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"any"));
+        assert_eq!(ancestors(&format!("/playout/5f86a12f?token={token}")), "example.com *.example.org");
     }
 }

@@ -1,10 +1,11 @@
-//! Serves recordings and the pictures of them to everybody who has the URL, under `/vod-{region}` and under the regions' own host names.
+//! Serves recordings and the pictures of them to whoever the guard lets through, under `/vod-{region}` and under the regions' own host names.
 //! Does not know the database: what is not at its key, because it is deleted, is not found. What is still being recorded is seen up to now:
 //! its URL leads to a snapshot, `?upto=` with a number of media bytes, and is the finished file's later.
 
 mod conditional;
 mod content;
 mod file;
+mod guard;
 mod query;
 mod range;
 mod snapshot;
@@ -30,10 +31,12 @@ use url::Url;
 use self::conditional::{Outcome, evaluate};
 use self::content::Content;
 use self::file::OpenFiles;
+pub use self::guard::Guard;
 use self::query::Query;
 use self::range::{Asked, asked};
 use self::snapshots::{Found, Name, Newest, Snapshots};
 use crate::record::Growing;
+use crate::service::playback::Admitted;
 use crate::storage::{Key, KeyKind, RegionStore, Regions};
 use afterlive_domain::Region;
 use afterlive_domain::organisation::MAX_RECONNECT_WINDOW_S;
@@ -45,6 +48,8 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 const CACHE_FOR: &str = "public, max-age=300";
 /// A finished recording may go on in the same file while its encoder can still come back: caches ask each time, and mostly hear 304.
 const CACHE_AND_ASK: &str = "public, no-cache";
+/// What only some may watch: no cache that others share keeps it, and the viewer's own asks each time, as a token can be revoked.
+const CACHE_FOR_ONE: &str = "private, no-cache";
 /// A file that was written longer ago stays as it is: no reconnect window is longer. Five minutes for clocks that differ.
 const SETTLED_AFTER: Duration = Duration::from_secs(MAX_RECONNECT_WINDOW_S + 300);
 /// What leads elsewhere, or is not there yet: another moment's answer is another.
@@ -66,6 +71,7 @@ struct Mount {
 /// The VOD server: answers what lies below its mounts and leaves all else to the router behind it.
 #[derive(Debug)]
 pub struct Vod {
+    guard: Arc<dyn Guard>,
     regions: Regions,
     mounts: Vec<Mount>,
     files: OpenFiles,
@@ -76,7 +82,7 @@ impl Vod {
     /// Each region is mounted at `/vod-{name}`, whatever its `vod_url` (a CDN may call for it there), and at its `vod_url`:
     /// by host name, port disregarded, where that is not `public_url`'s.
     #[must_use]
-    pub fn new(regions: Regions, public_url: &Url, growing: Growing) -> Self {
+    pub fn new(regions: Regions, public_url: &Url, growing: Growing, guard: Arc<dyn Guard>) -> Self {
         let mut mounts = Vec::new();
         for region in regions.iter() {
             let host = region.vod_url().host_str().filter(|host| Some(*host) != public_url.host_str());
@@ -86,7 +92,7 @@ impl Vod {
         }
         // A mount on a host of its own comes before one that takes any host, and a longer prefix before a shorter.
         mounts.sort_by_key(|mount| (mount.host.is_none(), std::cmp::Reverse(mount.prefix.len())));
-        Self { regions, mounts, files: OpenFiles::default(), snapshots: Snapshots::new(growing) }
+        Self { guard, regions, mounts, files: OpenFiles::default(), snapshots: Snapshots::new(growing) }
     }
 
     /// The region the request is for, and the rest of its path, as sent: nothing is decoded, so that no encoding can name anything but a key.
@@ -117,6 +123,10 @@ impl Vod {
             return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, METHODS)]).into_response();
         }
         let Some(key) = Key::parse(path) else { return not_found() };
+        let admitted = match self.admit(&key, request).await {
+            Ok(admitted) => admitted,
+            Err(refused) => return refused,
+        };
         let query = Query(uri.query().unwrap_or_default());
         let name = Name { region: store.name().clone(), key };
         let answered = match name.key.kind() {
@@ -130,10 +140,20 @@ impl Vod {
             tracing::error!(region = %name.region, key = %name.key, %error, "a recording cannot be opened");
             (StatusCode::INTERNAL_SERVER_ERROR, [FOR_NOW]).into_response()
         });
+        if admitted == Admitted::Guarded && response.headers().get(CACHE_CONTROL).is_some_and(|kept| kept != FOR_NOW.1) {
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(CACHE_FOR_ONE));
+        }
         if *method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
         response
+    }
+
+    async fn admit(&self, key: &Key, request: &Parts) -> Result<Admitted, Response> {
+        if self.guard.is_public(&key.streamname().organisation_hash()) == Some(true) {
+            return Ok(Admitted::Public);
+        }
+        self.guard.admit(key.streamname(), request).await.map_err(|refused| refused.unwrap_or_else(not_found))
     }
 
     async fn recording(&self, store: &RegionStore, name: &Name, query: Query<'_>, request: &Parts) -> io::Result<Response> {
@@ -196,7 +216,10 @@ pub async fn before(routes: &Router, vod: &Vod, request: Request) -> Response {
     for (name, value) in [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (ACCESS_CONTROL_ALLOW_METHODS, METHODS),
-        (ACCESS_CONTROL_ALLOW_HEADERS, "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since"),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Authorization, X-BINTU-APIKEY",
+        ),
         (ACCESS_CONTROL_EXPOSE_HEADERS, "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified"),
         (ACCESS_CONTROL_MAX_AGE, "86400"),
         (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"),

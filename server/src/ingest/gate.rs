@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{Mode, Region, SessionId, StreamId, StreamState, Streamname, UnixMillis};
+use afterlive_domain::{Mode, Region, SessionId, StreamState, Streamname, UnixMillis};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -60,14 +60,11 @@ pub enum Refusal {
     Unavailable,
 }
 
-/// Who may publish and who may watch.
+/// Who may publish.
 #[async_trait]
 pub trait Gatekeeper: Send + Sync + 'static {
     /// Claims the stream for the encoder and puts it on air. When this returns, the recorder, where there is one, is listening.
     async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal>;
-
-    /// The stream that a viewer names. Whether it is live is for the hub to say.
-    async fn admit_viewer(&self, streamname: &str) -> Result<StreamId, Refusal>;
 }
 
 /// A publish that was admitted. Dropping it, or [`Grant::end`], ends it: once, whatever the way.
@@ -173,11 +170,6 @@ impl Gatekeeper for Gate {
             error!(error = %panic, "admitting a publish failed");
             Err(Refusal::Unavailable)
         })
-    }
-
-    async fn admit_viewer(&self, streamname: &str) -> Result<StreamId, Refusal> {
-        let name: Streamname = streamname.parse().map_err(|_| Refusal::UnknownStream)?;
-        self.parts.find(&name).await.map(|target| target.stream)
     }
 }
 

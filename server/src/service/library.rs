@@ -162,7 +162,7 @@ impl Service {
     }
 
     /// As people know the caller.
-    async fn name_of(&self, caller: &Caller) -> Result<String> {
+    pub(super) async fn name_of(&self, caller: &Caller) -> Result<String> {
         let mut connection = self.db.read().await?;
         Ok(match caller.identity {
             Identity::User(id) => users::by_id(&mut connection, id).await?.map_or_else(|| id.to_string(), |user| user.email),

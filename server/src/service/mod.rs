@@ -8,6 +8,7 @@ mod library;
 mod organisations;
 mod overview;
 mod passwords;
+pub mod playback;
 mod rate_limit;
 mod readiness;
 mod recordings;
@@ -25,6 +26,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::hub::Hub;
+use crate::push::Pushes;
 use crate::record::Growing;
 use crate::storage::Regions;
 
@@ -33,6 +35,7 @@ pub use caller::{Caller, Identity};
 pub use error::{Error, Result};
 pub use library::{AssetList, AssetPage};
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
+pub use playback::Viewer;
 pub use recordings::Accounted;
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::SignIn;
@@ -46,6 +49,8 @@ pub struct Service {
     regions: Regions,
     hub: Hub,
     growing: Growing,
+    pushes: Pushes,
+    doors: playback::Doors,
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
     sign_in_limits: sign_in::Limits,
@@ -62,11 +67,19 @@ impl Service {
             regions,
             hub,
             growing,
+            pushes: Pushes::default(),
+            doors: playback::Doors::default(),
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),
             set_up_token: set_up::Token::default(),
         }
+    }
+
+    /// With what is pushed to other servers.
+    #[must_use]
+    pub fn with_pushes(self, pushes: Pushes) -> Self {
+        Self { pushes, ..self }
     }
 
     /// For what only reads, such as the sums on the start page, and for the event stream.

@@ -26,7 +26,8 @@ impl Service {
         Ok(found.ok_or(Refusal::BadCredentials)?)
     }
 
-    /// Changes name and switches. What is being recorded goes on; the next publish follows the new setting.
+    /// Changes name and switches. What is being recorded goes on; the next publish follows the new setting. Who may watch what
+    /// is asked anew with the next request.
     ///
     /// # Errors
     /// `Denied` for all but admins; for `name` where it is empty or too long.
@@ -36,7 +37,9 @@ impl Service {
         let mut tx = self.db.write().await?;
         db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
         tx.commit().await?;
-        self.organisation(caller).await
+        let saved = self.organisation(caller).await?;
+        self.forget_policy(&saved.hash);
+        Ok(saved)
     }
 
     /// Changes limits, reconnect window and retention of the organisation's recordings. A publish that goes on keeps the limits it began with; retention

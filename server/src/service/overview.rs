@@ -2,8 +2,9 @@
 
 use afterlive_domain::{Error as Refusal, Mode, Permission, Role, StreamId, StreamState};
 
+use super::streams::StreamWithOrganisation;
 use super::traffic::{self, Day};
-use super::{Caller, Result, Service};
+use super::{Caller, Result, Service, Viewer};
 use crate::db::asset_list;
 use crate::db::assets::Asset;
 use crate::db::counts::{self, Arrived, Stored};
@@ -87,6 +88,8 @@ pub struct Overview {
     pub newest_finished: Option<Asset>,
     /// The recording in progress.
     pub growing: Option<Asset>,
+    /// Whether they were looked for: not for a viewer from outside from whom they are guarded.
+    pub sees_recordings: bool,
 }
 
 impl Service {
@@ -131,23 +134,26 @@ impl Service {
         })
     }
 
-    /// All of one stream, for its organisation; for anybody else where the organisation's recordings are public.
+    /// All of one stream, for its organisation; for anybody else who may watch it, what is not guarded from that viewer.
     ///
     /// # Errors
-    /// `NoSuchStream`; to who has not signed in `BadCredentials` instead, whether there is such a stream or not.
-    pub async fn overview(&self, caller: Option<&Caller>, id: StreamId, slice: RecordingSlice) -> Result<Overview> {
+    /// `NoSuchStream`; to who has not signed in `BadCredentials` instead, whether there is such a stream or not; `PlaybackDenied` for a token that is not good
+    /// for it.
+    pub async fn overview(&self, viewer: &Viewer, id: StreamId, slice: RecordingSlice) -> Result<Overview> {
+        let caller = viewer.caller.as_ref();
         let hidden = || if caller.is_some() { Refusal::no_such_stream(id) } else { Refusal::BadCredentials };
-        let (stream, organisation) = match self.stream_for_anybody(id).await {
-            Ok(found) => (found.stream, found.organisation),
-            Err(super::Error::Refused(Refusal::NoSuchStream { .. })) => return Err(hidden().into()),
-            Err(error) => return Err(error),
+        let found = match self.insider_stream(caller, id).await? {
+            Some(found) => found,
+            None => match self.stream_for_viewer(id, viewer).await {
+                Err(super::Error::Refused(Refusal::PlaybackDenied { .. })) if viewer.token.is_none() => {
+                    return Err(hidden().into());
+                }
+                Err(super::Error::Refused(Refusal::NoSuchStream { .. })) => return Err(hidden().into()),
+                other => other?,
+            },
         };
+        let StreamWithOrganisation { stream, organisation, sees_recordings } = found;
         let insider = caller.filter(|caller| caller.organisation == stream.organisation);
-        match insider {
-            Some(caller) => caller.require(Permission::Read)?,
-            None if organisation.settings.vod_public => {}
-            None => return Err(hidden().into()),
-        }
         let mut connection = self.db().read().await?;
         let connection = &mut connection;
         let on_air = match (stream.live_session, self.hub().stats(id)) {
@@ -158,16 +164,36 @@ impl Service {
             _ => None,
         };
         let limit = slice.limit.min(MAX_RECORDINGS);
-        Ok(Overview {
+        let mut overview = Overview {
             role: insider.map(|caller| caller.role),
             on_air,
-            recordings: asset_list::of_stream(connection, id, limit, slice.offset).await?,
-            recordings_total: counts::recordings_by_stream(connection, &[id]).await?.remove(&id).unwrap_or(0),
-            newest_finished: asset_list::newest_finished(connection, id).await?,
-            growing: asset_list::growing(connection, id).await?,
+            recordings: Vec::new(),
+            recordings_total: 0,
+            newest_finished: None,
+            growing: None,
+            sees_recordings,
             stream,
             organisation,
-        })
+        };
+        if sees_recordings {
+            overview.recordings = asset_list::of_stream(connection, id, limit, slice.offset).await?;
+            overview.recordings_total = counts::recordings_by_stream(connection, &[id]).await?.remove(&id).unwrap_or(0);
+            overview.newest_finished = asset_list::newest_finished(connection, id).await?;
+            overview.growing = asset_list::growing(connection, id).await?;
+        }
+        Ok(overview)
+    }
+
+    /// `None` where the caller is not of the stream's organisation, or there is no caller or stream.
+    async fn insider_stream(&self, caller: Option<&Caller>, id: StreamId) -> Result<Option<StreamWithOrganisation>> {
+        let Some(caller) = caller else { return Ok(None) };
+        let stream = match self.stream(caller, id).await {
+            Ok(stream) if stream.state != StreamState::Deleted => stream,
+            Ok(_) | Err(super::Error::Refused(Refusal::NoSuchStream { .. })) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let organisation = self.organisation(caller).await?;
+        Ok(Some(StreamWithOrganisation { stream, organisation, sees_recordings: true }))
     }
 }
 

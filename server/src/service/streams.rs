@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use afterlive_domain::{Error as Refusal, EventKind, Mode, Permission, StreamId, StreamState, Streamname, Tags, UnixMillis};
+use afterlive_domain::push::PushUrl;
+use afterlive_domain::{
+    Error as Refusal, EventKind, Mode, Permission, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
+};
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
-use super::{Caller, Result, Service};
+use super::{Caller, Result, Service, Viewer};
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{self, Place, Search};
 use crate::db::streams::{self, Stream, Transition};
 use crate::db::{self, assets};
 use crate::hub::Hub;
 use crate::jobs::{self, Task};
+use crate::push::PushStatus;
 use crate::random;
 
 /// The most streams on a page.
@@ -32,11 +36,13 @@ pub struct NewStream {
     pub default_mode: Mode,
 }
 
-/// A stream and whose it is.
+/// A stream and whose it is, for a viewer from outside.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StreamWithOrganisation {
     pub stream: Stream,
     pub organisation: Organisation,
+    /// Whether this viewer may also watch its recordings.
+    pub sees_recordings: bool,
 }
 
 /// Which page of which streams.
@@ -102,17 +108,25 @@ impl Service {
         Ok(found.filter(|stream| stream.organisation == caller.organisation).map(|stream| stream.id))
     }
 
-    /// A stream as anybody may ask for it, with whose it is: what of it may be told depends on the organisation's settings.
+    /// A stream as a viewer without a key or a sign-in of the organisation sees it: where live is public, or with a playback token.
     ///
     /// # Errors
-    /// `NoSuchStream`, also where it is deleted.
-    pub async fn stream_for_anybody(&self, id: StreamId) -> Result<StreamWithOrganisation> {
+    /// `NoSuchStream`, also where it is deleted; `PlaybackDenied` where live is not public.
+    pub async fn stream_for_viewer(&self, id: StreamId, viewer: &Viewer) -> Result<StreamWithOrganisation> {
         let mut connection = self.db.read().await?;
         let stream = streams::by_id(&mut connection, id).await?.filter(|stream| stream.state != StreamState::Deleted);
         let stream = stream.ok_or_else(|| Refusal::no_such_stream(id))?;
         let organisation = db::organisations::by_id(&mut connection, stream.organisation).await?;
         let organisation = organisation.ok_or_else(|| Refusal::no_such_stream(id))?;
-        Ok(StreamWithOrganisation { stream, organisation })
+        drop(connection);
+        self.watch_live(&stream.streamname, viewer).await?;
+        // Whether they are public, or it is the token that opens them.
+        let sees_recordings = match self.watch_recording(&stream.streamname, viewer).await {
+            Ok(_) => true,
+            Err(super::Error::Refused(_)) => false,
+            Err(failure) => return Err(failure),
+        };
+        Ok(StreamWithOrganisation { stream, organisation, sees_recordings })
     }
 
     /// # Errors
@@ -156,7 +170,44 @@ impl Service {
             drop(tx);
             self.not_deleted(caller, id).await?;
         }
+        let stream = self.stream(caller, id).await?;
+        self.forget_stream(&stream.streamname);
+        Ok(stream)
+    }
+
+    /// Sets where the stream is also pushed to while it is live, at once where it is; `None`: nowhere.
+    ///
+    /// # Errors
+    /// `Denied` for readers; for `url` where it is this server's own; `NoSuchStream`; `WrongState` where it is deleted.
+    pub async fn set_push_url(&self, caller: &Caller, id: StreamId, url: Option<&PushUrl>) -> Result<Stream> {
+        caller.require(Permission::EditStreams)?;
+        let public_url = format!("{}/", self.config.rtmp.public_url);
+        if url.is_some_and(|url| format!("{}/", url.server()).starts_with(&public_url)) {
+            let expected = "the URL of another server: this is our own".to_owned();
+            return Err(Refusal::WrongType { parameter: "url".to_owned(), expected }.into());
+        }
+        let mut tx = self.db.write().await?;
+        if streams::set_push_url(&mut tx, caller.organisation, id, url, self.clock.now()).await? {
+            tx.commit().await?;
+            tracing::info!(stream = %id, target = ?url, by = %caller.identity, "changed where a stream is pushed to");
+        } else {
+            drop(tx);
+            self.not_deleted(caller, id).await?;
+        }
         self.stream(caller, id).await
+    }
+
+    /// How the push of a stream does; `None` where it is not live or is pushed nowhere. Who asks must have been shown the stream.
+    #[must_use]
+    pub fn push_status(&self, id: StreamId) -> Option<PushStatus> {
+        self.pushes.status(id)
+    }
+
+    /// The push URL as the caller may see it: readers without the key in it.
+    #[must_use]
+    pub fn shown_push_url(role: Role, stream: &Stream) -> Option<String> {
+        let url = stream.push_url.as_ref()?;
+        Some(if role.allows(Permission::EditStreams) { url.as_str().to_owned() } else { url.without_key() })
     }
 
     /// Ends the running publish, and returns when the encoder is gone, or nearly so. Where there is none, nothing happens.
@@ -217,6 +268,7 @@ impl Service {
             tracing::info!(stream = %id, "deleted a stream");
             guard.call_off();
             self.cut(id).await;
+            self.forget_stream(&self.stream(caller, id).await?.streamname);
             return Ok(());
         }
         drop(tx);
@@ -300,6 +352,7 @@ fn draw_stream(organisation: &Organisation, new: &NewStream, now: UnixMillis) ->
         created_at: now,
         updated_at: now,
         deleted_at: None,
+        push_url: None,
         tags: new.tags.clone(),
     }
 }

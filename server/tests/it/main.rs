@@ -14,6 +14,7 @@ mod library_pages;
 mod listen;
 mod overview;
 mod pictures;
+mod playback;
 mod reconnect;
 mod recording;
 mod retention;

@@ -456,15 +456,18 @@ async fn who_may_watch_a_stream_may_see_its_still_and_nobody_else() {
         assert_eq!(server.send_with(&call, &[("cookie", &cookie)], "").await.text, "jpeg");
         assert_eq!(server.send(&call, Some(&theirs.admin_key), "").await.error(), (404, 3001));
         assert_eq!(server.send(&call, Some("wrong"), "").await.error(), (401, 4002));
-        for call in [&*call, "GET /live/8sKpm-00000/thumbnail.jpg", "GET /live/x/thumbnail.jpg"] {
-            assert_eq!(server.send(call, None, "").await.error(), (401, 4002), "{call}");
+        let unknown = format!("GET /live/{}-00000/thumbnail.jpg", ours.organisation.hash);
+        for call in [&call, &unknown] {
+            assert_eq!(server.send(call, None, "").await.error(), (403, 2001), "{call}");
+        }
+        for call in ["GET /live/8sKpm-00000/thumbnail.jpg", "GET /live/x/thumbnail.jpg"] {
+            assert_eq!(server.send(call, None, "").await.error(), (404, 3001), "{call}");
         }
         let url = format!("http://localhost:3000/live/{}/thumbnail.jpg", stream.streamname);
         let listed = thumbnails(Some(&ours.reader_key)).await;
         assert_eq!((&listed[0]["url"], &listed[0]["type"]), (&serde_json::json!(url), &serde_json::json!("image")));
-        assert_eq!(thumbnails(None).await, serde_json::json!([]));
 
-        let public = afterlive_domain::organisation::Settings { recording_enabled: true, vod_public: true };
+        let public = afterlive_domain::organisation::Settings { recording_enabled: true, vod_public: true, live_public: true };
         server.service.save_organisation(&ours.admin, "Chapel", public).await.unwrap();
         for key in [None, Some(&*theirs.admin_key)] {
             assert_eq!(server.send(&call, key, "").await.text, "jpeg");

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::fixture::guard::Everybody;
 use crate::listen::room_for;
 
 const FILE: &str = "8sKpm/8sKpm-x49nB.mp4";
@@ -54,7 +55,8 @@ impl Server {
         }
         std::fs::write(folder.path().join("secret"), b"secret").unwrap();
 
-        let vod = Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap(), Growing::default()));
+        let vod =
+            Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap(), Growing::default(), Arc::new(Everybody)));
         let routes = Router::new().fallback(|| async { "dashboard" });
         let router = Router::new().fallback(async move |request| vod::before(&routes, &vod, request).await);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -21,6 +21,7 @@ use url::Url;
 
 use crate::fixture::database::{NOW, on_each_database};
 use crate::fixture::encoder::{boxes, complaints, encode, ffprobe, send};
+use crate::fixture::guard::Everybody;
 use crate::fixture::studio::{Studio, count, later, until};
 use crate::listen::room_for;
 
@@ -44,7 +45,8 @@ impl Cinema {
         let folder = tempfile::tempdir().unwrap();
         let studio = Studio::with_limits(db, folder.path(), limits).await;
         let public_url = Url::parse("http://localhost:3000").unwrap();
-        let vod = Arc::new(Vod::new(studio.finaliser.regions().clone(), &public_url, studio.growing.clone()));
+        let vod =
+            Arc::new(Vod::new(studio.finaliser.regions().clone(), &public_url, studio.growing.clone(), Arc::new(Everybody)));
         let routes = Router::new().fallback(|| async { "dashboard" });
         let router = Router::new().fallback(async move |request| vod::before(&routes, &vod, request).await);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -36,6 +36,8 @@ pub struct Connect {
     pub app: Name,
     /// Host name or address in the client's URL, without port; as sent.
     pub host: Option<String>,
+    /// Host of the page that the client says it stands on; as sent.
+    pub page_host: Option<String>,
     /// What the client says that it is.
     pub software: Option<String>,
 }
@@ -47,6 +49,7 @@ impl Connect {
         Self {
             app: Name::new(text("app").unwrap_or_default()),
             host: text("tcUrl").and_then(host).map(str::to_owned),
+            page_host: text("pageUrl").and_then(host).map(str::to_owned),
             software: text("flashVer").map(str::to_owned),
         }
     }

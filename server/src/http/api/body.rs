@@ -1,7 +1,6 @@
 //! The JSON object in a request's body. Fields that a call does not know are ignored, and an empty body is an empty object.
 
-use afterlive_domain::Error as Refusal;
-use afterlive_domain::Tags;
+use afterlive_domain::{Error as Refusal, Tags, UnixMillis};
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 
@@ -54,6 +53,11 @@ impl Fields {
         }
     }
 
+    /// A text. Absent and null are told apart.
+    pub fn nullable_text(&self, name: &str) -> Result<Option<Option<&str>>, Refusal> {
+        if self.0.contains_key(name) { self.text(name).map(Some) } else { Ok(None) }
+    }
+
     /// True or false; null is as good as absent.
     pub fn switch(&self, name: &str) -> Result<Option<bool>, Refusal> {
         match self.0.get(name) {
@@ -72,15 +76,30 @@ impl Fields {
         }
     }
 
-    /// The field `tags`; null is as good as absent.
-    pub fn tags(&self) -> Result<Option<Tags>, Refusal> {
-        let values = match self.0.get("tags") {
+    /// An instant, as RFC 3339 text or in whole seconds since 1970; null is as good as absent.
+    pub fn instant(&self, name: &str) -> Result<Option<UnixMillis>, Refusal> {
+        let found = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => UnixMillis::parse(text),
+            Some(value) => value.as_i64().and_then(|seconds| seconds.checked_mul(1_000)).map(UnixMillis),
+        };
+        found.map(Some).ok_or_else(|| wrong(name, "RFC 3339 text, or seconds since 1970"))
+    }
+
+    /// An array of strings; null is as good as absent.
+    pub fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
+        let values = match self.0.get(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Array(values)) => values,
-            Some(_) => return Err(wrong("tags", "array of strings")),
+            Some(_) => return Err(wrong(name, "array of strings")),
         };
-        let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
-        Tags::new(texts.ok_or_else(|| wrong("tags", "array of strings"))?).map(Some)
+        let texts: Option<Vec<String>> = values.iter().map(|value| value.as_str().map(str::to_owned)).collect();
+        texts.map(Some).ok_or_else(|| wrong(name, "array of strings"))
+    }
+
+    /// The field `tags`; null is as good as absent.
+    pub fn tags(&self) -> Result<Option<Tags>, Refusal> {
+        self.texts("tags")?.map(Tags::new).transpose()
     }
 }
 
@@ -111,6 +130,18 @@ mod tests {
         }
         assert_eq!((fields.switch("f"), fields.switch("b"), fields.switch("x")), (Ok(Some(true)), Ok(None), Ok(None)));
         assert!(fields.switch("a").is_err() && fields.switch("e").is_err());
+    }
+
+    #[test]
+    fn instants_are_text_or_seconds() {
+        let fields =
+            Fields::parse(br#"{"a":1793812159,"b":"2026-11-04T17:09:19Z","c":null,"d":1.5,"e":"soon","f":9223372036854775807}"#)
+                .unwrap();
+        let at = Ok(Some(UnixMillis(1_793_812_159_000)));
+        assert_eq!((fields.instant("a"), fields.instant("b"), fields.instant("c")), (at.clone(), at, Ok(None)));
+        for bad in ["d", "e", "f"] {
+            assert!(fields.instant(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

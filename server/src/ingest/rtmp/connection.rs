@@ -14,6 +14,7 @@ use super::admission::Ticket;
 use super::wire::{Closed, Wire};
 use super::{GATE_TIMEOUT, Server, play, publish};
 use crate::ingest::gate::{PublishRequest, Refusal};
+use crate::ingest::usher::ViewRequest;
 
 /// How much of a name that means nothing is shown in the log.
 const NAME_LOG_CHARS: usize = 40;
@@ -154,7 +155,15 @@ impl Connection {
     }
 
     async fn play(&mut self, name: Name) -> Result<Outcome, Closed> {
-        let found = timeout(GATE_TIMEOUT, self.server.gate.admit_viewer(&name.name)).await.unwrap_or(Err(Refusal::Unavailable));
+        let (_, connect) = self.connected.as_ref().expect("a play is asked for after `connect` only");
+        let request = ViewRequest {
+            streamname: name.name,
+            query: name.query.or_else(|| connect.app.query.clone()),
+            address: self.peer.ip(),
+            site: connect.page_host.clone(),
+        };
+        let busy = || Err("the server cannot show streams at the moment, try again".to_owned());
+        let found = timeout(GATE_TIMEOUT, self.server.usher.admit_viewer(request)).await.unwrap_or_else(|_| busy());
         let refusal = match found {
             Ok(stream) => match self.server.hub.subscribe(stream) {
                 Some(subscription) => {
@@ -163,7 +172,7 @@ impl Connection {
                 }
                 None => "the stream is not live".to_owned(),
             },
-            Err(refusal) => refusal.to_string(),
+            Err(refusal) => refusal,
         };
         self.wire.session().refuse(&refusal);
         Ok(Outcome::Farewell)

@@ -1,5 +1,5 @@
 //! RTMP over tokio: sockets, time limits and caps, between the protocol in `media` and the gate, hub and viewers.
-//! Knows neither chunks nor commands, and decides nothing about who may publish.
+//! Knows neither chunks nor commands, and decides nothing about who may publish or watch.
 
 mod admission;
 mod connection;
@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 
 use self::admission::Admission;
 use super::gate::Gatekeeper;
+use super::usher::Usher;
 use crate::config;
 use crate::hub::Hub;
 
@@ -69,12 +70,13 @@ pub struct Server {
     settings: Settings,
     hub: Hub,
     gate: Arc<dyn Gatekeeper>,
+    usher: Arc<dyn Usher>,
 }
 
 impl Server {
     #[must_use]
-    pub fn new(settings: Settings, hub: Hub, gate: Arc<dyn Gatekeeper>) -> Self {
-        Self { settings, hub, gate }
+    pub fn new(settings: Settings, hub: Hub, gate: Arc<dyn Gatekeeper>, usher: Arc<dyn Usher>) -> Self {
+        Self { settings, hub, gate, usher }
     }
 
     /// Serves until `stop`; then takes nobody in, ends every connection, and returns when the last is gone.

@@ -1,6 +1,7 @@
 //! Who may call what, and that nobody sees another organisation's.
 
 use afterlive_domain::Role;
+use afterlive_domain::organisation::Settings;
 use serde_json::json;
 
 use super::streams::a_stream;
@@ -16,6 +17,8 @@ const CALLS: &[(&str, Role)] = &[
     ("GET /asset", Role::ReadOnly),
     ("POST /stream", Role::User),
     ("PUT /stream/ID/tag", Role::User),
+    ("PUT /stream/ID/push_url", Role::User),
+    ("GET /token/playback", Role::User),
     ("PUT /stream/ID/stop", Role::Admin),
     ("POST /stream/ID/stop", Role::Admin),
     ("PUT /stream/ID/lock", Role::Admin),
@@ -29,7 +32,7 @@ fn is_for_anybody(call: &str) -> bool {
     call.starts_with("GET /stream/ID")
 }
 
-const BODY: &str = r#"{"tags":["a"]}"#;
+const BODY: &str = r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key"}"#;
 
 #[tokio::test]
 async fn each_role_may_call_what_it_may_and_nothing_more() {
@@ -55,6 +58,8 @@ async fn without_a_good_credential_nothing_is_open_but_what_players_need() {
     on_each_server(async |server| {
         let tenant = server.an_organisation().await;
         let id = a_stream(&server, &tenant, &[]).await.to_string();
+        let live = Settings { live_public: true, ..tenant.organisation.settings };
+        server.service.save_organisation(&tenant.admin, "Chapel", live).await.unwrap();
         let revoked = server.service.create_api_key(&tenant.admin, "old", Role::Admin).await.unwrap();
         server.service.revoke_api_key(&tenant.admin, revoked.row.id).await.unwrap();
         let halved = &tenant.admin_key[..32];
@@ -116,6 +121,7 @@ async fn an_organisation_describes_itself() {
                 "hash": tenant.organisation.hash,
                 "webhook": null,
                 "vod": { "enabled": true, "public": false },
+                "live": { "public": false },
                 "recording": {
                     "max_duration_s": null,
                     "max_bytes": null,

@@ -70,6 +70,9 @@ async fn without_a_key_there_is_no_way_to_publish_and_recordings_only_where_they
         let id = a_stream(&server, &tenant, &["a"]).await;
         a_finished_recording(&server.db, id).await;
         let keyless = async || server.send(&format!("GET /stream/{id}"), None, "").await;
+        assert_eq!(keyless().await.error(), (403, 2001));
+        let live = Settings { recording_enabled: true, vod_public: false, live_public: true };
+        server.service.save_organisation(&tenant.admin, "Chapel", live).await.unwrap();
         let private = keyless().await.ok();
         assert_eq!(private.get("ingest"), None);
         assert_eq!(private["playout"]["web"].as_array().unwrap().len(), 1);
@@ -77,7 +80,7 @@ async fn without_a_key_there_is_no_way_to_publish_and_recordings_only_where_they
         assert_eq!(private["playout"]["thumbnails"], json!([]));
         assert_eq!(private["playout"]["rtmp"][0]["url"], "rtmp://localhost:1935/play");
 
-        let settings = Settings { recording_enabled: true, vod_public: true };
+        let settings = Settings { recording_enabled: true, vod_public: true, live_public: true };
         server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
         let public = keyless().await;
         assert_eq!(public.ok()["playout"]["web"][1]["type"], "vod");
@@ -180,7 +183,7 @@ async fn from_outside_only_a_public_streams_events_are_heard() {
         assert_eq!(listen(&server, &format!("/events?stream={id}"), "").await.err(), Some(404));
         assert_eq!(listen(&server, "/events?stream=x", "").await.err(), Some(404));
 
-        let settings = Settings { recording_enabled: true, vod_public: true };
+        let settings = Settings { recording_enabled: true, vod_public: true, live_public: true };
         server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
         let mut heard = listen(&server, &format!("/events?stream={id}"), "").await.unwrap();
         for stream in [other, id] {

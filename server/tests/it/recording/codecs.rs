@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::fixture::encoder::{AV1, HEVC, OPUS, enhanced_ffmpeg, pattern};
+use crate::fixture::guard::Everybody;
 
 /// A studio that can be reached by RTMP.
 struct Reachable {
@@ -37,7 +38,7 @@ impl Reachable {
             max_connections_per_address: 10,
         };
         let stop = CancellationToken::new();
-        let server = Server::new(settings, Hub::new(), Arc::new(studio.gate.clone()));
+        let server = Server::new(settings, Hub::new(), Arc::new(studio.gate.clone()), Arc::new(Everybody));
         let server = tokio::spawn(server.serve(listener, stop.clone()));
         Self { studio, address, stop, server }
     }

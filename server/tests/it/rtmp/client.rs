@@ -24,11 +24,20 @@ pub struct Client {
 impl Client {
     /// Through handshake and `connect`.
     pub async fn connect(address: SocketAddr, app: &str) -> Self {
+        Self::connect_from(address, app, "").await
+    }
+
+    /// The same, standing on a page.
+    async fn connect_from(address: SocketAddr, app: &str, page: &str) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(&[&[3][..], &[0; 2 * 1536]].concat()).await.unwrap();
         within(stream.read_exact(&mut [0; HANDSHAKE_ANSWER_BYTES])).await.unwrap();
         let mut client = Self { stream, reader: ChunkReader::new(Limits::default()), received: Vec::new() };
-        let properties = [("app", app.into()), ("tcUrl", format!("rtmp://ingest-us.example.com/{app}").as_str().into())];
+        let properties = [
+            ("app", app.into()),
+            ("tcUrl", format!("rtmp://ingest-us.example.com/{app}").as_str().into()),
+            ("pageUrl", page.into()),
+        ];
         client.command(0, &["connect".into(), 1.0.into(), object(properties)]).await;
         client
     }
@@ -39,6 +48,13 @@ impl Client {
         client.command(1, &["publish".into(), 2.0.into(), Value::Null, name.into(), "live".into()]).await;
         let (code, description) = client.status().await.expect("an answer");
         (client, code, description)
+    }
+
+    /// Up to the first answer to `play` that says whether it plays: its code and description.
+    pub async fn play(address: SocketAddr, name: &str, page: &str) -> (String, String) {
+        let mut client = Self::connect_from(address, "play", page).await;
+        client.command(1, &["play".into(), 2.0.into(), Value::Null, name.into()]).await;
+        client.status().await.expect("an answer")
     }
 
     pub async fn command(&mut self, stream_id: u32, values: &[Value]) {

@@ -1,9 +1,10 @@
 //! RTMP over real sockets into the hub, behind a gate that knows a few names.
 
-mod client;
+pub mod client;
 mod encoders;
 mod hostile;
 mod publish;
+mod push;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,7 @@ use afterlive_server::db::sessions::EndReason;
 use afterlive_server::hub::{Hub, Message, RecorderSubscription};
 use afterlive_server::ingest::gate::{Gatekeeper, Grant, PublishRequest, Refusal};
 use afterlive_server::ingest::rtmp::{Server, Settings};
+use afterlive_server::ingest::usher::{Usher, ViewRequest};
 use async_trait::async_trait;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -57,9 +59,12 @@ impl Gatekeeper for FakeGate {
             let _ = ends.send((reason, bytes_in));
         }))
     }
+}
 
-    async fn admit_viewer(&self, streamname: &str) -> Result<StreamId, Refusal> {
-        if streamname == NAME { Ok(STREAM) } else { Err(Refusal::UnknownStream) }
+#[async_trait]
+impl Usher for FakeGate {
+    async fn admit_viewer(&self, request: ViewRequest) -> Result<StreamId, String> {
+        if request.streamname == NAME { Ok(STREAM) } else { Err(Refusal::UnknownStream.to_string()) }
     }
 }
 
@@ -87,7 +92,7 @@ impl Scene {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let server = Server::new(settings, hub.clone(), Arc::<FakeGate>::clone(&gate));
+        let server = Server::new(settings, hub.clone(), Arc::<FakeGate>::clone(&gate), Arc::<FakeGate>::clone(&gate));
         let server = tokio::spawn(server.serve(listener, stop.clone()));
         Self { hub, gate, address, stop, server, recorders: recorders_heard, ends: ends_heard }
     }
@@ -111,7 +116,7 @@ impl Drop for Scene {
     }
 }
 
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     Settings {
         limits: afterlive_media::rtmp::Limits::default(),
         handshake_timeout: PATIENCE,

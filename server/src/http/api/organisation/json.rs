@@ -15,6 +15,7 @@ pub struct OrganisationJson {
     /// None can be set in this version.
     webhook: Option<String>,
     vod: Vod,
+    live: Live,
     recording: Recording,
     region: Region,
     created_at: UnixMillis,
@@ -24,6 +25,11 @@ pub struct OrganisationJson {
 #[derive(Serialize)]
 struct Vod {
     enabled: bool,
+    public: bool,
+}
+
+#[derive(Serialize)]
+struct Live {
     public: bool,
 }
 
@@ -45,6 +51,7 @@ impl OrganisationJson {
             hash: organisation.hash,
             webhook: None,
             vod: Vod { enabled: organisation.settings.recording_enabled, public: organisation.settings.vod_public },
+            live: Live { public: organisation.settings.live_public },
             recording: Recording {
                 settings: organisation.recording,
                 effective: organisation.recording.over(service.recording_rules()),

@@ -1,10 +1,12 @@
-//! `GET /stream/{id}`: one stream with its recordings; also for players, without a key.
+//! `GET /stream/{id}`: one stream with its recordings; also for players, without a key, where live is public or they have a
+//! playback token (`?token=`).
 //! `GET /stream/{id}/group` is the same, since a stream is the only one of its group.
 
 use std::sync::Arc;
 
 use afterlive_domain::Error as Refusal;
 use axum::extract::State;
+use http::request::Parts;
 
 use super::json::{DEFAULT_RECORDINGS, MAX_RECORDINGS, StreamJson};
 use super::path::StreamPath;
@@ -12,6 +14,7 @@ use crate::http::api::json::Json;
 use crate::http::api::query::Query;
 use crate::http::credentials::MaybeAuthenticated;
 use crate::http::error::ApiError;
+use crate::http::viewer;
 use crate::service::Service;
 
 pub async fn handle(
@@ -19,11 +22,15 @@ pub async fn handle(
     MaybeAuthenticated(caller): MaybeAuthenticated,
     StreamPath(id): StreamPath,
     query: Query,
+    parts: Parts,
 ) -> Result<Json<StreamJson>, ApiError> {
     let recordings = asset_limit(&query)?;
     Ok(Json(match caller {
         Some(caller) => StreamJson::with_recordings(&service, &caller, service.stream(&caller, id).await?, recordings).await?,
-        None => StreamJson::for_anybody(&service, service.stream_for_anybody(id).await?, recordings).await?,
+        None => {
+            let viewer = viewer::viewer(&service, &parts, true).await?;
+            StreamJson::for_viewer(&service, service.stream_for_viewer(id, &viewer).await?, recordings).await?
+        }
     }))
 }
 

@@ -1,12 +1,13 @@
 //! A stream as the API writes it. The mix of `created_at` and `createdAt` is the original's, and its clients read both.
 
-use afterlive_domain::{AssetId, AssetState, Mode, Region, StreamId, StreamState, Tags, UnixMillis};
+use afterlive_domain::{AssetId, AssetState, Mode, Region, Role, StreamId, StreamState, Tags, UnixMillis};
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
 use crate::db::streams::Stream;
+use crate::push::PushStatus;
 use crate::service::{Caller, Result, Service, StreamWithOrganisation};
 use crate::storage::{Key, KeyKind};
 
@@ -101,9 +102,30 @@ struct LivePage {
     /// Inner `None`: nothing is pushed anywhere. Outer `None`: nobody's business.
     #[serde(skip_serializing_if = "Option::is_none")]
     push_url: Option<Option<String>>,
+    /// How that does, while the stream is live (ours).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push_state: Option<PushState>,
     opcode: Option<String>,
     processing: [(); 0],
     tags: [(); 0],
+}
+
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "lowercase", rename_all_fields = "camelCase")]
+enum PushState {
+    Connecting,
+    Pushing { since: UnixMillis, bytes: u64 },
+    Failed { reason: String, next_try_at: UnixMillis },
+}
+
+impl From<PushStatus> for PushState {
+    fn from(status: PushStatus) -> Self {
+        match status {
+            PushStatus::Connecting => Self::Connecting,
+            PushStatus::Pushing { since, bytes } => Self::Pushing { since, bytes },
+            PushStatus::Failed { reason, next_try_at } => Self::Failed { reason, next_try_at },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -118,7 +140,8 @@ struct Thumbnail {
 /// What of a stream may be told.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Audience {
-    Organisation,
+    /// Readers are not told keys of other servers.
+    Organisation(Role),
     Anybody,
 }
 
@@ -132,7 +155,7 @@ impl StreamJson {
     pub async fn with_recordings(service: &Service, caller: &Caller, stream: Stream, limit: u32) -> Result<Self> {
         let organisation = service.organisation(caller).await?;
         let recordings = service.finished_recordings(&[stream.id], limit).await?.remove(&stream.id).unwrap_or_default();
-        Ok(Self::new(service, &organisation, stream, recordings, Audience::Organisation))
+        Ok(Self::new(service, &organisation, stream, recordings, Audience::Organisation(caller.role)))
     }
 
     /// As their organisation sees them, in the given order.
@@ -142,15 +165,15 @@ impl StreamJson {
         let mut recordings = service.finished_recordings(&ids, DEFAULT_RECORDINGS).await?;
         let json = |stream: Stream| {
             let recordings = recordings.remove(&stream.id).unwrap_or_default();
-            Self::new(service, &organisation, stream, recordings, Audience::Organisation)
+            Self::new(service, &organisation, stream, recordings, Audience::Organisation(caller.role))
         };
         Ok(streams.into_iter().map(json).collect())
     }
 
     /// As players see it, which have no key.
-    pub async fn for_anybody(service: &Service, found: StreamWithOrganisation, limit: u32) -> Result<Self> {
-        let StreamWithOrganisation { stream, organisation } = found;
-        let limit = if organisation.settings.vod_public { limit } else { 0 };
+    pub async fn for_viewer(service: &Service, found: StreamWithOrganisation, limit: u32) -> Result<Self> {
+        let StreamWithOrganisation { stream, organisation, sees_recordings } = found;
+        let limit = if sees_recordings { limit } else { 0 };
         let recordings = service.finished_recordings(&[stream.id], limit).await?.remove(&stream.id).unwrap_or_default();
         Ok(Self::new(service, &organisation, stream, recordings, Audience::Anybody))
     }
@@ -158,21 +181,26 @@ impl StreamJson {
     fn new(service: &Service, organisation: &Organisation, stream: Stream, recordings: Vec<Asset>, audience: Audience) -> Self {
         let config = service.config();
         let streamname = stream.streamname.to_string();
+        let role = match audience {
+            Audience::Organisation(role) => Some(role),
+            Audience::Anybody => None,
+        };
         let live = Web::Live(LivePage {
             url: format!("{}/playout/{}", config.http.public_url, stream.id),
             r#type: "live",
             created_at: stream.created_at,
             stream_id: stream.id,
             id: stream.id,
-            push_url: (audience == Audience::Organisation).then_some(None),
+            push_url: role.map(|role| Service::shown_push_url(role, &stream)),
+            push_state: role.and_then(|_| service.push_status(stream.id)).map(PushState::from),
             opcode: None,
             processing: [],
             tags: [],
         });
         let recordings: Vec<Vod> = recordings.into_iter().filter_map(|asset| Vod::new(service, asset)).collect();
         let poster = recordings.iter().find_map(|vod| vod.thumbnail.clone());
-        let may_see_live = audience == Audience::Organisation || organisation.settings.vod_public;
-        let still = service.hub().still(stream.id).filter(|_| may_see_live).map(|_| service.live_still_url(&stream.streamname));
+        // Whoever is shown the stream may watch it.
+        let still = service.hub().still(stream.id).map(|_| service.live_still_url(&stream.streamname));
         let thumbnail = |url| Thumbnail { url, r#type: "image", stream_id: stream.id, streamname: streamname.clone() };
         Self {
             id: stream.id,
@@ -183,7 +211,7 @@ impl StreamJson {
             updated_at: stream.updated_at,
             webrtc: false,
             transcoding: false,
-            ingest: (audience == Audience::Organisation).then(|| Ingest::new(config, organisation, &stream)),
+            ingest: role.map(|_| Ingest::new(config, organisation, &stream)),
             playout: Playout {
                 thumbnails: still.into_iter().chain(poster).map(thumbnail).collect(),
                 rtmp: [RtmpPlayout { url: format!("{}/play", config.rtmp.public_url), streamname, r#type: "live" }],

@@ -1,0 +1,87 @@
+// Playback tokens: made and revoked on a stream's page, and what they open where an organisation's recordings and streams are not public.
+
+import type { Page } from '@playwright/test';
+import { copyValue, recording, setSwitches } from '../support/pages.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+async function makeToken(page: Page, streamId: string, fields: Record<string, string>): Promise<{ token: string; url: (row: string) => Promise<string> }> {
+  await page.goto(`/stream/${streamId}?tab=code`);
+  const card = page.getByRole('region', { name: 'Playback access' });
+  for (const [label, text] of Object.entries(fields)) await card.getByLabel(label).fill(text);
+  await card.getByRole('button', { name: 'Make a playback token' }).click();
+  const made = page.getByRole('status', { name: 'New playback token' });
+  const token = await copyValue(made, 'Playback token').innerText();
+  expect(page.url()).not.toContain(token);
+  return { token, url: (row) => copyValue(made, row).innerText() };
+}
+
+for (const scripts of [true, false]) {
+  test.describe(scripts ? 'with scripts' : 'without scripts', () => {
+    test.use({ javaScriptEnabled: scripts });
+
+    test('a token opens what is guarded until it is revoked', async ({ admin: page, browser, server, recorded, watchConsole, allowConsole }) => {
+      if (!scripts) allowConsole(/was preloaded using link preload but not used/);
+      allowConsole(/status of 40[13]/);
+      const label = `Website ${scripts ? 'with' : 'without'} ${Date.now()}`;
+      await setSwitches(page, { 'Live public': false, 'VOD public': false });
+      try {
+        const vod = recorded.playout.web.find((entry) => entry.type === 'vod')!.url;
+        expect((await fetch(vod)).status).toBe(403);
+        const { token, url } = await makeToken(page, recorded.id, { Label: label, 'Good for': '2' });
+        expect((await fetch(await url('Newest recording'), { headers: { Range: 'bytes=0-9' } })).status).toBe(206);
+        expect((await fetch(vod, { headers: { Authorization: `Bearer ${token}` } })).status).toBe(200);
+
+        const outside = await browser.newContext({ baseURL: server.url });
+        watchConsole(outside);
+        const visitor = await outside.newPage();
+        await visitor.goto(`/playout/${recorded.id}`);
+        await expect(visitor).toHaveURL(/\/auth\?next=/);
+        await visitor.goto(await url('Playout page'));
+        const video = visitor.getByRole('region', { name: 'Player' }).locator('video');
+        await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.readyState)).toBeGreaterThan(0);
+
+        const row = page.getByRole('row').filter({ hasText: label });
+        await expect(row).toContainText('this stream');
+        await row.getByLabel(`Revoke the token ${label}`).click();
+        await row.getByRole('button', { name: 'Revoke the token' }).click();
+        await expect(page.getByText('The token is revoked.')).toBeVisible();
+        await expect(row).toHaveCount(0);
+        expect((await fetch(vod, { headers: { Authorization: `Bearer ${token}` } })).status).toBe(403);
+        await outside.close();
+      } finally {
+        await setSwitches(page, { 'Live public': true, 'VOD public': true });
+      }
+    });
+  });
+}
+
+test('a form that cannot be says what to mend', async ({ admin: page, recorded }) => {
+  await page.goto(`/stream/${recorded.id}?tab=code`);
+  const card = page.getByRole('region', { name: 'Playback access' });
+  await card.getByLabel('Label').fill('Nowhere');
+  await card.getByLabel(/^Only from these IP/).fill('nowhere');
+  await card.getByRole('button', { name: 'Make a playback token' }).click();
+  await expect(page.getByRole('alert')).toContainText('Please give IP addresses');
+});
+
+test('the dashboard plays what is guarded, and copies the bare URL', async ({ admin: page, recorded }) => {
+  await setSwitches(page, { 'VOD public': false });
+  try {
+    const vod = recorded.playout.web.find((entry) => entry.type === 'vod')!.url;
+    await page.goto(`/stream/${recorded.id}`);
+    const row = recording(page, vod.split('/').pop()!);
+    await row.getByLabel(/^Details of/).click();
+    await expect(copyValue(row, 'URL')).toHaveText(vod);
+    await expect(row.getByText('Recordings are not public here')).toBeVisible();
+    const video = row.locator('video');
+    await expect(video).toHaveAttribute('src', /\?token=/);
+    // By the token alone, as where a region has a host name of its own.
+    const src = (await video.getAttribute('src'))!;
+    expect((await fetch(src, { headers: { Range: 'bytes=0-9' } })).status).toBe(206);
+    const poster = (await row.locator('.thumbnail img').getAttribute('src'))!;
+    expect((await fetch(new URL(poster, page.url()))).status).toBe(200);
+    expect((await fetch((await row.getByRole('link', { name: 'Download MP4' }).getAttribute('href'))!, { method: 'HEAD' })).status).toBe(200);
+  } finally {
+    await setSwitches(page, { 'VOD public': true });
+  }
+});

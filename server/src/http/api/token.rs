@@ -1,0 +1,5 @@
+pub mod create;
+mod json;
+pub mod list;
+pub mod revoke;
+pub mod verify;

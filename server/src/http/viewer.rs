@@ -1,0 +1,146 @@
+//! Who watches, as a request shows it: the token in its query or its `Authorization`, the site in its `Origin` or `Referer`, the key, the browser session.
+//! What the viewer may then watch is `service/`'s to say.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use afterlive_domain::{Error as Refusal, OrganisationHash, StreamId, Streamname};
+use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, ORIGIN, REFERER};
+use http::request::Parts;
+use url::{Url, form_urlencoded};
+
+use super::browser_session;
+use super::credentials;
+use super::error::ApiError;
+use super::request::ClientAddress;
+use super::vod::Guard;
+use crate::service::playback::{Admitted, Secret, Viewer};
+use crate::service::{self, Service};
+
+/// The name of the token in a query.
+pub const TOKEN: &str = "token";
+
+/// The stream, where who sent the request may watch it live. The one question of every route below `/live`; cheap enough for every part of a playlist.
+///
+/// # Errors
+/// As [`Service::watch_live`], and 401 for a key that is none.
+pub async fn watch_live(service: &Service, streamname: &str, request: &Parts) -> Result<StreamId, ApiError> {
+    let no_such_stream = || Refusal::NoSuchStream { stream: streamname.chars().take(100).collect() };
+    let streamname: Streamname = streamname.parse().map_err(|_| no_such_stream())?;
+    let viewer = viewer(service, request, service.is_live_public(&streamname).await?).await?;
+    Ok(service.watch_live(&streamname, &viewer).await?)
+}
+
+/// The viewer behind a request. Where all may watch, nobody asks who that is.
+///
+/// # Errors
+/// `BadCredentials` for a key that is none.
+pub async fn viewer(service: &Service, request: &Parts, is_public: bool) -> Result<Viewer, ApiError> {
+    let token = token(request);
+    let caller = match credentials::api_key(&request.headers)? {
+        _ if is_public => None,
+        Some(key) => Some(service.key_caller(key).await?),
+        None if token.is_some() => None,
+        None => browser_session::caller_by_cookie(service, &request.headers).await?,
+    };
+    Ok(Viewer { caller, token, address: address(request), site: site(&request.headers) })
+}
+
+fn address(request: &Parts) -> IpAddr {
+    request.extensions.get().map_or(IpAddr::from([0, 0, 0, 0]), |ClientAddress(address)| *address)
+}
+
+/// In the query, where players that send no headers have it, or in `Authorization: Bearer`.
+#[must_use]
+pub fn token(request: &Parts) -> Option<Secret> {
+    let query = request.uri.query().unwrap_or_default();
+    let in_query = form_urlencoded::parse(query.as_bytes()).find(|(name, token)| name == TOKEN && !token.is_empty());
+    let in_query = in_query.map(|(_, token)| token.into_owned());
+    let bearer = || {
+        let (scheme, token) = request.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    };
+    in_query.or_else(bearer).map(Secret)
+}
+
+/// The host of the page that asks. A page that is to be nobody's (`Origin: null`) is none.
+#[must_use]
+pub fn site(headers: &HeaderMap) -> Option<String> {
+    let host = |name| Url::parse(headers.get(name)?.to_str().ok()?).ok()?.host_str().map(str::to_owned);
+    if headers.contains_key(ORIGIN) { host(ORIGIN) } else { host(REFERER) }
+}
+
+/// Lets the service decide about the files of recordings.
+pub struct RecordingGuard(Arc<Service>);
+
+impl RecordingGuard {
+    #[must_use]
+    pub fn new(service: &Arc<Service>) -> Self {
+        Self(Arc::clone(service))
+    }
+
+    async fn decide(&self, streamname: &Streamname, request: &Parts) -> Result<Admitted, ApiError> {
+        let is_public = self.0.are_recordings_public(streamname).await?;
+        let viewer = viewer(&self.0, request, is_public).await?;
+        Ok(self.0.watch_recording(streamname, &viewer).await?)
+    }
+}
+
+impl fmt::Debug for RecordingGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordingGuard")
+    }
+}
+
+impl Guard for RecordingGuard {
+    fn is_public(&self, organisation: &OrganisationHash) -> Option<bool> {
+        self.0.has_public_recordings(organisation)
+    }
+
+    fn admit<'a>(&'a self, streamname: &'a Streamname, request: &'a Parts) -> BoxFuture<'a, Result<Admitted, Option<Response>>> {
+        let answer = |refused: ApiError| match refused.reason() {
+            service::Error::Refused(Refusal::NoSuchStream { .. }) => None,
+            _ => Some(refused.into_response()),
+        };
+        async move { self.decide(streamname, request).await.map_err(answer) }.boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http::Request;
+
+    use super::*;
+
+    fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let request = headers.iter().fold(Request::builder().uri(uri), |request, (name, value)| request.header(*name, *value));
+        request.body(Body::empty()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_token_stands_in_the_query_or_in_the_header() {
+        let found = |uri, headers: &[(&str, &str)]| token(&parts(uri, headers)).map(|Secret(token)| token);
+        assert_eq!(found("/a?x=1&token=a.b.c", &[("authorization", "Bearer d")]).as_deref(), Some("a.b.c"));
+        assert_eq!(found("/a?token=a%2Eb", &[]).as_deref(), Some("a.b"));
+        assert_eq!(found("/a?token=", &[("authorization", "bearer d")]).as_deref(), Some("d"));
+        assert_eq!(found("/a", &[("authorization", "Basic d")]), None);
+        assert_eq!(found("/a?tokens=a", &[]), None);
+    }
+
+    #[test]
+    fn the_site_is_the_origins_or_else_the_referers() {
+        let found = |headers: &[(&str, &str)]| site(&parts("/", headers).headers);
+        let referer = ("referer", "https://User:Pass@Player.example.com:8443/page?x");
+        assert_eq!(found(&[referer]).as_deref(), Some("player.example.com"));
+        assert_eq!(found(&[referer, ("origin", "http://localhost:3000")]).as_deref(), Some("localhost"));
+        for nobody in [&[][..], &[("origin", "null")], &[referer, ("origin", "null")], &[("referer", "about:blank")]] {
+            assert_eq!(found(nobody), None, "{nobody:?}");
+        }
+    }
+}

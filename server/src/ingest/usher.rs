@@ -1,0 +1,61 @@
+//! Who may watch by a protocol that is no HTTP: from the name and the query that a player gives to the stream, or to words for the one who looks at the
+//! player. Decides nothing: that is `service/`'s.
+
+use std::net::IpAddr;
+
+use afterlive_domain::{Error as Refusal, StreamId, Streamname};
+use async_trait::async_trait;
+use tracing::error;
+use url::form_urlencoded;
+
+use crate::service::playback::{Secret, Viewer};
+use crate::service::{Error, Service};
+
+const UNKNOWN: &str = "stream name unknown";
+
+/// A player's wish to watch. Not `Debug`: its query may hold a token, and goes in no log.
+#[derive(Clone)]
+pub struct ViewRequest {
+    /// As sent, without the query.
+    pub streamname: String,
+    /// What stood behind a `?` in the stream's name.
+    pub query: Option<String>,
+    pub address: IpAddr,
+    /// The host of the page that the player says it stands on.
+    pub site: Option<String>,
+}
+
+impl ViewRequest {
+    fn token(&self) -> Option<Secret> {
+        let query = self.query.as_deref()?;
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, _)| name == "token").map(|(_, token)| Secret(token.into_owned()))
+    }
+}
+
+/// Lets viewers in.
+#[async_trait]
+pub trait Usher: Send + Sync + 'static {
+    /// The stream that a viewer names. Whether it is live is for the hub to say.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    async fn admit_viewer(&self, request: ViewRequest) -> Result<StreamId, String>;
+}
+
+#[async_trait]
+impl Usher for Service {
+    async fn admit_viewer(&self, request: ViewRequest) -> Result<StreamId, String> {
+        let name: Streamname = request.streamname.parse().map_err(|_| UNKNOWN)?;
+        let token = request.token();
+        let viewer = Viewer { caller: None, token, address: request.address, site: request.site };
+        self.watch_live(&name, &viewer).await.map_err(|refused| match refused {
+            Error::Refused(Refusal::PlaybackDenied { reason }) => reason,
+            Error::Refused(_) => UNKNOWN.to_owned(),
+            cause => {
+                error!(%cause, "whether a viewer may watch cannot be found out");
+                "the server cannot show streams at the moment, try again".to_owned()
+            }
+        })
+    }
+}

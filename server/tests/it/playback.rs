@@ -1,0 +1,399 @@
+//! Who may watch what, on every protocol: one table of ways to watch and one of credentials, and each way answers each credential alike.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use afterlive_domain::organisation::Settings;
+use afterlive_domain::{Role, Streamname, Tags};
+use afterlive_media::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
+use afterlive_server::db::streams::Stream;
+use afterlive_server::hub::{Publisher, Still};
+use afterlive_server::ingest::rtmp;
+use afterlive_server::service::playback::{Expiry, Secret, TokenOf, TokenWish};
+use afterlive_server::storage::Key;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::fixture::database::{NOW, a_stream};
+use crate::fixture::guard::Everybody;
+use crate::fixture::server::{Server, Tenant, on_each_server};
+use crate::rtmp::client::Client;
+
+/// Where the players stand.
+const SITE: &str = "player.example.com";
+
+/// An organisation that shows nothing to strangers, with a stream that is live and was recorded.
+struct Scene<'a> {
+    server: &'a Server,
+    ours: Tenant,
+    theirs: Tenant,
+    stream: Stream,
+    rtmp: SocketAddr,
+    _publisher: Publisher,
+}
+
+/// A way to watch over HTTP: what is asked for, in which `NAME`, `HASH` and `ID` are the stream's, and the status for who may.
+struct Way(&'static str, u16);
+
+/// Every route that gives away what is live or recorded. A new protocol is a new row.
+const WAYS: &[Way] = &[
+    Way("GET /vod-eu/HASH/NAME.mp4", 200),
+    Way("HEAD /vod-eu/HASH/NAME.mp4", 200),
+    Way("GET /vod-eu/HASH/NAME.mp4?download", 200),
+    // There is none yet; who may not know hears nothing of that.
+    Way("GET /vod-eu/HASH/NAME-2.mp4", 404),
+    Way("GET /vod-eu/HASH/thumbnails/NAME.jpg", 200),
+    Way("GET /vod-eu/HASH/thumbnails/NAME-storyboard.vtt", 404),
+    Way("GET /live/NAME/thumbnail.jpg", 200),
+    Way("GET /stream/ID", 200),
+    Way("GET /stream/ID/group", 200),
+];
+
+/// What stands before the answer to who may not: the reason, in words.
+const WHY_NOT: &[(&str, Option<&str>)] = &[
+    ("none", Some("no playback token was given")),
+    ("nonsense", Some("is no playback token")),
+    ("bad signature", Some("not of this organisation, or was changed")),
+    ("other organisation", Some("not of this organisation, or was changed")),
+    ("expired", Some("the token expired at 2026-11-04T17:10:19.000Z")),
+    ("not yet", Some("good only from 2026-11-04T18:")),
+    ("other stream", Some("for another stream")),
+    ("other tags", Some("for streams with other tags")),
+    ("other address", Some("for other addresses than")),
+    ("other site", Some("for players on other sites than player.example.com")),
+    ("revoked", Some("was revoked")),
+    ("revoked by its id", Some("was revoked")),
+    ("stream", None),
+    ("stream until a certain time", None),
+    ("tags", None),
+    ("organisation", None),
+    ("address and site", None),
+];
+
+fn wish() -> TokenWish {
+    let (of, expiry) = (TokenOf::Organisation, Expiry::In(3_600));
+    TokenWish { of, expiry, not_before: None, ips: Vec::new(), domains: Vec::new(), label: None }
+}
+
+impl<'a> Scene<'a> {
+    async fn new(server: &'a Server) -> Self {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let stream = a_stream(&server.db, &ours.organisation).await;
+        let region = server.service.regions().iter().find(|store| store.name().to_string() == "eu").unwrap();
+        for key in [Key::recording(&stream.streamname, 1), Key::thumbnail(&stream.streamname, 1)] {
+            let path = region.path(&key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"media").unwrap();
+        }
+        let mut publisher = server.hub.publish(stream.id, NOW).unwrap();
+        let codec = CodecConfig::H264 { avcc: Bytes::new(), width: 320, height: 180 };
+        publisher.set_track(TrackConfig { codec, timescale: 1_000 });
+        publisher.frame(&Frame { kind: TrackKind::Video, dts: 0, pts_offset: 0, keyframe: true, data: Bytes::new() });
+        server.hub.newest_keyframe(stream.id).unwrap().show(Still { jpeg: Bytes::from_static(b"jpeg"), taken_at: NOW });
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let rtmp = listener.local_addr().unwrap();
+        let settings = crate::rtmp::settings();
+        let usher = Arc::clone(&server.service);
+        let players = rtmp::Server::new(settings, server.hub.clone(), Arc::new(Everybody), usher);
+        tokio::spawn(players.serve(listener, server.stop.clone()));
+        Self { server, ours, theirs, stream, rtmp, _publisher: publisher }
+    }
+
+    async fn make(&self, tenant: &Tenant, wish: &TokenWish) -> String {
+        let Secret(token) = self.server.service.make_playback_token(&tenant.admin, wish).await.unwrap().token;
+        token
+    }
+
+    /// The token that a row of the table speaks of; made before the clock is moved where it must have expired.
+    async fn token(&self, credential: &str) -> Option<String> {
+        let of_stream = TokenOf::Stream(self.stream.id);
+        let tags = |tags: &[&str]| TokenOf::Tags(Tags::new(tags).unwrap());
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let own = self.stream.tags.as_slice();
+        let wish = match credential {
+            "none" => return None,
+            "nonsense" => return Some("nonsense".to_owned()),
+            "bad signature" => {
+                let token = self.make(&self.ours, &wish()).await;
+                let (rest, last) = token.split_at(token.len() - 4);
+                return Some(format!("{rest}{}", last.chars().rev().collect::<String>()));
+            }
+            "other organisation" => return Some(self.make(&self.theirs, &wish()).await),
+            "expired" => TokenWish { expiry: Expiry::At(NOW.plus_ms(60_000)), ..wish() },
+            "not yet" => {
+                let expiry = Expiry::In(10_000);
+                TokenWish { not_before: Some(NOW.plus_ms(5_400_000)), expiry, of: of_stream, ..wish() }
+            }
+            "other stream" => {
+                TokenWish { of: TokenOf::Stream(a_stream(&self.server.db, &self.ours.organisation).await.id), ..wish() }
+            }
+            "other tags" => TokenWish { of: tags(&[own[0].as_str(), "other"]), ..wish() },
+            "other address" => TokenWish { of: of_stream, ips: texts(&["203.0.113.7", "2001:db8::/32"]), ..wish() },
+            "other site" => TokenWish { domains: texts(&["example.com", "*.example.org"]), ..wish() },
+            "stream" => TokenWish { of: of_stream, ..wish() },
+            "stream until a certain time" => TokenWish { of: of_stream, expiry: Expiry::At(NOW.plus_ms(400_000)), ..wish() },
+            "tags" => TokenWish { of: tags(&[own[1].as_str(), own[0].as_str()]), ..wish() },
+            "address and site" => {
+                // The router is asked without a socket, and so from nowhere.
+                TokenWish { ips: texts(&["0.0.0.0", "127.0.0.0/8"]), domains: texts(&["*.example.com"]), ..wish() }
+            }
+            _ => wish(),
+        };
+        let token = self.make(&self.ours, &wish).await;
+        let key = Some(self.ours.user_key.as_str());
+        match credential {
+            "revoked" => drop(self.server.send("POST /token/revoke", key, &json!({ "token": token }).to_string()).await.ok()),
+            "revoked by its id" => {
+                let read = self.server.send("POST /token/verify", key, &json!({ "token": token }).to_string()).await.ok();
+                self.server.send("POST /token/revoke", key, &json!({ "id": read["id"] }).to_string()).await.ok();
+            }
+            _ => {}
+        }
+        Some(token)
+    }
+
+    fn call(&self, way: &str) -> String {
+        let name = self.stream.streamname.as_str();
+        let way = way.replace("HASH", self.ours.organisation.hash.as_str()).replace("NAME", name);
+        way.replace("ID", &self.stream.id.to_string())
+    }
+
+    /// Tries a way with a token in the query, and from the players' site.
+    async fn over_http(&self, Way(way, fine): &Way, token: Option<&str>) -> Result<(), String> {
+        let call = self.call(way);
+        let joint = if call.contains('?') { '&' } else { '?' };
+        let call = token.map_or(call.clone(), |token| format!("{call}{joint}token={token}"));
+        let origin = format!("https://{SITE}");
+        let answer = self.server.send_with(&call, &[("origin", &origin)], "").await;
+        if answer.status.as_u16() == *fine {
+            return Ok(());
+        }
+        assert_eq!(answer.status.as_u16(), 403, "{call}: {}", answer.text);
+        if way.starts_with("HEAD") {
+            return Err(String::new());
+        }
+        assert_eq!(answer.error(), (403, 2001));
+        Err(answer.json()["error"]["userinfo"]["reason"].as_str().unwrap().to_owned())
+    }
+
+    async fn over_rtmp(&self, name: &str, token: Option<&str>) -> Result<(), String> {
+        let name = token.map_or(name.to_owned(), |token| format!("{name}?token={token}"));
+        let page = format!("https://{SITE}/watch");
+        let (code, description) = Client::play(self.rtmp, &name, &page).await;
+        if code == "NetStream.Play.StreamNotFound" { Err(description) } else { Ok(()) }
+    }
+}
+
+#[track_caller]
+fn expect(outcome: Result<(), String>, why_not: Option<&str>, what: &str) {
+    match (outcome, why_not) {
+        (Ok(()), None) => {}
+        // HEAD has no body to say it in.
+        (Err(reason), Some(expected)) => assert!(reason.is_empty() || reason.contains(expected), "{what}: {reason:?}"),
+        (outcome, _) => panic!("{what}: {outcome:?}"),
+    }
+}
+
+#[tokio::test]
+async fn each_way_to_watch_answers_each_credential_as_the_table_says() {
+    on_each_server(async |server| {
+        let scene = Scene::new(&server).await;
+        let mut tokens = Vec::new();
+        for (credential, _) in WHY_NOT {
+            tokens.push(scene.token(credential).await);
+        }
+        server.clock.advance_ms(300_000);
+        for ((credential, why_not), token) in WHY_NOT.iter().zip(&tokens) {
+            for way in WAYS {
+                expect(scene.over_http(way, token.as_deref()).await, *why_not, &format!("{} with {credential}", way.0));
+            }
+            let name = scene.stream.streamname.as_str();
+            expect(scene.over_rtmp(name, token.as_deref()).await, *why_not, &format!("RTMP play with {credential}"));
+        }
+        // Where the switches are on none of them is asked for.
+        let open = Settings { recording_enabled: true, vod_public: true, live_public: true };
+        server.service.save_organisation(&scene.ours.admin, "Chapel", open).await.unwrap();
+        for ((credential, _), token) in WHY_NOT.iter().zip(&tokens) {
+            for way in WAYS {
+                expect(scene.over_http(way, token.as_deref()).await, None, &format!("{} with {credential}, all public", way.0));
+            }
+            let name = scene.stream.streamname.as_str();
+            expect(scene.over_rtmp(name, token.as_deref()).await, None, &format!("RTMP play with {credential}, all public"));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_switch_guards_its_own_and_nothing_else() {
+    on_each_server(async |server| {
+        let scene = Scene::new(&server).await;
+        for (vod_public, live_public) in [(true, false), (false, true), (true, true), (false, false)] {
+            let settings = Settings { recording_enabled: true, vod_public, live_public };
+            server.service.save_organisation(&scene.ours.admin, "Chapel", settings).await.unwrap();
+            let vod = scene.over_http(&WAYS[0], None).await.is_ok();
+            let live = scene.over_rtmp(scene.stream.streamname.as_str(), None).await.is_ok();
+            assert_eq!((vod, live), (vod_public, live_public));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_organisations_own_need_no_token_and_others_learn_nothing() {
+    on_each_server(async |server| {
+        let scene = Scene::new(&server).await;
+        let email = format!("{}@example.com", scene.ours.organisation.hash.as_str().to_lowercase());
+        let user = server.service.add_user(&scene.ours.admin, &email, "correct horse", Role::ReadOnly).await.unwrap();
+        let signed_in = server.send(&format!("GET /sign-in/{}", user.id), None, "").await;
+        let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
+        let (ours, theirs) = (scene.ours.reader_key.as_str(), scene.theirs.admin_key.as_str());
+        for Way(way, fine) in WAYS.iter().filter(|Way(way, _)| !way.contains("/stream/")) {
+            let call = scene.call(way);
+            assert_eq!(server.send(&call, Some(ours), "").await.status.as_u16(), *fine, "{call}");
+            assert_eq!(server.send_with(&call, &[("cookie", &cookie)], "").await.status.as_u16(), *fine, "{call}");
+            assert_eq!(server.send(&call, Some(theirs), "").await.status.as_u16(), 404, "{call}");
+            assert_eq!(server.send(&call, Some("wrong"), "").await.status.as_u16(), 401, "{call}");
+            let bearer = format!("Bearer {}", scene.token("stream").await.unwrap());
+            assert_eq!(server.send_with(&call, &[("authorization", &bearer)], "").await.status.as_u16(), *fine, "{call}");
+        }
+        // Whether there is such a stream is told to nobody who may not watch it.
+        let unknown: Streamname = format!("{}-00000", scene.ours.organisation.hash).parse().unwrap();
+        let call = format!("GET /live/{unknown}/thumbnail.jpg");
+        assert_eq!(server.send(&call, None, "").await.error(), (403, 2001));
+        let (none, token) = (scene.over_rtmp(unknown.as_str(), None).await, scene.token("organisation").await);
+        expect(none, Some("no playback token was given"), "an unknown stream");
+        assert_eq!(server.send(&format!("{call}?token={}", token.clone().unwrap()), None, "").await.error(), (404, 3001));
+        expect(scene.over_rtmp(unknown.as_str(), token.as_deref()).await, Some("stream name unknown"), "an unknown stream");
+        expect(scene.over_rtmp("AAAAA-AAAAA", None).await, Some("stream name unknown"), "no such organisation");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_guarded_is_kept_by_no_shared_cache_and_redirects_keep_the_token() {
+    on_each_server(async |server| {
+        let scene = Scene::new(&server).await;
+        let token = scene.token("stream").await.unwrap();
+        let call = scene.call("GET /vod-eu/HASH/NAME.mp4");
+        let guarded = server.send(&format!("{call}?token={token}"), None, "").await;
+        assert_eq!((guarded.header("cache-control"), guarded.header("access-control-allow-origin")), ("private, no-cache", "*"));
+        let refused = server.send(&call, None, "").await;
+        assert_eq!((refused.header("cache-control"), refused.header("access-control-allow-origin")), ("no-store", "*"));
+        let elsewhere = server.send(&format!("{call}?token={token}&upto=7&download"), None, "").await;
+        let location = format!("{}.mp4?token={token}&download", scene.stream.streamname);
+        assert_eq!((elsewhere.status.as_u16(), elsewhere.header("location")), (307, location.as_str()));
+        assert_eq!(server.send(&format!("OPTIONS {}", &call[4..]), None, "").await.status.as_u16(), 204);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_are_made_verified_listed_and_revoked_by_calls() {
+    on_each_server(async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let stream = a_stream(&server.db, &ours.organisation).await;
+        let post =
+            async |call: &str, key: &str, body: Value| server.send(&format!("POST {call}"), Some(key), &body.to_string()).await;
+        let user = ours.user_key.as_str();
+        let body = json!({ "stream": stream.id, "expires_in_s": 3600, "ips": ["203.0.113.0/24"], "domains": ["Example.com"],
+            "label": "Website", "unknown": 1 });
+        let made = post("/token/playback", user, body).await.ok();
+        assert_eq!((&made["ips"], &made["domains"]), (&json!(["203.0.113.0/24"]), &json!(["example.com"])));
+        assert_eq!((&made["expires_at"], &made["exp"]), (&json!("2026-11-04T18:09:19.000Z"), &json!(1_793_815_759)));
+        assert_eq!(made["streamname"], json!(stream.streamname));
+        let token = made["token"].as_str().unwrap();
+
+        let verify = async |more: Value| {
+            let mut body = json!({ "token": token });
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            post("/token/verify", &ours.reader_key, body).await.ok()
+        };
+        let good = verify(json!({ "stream": stream.streamname, "ip": "203.0.113.9", "domain": "example.com" })).await;
+        assert_eq!((&good["valid"], &good["reason"], &good["id"]), (&json!(true), &Value::Null, &made["id"]));
+        assert_eq!(verify(json!({})).await["valid"], true);
+        let other = a_stream(&server.db, &ours.organisation).await;
+        for (more, why_not) in [
+            (json!({ "ip": "192.0.2.1" }), "for other addresses than 192.0.2.1"),
+            (json!({ "domain": "evil.test" }), "on other sites than evil.test"),
+            (json!({ "stream": other.id }), "for another stream"),
+        ] {
+            let bad = verify(more).await;
+            assert_eq!(bad["valid"], false);
+            assert!(bad["reason"].as_str().unwrap().contains(why_not), "{bad}");
+        }
+        let foreign = post("/token/verify", &theirs.admin_key, json!({ "token": token })).await.ok();
+        assert_eq!((&foreign["valid"], foreign.get("id")), (&json!(false), None));
+
+        let listed = server.send(&format!("GET /token/playback?stream={}", stream.id), Some(user), "").await;
+        assert_eq!((&listed.ok()[0]["label"], &listed.json()[0]["id"]), (&json!("Website"), &made["id"]));
+        assert!(!listed.text.contains(token));
+        assert_eq!(server.send("GET /token/playback", Some(&theirs.user_key), "").await.ok(), json!([]));
+        // Another organisation revokes what is its own only.
+        assert_eq!(post("/token/revoke", &theirs.admin_key, json!({ "token": token })).await.error(), (400, 1004));
+        post("/token/revoke", &theirs.admin_key, json!({ "id": made["id"] })).await.ok();
+        assert_eq!(verify(json!({})).await["valid"], true);
+        let revoked = post("/token/revoke", user, json!({ "id": made["id"] })).await.ok();
+        assert_eq!(revoked, json!({ "id": made["id"], "revoked": true }));
+        assert_eq!(verify(json!({})).await["reason"], "the token was revoked");
+        assert_eq!(server.send("GET /token/playback", Some(user), "").await.ok(), json!([]));
+        post("/token/revoke", user, json!({ "token": token })).await.ok();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_is_refused_by_the_field() {
+    on_each_server(async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let foreign = a_stream(&server.db, &theirs.organisation).await;
+        let post = async |call: &str, key: &str, body: Value| server.send(&format!("POST {call}"), Some(key), &body.to_string()).await;
+        for (body, status, code) in [
+            (json!({}), 400, 1002),
+            (json!({ "expires_in_s": 0 }), 400, 1004),
+            (json!({ "expires_in_s": 40_000_000 }), 400, 1004),
+            (json!({ "expires_in_s": 60, "exp": 1_793_815_759 }), 400, 1003),
+            (json!({ "exp": "yesterday" }), 400, 1004),
+            (json!({ "exp": "2026-11-04T17:00:00Z" }), 400, 1004),
+            (json!({ "expires_in_s": 60, "nbf": 1_793_815_759 }), 400, 1004),
+            (json!({ "expires_in_s": 60, "ips": ["nowhere"] }), 400, 1004),
+            (json!({ "expires_in_s": 60, "ips": "203.0.113.7" }), 400, 1004),
+            (json!({ "expires_in_s": 60, "domains": ["exa mple"] }), 400, 1004),
+            (json!({ "expires_in_s": 60, "tags": [] }), 400, 1004),
+            (json!({ "expires_in_s": 60, "tags": ["a"], "stream": foreign.id }), 400, 1004),
+            (json!({ "expires_in_s": 60, "tags": vec!["a".repeat(150); 1].into_iter().chain((0..40).map(|n| format!("{n:0150}"))).collect::<Vec<_>>() }), 400, 1004),
+            (json!({ "expires_in_s": 60, "stream": foreign.id }), 404, 3001),
+            (json!({ "expires_in_s": 60, "stream": "x" }), 404, 3001),
+        ] {
+            assert_eq!(post("/token/playback", &ours.user_key, body.clone()).await.error(), (status, code), "{body}");
+        }
+        for call in ["/token/playback", "/token/revoke"] {
+            let body = json!({ "expires_in_s": 60, "token": "x" });
+            assert_eq!(post(call, &ours.reader_key, body).await.error(), (403, 2001), "{call}");
+        }
+        assert_eq!(post("/token/verify", "wrong", json!({ "token": "x" })).await.error(), (401, 4002));
+        assert_eq!(post("/token/verify", &ours.reader_key, json!({})).await.error(), (400, 1002));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_has_expired_is_swept() {
+    on_each_server(async |server| {
+        let ours = server.an_organisation().await;
+        let labelled = TokenWish { label: Some("Website".to_owned()), ..wish() };
+        let made = server.service.make_playback_token(&ours.admin, &labelled).await.unwrap();
+        let Secret(token) = made.token;
+        server.send("POST /token/revoke", Some(&ours.user_key), &json!({ "token": token }).to_string()).await.ok();
+        let sweep = async |ms| {
+            let mut tx = server.db.write().await.unwrap();
+            let swept = afterlive_server::db::playback::delete_expired(&mut tx, NOW.plus_ms(ms)).await.unwrap();
+            tx.commit().await.unwrap();
+            swept
+        };
+        assert_eq!((sweep(3_590_000).await, sweep(3_700_000).await, sweep(3_700_000).await), (0, 2, 0));
+    })
+    .await;
+}
