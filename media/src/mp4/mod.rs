@@ -19,6 +19,7 @@ pub mod finalise;
 mod fragment;
 mod front;
 mod index;
+pub mod live;
 mod moov;
 mod packed;
 mod read;
@@ -28,6 +29,7 @@ mod writer;
 pub use finalise::{CopyPlan, FinalisePlan, PlanError, Step};
 pub use fragment::Fragment;
 pub use front::front;
+pub use live::{LiveFragment, LiveWriter};
 pub use index::{MAX_SAMPLES_PER_TRACK, SampleIndex, TrackIndex};
 pub use scan::{ScanError, Scanned, Source, salvage, scan};
 pub use writer::{
