@@ -75,7 +75,10 @@ mod tests {
         let avcc = Bytes::from_static(include_bytes!("../../tests/data/x264-640x360.avcc"));
         let hvcc = Bytes::from_static(include_bytes!("../../tests/data/x265-320x180.hvcc"));
         let av1c = Bytes::from_static(&[0x81, 0, 0x0c, 0]);
-        assert_eq!(string(CodecConfig::H264 { avcc: avcc.clone(), width, height }), format!("avc1.{:02x}{:02x}{:02x}", avcc[1], avcc[2], avcc[3]));
+        assert_eq!(
+            string(CodecConfig::H264 { avcc: avcc.clone(), width, height }),
+            format!("avc1.{:02x}{:02x}{:02x}", avcc[1], avcc[2], avcc[3])
+        );
         assert_eq!(string(CodecConfig::H264 { avcc: Bytes::from_static(&[1, 0x64, 0, 0x1f]), width, height }), "avc1.64001f");
         assert_eq!(string(CodecConfig::Hevc { hvcc, width, height }), "hvc1.1.6.L60.90");
         assert_eq!(string(CodecConfig::Av1 { av1c, width, height }), "av01.0.00M.08");

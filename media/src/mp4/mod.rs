@@ -29,8 +29,8 @@ mod writer;
 pub use finalise::{CopyPlan, FinalisePlan, PlanError, Step};
 pub use fragment::Fragment;
 pub use front::front;
-pub use live::{LiveFragment, LiveWriter};
 pub use index::{MAX_SAMPLES_PER_TRACK, SampleIndex, TrackIndex};
+pub use live::{LiveFragment, LiveWriter};
 pub use scan::{ScanError, Scanned, Source, salvage, scan};
 pub use writer::{
     Enlargement, LARGE_RESERVE_BYTES, MAX_DESCRIPTIONS, MAX_FRAGMENT_BYTES, RecordingWriter, SMALL_RESERVE_BYTES, WriterError,

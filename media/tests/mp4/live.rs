@@ -44,7 +44,8 @@ fn found(stream: &[u8]) -> BTreeMap<u32, Vec<Found>> {
 
 /// What a stream's frames become.
 fn watched(stream: &Stream) -> Vec<u8> {
-    let frames: Vec<&Frame> = stream.events.iter().filter_map(|event| if let Event::Frame(frame) = event { Some(frame) } else { None }).collect();
+    let frames: Vec<&Frame> =
+        stream.events.iter().filter_map(|event| if let Event::Frame(frame) = event { Some(frame) } else { None }).collect();
     let timescale = |kind| stream.tracks.iter().find(|track| track.codec.kind() == kind).unwrap().timescale;
     let origin = frames.first().map_or(0, |first| origin_ms(first, timescale(first.kind)));
     let (mut writer, init) = LiveWriter::new(&stream.tracks, origin);
@@ -83,7 +84,8 @@ fn every_codec_has_an_init_segment_that_others_read() {
         (vec![av1()], TrackKind::Video),
         (vec![audio(44_100)], TrackKind::Audio),
     ] {
-        let events = (0..5).map(|at| Event::Frame(frame(kind, 90 * at, 0, at == 0 || kind == TrackKind::Audio, vec![at as u8 + 1; 9])));
+        let events =
+            (0..5).map(|at| Event::Frame(frame(kind, 90 * at, 0, at == 0 || kind == TrackKind::Audio, vec![at as u8 + 1; 9])));
         check(&Stream { tracks, events: events.collect(), reserve_bytes: 8 });
     }
 }

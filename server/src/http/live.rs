@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use afterlive_domain::Error as Refusal;
+use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRef, FromRequestParts as _, Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::Router;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::header::{

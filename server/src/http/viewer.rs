@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, ORIGIN, REFERER};
 use http::request::Parts;
@@ -27,10 +27,14 @@ pub struct RequestViewer {
     pub query_token: Option<String>,
 }
 
-impl FromRequestParts<Arc<Service>> for RequestViewer {
+impl<S: Send + Sync> FromRequestParts<S> for RequestViewer
+where
+    Arc<Service>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let service = &Arc::from_ref(state);
         let query_token = token_of_query(parts.uri.query().unwrap_or_default());
         let bearer = bearer(&parts.headers);
         // A bearer is a playback token here, and no key.

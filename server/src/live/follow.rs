@@ -16,8 +16,14 @@ const MAX_HELD_FRAMES: usize = 512;
 /// What is new for viewers.
 pub enum News {
     /// What follows is of these tracks.
-    Tracks { tracks: Vec<TrackConfig>, init: Bytes },
-    Fragment { fragment: LiveFragment, joins: bool },
+    Tracks {
+        tracks: Vec<TrackConfig>,
+        init: Bytes,
+    },
+    Fragment {
+        fragment: LiveFragment,
+        joins: bool,
+    },
 }
 
 /// One publish.
@@ -78,7 +84,10 @@ impl Follow {
 
     /// Whether there is nothing more to wait for before the first init segment.
     fn has_waited(&self, now: UnixMillis) -> bool {
-        if self.tracks().count() == 2 || now.ms_since(self.started_at) >= OTHER_TRACK_WAIT_MS || self.held.len() >= MAX_HELD_FRAMES {
+        if self.tracks().count() == 2
+            || now.ms_since(self.started_at) >= OTHER_TRACK_WAIT_MS
+            || self.held.len() >= MAX_HELD_FRAMES
+        {
             return true;
         }
         let dts_ms = |frame: &Frame| Some(rescale(frame.dts, self.timescale(frame.kind)?, MILLISECONDS));
@@ -174,7 +183,10 @@ mod tests {
     fn a_track_that_changes_waits_for_a_keyframe_and_the_other_goes_on() {
         let mut follow = Follow::new(START);
         told(&mut follow, START, [video(320), audio(), picture(0, true)]);
-        assert_eq!(told(&mut follow, START, [video(640), picture(40, false), sound(40), picture(80, true), sound(60)]), "A1040 T2 K1080 A1060");
+        assert_eq!(
+            told(&mut follow, START, [video(640), picture(40, false), sound(40), picture(80, true), sound(60)]),
+            "A1040 T2 K1080 A1060"
+        );
         let mut joined = Follow::new(START);
         told(&mut joined, START.plus_ms(5_000), [video(320), picture(0, true)]);
         let messages = [audio(), sound(0), picture(40, false), sound(20), picture(1_000, true), sound(1_000)];

@@ -86,7 +86,14 @@ impl Feeds {
     ///
     /// # Errors
     /// Where there is nothing to answer with.
-    pub async fn hls(&self, stream: StreamId, session: Session, file: File, reload: Reload, query: &str) -> Result<Answer, Unavailable> {
+    pub async fn hls(
+        &self,
+        stream: StreamId,
+        session: Session,
+        file: File,
+        reload: Reload,
+        query: &str,
+    ) -> Result<Answer, Unavailable> {
         let feed: Use = self.open(stream);
         let is_live = || self.0.hub.is_live(stream);
         if !feed.read().has_something() && !is_live() {

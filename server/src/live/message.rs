@@ -51,10 +51,21 @@ impl Init {
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Message<'a> {
     /// Before each init segment.
-    Info { state: &'static str, mime: &'a str, video: Option<Video>, audio: Option<Audio> },
+    Info {
+        state: &'static str,
+        mime: &'a str,
+        video: Option<Video>,
+        audio: Option<Audio>,
+    },
     /// What of media time arrived when, and how late it is now.
-    Clock { media_ms: i64, wall_ms: i64, server_ms: i64 },
-    Status { state: Status },
+    Clock {
+        media_ms: i64,
+        wall_ms: i64,
+        server_ms: i64,
+    },
+    Status {
+        state: Status,
+    },
     /// The publish has ended.
     Stopped,
 }

@@ -26,9 +26,9 @@ use tokio_util::task::TaskTracker;
 
 pub use self::feed::Feed;
 pub use self::hls::{Answer, File, Reload, Unavailable};
+use self::viewers::Places;
 pub use self::viewers::{Full, Session};
 pub use self::ws::{MAX_INBOUND_BYTES, Seat, StillAllowed, WRITE_BUFFER_BYTES, serve as serve_socket};
-use self::viewers::Places;
 use crate::clock::Clock;
 use crate::config;
 use crate::hub::Hub;

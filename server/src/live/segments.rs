@@ -341,7 +341,10 @@ mod tests {
         push(&mut segments, 2, 0, 1_000);
         let playlist = segments.playlist(true, false);
         assert_eq!(playlist.segments[0].begins_at, "1970-01-01T00:00:01.000Z");
-        assert_eq!(playlist.segments.iter().map(|segment| (segment.duration_ms, segment.parts.len())).collect::<Vec<_>>(), [(1_000, 5), (800, 4)]);
+        assert_eq!(
+            playlist.segments.iter().map(|segment| (segment.duration_ms, segment.parts.len())).collect::<Vec<_>>(),
+            [(1_000, 5), (800, 4)]
+        );
         assert_eq!(segments.segment(100), Some(0..25));
         let parts = (0..5).map(|part| match segments.part(100, part) {
             Found::There(range) => range,
@@ -377,12 +380,16 @@ mod tests {
         assert_eq!(segments.begin(true, 50_000, end), 101);
         let end = push(&mut segments, 8, end, 1_000);
         let playlist = segments.playlist(true, false);
-        let told: Vec<_> = playlist.segments.iter().take(3).map(|segment| (segment.number, segment.init, segment.discontinuity)).collect();
+        let told: Vec<_> =
+            playlist.segments.iter().take(3).map(|segment| (segment.number, segment.init, segment.discontinuity)).collect();
         assert_eq!(told, [(100, 100, false), (101, 101, true), (102, 101, false)]);
         assert_eq!(playlist.segments[1].begins_at, "1970-01-01T00:00:51.000Z");
         segments.trim(WATCHED);
         segments.settle();
-        assert_eq!((segments.playlist(true, false).segments[0].number, segments.playlist(true, false).discontinuities_before), (102, 1));
+        assert_eq!(
+            (segments.playlist(true, false).segments[0].number, segments.playlist(true, false).discontinuities_before),
+            (102, 1)
+        );
         segments.close(end);
         segments.clear();
         assert_eq!((segments.next_number(), segments.first_kept()), (109, None));

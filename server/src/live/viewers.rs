@@ -76,7 +76,12 @@ impl Sessions {
     ///
     /// # Errors
     /// Where there are none.
-    pub fn note(&mut self, session: Session, now: Instant, places: impl FnOnce() -> Result<Vec<Place>, Full>) -> Result<(), Full> {
+    pub fn note(
+        &mut self,
+        session: Session,
+        now: Instant,
+        places: impl FnOnce() -> Result<Vec<Place>, Full>,
+    ) -> Result<(), Full> {
         self.expire(now);
         match self.seen.get_mut(&session) {
             Some((seen, _)) => *seen = now,
@@ -107,7 +112,8 @@ mod tests {
     fn players_are_counted_while_they_ask_and_no_more_than_may() {
         let (places, mut sessions, start) = (Places::new(2), Sessions::default(), Instant::now());
         let session = |player: u8| Session::new([127, 0, 0, player].into(), b"player");
-        let mut note = |player, at_s| sessions.note(session(player), start + Duration::from_secs(at_s), || Ok(vec![places.take()?]));
+        let mut note =
+            |player, at_s| sessions.note(session(player), start + Duration::from_secs(at_s), || Ok(vec![places.take()?]));
         assert_eq!((note(1, 0), note(2, 1), note(1, 2)), (Ok(()), Ok(()), Ok(())));
         assert_eq!((note(3, 3), places.taken()), (Err(Full), 2));
         assert_eq!((note(1, 12), note(3, 16), places.taken()), (Ok(()), Ok(()), 2), "the second has gone");
