@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use afterlive_domain::{StreamId, UnixMillis};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use super::follow::{Follow, News};
 use super::message::{Init, Reading};
@@ -42,6 +43,7 @@ pub struct Feed {
     idle_since: Mutex<Instant>,
     places: Places,
     sessions: Mutex<Sessions>,
+    stop: CancellationToken,
 }
 
 /// What viewers read.
@@ -96,7 +98,7 @@ pub(super) struct Seen {
 }
 
 impl Feed {
-    pub(super) fn new(stream: StreamId, settings: Settings, first_number: u64) -> Self {
+    pub(super) fn new(stream: StreamId, settings: Settings, first_number: u64, stop: CancellationToken) -> Self {
         let shared = Shared {
             ring: Ring::default(),
             segments: Segments::new(first_number, max_segment_bytes(settings.max_stream_bytes)),
@@ -117,6 +119,7 @@ impl Feed {
             idle_since: Mutex::new(Instant::now()),
             places: Places::new(settings.max_stream_viewers),
             sessions: Mutex::default(),
+            stop,
         }
     }
 
@@ -185,7 +188,7 @@ impl Feed {
         Seen { batch, reading: shared.reading, over }
     }
 
-    /// Waits until `look` finds something, for as long as that.
+    /// Waits until `look` finds something, for as long as that, and no longer than the server serves.
     pub(super) async fn wait_for<T>(&self, patience: Duration, mut look: impl FnMut(&Shared) -> Option<T>) -> Option<T> {
         // From before the first look, so that no change is missed.
         let mut changes = self.changes();
@@ -197,12 +200,13 @@ impl Feed {
                 changes.changed().await.ok()?;
             }
         };
-        tokio::time::timeout(patience, found).await.ok().flatten()
+        let found = tokio::time::timeout(patience, self.stop.run_until_cancelled(found));
+        found.await.ok().flatten().flatten()
     }
 
     /// Works until nobody wants it any more, or the server stops.
     pub(super) async fn run(self: Arc<Self>, feeds: Feeds) {
-        let (hub, clock, stop) = (feeds.0.hub.clone(), feeds.0.clock.clone(), feeds.0.stop.clone());
+        let (hub, clock) = (feeds.0.hub.clone(), feeds.0.clock.clone());
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut publish: Option<Publish> = None;
@@ -210,7 +214,7 @@ impl Feed {
             let happened = tokio::select! {
                 happened = next(publish.as_mut(), &hub, self.stream) => happened,
                 _ = tick.tick() => Happened::Tick,
-                () = stop.cancelled() => break,
+                () = self.stop.cancelled() => break,
             };
             match happened {
                 Happened::Begun(subscription) => publish = Some(Publish::new(subscription, self.viewers())),

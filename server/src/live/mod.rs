@@ -118,7 +118,7 @@ impl Feeds {
     pub fn open(&self, stream: StreamId) -> Use {
         let mut feeds = self.lock();
         let feed = feeds.entry(stream).or_insert_with(|| {
-            let feed = Arc::new(Feed::new(stream, self.0.settings, self.first_number()));
+            let feed = Arc::new(Feed::new(stream, self.0.settings, self.first_number(), self.0.stop.clone()));
             self.0.tasks.spawn(Arc::clone(&feed).run(self.clone()));
             feed
         });

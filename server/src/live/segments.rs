@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use afterlive_domain::UnixMillis;
-use afterlive_media::frame::TrackKind;
 use afterlive_media::hls::{Cut, Cutter, MAX_SEGMENT_MS, MediaPlaylist, PART_MS, Part, Segment};
 use afterlive_media::mp4::LiveFragment;
 
@@ -123,8 +122,9 @@ impl Segments {
                 self.begin_segment(at_ms, number);
             }
         }
+        let independent = fragment.keyframe && fragment.kind == self.cutter.leader();
         if let Some(open) = &mut self.open {
-            open.independent |= fragment.keyframe && (fragment.kind == TrackKind::Video || self.init_has_no_video());
+            open.independent |= independent;
         }
         self.end_ms = self.end_ms.max(fragment.dts_ms + fragment.duration_ms);
     }
@@ -136,10 +136,6 @@ impl Segments {
             self.breaks = true;
         }
         self.end_ms = i64::MIN;
-    }
-
-    fn init_has_no_video(&self) -> bool {
-        self.cutter.leader() == TrackKind::Audio
     }
 
     fn begin_segment(&mut self, at_ms: i64, number: u64) {
@@ -314,6 +310,7 @@ pub const MAX_TARGET_S: u64 = MAX_SEGMENT_MS.unsigned_abs() / 1_000;
 
 #[cfg(test)]
 mod tests {
+    use afterlive_media::frame::TrackKind;
     use bytes::Bytes;
 
     use super::*;
