@@ -55,6 +55,8 @@ impl Afterlive {
             let mut command = Command::new(&settings.afterlive);
             command.args(arguments).current_dir(&folder).env("AFTERLIVE__LOG__FILTER", "warn");
             command.env("AFTERLIVE__HTTP__LISTEN", http.to_string()).env("AFTERLIVE__RTMP__LISTEN", rtmp.to_string());
+            // All of it comes from one address.
+            command.env("AFTERLIVE__RTMP__MAX_CONNECTIONS", "10000").env("AFTERLIVE__HTTP__MAX_CONNECTIONS", "10000");
             command
         };
         let password = folder.join("password");
@@ -94,6 +96,11 @@ impl Afterlive {
         let tc_url = format!("rtmp://{}/rec", self.rtmp);
         let destination = Destination { app: "rec".to_owned(), tc_url, name };
         Ok(Stream { id: text(&stream, "id")?, ingest: Ingest { address: self.rtmp, destination } })
+    }
+
+    /// Address, path and header lines of a stream's WebSocket.
+    pub(crate) fn live_socket(&self, name: &str) -> (SocketAddr, String, String) {
+        (self.http, format!("/live/{name}/ws"), format!("X-BINTU-APIKEY: {}\r\n", self.api_key))
     }
 
     /// The stream's newest recording, where it has one that can be watched and grows no more.

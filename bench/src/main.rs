@@ -1,4 +1,4 @@
-//! `afterlive-bench [load] [many] [finalise] [range]`: the server against its peers, on this machine and in one run, as ratios. All four where none is named.
+//! `afterlive-bench [load] [many] [finalise] [range] [live]`: the server against its peers, on this machine and in one run, as ratios. All where none is named.
 //!
 //! Called by `scripts/bench`, which gets the peers. Speaks to the server as its users do, over RTMP and HTTP, and reads what it costs from `/proc`.
 //! Starts what it measures, on loopback and free ports, and ends nothing else.
@@ -7,6 +7,7 @@
 mod afterlive;
 mod finalise;
 mod http;
+mod live;
 mod load;
 mod many;
 mod nginx;
@@ -17,13 +18,14 @@ mod range;
 mod report;
 mod settings;
 mod source;
+mod viewer;
 
 use anyhow::{Result, bail};
 
 use crate::report::Report;
 use crate::settings::Settings;
 
-const ALL: [&str; 4] = ["load", "many", "finalise", "range"];
+const ALL: [&str; 5] = ["load", "many", "finalise", "range", "live"];
 
 fn main() -> Result<()> {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +43,7 @@ fn main() -> Result<()> {
             "load" => load::run(&settings, &mut report)?,
             "many" => many::run(&settings, &mut report)?,
             "finalise" => finalise::run(&settings, &mut report)?,
+            "live" => live::run(&settings, &mut report)?,
             _ => range::run(&settings, &mut report)?,
         }
     }

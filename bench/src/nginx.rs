@@ -36,6 +36,18 @@ impl Nginx {
         })
     }
 
+    /// Passes each publish on to who plays it, and keeps nothing.
+    pub(crate) fn playing(settings: &Settings) -> Result<Self> {
+        let (address, module) = (free_address()?, settings.nginx_rtmp.display().to_string());
+        Self::start(settings, address, |_| {
+            Ok(format!(
+                "load_module {module};\nworker_processes 1;\nevents {{ worker_connections 2048; }}\n\
+                 rtmp {{ access_log off; server {{ listen {address}; chunk_size 4096;\n\
+                 application rec {{ live on; }} }} }}\n"
+            ))
+        })
+    }
+
     /// Serves a folder, as one would set it up for large files. Without `tcp_nopush`: over loopback it lets each small range wait for 40 ms.
     pub(crate) fn serving(settings: &Settings, root: &Path) -> Result<Self> {
         let address = free_address()?;

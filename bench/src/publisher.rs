@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use afterlive_media::flv::FileTag;
 use afterlive_media::rtmp::{Client, Destination, Reply};
 use anyhow::{Context as _, Result, bail};
 use bytes::Buf as _;
@@ -22,6 +23,15 @@ pub(crate) const SMALL_CHUNK_BYTES: u32 = 128;
 pub(crate) struct Ingest {
     pub(crate) address: SocketAddr,
     pub(crate) destination: Destination,
+}
+
+impl Ingest {
+    /// To our server, which does not record then.
+    pub(crate) fn without_recording(mut self) -> Self {
+        self.destination.tc_url = self.destination.tc_url.replace("/rec", "/live");
+        "live".clone_into(&mut self.destination.app);
+        self
+    }
 }
 
 pub(crate) struct Publisher {
@@ -55,6 +65,17 @@ impl Publisher {
 
     /// So much of the stream, `speed` times as fast as it would happen. Says what was sent.
     pub(crate) async fn send(&mut self, source: &Source, length: Duration, speed: u32) -> Result<Count> {
+        self.send_noting(source, length, speed, |_| {}).await
+    }
+
+    /// The same; `note` is told of each tag when it is due.
+    pub(crate) async fn send_noting(
+        &mut self,
+        source: &Source,
+        length: Duration,
+        speed: u32,
+        mut note: impl FnMut(&FileTag),
+    ) -> Result<Count> {
         let began = Instant::now();
         let mut count = Count::default();
         for tag in source.tags(length.as_millis() as i64) {
@@ -65,6 +86,7 @@ impl Publisher {
                 sleep_until(due).await;
             }
             count.add(&tag);
+            note(&tag);
             self.client.send(tag.kind, tag.timestamp_ms, tag.payload);
             // In real time each message is a write of its own, as encoders have it.
             if speed == 1 || self.client.output().remaining() > 64 << 10 {

@@ -35,6 +35,11 @@ pub(crate) struct Settings {
     pub(crate) range_connections: usize,
     pub(crate) range_time: Duration,
     pub(crate) range_rounds: usize,
+    /// `live`: viewers of one stream, streams of one viewer, kbit/s of a stream, seconds of each measurement.
+    pub(crate) live_viewers: usize,
+    pub(crate) live_streams: usize,
+    pub(crate) live_kbit: u32,
+    pub(crate) live_time: Duration,
 }
 
 impl Settings {
@@ -66,6 +71,10 @@ impl Settings {
             range_connections: number("BENCH_RANGE_CONNECTIONS", 4)? as usize,
             range_time: seconds("BENCH_RANGE_SECONDS", 10)?,
             range_rounds: number("BENCH_RANGE_ROUNDS", 2)? as usize,
+            live_viewers: number("BENCH_LIVE_VIEWERS", 500)? as usize,
+            live_streams: number("BENCH_LIVE_STREAMS", 100)? as usize,
+            live_kbit: number("BENCH_LIVE_KBIT", 1_000)? as u32,
+            live_time: seconds("BENCH_LIVE_SECONDS", 20)?,
         })
     }
 }

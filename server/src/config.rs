@@ -29,6 +29,7 @@ pub struct Config {
     pub push: Push,
     pub record: Record,
     pub retention: Retention,
+    pub live: Live,
     pub database: Location,
     /// This node's region.
     pub region: Region,
@@ -95,6 +96,19 @@ pub struct Retention {
     pub min_free_bytes: u64,
     /// So long a recording stays in the bin, and can be restored.
     pub bin_days: u64,
+}
+
+/// Limits of the live delivery to browsers and HLS players.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Live {
+    /// Viewers at a time.
+    pub max_viewers: usize,
+    /// Viewers of one stream.
+    pub max_stream_viewers: usize,
+    /// How far back HLS players can go. Zero: some segments.
+    pub dvr_window: Duration,
+    /// What is kept of one stream, in memory.
+    pub max_stream_bytes: usize,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -184,6 +198,7 @@ impl Config {
         let push = Push { allow_private: reader.take("push.allow_private", false) };
         let record = Record::read(reader);
         let retention = Retention::read(reader, &record);
+        let live = Live::read(reader);
         let database = match reader.take_secret("database.url") {
             None => Location::Sqlite(data_dir.join("afterlive.db")),
             Some(url) => url.parse().unwrap_or_else(|cause: crate::db::Error| {
@@ -204,7 +219,7 @@ impl Config {
                 format!("{:?} is not a filter such as info or warn,afterlive_server=debug: {cause}", log.filter),
             );
         }
-        Self { data_dir, http, rtmp, push, record, retention, database, region, regions, log }
+        Self { data_dir, http, rtmp, push, record, retention, live, database, region, regions, log }
     }
 
     /// What holds for the recordings of an organisation that has set nothing.
@@ -312,6 +327,18 @@ impl Retention {
             reader.refuse("retention.min_free_bytes", problem);
         }
         retention
+    }
+}
+
+impl Live {
+    fn read(reader: &mut Reader) -> Self {
+        let max_viewers = count(reader.take_in("live.max_viewers", 2_000, 1..=1_000_000));
+        Self {
+            max_viewers,
+            max_stream_viewers: count(reader.take_in("live.max_stream_viewers", max_viewers as u64, 1..=1_000_000)),
+            dvr_window: Duration::from_secs(reader.take_in("live.dvr_window_s", 0, 0..=86_400)),
+            max_stream_bytes: count(reader.take_in("live.max_stream_bytes", 64 << 20, 8 << 20..=1 << 40)),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod error;
 pub mod events;
 mod health;
 pub mod listen;
+mod live;
 mod live_still;
 mod report;
 pub mod request;

@@ -13,6 +13,7 @@ pub mod hub;
 pub mod ingest;
 pub mod jobs;
 pub mod lifecycle;
+pub mod live;
 pub mod pictures;
 pub mod push;
 pub mod random;

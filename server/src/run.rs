@@ -33,6 +33,7 @@ use crate::ingest::gate::{Gate, IngestRegions};
 use crate::ingest::rtmp;
 use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
+use crate::live::{self, Feeds};
 use crate::pictures::{Darkroom, LiveStills};
 use crate::push::{self, Pusher, Pushes};
 use crate::record::{Growing, Limits, Recorder};
@@ -125,12 +126,14 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: rtmp_address.port() };
     let pusher = Pusher::new(pushes, db.clone(), hub.clone(), clock.clone(), push_settings);
     let pusher = tokio::spawn(pusher.run(lifecycle.soft_stop()));
+    let feeds = Feeds::new(hub.clone(), clock.clone(), live::Settings::from(&config.live), lifecycle.soft_stop());
+    let live = tokio::spawn(feeds.clone().run());
     let stills = LiveStills::new(hub, clock, Darkroom::of_this_program());
     let stills = tokio::spawn(stills.run(lifecycle.soft_stop()));
 
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
     let vod = Arc::new(vod::Vod::new(regions, &public_url, growing, Arc::new(RecordingGuard::new(&service))));
-    let router = router::router(&service, pages(&service), vod, lifecycle.soft_stop());
+    let router = router::router(&service, pages(&service), vod, feeds, lifecycle.soft_stop());
     let http = tokio::spawn(listen::serve(http_listener, router, listen::Settings::from(&config.http), lifecycle.soft_stop()));
 
     started(&Started {
@@ -145,14 +148,15 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("job worker", jobs, lifecycle),
             until_end("sweep of what has expired", sweep, lifecycle),
             until_end("maker of live stills", stills, lifecycle),
-            until_end("pusher to other servers", pusher, lifecycle)
+            until_end("pusher to other servers", pusher, lifecycle),
+            until_end("live delivery", live, lifecycle)
         );
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
-        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5)
+        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5).and(ends.6)
     };
     let end = tokio::select! {
         end = parts_end => end,

@@ -11,8 +11,10 @@ pub mod in_band;
 pub mod nal;
 pub mod opus;
 mod picture;
+mod rfc6381;
 
 pub use picture::PictureSize;
+pub use rfc6381::codec_string;
 
 /// Why bytes are not the parameter set or access unit they should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -19,6 +19,7 @@ pub mod finalise;
 mod fragment;
 mod front;
 mod index;
+pub mod live;
 mod moov;
 mod packed;
 mod read;
@@ -29,6 +30,7 @@ pub use finalise::{CopyPlan, FinalisePlan, PlanError, Step};
 pub use fragment::Fragment;
 pub use front::front;
 pub use index::{MAX_SAMPLES_PER_TRACK, SampleIndex, TrackIndex};
+pub use live::{LiveFragment, LiveWriter};
 pub use scan::{ScanError, Scanned, Source, salvage, scan};
 pub use writer::{
     Enlargement, LARGE_RESERVE_BYTES, MAX_DESCRIPTIONS, MAX_FRAGMENT_BYTES, RecordingWriter, SMALL_RESERVE_BYTES, WriterError,

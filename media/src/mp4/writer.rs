@@ -89,7 +89,7 @@ struct Track {
 
 /// How long a frame lasts by itself, whatever follows.
 #[derive(Debug)]
-enum FrameDuration {
+pub(super) enum FrameDuration {
     /// It does not say.
     Unknown,
     /// Samples of each, of so many a second.
@@ -99,7 +99,7 @@ enum FrameDuration {
 }
 
 impl FrameDuration {
-    fn of(codec: &CodecConfig) -> Self {
+    pub(super) fn of(codec: &CodecConfig) -> Self {
         match codec {
             CodecConfig::H264 { .. } | CodecConfig::Hevc { .. } | CodecConfig::Av1 { .. } => Self::Unknown,
             CodecConfig::Aac { asc, sample_rate, .. } => AacConfig::parse(asc)
@@ -109,7 +109,7 @@ impl FrameDuration {
     }
 
     /// In ticks of the file.
-    fn ticks(&self, frame: &[u8], file_timescale: u32) -> Option<u32> {
+    pub(super) fn ticks(&self, frame: &[u8], file_timescale: u32) -> Option<u32> {
         let (samples, sample_rate) = match *self {
             Self::Unknown => return None,
             Self::Same { samples, sample_rate } => (samples, sample_rate),

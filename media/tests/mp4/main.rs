@@ -2,6 +2,7 @@
 
 mod crashes;
 mod front;
+mod live;
 mod player;
 mod recording;
 mod streams;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use self::per_address::PerAddress;
+use self::per_address::{AddressPlace, PerAddress};
 use self::stalled::CutStalled;
 use super::sendfile::{FileStream, OutgoingBody, Parts};
 use crate::config;
@@ -39,6 +39,10 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// After a failed `accept`, as when all file descriptors are in use, trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Extension of each request: its address's place among the connections. What goes on when the connection has become another protocol's holds it.
+#[derive(Clone)]
+pub struct AddressHold(#[expect(dead_code, reason = "is held")] Arc<AddressPlace>);
 
 /// What the listener takes, and for how long.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,10 +95,11 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
                 // Answers are written whole; waiting for more to send with them costs each page 40 ms.
                 let _ = stream.set_nodelay(true);
                 let stream = CutStalled::new(stream, settings.stalled_after);
-                let connection = serve_connection(stream, peer, router.clone(), stop.clone(), cut.clone());
+                let hold = AddressHold(Arc::new(address_place));
+                let connection = serve_connection(stream, peer, hold, router.clone(), stop.clone(), cut.clone());
                 connections.spawn(async move {
                     connection.await;
-                    drop((place, address_place));
+                    drop(place);
                 });
             }
             (_, Err(cause)) => {
@@ -113,11 +118,19 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
     }
 }
 
-async fn serve_connection(stream: CutStalled, peer: SocketAddr, router: Router, stop: CancellationToken, cut: CancellationToken) {
+async fn serve_connection(
+    stream: CutStalled,
+    peer: SocketAddr,
+    hold: AddressHold,
+    router: Router,
+    stop: CancellationToken,
+    cut: CancellationToken,
+) {
     let parts = Parts::default();
     let stream = FileStream::new(stream, parts.clone());
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(hold.clone());
         let (router, parts) = (router.clone(), parts.clone());
         async move {
             let response: Result<http::Response<OutgoingBody>, Infallible> =

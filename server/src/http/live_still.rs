@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, LAST_MODIFIED, VARY, X_CONTENT_T
 use http::request::Parts;
 
 use super::error::ApiError;
-use super::viewer;
+use super::viewer::{self, Admission};
 use crate::service::Service;
 
 /// Shorter than the time after which there is another one; never kept for somebody else.
@@ -20,7 +20,7 @@ pub async fn handle(
     Path(streamname): Path<String>,
     parts: Parts,
 ) -> Result<Response, ApiError> {
-    let stream = viewer::watch_live(&service, &streamname, &parts).await?;
+    let Admission { stream, .. } = viewer::watch_live(&service, &streamname, &parts).await?;
     let still = service.live_still(stream)?;
     let since_1970 = Duration::from_millis(u64::try_from(still.taken_at.0).unwrap_or(0));
     let taken_at = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since_1970);

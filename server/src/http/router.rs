@@ -10,11 +10,12 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::{api, browser_session, events, health, live_still, report, request, vod};
+use super::{api, browser_session, events, health, live, live_still, report, request, vod};
+use crate::live::Feeds;
 use crate::service::Service;
 
 /// `pages` is the dashboard without its browser sessions; `stop` ends what would go on for ever.
-pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: CancellationToken) -> Router {
+pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, feeds: Feeds, stop: CancellationToken) -> Router {
     let config = service.config();
     let sessions =
         browser_session::layer(service.db().clone(), service.clock().clone(), config.http.public_url.starts_with("https://"));
@@ -22,6 +23,7 @@ pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: C
     let pages = pages.route("/events", get(events::handle).with_state(events::Events::new(Arc::clone(service), stop)));
     let pages = pages.route("/vod/{id}/report", get(report::handle).with_state(Arc::clone(service)));
     let pages = pages.route("/live/{streamname}/thumbnail.jpg", get(live_still::handle).with_state(Arc::clone(service)));
+    let pages = pages.merge(live::router(service, feeds));
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))

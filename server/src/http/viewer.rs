@@ -25,15 +25,24 @@ use crate::service::{self, Service};
 /// The name of the token in a query.
 pub const TOKEN: &str = "token";
 
+/// Who may watch a stream live.
+#[derive(Debug)]
+pub struct Admission {
+    pub stream: StreamId,
+    pub streamname: Streamname,
+    pub viewer: Viewer,
+}
+
 /// The stream, where who sent the request may watch it live. The one question of every route below `/live`; cheap enough for every part of a playlist.
 ///
 /// # Errors
 /// As [`Service::watch_live`], and 401 for a key that is none.
-pub async fn watch_live(service: &Service, streamname: &str, request: &Parts) -> Result<StreamId, ApiError> {
+pub async fn watch_live(service: &Service, streamname: &str, request: &Parts) -> Result<Admission, ApiError> {
     let no_such_stream = || Refusal::NoSuchStream { stream: streamname.chars().take(100).collect() };
     let streamname: Streamname = streamname.parse().map_err(|_| no_such_stream())?;
     let viewer = viewer(service, request, service.is_live_public(&streamname).await?).await?;
-    Ok(service.watch_live(&streamname, &viewer).await?)
+    let stream = service.watch_live(&streamname, &viewer).await?;
+    Ok(Admission { stream, streamname, viewer })
 }
 
 /// The viewer behind a request. Where all may watch, nobody asks who that is.
@@ -58,14 +67,19 @@ fn address(request: &Parts) -> IpAddr {
 /// In the query, where players that send no headers have it, or in `Authorization: Bearer`.
 #[must_use]
 pub fn token(request: &Parts) -> Option<Secret> {
-    let query = request.uri.query().unwrap_or_default();
-    let in_query = form_urlencoded::parse(query.as_bytes()).find(|(name, token)| name == TOKEN && !token.is_empty());
-    let in_query = in_query.map(|(_, token)| token.into_owned());
     let bearer = || {
         let (scheme, token) = request.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
     };
-    in_query.or_else(bearer).map(Secret)
+    token_in_query(request).or_else(bearer).map(Secret)
+}
+
+/// What a player gets is named with it too, as players carry no query on by themselves.
+#[must_use]
+pub fn token_in_query(request: &Parts) -> Option<String> {
+    let query = request.uri.query().unwrap_or_default();
+    let token = form_urlencoded::parse(query.as_bytes()).find(|(name, token)| name == TOKEN && !token.is_empty());
+    token.map(|(_, token)| token.into_owned())
 }
 
 /// The host of the page that asks. A page that is to be nobody's (`Origin: null`) is none.

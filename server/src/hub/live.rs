@@ -9,7 +9,7 @@ use afterlive_media::timeline::Timeline;
 use tokio_util::sync::CancellationToken;
 
 use super::gop::GopCache;
-use super::queue::{Policy, Queue};
+use super::queue::{Headcount, Policy, Queue};
 use super::stats::{Counters, LiveStats};
 use super::still::Still;
 use super::{Message, Overflow, Streams, lock};
@@ -108,7 +108,8 @@ impl Live {
 
     pub(super) fn stats(&self) -> LiveStats {
         let state = lock(&self.state);
-        state.counters.read(self.started_at, state.viewers.len(), state.video.as_ref(), state.audio.as_ref())
+        let viewers = state.viewers.iter().map(|queue| queue.headcount().get()).sum();
+        state.counters.read(self.started_at, viewers, state.video.as_ref(), state.audio.as_ref())
     }
 }
 
@@ -220,6 +221,18 @@ impl ViewerSubscription {
     /// The next message, where one waits.
     pub fn try_next(&mut self) -> Option<Message> {
         self.queue.try_next().unwrap_or(Some(Message::Ended))
+    }
+
+    /// For how many viewers this subscription stands: one, unless it is passed on to others.
+    #[must_use]
+    pub fn headcount(&self) -> Headcount {
+        self.queue.headcount().clone()
+    }
+
+    /// As the one who published said.
+    #[must_use]
+    pub fn started_at(&self) -> UnixMillis {
+        self.live.started_at
     }
 }
 

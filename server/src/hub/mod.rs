@@ -20,9 +20,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use afterlive_domain::{StreamId, UnixMillis};
 use afterlive_media::frame::{Frame, TrackConfig};
+use tokio::sync::watch;
 
 use self::live::Live;
 pub use self::live::{Publisher, RecorderSubscription, ViewerSubscription};
+pub use self::queue::Headcount;
 pub use self::recorder::{CannotRecord, Recorder, Recording};
 pub use self::stats::{AudioStats, LiveStats, VideoStats};
 pub use self::still::{Keyframe, Still};
@@ -68,6 +70,8 @@ type Streams = Arc<RwLock<HashMap<StreamId, Arc<Live>>>>;
 #[derive(Clone, Default)]
 pub struct Hub {
     streams: Streams,
+    /// Told of each publish that begins.
+    begun: watch::Sender<()>,
 }
 
 impl Hub {
@@ -87,9 +91,29 @@ impl Hub {
             Entry::Vacant(place) => {
                 let live = Arc::new(Live::new(started_at));
                 place.insert(Arc::clone(&live));
+                self.begun.send_replace(());
                 Ok(Publisher::new(Arc::clone(&self.streams), stream, live))
             }
         }
+    }
+
+    /// As [`Hub::subscribe`]; waits until the stream is live, for as long as it takes. Safe to cancel.
+    pub async fn subscribe_when_live(&self, stream: StreamId) -> ViewerSubscription {
+        // From before the first look, so that a publish that begins between a look and the wait is heard.
+        let mut begun = self.begun.subscribe();
+        loop {
+            if let Some(subscription) = self.subscribe(stream) {
+                return subscription;
+            }
+            // The sender is this hub's own.
+            let _ = begun.changed().await;
+        }
+    }
+
+    /// Is told of each publish that begins, whichever stream's; two close together may be one piece of news.
+    #[must_use]
+    pub fn publishes(&self) -> watch::Receiver<()> {
+        self.begun.subscribe()
     }
 
     /// A viewer: is told the tracks, then frames from the last keyframe on. `None` where the stream is not live.
@@ -101,6 +125,11 @@ impl Hub {
     /// Asks the publisher to end: its connection hears [`Publisher::stop_requested`]. `false` where the stream is not live.
     pub fn stop(&self, stream: StreamId) -> bool {
         self.find(stream).inspect(|live| live.stop.cancel()).is_some()
+    }
+
+    #[must_use]
+    pub fn is_live(&self, stream: StreamId) -> bool {
+        self.streams.read().unwrap_or_else(PoisonError::into_inner).contains_key(&stream)
     }
 
     /// How the stream does at this moment. `None` where it is not live.

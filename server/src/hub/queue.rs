@@ -1,7 +1,8 @@
 //! The queue between a publisher and one subscriber, and what happens when it is full.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
@@ -65,9 +66,25 @@ struct State {
     phase: Phase,
 }
 
+/// How many people watch by a subscription. Clones count together.
+#[derive(Clone, Debug)]
+pub struct Headcount(Arc<AtomicUsize>);
+
+impl Headcount {
+    #[must_use]
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn set(&self, viewers: usize) {
+        self.0.store(viewers, Ordering::Relaxed);
+    }
+}
+
 /// One writer, the publisher, which never waits; one reader.
 pub(super) struct Queue {
     policy: Policy,
+    headcount: Headcount,
     state: Mutex<State>,
     wake: Notify,
 }
@@ -78,7 +95,12 @@ impl Queue {
             Policy::Viewer => Phase::WaitsForKeyframe,
             Policy::Recorder => Phase::Flowing,
         };
-        Self { policy, state: Mutex::new(State { messages: VecDeque::new(), bytes: 0, phase }), wake: Notify::new() }
+        let state = Mutex::new(State { messages: VecDeque::new(), bytes: 0, phase });
+        Self { policy, headcount: Headcount(Arc::new(AtomicUsize::new(1))), state, wake: Notify::new() }
+    }
+
+    pub(super) fn headcount(&self) -> &Headcount {
+        &self.headcount
     }
 
     /// `starts_here`: a decoder can begin with this frame.

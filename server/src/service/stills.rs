@@ -19,4 +19,18 @@ impl Service {
     pub fn live_still_url(&self, streamname: &Streamname) -> String {
         format!("{}/live/{streamname}/thumbnail.jpg", self.config.http.public_url)
     }
+
+    /// Where the stream can be watched by WebSocket.
+    #[must_use]
+    pub fn live_socket_url(&self, streamname: &Streamname) -> String {
+        let origin = &self.config.http.public_url;
+        let origin = origin.strip_prefix("http").map_or_else(|| origin.clone(), |rest| format!("ws{rest}"));
+        format!("{origin}/live/{streamname}/ws")
+    }
+
+    /// Where the stream can be watched by HLS.
+    #[must_use]
+    pub fn live_hls_url(&self, streamname: &Streamname) -> String {
+        format!("{}/live/{streamname}/index.m3u8", self.config.http.public_url)
+    }
 }

@@ -12,6 +12,7 @@ mod jobs;
 mod kills;
 mod library_pages;
 mod listen;
+mod live;
 mod overview;
 mod pictures;
 mod playback;

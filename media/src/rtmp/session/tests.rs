@@ -128,6 +128,7 @@ fn an_encoder_connects_publishes_and_leaves() {
         app: Name { name: "rec".to_owned(), query: Some("a=b".to_owned()) },
         host: Some("ingest-us.example.com".to_owned()),
         software: None,
+        page_host: None,
     };
     let name = Name { name: "8sKpm-x49nB".to_owned(), query: Some("key=secret".to_owned()) };
     let Event::Metadata(metadata) = &events[2] else { panic!("{events:?}") };

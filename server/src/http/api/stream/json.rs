@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
 use crate::db::streams::Stream;
+use crate::hub::LiveStats;
 use crate::push::PushStatus;
 use crate::service::{Caller, Result, Service, StreamWithOrganisation};
 use crate::storage::{Key, KeyKind};
@@ -45,12 +46,59 @@ struct RtmpIngest {
     streamname: String,
 }
 
-/// `h5live` and `hls` are left out, not empty: a player fails where they are present and lead nowhere.
+/// A player fails where `h5live` is present and empty, or longer than an `hls` that is not.
 #[derive(Serialize)]
 struct Playout {
+    h5live: [H5live; 1],
+    hls: [HlsPlayout; 1],
     rtmp: [RtmpPlayout; 1],
     web: Vec<Web>,
     thumbnails: Vec<Thumbnail>,
+}
+
+#[derive(Serialize)]
+struct HlsPlayout {
+    url: String,
+    r#type: &'static str,
+}
+
+/// How the original's players find a stream's forms; there is one, as it comes.
+#[derive(Serialize)]
+struct H5live {
+    id: StreamId,
+    r#type: &'static str,
+    index: u32,
+    label: &'static str,
+    tags: [&'static str; 1],
+    processing: [(); 0],
+    server: H5liveServer,
+    rtmp: RtmpTarget,
+    info: Info,
+}
+
+#[derive(Serialize)]
+struct H5liveServer {
+    websocket: String,
+    hls: String,
+}
+
+#[derive(Serialize)]
+struct RtmpTarget {
+    url: String,
+    streamname: String,
+}
+
+/// What is known of it while it is live.
+#[derive(Default, Serialize)]
+struct Info {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bitrate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fps: Option<f32>,
 }
 
 #[derive(Serialize)]
@@ -201,6 +249,19 @@ impl StreamJson {
         let poster = recordings.iter().find_map(|vod| vod.thumbnail.clone());
         // Whoever is shown the stream may watch it.
         let still = service.hub().still(stream.id).map(|_| service.live_still_url(&stream.streamname));
+        let rtmp_url = format!("{}/play", config.rtmp.public_url);
+        let hls_url = service.live_hls_url(&stream.streamname);
+        let h5live = H5live {
+            id: stream.id,
+            r#type: "live",
+            index: 0,
+            label: "Passthrough",
+            tags: ["Passthrough"],
+            processing: [],
+            server: H5liveServer { websocket: service.live_socket_url(&stream.streamname), hls: hls_url.clone() },
+            rtmp: RtmpTarget { url: rtmp_url.clone(), streamname: streamname.clone() },
+            info: service.hub().stats(stream.id).map(Info::from).unwrap_or_default(),
+        };
         let thumbnail = |url| Thumbnail { url, r#type: "image", stream_id: stream.id, streamname: streamname.clone() };
         Self {
             id: stream.id,
@@ -214,10 +275,24 @@ impl StreamJson {
             ingest: role.map(|_| Ingest::new(config, organisation, &stream)),
             playout: Playout {
                 thumbnails: still.into_iter().chain(poster).map(thumbnail).collect(),
-                rtmp: [RtmpPlayout { url: format!("{}/play", config.rtmp.public_url), streamname, r#type: "live" }],
+                h5live: [h5live],
+                hls: [HlsPlayout { url: hls_url, r#type: "live" }],
+                rtmp: [RtmpPlayout { url: rtmp_url, streamname, r#type: "live" }],
                 web: std::iter::once(live).chain(recordings.into_iter().map(|vod| Web::Vod(Box::new(vod)))).collect(),
             },
             tags: stream.tags,
+        }
+    }
+}
+
+impl From<LiveStats> for Info {
+    fn from(stats: LiveStats) -> Self {
+        let video = stats.video.as_ref();
+        Self {
+            width: video.map(|video| video.width),
+            height: video.map(|video| video.height),
+            bitrate: stats.bitrate_bps,
+            fps: video.and_then(|video| video.frames_per_second),
         }
     }
 }

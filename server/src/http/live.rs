@@ -1,0 +1,141 @@
+//! `GET /live/{streamname}/ws` and the files of HLS beside it: who may watch is asked of `service/`, what they get of `live/`.
+
+use std::sync::Arc;
+
+use afterlive_domain::{Error as Refusal, Streamname};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts as _, Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use futures::FutureExt as _;
+use http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RANGE, RETRY_AFTER, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use url::form_urlencoded;
+
+use super::api::query::Query;
+use super::error::ApiError;
+use super::listen::AddressHold;
+use super::viewer::{self, Admission, TOKEN};
+use crate::live::{self, Answer, Feeds, File, Session, StillAllowed, Unavailable};
+use crate::service::Service;
+use crate::service::playback::Viewer;
+
+const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
+/// Another moment's playlist is another.
+const PLAYLIST_CACHE: &str = "no-store";
+/// A name once given has the same bytes for ever; that long they are of use to nobody.
+const MEDIA_CACHE: &str = "public, max-age=3600, immutable";
+/// Where a credential was needed, caches that many use must not have it.
+const PRIVATE_MEDIA_CACHE: &str = "private, max-age=3600, immutable";
+/// A stream that is not live is asked for again after so long.
+const RETRY_AFTER_S: u32 = 2;
+/// Who is told that all places are taken.
+const FULL_RETRY_AFTER_S: u32 = 10;
+
+#[derive(Clone)]
+struct Live {
+    service: Arc<Service>,
+    feeds: Feeds,
+}
+
+/// The routes. Players may stand on any page: what they may see hangs on the stream and the token, and browsers send no cookie along.
+pub fn router(service: &Arc<Service>, feeds: Feeds) -> Router {
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::any())
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([ACCEPT, AUTHORIZATION, RANGE])
+        .expose_headers([RETRY_AFTER, HeaderName::from_static("x-request-id")]);
+    Router::new()
+        .route("/live/{streamname}/ws", get(socket))
+        .route("/live/{streamname}/{file}", get(file))
+        .route_layer(cors)
+        .with_state(Live { service: Arc::clone(service), feeds })
+}
+
+async fn socket(State(live): State<Live>, Path(streamname): Path<String>, request: Request) -> Result<Response, ApiError> {
+    let (mut parts, _) = request.into_parts();
+    let Admission { stream, streamname, viewer } = viewer::watch_live(&live.service, &streamname, &parts).await?;
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return Ok(rejection.into_response()),
+    };
+    let seat = live.feeds.seat(stream).map_err(|_full| Refusal::TooMany { retry_after_s: FULL_RETRY_AFTER_S })?;
+    // The address keeps its place among the connections; the place of a connection itself is another viewer's, who has places of their own.
+    let hold = parts.extensions.get::<AddressHold>().cloned();
+    let upgrade = upgrade
+        .max_message_size(live::MAX_INBOUND_BYTES)
+        .max_frame_size(live::MAX_INBOUND_BYTES)
+        .write_buffer_size(live::WRITE_BUFFER_BYTES);
+    let still_allowed = still_allowed(&live.service, streamname, viewer);
+    Ok(upgrade.on_upgrade(async move |socket| {
+        live::serve_socket(socket, seat, still_allowed).await;
+        drop(hold);
+    }))
+}
+
+fn still_allowed(service: &Arc<Service>, streamname: Streamname, viewer: Viewer) -> StillAllowed {
+    let service = Arc::clone(service);
+    let asked = Arc::new((streamname, viewer));
+    Box::new(move || {
+        let (service, asked) = (Arc::clone(&service), Arc::clone(&asked));
+        async move { service.watch_live(&asked.0, &asked.1).await.is_ok() }.boxed()
+    })
+}
+
+async fn file(
+    State(live): State<Live>,
+    Path((streamname, name)): Path<(String, String)>,
+    query: Query,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let Admission { stream, viewer, .. } = viewer::watch_live(&live.service, &streamname, &parts).await?;
+    let Some(file) = File::parse(&name) else { return Ok(StatusCode::NOT_FOUND.into_response()) };
+    let reload = live::Reload {
+        number: query.parsed("_HLS_msn", "integer")?,
+        part: query.parsed("_HLS_part", "integer")?,
+        skip: matches!(query.text("_HLS_skip"), Some("YES" | "v2")),
+    };
+    let session = Session::new(viewer.address, parts.headers.get(USER_AGENT).map_or(&[], HeaderValue::as_bytes));
+    let carried = viewer::token_in_query(&parts).map_or_else(String::new, |token| {
+        format!("?{TOKEN}={}", form_urlencoded::byte_serialize(token.as_bytes()).collect::<String>())
+    });
+    let is_private = viewer.token.is_some() || viewer.caller.is_some();
+    Ok(match live.feeds.hls(stream, session, file, reload, &carried).await {
+        Ok(Answer::Playlist(text)) => {
+            let headers = [(CONTENT_TYPE, PLAYLIST_TYPE), (CACHE_CONTROL, PLAYLIST_CACHE), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+            (headers, text).into_response()
+        }
+        Ok(Answer::Media(fragments)) => media(fragments, if is_private { PRIVATE_MEDIA_CACHE } else { MEDIA_CACHE }),
+        Err(unavailable) => refuse(unavailable)?,
+    })
+}
+
+/// The fragments one after the other; none is copied.
+fn media(fragments: Vec<Bytes>, cache: &'static str) -> Response {
+    let length: usize = fragments.iter().map(Bytes::len).sum();
+    let body = Body::from_stream(futures::stream::iter(fragments.into_iter().map(Ok::<_, std::convert::Infallible>)));
+    let headers = [(CONTENT_TYPE, "video/mp4"), (CACHE_CONTROL, cache), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (headers, [(CONTENT_LENGTH, HeaderValue::from(length))], body).into_response()
+}
+
+fn refuse(unavailable: Unavailable) -> Result<Response, ApiError> {
+    let (status, retry_after_s) = match unavailable {
+        Unavailable::NotLive => (StatusCode::NOT_FOUND, Some(RETRY_AFTER_S)),
+        Unavailable::Gone => (StatusCode::NOT_FOUND, None),
+        Unavailable::Late => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER_S)),
+        Unavailable::TooFar => (StatusCode::BAD_REQUEST, None),
+        Unavailable::Full(_) => return Err(Refusal::TooMany { retry_after_s: FULL_RETRY_AFTER_S }.into()),
+    };
+    let mut response = (status, [(CACHE_CONTROL, PLAYLIST_CACHE)], unavailable.to_string()).into_response();
+    if let Some(seconds) = retry_after_s {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    Ok(response)
+}

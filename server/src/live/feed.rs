@@ -1,0 +1,440 @@
+//! The feed of one stream: reads the hub as one viewer, and keeps what all viewers read. Begins with the first of them, goes on from publish to publish,
+//! and ends a while after the last has gone.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use afterlive_domain::{StreamId, UnixMillis};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::follow::{Follow, News};
+use super::message::{Init, Reading};
+use super::ring::{Batch, Cursor, Entry, Ring};
+use super::segments::{Segments, Window, max_segment_bytes};
+use super::viewers::{Full, Place, Places, Session, Sessions};
+use super::{Feeds, HLS_WINDOW_MS, IDLE_GRACE, Settings};
+use crate::hub::{Headcount, Hub, Message, ViewerSubscription};
+
+/// The frames of one reading of the publisher's socket come within so long; viewers are woken once for all of them.
+const LINGER: Duration = Duration::from_millis(2);
+/// How often it is looked whether anybody is there, and what has become old.
+const TICK: Duration = Duration::from_secs(1);
+/// HLS players are told that the stream has ended when its encoder has not come back by then: who has been told does not ask again.
+const RETURN_GRACE: Duration = Duration::from_secs(4);
+/// So long after a publish its last segments can still be had, and then no more.
+const FORGET_AFTER: Duration = Duration::from_mins(1);
+/// HLS players are taken to be there so long after the last request.
+const WATCHED_FOR: Duration = Duration::from_secs(30);
+/// What is kept while no HLS player is there.
+const UNWATCHED_WINDOW_MS: u64 = 4_000;
+/// The wall time of media time is taken anew so often, from what came with the least delay.
+const CLOCK_WINDOW_MS: i64 = 2_000;
+
+pub struct Feed {
+    stream: StreamId,
+    settings: Settings,
+    shared: RwLock<Shared>,
+    /// Told when `shared` has changed in a way that somebody may wait for.
+    changed: watch::Sender<()>,
+    uses: AtomicUsize,
+    idle_since: Mutex<Instant>,
+    places: Places,
+    sessions: Mutex<Sessions>,
+    stop: CancellationToken,
+}
+
+/// What viewers read.
+pub(super) struct Shared {
+    pub(super) ring: Ring,
+    pub(super) segments: Segments,
+    /// Of the tracks that came last.
+    pub(super) init: Option<Arc<Init>>,
+    /// All init segments that a kept segment needs, the newest last.
+    inits: Vec<Arc<Init>>,
+    pub(super) live: bool,
+    /// HLS players are told that nothing more will come.
+    pub(super) ended: bool,
+    ended_at: Option<Instant>,
+    publish: u64,
+    reading: Option<Reading>,
+}
+
+impl Shared {
+    pub(super) fn init_segment(&self, number: u64) -> Option<&Arc<Init>> {
+        self.inits.iter().find(|init| init.number == number)
+    }
+
+    /// Whether there is anything that an HLS player could be told of.
+    pub(super) fn has_something(&self) -> bool {
+        self.live || self.segments.has_complete()
+    }
+}
+
+/// A publish that is followed.
+struct Publish {
+    subscription: ViewerSubscription,
+    headcount: Headcount,
+    follow: Follow,
+    wall: WallClock,
+    /// Whether viewers have been told of it.
+    told: bool,
+}
+
+enum Happened {
+    Begun(ViewerSubscription),
+    Told(Message),
+    Tick,
+}
+
+/// What a WebSocket viewer finds.
+pub(super) struct Seen {
+    pub(super) batch: Batch,
+    pub(super) reading: Option<Reading>,
+    /// The publish has ended, and this viewer has all of it.
+    pub(super) over: bool,
+}
+
+impl Feed {
+    pub(super) fn new(stream: StreamId, settings: Settings, first_number: u64, stop: CancellationToken) -> Self {
+        let shared = Shared {
+            ring: Ring::default(),
+            segments: Segments::new(first_number, max_segment_bytes(settings.max_stream_bytes)),
+            init: None,
+            inits: Vec::new(),
+            live: false,
+            ended: false,
+            ended_at: None,
+            publish: 0,
+            reading: None,
+        };
+        Self {
+            stream,
+            settings,
+            shared: RwLock::new(shared),
+            changed: watch::Sender::default(),
+            uses: AtomicUsize::new(0),
+            idle_since: Mutex::new(Instant::now()),
+            places: Places::new(settings.max_stream_viewers),
+            sessions: Mutex::default(),
+            stop,
+        }
+    }
+
+    #[must_use]
+    pub fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    /// How many watch by this feed, HLS players as far as they can be counted.
+    #[must_use]
+    pub fn viewers(&self) -> usize {
+        self.places.taken()
+    }
+
+    pub(super) fn enter(&self) {
+        self.uses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn leave(&self) {
+        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.uses.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether nobody has used it for a while. To be asked where nobody can enter meanwhile.
+    pub(super) fn is_idle(&self) -> bool {
+        let wanted = !self.settings.dvr_window.is_zero() && self.read().live;
+        let idle_since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
+        self.uses.load(Ordering::Relaxed) == 0 && !wanted && idle_since.elapsed() >= IDLE_GRACE
+    }
+
+    /// Places for one more, in the stream and in the node.
+    pub(super) fn take_places(&self, node: &Places) -> Result<Vec<Place>, Full> {
+        Ok(vec![self.places.take()?, node.take()?])
+    }
+
+    pub(super) fn note_session(&self, session: Session, node: &Places) -> Result<(), Full> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.note(session, Instant::now(), || self.take_places(node))
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Shared> {
+        // Nothing panics in the midst of a change.
+        self.shared.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Shared> {
+        self.shared.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn join(&self) -> Cursor {
+        self.read().ring.join()
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.read().live
+    }
+
+    pub(super) fn see(&self, cursor: &mut Cursor) -> Seen {
+        let shared = self.read();
+        let batch = shared.ring.read(cursor);
+        let over = !shared.live && batch.items.is_empty() && shared.ring.is_read(cursor);
+        Seen { batch, reading: shared.reading, over }
+    }
+
+    /// Waits until `look` finds something, for as long as that, and no longer than the server serves.
+    pub(super) async fn wait_for<T>(&self, patience: Duration, mut look: impl FnMut(&Shared) -> Option<T>) -> Option<T> {
+        // From before the first look, so that no change is missed.
+        let mut changes = self.changes();
+        let found = async {
+            loop {
+                if let Some(found) = look(&self.read()) {
+                    return Some(found);
+                }
+                changes.changed().await.ok()?;
+            }
+        };
+        let found = tokio::time::timeout(patience, self.stop.run_until_cancelled(found));
+        found.await.ok().flatten().flatten()
+    }
+
+    /// Works until nobody wants it any more, or the server stops.
+    pub(super) async fn run(self: Arc<Self>, feeds: Feeds) {
+        let (hub, clock) = (feeds.0.hub.clone(), feeds.0.clock.clone());
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut publish: Option<Publish> = None;
+        loop {
+            let happened = tokio::select! {
+                happened = next(publish.as_mut(), &hub, self.stream) => happened,
+                _ = tick.tick() => Happened::Tick,
+                () = self.stop.cancelled() => break,
+            };
+            match happened {
+                Happened::Begun(subscription) => publish = Some(Publish::new(subscription, self.viewers())),
+                Happened::Told(message) => {
+                    tokio::time::sleep(LINGER).await;
+                    if let Some(followed) = &mut publish
+                        && self.take_all(followed, message, clock.now())
+                    {
+                        self.end();
+                        publish = None;
+                    }
+                    feeds.note_number(self.read().segments.next_number() + 1);
+                }
+                Happened::Tick => {
+                    self.tick();
+                    if let Some(followed) = &publish {
+                        followed.headcount.set(self.viewers());
+                    }
+                    if self.is_idle() && feeds.retire(&self) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes this message and all that wait behind it. True where the publish has ended.
+    fn take_all(&self, publish: &mut Publish, first: Message, now: UnixMillis) -> bool {
+        let (mut news, mut message, mut ended) = (Vec::new(), Some(first), false);
+        while let Some(next) = message {
+            if next == Message::Ended {
+                publish.follow.finish(&mut news);
+                ended = true;
+                break;
+            }
+            publish.follow.take(next, now, &mut news);
+            message = publish.subscription.try_next();
+        }
+        if !news.is_empty() {
+            for new in &news {
+                if let News::Fragment { fragment, .. } = new {
+                    publish.wall.note(fragment.dts_ms, now);
+                }
+            }
+            self.publish(publish, news);
+            self.changed.send_replace(());
+        }
+        ended
+    }
+
+    fn publish(&self, publish: &mut Publish, news: Vec<News>) {
+        let window = self.window();
+        let arrived = Instant::now();
+        let wall_origin_ms = publish.wall.origin_ms();
+        let mut shared = self.write();
+        let shared = &mut *shared;
+        for new in news {
+            match new {
+                News::Tracks { tracks, init } => {
+                    if !publish.told {
+                        publish.told = true;
+                        publish.wall.begin();
+                        shared.publish += 1;
+                        (shared.live, shared.ended, shared.ended_at) = (true, false, None);
+                    }
+                    let has_video = tracks.iter().any(|track| track.codec.picture().is_some());
+                    let end = shared.ring.end();
+                    let number = shared.segments.begin(has_video, publish.wall.begin_ms(), end);
+                    let init = Init::new(number, shared.publish, &tracks, init);
+                    shared.inits.push(Arc::clone(&init));
+                    shared.init = Some(init);
+                }
+                News::Fragment { fragment, joins } => {
+                    let Some(init) = &shared.init else { continue };
+                    shared.segments.push(&fragment, shared.ring.end());
+                    shared.reading =
+                        Some(Reading { media_ms: fragment.dts_ms, wall_ms: fragment.dts_ms.saturating_add(wall_origin_ms) });
+                    shared.ring.push(Entry { bytes: fragment.bytes, init: Arc::clone(init), joins, arrived });
+                }
+            }
+        }
+        self.tidy(shared, window);
+    }
+
+    /// Gives up what is too old or too much.
+    fn tidy(&self, shared: &mut Shared, window: Window) {
+        let mut first = shared.segments.trim(window);
+        loop {
+            if let Some(first) = first {
+                shared.ring.forget_before(first);
+            }
+            if shared.ring.bytes() <= self.settings.max_stream_bytes || !shared.segments.give_up_first() {
+                break;
+            }
+            first = shared.segments.first_kept();
+        }
+        shared.segments.settle();
+        let shown = shared.segments.playlist(false, false).segments.first().map(|segment| segment.init);
+        // One earlier for segments that the playlist has shown last.
+        let needed = shown.and_then(|init| shared.inits.iter().position(|other| other.number == init)).unwrap_or(0);
+        shared.inits.drain(..needed.saturating_sub(1));
+    }
+
+    fn window(&self) -> Window {
+        let dvr_ms = u64::try_from(self.settings.dvr_window.as_millis()).unwrap_or(u64::MAX);
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if dvr_ms > 0 || sessions.asked_within(WATCHED_FOR, Instant::now()) {
+            Window { ms: dvr_ms.max(HLS_WINDOW_MS), watched: true }
+        } else {
+            Window { ms: UNWATCHED_WINDOW_MS, watched: false }
+        }
+    }
+
+    /// The publish is over.
+    fn end(&self) {
+        {
+            let mut shared = self.write();
+            let end = shared.ring.end();
+            shared.segments.close(end);
+            shared.segments.settle();
+            shared.ring.close();
+            shared.reading = None;
+            if std::mem::take(&mut shared.live) {
+                shared.ended_at = Some(Instant::now());
+            }
+        }
+        self.changed.send_replace(());
+    }
+
+    fn tick(&self) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).expire(Instant::now());
+        let mut shared = self.write();
+        let Some(ended_for) = shared.ended_at.map(|at| at.elapsed()) else { return };
+        if ended_for >= RETURN_GRACE && !shared.ended {
+            shared.ended = true;
+            self.changed.send_replace(());
+        }
+        if ended_for >= FORGET_AFTER {
+            let end = shared.ring.end();
+            shared.segments.clear();
+            shared.ring.forget_before(end);
+            shared.inits.clear();
+            (shared.init, shared.ended_at) = (None, None);
+        }
+    }
+}
+
+/// What happens next in the hub. Safe to cancel.
+async fn next(publish: Option<&mut Publish>, hub: &Hub, stream: StreamId) -> Happened {
+    match publish {
+        Some(publish) => Happened::Told(publish.subscription.next().await),
+        None => Happened::Begun(hub.subscribe_when_live(stream).await),
+    }
+}
+
+impl Publish {
+    fn new(subscription: ViewerSubscription, viewers: usize) -> Self {
+        let (headcount, follow) = (subscription.headcount(), Follow::new(subscription.started_at()));
+        headcount.set(viewers);
+        Self { subscription, headcount, follow, wall: WallClock::default(), told: false }
+    }
+}
+
+/// What wall time media time 0 had, judged by what came with the least delay lately. Follows an encoder's clock that runs at another speed.
+#[derive(Default)]
+struct WallClock {
+    /// The least of the window before, and of this one, and when this one began.
+    before_ms: Option<i64>,
+    least_ms: Option<i64>,
+    window_begins_ms: i64,
+    /// As it was when the publish began: what dates are told by, for these must fit durations.
+    begin_ms: i64,
+}
+
+impl WallClock {
+    fn note(&mut self, media_ms: i64, now: UnixMillis) {
+        let origin_ms = now.0.saturating_sub(media_ms);
+        match self.least_ms {
+            Some(least_ms) if now.0 - self.window_begins_ms < CLOCK_WINDOW_MS => self.least_ms = Some(least_ms.min(origin_ms)),
+            least_ms => {
+                self.before_ms = least_ms;
+                self.least_ms = Some(origin_ms);
+                self.window_begins_ms = now.0;
+            }
+        }
+    }
+
+    fn origin_ms(&self) -> i64 {
+        self.before_ms.into_iter().chain(self.least_ms).min().unwrap_or(0)
+    }
+
+    fn begin(&mut self) {
+        self.begin_ms = self.origin_ms();
+    }
+
+    fn begin_ms(&self) -> i64 {
+        self.begin_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_is_that_of_what_came_with_the_least_delay_and_follows_drift() {
+        let mut wall = WallClock::default();
+        // A group of pictures that waited, then one as it came.
+        for media_ms in [1_000, 1_500, 1_960] {
+            wall.note(media_ms, UnixMillis(10_000));
+        }
+        wall.begin();
+        assert_eq!((wall.begin_ms(), wall.origin_ms()), (8_040, 8_040));
+        wall.note(2_000, UnixMillis(10_100));
+        assert_eq!(wall.origin_ms(), 8_040, "a late one says nothing");
+        for second in 1..100 {
+            // One part in a hundred slow.
+            wall.note(2_000 + second * 990, UnixMillis(10_040 + second * 1_000));
+        }
+        assert!((wall.origin_ms() - (8_040 + 990)).abs() <= 40, "{}", wall.origin_ms());
+        assert_eq!(wall.begin_ms(), 8_040);
+    }
+}
