@@ -12,7 +12,7 @@ use afterlive_app::backend::{
     RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, Viewer,
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{AssetId, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, UserId};
+use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, UserId};
 use serde::Serialize;
 use tower_sessions::Session;
 
@@ -232,6 +232,11 @@ impl Backend for Dashboard {
     async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.change_recording_settings(&caller, |_| settings).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn save_embed_domains(&self, domains: EmbedDomains) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.set_embed_domains(&caller, &domains).await.map_err(|error| self.error(&error))
     }
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {

@@ -11,7 +11,7 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::{api, browser_session, events, health, live_still, report, request, vod};
+use super::{api, browser_session, embed, events, health, live_still, report, request, vod};
 use crate::service::Service;
 
 /// `pages` is the dashboard without its browser sessions; `stop` ends what would go on for ever.
@@ -23,6 +23,8 @@ pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: C
     let pages = pages.route("/events", get(events::handle).with_state(events::Events::new(Arc::clone(service), stop)));
     let pages = pages.route("/vod/{id}/report", get(report::handle).with_state(Arc::clone(service)));
     let pages = pages.route("/live/{streamname}/thumbnail.jpg", get(live_still::handle).with_state(Arc::clone(service)));
+    let pages = pages.route("/embed/{id}", get(embed::page).with_state(Arc::clone(service)));
+    let pages = pages.route("/embed/{id}/facts", get(embed::facts).with_state(Arc::clone(service)));
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))

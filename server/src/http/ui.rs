@@ -3,12 +3,13 @@
 
 mod site;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use afterlive_app::backend::SharedBackend;
 use afterlive_app::shell::routes;
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
@@ -24,6 +25,21 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::site::Site;
 use super::credentials::CREDENTIAL_HEADERS;
+use super::embed;
+
+/// One for all servers of the process.
+static SITE: LazyLock<Site> = LazyLock::new(Site::embedded);
+
+/// Where the player's files are, for pages outside the app.
+#[must_use]
+pub fn player_folder() -> String {
+    format!("{}/player", SITE.pkg_dir())
+}
+
+/// The player's modules that every page with a player needs, by their names in [`player_folder`].
+pub fn player_modules() -> impl Iterator<Item = &'static str> {
+    SITE.names().filter_map(|name| name.strip_prefix("pkg/player/").filter(|name| name.ends_with(".js") && !name.contains('/')))
+}
 
 /// What a form of the dashboard may hold, all fields together.
 const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -51,7 +67,7 @@ pub fn router<V: IntoView + 'static>(
     media_origins: &[String],
     backend_for: impl Fn(&Parts) -> SharedBackend + Clone + Send + Sync + 'static,
 ) -> Router {
-    let site = Arc::new(Site::embedded());
+    let site = &*SITE;
     if site.is_empty() {
         tracing::warn!(
             "this binary was compiled without the site: pages have neither styles nor scripts (`make build` embeds it)"
@@ -68,7 +84,7 @@ pub fn router<V: IntoView + 'static>(
         provide_context::<SharedBackend>(backend_for(&parts));
         // Server functions have no nonce, and answer with no page.
         if let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) {
-            let policy = content_security_policy(&nonce, &media_origins, is_embeddable(parts.uri.path()));
+            let policy = content_security_policy(&nonce, &media_origins);
             if let Ok(policy) = HeaderValue::from_str(&policy) {
                 response.insert_header(CONTENT_SECURITY_POLICY, policy);
             }
@@ -83,7 +99,7 @@ pub fn router<V: IntoView + 'static>(
             }
         };
         let page = render_app_async_with_context(context, app.clone());
-        move |request: Request| site_file_or_not_found(site.clone(), page.clone(), request)
+        move |request: Request| site_file_or_not_found(site, page.clone(), request)
     };
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     Router::new()
@@ -92,6 +108,7 @@ pub fn router<V: IntoView + 'static>(
         .with_state(options)
         .layer(
             ServiceBuilder::new()
+                .layer(from_fn(lead_to_embed))
                 .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 // Forms without JavaScript return to where they came from, so our own pages must tell us.
                 .layer(header(REFERRER_POLICY, "same-origin"))
@@ -103,7 +120,7 @@ pub fn router<V: IntoView + 'static>(
 }
 
 /// What no route knows: a file of the site, or the app's own page that says there is nothing.
-async fn site_file_or_not_found<P, F>(site: Arc<Site>, page: P, request: Request) -> Response
+async fn site_file_or_not_found<P, F>(site: &Site, page: P, request: Request) -> Response
 where
     P: FnOnce(Request) -> F,
     F: Future<Output = Response>,
@@ -118,18 +135,21 @@ where
     if accepts_html(request.headers()) { page(request).await } else { StatusCode::NOT_FOUND.into_response() }
 }
 
-/// Other sites may frame the player's page, and nothing else.
-fn is_embeddable(path: &str) -> bool {
-    path.starts_with("/playout/")
+/// Frames of old end at the player for frames; all other requests go on.
+async fn lead_to_embed(request: Request, next: Next) -> Response {
+    match embed::moved(request.uri()) {
+        Some(moved) => moved,
+        None => next.run(request).await,
+    }
 }
 
-/// Scripts and styles are ours alone; inline ones carry the nonce of their page. WASM needs leave to be compiled.
-fn content_security_policy(nonce: &str, media_origins: &str, embeddable: bool) -> String {
-    let frame_ancestors = if embeddable { "*" } else { "'none'" };
+/// Scripts and styles are ours alone; inline ones carry the nonce of their page. WASM needs leave to be compiled. No page of these may stand in a frame:
+/// the player for frames is a page of its own.
+fn content_security_policy(nonce: &str, media_origins: &str) -> String {
     format!(
         "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
          img-src 'self' data: {media_origins}; connect-src 'self' {media_origins}; media-src 'self' blob: {media_origins}; object-src 'none'; base-uri 'none'; \
-         form-action 'self'; frame-ancestors {frame_ancestors}"
+         form-action 'self'; frame-ancestors 'none'"
     )
 }
 
@@ -157,11 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_player_may_stand_in_a_frame() {
-        assert!(is_embeddable("/playout/5f86a12f-3801-415a-b450-6b6a46842349"));
-        for path in ["/", "/stream", "/stream/playout/", "/auth", "/organisation"] {
-            assert!(!is_embeddable(path), "{path}");
-        }
-        assert!(content_security_policy("n", "", false).contains("frame-ancestors 'none'"));
+    fn no_page_may_stand_in_a_frame() {
+        assert!(content_security_policy("n", "").ends_with("frame-ancestors 'none'"));
     }
 }
