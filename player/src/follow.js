@@ -80,7 +80,8 @@ export class Follower {
   /** What is known of the recording now. @param {string} url @param {boolean} isGrowing */
   update(url, isGrowing) {
     const was = this.isGrowing;
-    const isAnother = url !== this.url;
+    // Another token for the same file is no reason to begin anew.
+    const isAnother = pathOf(url) !== pathOf(this.url);
     this.url = url;
     this.isGrowing = isGrowing;
     if (isAnother) {
@@ -167,6 +168,11 @@ export class Follower {
     this.#isWaiting = isWaiting;
     this.waiting(isWaiting);
   }
+}
+
+/** @param {string} url */
+function pathOf(url) {
+  return url.split('?')[0];
 }
 
 /** Where its redirects end, without the content; `null` where nothing is to be had there just now. @param {string} url */

@@ -70,7 +70,7 @@ impl Asked {
 
 async fn found(service: &Service, session: &Session, asked: &Asked) -> Result<Embedded, service::Error> {
     let caller = browser_session::caller(service, session).await?;
-    service.embedded(caller.as_ref(), asked.token.is_some(), asked.stream, asked.asset).await
+    service.embedded(caller.as_ref(), asked.stream, asked.asset).await
 }
 
 /// The page. A refusal is a page too, which every site may show: it names nothing.

@@ -31,27 +31,20 @@ pub struct EmbeddedRecording {
 }
 
 impl Service {
-    /// The stream and, of its recordings, `asset` or else the newest: for its organisation, for everybody where the organisation's recordings are public, and
-    /// for who brings a token.
+    /// The stream and, of its recordings, `asset` or else the newest: for its organisation, and for everybody where the organisation's recordings are public.
     ///
     /// # Errors
     /// `NoSuchStream`; `NoSuchAsset` where `asset` is none of the stream's that plays; to who may not see it `BadCredentials`, whether there is such a
     /// stream or not.
-    pub async fn embedded(
-        &self,
-        caller: Option<&Caller>,
-        has_token: bool,
-        id: StreamId,
-        asset: Option<AssetId>,
-    ) -> Result<Embedded> {
-        let hidden = || if caller.is_some() || has_token { Refusal::no_such_stream(id) } else { Refusal::BadCredentials };
+    pub async fn embedded(&self, caller: Option<&Caller>, id: StreamId, asset: Option<AssetId>) -> Result<Embedded> {
+        let hidden = || if caller.is_some() { Refusal::no_such_stream(id) } else { Refusal::BadCredentials };
         let (stream, organisation) = match self.stream_for_anybody(id).await {
             Ok(found) => (found.stream, found.organisation),
             Err(super::Error::Refused(Refusal::NoSuchStream { .. })) => return Err(hidden().into()),
             Err(error) => return Err(error),
         };
         let is_insider = caller.is_some_and(|caller| caller.organisation == stream.organisation);
-        if !is_insider && !has_token && !organisation.settings.vod_public {
+        if !is_insider && !organisation.settings.vod_public {
             return Err(hidden().into());
         }
         let mut connection = self.db.read().await?;
