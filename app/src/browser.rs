@@ -6,9 +6,7 @@ mod inner {
 
     use afterlive_domain::UnixMillis;
     use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-    use web_sys::{
-        Document, EventSource, HtmlDocument, HtmlElement, HtmlTextAreaElement, VisibilityState, Window,
-    };
+    use web_sys::{Document, EventSource, HtmlDocument, HtmlElement, HtmlTextAreaElement, VisibilityState, Window};
 
     use crate::request::Theme;
 

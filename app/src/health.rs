@@ -40,11 +40,16 @@ pub fn advice(facts: &LiveFacts) -> Vec<Advice> {
     all.extend(facts.audio.as_ref().and_then(|audio| codec(&audio.codec)));
     match &facts.video {
         Some(video) => all.extend(picture(video)),
-        None => all.push(advice_of("No picture arrives.", "If there should be one, look whether the encoder has a video source.")),
+        None => {
+            all.push(advice_of("No picture arrives.", "If there should be one, look whether the encoder has a video source."))
+        }
     }
     all.extend(arrival(facts));
     if facts.audio.is_none() {
-        all.push(advice_of("No sound arrives.", "If there should be some, look whether the encoder has an audio source, and is not muted."));
+        all.push(advice_of(
+            "No sound arrives.",
+            "If there should be some, look whether the encoder has an audio source, and is not muted.",
+        ));
     }
     if let Some(audio) = facts.audio.as_ref().filter(|audio| audio.channels > 2) {
         all.push(advice_of(
@@ -62,10 +67,9 @@ fn codec(name: &str) -> Option<Advice> {
             "Set the encoder to H.264 to reach everyone.",
         )),
         other if format::browsers_play(other) => None,
-        other => Some(advice_of(
-            format!("Not every browser plays {}.", format::codec(other)),
-            "Send H.264 and AAC to reach everyone.",
-        )),
+        other => {
+            Some(advice_of(format!("Not every browser plays {}.", format::codec(other)), "Send H.264 and AAC to reach everyone."))
+        }
     }
 }
 
@@ -94,7 +98,10 @@ fn picture(video: &LiveVideo) -> Vec<Advice> {
             "If more are set, the encoder's computer cannot keep up: choose a faster preset or a smaller picture.",
         ));
     } else if video.fps > MOST_FPS {
-        all.push(advice_of(format!("{} frames a second arrive.", format::fps(video.fps)), "Set 30 or 60: many screens and decoders do no more."));
+        all.push(advice_of(
+            format!("{} frames a second arrive.", format::fps(video.fps)),
+            "Set 30 or 60: many screens and decoders do no more.",
+        ));
     }
     if video.width % 2 == 1 || video.height % 2 == 1 {
         all.push(advice_of(

@@ -250,7 +250,10 @@ async fn the_playout_page_plays_what_is_live_or_else_the_newest_recording() {
 #[tokio::test]
 async fn a_live_stream_is_judged_and_can_be_watched_in_small() {
     let page = Site::new(Fake::signed_in()).get(&format!("/stream/{LIVE}")).await;
-    page.shows("Nothing to mend").shows("31 ms").shows("The stream as it looked some seconds ago").shows_not("<afterlive-player live");
+    page.shows("Nothing to mend")
+        .shows("31 ms")
+        .shows("The stream as it looked some seconds ago")
+        .shows_not("<afterlive-player live");
 }
 
 #[tokio::test]

@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn sites_are_read_as_people_type_them() {
-        let read: EmbedDomains = " Example.com, https://www.example.org/watch?x=1\n*.example.net:8443 example.com ".parse().unwrap();
+        let read: EmbedDomains =
+            " Example.com, https://www.example.org/watch?x=1\n*.example.net:8443 example.com ".parse().unwrap();
         assert_eq!(read.as_slice(), ["example.com", "www.example.org", "*.example.net:8443"]);
         assert_eq!(read.to_string().parse::<EmbedDomains>().unwrap(), read);
         assert_eq!(read.frame_ancestors(), "'self' example.com www.example.org *.example.net:8443");

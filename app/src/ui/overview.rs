@@ -70,8 +70,7 @@ pub fn OverviewCards(
     lead: Option<AnyView>,
 ) -> impl IntoView {
     let has_player = lead.is_some();
-    let preview =
-        Signal::derive(move || (!has_player).then(|| overview.with(|overview| overview.playout.live_path.clone())));
+    let preview = Signal::derive(move || (!has_player).then(|| overview.with(|overview| overview.playout.live_path.clone())));
     let live = Memo::new(move |_| overview.with(|overview| overview.live.clone()));
     let is_live = Memo::new(move |_| live.with(Option::is_some));
     view! {

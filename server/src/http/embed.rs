@@ -9,9 +9,7 @@ use afterlive_app::ui::overview::title_of;
 use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, StreamId};
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use serde_json::{Value, json};
 use tower_sessions::Session;
@@ -40,13 +38,9 @@ struct Asked {
 impl Asked {
     fn read(id: &str, query: &Query) -> Result<Self, Refusal> {
         let flag = |name| query.text(name).map(|text| !matches!(text, "0" | "false" | "no"));
-        let asset = match query.text("asset") {
-            Some(text) => Some(text.parse().map_err(|_| Refusal::NoSuchAsset { asset: text.chars().take(100).collect() })?),
-            None => None,
-        };
         Ok(Self {
             stream: id.parse().map_err(|_| Refusal::NoSuchStream { stream: id.chars().take(100).collect() })?,
-            asset,
+            asset: query.parsed("asset", "a recording's ID")?,
             token: query.text("token").filter(|token| token.len() <= MAX_TOKEN_BYTES).map(str::to_owned),
             autoplay: flag("autoplay"),
             muted: flag("muted").unwrap_or(false),
@@ -135,9 +129,8 @@ pub fn moved(uri: &Uri) -> Option<Response> {
     if !query.iter().any(|(name, _)| name == "embed") {
         return None;
     }
-    let rest: String = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(query.iter().filter(|(name, _)| name != "embed"))
-        .finish();
+    let rest: String =
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(query.iter().filter(|(name, _)| name != "embed")).finish();
     let to = if rest.is_empty() { format!("/embed/{id}") } else { format!("/embed/{id}?{rest}") };
     let to = HeaderValue::from_str(&to).ok()?;
     Some((StatusCode::FOUND, [(LOCATION, to)]).into_response())
@@ -215,7 +208,8 @@ fn player(asked: &Asked, found: &Embedded) -> String {
 
 fn document(title: &str, body: &str) -> String {
     let folder = ui::player_folder();
-    let preloads: String = ui::player_modules().map(|name| format!("<link rel=\"modulepreload\" href=\"/{folder}/{name}\">")).collect();
+    let preloads: String =
+        ui::player_modules().map(|name| format!("<link rel=\"modulepreload\" href=\"/{folder}/{name}\">")).collect();
     format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"robots\" content=\"noindex\"><meta name=\"color-scheme\" content=\"dark\"><title>{}</title>\
@@ -227,8 +221,7 @@ fn document(title: &str, body: &str) -> String {
 
 /// Scripts and styles are ours alone, and none is inline.
 fn policy(service: &Service, domains: &EmbedDomains) -> String {
-    let mut media: Vec<String> =
-        service.regions().iter().map(|region| region.vod_url().origin().ascii_serialization()).collect();
+    let mut media: Vec<String> = service.regions().iter().map(|region| region.vod_url().origin().ascii_serialization()).collect();
     media.sort();
     media.dedup();
     let media = media.join(" ");
@@ -293,7 +286,10 @@ mod tests {
         let live = player(&asked(""), &embedded(true, Some(recording())));
         assert!(live.contains(" live=\"/live/8sKpm-x49nB\"") && !live.contains(" src=\"http"), "{live}");
         let newest = player(&asked(""), &embedded(false, Some(recording())));
-        assert!(newest.contains(" src=\"http://localhost/vod-eu/8sKpm/8sKpm-x49nB.mp4\"") && !newest.contains(" live="), "{newest}");
+        assert!(
+            newest.contains(" src=\"http://localhost/vod-eu/8sKpm/8sKpm-x49nB.mp4\"") && !newest.contains(" live="),
+            "{newest}"
+        );
         assert!(newest.contains(" data-live=\"/live/8sKpm-x49nB\""), "{newest}");
         let waits = player(&asked(""), &embedded(false, None));
         assert!(waits.contains(" live=\"/live/8sKpm-x49nB\""), "{waits}");
@@ -313,10 +309,16 @@ mod tests {
 
     #[test]
     fn frames_of_old_are_led_on_and_nothing_else_is() {
-        let to = |path: &str| moved(&path.parse().unwrap()).map(|response| response.headers()[LOCATION].to_str().unwrap().to_owned());
+        let to =
+            |path: &str| moved(&path.parse().unwrap()).map(|response| response.headers()[LOCATION].to_str().unwrap().to_owned());
         assert_eq!(to(&format!("/playout/{ID}?embed=1")), Some(format!("/embed/{ID}")));
         assert_eq!(to(&format!("/playout/{ID}?embed&token=a%2Bb")), Some(format!("/embed/{ID}?token=a%2Bb")));
-        for other in [format!("/playout/{ID}"), format!("/playout/{ID}?page=2"), format!("/stream/{ID}?embed=1"), "/playout/x?embed".into()] {
+        for other in [
+            format!("/playout/{ID}"),
+            format!("/playout/{ID}?page=2"),
+            format!("/stream/{ID}?embed=1"),
+            "/playout/x?embed".into(),
+        ] {
             assert_eq!(to(&other), None, "{other}");
         }
     }

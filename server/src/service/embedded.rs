@@ -1,6 +1,6 @@
 //! What the player in other people's pages may show, and to whom. Knows no HTML, and checks no token: what it names is guarded where it is served.
 
-use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, Streamname, StreamId, Tags};
+use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, StreamId, Streamname, Tags};
 
 use super::{Caller, Result, Service};
 use crate::db::asset_list;
@@ -52,7 +52,7 @@ impl Service {
             Some(asset) => {
                 let found = assets::by_id(&mut connection, asset).await?.filter(|found| found.stream == id);
                 let recording = found.and_then(|found| self.embedded_recording(found));
-                Some(recording.ok_or_else(|| Refusal::no_such_asset(asset))?)
+                Some(recording.ok_or_else(|| Refusal::NoSuchAsset { asset })?)
             }
             None => {
                 let growing = asset_list::growing(&mut connection, id).await?.and_then(|asset| self.embedded_recording(asset));
