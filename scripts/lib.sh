@@ -49,6 +49,13 @@ install_for_build() {
     die "this is no Debian or Ubuntu; install by hand: clang with libclang, pkg-config, binaryen (wasm-opt)," \
       "and FFmpeg's development files (${FFMPEG_LIBRARIES[*]})"
   fi
+  install_player_packages
+}
+
+# hls.js, which the player fetches in browsers that cannot do without: from npm into the site, and so into no commit of ours.
+install_player_packages() {
+  need_commands node:nodejs npm:npm
+  npm_install player "the player's package"
 }
 
 # Installs packages for commands that are missing; what provides a command is the user's affair.
@@ -91,11 +98,16 @@ install_node_packages() {
     fi
     export PATH="$own/node_modules/.bin:$PATH"
   fi
+  npm_install end2end "the browser tests' packages"
+}
+
+# usage: npm_install FOLDER WHAT   as the folder's lock file says
+npm_install() {
   # npm notes what it has installed; a lock file older than the note needs no npm.
-  local note=end2end/node_modules/.package-lock.json
-  [ ! "$note" -nt end2end/package-lock.json ] || return 0
-  step "Fetching the browser tests' packages"
-  PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm --prefix end2end ci --no-audit --no-fund --loglevel=error >&2
+  local note=$1/node_modules/.package-lock.json
+  [ ! "$note" -nt "$1/package-lock.json" ] || return 0
+  step "Fetching $2"
+  PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm --prefix "$1" ci --no-audit --no-fund --loglevel=error >&2
   touch "$note"
 }
 

@@ -8,7 +8,7 @@ mod library;
 use std::sync::Arc;
 
 use afterlive_domain::{
-    AssetId, AssetState, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags, TokenId,
+    AssetId, AssetState, EmbedDomains, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags, TokenId,
     UnixMillis,
     organisation::{RecordingRules, RecordingSettings, Settings},
 };
@@ -244,6 +244,8 @@ pub struct LiveFacts {
     pub audio: Option<LiveAudio>,
     /// Over the last seconds.
     pub bitrate_bps: u64,
+    /// How much later than the earliest frame, by their timestamps, the latest came in the last seconds.
+    pub jitter_ms: Option<u64>,
     /// Bits a second, one value a second, oldest first; at most 300.
     pub bitrate_history_bps: Vec<u64>,
     pub bytes_in: u64,
@@ -258,6 +260,8 @@ pub struct LiveVideo {
     pub height: u32,
     pub fps: f64,
     pub keyframe_interval_ms: Option<u64>,
+    /// Frames are shown in another order than they are sent in: there are B-frames.
+    pub is_reordered: bool,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -282,6 +286,14 @@ pub struct IngestUrls {
 pub struct PlayoutUrls {
     /// The playout page.
     pub page: String,
+    /// The player alone, for frames in other people's pages.
+    pub embed: String,
+    /// What the player plays live, below our own origin: `/live/STREAMNAME`.
+    pub live_path: String,
+    /// The list of an HLS stream.
+    pub hls: String,
+    /// Fragmented MP4 over a WebSocket.
+    pub websocket: String,
     /// RTMP play.
     pub rtmp: String,
     /// The newest finished recording.
@@ -392,6 +404,8 @@ pub struct OrganisationPage {
     pub recording: RecordingSettings,
     /// What holds where the organisation has set nothing.
     pub recording_rules: RecordingRules,
+    /// Which sites may show the player in a frame.
+    pub embed_domains: EmbedDomains,
     /// So long what is deleted can be restored.
     pub bin_days: u64,
     pub regions: Vec<RegionRow>,
@@ -478,6 +492,8 @@ pub trait Backend: Send + Sync {
     async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()>;
     async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()>;
     /// The key itself, which is never shown again.
+    /// Which sites may show the player in a frame.
+    async fn save_embed_domains(&self, domains: EmbedDomains) -> Answer<()>;
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String>;
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;
 

@@ -6,10 +6,7 @@ mod inner {
 
     use afterlive_domain::UnixMillis;
     use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-    use web_sys::{
-        Document, EventSource, HtmlDocument, HtmlElement, HtmlMediaElement, HtmlTextAreaElement, RequestCache, RequestInit,
-        Response, VisibilityState, Window,
-    };
+    use web_sys::{Document, EventSource, HtmlDocument, HtmlElement, HtmlTextAreaElement, VisibilityState, Window};
 
     use crate::request::Theme;
 
@@ -68,35 +65,6 @@ mod inner {
     pub fn now() -> Option<UnixMillis> {
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds of our centuries fit")]
         Some(UnixMillis(js_sys::Date::now() as i64))
-    }
-
-    /// `None` where it does not come.
-    pub async fn fetch_text(url: &str) -> Option<String> {
-        let response = wasm_bindgen_futures::JsFuture::from(window()?.fetch_with_str(url)).await.ok()?;
-        let response: Response = response.dyn_into().ok()?;
-        if !response.ok() {
-            return None;
-        }
-        wasm_bindgen_futures::JsFuture::from(response.text().ok()?).await.ok()?.as_string()
-    }
-
-    /// Where its redirects end, without the content; `None` where nothing is to be had there just now.
-    pub async fn leads_to(url: &str) -> Option<String> {
-        let asking = RequestInit::new();
-        asking.set_method("HEAD");
-        asking.set_cache(RequestCache::NoStore);
-        let response = wasm_bindgen_futures::JsFuture::from(window()?.fetch_with_str_and_init(url, &asking)).await.ok()?;
-        let response: Response = response.dyn_into().ok()?;
-        response.ok().then(|| response.url())
-    }
-
-    /// Plays, where the browser lets a page do that; else the viewer has the button.
-    pub fn play(media: &HtmlMediaElement) {
-        if let Ok(playing) = media.play() {
-            wasm_bindgen_futures::spawn_local(async move {
-                let _ = wasm_bindgen_futures::JsFuture::from(playing).await;
-            });
-        }
     }
 
     #[must_use]
@@ -174,16 +142,6 @@ mod inner {
         None
     }
 
-    pub async fn fetch_text(_url: &str) -> Option<String> {
-        None
-    }
-
-    pub async fn leads_to(_url: &str) -> Option<String> {
-        None
-    }
-
-    pub fn play(_media: &leptos::web_sys::HtmlMediaElement) {}
-
     #[must_use]
     pub fn is_visible() -> bool {
         false
@@ -206,4 +164,4 @@ mod inner {
     }
 }
 
-pub use inner::{Events, copy, fetch_text, is_visible, leads_to, local_time, now, play, set_theme, theme};
+pub use inner::{Events, copy, is_visible, local_time, now, set_theme, theme};

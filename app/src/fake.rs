@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::asset::Hold;
 use afterlive_domain::{
-    AssetId, AssetState, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis, organisation::RecordingRules,
+    AssetId, AssetState, EmbedDomains, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis,
+    organisation::RecordingRules,
     organisation::RecordingSettings, organisation::Settings,
 };
 use async_trait::async_trait;
@@ -47,6 +48,7 @@ struct State {
     name: String,
     settings: Settings,
     recording: RecordingSettings,
+    embed_domains: EmbedDomains,
     flash: Option<String>,
     /// How often [`Backend::overview`] was asked: what grows, grows with it.
     asked: u64,
@@ -111,6 +113,7 @@ impl Fake {
             name: "Northlight Events".into(),
             settings: Settings::default(),
             recording: RecordingSettings { max_duration_s: Some(7_200), ..RecordingSettings::default() },
+            embed_domains: EmbedDomains::default(),
             flash: None,
             asked: 0,
             keeping: BTreeMap::new(),
@@ -203,8 +206,10 @@ impl State {
                 height: 720,
                 fps: 29.97,
                 keyframe_interval_ms: Some(2000),
+                is_reordered: false,
             }),
             audio: Some(LiveAudio { codec: "aac".into(), sample_rate_hz: 48_000, channels: 2 }),
+            jitter_ms: Some(31),
             bitrate_bps: history.last().copied().unwrap_or(0),
             bytes_in: history.iter().sum::<u64>() / 8,
             bitrate_history_bps: history,
@@ -323,6 +328,10 @@ impl Backend for Fake {
             ingest: role.map(|_| ingest),
             playout: PlayoutUrls {
                 page: format!("{ORIGIN}/playout/{id}"),
+                embed: format!("{ORIGIN}/embed/{id}"),
+                live_path: format!("/live/{}", stream.streamname),
+                hls: format!("{ORIGIN}/live/{}/index.m3u8", stream.streamname),
+                websocket: format!("{}/live/{}/ws", ORIGIN.replacen("http", "ws", 1), stream.streamname),
                 rtmp: format!("rtmp://localhost:1935/play/{}", stream.streamname),
                 newest_recording,
             },
@@ -436,6 +445,7 @@ impl Backend for Fake {
             settings: state.settings,
             recording: state.recording,
             recording_rules: RecordingRules { reconnect_window_s: 30, ..RecordingRules::default() },
+            embed_domains: state.embed_domains.clone(),
             bin_days: 7,
             regions: vec![region("eu", true), region("us", false), region("au", false)],
             keys: (viewer.role == Role::Admin).then(|| state.keys.clone()),
@@ -453,6 +463,10 @@ impl Backend for Fake {
     async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()> {
         settings.check().map_err(|error| BackendError::Refused(error.to_string()))?;
         self.change(|state| state.recording = settings)
+    }
+
+    async fn save_embed_domains(&self, domains: EmbedDomains) -> Answer<()> {
+        self.change(|state| state.embed_domains = domains)
     }
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {

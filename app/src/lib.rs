@@ -10,13 +10,13 @@ pub mod browser;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod format;
+pub mod health;
 pub mod live;
 pub mod pages;
 pub mod query;
 pub mod request;
 pub mod server_fns;
 pub mod shell;
-pub mod storyboard;
 pub mod ui;
 pub mod verdict;
 

@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::components::{Route, Router, Routes};
-use leptos_router::hooks::{use_location, use_query_map};
 use leptos_router::{SsrMode, path};
 
 use crate::live::News;
@@ -18,6 +17,7 @@ use crate::ui::problem::NotFound;
 /// The document. Only the server renders it; the browser takes over the body.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let styles = format!("/{}/{}.css", options.site_pkg_dir, options.output_name);
+    let player = format!("/{}/player/element.js", options.site_pkg_dir);
     view! {
         <!DOCTYPE html>
         <html lang="en" data-theme=request::theme().as_str()>
@@ -27,6 +27,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="color-scheme" content="light dark" />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link rel="stylesheet" href=styles />
+                <script type="module" src=player></script>
                 <HydrationScripts options />
                 <MetaTags />
             </head>
@@ -61,27 +62,22 @@ pub fn App() -> impl IntoView {
     }
 }
 
-/// Everything on the page. An embedded player has nothing around it.
+/// Everything on the page.
 #[component]
 fn Frame() -> impl IntoView {
     LastFlash::provide();
-    let location = use_location();
-    let query = use_query_map();
-    let is_embedded = Memo::new(move |_| {
-        location.pathname.with(|path| path.starts_with("/playout/")) && query.with(|query| query.get("embed").is_some())
-    });
     view! {
         <CopySpeaker />
         // External, as the router would scroll to it and leave the focus where it is.
         <a class="skip" href="#main" rel="external">
             "To the content"
         </a>
-        {move || (!is_embedded.get()).then(|| view! { <Header /> })}
-        <main id="main" tabindex="-1" class:embedded=is_embedded>
-            {move || (!is_embedded.get()).then(|| view! { <Notice /> })}
+        <Header />
+        <main id="main" tabindex="-1">
+            <Notice />
             <Pages />
         </main>
-        {move || (!is_embedded.get()).then(|| view! { <Footer /> })}
+        <Footer />
     }
 }
 

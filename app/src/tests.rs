@@ -237,12 +237,42 @@ async fn pages_to_operate_a_stream_from_ask_outsiders_to_sign_in_also_where_reco
 }
 
 #[tokio::test]
-async fn the_playout_page_plays_the_recording_in_progress() {
+async fn the_playout_page_plays_what_is_live_or_else_the_newest_recording() {
     let page = Site::new(Fake::signed_in()).get(&format!("/playout/{LIVE}")).await;
-    page.shows("Recorded just now, from its start: ").shows("Still being recorded.").shows_not("Newest recording: ");
-    assert!(page.text().contains("/8sKpm/8sKpm-x49nB-24.mp4\" aria-label"), "{}", page.text());
+    page.shows("live=\"/live/8sKpm-x49nB\"").shows("/live/8sKpm-x49nB/index.m3u8").shows("Watch it from its start");
+    page.shows_not("Recorded just now").shows_not("Newest recording: ");
     let page = Site::new(Fake::signed_in()).get(&format!("/playout/{ENDED}")).await;
-    page.shows("Newest recording: ").shows_not("Still being recorded.");
+    page.shows("Newest recording: ").shows_not("Still being recorded.").shows_not("live=\"/live/");
+    let page = Site::new(Fake::signed_in()).get(&format!("/playout/{CREATED}")).await;
+    page.shows("There is no recording to play yet.");
+}
+
+#[tokio::test]
+async fn a_live_stream_is_judged_and_can_be_watched_in_small() {
+    let page = Site::new(Fake::signed_in()).get(&format!("/stream/{LIVE}")).await;
+    page.shows("Nothing to mend")
+        .shows("31 ms")
+        .shows("The stream as it looked some seconds ago")
+        .shows_not("<afterlive-player live");
+}
+
+#[tokio::test]
+async fn where_viewers_find_a_stream_is_listed_for_each_way_to_watch() {
+    let page = Site::new(Fake::signed_in()).get(&format!("/stream/{LIVE}?tab=code")).await;
+    page.shows(&format!("http://localhost:3000/embed/{LIVE}")).shows("picture-in-picture");
+    let page = Site::new(Fake::signed_in()).get(&format!("/stream/{LIVE}")).await;
+    page.shows("http://localhost:3000/live/8sKpm-x49nB/index.m3u8").shows("ws://localhost:3000/live/8sKpm-x49nB/ws");
+}
+
+#[tokio::test]
+async fn sites_that_may_embed_are_a_form_that_says_what_it_cannot_take() {
+    let site = Site::new(Fake::signed_in());
+    site.get("/organisation").await.shows("Sites that may show the player").shows("placeholder=\"every site\"");
+    let page = site.post("/ui/save_embed_domains", "domains=https%3A%2F%2FExample.com%2Fa+*.example.org").await;
+    site.get(&page.location).await.shows("Saved.").shows("value=\"example.com *.example.org\"");
+    let page = site.post("/ui/save_embed_domains", "domains=%27self%27").await;
+    site.get(&page.location).await.shows("Please give host names").shows("value=\"example.com *.example.org\"");
+    Site::new(Fake::signed_in_as(Role::User)).get("/organisation").await.shows_not("Sites that may show the player");
 }
 
 #[tokio::test]
@@ -261,12 +291,6 @@ async fn the_set_up_link_says_once_it_has_been_used() {
     let site = Site::new(Fake::signed_out());
     let page = site.get("/setup?token=token").await;
     page.shows("This link has been used").shows("href=\"/auth\"").shows_not("Create the organisation");
-}
-
-#[tokio::test]
-async fn an_embedded_player_has_nothing_around_it() {
-    let page = Site::new(Fake::signed_in()).get(&format!("/playout/{LIVE}?embed=1")).await;
-    page.shows("<video").shows_not("VOD Playout URLs").shows_not("<header");
 }
 
 #[tokio::test]

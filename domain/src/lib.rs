@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number; what needs one of those takes it as an argument.
 
 pub mod asset;
+pub mod embedding;
 pub mod error;
 pub mod event;
 pub mod id;
@@ -16,6 +17,7 @@ pub mod stream;
 pub mod time;
 
 pub use asset::AssetState;
+pub use embedding::EmbedDomains;
 pub use error::Error;
 pub use event::{Event, EventKind};
 pub use id::{AssetId, KeyId, OrganisationId, SessionId, StreamId, TokenId, UserId};

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { CLOCK_SOURCE } from './clock.ts';
 
 /** All but the first need an FFmpeg that speaks Enhanced RTMP. */
 const CODECS = {
@@ -35,6 +36,17 @@ export class Encoder {
     const program = codecs === 'H.264 and AAC' ? (process.env['FFMPEG'] ?? 'ffmpeg') : process.env['AFTERLIVE_TEST_FFMPEG'];
     if (program === undefined) throw new Error('AFTERLIVE_TEST_FFMPEG is to be what scripts/enhanced-ffmpeg prints.');
     return new Encoder(spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, SVT_LOG: '1' } }));
+  }
+
+  /** Pushes pictures into which the time is burnt at which they were made: see `clock.ts`. */
+  static pushClock(ingestUrl: string, streamKey: string): Encoder {
+    const args = [
+      ...['-hide_banner', '-loglevel', 'warning', '-nostats', '-progress', 'pipe:1', '-stats_period', '0.1'],
+      ...['-f', 'lavfi', '-i', CLOCK_SOURCE, '-re', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000', '-fps_mode', 'passthrough'],
+      ...['-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '30', '-b:v', '1M', '-c:a', 'aac'],
+      ...['-f', 'flv', '-flush_packets', '1', `${ingestUrl}/${streamKey}`],
+    ];
+    return new Encoder(spawn(process.env['FFMPEG'] ?? 'ffmpeg', args, { stdio: ['pipe', 'pipe', 'pipe'] }));
   }
 
   /** How much media has been sent. */

@@ -10,6 +10,8 @@ type PerTest = {
   /** A page that is signed in as the admin. */
   admin: Page;
   push: (ingestUrl: string, streamKey: string, codecs?: Codecs) => Encoder;
+  /** Pushes pictures that say when they were made. */
+  pushClock: (ingestUrl: string, streamKey: string) => Encoder;
   /** What the console may say in this test. */
   allowConsole: (pattern: RegExp) => void;
   /** Watches a context that the test makes itself. */
@@ -106,6 +108,16 @@ export const test = base.extend<PerTest & { consoleWatch: Console }, PerWorker &
     const encoders: Encoder[] = [];
     await use((ingestUrl, streamKey, codecs) => {
       const encoder = Encoder.push(ingestUrl, streamKey, codecs);
+      encoders.push(encoder);
+      return encoder;
+    });
+    for (const encoder of encoders) encoder.kill();
+  },
+
+  pushClock: async ({}, use) => {
+    const encoders: Encoder[] = [];
+    await use((ingestUrl, streamKey) => {
+      const encoder = Encoder.pushClock(ingestUrl, streamKey);
       encoders.push(encoder);
       return encoder;
     });

@@ -22,7 +22,7 @@ test('a page may run no script but ours, is framed by nobody, and is kept by no 
 
 test('the playout page alone may stand in frames of other sites', async ({ server }) => {
   const playout = await fetch(`${server.url}/playout/00000000-0000-4000-8000-000000000000`, { headers: html, redirect: 'manual' });
-  expect(playout.headers.get('Content-Security-Policy')).toContain('frame-ancestors *');
+  expect(playout.headers.get('Content-Security-Policy')).toContain("frame-ancestors 'none'");
 });
 
 test('the files that a page names are compressed and kept for good', async ({ server }) => {

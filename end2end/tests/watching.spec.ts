@@ -79,7 +79,7 @@ test('the player follows a recording that grows, and has all of it once it is fi
   });
 });
 
-test('the playout page plays the recording in progress, and offers it to who is in the midst of another', async ({ admin: page, push }) => {
+test('the playout page plays what is live, on demand from its start, and interrupts nobody who watches a recording', async ({ admin: page, push }) => {
   test.setTimeout(90_000);
   const ingest = await createStream(page);
   const name = (index: number) => `${ingest.streamKey}${index === 1 ? '' : `-${index}`}.mp4`;
@@ -89,8 +89,13 @@ test('the playout page plays the recording in progress, and offers it to who is 
   await live(page);
   await expect(stage).toContainText('There is no recording to play yet.');
 
+  const watchFromStart = stage.getByRole('button', { name: 'Watch it from its start' });
+  const isLive = stage.locator('afterlive-player[live]');
   await test.step('the first one from its start, and as a whole once it has ended', async () => {
     const encoder = push(ingest.server, ingest.streamKey);
+    await expect(isLive).toBeVisible();
+    await watchFromStart.click();
+    await expect(isLive).toBeHidden();
     await expect(stage).toContainText(`Recorded just now, from its start: ${name(1)}`);
     await expect.poll(() => duration(video)).toBeGreaterThan(0);
     const first = await duration(video);
@@ -100,13 +105,13 @@ test('the playout page plays the recording in progress, and offers it to who is 
     await expect.poll(() => duration(video)).toBeGreaterThan(first + 1.5);
   });
 
-  await test.step('the next one instead, where nobody watches', async () => {
+  await test.step('what is live instead, where nobody watches', async () => {
     const encoder = push(ingest.server, ingest.streamKey);
+    await expect(isLive).toBeVisible();
+    await watchFromStart.click();
     await expect(stage).toContainText(`Recorded just now, from its start: ${name(2)}`);
-    const embedded = await page.context().newPage();
-    await embedded.goto(`/playout/${ingest.id}?embed=1`);
-    await expect(embedded.locator('video')).toHaveAttribute('src', new RegExp(`/${name(2)}$`));
-    await embedded.close();
+    await stage.getByRole('button', { name: 'Watch live' }).click();
+    await expect(isLive).toBeVisible();
     await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(4_000);
     await encoder.stop();
     await expect(stage).toContainText(`Newest recording: ${name(2)}`);
@@ -120,6 +125,7 @@ test('the playout page plays the recording in progress, and offers it to who is 
     const encoder = push(ingest.server, ingest.streamKey);
     const offer = stage.getByRole('button', { name: 'A newer recording is in progress' });
     await expect(offer).toBeVisible();
+    await expect(stage.getByRole('button', { name: 'Watch live' })).toBeVisible();
     await expect(stage).toContainText(`An earlier recording: ${name(2)}`);
     await expect(video).toHaveAttribute('src', new RegExp(`/${name(2)}(\\?|$)`));
     await offer.click();

@@ -13,7 +13,7 @@ use afterlive_app::backend::{
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;
-use afterlive_domain::{AssetId, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, TokenId, UserId};
+use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, TokenId, UserId};
 use serde::Serialize;
 use tower_sessions::Session;
 
@@ -276,6 +276,11 @@ impl Backend for Dashboard {
     async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.change_recording_settings(&caller, |_| settings).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn save_embed_domains(&self, domains: EmbedDomains) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.set_embed_domains(&caller, &domains).await.map_err(|error| self.error(&error))
     }
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod browser_session;
 mod credentials;
+mod embed;
 pub mod error;
 pub mod events;
 mod health;

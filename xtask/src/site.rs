@@ -5,9 +5,9 @@ mod wasm;
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::files::{self, Fingerprint};
 
@@ -30,16 +30,23 @@ pub fn build(root: &Path, mode: Mode) -> anyhow::Result<()> {
     let site = root.join("target/site");
     let mut fingerprint = Fingerprint::new()?;
     fingerprint.add(&[u8::from(mode == Mode::Dev)]);
-    for folder in [&bindings, &root.join("public"), &root.join("style"), &root.join("app/src")] {
+    let player = root.join("player/src");
+    for folder in [&bindings, &root.join("public"), &root.join("style"), &root.join("app/src"), &player] {
         let mut inputs = files::walk(folder)?;
         if folder.ends_with("app/src") {
             inputs.retain(|file| files::has_extension(file, &["css"]));
         }
         fingerprint.add_files(&inputs)?;
     }
+    let vendored = vendored(root)?;
+    fingerprint.add_files(&vendored.each_ref().map(|(from, _)| from.clone()))?;
     let made = files::make_folder(&site, &fingerprint.finish(), |new| {
         copy(&root.join("public"), new)?;
         files::write(&new.join(format!("pkg/{NAME}.css")), css::bundle(root)?)?;
+        copy(&player, &new.join("pkg/player"))?;
+        for (from, name) in &vendored {
+            files::write(&new.join("pkg/player/vendor").join(name), files::read(from)?)?;
+        }
         if mode == Mode::Release {
             compress(new)?;
         }
@@ -56,8 +63,18 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the player fetches where a browser cannot do without: hls.js, under the Apache License 2.0, as npm laid it there.
+fn vendored(root: &Path) -> anyhow::Result<[(PathBuf, &'static str); 2]> {
+    let package = root.join("player/node_modules/hls.js");
+    let files = [(package.join("dist/hls.light.min.mjs"), "hls.mjs"), (package.join("LICENSE"), "hls.LICENSE.txt")];
+    if let Some((missing, _)) = files.iter().find(|(from, _)| !from.is_file()) {
+        bail!("{} is missing: `npm --prefix player ci` fetches it, as `make build` does", missing.display());
+    }
+    Ok(files)
+}
+
 /// What gets smaller by compression. Not pictures and fonts: they are compressed already.
-const COMPRESSIBLE: [&str; 9] = ["css", "html", "ico", "js", "json", "svg", "txt", "wasm", "webmanifest"];
+const COMPRESSIBLE: [&str; 10] = ["css", "html", "ico", "js", "json", "mjs", "svg", "txt", "wasm", "webmanifest"];
 
 /// Lays a `.br` beside each file below `folder` that gets smaller by it.
 fn compress(folder: &Path) -> anyhow::Result<()> {

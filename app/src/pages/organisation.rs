@@ -11,6 +11,7 @@ use crate::live::{loaded, refresh_after};
 use crate::server_fns::organisation::{CreateApiKey, RevokeApiKey, SaveOrganisation, load_organisation};
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyRow;
+use crate::ui::embedding::EmbeddingForm;
 use crate::ui::icon::Icon;
 use crate::ui::recording_settings::RecordingSettingsForm;
 use crate::ui::rows::keyed_rows;
@@ -66,6 +67,7 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                         .then(|| {
                             view! {
                                 <Settings page />
+                                <EmbeddingForm page />
                                 <RecordingSettingsForm page />
                             }
                         })

@@ -3,14 +3,13 @@
 use afterlive_domain::AssetState;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use super::skeleton;
 use crate::backend::{Overview, RecordingRow};
 use crate::live::loaded;
 use crate::ui::icon::Icon;
 use crate::ui::overview::{OverviewCards, load, title, wanted, watch};
-use crate::ui::player::{Playable, Player};
+use crate::ui::player::{LivePlayer, Playable, Player};
 use crate::ui::rows::keyed_rows;
 use crate::ui::state_pill::StreamPill;
 use crate::ui::when::When;
@@ -23,20 +22,11 @@ pub fn PlayoutPage() -> impl IntoView {
 #[component]
 fn Content(overview: Signal<Overview>) -> impl IntoView {
     watch(overview);
-    let stage = view! {
+    let stage = view! { <Stage overview /> }.into_any();
+    view! {
         <Title text=move || overview.with(heading) />
-        <Stage overview />
-    }
-    .into_any();
-    // Asked once: a frame's URL stays what it is.
-    if use_query_map().with_untracked(|query| query.get("embed").is_some()) {
-        stage
-    } else {
-        view! {
-            <Head overview />
-            <OverviewCards overview lead=stage />
-        }
-        .into_any()
+        <Head overview />
+        <OverviewCards overview lead=stage />
     }
 }
 
@@ -97,30 +87,37 @@ fn next_shown(shown: Option<RecordingRow>, overview: &Overview, is_watched: bool
     Some(known.unwrap_or(RecordingRow { state, ..shown }))
 }
 
-/// The player: of the recording in progress, from its start, or else of the newest finished one. Neither is taken from who watches it: the newer one
-/// is offered.
+/// The player: of what is live, or else of the newest recording. Neither is taken from who watches it: the other is offered.
 #[component]
 fn Stage(overview: Signal<Overview>) -> impl IntoView {
     let shown = RwSignal::new(overview.with_untracked(|overview| overview.on_stage.clone()));
     let watched = RwSignal::new(false);
+    // While it is live: whether the viewer is shown that, and not a recording.
+    let follows_live = RwSignal::new(true);
     let id_of = |row: &Option<RecordingRow>| row.as_ref().map(|row| row.id);
+    let is_live = Memo::new(move |_| overview.with(|overview| overview.live.is_some()));
     Effect::watch(
         move || (overview.get(), watched.get()),
-        move |(overview, is_watched), _, _| {
+        move |(overview, is_watched), before, _| {
+            let was_live = before.is_some_and(|(before, _)| before.live.is_some());
+            if overview.live.is_some() != was_live {
+                // Who watches a recording when it goes live goes on with that.
+                follows_live.set(!(*is_watched && overview.live.is_some()));
+            }
             let before = shown.get_untracked();
-            let next = next_shown(before.clone(), overview, *is_watched);
+            let next = next_shown(before.clone(), overview, *is_watched && !follows_live.get_untracked());
             if next != before {
                 shown.set(next);
             }
         },
         false,
     );
-    let is_live = Memo::new(move |_| overview.with(|overview| overview.live.is_some()));
+    let shows_live = Memo::new(move |_| is_live.get() && follows_live.get());
     let since = Signal::derive(move || {
         overview.with(|overview| overview.live.as_ref().map_or(overview.stream.updated_at, |live| live.since))
     });
-    let rows = Signal::derive(move || shown.get().into_iter().collect::<Vec<_>>());
-    let is_empty = Memo::new(move |_| shown.with(Option::is_none));
+    let rows = Signal::derive(move || if shows_live.get() { Vec::new() } else { shown.get().into_iter().collect() });
+    let is_empty = Memo::new(move |_| !is_live.get() && shown.with(Option::is_none));
     let newer = Memo::new(move |_| {
         let on_stage = overview.with(|overview| overview.on_stage.as_ref().map(|row| (row.id, row.state)));
         on_stage.filter(|(id, _)| shown.with(id_of) != Some(*id)).map(|(_, state)| state)
@@ -129,6 +126,18 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
         watched.set(false);
         shown.set(overview.with_untracked(|overview| overview.on_stage.clone()));
     };
+    let show_start = move |_| {
+        watched.set(false);
+        follows_live.set(false);
+        shown.set(overview.with_untracked(|overview| overview.on_stage.clone()));
+    };
+    let show_live = move |_| {
+        watched.set(false);
+        follows_live.set(true);
+    };
+    let is_recorded = Memo::new(move |_| {
+        overview.with(|overview| overview.on_stage.as_ref().is_some_and(|row| row.state == AssetState::Recording))
+    });
     view! {
         <section class="stage" aria-label="Player">
             {move || {
@@ -143,6 +152,18 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
                         }
                     })
             }}
+            {move || {
+                shows_live
+                    .get()
+                    .then(|| {
+                        view! {
+                            <LivePlayer
+                                path=Signal::derive(move || overview.with(|overview| overview.playout.live_path.clone()))
+                                label=Signal::derive(move || overview.with(heading))
+                            />
+                        }
+                    })
+            }}
             {keyed_rows(rows, |row| row.id, move |row| view! { <Shown row newer watched /> }.into_any())}
             {move || {
                 is_empty
@@ -150,20 +171,41 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
                     .then(|| {
                         view! {
                             <div class="empty">
-                                <p>
-                                    {if is_live.get() {
-                                        "It is not recorded so far, or its recording has just begun."
-                                    } else {
-                                        "There is no recording to play yet."
-                                    }}
-                                </p>
+                                <p>"There is no recording to play yet. When the stream goes live, it plays here."</p>
                             </div>
+                        }
+                    })
+            }}
+            {move || {
+                (shows_live.get() && is_recorded.get())
+                    .then(|| {
+                        view! {
+                            <p class="actions">
+                                <button type="button" class="button quiet" on:click=show_start>
+                                    {Icon::Previous.draw()}
+                                    "Watch it from its start"
+                                </button>
+                            </p>
+                        }
+                    })
+            }}
+            {move || {
+                (is_live.get() && !shows_live.get())
+                    .then(|| {
+                        view! {
+                            <p class="actions">
+                                <button type="button" class="button" on:click=show_live>
+                                    {Icon::Live.draw()}
+                                    "Watch live"
+                                </button>
+                            </p>
                         }
                     })
             }}
             {move || {
                 newer
                     .get()
+                    .filter(|_| !shows_live.get())
                     .map(|state| {
                         view! {
                             <p class="actions">

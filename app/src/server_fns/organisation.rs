@@ -34,6 +34,20 @@ pub async fn save_organisation(
     super::outcome::tell_outcome(outcome, PAGE, PAGE, "saved").await
 }
 
+#[server(prefix = "/ui", endpoint = "save_embed_domains")]
+pub async fn save_embed_domains(#[server(default)] domains: String) -> Result<(), BackendError> {
+    use super::outcome::{tell_error, tell_outcome};
+    use afterlive_domain::EmbedDomains;
+
+    match domains.parse::<EmbedDomains>() {
+        Ok(domains) => tell_outcome(crate::request::backend().save_embed_domains(domains).await, PAGE, PAGE, "saved").await,
+        Err(_) => {
+            let problem = "Please give host names, such as example.com or *.example.com, with spaces between them.";
+            tell_error(PAGE, BackendError::Refused(problem.to_owned())).await
+        }
+    }
+}
+
 /// An empty field goes back to the server's default.
 #[server(prefix = "/ui", endpoint = "save_recording_settings")]
 pub async fn save_recording_settings(

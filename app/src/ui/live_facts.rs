@@ -3,10 +3,12 @@
 use leptos::prelude::*;
 
 use super::icon::Icon;
+use super::player::LivePlayer;
 use super::sparkline::Sparkline;
 use super::when::Since;
 use crate::backend::{LiveAudio, LiveFacts, LiveVideo};
 use crate::format;
+use crate::health::{self, Advice};
 
 /// Seconds that the bitrate's chart is wide.
 const CHART_S: usize = 300;
@@ -35,16 +37,19 @@ fn chart_text(facts: &LiveFacts) -> String {
     )
 }
 
-fn unplayable(facts: &LiveFacts) -> Option<String> {
-    let video = facts.video.as_ref().map(|video| &video.codec);
-    let audio = facts.audio.as_ref().map(|audio| &audio.codec);
-    let codec = video.into_iter().chain(audio).find(|codec| !format::browsers_play(codec))?;
-    Some(format!("Not every browser plays {}. Send H.264 and AAC to reach everyone.", format::codec(codec)))
-}
-
 /// `facts` is only asked for its content while the stream is live.
 #[component]
-pub fn LiveFactsCard(#[prop(into)] facts: Signal<LiveFacts>) -> impl IntoView {
+pub fn LiveFactsCard(
+    #[prop(into)] facts: Signal<LiveFacts>,
+    /// What can be watched here in small: `/live/STREAMNAME`. `None` where a player stands on the page already.
+    #[prop(into)]
+    preview: Signal<Option<String>>,
+) -> impl IntoView {
+    let advice = Memo::new(move |_| facts.with(health::advice));
+    let is_watched = RwSignal::new(false);
+    // Without a script the button would do nothing.
+    let is_alive = RwSignal::new(false);
+    Effect::new(move |_| is_alive.set(true));
     let text = move |of: fn(&LiveFacts) -> String| move || facts.with(of);
     let has_still = Memo::new(move |_| facts.with(|facts| facts.still_url.is_some()));
     let still = Memo::new(move |_| facts.with(|facts| facts.still_url.clone()));
@@ -64,10 +69,10 @@ pub fn LiveFactsCard(#[prop(into)] facts: Signal<LiveFacts>) -> impl IntoView {
                     {text(|facts| facts.protocol.to_uppercase())}
                 </p>
             </div>
-            {move || {
-                has_still
-                    .get()
-                    .then(|| {
+            <div class="preview" class:large=is_watched>
+                {move || match (preview.get().filter(|_| is_watched.get()), has_still.get()) {
+                    (Some(path), _) => view! { <LivePlayer path label="preview" is_muted=true /> }.into_any(),
+                    (None, true) => {
                         view! {
                             <img
                                 class="still"
@@ -77,8 +82,22 @@ pub fn LiveFactsCard(#[prop(into)] facts: Signal<LiveFacts>) -> impl IntoView {
                                 height="144"
                             />
                         }
-                    })
-            }}
+                            .into_any()
+                    }
+                    (None, false) => ().into_any(),
+                }}
+                // Asked for by hand, as each open page would be a viewer otherwise.
+                {move || {
+                    (is_alive.get() && preview.with(Option::is_some))
+                        .then(|| {
+                            view! {
+                                <button type="button" class="button quiet" on:click=move |_| is_watched.update(|is| *is = !*is)>
+                                    {move || if is_watched.get() { "Close the preview" } else { "Watch here" }}
+                                </button>
+                            }
+                        })
+                }}
+            </div>
             <figure class="bitrate">
                 <figcaption>
                     "Bitrate " <strong>{text(|facts| format::bitrate(facts.bitrate_bps))}</strong>
@@ -101,13 +120,36 @@ pub fn LiveFactsCard(#[prop(into)] facts: Signal<LiveFacts>) -> impl IntoView {
                         interval.map_or_else(|| "not yet known".into(), format::seconds)
                     })}
                 </dd>
+                <dt>"Unevenness"</dt>
+                <dd>
+                    {text(|facts| facts.jitter_ms.map_or_else(|| "not yet known".into(), |ms| format!("{} ms", format::thousands(ms))))}
+                </dd>
                 <dt>"Received"</dt>
                 <dd>{text(|facts| format::megabytes(facts.bytes_in))}</dd>
             </dl>
-            {move || {
-                facts
-                    .with(unplayable)
-                    .map(|warning| view! { <p class="notice warn">{Icon::Incomplete.draw()} {warning}</p> })
+            {move || match advice.get() {
+                advice if advice.is_empty() => {
+                    view! { <p class="healthy">{Icon::Ready.draw()} "Nothing to mend: it plays everywhere."</p> }.into_any()
+                }
+                advice => {
+                    view! {
+                        <ul class="plain advice" aria-label="What to mend">
+                            {advice
+                                .into_iter()
+                                .map(|Advice { finding, mend }| {
+                                    view! {
+                                        <li class="notice warn">
+                                            {Icon::Incomplete.draw()} <span>
+                                                <strong>{finding}</strong> " " {mend}
+                                            </span>
+                                        </li>
+                                    }
+                                })
+                                .collect_view()}
+                        </ul>
+                    }
+                        .into_any()
+                }
             }}
         </section>
     }

@@ -2,6 +2,7 @@
 
 pub mod confirm;
 pub mod copy;
+pub mod embedding;
 pub mod encoder;
 pub mod facts;
 pub mod filters;
@@ -23,7 +24,6 @@ pub mod recording_settings;
 pub mod recordings;
 pub mod report;
 pub mod rows;
-pub mod scrubber;
 pub mod snippets;
 pub mod sparkline;
 pub mod state_pill;

@@ -69,6 +69,8 @@ pub fn OverviewCards(
     #[prop(optional)]
     lead: Option<AnyView>,
 ) -> impl IntoView {
+    let has_player = lead.is_some();
+    let preview = Signal::derive(move || (!has_player).then(|| overview.with(|overview| overview.playout.live_path.clone())));
     let live = Memo::new(move |_| overview.with(|overview| overview.live.clone()));
     let is_live = Memo::new(move |_| live.with(Option::is_some));
     view! {
@@ -81,7 +83,9 @@ pub fn OverviewCards(
                         .then(|| live.get_untracked())
                         .flatten()
                         .map(|first| {
-                            view! { <LiveFactsCard facts=Signal::derive(move || live.get().unwrap_or_else(|| first.clone())) /> }
+                            view! {
+                                <LiveFactsCard facts=Signal::derive(move || live.get().unwrap_or_else(|| first.clone())) preview />
+                            }
                         })
                 }} <Recordings overview />
             </div>

@@ -8,7 +8,6 @@ use super::confirm::Confirm;
 use super::copy::CopyRow;
 use super::icon::Icon;
 use super::rows::keyed_rows;
-use super::snippets::embed_url;
 use super::when::When;
 use crate::backend::{Overview, PlaybackTokenRow, PlayoutUrls, TokenScope};
 use crate::live::{loaded, refresh_after};
@@ -167,7 +166,7 @@ pub fn NewToken(label: String, token: String, playout: PlayoutUrls) -> impl Into
     let with_token = |url: &str| and_query(url, &parameter);
     let urls = [
         ("Playout page", Some(with_token(&playout.page))),
-        ("For an iframe", Some(and_query(&embed_url(&playout.page), &parameter))),
+        ("For an iframe", Some(and_query(&playout.embed, &parameter))),
         ("RTMP", Some(with_token(&playout.rtmp))),
         ("Newest recording", playout.newest_recording.as_deref().map(with_token)),
     ];

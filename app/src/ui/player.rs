@@ -1,14 +1,10 @@
-//! The player of recordings: the browser's own, which knows the keyboard, captions and picture in picture; below it a bar of pictures to find a
-//! place by, once there are some. How it follows a recording that grows is in [`follow`].
-
-mod follow;
+//! The player, `<afterlive-player>`, as pages hold it. What it does stands in `player/`, in JavaScript that other people's pages load too; here is what it
+//! is told. Without scripts the video inside it is the browser's own player.
 
 use afterlive_domain::AssetState;
-use leptos::html::Video;
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
 
-use self::follow::Follower;
-use super::scrubber::Scrubber;
 use crate::backend::RecordingRow;
 
 /// What to play.
@@ -45,7 +41,7 @@ pub fn is_watchable(row: &RecordingRow) -> bool {
     row.state.is_playable() || row.state == AssetState::Recording && row.duration_ms > 0
 }
 
-/// `wanted`: load the head of the file at once, for its duration; otherwise only when the viewer asks for it.
+/// The player of a recording. `wanted`: load the head of the file at once, for its duration; otherwise only when the viewer asks for it.
 ///
 /// Pictures that are made while somebody watches appear, and disturb nothing.
 #[component]
@@ -56,78 +52,76 @@ pub fn Player(
     #[prop(optional)]
     watched: RwSignal<bool>,
 ) -> impl IntoView {
-    let video = NodeRef::<Video>::new();
-    let position_ms = RwSignal::new(0.0);
     let poster = Memo::new(move |_| playable.with(|playable| playable.poster_url.clone()));
     let url = Memo::new(move |_| playable.with(|playable| playable.url.clone()));
     let name = Memo::new(move |_| playable.with(|playable| playable.name.clone()));
     let is_growing = Memo::new(move |_| playable.with(|playable| playable.is_growing));
-    let storyboard = Memo::new(move |_| {
-        playable.with(|playable| playable.storyboard_url.clone().map(|url| (url, playable.duration_ms, playable.name.clone())))
-    });
-    let follower = Follower::new(video, url, is_growing);
-    let read_position = move || {
-        // Between two sources the element stands at nought.
-        if let Some(video) = video.get_untracked().filter(|_| !follower.is_changing()) {
-            position_ms.set(video.current_time() * 1_000.0);
-        }
-    };
-    let seek = Callback::new(move |ms: f64| {
-        position_ms.set(ms);
-        follower.seek(ms / 1_000.0);
-    });
-    let ended = move |_| {
-        watched.set(false);
-        follower.ended();
-    };
-    // Without a script a bar would do nothing.
-    let is_alive = RwSignal::new(false);
-    Effect::new(move |_| is_alive.set(true));
-    let note = move || {
-        is_growing.get().then(|| {
-            let text = match (is_alive.get(), follower.is_waiting()) {
-                (true, true) => "Still being recorded. This is all there is of it so far; it goes on by itself in a moment.",
-                (true, false) => {
-                    "Still being recorded. The player follows it: at the end of what there is, it goes on with what came since."
-                }
-                (false, _) => "Still being recorded. What there is of it up to now plays here, from its start.",
-            };
-            view! { <p class="player-note muted small">{text}</p> }
-        })
-    };
+    let storyboard = Memo::new(move |_| playable.with(|playable| playable.storyboard_url.clone()));
+    let duration_ms = Memo::new(move |_| playable.with(|playable| playable.duration_ms));
     view! {
-        <div class="player-with-bar">
+        <afterlive-player
+            src=move || url.get()
+            growing=move || is_growing.get()
+            storyboard=move || storyboard.get()
+            duration-ms=move || duration_ms.get().to_string()
+            label=move || name.get()
+        >
             <video
+                slot="video"
                 class="player"
-                node_ref=video
                 controls
                 playsinline
                 preload=move || if wanted.get() { "metadata" } else { "none" }
                 poster=move || poster.get()
-                // Changed by the follower alone, as each setting of it loads anew.
+                // Changed by the player alone, as each setting of it loads anew.
                 src=url.get_untracked()
                 aria-label=move || name.get()
-                on:timeupdate=move |_| read_position()
-                on:seeking=move |_| {
-                    read_position();
-                    follower.moved();
-                }
-                on:playing=move |_| {
-                    watched.set(true);
-                    follower.playing();
-                }
-                on:pause=move |_| follower.paused()
-                on:ended=ended
-                on:loadedmetadata=move |_| follower.loaded()
-                on:error=move |_| follower.failed()
+                on:playing=move |_| watched.set(true)
+                on:ended=move |_| watched.set(false)
             ></video>
+            // The player has its own words, and shows these to nobody.
             {move || {
-                storyboard
+                is_growing
                     .get()
-                    .filter(|_| is_alive.get())
-                    .map(|(url, duration_ms, name)| view! { <Scrubber url duration_ms name position_ms seek /> })
+                    .then(|| {
+                        view! {
+                            <p class="player-note muted small">
+                                "Still being recorded. What there is of it up to now plays here, from its start."
+                            </p>
+                        }
+                    })
             }}
-            {note}
-        </div>
+        </afterlive-player>
+    }
+}
+
+/// The player of what is live. It waits where nothing is.
+#[component]
+pub fn LivePlayer(
+    /// `/live/STREAMNAME`
+    #[prop(into)]
+    path: Signal<String>,
+    #[prop(into)] label: Signal<String>,
+    /// Without a sound, until the viewer wants one.
+    #[prop(optional)]
+    is_muted: bool,
+) -> impl IntoView {
+    // What opened the page opens what plays in it.
+    let token = use_query_map().with_untracked(|query| query.get("token"));
+    let list = format!("{}/index.m3u8", path.get_untracked());
+    let list = token.as_ref().map_or(list.clone(), |token| format!("{list}?token={token}"));
+    view! {
+        <afterlive-player live=move || path.get() label=move || label.get() muted=is_muted token=token>
+            // Some browsers play the list by themselves; the player takes it away from all others.
+            <video
+                slot="video"
+                class="player"
+                controls
+                playsinline
+                preload="none"
+                src=list
+                aria-label=move || label.get()
+            ></video>
+        </afterlive-player>
     }
 }

@@ -3,18 +3,19 @@
 use leptos::prelude::*;
 
 use super::copy::CopyRow;
-use super::snippets;
 use crate::backend::PlayoutUrls;
 
 #[component]
 pub fn PlayoutRows(#[prop(into)] playout: Signal<PlayoutUrls>, is_public: Signal<bool>) -> impl IntoView {
     let newest = Memo::new(move |_| playout.with(|playout| playout.newest_recording.clone()));
-    let page = Signal::derive(move || playout.with(|playout| playout.page.clone()));
+    let of = move |part: fn(&PlayoutUrls) -> &String| Signal::derive(move || playout.with(|playout| part(playout).clone()));
     view! {
         <div class="playout-rows">
-            <CopyRow label="Playout page" value=page />
-            <CopyRow label="For an iframe" value=Signal::derive(move || snippets::embed_url(&page.get())) />
-            <CopyRow label="RTMP" value=Signal::derive(move || playout.with(|playout| playout.rtmp.clone())) />
+            <CopyRow label="Playout page" value=of(|playout| &playout.page) />
+            <CopyRow label="For an iframe" value=of(|playout| &playout.embed) />
+            <CopyRow label="HLS" value=of(|playout| &playout.hls) />
+            <CopyRow label="WebSocket" value=of(|playout| &playout.websocket) note="fragmented MP4, for players of your own" />
+            <CopyRow label="RTMP" value=of(|playout| &playout.rtmp) />
             {move || newest.get().map(|url| view! { <CopyRow label="Newest recording" value=url /> })}
             <p class="muted small">
                 {move || {

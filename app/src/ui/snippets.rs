@@ -6,12 +6,6 @@ use super::copy::CopyBlock;
 use crate::backend::{Overview, RecordingRow};
 use crate::format::attribute;
 
-/// The playout page without what stands around its player.
-#[must_use]
-pub fn embed_url(page: &str) -> String {
-    format!("{page}?embed=1")
-}
-
 /// The HTML that plays one recording in any page.
 #[must_use]
 pub fn video_html(url: &str, poster: Option<&str>) -> String {
@@ -24,12 +18,19 @@ pub fn recording_html(recording: &RecordingRow) -> String {
     video_html(&recording.url, recording.poster_url.as_deref())
 }
 
+/// `url` is that of the player alone.
 #[must_use]
-pub fn iframe_html(page: &str) -> String {
+pub fn iframe_html(url: &str) -> String {
     format!(
-        "<iframe src=\"{}\" width=\"640\" height=\"360\" allow=\"autoplay; fullscreen\" allowfullscreen title=\"Player\"></iframe>",
-        attribute(&embed_url(page))
+        "<iframe src=\"{}\" width=\"640\" height=\"360\" allow=\"autoplay; fullscreen; picture-in-picture\" allowfullscreen title=\"Player\"></iframe>",
+        attribute(url)
     )
+}
+
+/// `url` is that of a stream's HLS list.
+#[must_use]
+pub fn ffplay_hls(url: &str) -> String {
+    format!("ffplay '{url}'")
 }
 
 /// A test picture with a tone.
@@ -78,7 +79,8 @@ pub fn Snippets(overview: Signal<Overview>) -> impl IntoView {
                             <CopyBlock label="Send a file with ffmpeg" value=ffmpeg_file(&url) />
                         }
                     })
-            }} <CopyBlock label="The playout page in an iframe" value=text(|overview| iframe_html(&overview.playout.page)) />
+            }} <CopyBlock label="The player in an iframe" value=text(|overview| iframe_html(&overview.playout.embed)) />
+            <CopyBlock label="The live stream in a player of your own, by HLS" value=text(|overview| ffplay_hls(&overview.playout.hls)) />
             {move || {
                 newest.get().map(|html| view! { <CopyBlock label="The newest recording as HTML video" value=html /> })
             }}

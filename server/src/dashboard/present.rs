@@ -189,6 +189,10 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
         }),
         playout: PlayoutUrls {
             page: format!("{}/playout/{}", config.http.public_url, seen.stream.id),
+            embed: format!("{}/embed/{}", config.http.public_url, seen.stream.id),
+            live_path: format!("/live/{name}"),
+            hls: format!("{}/live/{name}/index.m3u8", config.http.public_url),
+            websocket: format!("{}/live/{name}/ws", web_socket_origin(&config.http.public_url)),
             rtmp: format!("{rtmp}/play/{name}"),
             newest_recording,
         },
@@ -232,16 +236,23 @@ fn live_facts(service: &Service, stream: &Stream, on_air: OnAir) -> LiveFacts {
             height: video.height.into(),
             fps: video.frames_per_second.unwrap_or_default().into(),
             keyframe_interval_ms: video.keyframe_interval_ms.map(u64::from),
+            is_reordered: video.is_reordered,
         }),
         audio: stats.audio.map(|audio| LiveAudio {
             codec: audio.codec.to_owned(),
             sample_rate_hz: audio.sample_rate,
             channels: audio.channels,
         }),
+        jitter_ms: stats.jitter_ms.map(u64::from),
         bitrate_bps: stats.bitrate_bps.unwrap_or_default().into(),
         bitrate_history_bps: stats.bitrate_history_bps.into_iter().map(u64::from).collect(),
         bytes_in: stats.bytes_in,
     }
+}
+
+/// `ws` for `http`, `wss` for `https`.
+fn web_socket_origin(public_url: &str) -> String {
+    public_url.strip_prefix("http").map_or_else(|| public_url.to_owned(), |rest| format!("ws{rest}"))
 }
 
 /// Below our own origin whatever name that is visited by; each still under a URL of its own, so that the page shows the new one.
@@ -263,6 +274,7 @@ pub(super) fn organisation(service: &Service, organisation: Organisation, keys: 
         settings: organisation.settings,
         recording: organisation.recording,
         recording_rules: service.recording_rules(),
+        embed_domains: organisation.embed_domains,
         bin_days: config.retention.bin_days,
         regions: service.regions().iter().map(region).collect(),
         keys: keys.map(|keys| keys.into_iter().map(api_key_row).collect()),

@@ -1,7 +1,7 @@
 //! The table `organisations`.
 
 use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{OrganisationHash, OrganisationId, UnixMillis};
+use afterlive_domain::{EmbedDomains, OrganisationHash, OrganisationId, UnixMillis};
 
 use super::{Connection, Error, Raw, Result, Tx, on, parse};
 
@@ -12,6 +12,7 @@ pub struct Organisation {
     pub name: String,
     pub settings: Settings,
     pub recording: RecordingSettings,
+    pub embed_domains: EmbedDomains,
     pub created_at: UnixMillis,
     pub updated_at: UnixMillis,
 }
@@ -26,6 +27,7 @@ struct Row {
     live_public: bool,
     #[sqlx(flatten)]
     recording: RecordingRow,
+    embed_domains: String,
     created_at: i64,
     updated_at: i64,
 }
@@ -65,6 +67,7 @@ impl TryFrom<Row> for Organisation {
                 live_public: row.live_public,
             },
             recording: row.recording.into(),
+            embed_domains: parse("organisations.embed_domains", &row.embed_domains)?,
             created_at: UnixMillis(row.created_at),
             updated_at: UnixMillis(row.updated_at),
         })
@@ -152,6 +155,18 @@ pub async fn update(tx: &mut Tx, id: OrganisationId, name: &str, settings: Setti
     .execute(c)
     .await
     .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// Replaces the sites that may show the player; false where there is no such organisation.
+pub async fn set_embed_domains(tx: &mut Tx, id: OrganisationId, domains: &EmbedDomains, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query("UPDATE organisations SET embed_domains = $2, updated_at = $3 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(domains.to_string())
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
     Ok(changed > 0)
 }
 

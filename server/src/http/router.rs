@@ -10,7 +10,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::{api, browser_session, events, health, live, live_still, report, request, vod};
+use super::{api, browser_session, embed, events, health, live, live_still, report, request, vod};
 use crate::live::Feeds;
 use crate::service::Service;
 
@@ -24,6 +24,8 @@ pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, feeds: 
     let pages = pages.route("/vod/{id}/report", get(report::handle).with_state(Arc::clone(service)));
     let pages = pages.route("/live/{streamname}/thumbnail.jpg", get(live_still::handle).with_state(Arc::clone(service)));
     let pages = pages.merge(live::router(service, feeds));
+    let pages = pages.route("/embed/{id}", get(embed::page).with_state(Arc::clone(service)));
+    let pages = pages.route("/embed/{id}/facts", get(embed::facts).with_state(Arc::clone(service)));
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))

@@ -3,12 +3,13 @@
 
 mod site;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use afterlive_app::backend::SharedBackend;
 use afterlive_app::shell::routes;
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
@@ -24,9 +25,21 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::site::Site;
 use super::credentials::CREDENTIAL_HEADERS;
-use super::viewer;
-use crate::service::playback::Secret;
-use crate::service::playback::token::{self, Claims};
+use super::embed;
+
+/// One for all servers of the process.
+static SITE: LazyLock<Site> = LazyLock::new(Site::embedded);
+
+/// Where the player's files are, for pages outside the app.
+#[must_use]
+pub fn player_folder() -> String {
+    format!("{}/player", SITE.pkg_dir())
+}
+
+/// The player's modules that every page with a player needs, by their names in [`player_folder`].
+pub fn player_modules() -> impl Iterator<Item = &'static str> {
+    SITE.names().filter_map(|name| name.strip_prefix("pkg/player/").filter(|name| name.ends_with(".js") && !name.contains('/')))
+}
 
 /// What a form of the dashboard may hold, all fields together.
 const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -54,7 +67,7 @@ pub fn router<V: IntoView + 'static>(
     media_origins: &[String],
     backend_for: impl Fn(&Parts) -> SharedBackend + Clone + Send + Sync + 'static,
 ) -> Router {
-    let site = Arc::new(Site::embedded());
+    let site = &*SITE;
     if site.is_empty() {
         tracing::warn!(
             "this binary was compiled without the site: pages have neither styles nor scripts (`make build` embeds it)"
@@ -71,7 +84,7 @@ pub fn router<V: IntoView + 'static>(
         provide_context::<SharedBackend>(backend_for(&parts));
         // Server functions have no nonce, and answer with no page.
         if let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) {
-            let policy = content_security_policy(&nonce, &media_origins, &frame_ancestors(&parts));
+            let policy = content_security_policy(&nonce, &media_origins);
             if let Ok(policy) = HeaderValue::from_str(&policy) {
                 response.insert_header(CONTENT_SECURITY_POLICY, policy);
             }
@@ -86,7 +99,7 @@ pub fn router<V: IntoView + 'static>(
             }
         };
         let page = render_app_async_with_context(context, app.clone());
-        move |request: Request| site_file_or_not_found(site.clone(), page.clone(), request)
+        move |request: Request| site_file_or_not_found(site, page.clone(), request)
     };
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     Router::new()
@@ -95,6 +108,7 @@ pub fn router<V: IntoView + 'static>(
         .with_state(options)
         .layer(
             ServiceBuilder::new()
+                .layer(from_fn(lead_to_embed))
                 .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 // Forms without JavaScript return to where they came from, so our own pages must tell us.
                 .layer(header(REFERRER_POLICY, "same-origin"))
@@ -106,7 +120,7 @@ pub fn router<V: IntoView + 'static>(
 }
 
 /// What no route knows: a file of the site, or the app's own page that says there is nothing.
-async fn site_file_or_not_found<P, F>(site: Arc<Site>, page: P, request: Request) -> Response
+async fn site_file_or_not_found<P, F>(site: &Site, page: P, request: Request) -> Response
 where
     P: FnOnce(Request) -> F,
     F: Future<Output = Response>,
@@ -121,33 +135,28 @@ where
     if accepts_html(request.headers()) { page(request).await } else { StatusCode::NOT_FOUND.into_response() }
 }
 
-/// Other sites may frame the player's page, and nothing else.
-fn is_embeddable(path: &str) -> bool {
-    path.starts_with("/playout/")
-}
-
-/// Who may frame a page. A playback token that is bound to sites binds the frame too: what is then asked from within it comes from our own site.
-fn frame_ancestors(page: &Parts) -> String {
-    if !is_embeddable(page.uri.path()) {
-        return "'none'".to_owned();
+/// Frames of old end at the player for frames; all other requests go on.
+async fn lead_to_embed(request: Request, next: Next) -> Response {
+    match embed::moved(request.uri()) {
+        Some(moved) => moved,
+        None => next.run(request).await,
     }
-    let sites = viewer::token(page).and_then(|Secret(token)| Claims::sites_claimed(&token)).unwrap_or_default();
-    if sites.is_empty() { "*".to_owned() } else { sites.iter().map(token::Site::as_str).collect::<Vec<_>>().join(" ") }
 }
 
-/// Scripts and styles are ours alone; inline ones carry the nonce of their page. WASM needs leave to be compiled.
-fn content_security_policy(nonce: &str, media_origins: &str, frame_ancestors: &str) -> String {
+/// Scripts and styles are ours alone; inline ones carry the nonce of their page. WASM needs leave to be compiled. No page of these may stand in a frame:
+/// the player for frames is a page of its own.
+fn content_security_policy(nonce: &str, media_origins: &str) -> String {
     format!(
         "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
          img-src 'self' data: {media_origins}; connect-src 'self' {media_origins}; media-src 'self' blob: {media_origins}; object-src 'none'; base-uri 'none'; \
-         form-action 'self'; frame-ancestors {frame_ancestors}"
+         form-action 'self'; frame-ancestors 'none'"
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, Request};
+    use http::HeaderName;
 
     #[test]
     fn a_browser_gets_the_page_and_a_program_the_api() {
@@ -168,19 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_player_may_stand_in_a_frame() {
-        assert!(is_embeddable("/playout/5f86a12f-3801-415a-b450-6b6a46842349"));
-        for path in ["/", "/stream", "/stream/playout/", "/auth", "/organisation"] {
-            assert!(!is_embeddable(path), "{path}");
-        }
-        let ancestors = |uri: &str| frame_ancestors(&Request::builder().uri(uri).body(()).unwrap().into_parts().0);
-        assert_eq!(ancestors("/stream"), "'none'");
-        assert_eq!(ancestors("/playout/5f86a12f?token=nonsense"), "*");
-        let claims = Claims {
-            sites: ["example.com", "*.example.org"].map(|site| token::Site::parse(site).unwrap()).to_vec(),
-            ..Claims::from_json(r#"{"jti":"5f86a12f-3801-415a-b450-6b6a46842349","exp":1,"org":"8sKpm"}"#).unwrap()
-        };
-        let token = claims.sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"any"));
-        assert_eq!(ancestors(&format!("/playout/5f86a12f?token={token}")), "example.com *.example.org");
+    fn no_page_may_stand_in_a_frame() {
+        assert!(content_security_policy("n", "").ends_with("frame-ancestors 'none'"));
     }
 }

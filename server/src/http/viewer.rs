@@ -20,7 +20,7 @@ use super::error::ApiError;
 use super::request::ClientAddress;
 use super::vod::Guard;
 use crate::service::playback::{Admitted, Secret, Viewer};
-use crate::service::{self, Service};
+use crate::service::{self, Caller, Service};
 
 /// The name of the token in a query.
 pub const TOKEN: &str = "token";
@@ -58,6 +58,12 @@ pub async fn viewer(service: &Service, request: &Parts, is_public: bool) -> Resu
         None => browser_session::caller_by_cookie(service, &request.headers).await?,
     };
     Ok(Viewer { caller, token, address: address(request), site: site(&request.headers) })
+}
+
+/// The viewer behind a request of whom is known already who is signed in.
+#[must_use]
+pub fn of(request: &Parts, caller: Option<Caller>) -> Viewer {
+    Viewer { caller, token: token(request), address: address(request), site: site(&request.headers) }
 }
 
 fn address(request: &Parts) -> IpAddr {

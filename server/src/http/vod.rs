@@ -12,6 +12,7 @@ mod snapshot;
 mod snapshots;
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;

@@ -1,7 +1,7 @@
 //! One live stream: its publisher's end, and its subscribers'.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use afterlive_domain::{StreamId, UnixMillis};
 use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
@@ -158,7 +158,7 @@ impl Publisher {
             tracing::warn!(stream = %self.stream, due_ms = jump.due_ms, sent_ms = jump.sent_ms, "the encoder's clock has jumped; what follows is joined on");
         }
         let frame = &Frame { dts, ..frame.clone() };
-        state.counters.count(frame, timescale);
+        state.counters.count(frame, timescale, Instant::now());
         let starts_here = state.starts_at(frame);
         if frame.kind == TrackKind::Video && frame.keyframe {
             state.keyframe = Some(frame.clone());

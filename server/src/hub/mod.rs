@@ -1,6 +1,7 @@
 //! Live streams in memory: who publishes, who watches, and the frames between them.
 //!
-//! Knows no protocol, no disk and no SQL; keeps no clock: bitrates and frame rates are counted in media time.
+//! Knows no protocol, no disk and no SQL; keeps no wall clock: bitrates and frame rates are counted in media time, and only how
+//! unevenly frames come is measured against a steady clock.
 //!
 //! ```text
 //! Hub::publish ─ Publisher ─ set_track, frame ─┬─ viewer queue   (bounded; skips to the next keyframe when full)
@@ -8,6 +9,7 @@
 //! ```
 
 mod gop;
+mod jitter;
 mod live;
 mod queue;
 mod recorder;

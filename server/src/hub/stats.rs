@@ -1,10 +1,13 @@
-//! Figures of a live stream, counted as its frames go by, in media time.
+//! Figures of a live stream, counted as its frames go by, in media time. The one that needs another clock, how unevenly they come, is in `jitter`.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use afterlive_domain::UnixMillis;
 use afterlive_media::codec::PictureSize;
 use afterlive_media::frame::{Frame, Sound, TrackConfig, TrackKind};
+
+use super::jitter::Jitter;
 
 /// How far back the bitrate is kept.
 pub const HISTORY_S: usize = 300;
@@ -12,6 +15,8 @@ pub const HISTORY_S: usize = 300;
 const PRESENT_S: usize = 5;
 /// Over how many frames the frame rate is taken.
 const FRAME_RATE_FRAMES: usize = 61;
+/// Timestamps in whole milliseconds differ by so much from what they should be; twice, as an offset is the difference of two.
+const ROUNDING_MS: i64 = 4;
 
 /// How a live stream does.
 #[derive(Clone, PartialEq, Debug)]
@@ -25,6 +30,9 @@ pub struct LiveStats {
     pub audio: Option<AudioStats>,
     /// Of both tracks, over the last 5 whole seconds of media time; absent in the first second.
     pub bitrate_bps: Option<u32>,
+    /// How much later than the earliest frame, by their timestamps, the latest came in the last 10 seconds; absent in the first second. How we read sockets
+    /// makes some 50 ms of it.
+    pub jitter_ms: Option<u32>,
     /// Of each whole second of media time, the oldest first; at most [`HISTORY_S`].
     pub bitrate_history_bps: Vec<u32>,
 }
@@ -39,6 +47,8 @@ pub struct VideoStats {
     pub frames_per_second: Option<f32>,
     /// Between the last two keyframes.
     pub keyframe_interval_ms: Option<u32>,
+    /// Frames are shown in another order than they are decoded in.
+    pub is_reordered: bool,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -59,16 +69,23 @@ pub(super) struct Counters {
     video_dts_ms: VecDeque<i64>,
     keyframe_dts_ms: Option<i64>,
     keyframe_interval_ms: Option<u32>,
+    /// The least and the most offset since the last keyframe, in ticks, and whether they differed between the two before.
+    offsets: Option<(i32, i32)>,
+    is_reordered: bool,
+    jitter: Jitter,
 }
 
 impl Counters {
-    pub(super) fn count(&mut self, frame: &Frame, timescale: u32) {
+    /// `now` is when it arrived.
+    pub(super) fn count(&mut self, frame: &Frame, timescale: u32, now: Instant) {
         let bytes = frame.data.len() as u64;
         let dts_ms = ticks_to_ms(frame.dts, timescale);
         self.bytes_in += bytes;
         self.count_second(dts_ms.div_euclid(1000), bytes);
+        self.jitter.count(dts_ms, now);
         if frame.kind == TrackKind::Video {
             self.count_picture(dts_ms, frame.keyframe);
+            self.count_offset(frame, timescale);
         }
     }
 
@@ -107,6 +124,22 @@ impl Counters {
         }
     }
 
+    /// Without B-frames all frames wait equally long between decoding and showing; but for the rounding of their timestamps.
+    fn count_offset(&mut self, frame: &Frame, timescale: u32) {
+        let is_apart = |(least, most): (i32, i32)| i64::from(most) - i64::from(least) > i64::from(timescale) * ROUNDING_MS / 1000;
+        let offset = frame.pts_offset;
+        match &mut self.offsets {
+            Some(range) if !frame.keyframe => {
+                *range = (range.0.min(offset), range.1.max(offset));
+                self.is_reordered |= is_apart(*range);
+            }
+            offsets => {
+                self.is_reordered = offsets.is_some_and(is_apart);
+                *offsets = Some((offset, offset));
+            }
+        }
+    }
+
     fn frames_per_second(&self) -> Option<f32> {
         let (first, last) = (self.video_dts_ms.front()?, self.video_dts_ms.back()?);
         let span_ms = last - first;
@@ -135,12 +168,14 @@ impl Counters {
                     height,
                     frames_per_second: self.frames_per_second(),
                     keyframe_interval_ms: self.keyframe_interval_ms,
+                    is_reordered: self.is_reordered,
                 })
             }),
             audio: audio.and_then(|track| {
                 let Sound { sample_rate, channels } = track.codec.sound()?;
                 Some(AudioStats { codec: track.codec.name(), sample_rate, channels })
             }),
+            jitter_ms: self.jitter.read(),
             bitrate_bps: (present_s > 0).then(|| to_bps(present.sum::<u64>() / present_s)),
             bitrate_history_bps: self.history_bytes.iter().map(|bytes| to_bps(*bytes)).collect(),
         }

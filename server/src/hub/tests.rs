@@ -208,6 +208,26 @@ fn figures_come_from_the_stream_s_own_clock() {
 }
 
 #[test]
+fn b_frames_are_seen_by_their_offsets_and_forgotten_when_the_encoder_leaves_them_off() {
+    let hub = Hub::new();
+    let mut publisher = hub.publish(STREAM, START).unwrap();
+    publisher.set_track(video_track(1280));
+    let is_reordered = || hub.stats(STREAM).unwrap().video.unwrap().is_reordered;
+    let mut send = |n: i64, offset_ms: i64| {
+        let plain = video(n * 40, n % 25 == 0, 1000);
+        let ticks = i32::try_from(offset_ms * i64::from(video_track(1280).timescale) / 1000).unwrap();
+        publisher.frame(&Frame { pts_offset: ticks, ..plain });
+    };
+    // All alike, but for the rounding of their timestamps.
+    (0..50).for_each(|n| send(n, 80 + n % 2));
+    assert!(!is_reordered());
+    (50..100).for_each(|n| send(n, [80, 160, 0][n as usize % 3]));
+    assert!(is_reordered());
+    (100..151).for_each(|n| send(n, 0));
+    assert!(!is_reordered());
+}
+
+#[test]
 fn a_jump_of_the_encoder_s_clock_costs_no_memory() {
     let hub = Hub::new();
     let mut publisher = hub.publish(STREAM, START).unwrap();

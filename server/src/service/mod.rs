@@ -3,6 +3,7 @@
 
 mod api_keys;
 mod caller;
+mod embedded;
 mod error;
 mod library;
 mod organisations;
@@ -32,6 +33,7 @@ use crate::storage::Regions;
 
 pub use api_keys::NewApiKey;
 pub use caller::{Caller, Identity};
+pub use embedded::{Embedded, EmbeddedRecording};
 pub use error::{Error, Result};
 pub use library::{AssetList, AssetPage};
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};

@@ -1,7 +1,7 @@
 //! The caller's organisation: what it is, and its switches.
 
 use afterlive_domain::organisation::{RecordingRules, RecordingSettings, Settings};
-use afterlive_domain::{Error as Refusal, OrganisationHash, Permission, Role};
+use afterlive_domain::{EmbedDomains, Error as Refusal, OrganisationHash, Permission, Role};
 
 use super::{Caller, Identity, Result, Service, text};
 use crate::db;
@@ -61,6 +61,17 @@ impl Service {
         tx.commit().await?;
         tracing::info!(organisation = %caller.organisation, by = %caller.identity, ?settings, "changed the settings of recordings");
         self.organisation(caller).await
+    }
+
+    /// Changes which sites may show the player in a frame. A frame that is open already stays.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins.
+    pub async fn set_embed_domains(&self, caller: &Caller, domains: &EmbedDomains) -> Result<()> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        db::organisations::set_embed_domains(&mut tx, caller.organisation, domains, self.clock.now()).await?;
+        Ok(tx.commit().await?)
     }
 
     /// What holds for recordings of an organisation that has set nothing.

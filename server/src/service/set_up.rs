@@ -109,6 +109,7 @@ impl Service {
             name: text::name("organisation", form.organisation_name)?,
             settings: Settings::default(),
             recording: RecordingSettings::default(),
+            embed_domains: afterlive_domain::EmbedDomains::default(),
             created_at: now,
             updated_at: now,
         };

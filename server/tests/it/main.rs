@@ -5,6 +5,7 @@ mod assets;
 mod cli;
 mod counts;
 mod database;
+mod embed;
 mod fixture;
 mod gate;
 mod in_step;

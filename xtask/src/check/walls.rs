@@ -16,7 +16,7 @@ struct Wall {
     because: &'static str,
 }
 
-const WALLS: [Wall; 6] = [
+const WALLS: [Wall; 7] = [
     Wall {
         words: &["sqlx", "tokio", "std::fs", "std::net"],
         within: &["domain/", "media/"],
@@ -51,6 +51,20 @@ const WALLS: [Wall; 6] = [
         except: &[],
         extensions: &["rs"],
         because: "live delivery reads the hub; who may watch is service's to say, routes are in http",
+    },
+    Wall {
+        words: &["document", "window", "navigator", "performance", "Date", "setTimeout", "fetch", "addEventListener"],
+        within: &[
+            "player/src/clock.js",
+            "player/src/codecs.js",
+            "player/src/edge.js",
+            "player/src/states.js",
+            "player/src/storyboard.js",
+            "player/src/waits.js",
+        ],
+        except: &[],
+        extensions: &["js"],
+        because: "what the player decides without a browser is pure, and tested under Node",
     },
     Wall {
         words: &["todo!", "unimplemented!", "dbg!", "#[ignore"],

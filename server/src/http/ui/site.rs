@@ -67,6 +67,13 @@ impl Site {
         self.files.is_empty()
     }
 
+    /// The paths of all files, without a leading slash, in order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        let mut names: Vec<&'static str> = self.files.keys().copied().collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+
     /// The folder under which pages name scripts and styles: `pkg/{version}`.
     #[must_use]
     pub fn pkg_dir(&self) -> String {

@@ -1,0 +1,53 @@
+// A clock in the picture: the wall time in milliseconds, the lowest 16 bits of it, as a row of black and white fields. Read back where the picture is shown, it
+// tells how long it was on its way.
+
+import type { Locator } from '@playwright/test';
+
+const BITS = 16;
+const FIELD = 40;
+
+/** For ffmpeg's `-f lavfi`: the time is taken when a picture is made, not when it is due. */
+export const CLOCK_SOURCE = [
+  // Paced here: behind this the times are those of the wall.
+  'testsrc2=size=640x360:rate=30,realtime',
+  'settb=1/1000000',
+  'setpts=RTCTIME',
+  `drawbox=x=0:y=0:w=${BITS * FIELD}:h=${FIELD}:color=black:t=fill`,
+  ...Array.from(
+    { length: BITS },
+    (_, bit) => `drawbox=x=${bit * FIELD}:y=0:w=${FIELD}:h=${FIELD}:color=white:t=fill:enable='mod(floor(t*1000/${2 ** bit}),2)'`,
+  ),
+  'setpts=PTS-STARTPTS',
+].join(',');
+
+/** How old each of the next pictures is when the browser shows it, in milliseconds. */
+export function ages(video: Locator, count: number): Promise<number[]> {
+  return video.evaluate(
+    (element, { count, BITS, FIELD }) => {
+      const video = element as HTMLVideoElement;
+      const canvas = Object.assign(document.createElement('canvas'), { width: BITS * FIELD, height: FIELD });
+      const context = canvas.getContext('2d', { willReadFrequently: true });
+      return new Promise<number[]>((resolve) => {
+        const seen: number[] = [];
+        const look = (): void => {
+          const shownMs = Date.now();
+          context?.drawImage(video, 0, 0, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+          const bits = Array.from({ length: BITS }, (_, bit) => {
+            const [red = 0] = context?.getImageData(bit * FIELD + FIELD / 2, FIELD / 2, 1, 1).data ?? [];
+            return red > 127 ? 2 ** bit : 0;
+          });
+          const madeMs = bits.reduce((sum, bit) => sum + bit, 0);
+          seen.push((shownMs - madeMs + 10 * 2 ** BITS) % 2 ** BITS);
+          if (seen.length < count) video.requestVideoFrameCallback(look);
+          else resolve(seen);
+        };
+        video.requestVideoFrameCallback(look);
+      });
+    },
+    { count, BITS, FIELD },
+  );
+}
+
+export function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}

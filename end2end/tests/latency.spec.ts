@@ -1,0 +1,36 @@
+// From glass to glass: a clock is burnt into the picture when it is made, and read where it is shown.
+
+import { ages, median } from '../support/clock.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+/** Measured on an idle machine it is half of this. */
+const LIVE_MS = 500;
+
+test('live by WebSocket is seen within half a second, and the player says so', async ({ admin: page, api, pushClock }) => {
+  const stream = await api.createStream(['title:Clock']);
+  await page.goto(`/embed/${stream.id}?muted=1`);
+  const encoder = pushClock(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
+  const player = page.locator('afterlive-player');
+  await expect(player).toHaveAttribute('data-state', 'playing');
+  // What is needed to settle at the edge.
+  await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(6_000);
+  const seen = await ages(page.locator('video'), 120);
+  const [middle, shown] = [median(seen), await player.getByRole('button', { name: /^Live/ }).innerText()];
+  test.info().annotations.push({ type: 'latency', description: `${middle} ms at the median, the player says ${shown}` });
+  expect(middle, `of ${seen.join(' ')}`).toBeLessThan(LIVE_MS);
+  expect(Math.abs(Number(/\d+\.\d/.exec(shown)?.[0]) * 1_000 - middle)).toBeLessThan(300);
+
+  await test.step('who joins later sees a picture at once', async () => {
+    const second = await page.context().newPage();
+    await second.goto(`/embed/${stream.id}?muted=1`);
+    const took = await second.evaluate(async () => {
+      const video = document.querySelector('video');
+      while (video !== null && video.readyState < 2) await new Promise((resolve) => requestAnimationFrame(resolve));
+      return performance.now();
+    });
+    test.info().annotations.push({ type: 'first picture', description: `${Math.round(took)} ms after navigation` });
+    expect(took).toBeLessThan(2_000);
+    await second.close();
+  });
+  await encoder.stop();
+});

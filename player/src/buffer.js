@@ -1,0 +1,207 @@
+// Media Source Extensions: takes initialisation segments and fragments in order, and lets go of what has been seen. Decides nothing about where to play.
+
+import { evictable } from './edge.js';
+
+/** More that waits to be appended is given up: it would take too long to be of use. */
+const MOST_QUEUED_BYTES = 32 << 20;
+/** So much is appended at once: fragments are small, and each append has its price. */
+const APPEND_BYTES = 1 << 20;
+
+/** @returns {typeof MediaSource | undefined} what iPhones have is called otherwise */
+export function mediaSource() {
+  const scope = /** @type {{ MediaSource?: typeof MediaSource, ManagedMediaSource?: typeof MediaSource }} */ (
+    /** @type {unknown} */ (globalThis)
+  );
+  return scope.MediaSource ?? scope.ManagedMediaSource;
+}
+
+/** @param {string} mime */
+export function canPlay(mime) {
+  return mediaSource()?.isTypeSupported(mime) === true;
+}
+
+export class MediaBuffer {
+  /** @type {MediaSource | null} */
+  #source = null;
+  /** @type {SourceBuffer | null} */
+  #buffer = null;
+  /** @type {Uint8Array[]} */
+  #queue = [];
+  #queuedBytes = 0;
+  #url = '';
+  #mime = '';
+  /** A quota error was met by making room; another one in a row is the end. */
+  #hasMadeRoom = false;
+
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {(reason: string) => void} failed it takes nothing any more; said once
+   */
+  constructor(video, failed) {
+    this.video = video;
+    this.failed = failed;
+  }
+
+  /** Begins anew with nothing. @param {string} mime */
+  start(mime) {
+    this.close();
+    const Source = mediaSource();
+    if (Source === undefined) {
+      this.failed('There are no Media Source Extensions.');
+      return;
+    }
+    const source = new Source();
+    this.#source = source;
+    this.#mime = mime;
+    this.#url = URL.createObjectURL(source);
+    // Without this a managed source waits for AirPlay to be ruled out.
+    this.video.disableRemotePlayback = true;
+    source.addEventListener('sourceopen', () => this.#opened(source), { once: true });
+    this.video.src = this.#url;
+  }
+
+  /**
+   * What follows is coded otherwise. False where that cannot be joined on.
+   * @param {string} mime
+   */
+  change(mime) {
+    if (mime === this.#mime) return true;
+    const buffer = this.#buffer;
+    if (buffer === null || typeof buffer.changeType !== 'function' || buffer.updating || this.#queue.length > 0) return false;
+    try {
+      buffer.changeType(mime);
+      this.#mime = mime;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** @param {ArrayBuffer} bytes */
+  append(bytes) {
+    if (this.#source === null) return;
+    this.#queue.push(new Uint8Array(bytes));
+    this.#queuedBytes += bytes.byteLength;
+    if (this.#queuedBytes > MOST_QUEUED_BYTES) {
+      this.#fail('More arrives than the browser takes.');
+      return;
+    }
+    this.#pump();
+  }
+
+  /** @returns {[number, number][]} */
+  get ranges() {
+    try {
+      const buffered = this.#buffer?.buffered;
+      if (buffered === undefined) return [];
+      return Array.from({ length: buffered.length }, (_, index) => [buffered.start(index), buffered.end(index)]);
+    } catch {
+      // It belongs to no source any more.
+      return [];
+    }
+  }
+
+  /** Lets go of what has been seen, now and then. */
+  tidy() {
+    const buffer = this.#buffer;
+    if (buffer === null || buffer.updating) return;
+    const range = evictable(this.ranges, this.video.currentTime);
+    if (range !== null) this.#try(() => buffer.remove(...range));
+  }
+
+  close() {
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#hasMadeRoom = false;
+    const had = this.#source !== null;
+    this.#source = null;
+    this.#buffer = null;
+    if (this.#url !== '') URL.revokeObjectURL(this.#url);
+    if (had && this.video.src === this.#url) {
+      this.video.removeAttribute('src');
+      this.video.load();
+    }
+    this.#url = '';
+  }
+
+  /** @param {MediaSource} source */
+  #opened(source) {
+    if (source !== this.#source) return;
+    this.#try(() => {
+      const buffer = source.addSourceBuffer(this.#mime);
+      this.#buffer = buffer;
+      buffer.addEventListener('updateend', () => {
+        if (buffer === this.#buffer) this.#pump();
+      });
+      buffer.addEventListener('error', () => {
+        if (buffer === this.#buffer) this.#fail('The browser cannot read what arrives.');
+      });
+    });
+    this.#pump();
+  }
+
+  #pump() {
+    const buffer = this.#buffer;
+    if (buffer === null || buffer.updating || this.#queue.length === 0) return;
+    const next = this.#take();
+    try {
+      buffer.appendBuffer(/** @type {Uint8Array<ArrayBuffer>} */ (next));
+      this.#hasMadeRoom = false;
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'QuotaExceededError') this.#makeRoom(next);
+      else this.#fail(error instanceof Error ? error.message : 'The browser takes no more.');
+    }
+  }
+
+  /** The next bytes to append: as many fragments as are worth one append. */
+  #take() {
+    let bytes = 0;
+    let count = 0;
+    for (const part of this.#queue) {
+      if (count > 0 && bytes + part.byteLength > APPEND_BYTES) break;
+      bytes += part.byteLength;
+      count += 1;
+    }
+    const parts = this.#queue.splice(0, count);
+    this.#queuedBytes -= bytes;
+    if (parts.length === 1 && parts[0] !== undefined) return parts[0];
+    const joined = new Uint8Array(bytes);
+    let at = 0;
+    for (const part of parts) {
+      joined.set(part, at);
+      at += part.byteLength;
+    }
+    return joined;
+  }
+
+  /** All that was seen goes, but the last second. @param {Uint8Array} refused */
+  #makeRoom(refused) {
+    const buffer = this.#buffer;
+    const first = this.ranges[0];
+    const until = this.video.currentTime - 1;
+    if (buffer === null || first === undefined || this.#hasMadeRoom || until <= first[0]) {
+      this.#fail('The browser has no room for more.');
+      return;
+    }
+    this.#hasMadeRoom = true;
+    this.#queue.unshift(refused);
+    this.#queuedBytes += refused.byteLength;
+    this.#try(() => buffer.remove(first[0], until));
+  }
+
+  /** @param {() => void} act */
+  #try(act) {
+    try {
+      act();
+    } catch (error) {
+      this.#fail(error instanceof Error ? error.message : 'The browser refused it.');
+    }
+  }
+
+  /** @param {string} reason */
+  #fail(reason) {
+    if (this.#source === null) return;
+    this.close();
+    this.failed(reason);
+  }
+}

@@ -1,0 +1,87 @@
+// Where a live player should stand, and how fast it should play to get there. Pure: it is told what is buffered, and touches no element.
+
+/** So much a stream that comes evenly is kept ahead of what is shown, in seconds. */
+export const LEAST_TARGET_S = 0.25;
+/** More is not kept, however unevenly it comes. */
+export const MOST_TARGET_S = 2;
+/** Each stall raises the target by this, and each minute without one lowers it by as much. */
+const TARGET_STEP_S = 0.2;
+const CALM_S = 60;
+
+/** Who is further behind the target than this is not sped up but taken there. */
+const JUMP_S = 3;
+/** In the beginning nobody minds a jump: what came since the last keyframe is skipped at once. */
+const SETTLING_JUMP_S = 0.3;
+/** Catching up begins with this much too much, and ends with this much. */
+const CATCH_UP_FROM_S = 0.15;
+const CATCH_UP_TO_S = 0.03;
+const FASTEST = 1.1;
+const SLOWEST = 0.96;
+/** Nearer to the end of a range than this nothing plays on. */
+const END_S = 0.05;
+
+/**
+ * @typedef {object} Situation
+ * @property {number} positionS
+ * @property {[number, number][]} ranges what is buffered, in order
+ * @property {number} targetS how much should be ahead of the position
+ * @property {number} rate at which it plays now
+ * @property {boolean} settling it has only just begun
+ */
+
+/**
+ * What to do next.
+ * @param {Situation} situation
+ * @returns {{ rate: number, seekToS: number | null }}
+ */
+export function steer({ positionS, ranges, targetS, rate, settling }) {
+  const newest = ranges.at(-1);
+  if (newest === undefined) return { rate: 1, seekToS: null };
+  const [startS, endS] = newest;
+  const aheadS = endS - positionS;
+  const live = { rate: 1, seekToS: Math.max(startS, endS - targetS) };
+
+  if (aheadS > targetS + (settling ? SETTLING_JUMP_S : JUMP_S)) return live;
+  if (positionS < startS) {
+    // Frames are missing in between: what is before the gap is played to its end.
+    const plays = ranges.some(([fromS, toS]) => fromS <= positionS && positionS < toS - END_S);
+    return plays ? { rate: 1, seekToS: null } : live;
+  }
+  // Beyond all there is: the encoder's clock went back, or somebody sought there.
+  if (aheadS < -END_S) return live;
+
+  const excessS = aheadS - targetS;
+  const catchesUp = rate > 1 ? excessS > CATCH_UP_TO_S : excessS > CATCH_UP_FROM_S;
+  if (catchesUp) return { rate: Math.min(FASTEST, 1.02 + round(excessS * 0.1)), seekToS: null };
+  const lags = rate < 1 ? aheadS < targetS * 0.8 : aheadS < targetS * 0.35;
+  return { rate: lags ? SLOWEST : 1, seekToS: null };
+}
+
+/** To hundredths: each change of rate costs the decoder of sound something. @param {number} rate */
+function round(rate) {
+  return Math.round(rate * 100) / 100;
+}
+
+/** How much to keep ahead after a stall. @param {number} targetS */
+export function afterStall(targetS) {
+  return Math.min(MOST_TARGET_S, targetS + TARGET_STEP_S);
+}
+
+/** How much to keep ahead when there was no stall for `calmS`. @param {number} targetS @param {number} calmS */
+export function afterCalm(targetS, calmS) {
+  return calmS < CALM_S ? targetS : Math.max(LEAST_TARGET_S, targetS - TARGET_STEP_S);
+}
+
+/**
+ * What to drop of the buffer, so that an hour of live costs what a minute does; `null` where it is not yet worth the trouble.
+ * @param {[number, number][]} ranges
+ * @param {number} positionS
+ * @returns {[number, number] | null}
+ */
+export function evictable(ranges, positionS) {
+  const KEEP_BEHIND_S = 10;
+  const WORTH_S = 20;
+  const first = ranges[0];
+  if (first === undefined || positionS - first[0] < KEEP_BEHIND_S + WORTH_S) return null;
+  return [first[0], positionS - KEEP_BEHIND_S];
+}

@@ -1,0 +1,146 @@
+// The page in other people's frames: shows what is live, the newest recording where nothing is, and goes from one to the other by itself.
+
+import { AfterlivePlayer } from './element.js';
+import { LiveSocket } from './socket.js';
+import { socketUrl } from './urls.js';
+
+/** Until the recording of a stream that has just ended is there to be named. */
+const ASK_AGAIN_MS = 1_000;
+const ASK_TIMES = 15;
+/** While a recording grows its row changes: when it is finished. */
+const GROWTH_MS = 3_000;
+
+/**
+ * @typedef {object} Recording as the server names it
+ * @property {string} id
+ * @property {string} url
+ * @property {boolean} growing
+ * @property {string} name
+ * @property {number} duration_ms
+ * @property {string | null} poster
+ * @property {string | null} storyboard
+ */
+
+const player = document.querySelector('afterlive-player');
+const offer = document.querySelector('#to-live');
+if (player instanceof AfterlivePlayer && offer instanceof HTMLButtonElement) embed(player, offer);
+
+/** @param {AfterlivePlayer} player @param {HTMLButtonElement} offer shown to who watches a recording when the stream goes live */
+function embed(player, offer) {
+  const video = player.querySelector('video');
+  const { live, token, facts, fixed } = player.dataset;
+  /** @type {LiveSocket | null} */
+  let watch = null;
+  let isWatched = false;
+  /** @type {string | null} what was shown before it went live */
+  let lastId = player.dataset['recording'] ?? null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let asking;
+
+  /** Listens for the stream while something else is shown. */
+  function listen() {
+    if (live === undefined || watch !== null) return;
+    const socket = new LiveSocket(socketUrl(live, token ?? null, document.baseURI), {
+      message: ({ type }) => {
+        if (type === 'info') hear();
+      },
+      media: () => {},
+      lost: () => {},
+      refused: () => {},
+      unreachable: () => void socket.retry(),
+    });
+    watch = socket;
+    socket.open();
+  }
+
+  function hear() {
+    if (isWatched) {
+      offer.hidden = false;
+      // Its frames are nobody's business until they are wanted.
+      watch?.close();
+    } else {
+      goLive();
+    }
+  }
+
+  function goLive() {
+    offer.hidden = true;
+    isWatched = false;
+    watch?.close();
+    watch = null;
+    clearTimeout(asking);
+    player.removeAttribute('src');
+    player.removeAttribute('growing');
+    player.removeAttribute('storyboard');
+    if (live !== undefined) player.setAttribute('live', live);
+  }
+
+  /** @param {Recording} recording */
+  function show(recording) {
+    lastId = recording.id;
+    if (video !== null) video.poster = recording.poster ?? '';
+    player.setAttribute('src', recording.url);
+    player.toggleAttribute('growing', recording.growing);
+    player.setAttribute('duration-ms', String(recording.duration_ms));
+    player.setAttribute('label', recording.name);
+    if (recording.storyboard === null) player.removeAttribute('storyboard');
+    else player.setAttribute('storyboard', recording.storyboard);
+    player.removeAttribute('live');
+    if (recording.growing) follow();
+  }
+
+  /** @returns {Promise<Recording | null>} */
+  async function newest() {
+    if (facts === undefined) return null;
+    const answer = await fetch(facts, { cache: 'no-store' }).catch(() => null);
+    return answer?.ok ? (await answer.json()).recording : null;
+  }
+
+  /** What was recorded of what has just ended, once it is there; what was shown before, else. */
+  async function showNewest(/** @type {number} */ times) {
+    const recording = await newest();
+    if (player.getAttribute('src') !== null || player.state.name !== 'offline') return;
+    if (recording !== null && (recording.id !== lastId || times === 0)) {
+      show(recording);
+      listen();
+    } else if (times > 0) {
+      asking = setTimeout(() => void showNewest(times - 1), ASK_AGAIN_MS);
+    }
+  }
+
+  function follow() {
+    clearTimeout(asking);
+    asking = setTimeout(async () => {
+      if (!player.hasAttribute('growing')) return;
+      const recording = await newest();
+      if (recording !== null && recording.url === player.getAttribute('src')) show(recording);
+      else follow();
+    }, GROWTH_MS);
+  }
+
+  function begin() {
+    video?.addEventListener('playing', () => (isWatched = player.hasAttribute('src')));
+    video?.addEventListener('ended', () => {
+      isWatched = false;
+      if (!offer.hidden) goLive();
+    });
+    offer.addEventListener('click', goLive);
+    // The page is all player: its keys are the page's.
+    document.body.addEventListener('keydown', (event) => {
+      if (event.target === document.body) player.key(event);
+    });
+    if (fixed !== undefined) {
+      if (player.hasAttribute('growing')) follow();
+      return;
+    }
+    player.addEventListener('afterlive-state', () => {
+      if (player.state.name === 'offline' && !player.hasAttribute('src')) void showNewest(ASK_TIMES);
+    });
+    if (player.hasAttribute('src')) {
+      listen();
+      if (player.hasAttribute('growing')) follow();
+    }
+  }
+
+  begin();
+}

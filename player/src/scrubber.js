@@ -1,0 +1,118 @@
+// The bar of a recording's length: pointed at, dragged or moved by keys it shows what is to be seen there, and the player goes there.
+
+import { clockText } from './clock.js';
+import { tileAt, tiles } from './storyboard.js';
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+export class Scrubber {
+  /** @type {import('./storyboard.js').Tile[]} */
+  #tiles = [];
+  #asked = '';
+  #storyboard = '';
+  #lengthMs = 0;
+  /** @type {number | null} */
+  #pointedMs = null;
+
+  /**
+   * @param {import('./template.js').Face} face
+   * @param {(s: number) => void} seek
+   */
+  constructor(face, seek) {
+    this.face = face;
+    const { seekInput } = face;
+    seekInput.addEventListener('input', () => {
+      const ms = Number(seekInput.value);
+      this.#point(ms);
+      this.#tell(ms);
+      seek(ms / 1000);
+    });
+    seekInput.addEventListener('pointermove', (event) => {
+      const width = Math.max(1, seekInput.clientWidth);
+      this.#point(Math.min(1, Math.max(0, event.offsetX / width)) * this.#lengthMs);
+    });
+    seekInput.addEventListener('pointerleave', () => this.#leave());
+    seekInput.addEventListener('focus', () => void this.#fetch());
+    seekInput.addEventListener('blur', () => this.#leave());
+  }
+
+  /** @param {string} label what the recording is called */
+  name(label) {
+    this.face.seekInput.setAttribute('aria-label', `Find a place in ${label}`);
+  }
+
+  /** Its pictures; empty where there are none. Fetched when somebody first shows interest. @param {string} url */
+  storyboard(url) {
+    this.#storyboard = url;
+  }
+
+  /** @param {number} positionMs @param {number} lengthMs not known where it is 0 */
+  show(positionMs, lengthMs) {
+    const { seek, seekInput } = this.face;
+    seek.hidden = lengthMs <= 0;
+    const whole = Math.round(lengthMs);
+    if (whole !== this.#lengthMs) {
+      this.#lengthMs = whole;
+      seekInput.max = String(whole);
+    }
+    seekInput.value = String(Math.round(positionMs));
+    this.#tell(positionMs);
+  }
+
+  /** @param {number} ms */
+  #tell(ms) {
+    this.face.seekInput.setAttribute('aria-valuetext', `${clockText(ms / 1000)} of ${clockText(this.#lengthMs / 1000)}`);
+  }
+
+  #leave() {
+    this.#pointedMs = null;
+    this.face.tile.hidden = true;
+  }
+
+  /** @param {number} ms */
+  #point(ms) {
+    void this.#fetch();
+    this.#pointedMs = ms;
+    this.#draw();
+  }
+
+  #draw() {
+    const { tile: shown } = this.face;
+    const ms = this.#pointedMs;
+    if (ms === null || this.#lengthMs <= 0) return;
+    shown.hidden = false;
+    shown.style.setProperty('--at', (ms / this.#lengthMs).toFixed(3));
+    const time = document.createElement('span');
+    time.textContent = hours(ms);
+    const tile = tileAt(this.#tiles, ms);
+    shown.replaceChildren(...(tile === undefined ? [] : [picture(tile)]), time);
+  }
+
+  async #fetch() {
+    const url = this.#storyboard;
+    if (url === '' || url === this.#asked) return;
+    this.#asked = url;
+    const text = await fetch(url).then((answer) => (answer.ok ? answer.text() : '')).catch(() => '');
+    if (url !== this.#storyboard) return;
+    this.#tiles = tiles(text, url);
+    this.#draw();
+  }
+}
+
+/** `0:01:02`, as the lists of recordings have it. @param {number} ms */
+function hours(ms) {
+  const text = clockText(ms / 1000);
+  return text.split(':').length === 3 ? text : `0:${text.padStart(5, '0')}`;
+}
+
+/** The tile's part of the sheet: the view box cuts it out. @param {import('./storyboard.js').Tile} tile */
+function picture({ image, x, y, width, height }) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('viewBox', `${x} ${y} ${width} ${height}`);
+  svg.setAttribute('width', String(width));
+  svg.setAttribute('height', String(height));
+  const sheet = document.createElementNS(SVG, 'image');
+  sheet.setAttribute('href', image);
+  svg.append(sheet);
+  return svg;
+}
