@@ -117,10 +117,11 @@ impl Ring {
             && self.is_lost(next)
         {
             batch.skipped = true;
-            *cursor = Cursor { next: None, from: next.max(self.first), init: cursor.init.take() };
+            *cursor = Cursor { init: cursor.init.take(), ..self.join() };
         }
         if cursor.next.is_none() {
-            cursor.next = self.newest_join.filter(|join| *join >= cursor.from && *join >= self.first);
+            cursor.next = self.next_join(cursor.from);
+            cursor.from = self.end();
         }
         let Some(next) = cursor.next.as_mut() else { return batch };
         let mut bytes = 0;
@@ -137,6 +138,12 @@ impl Ring {
             }
         }
         batch
+    }
+
+    fn next_join(&self, from: u64) -> Option<u64> {
+        let from = from.max(self.first);
+        let mut entries = self.entries.range((from - self.first) as usize..);
+        entries.position(|entry| entry.joins).map(|at| from + at as u64)
     }
 
     /// Whether this viewer has read all.
@@ -245,8 +252,8 @@ mod tests {
     #[test]
     fn other_tracks_bring_their_init_segment() {
         let (mut ring, start) = (Ring::default(), Instant::now());
-        fill(&mut ring, &Init::empty(), 0..2, start);
         let mut viewer = ring.join();
+        fill(&mut ring, &Init::empty(), 0..2, start);
         fill(&mut ring, &Init::empty(), 10..11, start);
         let (skipped, inits, fragments) = read(&ring, &mut viewer);
         assert_eq!((skipped, inits, numbers(&fragments)), (false, 2, vec![0, 1, 10]));

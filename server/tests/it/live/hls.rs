@@ -62,7 +62,12 @@ impl Scene {
     /// Publishes the first groups, so that the stream is watched by HLS, then the others.
     async fn broadcast(&self, messages: &[Message]) -> Publisher {
         let groups = groups(messages);
+        // From the first frame on, not from the last keyframe before the first player.
+        let _feed = self.server.feeds.open(self.stream.id);
         let mut publisher = self.publish();
+        while !publisher.has_viewers() {
+            tokio::task::yield_now().await;
+        }
         send(&mut publisher, groups[..2].concat().as_slice());
         self.text("media.m3u8").await;
         for group in &groups[2..] {
@@ -161,8 +166,8 @@ async fn sound_alone_has_segments_too() {
         let scene = Scene::new(server).await;
         let mut publisher = scene.publish();
         let messages = seconds(5, false, true);
-        let feed = scene.server.feeds.open(scene.stream.id);
-        while scene.server.hub.stats(scene.stream.id).unwrap().viewers != feed.viewers() || !publisher.has_viewers() {
+        let _feed = scene.server.feeds.open(scene.stream.id);
+        while !publisher.has_viewers() {
             tokio::task::yield_now().await;
         }
         send(&mut publisher, &messages);
