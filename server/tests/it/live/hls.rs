@@ -134,7 +134,8 @@ async fn parts_make_segments_and_segments_the_stream() {
             assert_eq!(packets.iter().filter(|found| *found == name).count(), count(&messages, kind), "{name}");
         }
         let told: f64 = tags(&ended, "#EXTINF:").iter().map(|tag| tag.trim_end_matches(',').parse::<f64>().unwrap()).sum();
-        assert!((told - 7.0).abs() < 0.05, "{told}");
+        // The sound ends a little later than the picture.
+        assert!((6.95..7.15).contains(&told), "{told}");
     })
     .await;
 }
