@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use afterlive_media::flv::FileTag;
@@ -25,34 +25,44 @@ const MAX_MOOF_BYTES: usize = 512;
 /// A picture is known by its length and its last bytes: they differ within the time that anything takes here.
 type Picture = (usize, [u8; 8]);
 
-/// When each picture was sent, and how old those were that have arrived. Clones share it.
+/// How old pictures are that have arrived. Clones count together.
 #[derive(Clone, Default)]
-pub(crate) struct Ages(Arc<Mutex<(HashMap<Picture, Instant>, Vec<Duration>)>>);
+pub(crate) struct Ages(Arc<Mutex<Pictures>>);
+
+#[derive(Default)]
+struct Pictures {
+    sent: HashMap<Picture, Instant>,
+    ages: Vec<Duration>,
+}
 
 impl Ages {
+    fn lock(&self) -> MutexGuard<'_, Pictures> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn sent(&self, tag: &FileTag) {
         if tag.kind == TrackKind::Video
             && let Some(picture) = tag.payload.get(FLV_HEADER_BYTES..).and_then(picture)
         {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).0.insert(picture, Instant::now());
+            self.lock().sent.insert(picture, Instant::now());
         }
     }
 
     fn arrived(&self, bytes: &[u8]) {
-        let mut ages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sent) = picture(bytes).and_then(|picture| ages.0.get(&picture).copied()) {
-            ages.1.push(sent.elapsed());
+        let mut pictures = self.lock();
+        if let Some(sent) = picture(bytes).and_then(|picture| pictures.sent.get(&picture).copied()) {
+            pictures.ages.push(sent.elapsed());
         }
     }
 
     /// Forgets what has arrived so far.
     pub(crate) fn restart(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clear();
+        self.lock().ages.clear();
     }
 
     /// In milliseconds: the middle one, and the one that is older than 99 of 100.
     pub(crate) fn percentiles_ms(&self) -> Result<(f64, f64)> {
-        let mut ages = self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
+        let mut ages = self.lock().ages.clone();
         ensure!(!ages.is_empty(), "no picture has arrived");
         ages.sort_unstable();
         let at = |hundredths: usize| ages[(ages.len() - 1) * hundredths / 100].as_secs_f64() * 1_000.0;

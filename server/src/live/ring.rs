@@ -175,7 +175,7 @@ mod tests {
             ring.push(Entry {
                 bytes: Bytes::copy_from_slice(&[number]),
                 init: Arc::clone(init),
-                joins: number % 10 == 0,
+                joins: number.is_multiple_of(10),
                 arrived: start + Duration::from_millis(100) * number.into(),
             });
         }

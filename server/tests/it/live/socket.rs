@@ -157,7 +157,7 @@ async fn other_tracks_bring_another_init_segment() {
 fn large_picture(number: u32) -> Message {
     let data = number.to_be_bytes().repeat(25_000);
     let dts = i64::from(number) * 100;
-    Message::Frame(Frame { kind: TrackKind::Video, dts, pts_offset: 0, keyframe: number % 10 == 0, data: data.into() })
+    Message::Frame(Frame { kind: TrackKind::Video, dts, pts_offset: 0, keyframe: number.is_multiple_of(10), data: data.into() })
 }
 
 fn number_of(fragment: &[u8]) -> u32 {
@@ -188,7 +188,7 @@ async fn a_slow_viewer_skips_to_a_keyframe_and_delays_nobody() {
             match slow.next().await {
                 Received::Fragment(fragment) => {
                     let number = number_of(&fragment);
-                    assert!(number == last + 1 || skipped == 1 && number % 10 == 0, "{number} behind {last}");
+                    assert!(number == last + 1 || skipped == 1 && number.is_multiple_of(10), "{number} behind {last}");
                     last = number;
                 }
                 Received::Text(text) if text["type"] == "status" => {
