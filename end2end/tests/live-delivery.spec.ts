@@ -11,6 +11,7 @@ const HLS_JS = createRequire(import.meta.url).resolve('hls.js/dist/hls.js');
 // The player's scripts are the test's, not the page's.
 test.use({ bypassCSP: true });
 test.setTimeout(60_000 + WATCH_MS);
+test.beforeEach(({ allowConsole }) => allowConsole(/./));
 
 type Watched = { stalls: number; errors: string[]; latency_s: number };
 
@@ -62,7 +63,7 @@ test('an encoder that is soon back goes on in hls.js', async ({ admin: page, api
   await first.stop();
   const before = await time(page);
   push(url, streamname);
-  await expect.poll(() => time(page), { timeout: 20_000 }).toBeGreaterThan(before + 5);
+  await expect.poll(() => time(page), { timeout: 20_000, message: JSON.stringify(await watched(page)) }).toBeGreaterThan(before + 5);
   expect((await watched(page)).errors.filter((error) => error !== 'bufferStalledError')).toEqual([]);
 });
 
@@ -100,9 +101,9 @@ test('a fragment a frame plays by Media Source Extensions, soon after joining', 
       buffer.addEventListener('updateend', next);
     };
     const shown = new Promise<number>((resolve) => video.requestVideoFrameCallback(() => resolve(performance.now() - began)));
-    await new Promise((ready) => video.addEventListener('loadeddata', ready, { once: true }));
-    // From the newest on: as a player of live does.
-    video.currentTime = video.buffered.end(0) - 0.1;
+    await new Promise((ready) => video.addEventListener('progress', () => video.buffered.length > 0 && ready(undefined)));
+    // Media time does not begin at 0. From the newest on, as a player of live does.
+    video.currentTime = Math.max(video.buffered.start(0), video.buffered.end(0) - 0.1);
     void video.play();
     return shown;
   }, `/live/${streamname}/ws`);

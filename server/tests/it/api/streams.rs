@@ -59,6 +59,21 @@ async fn a_new_stream_has_the_shape_that_clients_read() {
                 "tags": ["title:Sunday service", "b"],
                 "ingest": { "rtmp": { "url": "rtmp://localhost:1935/rec", "streamname": name } },
                 "playout": {
+                    "h5live": [{
+                        "id": id,
+                        "type": "live",
+                        "index": 0,
+                        "label": "Passthrough",
+                        "tags": ["Passthrough"],
+                        "processing": [],
+                        "server": {
+                            "websocket": format!("ws://localhost:3000/live/{name}/ws"),
+                            "hls": format!("http://localhost:3000/live/{name}/index.m3u8"),
+                        },
+                        "rtmp": { "url": "rtmp://localhost:1935/play", "streamname": name },
+                        "info": {},
+                    }],
+                    "hls": [{ "url": format!("http://localhost:3000/live/{name}/index.m3u8"), "type": "live" }],
                     "rtmp": [{ "url": "rtmp://localhost:1935/play", "streamname": name, "type": "live" }],
                     "web": [{
                         "url": format!("http://localhost:3000/playout/{id}"),
