@@ -11,16 +11,18 @@ test('a page may run no script but ours, is framed by nobody, and is kept by no 
   expect(nonce).toBeTruthy();
   expect(policy).toContain("frame-ancestors 'none'");
   expect(policy).not.toContain('unsafe-inline');
-  const inline = [...(await page.text()).matchAll(/<script\b([^>]*)>/g)].map((match) => match[1] ?? '');
-  expect(inline.length).toBeGreaterThan(0);
-  for (const attributes of inline) expect(attributes).toContain(`nonce="${nonce}"`);
+  const scripts = [...(await page.text()).matchAll(/<script\b([^>]*)>/g)].map((match) => match[1] ?? '');
+  expect(scripts.length).toBeGreaterThan(1);
+  for (const attributes of scripts) expect(attributes).toMatch(new RegExp(`nonce="${nonce}"|src="/pkg/[0-9a-f]+/player/`));
   expect(page.headers.get('Cache-Control')).toBe('no-store');
   expect(page.headers.get('X-Content-Type-Options')).toBe('nosniff');
   const again = await fetch(`${server.url}/auth`, { headers: html });
   expect(again.headers.get('Content-Security-Policy'), 'the nonce is used once').not.toBe(policy);
 });
 
-test('the playout page alone may stand in frames of other sites', async ({ server }) => {
+test('the player for frames alone may stand in frames of other sites', async ({ server }) => {
+  const embed = await fetch(`${server.url}/embed/00000000-0000-4000-8000-000000000000`, { headers: html });
+  expect(embed.headers.get('Content-Security-Policy')).toContain('frame-ancestors *');
   const playout = await fetch(`${server.url}/playout/00000000-0000-4000-8000-000000000000`, { headers: html, redirect: 'manual' });
   expect(playout.headers.get('Content-Security-Policy')).toContain("frame-ancestors 'none'");
 });

@@ -124,7 +124,8 @@ test('has no barrier that axe finds, and fits 320 px', async ({ admin: page, api
 
 test.describe('without scripts', () => {
   test.use({ javaScriptEnabled: false });
-  test('it is the browser\'s own player', async ({ admin: page, recorded }) => {
+  test('it is the browser\'s own player', async ({ admin: page, recorded, allowConsole }) => {
+    allowConsole(/was preloaded using link preload but not used/);
     await page.goto(`/embed/${recorded.id}`);
     const video = page.locator('video');
     await expect(video).toHaveAttribute('controls', '');

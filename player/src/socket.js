@@ -83,7 +83,9 @@ export class LiveSocket {
     const socket = this.#socket;
     this.#socket = null;
     this.#isLive = false;
-    socket?.close();
+    // Browsers complain of who hangs up before it has been answered.
+    if (socket?.readyState === 0) socket.addEventListener('open', () => socket.close());
+    else socket?.close();
   }
 
   /** @param {string | ArrayBuffer} data */
