@@ -110,7 +110,7 @@ pub async fn insert(tx: &mut Tx, issued: &Issued) -> Result<()> {
 /// How many are on the list, counted no further than `most`.
 pub async fn count_listed(connection: &mut Connection, organisation: OrganisationId, now: UnixMillis, most: u32) -> Result<u64> {
     let count: i64 = on!(connection, c => sqlx::query_scalar(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM playback_tokens WHERE organisation_id = $1 AND expires_at > $2 LIMIT $3) AS some",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM playback_tokens WHERE organisation_id = $1 AND expires_at > $2 LIMIT $3) AS listed",
     )
     .bind(organisation.to_string())
     .bind(now.0)

@@ -41,7 +41,7 @@ pub async fn watch_live(service: &Service, streamname: &str, request: &Parts) ->
     let no_such_stream = || Refusal::NoSuchStream { stream: streamname.chars().take(100).collect() };
     let streamname: Streamname = streamname.parse().map_err(|_| no_such_stream())?;
     let viewer = viewer(service, request, service.is_live_public(&streamname).await?).await?;
-    let stream = service.watch_live(&streamname, &viewer).await?;
+    let stream = service.watch_live(streamname.as_str(), &viewer).await?;
     Ok(Admission { stream, streamname, viewer })
 }
 

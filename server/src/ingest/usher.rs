@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use afterlive_domain::{Error as Refusal, StreamId, Streamname};
+use afterlive_domain::{Error as Refusal, StreamId};
 use async_trait::async_trait;
 use tracing::error;
 use url::form_urlencoded;
@@ -46,10 +46,9 @@ pub trait Usher: Send + Sync + 'static {
 #[async_trait]
 impl Usher for Service {
     async fn admit_viewer(&self, request: ViewRequest) -> Result<StreamId, String> {
-        let name: Streamname = request.streamname.parse().map_err(|_| UNKNOWN)?;
         let token = request.token();
         let viewer = Viewer { caller: None, token, address: request.address, site: request.site };
-        self.watch_live(&name, &viewer).await.map_err(|refused| match refused {
+        self.watch_live(&request.streamname, &viewer).await.map_err(|refused| match refused {
             Error::Refused(Refusal::PlaybackDenied { reason }) => reason,
             Error::Refused(_) => UNKNOWN.to_owned(),
             cause => {

@@ -131,9 +131,11 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchStream`; `PlaybackDenied` with the reason, where live is not public: then whether there is such a stream is told to nobody who may not watch it.
-    pub async fn watch_live(&self, streamname: &Streamname, viewer: &Viewer) -> Result<StreamId> {
-        self.admit(What::Live, streamname, viewer).await?;
-        Ok(self.known_stream(streamname).await?.ok_or_else(|| no_such_stream(streamname))?.id)
+    pub async fn watch_live(&self, streamname: &str, viewer: &Viewer) -> Result<StreamId> {
+        let no_such_name = || Refusal::NoSuchStream { stream: streamname.chars().take(100).collect() };
+        let streamname: Streamname = streamname.parse().map_err(|_| no_such_name())?;
+        self.admit(What::Live, &streamname, viewer).await?;
+        Ok(self.known_stream(&streamname).await?.ok_or_else(|| no_such_stream(&streamname))?.id)
     }
 
     /// Whether this viewer may have the files of a stream's recordings. Whether there are any is for the storage to say.

@@ -119,7 +119,7 @@ impl Service {
         let organisation = db::organisations::by_id(&mut connection, stream.organisation).await?;
         let organisation = organisation.ok_or_else(|| Refusal::no_such_stream(id))?;
         drop(connection);
-        self.watch_live(&stream.streamname, viewer).await?;
+        self.watch_live(stream.streamname.as_str(), viewer).await?;
         // Whether they are public, or it is the token that opens them.
         let sees_recordings = match self.watch_recording(&stream.streamname, viewer).await {
             Ok(_) => true,
