@@ -142,6 +142,11 @@ impl Fake {
         self
     }
 
+    #[must_use]
+    pub fn tokens(&self) -> Vec<PlaybackTokenRow> {
+        self.state().tokens.clone()
+    }
+
     /// Counts up with every change.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

@@ -1,6 +1,7 @@
 //! The pages as people get them before any script has run: rendered by the real router over the fake backend, forms posted as a browser posts them.
 
 mod library;
+mod playback;
 
 use std::sync::Arc;
 
@@ -346,7 +347,7 @@ async fn switches_left_out_of_a_form_are_off() {
     let page = site.fake.organisation().await.unwrap();
     assert_eq!(
         (page.name.as_str(), page.settings),
-        ("Southlight", Settings { recording_enabled: false, vod_public: true, live_public: true })
+        ("Southlight", Settings { recording_enabled: false, vod_public: true, live_public: false })
     );
 }
 

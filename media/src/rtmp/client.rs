@@ -185,6 +185,10 @@ impl Client {
     fn answer(&mut self, payload: &[u8]) -> Result<Option<Reply>, Error> {
         let mut values = amf0::Reader::new(payload);
         let name = values.string()?;
+        // What else servers say need not even be whole: FFmpeg's `onFCPublish` is a name and nothing else.
+        if !matches!(name.as_str(), "_result" | "_error" | "onStatus") {
+            return Ok(None);
+        }
         let answered = values.number()?;
         let last = std::iter::from_fn(|| values.next_value().transpose()).last().transpose()?;
         match name.as_str() {
@@ -314,6 +318,12 @@ mod tests {
         assert_eq!(client.input(&mut &drain(&mut ping)[..]), Ok(None));
         let answer = drain(client.output());
         assert_eq!(answer[answer.len() - 6..], [0, 7, 1, 2, 3, 4]);
+        let mut remark = Output::default();
+        let header = Header { chunk_stream: 3, kind: kind::COMMAND, stream_id: 0, timestamp: 0 };
+        let mut payload = Vec::new();
+        Value::from("onFCPublish").write(&mut payload);
+        ChunkWriter::new(128).write(&mut remark, header, &payload, Bytes::new());
+        assert_eq!(client.input(&mut &drain(&mut remark)[..]), Ok(None), "a name and nothing else");
         assert_eq!(Client::new(destination(), 128).input(&mut &b"HTTP/1.1 400"[..]), Err(Error::NotRtmp(b'H')));
     }
 }

@@ -112,12 +112,16 @@ impl Relay<'_> {
                 if received == 0 {
                     return Err(Failed::Closed);
                 }
-                let mut input = &buffer[..received];
+                // Up to the last byte: what comes behind the answer belongs to the conversation too.
+                let (mut input, mut publishing) = (&buffer[..received], false);
                 while let Some(reply) = client.input(&mut input)? {
                     match reply {
-                        Reply::Publishing => return Ok(()),
+                        Reply::Publishing => publishing = true,
                         refused @ Reply::Refused { .. } => return Err(words(refused)),
                     }
+                }
+                if publishing {
+                    return Ok(());
                 }
             }
         };

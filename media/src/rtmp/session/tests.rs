@@ -127,6 +127,7 @@ fn an_encoder_connects_publishes_and_leaves() {
     let connect = Connect {
         app: Name { name: "rec".to_owned(), query: Some("a=b".to_owned()) },
         host: Some("ingest-us.example.com".to_owned()),
+        page_host: None,
         software: None,
         page_host: None,
     };

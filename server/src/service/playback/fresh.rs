@@ -14,9 +14,12 @@ pub struct Fresh<K, V> {
     most: usize,
 }
 
+/// Filled by the first who asks; the others wait for that.
+type Found<V> = Arc<OnceCell<Option<V>>>;
+
 struct Entry<V> {
     since: Instant,
-    found: Arc<OnceCell<Option<V>>>,
+    found: Found<V>,
     /// What was found before, for as long as the source fails.
     before: Option<V>,
 }
@@ -56,7 +59,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Fresh<K, V> {
         value.await.cloned()
     }
 
-    fn entry(&self, key: &K) -> Option<(Arc<OnceCell<Option<V>>>, Option<V>)> {
+    fn entry(&self, key: &K) -> Option<(Found<V>, Option<V>)> {
         let mut entries = self.entries();
         if let Some(entry) = entries.get_mut(key) {
             if entry.since.elapsed() >= self.fresh_for {

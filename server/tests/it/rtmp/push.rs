@@ -291,10 +291,10 @@ async fn ffmpeg_receives_what_is_pushed_and_it_plays() {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("rtmp://127.0.0.1:{port}/app/key");
         let receiver = Command::new("ffmpeg")
-            .args(["-v", "verbose", "-nostdin", "-listen", "1", "-i", &url, "-c", "copy"])
+            .args(["-v", "error", "-nostdin", "-listen", "1", "-i", &url, "-c", "copy"])
             .arg(&file)
             .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("ffmpeg is installed");
@@ -305,7 +305,6 @@ async fn ffmpeg_receives_what_is_pushed_and_it_plays() {
         source.status(|status| matches!(status, Some(PushStatus::Pushing { .. }))).await;
         send(&mut on_air.publisher, &encode(3, true, true));
         on_air.end().await;
-        println!("{:?}", source.server.pushes.status(source.stream));
         let output = within(receiver.wait_with_output()).await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let counted = ffprobe(&file, "stream=codec_name,width");
