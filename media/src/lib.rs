@@ -7,5 +7,6 @@ pub mod flv;
 pub mod frame;
 pub mod mp4;
 pub mod rtmp;
+pub mod rtp;
 pub mod time;
 pub mod timeline;

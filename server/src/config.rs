@@ -17,6 +17,9 @@ pub use self::reader::Problem;
 use self::reader::{Reader, Setting, from_text};
 use crate::db::Location;
 
+/// As other servers have it for WebRTC.
+const DEFAULT_WEBRTC_PORT: u16 = 8189;
+
 /// Read where it stands in the working directory and no other file is named.
 pub const DEFAULT_FILE: &str = "afterlive.toml";
 
@@ -26,6 +29,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub http: Http,
     pub rtmp: Rtmp,
+    /// `None` where it is switched off.
+    pub webrtc: Option<WebRtc>,
     pub record: Record,
     pub retention: Retention,
     pub database: Location,
@@ -63,6 +68,17 @@ pub struct Rtmp {
     /// Chunk streams a connection may use at a time.
     pub max_chunk_streams: usize,
     public_url_is_default: bool,
+}
+
+/// WebRTC: browsers that publish (WHIP) and watch (WHEP).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WebRtc {
+    /// UDP.
+    pub listen: SocketAddr,
+    /// Addresses or host names at which peers reach it. Empty: those of this machine.
+    pub host_candidates: Vec<String>,
+    /// Peers at a time, of both kinds.
+    pub max_sessions: usize,
 }
 
 /// Limits of a recording; what comes behind one goes to the stream's next recording.
@@ -173,6 +189,7 @@ impl Config {
         let data_dir: PathBuf = reader.take("data_dir", "data".into());
         let http = Http::read(reader);
         let rtmp = Rtmp::read(reader, &http);
+        let webrtc = WebRtc::read(reader, &http);
         let record = Record::read(reader);
         let retention = Retention::read(reader, &record);
         let database = match reader.take_secret("database.url") {
@@ -195,7 +212,7 @@ impl Config {
                 format!("{:?} is not a filter such as info or warn,afterlive_server=debug: {cause}", log.filter),
             );
         }
-        Self { data_dir, http, rtmp, record, retention, database, region, regions, log }
+        Self { data_dir, http, rtmp, webrtc, record, retention, database, region, regions, log }
     }
 
     /// What holds for the recordings of an organisation that has set nothing.
@@ -262,6 +279,19 @@ impl Rtmp {
             max_message_bytes: count(reader.take_in("rtmp.max_message_bytes", 8 << 20, 64 << 10..=64 << 20)),
             max_chunk_streams: count(reader.take_in("rtmp.max_chunk_streams", 64, 8..=1_024)),
         }
+    }
+}
+
+impl WebRtc {
+    fn read(reader: &mut Reader, http: &Http) -> Option<Self> {
+        // All keys are read, so that one with a fault is told also where it does not count.
+        let is_enabled = reader.take("webrtc.enabled", true);
+        let webrtc = Self {
+            listen: reader.take("webrtc.listen", SocketAddr::new(http.listen.ip(), DEFAULT_WEBRTC_PORT)),
+            host_candidates: reader.take("webrtc.host_candidates", Vec::new()),
+            max_sessions: count(reader.take_in("webrtc.max_sessions", 500, 1..=100_000)),
+        };
+        is_enabled.then_some(webrtc)
     }
 }
 

@@ -11,6 +11,8 @@ mod live_still;
 mod report;
 pub mod request;
 pub mod router;
+mod sdp;
 mod sendfile;
 pub mod ui;
 pub mod vod;
+mod whip;

@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod pictures;
 pub mod random;
 pub mod record;
+pub mod rtc;
 pub mod run;
 pub mod service;
 pub mod storage;

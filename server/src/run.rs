@@ -28,12 +28,14 @@ use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
-use crate::ingest::gate::{Gate, IngestRegions};
+use crate::ingest::gate::{Gate, Gatekeeper, IngestRegions};
 use crate::ingest::rtmp;
+use crate::ingest::whip::Whip;
 use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
 use crate::pictures::{Darkroom, LiveStills};
 use crate::record::{Growing, Limits, Recorder};
+use crate::rtc::{self, Transport};
 use crate::service::{self, Service};
 use crate::storage::{self, RegionSettings, Regions, StorageError};
 
@@ -82,6 +84,14 @@ pub struct Started {
 pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&Started)) -> Result<(), Error> {
     let http_listener = bind("http.listen", config.http.listen).await?;
     let rtmp_listener = bind("rtmp.listen", config.rtmp.listen).await?;
+    let webrtc = match &config.webrtc {
+        Some(webrtc) => Some(Transport::bind(&rtc::Settings::from(webrtc)).await.map_err(|cause| Error::Bind {
+            key: "webrtc.listen",
+            address: webrtc.listen,
+            cause,
+        })?),
+        None => None,
+    };
     let http_address = http_listener.local_addr().unwrap_or(config.http.listen);
     let rtmp_address = rtmp_listener.local_addr().unwrap_or(config.rtmp.listen);
     let config = Arc::new(config.with_bound(http_address, rtmp_address));
@@ -107,8 +117,11 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     }
     let ingest_regions = ingest_regions(&config);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
-    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate));
+    let gate: Arc<dyn Gatekeeper> = Arc::new(gate);
+    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::clone(&gate));
     let rtmp = tokio::spawn(rtmp.serve(rtmp_listener, lifecycle.soft_stop()));
+    let whip = webrtc.clone().map(|transport| Whip::new(transport, gate, lifecycle.soft_stop()));
+    let webrtc = tokio::spawn(serve_webrtc(webrtc, whip.clone(), lifecycle.soft_stop()));
     let worker = Worker::new(db.clone(), clock.clone(), move |task| {
         let finaliser = finaliser.clone();
         async move { finaliser.perform(task).await }.boxed()
@@ -122,7 +135,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing.clone()));
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
     let vod = Arc::new(vod::Vod::new(regions, &public_url, growing));
-    let router = router::router(&service, pages(&service), vod, lifecycle.soft_stop());
+    let router = router::router(&service, pages(&service), vod, whip, lifecycle.soft_stop());
     let http = tokio::spawn(listen::serve(http_listener, router, listen::Settings::from(&config.http), lifecycle.soft_stop()));
 
     started(&Started {
@@ -133,6 +146,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let parts_end = async {
         let ends = tokio::join!(
             until_end("RTMP server", rtmp, lifecycle),
+            until_end("WebRTC server", webrtc, lifecycle),
             until_end("HTTP server", http, lifecycle),
             until_end("job worker", jobs, lifecycle),
             until_end("sweep of browser sessions", sweep, lifecycle),
@@ -143,7 +157,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
-        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4)
+        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5)
     };
     let end = tokio::select! {
         end = parts_end => end,
@@ -154,6 +168,16 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         db.close().await;
     }
     end
+}
+
+/// Until the server stops, also where WebRTC is switched off.
+async fn serve_webrtc(transport: Option<Transport>, whip: Option<Whip>, stop: CancellationToken) {
+    match (transport, whip) {
+        (Some(transport), Some(whip)) => {
+            tokio::join!(transport.run(stop), whip.serve());
+        }
+        _ => stop.cancelled().await,
+    }
 }
 
 /// Waits for a part that serves until it is stopped. One that fails stops the others: half a server helps nobody, and whoever supervises it

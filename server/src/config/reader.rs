@@ -233,6 +233,15 @@ impl Setting for u64 {
     }
 }
 
+impl Setting for bool {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Boolean(switch) => Ok(*switch),
+            other => from_text(other, "true or false"),
+        }
+    }
+}
+
 impl Setting for std::net::SocketAddr {
     fn from_value(value: &Value) -> Result<Self, String> {
         from_text(value, "an address and port, such as 127.0.0.1:3000 or [::]:3000")

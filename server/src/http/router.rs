@@ -10,11 +10,18 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::{api, browser_session, events, health, live_still, report, request, vod};
+use super::{api, browser_session, events, health, live_still, report, request, vod, whip};
+use crate::ingest::whip::Whip;
 use crate::service::Service;
 
-/// `pages` is the dashboard without its browser sessions; `stop` ends what would go on for ever.
-pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: CancellationToken) -> Router {
+/// `pages` is the dashboard without its browser sessions; `whip` is absent where WebRTC is switched off; `stop` ends what would go on for ever.
+pub fn router(
+    service: &Arc<Service>,
+    pages: Router,
+    vod: Arc<vod::Vod>,
+    whip: Option<Whip>,
+    stop: CancellationToken,
+) -> Router {
     let config = service.config();
     let sessions =
         browser_session::layer(service.db().clone(), service.clock().clone(), config.http.public_url.starts_with("https://"));
@@ -25,7 +32,8 @@ pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, stop: C
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz).with_state(Arc::clone(service)));
+        .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))
+        .merge(whip.map(whip::router).unwrap_or_default());
     Router::new().fallback_service(tower::service_fn(move |request: Request| {
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
         async move {
