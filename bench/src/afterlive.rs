@@ -55,6 +55,7 @@ impl Afterlive {
             let mut command = Command::new(&settings.afterlive);
             command.args(arguments).current_dir(&folder).env("AFTERLIVE__LOG__FILTER", "warn");
             command.env("AFTERLIVE__HTTP__LISTEN", http.to_string()).env("AFTERLIVE__RTMP__LISTEN", rtmp.to_string());
+            command.env("AFTERLIVE__WEBRTC__LISTEN", "127.0.0.1:0");
             command
         };
         let password = folder.join("password");

@@ -286,8 +286,10 @@ impl WebRtc {
     fn read(reader: &mut Reader, http: &Http) -> Option<Self> {
         // All keys are read, so that one with a fault is told also where it does not count.
         let is_enabled = reader.take("webrtc.enabled", true);
+        // Who leaves the one port to the system wants no fixed other one.
+        let port = if http.listen.port() == 0 { 0 } else { DEFAULT_WEBRTC_PORT };
         let webrtc = Self {
-            listen: reader.take("webrtc.listen", SocketAddr::new(http.listen.ip(), DEFAULT_WEBRTC_PORT)),
+            listen: reader.take("webrtc.listen", SocketAddr::new(http.listen.ip(), port)),
             host_candidates: reader.take("webrtc.host_candidates", Vec::new()),
             max_sessions: count(reader.take_in("webrtc.max_sessions", 500, 1..=100_000)),
         };

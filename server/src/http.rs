@@ -14,5 +14,7 @@ pub mod router;
 mod sdp;
 mod sendfile;
 pub mod ui;
+mod viewer;
 pub mod vod;
+mod whep;
 mod whip;

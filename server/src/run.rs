@@ -33,10 +33,12 @@ use crate::ingest::rtmp;
 use crate::ingest::whip::Whip;
 use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
-use crate::pictures::{Darkroom, LiveStills};
+use crate::live::whep::Whep;
+use crate::pictures::{self, Darkroom, LiveStills};
 use crate::record::{Growing, Limits, Recorder};
 use crate::rtc::{self, Transport};
 use crate::service::{self, Service};
+use crate::sound::Interpreter;
 use crate::storage::{self, RegionSettings, Regions, StorageError};
 
 /// How long expired browser sessions may lie in the database; they are worth nothing from their end on.
@@ -120,8 +122,12 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let gate: Arc<dyn Gatekeeper> = Arc::new(gate);
     let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::clone(&gate));
     let rtmp = tokio::spawn(rtmp.serve(rtmp_listener, lifecycle.soft_stop()));
-    let whip = webrtc.clone().map(|transport| Whip::new(transport, gate, lifecycle.soft_stop()));
-    let webrtc = tokio::spawn(serve_webrtc(webrtc, whip.clone(), lifecycle.soft_stop()));
+    let doors = webrtc.clone().map(|transport| {
+        let whip = Whip::new(transport.clone(), gate, lifecycle.soft_stop());
+        let interpreter = Interpreter::new(hub.clone(), pictures::this_program());
+        (whip, Whep::new(transport, hub.clone(), interpreter, lifecycle.soft_stop()))
+    });
+    let webrtc = tokio::spawn(serve_webrtc(webrtc.zip(doors.clone()), lifecycle.soft_stop()));
     let worker = Worker::new(db.clone(), clock.clone(), move |task| {
         let finaliser = finaliser.clone();
         async move { finaliser.perform(task).await }.boxed()
@@ -135,7 +141,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let service = Arc::new(Service::new(db.clone(), clock, Arc::clone(&config), regions.clone(), hub, growing.clone()));
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
     let vod = Arc::new(vod::Vod::new(regions, &public_url, growing));
-    let router = router::router(&service, pages(&service), vod, whip, lifecycle.soft_stop());
+    let router = router::router(&service, pages(&service), vod, doors, lifecycle.soft_stop());
     let http = tokio::spawn(listen::serve(http_listener, router, listen::Settings::from(&config.http), lifecycle.soft_stop()));
 
     started(&Started {
@@ -171,12 +177,12 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
 }
 
 /// Until the server stops, also where WebRTC is switched off.
-async fn serve_webrtc(transport: Option<Transport>, whip: Option<Whip>, stop: CancellationToken) {
-    match (transport, whip) {
-        (Some(transport), Some(whip)) => {
-            tokio::join!(transport.run(stop), whip.serve());
+async fn serve_webrtc(parts: Option<(Transport, (Whip, Whep))>, stop: CancellationToken) {
+    match parts {
+        Some((transport, (whip, whep))) => {
+            tokio::join!(transport.run(stop), whip.serve(), whep.serve());
         }
-        _ => stop.cancelled().await,
+        None => stop.cancelled().await,
     }
 }
 

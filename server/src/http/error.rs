@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::api::json::Json;
 use crate::ingest::{gate, whip};
+use crate::live::whep;
 use crate::rtc::NotAccepted;
 use crate::service;
 
@@ -108,6 +109,22 @@ pub(super) fn refuse_publish(refused: &whip::Refused, streamname: &str) -> Respo
         whip::Refused::Gate(gate::Refusal::CannotRecord(_) | gate::Refusal::Unavailable) => try_again(refused),
         whip::Refused::Offer(cause) => refuse_offer(cause),
         whip::Refused::NoH264 | whip::Refused::NoOpus | whip::Refused::NoMedia => wrong_offer(refused),
+    }
+}
+
+/// A stream that cannot be watched by WebRTC, at least now.
+pub(super) fn refuse_watching(refused: &whep::Refused) -> Response {
+    let conflict = |state: &str| answer(StatusCode::CONFLICT, 3003, refused, json!({ "state": state }));
+    match refused {
+        whep::Refused::Offer(cause) => refuse_offer(cause),
+        whep::Refused::NoH264 => wrong_offer(refused),
+        whep::Refused::NotLive => {
+            let mut response = conflict("offline");
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S.into());
+            response
+        }
+        whep::Refused::Codec(codec) => conflict(codec),
+        whep::Refused::BFrames => conflict("b-frames"),
     }
 }
 

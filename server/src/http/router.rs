@@ -10,16 +10,17 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::{api, browser_session, events, health, live_still, report, request, vod, whip};
+use super::{api, browser_session, events, health, live_still, report, request, vod, whep, whip};
 use crate::ingest::whip::Whip;
+use crate::live::whep::Whep;
 use crate::service::Service;
 
-/// `pages` is the dashboard without its browser sessions; `whip` is absent where WebRTC is switched off; `stop` ends what would go on for ever.
+/// `pages` is the dashboard without its browser sessions; `webrtc` is absent where WebRTC is switched off; `stop` ends what would go on for ever.
 pub fn router(
     service: &Arc<Service>,
     pages: Router,
     vod: Arc<vod::Vod>,
-    whip: Option<Whip>,
+    webrtc: Option<(Whip, Whep)>,
     stop: CancellationToken,
 ) -> Router {
     let config = service.config();
@@ -33,7 +34,7 @@ pub fn router(
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))
-        .merge(whip.map(whip::router).unwrap_or_default());
+        .merge(webrtc.map(|(whip, whep)| whip::router(whip).merge(whep::router(service, whep))).unwrap_or_default());
     Router::new().fallback_service(tower::service_fn(move |request: Request| {
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
         async move {

@@ -8,6 +8,7 @@ mod library;
 mod organisations;
 mod overview;
 mod passwords;
+mod playback;
 mod rate_limit;
 mod readiness;
 mod recordings;

@@ -22,3 +22,4 @@ mod sign_in;
 mod stream_search;
 mod vod;
 mod watching;
+mod webrtc;

@@ -1,0 +1,3 @@
+//! Live delivery: from the hub to viewers.
+
+pub mod whep;
