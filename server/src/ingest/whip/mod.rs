@@ -163,7 +163,9 @@ impl Parts {
             // Its stream is free when it is over, and it is over before the peer is told.
             let closing = publish::run(peer, request.peer, grant, orders).await;
             drop(place);
-            closing.close().await;
+            if let Some(closing) = closing {
+                closing.close().await;
+            }
         });
         id
     }

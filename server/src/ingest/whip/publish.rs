@@ -65,8 +65,9 @@ impl End {
     }
 }
 
-/// Publishes until it is over; then gives the peer back, to be told.
-pub(super) async fn run(mut peer: Peer, address: SocketAddr, mut grant: Grant, orders: Orders) -> Peer {
+/// Publishes until it is over; then gives the peer back, to be told. Not where the server stops: a browser that loses its connection without a word comes
+/// back by itself.
+pub(super) async fn run(mut peer: Peer, address: SocketAddr, mut grant: Grant, orders: Orders) -> Option<Peer> {
     let stream = grant.publisher().stream();
     let mut tracks = Tracks::new(std::time::Instant::now());
     let Err(end) = publish(&mut peer, grant.publisher(), &mut tracks, &orders).await;
@@ -76,7 +77,7 @@ pub(super) async fn run(mut peer: Peer, address: SocketAddr, mut grant: Grant, o
         info!(%address, %stream, interruptions = lost.interruptions, pictures_passed_over = lost.pictures, "a WebRTC publish has lost packets on the way");
     }
     grant.end(end.reason());
-    peer
+    (!matches!(end, End::ServerStopped)).then_some(peer)
 }
 
 async fn publish(
