@@ -8,7 +8,7 @@ use afterlive_media::frame::TrackKind;
 use afterlive_server::hub::Message;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
-use str0m::media::{Direction, Frequency, MediaData, MediaKind, MediaTime, Mid};
+use str0m::media::{Direction, Frequency, KeyframeRequestKind, MediaData, MediaKind, MediaTime, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 use tokio::net::UdpSocket;
@@ -91,6 +91,18 @@ impl Client {
             writer.write(payload, due, time, data).unwrap();
         }
         self.drive(Duration::from_millis(50)).await;
+    }
+
+    /// Asks for a key frame, as a browser does that has lost something.
+    pub fn ask_for_keyframe(&mut self) {
+        let mut writer = self.rtc.writer(self.mids[TrackKind::Video as usize]).unwrap();
+        writer.request_keyframe(None, KeyframeRequestKind::Pli).unwrap();
+    }
+
+    /// What has come of a track.
+    pub fn received(&self, kind: TrackKind) -> impl Iterator<Item = &MediaData> {
+        let mid = self.mids[kind as usize];
+        self.received.iter().filter(move |data| data.mid == mid)
     }
 
     /// Lives for so long, or until it is over.
