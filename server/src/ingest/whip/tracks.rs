@@ -116,6 +116,7 @@ impl Tracks {
     fn take_picture(&mut self, data: &MediaData, publisher: &mut Publisher) {
         if !data.contiguous {
             self.lost.interruptions += 1;
+            publisher.count_lost(1);
             self.waits_for_keyframe = true;
         }
         let unpacked = self.unpacker.unpack(&data.data);
@@ -134,7 +135,10 @@ impl Tracks {
         }
         let keyframe = unpacked.contents.keyframe;
         if self.config.is_none() || self.waits_for_keyframe && !keyframe {
-            self.lost.pictures += u64::from(self.last_keyframe.is_some());
+            if self.last_keyframe.is_some() {
+                self.lost.pictures += 1;
+                publisher.count_lost(1);
+            }
             debug!(stream = %publisher.stream(), "a picture is passed over: what it depends on is missing");
             return;
         }
