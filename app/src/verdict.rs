@@ -77,7 +77,9 @@ fn of_report(report: &Report, reason: Option<&str>) -> Verdict {
         Some(reason) => (Tone::Caution, stopped_early(report, reason)),
         None => match sums.missing {
             None => (Tone::Caution, "What is in the file is accounted for; how much arrived is not known.".to_owned()),
-            Some(0) if report.lost_frames > 0 => (Tone::Caution, "Everything that arrived is in the file; some was lost on the way here.".to_owned()),
+            Some(0) if report.lost_frames > 0 => {
+                (Tone::Caution, "Everything that arrived is in the file; some was lost on the way here.".to_owned())
+            }
             Some(0) if sums.left_out == 0 => (Tone::Good, "Everything the encoder sent is in the file.".to_owned()),
             Some(0) => (Tone::Good, "Everything the encoder sent is in the file, from its first key frame on.".to_owned()),
             Some(missing) => (Tone::Caution, format!("{} that arrived {} not in the file.", frames(missing), is_are(missing))),

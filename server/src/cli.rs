@@ -194,7 +194,7 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
         Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
         Command::Key { command: KeyCommand::Add { org, role, label } } => add_key(config, &org, role, &label).await?,
-        Command::Version | Command::Recover { .. } | Command::Pictures { .. } => {}
+        Command::Version | Command::Recover { .. } | Command::Pictures { .. } | Command::Sound { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -157,9 +157,16 @@ export class Publish {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#later(0, null);
-    if (this.#location !== null) void fetch(this.#location, { method: 'DELETE', keepalive: true }).catch(() => {});
-    this.#drop();
+    void this.#leave(this.#location);
     this.#tell({ name: 'ended', reason });
+  }
+
+  /** Says so first: once the connection is closed, the server knows of no such session. @param {string | null} location */
+  async #leave(location) {
+    const connection = this.#connection;
+    this.#connection = null;
+    if (location !== null) await fetch(location, { method: 'DELETE', keepalive: true }).catch(() => {});
+    connection?.close();
   }
 
   #drop() {

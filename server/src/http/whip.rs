@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn the_query_says_which_stream_and_whether_it_is_recorded() {
-        let wish = asked("?stream_name=8sKpm-x49nB%3Fkey%3Da%26b%3Dc&stream_url=rtmp%3A%2F%2Fingest-eu.example.com%2Frec&x=1").unwrap();
+        let wish =
+            asked("?stream_name=8sKpm-x49nB%3Fkey%3Da%26b%3Dc&stream_url=rtmp%3A%2F%2Fingest-eu.example.com%2Frec&x=1").unwrap();
         assert_eq!((wish.streamname.as_str(), wish.query.as_deref(), wish.mode), ("8sKpm-x49nB", Some("key=a&b=c"), Mode::Rec));
         assert_eq!(wish.host.as_deref(), Some("ingest-eu.example.com"));
         let wish = asked("?stream_url=rtmp://localhost:1935/live/&stream_name=8sKpm-x49nB").unwrap();

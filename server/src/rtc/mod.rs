@@ -10,6 +10,7 @@ mod transport;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use str0m::config::DtlsCert;
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Rtc, RtcConfig};
 
@@ -70,7 +71,7 @@ fn extensions() -> ExtensionMap {
 
 /// H.264 and Opus, and nothing else: what cannot be recorded or shown everywhere is not asked for. The levels are the highest, since they are the limits
 /// of what we take; `packetization-mode=1`, without which each slice would have to fit into a packet.
-fn new_rtc(now: Instant) -> Rtc {
+fn new_rtc(now: Instant, certificate: Option<DtlsCert>) -> Rtc {
     let mut config = RtcConfig::new()
         .set_ice_lite(true)
         .clear_codecs()
@@ -78,9 +79,18 @@ fn new_rtc(now: Instant) -> Rtc {
         .set_extension_map(extensions())
         .set_reordering_size_video(REORDERED_PICTURES)
         .set_send_buffer_video(SEND_BUFFER_PACKETS);
-    let profiles = [(108, 109, 0x0042_e034), (127, 121, 0x0042_0034), (123, 119, 0x004d_0034), (114, 115, 0x0064_0034), (118, 117, 0x0064_0c34)];
+    let profiles = [
+        (108, 109, 0x0042_e034),
+        (127, 121, 0x0042_0034),
+        (123, 119, 0x004d_0034),
+        (114, 115, 0x0064_0034),
+        (118, 117, 0x0064_0c34),
+    ];
     for (payload, resent, profile_level_id) in profiles {
         config.codec_config().add_h264(payload.into(), Some(resent.into()), true, profile_level_id);
+    }
+    if let Some(certificate) = certificate {
+        config = config.set_dtls_cert(certificate);
     }
     config.build(now)
 }

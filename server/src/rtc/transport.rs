@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 use str0m::change::SdpOffer;
+use str0m::config::DtlsCert;
 use str0m::{Candidate, RtcError};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -15,7 +16,7 @@ use tracing::{debug, warn};
 
 use super::peer::Peer;
 use super::table::{Datagram, Table};
-use super::{MAX_DATAGRAM_BYTES, MAX_WAITING_DATAGRAMS, SOCKET_BUFFER_BYTES, Settings, canonical, candidates, new_rtc};
+use super::{MAX_DATAGRAM_BYTES, MAX_WAITING_DATAGRAMS, SOCKET_BUFFER_BYTES, Settings, candidates, canonical, new_rtc};
 
 /// How long the socket is left alone after an error that is not about one datagram.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
@@ -49,6 +50,8 @@ pub(super) struct Shared {
     pub(super) socket: UdpSocket,
     pub(super) local: SocketAddr,
     pub(super) candidates: Vec<SocketAddr>,
+    /// One for all sessions of this run: making one takes longer than the rest of an answer.
+    certificate: Option<DtlsCert>,
     table: Mutex<Table>,
     max_sessions: usize,
     max_sessions_per_address: usize,
@@ -70,7 +73,11 @@ impl Transport {
         // As much as the kernel gives.
         let _ = sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER_BYTES);
         let _ = sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER_BYTES);
+        // A second one is refused, and is the same.
+        let crypto = str0m::crypto::from_feature_flags();
+        crypto.install_process_default();
         let shared = Shared {
+            certificate: crypto.dtls_provider.generate_certificate(),
             candidates: candidates::candidates(&settings.host_candidates, local).await?,
             socket,
             local,
@@ -78,8 +85,6 @@ impl Transport {
             max_sessions: settings.max_sessions,
             max_sessions_per_address: settings.max_sessions_per_address,
         };
-        // A second one is refused, and is the same.
-        str0m::crypto::from_feature_flags().install_process_default();
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -135,7 +140,7 @@ impl Transport {
     /// [`NotAccepted`], without effect.
     pub fn accept(&self, offer: &str, client: IpAddr) -> Result<(Peer, Answer), NotAccepted> {
         let offer = SdpOffer::from_sdp_string(offer).map_err(|cause| NotAccepted::Unreadable(cause.to_string()))?;
-        let mut rtc = new_rtc(Instant::now());
+        let mut rtc = new_rtc(Instant::now(), self.shared.certificate.clone());
         for candidate in &self.shared.candidates {
             if let Ok(candidate) = Candidate::host(*candidate, "udp") {
                 rtc.add_local_candidate(candidate);

@@ -80,8 +80,7 @@ impl Transcoder {
         };
         let is = (frame.format(), layout, frame.rate());
         if self.resampler.as_ref().is_none_or(|(format, layout, rate, _)| (*format, *layout, *rate) != is) {
-            let resampler =
-                Resampler::get(is.0, is.1, is.2, Sample::F32(Type::Planar), ChannelLayout::STEREO, SAMPLE_RATE)?;
+            let resampler = Resampler::get(is.0, is.1, is.2, Sample::F32(Type::Planar), ChannelLayout::STEREO, SAMPLE_RATE)?;
             self.resampler = Some((is.0, is.1, is.2, resampler));
         }
         let Some((.., resampler)) = &mut self.resampler else { return Ok(()) };

@@ -156,11 +156,8 @@ impl Tracks {
         }
         if !self.has_sound {
             self.has_sound = true;
-            let codec = CodecConfig::Opus {
-                dops: opus::stereo_dops(OPUS_PRE_SKIP),
-                channels: OPUS_CHANNELS,
-                pre_skip: OPUS_PRE_SKIP,
-            };
+            let codec =
+                CodecConfig::Opus { dops: opus::stereo_dops(OPUS_PRE_SKIP), channels: OPUS_CHANNELS, pre_skip: OPUS_PRE_SKIP };
             publisher.set_track(TrackConfig { codec, timescale: AUDIO_TICKS });
         }
         let dts = self.place(TrackKind::Audio, data);

@@ -30,7 +30,9 @@ pub enum Refused {
     NotLive,
     #[error("the stream's pictures are {0}, which browsers do not take by WebRTC: watch by WebSocket or HLS")]
     Codec(&'static str),
-    #[error("the stream has B-frames, which WebRTC cannot show: switch them off in the encoder (bf=0), or watch by WebSocket or HLS")]
+    #[error(
+        "the stream has B-frames, which WebRTC cannot show: switch them off in the encoder (bf=0), or watch by WebSocket or HLS"
+    )]
     BFrames,
 }
 

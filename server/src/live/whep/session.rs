@@ -6,7 +6,7 @@ use afterlive_domain::StreamId;
 use afterlive_media::frame::{Frame, TrackKind};
 use str0m::Event;
 use str0m::format::Codec;
-use str0m::media::{Frequency, MediaKind, MediaTime, Mid};
+use str0m::media::{Frequency, MediaAdded, MediaKind, MediaTime, Mid};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -106,11 +106,16 @@ impl Session {
             tokio::select! {
                 // What was written is made into packets in there, so it comes before the next is written.
                 biased;
-                event = self.peer.next() => {
-                    if let Event::KeyframeRequest(_) = event? && self.resent_at.is_none_or(|at| at.elapsed() >= RESEND_EVERY) {
+                event = self.peer.next() => match event? {
+                    Event::MediaAdded(media) => {
+                        self.add(&media);
                         subscription = self.begin()?;
                     }
-                }
+                    Event::KeyframeRequest(_) if self.resent_at.is_none_or(|at| at.elapsed() >= RESEND_EVERY) => {
+                        subscription = self.begin()?;
+                    }
+                    _ => {}
+                },
                 () = deleted.cancelled() => return Err(End::Left),
                 () = stop.cancelled() => return Err(End::ServerStops),
                 _ = look.tick() => if heard.silent_for() >= SILENCE_LIMIT {
@@ -138,13 +143,7 @@ impl Session {
             tokio::select! {
                 event = self.peer.next() => match event? {
                     Event::Connected => return Ok(()),
-                    Event::MediaAdded(media) => {
-                        let kind = match media.kind {
-                            MediaKind::Video => TrackKind::Video,
-                            MediaKind::Audio => TrackKind::Audio,
-                        };
-                        self.mids[kind as usize].get_or_insert(media.mid);
-                    }
+                    Event::MediaAdded(media) => self.add(&media),
                     _ => {}
                 },
                 () = deleted.cancelled() => return Err(End::Left),
@@ -152,6 +151,14 @@ impl Session {
                 () = &mut too_late => return Err(End::NeverConnected),
             }
         }
+    }
+
+    fn add(&mut self, media: &MediaAdded) {
+        let kind = match media.kind {
+            MediaKind::Video => TrackKind::Video,
+            MediaKind::Audio => TrackKind::Audio,
+        };
+        self.mids[kind as usize].get_or_insert(media.mid);
     }
 
     /// Begins at the last key frame, with all that is kept since, so that the newest picture is seen at once. Sound begins with the present.
@@ -211,7 +218,9 @@ impl Session {
         };
         let Some(writer) = self.mids[payload.kind as usize].and_then(|mid| self.peer.rtc().writer(mid)) else { return };
         // Browsers decode what they get, whichever profile they said it is.
-        let Some(pt) = writer.payload_params().find(|params| params.spec().codec == codec).map(|params| params.pt()) else { return };
+        let Some(pt) = writer.payload_params().find(|params| params.spec().codec == codec).map(|params| params.pt()) else {
+            return;
+        };
         if let Err(cause) = writer.write(pt, payload.wall, MediaTime::new(payload.ticks, frequency), payload.data) {
             debug!(%cause, "a frame could not be sent");
         }

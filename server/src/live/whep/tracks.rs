@@ -192,11 +192,8 @@ mod tests {
         let (mut outgoing, now) = (outgoing(), Instant::now());
         let kept: Vec<Frame> = (0..50).map(|n| picture(10_000 + n * 40, 0, n == 0)).collect();
         outgoing.lead_in(&kept[49], 50);
-        let ticks: Vec<u64> = kept
-            .iter()
-            .enumerate()
-            .map(|(n, frame)| outgoing.payload(frame, 49 - n, now).unwrap().unwrap().ticks)
-            .collect();
+        let ticks: Vec<u64> =
+            kept.iter().enumerate().map(|(n, frame)| outgoing.payload(frame, 49 - n, now).unwrap().unwrap().ticks).collect();
         assert!(ticks.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(ticks[49] - ticks[0] < 90, "within a millisecond");
         let next = outgoing.payload(&picture(12_000, 0, false), 0, now).unwrap().unwrap();

@@ -57,7 +57,7 @@ async fn recording(server: &Running, ingest: &Ingest) -> (Value, Value) {
     loop {
         if let [recording] = &server.recordings(&ingest.id).await[..] {
             let report = format!("{}/asset/{}/report", server.dashboard, recording["id"].as_str().unwrap());
-            return (recording.clone(), server.call(server.http.get(report)).await);
+            return (recording.clone(), server.call(server.http.get(report)).await["report"].clone());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -151,7 +151,8 @@ async fn what_is_not_taken_is_refused_in_words() {
     let server = installation.start();
     let ingest = server.new_stream().await;
     let offer = Client::new(Direction::SendOnly).await.offer;
-    let vp8 = Client::with(Direction::SendOnly, RtcConfig::new().clear_codecs().enable_vp8(true).enable_opus(true, false)).await.offer;
+    let vp8 =
+        Client::with(Direction::SendOnly, RtcConfig::new().clear_codecs().enable_vp8(true).enable_opus(true, false)).await.offer;
     let whole = url(&server, &ingest, "rec");
     let unknown = whole.replace(&ingest.destination.name, "8sKpm-x49nB");
     let nameless = format!("{}/p/webrtc?stream_url=rtmp://h/rec", server.dashboard);
@@ -177,7 +178,10 @@ async fn what_is_not_taken_is_refused_in_words() {
     let answer = post(&server, &whole, &offer).await;
     assert_eq!(answer.status(), StatusCode::CONFLICT);
     let error: Value = answer.json().await.unwrap();
-    assert_eq!((error["error"]["message"].as_str(), error["error"]["userinfo"]["state"].as_str()), (Some("stream is locked"), Some("locked")));
+    assert_eq!(
+        (error["error"]["message"].as_str(), error["error"]["userinfo"]["state"].as_str()),
+        (Some("stream is locked"), Some("locked"))
+    );
 }
 
 #[tokio::test]
