@@ -161,7 +161,7 @@ mod tests {
 
     impl Sender {
         fn audio_ticks(&self, us: i64) -> i64 {
-            self.audio_start + rescale(us + us / MICROSECONDS as i64 * self.audio_fast_ppm, MICROSECONDS, AUDIO_TICKS)
+            self.audio_start + rescale(us + us / i64::from(MICROSECONDS) * self.audio_fast_ppm, MICROSECONDS, AUDIO_TICKS)
         }
 
         fn video_ticks(&self, us: i64) -> i64 {

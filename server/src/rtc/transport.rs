@@ -73,11 +73,12 @@ impl Transport {
         // As much as the kernel gives.
         let _ = sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER_BYTES);
         let _ = sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER_BYTES);
-        // A second one is refused, and is the same.
         let crypto = str0m::crypto::from_feature_flags();
+        let certificate = crypto.dtls_provider.generate_certificate();
+        // A second one is refused, and is the same.
         crypto.install_process_default();
         let shared = Shared {
-            certificate: crypto.dtls_provider.generate_certificate(),
+            certificate,
             candidates: candidates::candidates(&settings.host_candidates, local).await?,
             socket,
             local,

@@ -116,6 +116,14 @@ async fn run_process(program: &PathBuf, subscription: ViewerSubscription, packet
 /// Until the stream is over.
 async fn feed(mut subscription: ViewerSubscription, mut to: ChildStdin) -> io::Result<()> {
     let mut track = None;
+    // What is kept for viewers to come is past: who hears it now would hear all that follows as late.
+    while let Some(kept) = subscription.try_next() {
+        match kept {
+            Message::TrackChanged(changed) if changed.codec.kind() == TrackKind::Audio => track = Some(changed),
+            Message::Ended => return Ok(()),
+            Message::TrackChanged(_) | Message::Frame(_) => {}
+        }
+    }
     loop {
         match subscription.next().await {
             Message::TrackChanged(changed) if changed.codec.kind() == TrackKind::Audio => track = Some(changed),
