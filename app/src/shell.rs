@@ -17,6 +17,7 @@ use crate::ui::problem::NotFound;
 
 /// The document. Only the server renders it; the browser takes over the body.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let webcaster = format!("/{}/player/webcaster/load.js", options.site_pkg_dir);
     let styles = format!("/{}/{}.css", options.site_pkg_dir, options.output_name);
     view! {
         <!DOCTYPE html>
@@ -29,6 +30,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="stylesheet" href=styles />
                 <HydrationScripts options />
                 <MetaTags />
+                <script type="module" src=webcaster></script>
             </head>
             <body>
                 <App />

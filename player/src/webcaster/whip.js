@@ -122,7 +122,10 @@ export class Publish {
   #listenForTheEnd(connection) {
     const transport = connection.getSenders()[0]?.transport;
     transport?.addEventListener('statechange', () => {
-      if (this.#connection === connection && transport.state === 'closed') this.#end('The server has ended it: somebody has stopped or locked the stream.');
+      if (this.#connection !== connection || transport.state !== 'closed') return;
+      // There is nobody to be told.
+      this.#location = null;
+      this.#end('The server has ended it: somebody has stopped or locked the stream.');
     });
   }
 
