@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use afterlive_domain::StreamId;
 use afterlive_media::frame::{Frame, TrackKind};
 use str0m::Event;
-use str0m::format::Codec;
+use str0m::format::{Codec, PayloadParams};
 use str0m::media::{Frequency, MediaAdded, MediaKind, MediaTime, Mid};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -218,7 +218,7 @@ impl Session {
         };
         let Some(writer) = self.mids[payload.kind as usize].and_then(|mid| self.peer.rtc().writer(mid)) else { return };
         // Browsers decode what they get, whichever profile they said it is.
-        let Some(pt) = writer.payload_params().find(|params| params.spec().codec == codec).map(|params| params.pt()) else {
+        let Some(pt) = writer.payload_params().find(|params| params.spec().codec == codec).map(PayloadParams::pt) else {
             return;
         };
         if let Err(cause) = writer.write(pt, payload.wall, MediaTime::new(payload.ticks, frequency), payload.data) {
