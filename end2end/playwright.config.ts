@@ -31,6 +31,9 @@ export default defineConfig({
         '--disable-component-update',
         '--disable-sync',
         '--autoplay-policy=no-user-gesture-required',
+        // A green picture with a beep, and leave to use it.
+        '--use-fake-device-for-media-stream',
+        '--use-fake-ui-for-media-stream',
         // A host that, unlike localhost, is no secure context over plain http.
         '--host-resolver-rules=MAP afterlive.test 127.0.0.1',
       ],

@@ -16,6 +16,7 @@ use crate::ui::problem::NotFound;
 
 /// The document. Only the server renders it; the browser takes over the body.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let webcaster = format!("/{}/player/webcaster/load.js", options.site_pkg_dir);
     let styles = format!("/{}/{}.css", options.site_pkg_dir, options.output_name);
     let player = format!("/{}/player/element.js", options.site_pkg_dir);
     view! {
@@ -30,6 +31,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <script type="module" src=player></script>
                 <HydrationScripts options />
                 <MetaTags />
+                <script type="module" src=webcaster></script>
             </head>
             <body>
                 <App />

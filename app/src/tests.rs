@@ -238,6 +238,16 @@ async fn pages_to_operate_a_stream_from_ask_outsiders_to_sign_in_also_where_reco
 }
 
 #[tokio::test]
+async fn the_webcaster_is_told_the_stream_and_what_may_become_of_it() {
+    let path = format!("/webcaster/{LIVE}");
+    let page = Site::new(Fake::signed_in()).get(&path).await;
+    page.shows("Go live from this browser").shows("<afterlive-webcaster stream-key=\"8sKpm-x49nB\"").shows(" records");
+    page.shows("player/webcaster/load.js");
+    let live_only = Settings { recording_enabled: false, vod_public: false, live_public: true };
+    Site::new(Fake::signed_in().with_settings(live_only)).get(&path).await.shows_not(" records");
+}
+
+#[tokio::test]
 async fn the_playout_page_plays_what_is_live_or_else_the_newest_recording() {
     let page = Site::new(Fake::signed_in()).get(&format!("/playout/{LIVE}")).await;
     page.shows("live=\"/live/8sKpm-x49nB\"").shows("/live/8sKpm-x49nB/index.m3u8").shows("Watch it from its start");

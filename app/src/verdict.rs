@@ -77,6 +77,9 @@ fn of_report(report: &Report, reason: Option<&str>) -> Verdict {
         Some(reason) => (Tone::Caution, stopped_early(report, reason)),
         None => match sums.missing {
             None => (Tone::Caution, "What is in the file is accounted for; how much arrived is not known.".to_owned()),
+            Some(0) if report.lost_frames > 0 => {
+                (Tone::Caution, "Everything that arrived is in the file; some was lost on the way here.".to_owned())
+            }
             Some(0) if sums.left_out == 0 => (Tone::Good, "Everything the encoder sent is in the file.".to_owned()),
             Some(0) => (Tone::Good, "Everything the encoder sent is in the file, from its first key frame on.".to_owned()),
             Some(missing) => (Tone::Caution, format!("{} that arrived {} not in the file.", frames(missing), is_are(missing))),
@@ -95,6 +98,14 @@ fn of_report(report: &Report, reason: Option<&str>) -> Verdict {
             frames(sums.left_out),
             if sums.left_out == 1 { "it" } else { "them" },
             if sums.left_out == 1 { "it was" } else { "they were" },
+        ));
+    }
+    if report.lost_frames > 0 {
+        remarks.push(format!(
+            "At least {} {} lost on the network, before the server had {}: the encoder sent by WebRTC, which gives up what is too late.",
+            frames(report.lost_frames),
+            if report.lost_frames == 1 { "was" } else { "were" },
+            if report.lost_frames == 1 { "it" } else { "them" },
         ));
     }
     remarks.extend(reconnects(report));

@@ -57,6 +57,7 @@ impl Afterlive {
             command.env("AFTERLIVE__HTTP__LISTEN", http.to_string()).env("AFTERLIVE__RTMP__LISTEN", rtmp.to_string());
             // All of it comes from one address.
             command.env("AFTERLIVE__RTMP__MAX_CONNECTIONS", "10000").env("AFTERLIVE__HTTP__MAX_CONNECTIONS", "10000");
+            command.env("AFTERLIVE__WEBRTC__LISTEN", "127.0.0.1:0");
             command
         };
         let password = folder.join("password");

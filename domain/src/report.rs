@@ -21,6 +21,10 @@ pub struct Report {
     pub reconnects: Vec<Reconnect>,
     #[serde(default)]
     pub reconnect_count: u64,
+    /// Frames that were lost between the encoder and the server, or came in vain since they depend on such: over WebRTC, where what is late is given up. At
+    /// least so many: of what never came, each break counts as one.
+    #[serde(default)]
+    pub lost_frames: u64,
     /// How much later than the pictures sound begins, and ends; less than 0: earlier. Absent without both.
     #[serde(default)]
     pub av_begin_offset_ms: Option<i64>,

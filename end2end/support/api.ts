@@ -27,6 +27,11 @@ export class Api {
     return this.call('GET', `/stream/${id}?asset_limit=10`);
   }
 
+  /** As an operator does. */
+  async stop(id: string): Promise<void> {
+    await this.call('PUT', `/stream/${id}/stop`);
+  }
+
   /** Asks to delete a recording, and says the answer's status. */
   async deleteAsset(id: string): Promise<number> {
     const answer = await this.send('DELETE', `/asset/${id}`);

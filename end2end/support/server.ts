@@ -132,6 +132,7 @@ export class Server {
       AFTERLIVE__HTTP__LISTEN: `127.0.0.1:${this.httpPort}`,
       AFTERLIVE__HTTP__PUBLIC_URL: this.url,
       AFTERLIVE__RTMP__LISTEN: `127.0.0.1:${this.rtmpPort}`,
+      AFTERLIVE__WEBRTC__LISTEN: '127.0.0.1:0',
       AFTERLIVE__RTMP__PUBLIC_URL: `rtmp://127.0.0.1:${this.rtmpPort}`,
       // A test that pushes twice means two recordings.
       AFTERLIVE__RECORD__RECONNECT_WINDOW_S: '0',

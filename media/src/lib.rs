@@ -8,5 +8,6 @@ pub mod frame;
 pub mod hls;
 pub mod mp4;
 pub mod rtmp;
+pub mod rtp;
 pub mod time;
 pub mod timeline;

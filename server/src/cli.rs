@@ -23,6 +23,7 @@ use crate::pictures;
 use crate::record::Growing;
 use crate::run::{self, Started};
 use crate::service::{Caller, Service, SetUp, SetUpForm};
+use crate::sound;
 use crate::storage::Regions;
 
 /// How long work that nobody waits for any more may hold up the end of the process.
@@ -80,6 +81,12 @@ enum Command {
         #[arg(long)]
         protocol: u32,
     },
+    /// Make Opus of AAC for the server that asks on standard input.
+    #[command(hide = true)]
+    Sound {
+        #[arg(long)]
+        protocol: u32,
+    },
     /// Print the version.
     Version,
 }
@@ -126,8 +133,13 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Before anything else takes memory or starts threads.
-    if let Command::Pictures { protocol } = arguments.command {
-        return pictures::work(protocol).map_or_else(|error| failed(&error.into()), |()| ExitCode::SUCCESS);
+    let work = match arguments.command {
+        Command::Pictures { protocol } => Some(pictures::work(protocol)),
+        Command::Sound { protocol } => Some(sound::work(protocol)),
+        _ => None,
+    };
+    if let Some(done) = work {
+        return done.map_or_else(|error| failed(&error.into()), |()| ExitCode::SUCCESS);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -182,7 +194,7 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
         Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
         Command::Key { command: KeyCommand::Add { org, role, label } } => add_key(config, &org, role, &label).await?,
-        Command::Version | Command::Recover { .. } | Command::Pictures { .. } => {}
+        Command::Version | Command::Recover { .. } | Command::Pictures { .. } | Command::Sound { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -17,6 +17,9 @@ pub use self::reader::Problem;
 use self::reader::{Reader, Setting, from_text};
 use crate::db::Location;
 
+/// As other servers have it for WebRTC.
+const DEFAULT_WEBRTC_PORT: u16 = 8189;
+
 /// Read where it stands in the working directory and no other file is named.
 pub const DEFAULT_FILE: &str = "afterlive.toml";
 
@@ -27,6 +30,8 @@ pub struct Config {
     pub http: Http,
     pub rtmp: Rtmp,
     pub push: Push,
+    /// `None` where it is switched off.
+    pub webrtc: Option<WebRtc>,
     pub record: Record,
     pub retention: Retention,
     pub live: Live,
@@ -72,6 +77,17 @@ pub struct Rtmp {
 pub struct Push {
     /// Whether they may be pushed to this machine and its neighbours.
     pub allow_private: bool,
+}
+
+/// WebRTC: browsers that publish (WHIP) and watch (WHEP).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WebRtc {
+    /// UDP.
+    pub listen: SocketAddr,
+    /// Addresses or host names at which peers reach it. Empty: those of this machine.
+    pub host_candidates: Vec<String>,
+    /// Peers at a time, of both kinds.
+    pub max_sessions: usize,
 }
 
 /// Limits of a recording; what comes behind one goes to the stream's next recording.
@@ -196,6 +212,7 @@ impl Config {
         let http = Http::read(reader);
         let rtmp = Rtmp::read(reader, &http);
         let push = Push { allow_private: reader.take("push.allow_private", false) };
+        let webrtc = WebRtc::read(reader, &http);
         let record = Record::read(reader);
         let retention = Retention::read(reader, &record);
         let live = Live::read(reader);
@@ -219,7 +236,7 @@ impl Config {
                 format!("{:?} is not a filter such as info or warn,afterlive_server=debug: {cause}", log.filter),
             );
         }
-        Self { data_dir, http, rtmp, push, record, retention, live, database, region, regions, log }
+        Self { data_dir, http, rtmp, push, webrtc, record, retention, live, database, region, regions, log }
     }
 
     /// What holds for the recordings of an organisation that has set nothing.
@@ -286,6 +303,21 @@ impl Rtmp {
             max_message_bytes: count(reader.take_in("rtmp.max_message_bytes", 8 << 20, 64 << 10..=64 << 20)),
             max_chunk_streams: count(reader.take_in("rtmp.max_chunk_streams", 64, 8..=1_024)),
         }
+    }
+}
+
+impl WebRtc {
+    fn read(reader: &mut Reader, http: &Http) -> Option<Self> {
+        // All keys are read, so that one with a fault is told also where it does not count.
+        let is_enabled = reader.take("webrtc.enabled", true);
+        // Who leaves the one port to the system wants no fixed other one.
+        let port = if http.listen.port() == 0 { 0 } else { DEFAULT_WEBRTC_PORT };
+        let webrtc = Self {
+            listen: reader.take("webrtc.listen", SocketAddr::new(http.listen.ip(), port)),
+            host_candidates: reader.take("webrtc.host_candidates", Vec::new()),
+            max_sessions: count(reader.take_in("webrtc.max_sessions", 500, 1..=100_000)),
+        };
+        is_enabled.then_some(webrtc)
     }
 }
 

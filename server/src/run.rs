@@ -29,15 +29,19 @@ use crate::http::request::{ClientAddress, RequestId};
 use crate::http::viewer::{self, RecordingGuard};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
-use crate::ingest::gate::{Gate, IngestRegions};
+use crate::ingest::gate::{Gate, Gatekeeper, IngestRegions};
 use crate::ingest::rtmp;
+use crate::ingest::whip::Whip;
 use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
+use crate::live::whep::Whep;
 use crate::live::{self, Feeds};
-use crate::pictures::{Darkroom, LiveStills};
+use crate::pictures::{self, Darkroom, LiveStills};
 use crate::push::{self, Pusher, Pushes};
 use crate::record::{Growing, Limits, Recorder};
+use crate::rtc::{self, Transport};
 use crate::service::{self, Service};
+use crate::sound::Interpreter;
 use crate::storage::{self, RegionSettings, Regions, StorageError};
 
 /// How long expired browser sessions and playback tokens may lie in the database; they are worth nothing from their end on.
@@ -85,6 +89,14 @@ pub struct Started {
 pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&Started)) -> Result<(), Error> {
     let http_listener = bind("http.listen", config.http.listen).await?;
     let rtmp_listener = bind("rtmp.listen", config.rtmp.listen).await?;
+    let webrtc = match &config.webrtc {
+        Some(webrtc) => Some(Transport::bind(&rtc::Settings::from(webrtc)).await.map_err(|cause| Error::Bind {
+            key: "webrtc.listen",
+            address: webrtc.listen,
+            cause,
+        })?),
+        None => None,
+    };
     let http_address = http_listener.local_addr().unwrap_or(config.http.listen);
     let rtmp_address = rtmp_listener.local_addr().unwrap_or(config.rtmp.listen);
     let config = Arc::new(config.with_bound(http_address, rtmp_address));
@@ -110,12 +122,19 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     }
     let ingest_regions = ingest_regions(&config);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
+    let gate: Arc<dyn Gatekeeper> = Arc::new(gate);
     let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
     let pushes = Pushes::default();
     let service = Arc::new(service.with_pushes(pushes.clone()));
     let usher = Arc::<Service>::clone(&service);
-    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::new(gate), usher);
+    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::clone(&gate), usher);
     let rtmp = tokio::spawn(rtmp.serve(rtmp_listener, lifecycle.soft_stop()));
+    let doors = webrtc.clone().map(|transport| {
+        let whip = Whip::new(transport.clone(), gate, lifecycle.soft_stop());
+        let interpreter = Interpreter::new(hub.clone(), pictures::this_program());
+        (whip, Whep::new(transport, hub.clone(), interpreter, lifecycle.soft_stop()))
+    });
+    let webrtc = tokio::spawn(serve_webrtc(webrtc.zip(doors.clone()), lifecycle.soft_stop()));
     let worker = Worker::new(db.clone(), clock.clone(), move |task| {
         let finaliser = finaliser.clone();
         async move { finaliser.perform(task).await }.boxed()
@@ -133,7 +152,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
 
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
     let vod = Arc::new(vod::Vod::new(regions, &public_url, growing, Arc::new(RecordingGuard::new(&service))));
-    let router = router::router(&service, pages(&service), vod, feeds, lifecycle.soft_stop());
+    let router = router::router(&service, pages(&service), vod, feeds, doors, lifecycle.soft_stop());
     let http = tokio::spawn(listen::serve(http_listener, router, listen::Settings::from(&config.http), lifecycle.soft_stop()));
 
     started(&Started {
@@ -144,6 +163,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let parts_end = async {
         let ends = tokio::join!(
             until_end("RTMP server", rtmp, lifecycle),
+            until_end("WebRTC server", webrtc, lifecycle),
             until_end("HTTP server", http, lifecycle),
             until_end("job worker", jobs, lifecycle),
             until_end("sweep of what has expired", sweep, lifecycle),
@@ -156,7 +176,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
-        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5).and(ends.6)
+        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5).and(ends.6).and(ends.7)
     };
     let end = tokio::select! {
         end = parts_end => end,
@@ -167,6 +187,16 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         db.close().await;
     }
     end
+}
+
+/// Until the server stops, also where WebRTC is switched off.
+async fn serve_webrtc(parts: Option<(Transport, (Whip, Whep))>, stop: CancellationToken) {
+    match parts {
+        Some((transport, (whip, whep))) => {
+            tokio::join!(transport.run(stop), whip.serve(), whep.serve());
+        }
+        None => stop.cancelled().await,
+    }
 }
 
 /// Waits for a part that serves until it is stopped. One that fails stops the others: half a server helps nobody, and whoever supervises it

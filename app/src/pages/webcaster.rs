@@ -1,10 +1,10 @@
-//! `/webcaster/ID`: what whoever sends needs beside the encoder.
+//! `/webcaster/ID`: live from the browser, and what whoever sends with an encoder needs beside it.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::skeleton;
-use crate::backend::Overview;
+use crate::backend::{IngestUrls, Overview};
 use crate::live::loaded;
 use crate::ui::encoder::EncoderSteps;
 use crate::ui::overview::{OverviewCards, load_to_operate, title, wanted, watch};
@@ -22,7 +22,6 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
     let url = move || overview.with(|overview| format!("/stream/{}", overview.stream.id));
     let ingest =
         Memo::new(move |_| overview.with(|overview| overview.ingest.clone().map(|ingest| (ingest, overview.recording_enabled))));
-    let was_live = overview.with_untracked(|overview| overview.live.is_some());
     view! {
         <Title text=move || format!("Send to {}", name()) />
         <div class="page-head">
@@ -38,8 +37,10 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
                 </a>
             </p>
         </div>
-        // Open where nothing is sent yet: who sends already needs it no more.
-        <details class="card go-live" open=!was_live>
+        {move || {
+            ingest.get().map(|(ingest, recording_enabled)| view! { <FromTheBrowser ingest recording_enabled /> })
+        }}
+        <details class="card go-live">
             <summary>
                 <h2>"Go live with OBS or ffmpeg"</h2>
             </summary>
@@ -48,5 +49,24 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
             }}
         </details>
         <OverviewCards overview />
+    }
+}
+
+/// `<afterlive-webcaster>`, which stands in `player/src/webcaster`, in JavaScript: cameras and WebRTC are the browser's, and nothing of ours would make them better.
+#[component]
+fn FromTheBrowser(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView {
+    view! {
+        <section class="card" aria-labelledby="from-the-browser">
+            <h2 id="from-the-browser">"Go live from this browser"</h2>
+            <afterlive-webcaster
+                stream-key=ingest.stream_key
+                rec-url=ingest.rec_url
+                live-url=ingest.live_url
+                records=recording_enabled
+            >
+                // Shown to nobody who has scripts.
+                <p>"Cameras are for pages with JavaScript, and it is switched off here. An encoder does without: see below."</p>
+            </afterlive-webcaster>
+        </section>
     }
 }

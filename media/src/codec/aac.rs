@@ -73,6 +73,28 @@ impl AacConfig {
     }
 }
 
+/// The header that stands in front of a raw frame of so many bytes where there is no configuration beside the stream (ISO/IEC 13818-7 §6.2). `None` where one
+/// cannot say it: sampling frequencies without an index, channels that are spelled out, frames of 960 samples or of more than 8 KiB.
+#[must_use]
+pub fn adts(asc: &[u8], frame_bytes: usize) -> Option<[u8; 7]> {
+    let config = AacConfig::parse(asc).ok()?;
+    let rate = SAMPLE_RATES.iter().position(|rate| *rate == config.sample_rate)? as u8;
+    let mut bits = BitReader::new(asc);
+    object_type(&mut bits).ok()?;
+    sample_rate(&mut bits).ok()?;
+    let channels = bits.bits(4).ok().filter(|channels| (1..=7).contains(channels))? as u8;
+    let length = u16::try_from(frame_bytes + 7).ok().filter(|length| *length < 1 << 13 && config.frame_samples == 1024)?;
+    Some([
+        0xff,
+        0xf1,
+        (config.object_type - 1) << 6 | rate << 2 | channels >> 2,
+        channels << 6 | (length >> 11) as u8,
+        (length >> 3) as u8,
+        (length << 5) as u8 | 0x1f,
+        0xfc,
+    ])
+}
+
 /// SBR as it is signalled behind the core's configuration, §1.6.5.2: "backward compatible".
 struct Extension {
     sample_rate: u32,
@@ -128,6 +150,14 @@ fn program_config_channels(bits: &mut BitReader<'_>) -> Result<u8, CodecError> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    #[test]
+    fn a_header_in_front_of_a_frame_says_what_the_configuration_says() {
+        // LC, 48 kHz, stereo.
+        assert_eq!(super::adts(&[0x11, 0x90], 0x123), Some([0xff, 0xf1, 0x4c, 0x80, 0x25, 0x5f, 0xfc]));
+        assert_eq!(super::adts(&[0x11, 0x90], 9_000), None);
+        assert_eq!(super::adts(&[], 1), None);
+    }
 
     use super::*;
 

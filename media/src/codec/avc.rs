@@ -138,6 +138,30 @@ pub fn picture_size(sps: &[u8]) -> Result<PictureSize, CodecError> {
     Ok(PictureSize { width, height })
 }
 
+/// What the decoder configuration of the High profiles repeats of the SPS: `chroma_format_idc`, and the bit depths of luma and chroma less 8
+/// (ISO/IEC 14496-15 §5.3.3.1.2). `None` for other profiles, whose configuration ends before.
+///
+/// # Errors
+/// Where it ends early or has values out of range.
+pub(super) fn chroma_format(sps: &[u8]) -> Result<Option<[u8; 3]>, CodecError> {
+    let payload = without_emulation_prevention(sps.get(1..).ok_or(CodecError::Truncated)?);
+    let mut bits = BitReader::new(&payload);
+    if !matches!(bits.bits(8)?, 100 | 110 | 122 | 144) {
+        return Ok(None);
+    }
+    bits.skip(16)?; // constraint flags, level
+    bits.exp_golomb()?; // seq_parameter_set_id
+    let format = bits.exp_golomb()?;
+    if format == 3 {
+        bits.skip(1)?; // separate_colour_plane_flag
+    }
+    let (luma, chroma) = (bits.exp_golomb()?, bits.exp_golomb()?);
+    match (u8::try_from(format), u8::try_from(luma), u8::try_from(chroma)) {
+        (Ok(format @ 0..=3), Ok(luma @ 0..=6), Ok(chroma @ 0..=6)) => Ok(Some([format, luma, chroma])),
+        _ => Err(CodecError::OutOfRange("the chroma format")),
+    }
+}
+
 /// §7.3.2.1.1.1: the list ends early, repeating its last value, where the next scale is 0.
 fn skip_scaling_list(bits: &mut BitReader<'_>, size: u32) -> Result<(), CodecError> {
     let mut last = 8_i64;

@@ -3,6 +3,7 @@
 //! No decoding, and nothing of containers or protocols, which stand in `flv` and `mp4`.
 
 pub mod aac;
+pub mod annex_b;
 pub mod av1;
 pub mod avc;
 mod bits;

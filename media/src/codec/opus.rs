@@ -80,6 +80,18 @@ pub fn id_header(dops: &[u8]) -> Bytes {
     dops.get(1..).and_then(|fields| turned(&[&MAGIC[..], &[1]].concat(), fields)).unwrap_or_default()
 }
 
+/// The body of the `dOps` box of a stream that comes without a header, as RTP's does: two channels, RFC 7587 §4.1.
+#[must_use]
+pub fn stereo_dops(pre_skip: u16) -> Bytes {
+    let mut dops = BytesMut::with_capacity(1 + FIELD_BYTES);
+    dops.put_slice(&[0, 2]);
+    dops.put_u16(pre_skip);
+    dops.put_u32(SAMPLE_RATE);
+    // No gain, no mapping.
+    dops.put_slice(&[0, 0, 0]);
+    dops.freeze()
+}
+
 /// The fields with their numbers' bytes in the other order: that of MP4 is from high to low, Ogg's from low to high.
 fn turned(head: &[u8], fields: &[u8]) -> Option<Bytes> {
     let (&[channels, s0, s1, r0, r1, r2, r3, g0, g1, family], table) = fields.split_first_chunk::<FIELD_BYTES>()?;
@@ -126,6 +138,11 @@ mod tests {
             assert!(dops(&ID_HEADER[..end]).is_err(), "cut at {end}");
         }
         assert!(dops(b"OggS").is_err());
+    }
+
+    #[test]
+    fn a_stream_without_a_header_is_stereo() {
+        assert_eq!(OpusConfig::parse(&stereo_dops(312)), Ok(OpusConfig { channels: 2, pre_skip: 312 }));
     }
 
     #[test]

@@ -190,6 +190,7 @@ impl Finaliser {
         let mut report = placed.report.clone();
         if let (Some(report), Some(written)) = (&mut report, assets::report(&mut tx, asset.id).await?) {
             // Written down when the encoder came back: the file does not tell.
+            report.lost_frames = report.lost_frames.max(written.lost_frames);
             (report.reconnects, report.reconnect_count) = (written.reconnects, written.reconnect_count);
         }
         if assets::finish(&mut tx, asset, &placed.facts, report.as_ref(), reason, ended_at, now).await? {

@@ -211,7 +211,7 @@ mod tests {
 
     fn an_account() -> Account {
         let received = Received { frames: 5_000, ..Received::default() };
-        Account { received: Some([Received::default(), received]), checksum: None }
+        Account { received: Some([Received::default(), received]), ..Account::default() }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::db::assets::Facts;
 pub struct Account {
     /// Of pictures and of sound; absent where an earlier part of the recording was never counted.
     pub received: Option<[Received; 2]>,
+    /// Frames that were lost between the encoder and us.
+    pub lost_frames: u64,
     /// Of all that lies behind the head; absent where an earlier part of it was written by another process.
     pub checksum: Option<Checksum>,
 }
@@ -27,7 +29,7 @@ pub struct Received {
 
 /// What the index says of a recording beside what its recorder counted.
 pub(super) fn report_of(index: &SampleIndex, account: Option<Account>) -> Report {
-    let Account { received, checksum } = account.unwrap_or_default();
+    let Account { received, lost_frames, checksum } = account.unwrap_or_default();
     let span = |kind: TrackKind| {
         let of_kind = index.tracks().iter().zip(index.spans_ms()).find(|(track, _)| track.kind() == kind && track.samples() > 0);
         of_kind.map(|(_, (begins_ms, lasts_ms))| (begins_ms as i64, (begins_ms + lasts_ms) as i64))
@@ -59,6 +61,7 @@ pub(super) fn report_of(index: &SampleIndex, account: Option<Account>) -> Report
     Report {
         tracks: tracks.collect(),
         checksum,
+        lost_frames,
         av_begin_offset_ms: apart.map(|(begin, _)| begin),
         av_end_offset_ms: apart.map(|(_, end)| end),
         ..Report::default()

@@ -11,6 +11,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::json::Json;
+use crate::ingest::{gate, whip};
+use crate::live::whep;
+use crate::rtc::NotAccepted;
 use crate::service;
 
 /// A use case that did not happen, on its way to the client.
@@ -40,6 +43,9 @@ struct Explanation {
     code: u16,
     userinfo: Value,
 }
+
+/// When who was turned away for want of room may try again.
+const RETRY_AFTER_S: u32 = 5;
 
 /// Travels with the response to where the request's id is known.
 #[derive(Clone)]
@@ -71,7 +77,7 @@ pub(super) fn disclose_to_log(response: &mut Response, request_id: &str) {
     *response.body_mut() = Body::new(body);
 }
 
-fn refuse(refusal: &Refusal) -> Response {
+pub(super) fn refuse(refusal: &Refusal) -> Response {
     let (status, code, userinfo) = match refusal {
         Refusal::ParameterRequired { parameter } => (StatusCode::BAD_REQUEST, 1002, json!({ "required_parameter": parameter })),
         Refusal::NotUnique { parameter } => (StatusCode::BAD_REQUEST, 1003, json!({ "duplicated_parameter": parameter })),
@@ -98,7 +104,68 @@ fn refuse(refusal: &Refusal) -> Response {
     response
 }
 
-fn answer(status: StatusCode, code: u16, message: &Refusal, userinfo: Value) -> Response {
+/// The words are those that an encoder gets over RTMP.
+pub(super) fn refuse_publish(refused: &whip::Refused, streamname: &str) -> Response {
+    let conflict = |state: &str| answer(StatusCode::CONFLICT, 3003, refused, json!({ "state": state }));
+    match refused {
+        whip::Refused::Gate(gate::Refusal::UnknownStream) => {
+            refuse(&Refusal::NoSuchStream { stream: streamname.chars().take(100).collect() })
+        }
+        whip::Refused::Gate(gate::Refusal::Locked) => conflict("locked"),
+        whip::Refused::Gate(gate::Refusal::AlreadyLive) => conflict("live"),
+        whip::Refused::Gate(gate::Refusal::CannotRecord(_) | gate::Refusal::Unavailable) => try_again(refused),
+        whip::Refused::Offer(cause) => refuse_offer(cause),
+        whip::Refused::NoH264 | whip::Refused::NoOpus | whip::Refused::NoMedia => wrong_offer(refused),
+    }
+}
+
+/// A stream that cannot be watched by WebRTC, at least now.
+pub(super) fn refuse_watching(refused: &whep::Refused) -> Response {
+    let conflict = |state: &str| answer(StatusCode::CONFLICT, 3003, refused, json!({ "state": state }));
+    match refused {
+        whep::Refused::Offer(cause) => refuse_offer(cause),
+        whep::Refused::NoH264 => wrong_offer(refused),
+        whep::Refused::NotLive => {
+            let mut response = conflict("offline");
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S.into());
+            response
+        }
+        whep::Refused::Codec(codec) => conflict(codec),
+        whep::Refused::BFrames => conflict("b-frames"),
+    }
+}
+
+/// An offer of WebRTC that becomes no session.
+pub(super) fn refuse_offer(cause: &NotAccepted) -> Response {
+    match cause {
+        NotAccepted::Unreadable(_) | NotAccepted::Unacceptable(_) => wrong_offer(cause),
+        NotAccepted::Full => try_again(cause),
+    }
+}
+
+pub(super) fn wrong_offer(cause: impl ToString) -> Response {
+    answer(StatusCode::BAD_REQUEST, 1004, cause, json!({ "parameter": "body", "type": "SDP" }))
+}
+
+fn try_again(cause: impl ToString) -> Response {
+    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, 3005, cause, json!({ "retry_after_s": RETRY_AFTER_S }));
+    response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S.into());
+    response
+}
+
+/// 415.
+pub(super) fn wrong_media_type(expected: &'static str) -> Response {
+    let message = format!("the body must be {expected}, and the Content-Type say so");
+    answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, 1004, message, json!({ "parameter": "Content-Type", "type": expected }))
+}
+
+/// 422.
+pub(super) fn no_ice_restart() -> Response {
+    let message = "ICE is not restarted within a session: end it, and begin another";
+    answer(StatusCode::UNPROCESSABLE_ENTITY, 1004, message, json!({ "parameter": "body", "type": "ICE candidates" }))
+}
+
+fn answer(status: StatusCode, code: u16, message: impl ToString, userinfo: Value) -> Response {
     let error = Explanation { message: message.to_string(), code, userinfo };
     (status, Json(ErrorBody { error })).into_response()
 }

@@ -10,12 +10,21 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::{api, browser_session, embed, events, health, live, live_still, report, request, vod};
+use super::{api, browser_session, embed, events, health, live, live_still, report, request, vod, whep, whip};
+use crate::ingest::whip::Whip;
 use crate::live::Feeds;
+use crate::live::whep::Whep;
 use crate::service::Service;
 
-/// `pages` is the dashboard without its browser sessions; `stop` ends what would go on for ever.
-pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, feeds: Feeds, stop: CancellationToken) -> Router {
+/// `pages` is the dashboard without its browser sessions; `webrtc` is absent where WebRTC is switched off; `stop` ends what would go on for ever.
+pub fn router(
+    service: &Arc<Service>,
+    pages: Router,
+    vod: Arc<vod::Vod>,
+    feeds: Feeds,
+    webrtc: Option<(Whip, Whep)>,
+    stop: CancellationToken,
+) -> Router {
     let config = service.config();
     let sessions =
         browser_session::layer(service.db().clone(), service.clock().clone(), config.http.public_url.starts_with("https://"));
@@ -29,7 +38,8 @@ pub fn router(service: &Arc<Service>, pages: Router, vod: Arc<vod::Vod>, feeds: 
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz).with_state(Arc::clone(service)));
+        .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))
+        .merge(webrtc.map(|(whip, whep)| whip::router(whip).merge(whep::router(service, whep))).unwrap_or_default());
     Router::new().fallback_service(tower::service_fn(move |request: Request| {
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
         async move {

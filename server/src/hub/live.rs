@@ -1,5 +1,6 @@
 //! One live stream: its publisher's end, and its subscribers'.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use super::{Message, Overflow, Streams, lock};
 pub(super) struct Live {
     started_at: UnixMillis,
     pub(super) stop: CancellationToken,
+    lost_frames: AtomicU64,
     pub(super) state: Mutex<State>,
 }
 
@@ -64,7 +66,7 @@ impl State {
 
 impl Live {
     pub(super) fn new(started_at: UnixMillis) -> Self {
-        Self { started_at, stop: CancellationToken::new(), state: Mutex::default() }
+        Self { started_at, stop: CancellationToken::new(), lost_frames: AtomicU64::new(0), state: Mutex::default() }
     }
 
     pub(super) fn subscribe_viewer(self: Arc<Self>) -> Option<ViewerSubscription> {
@@ -175,6 +177,11 @@ impl Publisher {
         Arc::clone(&self.live).subscribe_recorder()
     }
 
+    /// So many frames are lost: they never came from the encoder, or depend on one that did not. Whoever accounts for the publish tells it.
+    pub fn count_lost(&self, frames: u64) {
+        self.live.lost_frames.fetch_add(frames, Ordering::Relaxed);
+    }
+
     /// Bytes of frames so far.
     #[must_use]
     pub fn bytes_in(&self) -> u64 {
@@ -264,6 +271,12 @@ impl RecorderSubscription {
     /// As [`Self::next`].
     pub fn try_next(&mut self) -> Result<Option<Message>, Overflow> {
         self.queue.try_next()
+    }
+
+    /// Frames of the publish that were lost on the way to us, so far.
+    #[must_use]
+    pub fn lost_frames(&self) -> u64 {
+        self.live.lost_frames.load(Ordering::Relaxed)
     }
 
     /// How long ago the publish ended; `None` while it goes on.

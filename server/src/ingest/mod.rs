@@ -3,3 +3,4 @@
 pub mod gate;
 pub mod rtmp;
 pub mod usher;
+pub mod whip;

@@ -13,6 +13,7 @@ mod message;
 mod ring;
 mod segments;
 mod viewers;
+pub mod whep;
 mod ws;
 
 use std::collections::HashMap;

@@ -44,6 +44,16 @@ impl DarkroomError {
     }
 }
 
+/// The program that runs. On Linux also where its file has been replaced by a newer one meanwhile.
+#[must_use]
+pub fn this_program() -> PathBuf {
+    #[cfg(target_os = "linux")]
+    let program = PathBuf::from("/proc/self/exe");
+    #[cfg(not(target_os = "linux"))]
+    let program = std::env::current_exe().unwrap_or_else(|_| "afterlive".into());
+    program
+}
+
 /// Where pictures are made. Each recording gets a process of its own, which ends with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Darkroom {
@@ -67,11 +77,7 @@ impl Darkroom {
     /// The program that runs. On Linux also where its file has been replaced by a newer one meanwhile.
     #[must_use]
     pub fn of_this_program() -> Self {
-        #[cfg(target_os = "linux")]
-        let program = PathBuf::from("/proc/self/exe");
-        #[cfg(not(target_os = "linux"))]
-        let program = std::env::current_exe().unwrap_or_else(|_| "afterlive".into());
-        Self::new(program)
+        Self::new(this_program())
     }
 
     /// Starts a process, for one request or for several.

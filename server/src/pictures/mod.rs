@@ -21,7 +21,7 @@ use video_rs::ffmpeg;
 use self::film::Film;
 use crate::db::assets::Facts;
 
-pub use darkroom::{Darkroom, DarkroomError, Session};
+pub use darkroom::{Darkroom, DarkroomError, Session, this_program};
 pub use live::LiveStills;
 pub use storyboard::{Cue, Storyboard, web_vtt};
 pub use worker::{PROTOCOL, work};

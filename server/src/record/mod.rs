@@ -117,6 +117,7 @@ impl Recorder {
         // Only what comes first can belong to what was before.
         let mut may_go_on = true;
         loop {
+            let lost_before = frames.lost_frames();
             let (start, end) = self.wait_for_start(opening, &mut frames).await;
             let Some(start) = start else {
                 let Some(End::Overflow(overflow)) = end else { return };
@@ -139,6 +140,7 @@ impl Recorder {
                 continue;
             };
             let (end, untaken) = self.follow(&mut take, start, end, &mut frames).await;
+            take.count_lost(frames.lost_frames() - lost_before);
             // What comes while the file is finished is the beginning of the next one.
             let first = match &end {
                 End::Limit(first) => Some(first.clone()),

@@ -55,6 +55,8 @@ pub(super) struct Take {
     tallies: [Tally; 2],
     /// What had come before an encoder came back; absent where that was never counted.
     received_before: Option<[Received; 2]>,
+    /// What never came from the encoder, of all publishes.
+    lost_frames: u64,
     /// Absent where what the file had before was written by another process.
     hashed: Option<Hashed>,
 }
@@ -110,6 +112,7 @@ impl Take {
             longest_stretch_bytes: 0,
             tallies: start.left_out_frames.map(Tally::after),
             received_before: Some([Received::default(); 2]),
+            lost_frames: 0,
             hashed: Some(Hashed::default()),
         }
     }
@@ -117,7 +120,12 @@ impl Take {
     /// The same for a file that an encoder has come back to: what had come before is in `report`, what had been written in `hashed`, where that is known.
     pub(super) fn go_on(self, report: &Report, hashed: Option<Hashed>) -> Self {
         let whole = hashed.filter(|hashed| hashed.bytes == self.file.media_bytes());
-        Self { received_before: received_before(report), hashed: whole, ..self }
+        Self { received_before: received_before(report), lost_frames: report.lost_frames, hashed: whole, ..self }
+    }
+
+    /// So many frames were lost between the encoder and us while it was recorded.
+    pub(super) fn count_lost(&mut self, frames: u64) {
+        self.lost_frames += frames;
     }
 
     pub(super) fn asset(&self) -> &Asset {
@@ -246,7 +254,7 @@ impl Take {
 
     /// Writes what is left and closes the file.
     pub(super) async fn close(self, end: &End) -> Closed {
-        let Self { asset, file, entry, tallies, received_before, hashed, .. } = self;
+        let Self { asset, file, entry, tallies, received_before, lost_frames, hashed, .. } = self;
         let closed = match (end, file.take_writer()) {
             // What was counted as written is not there.
             (End::Disk(error), _) => Err(io::Error::from(error.kind())),
@@ -265,7 +273,7 @@ impl Take {
                 let checksum = hashed
                     .clone()
                     .map(|hashed| Checksum { last_bytes: hashed.bytes, sha256: hexadecimal(hashed.sha256.finish().as_ref()) });
-                (Ok((recording, Account { received, checksum })), hashed)
+                (Ok((recording, Account { received, lost_frames, checksum })), hashed)
             }
             Err(error) => (Err(error), None),
         };

@@ -25,3 +25,4 @@ mod sign_in;
 mod stream_search;
 mod vod;
 mod watching;
+mod webrtc;

@@ -16,7 +16,7 @@ struct Wall {
     because: &'static str,
 }
 
-const WALLS: [Wall; 7] = [
+const WALLS: [Wall; 9] = [
     Wall {
         words: &["sqlx", "tokio", "std::fs", "std::net"],
         within: &["domain/", "media/"],
@@ -65,6 +65,20 @@ const WALLS: [Wall; 7] = [
         except: &[],
         extensions: &["js"],
         because: "what the player decides without a browser is pure, and tested under Node",
+    },
+    Wall {
+        words: &["axum", "leptos", "crate::db", "crate::hub", "crate::ingest", "crate::live", "afterlive_media"],
+        within: &["server/src/rtc/"],
+        except: &[],
+        extensions: &["rs"],
+        because: "the WebRTC transport knows no stream",
+    },
+    Wall {
+        words: &["str0m"],
+        within: &["app/", "domain/", "media/", "server/src/"],
+        except: &["server/src/rtc/", "server/src/ingest/whip/", "server/src/live/whep/"],
+        extensions: &["rs", "toml"],
+        because: "WebRTC stands in rtc, and in the ingest and the delivery that use it",
     },
     Wall {
         words: &["todo!", "unimplemented!", "dbg!", "#[ignore"],

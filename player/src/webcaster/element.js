@@ -1,0 +1,221 @@
+// <afterlive-webcaster>: a camera or a screen, and a microphone, live from the browser. What it is told: the stream's key, and the URLs that say what
+// becomes of it. How media are had, sent and judged stands in `devices`, `whip` and `quality`.
+
+import { capture, devices, explain, stop, whatIsMissing } from './devices.js';
+import { Meter } from './meter.js';
+import { figures, line, read } from './quality.js';
+import { styles } from './styles.js';
+import { face } from './template.js';
+import { Publish } from './whip.js';
+
+const LOOK_EVERY_MS = 1_000;
+const CHART_SLOTS = 120;
+
+/** @typedef {import('./devices.js').Wish} Wish */
+
+export class AfterliveWebcaster extends HTMLElement {
+  #root = this.attachShadow({ mode: 'open' });
+  #face = face(this.#root);
+  #meter = new Meter();
+  /** @type {MediaStream | null} */
+  #stream = null;
+  /** @type {Publish | null} */
+  #publish = null;
+  /** @type {import('./quality.js').Reading | null} */
+  #reading = null;
+  /** @type {number[]} */
+  #rates = [];
+  #timer = 0;
+  #warn = (/** @type {BeforeUnloadEvent} */ event) => event.preventDefault();
+
+  constructor() {
+    super();
+    this.#root.adoptedStyleSheets = [styles];
+    const { look, go, stop, mute, shade, source, camera, microphone, height, rate } = this.#face;
+    look.addEventListener('click', () => void this.#look());
+    go.addEventListener('click', () => this.#go());
+    stop.addEventListener('click', () => this.#publish?.stop());
+    mute.addEventListener('click', () => this.#toggle(mute, 'audio'));
+    shade.addEventListener('click', () => this.#toggle(shade, 'video'));
+    source.addEventListener('change', () => {
+      this.#face.cameraRow.hidden = source.value !== 'camera';
+      look.textContent = source.value === 'camera' ? 'Turn on camera and microphone' : 'Choose the screen';
+    });
+    for (const select of [source, camera, microphone, height, rate]) {
+      select.addEventListener('change', () => {
+        if (this.#stream !== null) void this.#look();
+      });
+    }
+  }
+
+  connectedCallback() {
+    const missing = whatIsMissing();
+    this.#face.missing.hidden = missing === null;
+    this.#face.missing.textContent = missing ?? '';
+    this.#face.desk.hidden = missing !== null;
+    if (!this.hasAttribute('records')) {
+      this.#face.liveOnly.checked = true;
+      this.#face.rec.disabled = true;
+    }
+    if (missing === null) {
+      void this.#list();
+      navigator.mediaDevices.addEventListener('devicechange', this.#list);
+    }
+  }
+
+  disconnectedCallback() {
+    this.#publish?.stop();
+    this.#meter.stop();
+    stop(this.#stream);
+    this.#stream = null;
+    if ('mediaDevices' in navigator) navigator.mediaDevices.removeEventListener('devicechange', this.#list);
+  }
+
+  #list = async () => {
+    const { cameras, microphones } = await devices();
+    fill(this.#face.camera, cameras);
+    fill(this.#face.microphone, microphones);
+  };
+
+  /** @returns {Wish} */
+  #wish() {
+    const { source, camera, microphone, height, rate } = this.#face;
+    return {
+      source: source.value === 'screen' ? 'screen' : 'camera',
+      camera: camera.value,
+      microphone: microphone.value,
+      height: Number(height.value),
+      framesPerSecond: Number(rate.value),
+    };
+  }
+
+  async #look() {
+    this.#say('');
+    try {
+      const stream = await capture(this.#wish());
+      const before = this.#stream;
+      this.#stream = stream;
+      // Whoever was muted stays so.
+      for (const [button, tracks] of /** @type {const} */ ([[this.#face.mute, stream.getAudioTracks()], [this.#face.shade, stream.getVideoTracks()]])) {
+        for (const track of tracks) track.enabled = button.ariaPressed !== 'true';
+      }
+      await this.#publish?.replace(stream);
+      stop(before);
+      this.#face.preview.srcObject = stream;
+      stream.getVideoTracks()[0]?.addEventListener('ended', () => this.#lost(stream));
+      this.#meter.start(stream, (level) => (this.#face.level.value = level));
+      this.#face.level.hidden = stream.getAudioTracks().length === 0;
+      await this.#list();
+    } catch (error) {
+      this.#say(explain(error), true);
+    }
+    this.#show();
+  }
+
+  /** The screen is shown no more, or the camera was pulled out. @param {MediaStream} stream */
+  #lost(stream) {
+    if (this.#stream !== stream) return;
+    this.#say('The picture has ended. Choose another camera or screen; what is live goes on.', true);
+  }
+
+  #go() {
+    const stream = this.#stream;
+    if (stream === null) return;
+    const { kbps, rate, rec } = this.#face;
+    const to = this.getAttribute(rec.checked ? 'rec-url' : 'live-url') ?? '';
+    const query = new URLSearchParams({ stream_name: this.getAttribute('stream-key') ?? '', stream_url: to });
+    const target = { url: `/p/webrtc?${query}`, kbps: Number(kbps.value), framesPerSecond: Number(rate.value) };
+    this.#rates = [];
+    this.#reading = null;
+    this.#say('');
+    this.#publish = new Publish(target, stream, (state) => this.#changed(state));
+    this.#publish.start();
+    addEventListener('beforeunload', this.#warn);
+    this.#timer = window.setInterval(() => void this.#measure(), LOOK_EVERY_MS);
+    this.#show();
+  }
+
+  /** @param {import('./whip.js').State} state */
+  #changed(state) {
+    this.dataset.state = state.name;
+    if (state.name === 'ended') {
+      removeEventListener('beforeunload', this.#warn);
+      clearInterval(this.#timer);
+      this.#publish = null;
+      const isRecorded = this.#face.rec.checked;
+      this.#say(state.reason ?? (isRecorded ? 'Ended. The recording stands below in a moment.' : 'Ended.'), state.reason !== null);
+    } else {
+      const words = { connecting: 'Connecting…', live: 'Live', reconnecting: 'Reconnecting…' };
+      this.#face.pillWord.textContent = words[state.name];
+      this.#face.pill.classList.toggle('live', state.name === 'live');
+      this.#say(state.detail === undefined ? '' : `Trying again: ${state.detail}.`);
+    }
+    this.#show();
+  }
+
+  async #measure() {
+    const entries = await this.#publish?.stats();
+    if (entries === undefined || entries.length === 0) return;
+    const now = read(entries, performance.now());
+    const before = this.#reading;
+    this.#reading = now;
+    // Another session counts from nought.
+    if (before === null || now.packetsSent < before.packetsSent) return;
+    const seen = figures(before, now);
+    const { badge, advice, videoRate, audioRate, size, fps, loss, trip, chart } = this.#face;
+    this.#rates = [...this.#rates, seen.videoKbps + seen.audioKbps].slice(-CHART_SLOTS);
+    badge.className = `badge ${seen.level}`;
+    badge.textContent = { good: 'Good', fair: 'Fair', poor: 'Poor' }[seen.level];
+    advice.textContent = seen.level === 'good' ? '' : seen.words.replace(/^\w+: /, '');
+    videoRate.textContent = `${seen.videoKbps.toLocaleString('en')} kbit/s`;
+    audioRate.textContent = `${seen.audioKbps.toLocaleString('en')} kbit/s`;
+    size.textContent = seen.size;
+    fps.textContent = `${seen.framesPerSecond} fps`;
+    loss.textContent = `${seen.lossPercent.toFixed(1)} %`;
+    trip.textContent = seen.roundTripMs === null ? '–' : `${seen.roundTripMs} ms`;
+    chart.setAttribute('d', line(this.#rates, CHART_SLOTS, 300, 48));
+  }
+
+  /** @param {HTMLButtonElement} button @param {'audio' | 'video'} kind */
+  #toggle(button, kind) {
+    const isOff = button.ariaPressed !== 'true';
+    button.ariaPressed = String(isOff);
+    for (const track of this.#stream?.getTracks() ?? []) if (track.kind === kind) track.enabled = !isOff;
+  }
+
+  #show() {
+    const isLive = this.#publish !== null;
+    const hasStream = this.#stream !== null;
+    const { look, go, stop, mute, shade, mode, kbps, dark, pill, figures } = this.#face;
+    look.hidden = hasStream;
+    go.hidden = !hasStream || isLive;
+    stop.hidden = !isLive;
+    mute.hidden = (this.#stream?.getAudioTracks().length ?? 0) === 0;
+    shade.hidden = !hasStream;
+    mode.disabled = isLive;
+    kbps.disabled = isLive;
+    dark.hidden = hasStream;
+    pill.hidden = !isLive;
+    figures.hidden = !isLive;
+  }
+
+  /** @param {string} words @param {boolean} isBad */
+  #say(words, isBad = false) {
+    this.#face.note.textContent = words;
+    this.#face.note.classList.toggle('bad', isBad);
+  }
+}
+
+/** Lists devices behind the entries that are always there; the choice stays. @param {HTMLSelectElement} select @param {{ id: string, label: string }[]} found */
+function fill(select, found) {
+  const chosen = select.value;
+  for (const option of [...select.options]) if (option.dataset.device !== undefined) option.remove();
+  for (const { id, label } of found) {
+    const option = new Option(label, id);
+    option.dataset.device = '';
+    select.add(option);
+  }
+  if ([...select.options].some((option) => option.value === chosen)) select.value = chosen;
+}
+
+customElements.define('afterlive-webcaster', AfterliveWebcaster);

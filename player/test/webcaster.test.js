@@ -1,0 +1,43 @@
+// What the webcaster makes of statistics and of the server's answer.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { figures, line, read } from '../src/webcaster/quality.js';
+import { withStartBitrate } from '../src/webcaster/whip.js';
+
+/** @param {Partial<{ bytes: number, sent: number, lost: number, trip: number, limited: string }>} what @param {number} atMs */
+const reading = ({ bytes = 0, sent = 0, lost = 0, trip = 0.02, limited = 'none' }, atMs) =>
+  read(
+    [
+      { type: 'outbound-rtp', kind: 'video', bytesSent: bytes, packetsSent: sent, framesPerSecond: 30, frameWidth: 1280, frameHeight: 720, qualityLimitationReason: limited },
+      { type: 'outbound-rtp', kind: 'audio', bytesSent: bytes / 100, packetsSent: 0 },
+      { type: 'remote-inbound-rtp', kind: 'video', packetsLost: lost, roundTripTime: trip },
+      { type: 'candidate-pair' },
+    ],
+    atMs,
+  );
+
+test('rates and losses are those between two readings', () => {
+  const seen = figures(reading({ bytes: 1_000_000, sent: 1_000, lost: 5 }, 1_000), reading({ bytes: 1_250_000, sent: 1_190, lost: 15 }, 2_000));
+  assert.deepEqual([seen.videoKbps, seen.audioKbps, seen.size, seen.framesPerSecond, seen.roundTripMs], [2_000, 20, '1280 × 720', 30, 20]);
+  assert.equal(seen.lossPercent, 5);
+  assert.equal(seen.level, 'fair');
+});
+
+test('the word follows what is worst', () => {
+  const level = (/** @type {Parameters<typeof reading>[0]} */ now) => figures(reading({}, 0), reading({ sent: 100, ...now }, 1_000)).level;
+  assert.deepEqual([level({}), level({ limited: 'cpu' }), level({ limited: 'bandwidth' }), level({ lost: 20 }), level({ trip: 0.9 })], ['good', 'fair', 'fair', 'poor', 'poor']);
+});
+
+test('the chart\'s newest value stands at the right edge', () => {
+  assert.equal(line([1, 2], 301, 300, 48), 'M299.0 25.0L300.0 4.0');
+  assert.equal(line([], 301, 300, 48), '');
+});
+
+test('only H.264 is told where to begin', () => {
+  const sdp = 'a=rtpmap:108 H264/90000\r\na=fmtp:108 packetization-mode=1\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10\r\n';
+  assert.equal(
+    withStartBitrate(sdp, 2_000),
+    'a=rtpmap:108 H264/90000\r\na=fmtp:108 packetization-mode=1;x-google-start-bitrate=1400\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10\r\n',
+  );
+});
