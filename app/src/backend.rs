@@ -8,8 +8,8 @@ mod library;
 use std::sync::Arc;
 
 use afterlive_domain::{
-    AssetId, AssetState, EmbedDomains, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags, TokenId,
-    UnixMillis,
+    AssetId, AssetState, EmbedDomains, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags,
+    TokenId, UnixMillis,
     organisation::{RecordingRules, RecordingSettings, Settings},
 };
 use serde::{Deserialize, Serialize};

@@ -9,8 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use afterlive_domain::asset::Hold;
 use afterlive_domain::{
     AssetId, AssetState, EmbedDomains, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis,
-    organisation::RecordingRules,
-    organisation::RecordingSettings, organisation::Settings,
+    organisation::RecordingRules, organisation::RecordingSettings, organisation::Settings,
 };
 use async_trait::async_trait;
 use tokio::sync::watch;

@@ -84,7 +84,7 @@ fn still_allowed(service: &Arc<Service>, streamname: Streamname, viewer: Viewer)
     let asked = Arc::new((streamname, viewer));
     Box::new(move || {
         let (service, asked) = (Arc::clone(&service), Arc::clone(&asked));
-        async move { service.watch_live(&asked.0, &asked.1).await.is_ok() }.boxed()
+        async move { service.watch_live(asked.0.as_str(), &asked.1).await.is_ok() }.boxed()
     })
 }
 

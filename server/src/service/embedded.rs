@@ -44,7 +44,7 @@ impl Service {
         let stream = stream.ok_or_else(hidden)?;
         let organisation = organisations::by_id(&mut connection, stream.organisation).await?.ok_or_else(hidden)?;
         drop(connection);
-        let live = refusal_of(self.watch_live(&stream.streamname, viewer).await)?;
+        let live = refusal_of(self.watch_live(stream.streamname.as_str(), viewer).await)?;
         let recorded = refusal_of(self.watch_recording(&stream.streamname, viewer).await)?;
         let (sees_live, sees_recordings) = (live.is_none(), recorded.is_none());
         if let (Some(refusal), Some(_)) = (live, recorded) {
@@ -63,10 +63,12 @@ impl Service {
             Some(asset) => {
                 let found = assets::by_id(&mut connection, asset).await?.filter(|found| found.stream == id);
                 let recording = found.and_then(|found| self.embedded_recording(found, pass.as_deref()));
-                Some(recording.ok_or_else(|| Refusal::NoSuchAsset { asset })?)
+                Some(recording.ok_or(Refusal::NoSuchAsset { asset })?)
             }
             None => {
-                let growing = asset_list::growing(&mut connection, id).await?.and_then(|asset| self.embedded_recording(asset, pass.as_deref()));
+                let growing = asset_list::growing(&mut connection, id)
+                    .await?
+                    .and_then(|asset| self.embedded_recording(asset, pass.as_deref()));
                 match growing {
                     Some(growing) => Some(growing),
                     None => {

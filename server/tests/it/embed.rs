@@ -72,10 +72,15 @@ async fn what_is_not_public_is_named_to_nobody_from_outside() {
         let stream = a_stream(&server, &tenant, &[]).await;
         let name = server.service.stream(&tenant.admin, stream).await.unwrap().streamname.to_string();
         let unknown: StreamId = "5f86a12f-3801-415a-b450-6b6a46842349".parse().unwrap();
-        for (id, query, status) in [(stream, "", 401), (unknown, "", 401), (stream, "?token=made-up", 403), (unknown, "?token=made-up", 401)] {
+        for (id, query, status) in
+            [(stream, "", 401), (unknown, "", 401), (stream, "?token=made-up", 403), (unknown, "?token=made-up", 401)]
+        {
             for page in ["", "/facts"] {
                 let answer = server.send(&format!("GET /embed/{id}{page}{query}"), None, "").await;
-                assert!(answer.status.as_u16() == status || page == "/facts" && answer.status.is_client_error(), "{id}{page}{query}");
+                assert!(
+                    answer.status.as_u16() == status || page == "/facts" && answer.status.is_client_error(),
+                    "{id}{page}{query}"
+                );
                 assert!(!answer.text.contains(&name), "{}", answer.text);
             }
         }

@@ -24,10 +24,6 @@ impl Gatekeeper for OpenGate {
         let publisher = self.hub.publish(self.stream, NOW).map_err(|_| Refusal::AlreadyLive)?;
         Ok(Grant::new(publisher, Mode::Live, "eu".parse().unwrap(), |_, _| {}))
     }
-
-    async fn admit_viewer(&self, _: &str) -> Result<StreamId, Refusal> {
-        Ok(self.stream)
-    }
 }
 
 /// Publishes with FFmpeg 9 as fast as it encodes, and checks what a viewer who was there before has got.
@@ -44,7 +40,7 @@ async fn assert_watched(codecs: &[&str], mime: &str, names: [&str; 2]) {
             max_connections_per_address: 10,
         };
         let gate = OpenGate { hub: scene.server.hub.clone(), stream: scene.stream.id };
-        let ingest = rtmp::Server::new(settings, scene.server.hub.clone(), Arc::new(gate));
+        let ingest = rtmp::Server::new(settings, scene.server.hub.clone(), Arc::new(gate), scene.server.service.clone());
         tokio::spawn(ingest.serve(listener, scene.server.stop.clone()));
 
         let mut socket = scene.socket().await;
