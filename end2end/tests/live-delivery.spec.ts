@@ -11,7 +11,6 @@ const HLS_JS = createRequire(import.meta.url).resolve('hls.js/dist/hls.js');
 // The player's scripts are the test's, not the page's.
 test.use({ bypassCSP: true });
 test.setTimeout(60_000 + WATCH_MS);
-test.beforeEach(({ allowConsole }) => allowConsole(/./));
 
 type Watched = { stalls: number; errors: string[]; latency_s: number };
 

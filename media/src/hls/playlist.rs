@@ -41,6 +41,12 @@ pub struct Segment {
     pub complete: bool,
 }
 
+impl Segment {
+    fn is_empty(&self) -> bool {
+        !self.complete && self.parts.is_empty()
+    }
+}
+
 /// What of a stream can be had.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MediaPlaylist<'a> {
@@ -141,6 +147,10 @@ pub fn media_playlist(playlist: &MediaPlaylist<'_>, skip: bool, query: &str) -> 
     let mut left_ms: u64 = segments[skipped..].iter().map(|segment| segment.duration_ms).sum();
     for segment in &segments[skipped..] {
         left_ms -= segment.duration_ms;
+        // What has begun and has nothing to show: hls.js would take its discontinuity for that of the segment before.
+        if segment.is_empty() {
+            continue;
+        }
         if segment.discontinuity {
             line(t, format_args!("#EXT-X-DISCONTINUITY"));
         }
@@ -162,7 +172,8 @@ pub fn media_playlist(playlist: &MediaPlaylist<'_>, skip: bool, query: &str) -> 
     }
     if playlist.ended {
         line(t, format_args!("#EXT-X-ENDLIST"));
-    } else if let Some(last) = segments.last().filter(|_| playlist.live) {
+    } else if let Some(last) = segments.last().filter(|last| playlist.live && !(last.is_empty() && last.discontinuity)) {
+        // Nothing is hinted at that needs an init segment which has not been told.
         let (number, part) = if last.complete { (last.number + 1, 0) } else { (last.number, last.parts.len()) };
         line(t, format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part-{number}-{part}.m4s{query}\""));
     }
@@ -270,6 +281,16 @@ seg-11.m4s?token=t
         assert!(!text.contains("PART:") && !text.contains("HINT"), "{text}");
         let pause = media_playlist(&MediaPlaylist { live: false, ..playlist(&segments) }, false, "");
         assert!(pause.ends_with("seg-8.m4s\n") && pause.contains("PART:"), "{pause}");
+    }
+
+    #[test]
+    fn a_segment_that_has_only_begun_is_not_told() {
+        let segments = [segment(11, 1_000, true), segment(12, 0, false)];
+        let text = media_playlist(&playlist(&segments), false, "");
+        assert!(text.ends_with("seg-11.m4s\n"), "with other tracks nothing is hinted at: {text}");
+        let segments = [segment(12, 1_000, true), segment(13, 0, false)];
+        let text = media_playlist(&playlist(&segments), false, "");
+        assert!(text.ends_with("seg-12.m4s\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part-13-0.m4s\"\n"), "{text}");
     }
 
     #[test]
