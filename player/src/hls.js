@@ -121,6 +121,9 @@ export class HlsPlayback {
       return this.outlet.state({ name: 'refused', reason: await reasonOf(answer) });
     }
     if (!answer.ok) return this.#later(answer.status === 404 ? 'offline' : 'reconnecting');
+    // A list that has ended stays for a while, and would be played again from its beginning.
+    if (await this.#hasEnded(await answer.text())) return this.#later('offline');
+    if (signal.aborted) return;
 
     const Library = await library();
     if (signal.aborted) return;
@@ -128,6 +131,16 @@ export class HlsPlayback {
     else if (this.video.canPlayType(NATIVE) !== '') this.#byBrowser();
     else return this.outlet.state({ name: 'failed', reason: 'This browser knows none of the ways in which live streams are sent.' });
     if (this.#wantsToPlay) void playWithLeave(this.video, this.outlet);
+  }
+
+  /** @param {string} list the stream's, which may name another one @returns {Promise<boolean>} */
+  async #hasEnded(list) {
+    if (list.includes('#EXT-X-ENDLIST')) return true;
+    const media = list.split(/\r?\n/).find((line) => line.trim() !== '' && !line.startsWith('#'));
+    if (!list.includes('#EXT-X-STREAM-INF') || media === undefined) return false;
+    const { signal } = this.#listening;
+    const answer = await fetch(new URL(media, this.url), { cache: 'no-store', signal }).catch(() => null);
+    return answer?.ok === true && (await answer.text()).includes('#EXT-X-ENDLIST');
   }
 
   /** @param {{ new (config: object): Hls, Events: Record<string, string> }} Library */
