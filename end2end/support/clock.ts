@@ -6,7 +6,7 @@ import type { Locator } from '@playwright/test';
 const BITS = 16;
 const FIELD = 40;
 
-/** For ffmpeg's `-f lavfi`: the time is taken when a picture is made, not when it is due. */
+/** For ffmpeg's `-f lavfi`, with a tone in the same graph, as two that are paced apart wait for each other. The time is taken when a picture is made, not when it is due. */
 export const CLOCK_SOURCE = [
   // Paced here: behind this the times are those of the wall.
   'testsrc2=size=640x360:rate=30,realtime',
@@ -17,7 +17,7 @@ export const CLOCK_SOURCE = [
     { length: BITS },
     (_, bit) => `drawbox=x=${bit * FIELD}:y=0:w=${FIELD}:h=${FIELD}:color=white:t=fill:enable='mod(floor(t*1000/${2 ** bit}),2)'`,
   ),
-  'setpts=PTS-STARTPTS',
+  'setpts=PTS-STARTPTS[out0];sine=frequency=440:sample_rate=48000:samples_per_frame=1024[out1]',
 ].join(',');
 
 /** How old each of the next pictures is when the browser shows it, in milliseconds. */

@@ -42,7 +42,7 @@ export class Encoder {
   static pushClock(ingestUrl: string, streamKey: string): Encoder {
     const args = [
       ...['-hide_banner', '-loglevel', 'warning', '-nostats', '-progress', 'pipe:1', '-stats_period', '0.1'],
-      ...['-f', 'lavfi', '-i', CLOCK_SOURCE, '-re', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000', '-fps_mode', 'passthrough'],
+      ...['-f', 'lavfi', '-i', CLOCK_SOURCE, '-fps_mode', 'passthrough'],
       ...['-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '30', '-b:v', '1M', '-c:a', 'aac'],
       ...['-f', 'flv', '-flush_packets', '1', `${ingestUrl}/${streamKey}`],
     ];

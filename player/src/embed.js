@@ -78,7 +78,11 @@ function embed(player, offer) {
   /** @param {Recording} recording */
   function show(recording) {
     lastId = recording.id;
-    if (video !== null) video.poster = recording.poster ?? '';
+    if (video !== null) {
+      video.poster = recording.poster ?? '';
+      // The page came with one for a stream, of which nothing is to be had beforehand.
+      video.preload = 'metadata';
+    }
     player.setAttribute('src', recording.url);
     player.toggleAttribute('growing', recording.growing);
     player.setAttribute('duration-ms', String(recording.duration_ms));

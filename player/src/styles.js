@@ -122,7 +122,7 @@ input[type="range"] { height: 44px; margin: 0; accent-color: var(--afterlive-acc
 
 .note { margin: 8px 0 0; font-size: 0.8125rem; color: var(--ink-muted, inherit); }
 .note[hidden], :host([bare]) .note { display: none; }
-.offscreen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.offscreen { position: absolute; inset: 0 auto auto 0; margin: 0; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
 @container (width < 520px) { .volume, .pip, .time .whole { display: none; } }
 @container (width < 400px) { .message { padding: 4px; gap: 2px; } .info, .live .late { display: none; } .live { padding: 0 6px; } }

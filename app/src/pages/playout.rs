@@ -3,6 +3,7 @@
 use afterlive_domain::AssetState;
 use leptos::prelude::*;
 use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
 
 use super::skeleton;
 use crate::backend::{Overview, RecordingRow};
@@ -112,6 +113,8 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
         },
         false,
     );
+    // Asked once: who came with a token keeps it.
+    let token = StoredValue::new(use_query_map().with_untracked(|query| query.get("token").filter(|token| !token.is_empty())));
     let shows_live = Memo::new(move |_| is_live.get() && follows_live.get());
     let since = Signal::derive(move || {
         overview.with(|overview| overview.live.as_ref().map_or(overview.stream.updated_at, |live| live.since))
@@ -160,6 +163,7 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
                             <LivePlayer
                                 path=Signal::derive(move || overview.with(|overview| overview.playout.live_path.clone()))
                                 label=Signal::derive(move || overview.with(heading))
+                                token=token.get_value()
                             />
                         }
                     })

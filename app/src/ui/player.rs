@@ -3,9 +3,9 @@
 
 use afterlive_domain::AssetState;
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 
 use crate::backend::RecordingRow;
+use crate::query::with_query;
 
 /// What to play.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -105,13 +105,14 @@ pub fn LivePlayer(
     /// Without a sound, until the viewer wants one.
     #[prop(optional)]
     is_muted: bool,
+    /// A playback token, of who came with one.
+    #[prop(optional_no_strip)]
+    token: Option<String>,
 ) -> impl IntoView {
-    // What opened the page opens what plays in it.
-    let token = use_query_map().with_untracked(|query| query.get("token"));
     let list = format!("{}/index.m3u8", path.get_untracked());
-    let list = token.as_ref().map_or(list.clone(), |token| format!("{list}?token={token}"));
+    let list = token.as_ref().map_or(list.clone(), |token| with_query(&list, &[("token", token)]));
     view! {
-        <afterlive-player live=move || path.get() label=move || label.get() muted=is_muted token=token>
+        <afterlive-player live=move || path.get() token=token.clone() label=move || label.get() muted=is_muted>
             // Some browsers play the list by themselves; the player takes it away from all others.
             <video
                 slot="video"
