@@ -4,9 +4,11 @@
 export const LEAST_TARGET_S = 0.25;
 /** More is not kept, however unevenly it comes. */
 export const MOST_TARGET_S = 2;
-/** Each stall raises the target by this, and each minute without one lowers it by as much. */
-const TARGET_STEP_S = 0.2;
-const CALM_S = 60;
+/** Each stall raises the target by this. */
+const STALL_STEP_S = 0.2;
+/** Each time that so long passes without one, it is lowered by this. */
+const CALM_S = 20;
+const CALM_STEP_S = 0.1;
 
 /** Who is further behind the target than this is not sped up but taken there. */
 const JUMP_S = 3;
@@ -64,12 +66,12 @@ function round(rate) {
 
 /** How much to keep ahead after a stall. @param {number} targetS */
 export function afterStall(targetS) {
-  return Math.min(MOST_TARGET_S, targetS + TARGET_STEP_S);
+  return Math.min(MOST_TARGET_S, targetS + STALL_STEP_S);
 }
 
 /** How much to keep ahead when there was no stall for `calmS`. @param {number} targetS @param {number} calmS */
 export function afterCalm(targetS, calmS) {
-  return calmS < CALM_S ? targetS : Math.max(LEAST_TARGET_S, targetS - TARGET_STEP_S);
+  return calmS < CALM_S ? targetS : Math.max(LEAST_TARGET_S, targetS - CALM_STEP_S);
 }
 
 /**

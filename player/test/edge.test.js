@@ -48,8 +48,8 @@ test('a stall keeps more ahead, calm less again, within limits', () => {
   let target = LEAST_TARGET_S;
   for (let stalls = 0; stalls < 20; stalls += 1) target = afterStall(target);
   assert.equal(target, MOST_TARGET_S);
-  assert.equal(afterCalm(target, 30), target);
-  for (let minutes = 0; minutes < 20; minutes += 1) target = afterCalm(target, 61);
+  assert.equal(afterCalm(target, 19), target);
+  for (let times = 0; times < 20; times += 1) target = afterCalm(target, 21);
   assert.equal(target, LEAST_TARGET_S);
 });
 
