@@ -14,7 +14,7 @@ pub fn PlayoutRows(#[prop(into)] playout: Signal<PlayoutUrls>, is_public: Signal
             <CopyRow label="Playout page" value=of(|playout| &playout.page) />
             <CopyRow label="For an iframe" value=of(|playout| &playout.embed) />
             <CopyRow label="HLS" value=of(|playout| &playout.hls) />
-            <CopyRow label="WebSocket" value=of(|playout| &playout.websocket) note="fragmented MP4, for players of your own" />
+            <CopyRow label="WebSocket" value=of(|playout| &playout.websocket) note="fragmented MP4" />
             <CopyRow label="RTMP" value=of(|playout| &playout.rtmp) />
             {move || newest.get().map(|url| view! { <CopyRow label="Newest recording" value=url /> })}
             <p class="muted small">
