@@ -5,6 +5,7 @@ import { expect, test } from '../support/fixtures.ts';
 
 /** Measured on an idle machine it is half of this. */
 const LIVE_MS = 500;
+const HLS_MS = 3_000;
 
 test('live by WebSocket is seen within half a second, and the player says so', async ({ admin: page, api, pushClock }) => {
   test.setTimeout(150_000);
@@ -34,5 +35,21 @@ test('live by WebSocket is seen within half a second, and the player says so', a
     expect(took).toBeLessThan(2_000);
     await second.close();
   });
+  await encoder.stop();
+});
+
+test('by low-latency HLS, where there are no WebSockets, it is seen within three seconds', async ({ admin: page, api, pushClock }) => {
+  test.setTimeout(150_000);
+  const stream = await api.createStream(['title:Clock']);
+  await page.addInitScript(() => void Reflect.deleteProperty(globalThis, 'WebSocket'));
+  const encoder = pushClock(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
+  await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(4_000);
+  await page.goto(`/embed/${stream.id}?muted=1`);
+  const player = page.locator('afterlive-player');
+  await expect(player).toHaveAttribute('data-state', 'playing', { timeout: 20_000 });
+  await page.keyboard.press('i');
+  await expect(player.getByText('HLS by hls.js')).toBeVisible();
+  await expect.poll(async () => median(await ages(page.locator('video'), 60)), { timeout: 90_000 }).toBeLessThan(HLS_MS);
+  test.info().annotations.push({ type: 'latency', description: `${median(await ages(page.locator('video'), 60))} ms at the median` });
   await encoder.stop();
 });
