@@ -234,7 +234,7 @@ async fn pages_to_operate_a_stream_from_ask_outsiders_to_sign_in_also_where_reco
         page.shows_not("8sKpm-x49nB");
     }
     let site = Site::new(Fake::signed_in());
-    site.get("/organisation").await.shows("that is the key to publish with");
+    site.get("/organisation").await.shows("it is the key to publish with");
 }
 
 #[tokio::test]
@@ -242,7 +242,6 @@ async fn the_webcaster_is_told_the_stream_and_what_may_become_of_it() {
     let path = format!("/webcaster/{LIVE}");
     let page = Site::new(Fake::signed_in()).get(&path).await;
     page.shows("Go live from this browser").shows("<afterlive-webcaster stream-key=\"8sKpm-x49nB\"").shows(" records");
-    page.shows("player/webcaster/load.js");
     let live_only = Settings { recording_enabled: false, vod_public: false, live_public: true };
     Site::new(Fake::signed_in().with_settings(live_only)).get(&path).await.shows_not(" records");
 }

@@ -18,7 +18,7 @@ async fn a_token_is_made_shown_once_in_each_url_and_revoked() {
     let made = site.post("/ui/make_playback_token", &form).await;
     assert!(made.location.starts_with(&format!("/stream/{LIVE}?")) && !made.location.contains(TOKEN), "{}", made.location);
     let shown = site.get(&made.location).await;
-    shown.shows(&format!("/playout/{LIVE}?token={TOKEN}")).shows(&format!("/playout/{LIVE}?embed=1&amp;token={TOKEN}"));
+    shown.shows(&format!("/playout/{LIVE}?token={TOKEN}")).shows(&format!("/embed/{LIVE}?token={TOKEN}"));
     shown.shows(&format!("rtmp://localhost:1935/play/8sKpm-x49nB?token={TOKEN}")).shows(&format!(".mp4?token={TOKEN}"));
     let listed = site.get(&page).await;
     listed.shows_not(TOKEN).shows("Website").shows("203.0.113.7, 10.0.0.0/8, example.com").shows("2026-11-06");

@@ -89,6 +89,8 @@ impl Interpreter {
 /// Until the stream is over.
 async fn interpret(hub: Hub, program: PathBuf, stream: StreamId, packets: broadcast::Sender<Frame>) {
     while let Some(subscription) = hub.subscribe(stream) {
+        // Who listens is counted where they watch.
+        subscription.headcount().set(0);
         match run_process(&program, subscription, &packets).await {
             Ok(()) => return,
             Err(cause) => {
