@@ -28,8 +28,8 @@ export async function setSwitches(page: Page, switches: Record<string, boolean>)
 export type Ingest = { id: string; server: string; streamKey: string };
 
 /** Creates a stream by its form, and reads what `/stream/new/ID` then says. */
-export async function createStream(page: Page, options: { tags?: string; liveOnly?: boolean } = {}): Promise<Ingest> {
-  await page.goto('/stream/create');
+export async function createStream(page: Page, options: { tags?: string; liveOnly?: boolean; origin?: string } = {}): Promise<Ingest> {
+  await page.goto(`${options.origin ?? ''}/stream/create`);
   await page.getByLabel(/^Tags/).fill(options.tags ?? '');
   if (options.liveOnly) await page.getByLabel('Live only').check();
   await page.getByRole('button', { name: 'Create the stream' }).click();

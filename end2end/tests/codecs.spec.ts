@@ -46,6 +46,6 @@ test('a stream in HEVC says that not every browser plays it', async ({ admin: pa
   await live(page);
   const encoder = push(ingest.server, ingest.streamKey, 'HEVC and AAC');
   const facts = page.getByRole('region', { name: 'Live now' });
-  await expect(facts.getByText('Not every browser plays HEVC. Send H.264 and AAC to reach everyone.')).toBeVisible({ timeout: 20_000 });
+  await expect(facts.getByText('HEVC does not play in Firefox, nor in Chromium on most computers.')).toBeVisible({ timeout: 20_000 });
   await encoder.stop();
 });

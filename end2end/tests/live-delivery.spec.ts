@@ -52,20 +52,6 @@ test('hls.js plays low-latency HLS without a stall, close to the edge', async ({
   expect(latency_s).toBeLessThan(3);
 });
 
-test('an encoder that is soon back goes on in hls.js', async ({ admin: page, api, push }) => {
-  const stream = await api.createStream([]);
-  const { url, streamname } = stream.ingest.rtmp;
-  const first = push(url, streamname);
-  await expect.poll(async () => (await api.stream(stream.id)).state).toBe('live');
-  await playHls(page, streamname);
-  await expect.poll(() => time(page), { timeout: 20_000 }).toBeGreaterThan(3);
-  await first.stop();
-  const before = await time(page);
-  push(url, streamname);
-  await expect.poll(() => time(page), { timeout: 20_000, message: JSON.stringify(await watched(page)) }).toBeGreaterThan(before + 5);
-  expect((await watched(page)).errors.filter((error) => error !== 'bufferStalledError')).toEqual([]);
-});
-
 test('a fragment a frame plays by Media Source Extensions, soon after joining', async ({ admin: page, api, push }) => {
   const stream = await api.createStream([]);
   const { url, streamname } = stream.ingest.rtmp;

@@ -98,7 +98,7 @@ test('the playout page opens to outsiders only where live is public, with record
 test('the name is changed', async ({ admin: page }) => {
   await page.goto('/organisation');
   await page.getByLabel('Name', { exact: true }).fill('Chapel of St. Mary');
-  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('region', { name: 'Settings' }).getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('Saved.', { exact: true })).toBeVisible();
   await expect(page.getByRole('heading', { level: 1, name: 'Chapel of St. Mary' })).toBeVisible();
 });

@@ -66,7 +66,8 @@ test('over plain http the page says why there is no camera', async ({ page, watc
   try {
     watchConsole(page.context());
     await signIn(page, server.url);
-    const ingest = await createStream(page);
+    await expect(page.getByRole('link', { name: 'New stream' })).toBeVisible();
+    const ingest = await createStream(page, { origin: server.url });
     await page.goto(`${server.url}/webcaster/${ingest.id}`);
     await expect(webcaster(page).getByRole('alert')).toContainText('https');
     await expect(webcaster(page).getByRole('button', { name: 'Turn on camera and microphone' })).toBeHidden();

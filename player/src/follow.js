@@ -115,7 +115,8 @@ export class Follower {
     this.#place = null;
     const { video } = this;
     video.playbackRate = place.rate;
-    video.currentTime = place.positionS;
+    // Who went elsewhere by the browser's own means meanwhile is there already; all others stand at nought.
+    if (video.currentTime === 0) video.currentTime = place.positionS;
     if (hasRest(video)) {
       this.#setWaiting(false);
       if (place.plays) void video.play().catch(() => {});
