@@ -24,7 +24,9 @@ async function playHls(page: Page, streamname: string): Promise<void> {
     const watched: Watched = { stalls: 0, errors: [], latency_s: NaN };
     video.addEventListener('waiting', () => video.currentTime > 0 && watched.stalls++);
     video.addEventListener('timeupdate', () => (watched.latency_s = hls.latency));
-    hls.on(Hls.Events.ERROR, (_: unknown, error: { details: string }) => watched.errors.push(error.details));
+    hls.on(Hls.Events.ERROR, (_: unknown, { details, fatal }: { details: string; fatal: boolean }) =>
+      watched.errors.push(fatal ? `fatal ${details}` : details),
+    );
     hls.loadSource(url);
     hls.attachMedia(video);
     void video.play();
@@ -50,6 +52,21 @@ test('hls.js plays low-latency HLS without a stall, close to the edge', async ({
   expect({ stalls, errors }).toEqual({ stalls: 0, errors: [] });
   expect(Math.abs(played - (Date.now() - began) / 1_000)).toBeLessThan(1.5);
   expect(latency_s).toBeLessThan(3);
+});
+
+test('an encoder that is soon back goes on in hls.js', async ({ admin: page, api, push }) => {
+  const stream = await api.createStream([]);
+  const { url, streamname } = stream.ingest.rtmp;
+  const first = push(url, streamname);
+  await expect.poll(async () => (await api.stream(stream.id)).state).toBe('live');
+  await playHls(page, streamname);
+  await expect.poll(() => time(page), { timeout: 20_000 }).toBeGreaterThan(3);
+  await first.stop();
+  const before = await time(page);
+  push(url, streamname);
+  await expect.poll(() => time(page), { timeout: 20_000, message: JSON.stringify(await watched(page)) }).toBeGreaterThan(before + 5);
+  // It complains of the pause, in several ways; what came was good.
+  expect((await watched(page)).errors.filter((error) => /fatal|parsing|append/i.test(error))).toEqual([]);
 });
 
 test('a fragment a frame plays by Media Source Extensions, soon after joining', async ({ admin: page, api, push }) => {

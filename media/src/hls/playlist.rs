@@ -176,6 +176,10 @@ pub fn media_playlist(playlist: &MediaPlaylist<'_>, skip: bool, query: &str) -> 
         // Nothing is hinted at that needs an init segment which has not been told.
         let (number, part) = if last.complete { (last.number + 1, 0) } else { (last.number, last.parts.len()) };
         line(t, format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part-{number}-{part}.m4s{query}\""));
+    } else {
+        // hls.js takes the segment before the playlist's end for one that is still being made, and gives up when what comes next is none of its
+        // parts: a discontinuity, behind which the encoder is back.
+        line(t, format_args!("# To be continued"));
     }
     text
 }
@@ -280,14 +284,14 @@ seg-11.m4s?token=t
         assert!(text.ends_with("#EXTINF:1.000,\nseg-8.m4s\n#EXT-X-ENDLIST\n"), "{text}");
         assert!(!text.contains("PART:") && !text.contains("HINT"), "{text}");
         let pause = media_playlist(&MediaPlaylist { live: false, ..playlist(&segments) }, false, "");
-        assert!(pause.ends_with("seg-8.m4s\n") && pause.contains("PART:"), "{pause}");
+        assert!(pause.ends_with("seg-8.m4s\n# To be continued\n") && pause.contains("PART:"), "{pause}");
     }
 
     #[test]
     fn a_segment_that_has_only_begun_is_not_told() {
         let segments = [segment(11, 1_000, true), segment(12, 0, false)];
         let text = media_playlist(&playlist(&segments), false, "");
-        assert!(text.ends_with("seg-11.m4s\n"), "with other tracks nothing is hinted at: {text}");
+        assert!(text.ends_with("seg-11.m4s\n# To be continued\n"), "with other tracks nothing is hinted at: {text}");
         let segments = [segment(12, 1_000, true), segment(13, 0, false)];
         let text = media_playlist(&playlist(&segments), false, "");
         assert!(text.ends_with("seg-12.m4s\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part-13-0.m4s\"\n"), "{text}");
