@@ -400,10 +400,14 @@ async fn a_recording_that_cannot_be_put_in_its_place_is_as_soon_as_it_can() {
         send(grant.publisher(), &sent);
         drop(grant);
         studio.tasks.close();
-        let stream = studio.stream.id;
-        while streams::by_id(&mut studio.db.read().await.unwrap(), stream).await.unwrap().unwrap().state != StreamState::Ended {
+        // The publish may be over for the stream before its recorder has come to begin.
+        let asset = loop {
+            if let [asset] = studio.assets().await.as_slice() {
+                break asset.clone();
+            }
             tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        };
+        until(|| studio.growing.file(&asset.region, &asset.file_name).is_some_and(|(_, file)| file.has_ended())).await;
         assert_eq!(studio.assets().await[0].state, AssetState::Recording);
         std::fs::remove_file(folder).unwrap();
         studio.settle().await;
