@@ -1,5 +1,7 @@
 // The parts of the player's face, each found by its class. Says what is there and what it is called, not what it does.
 
+import { fill } from './parts.js';
+
 /** @param {string} paths */
 const icon = (paths) => `<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">${paths}</svg>`;
 
@@ -47,15 +49,7 @@ const html = `
 
 /** Fills a shadow root, and gives its parts by name. @param {ShadowRoot} root */
 export function face(root) {
-  const template = document.createElement('template');
-  template.innerHTML = html;
-  root.append(template.content);
-  /** @template {Element} T @param {string} selector @param {new () => T} kind @returns {T} */
-  const part = (selector, kind) => {
-    const found = root.querySelector(selector);
-    if (!(found instanceof kind)) throw new Error(`the player's face has no ${selector}`);
-    return found;
-  };
+  const part = fill(root, html, 'player');
   const button = (/** @type {string} */ name) => part(`.${name}`, HTMLButtonElement);
   return {
     screen: part('.screen', HTMLElement),

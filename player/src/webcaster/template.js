@@ -1,5 +1,7 @@
 // The parts of the webcaster's face, each found by its class. Says what is there and what it is called, not what it does.
 
+import { fill } from '../parts.js';
+
 const html = `
 <p class="missing" role="alert" hidden></p>
 <div class="desk">
@@ -50,15 +52,7 @@ const html = `
 
 /** Fills a shadow root, and gives its parts by name. @param {ShadowRoot} root */
 export function face(root) {
-  const template = document.createElement('template');
-  template.innerHTML = html;
-  root.append(template.content);
-  /** @template {Element} T @param {string} selector @param {new () => T} kind @returns {T} */
-  const part = (selector, kind) => {
-    const found = root.querySelector(selector);
-    if (!(found instanceof kind)) throw new Error(`the webcaster's face has no ${selector}`);
-    return found;
-  };
+  const part = fill(root, html, 'webcaster');
   const select = (/** @type {string} */ name) => part(`.${name}`, HTMLSelectElement);
   const button = (/** @type {string} */ name) => part(`.${name}`, HTMLButtonElement);
   const text = (/** @type {string} */ name) => part(`.${name}`, HTMLElement);
