@@ -1,6 +1,6 @@
 //! WebRTC against the real server: a client of our own that knows what it has sent, an FFmpeg, and a network that loses packets.
 
-mod client;
+pub mod client;
 mod relay;
 mod whep;
 mod whip;
