@@ -4,17 +4,22 @@
 //! permissions itself. Everything here travels to the browser as JSON.
 
 mod library;
+mod organisation;
+mod overview;
+mod streams;
 
 use std::sync::Arc;
 
-use afterlive_domain::{
-    AssetId, AssetState, EmbedDomains, KeyId, Mode, OrganisationHash, Region, Role, StreamId, StreamState, Streamname, Tags,
-    TokenId, UnixMillis,
-    organisation::{RecordingRules, RecordingSettings, Settings},
-};
+use afterlive_domain::organisation::{RecordingSettings, Settings};
+use afterlive_domain::{AssetId, EmbedDomains, KeyId, Mode, OrganisationHash, Role, StreamId, Tags, TokenId};
 use serde::{Deserialize, Serialize};
 
-pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, Shelf};
+pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf};
+pub use organisation::{ApiKeyRow, OrganisationPage, PlaybackTokenRow, RegionRow, TokenForm, TokenScope};
+pub use overview::{
+    IngestUrls, LiveAudio, LiveFacts, LiveVideo, Overview, PlayoutUrls, Push, PushState, RecordingRange, Recordings,
+};
+pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 
 /// How the pages reach the server: provided as a Leptos context for each request.
 pub type SharedBackend = Arc<dyn Backend>;
@@ -67,351 +72,6 @@ pub enum SetUp {
     WrongLink,
     /// `field` is the form's name of it; `problem` a sentence.
     BadField { field: String, problem: String },
-}
-
-/// How many streams are in each state; deleted ones are not in `all`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct StateCounts {
-    pub all: u64,
-    pub live: u64,
-    pub created: u64,
-    pub ended: u64,
-    pub locked: u64,
-    pub deleted: u64,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct RegionUse {
-    pub region: Region,
-    pub recordings: u64,
-    pub bytes: u64,
-}
-
-/// Ingested bytes of one UTC day.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct DayTraffic {
-    /// `2026-11-04`
-    pub day: String,
-    pub bytes: u64,
-}
-
-/// The start page.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Home {
-    pub counts: StateCounts,
-    pub storage: Vec<RegionUse>,
-    /// The last 14 days, oldest first, none left out.
-    pub ingest: Vec<DayTraffic>,
-    /// The latest 5.
-    pub streams: Vec<StreamRow>,
-    /// The latest 5.
-    pub recordings: Vec<RecordingRow>,
-}
-
-/// One stream in a table.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct StreamRow {
-    pub id: StreamId,
-    pub streamname: Streamname,
-    pub state: StreamState,
-    pub created_at: UnixMillis,
-    pub updated_at: UnixMillis,
-    pub tags: Tags,
-    pub recordings: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StreamSort {
-    /// Newest first.
-    #[default]
-    Created,
-    /// Last updated first.
-    Updated,
-    Name,
-}
-
-/// What the list of streams shows; lives in the URL's query.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct StreamFilter {
-    /// `None`: all but the deleted.
-    pub state: Option<StreamState>,
-    pub tag: Option<String>,
-    /// Part of an id, a streamname or a tag.
-    pub search: Option<String>,
-    /// Created at or after.
-    pub from: Option<UnixMillis>,
-    /// Created before.
-    pub to: Option<UnixMillis>,
-    pub sort: StreamSort,
-    /// 25, 50, 100 or 150; anything else is brought to the nearest below, or 25.
-    pub page_size: u32,
-    /// Counted from 1; one past the end is empty.
-    pub page: u32,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct StreamPage {
-    pub rows: Vec<StreamRow>,
-    /// How many there are on all pages.
-    pub total: u64,
-    pub counts: StateCounts,
-    /// All tags of the organisation, for suggestions; at most 200.
-    pub tags: Vec<String>,
-}
-
-/// One recording in a table.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct RecordingRow {
-    pub id: AssetId,
-    pub stream: StreamId,
-    pub streamname: Streamname,
-    /// Counted from 1.
-    pub index: u32,
-    pub file_name: String,
-    /// Where the MP4 is; while it is being recorded, what there is of it so far.
-    pub url: String,
-    /// Where recordings are not public: what lets these pages' own players, pictures and downloads load. It is good for some hours, and stands in nothing that
-    /// is copied.
-    pub pass: Option<String>,
-    /// A picture, where there is one.
-    pub poster_url: Option<String>,
-    /// While it is being recorded: what it looked like some seconds ago. For these pages alone, and another URL for each.
-    pub still_url: Option<String>,
-    /// Pictures for scrubbing, where there are: WebVTT, each cue a part of an image.
-    pub storyboard_url: Option<String>,
-    pub state: AssetState,
-    /// Why it is incomplete or failed, as a sentence.
-    pub reason: Option<String>,
-    /// Wall time of the first frame.
-    pub created_at: UnixMillis,
-    /// So far, where it is being recorded.
-    pub duration_ms: u64,
-    /// So far, where it is being recorded.
-    pub size_bytes: u64,
-    pub region: Region,
-    pub width: Option<u32>,
-    pub height: Option<u32>,
-    pub fps: Option<f64>,
-    pub video_codec: Option<String>,
-    pub audio_codec: Option<String>,
-}
-
-impl RecordingRow {
-    /// A URL of this recording as these pages themselves load it.
-    #[must_use]
-    pub fn to_load(&self, url: &str) -> String {
-        match &self.pass {
-            Some(pass) => crate::query::and_query(url, &format!("token={pass}")),
-            None => url.to_owned(),
-        }
-    }
-
-    #[must_use]
-    pub fn play_url(&self) -> String {
-        self.to_load(&self.url)
-    }
-
-    #[must_use]
-    pub fn download_url(&self) -> String {
-        crate::query::and_query(&self.play_url(), "download")
-    }
-}
-
-/// Which of a stream's recordings to list.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-pub enum RecordingRange {
-    /// Counted from 1, 10 a page.
-    Page(u32),
-    All,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Recordings {
-    /// Newest first; the one in progress on top.
-    pub rows: Vec<RecordingRow>,
-    pub total: u64,
-}
-
-/// What arrives right now.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct LiveFacts {
-    pub since: UnixMillis,
-    pub mode: Mode,
-    /// `rtmp`
-    pub protocol: String,
-    pub video: Option<LiveVideo>,
-    pub audio: Option<LiveAudio>,
-    /// Over the last seconds.
-    pub bitrate_bps: u64,
-    /// How much later than the earliest frame, by their timestamps, the latest came in the last seconds.
-    pub jitter_ms: Option<u64>,
-    /// Bits a second, one value a second, oldest first; at most 300.
-    pub bitrate_history_bps: Vec<u64>,
-    pub bytes_in: u64,
-    /// A picture of some seconds ago, where there is one; another URL for each.
-    pub still_url: Option<String>,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct LiveVideo {
-    pub codec: String,
-    pub width: u32,
-    pub height: u32,
-    pub fps: f64,
-    pub keyframe_interval_ms: Option<u64>,
-    /// Frames are shown in another order than they are sent in: there are B-frames.
-    pub is_reordered: bool,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct LiveAudio {
-    pub codec: String,
-    pub sample_rate_hz: u32,
-    pub channels: u8,
-}
-
-/// What an encoder needs. Absent for viewers from outside.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct IngestUrls {
-    /// `rtmp://HOST:1935/rec`, what OBS calls "Server".
-    pub rec_url: String,
-    pub live_url: String,
-    pub default_mode: Mode,
-    /// What OBS calls "Stream Key".
-    pub stream_key: String,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct PlayoutUrls {
-    /// The playout page.
-    pub page: String,
-    /// The player alone, for frames in other people's pages.
-    pub embed: String,
-    /// What the player plays live, below our own origin: `/live/STREAMNAME`.
-    pub live_path: String,
-    /// The list of an HLS stream.
-    pub hls: String,
-    /// Fragmented MP4 over a WebSocket.
-    pub websocket: String,
-    /// RTMP play.
-    pub rtmp: String,
-    /// The newest finished recording.
-    pub newest_recording: Option<String>,
-}
-
-/// Where a stream is also pushed to, and how that does.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Push {
-    /// Without its key for readers.
-    pub url: Option<String>,
-    /// While the stream is live.
-    pub state: Option<PushState>,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum PushState {
-    Connecting,
-    Pushing { since: UnixMillis, bytes: u64 },
-    Failed { reason: String, next_try_at: UnixMillis },
-}
-
-/// What `/stream/ID`, `/playout/ID` and `/webcaster/ID` have in common.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Overview {
-    pub stream: StreamRow,
-    pub default_mode: Mode,
-    /// `None` for a viewer from outside, who must not publish.
-    pub ingest: Option<IngestUrls>,
-    pub playout: PlayoutUrls,
-    /// `None` for a viewer from outside.
-    pub push: Option<Push>,
-    /// What the playout page plays: the recording in progress, once there is something of it to see, or else the newest finished one.
-    pub on_stage: Option<RecordingRow>,
-    pub live: Option<LiveFacts>,
-    pub recordings: Recordings,
-    /// Off: `/rec` behaves as `/live`, and the page says so.
-    pub recording_enabled: bool,
-    /// Whether people who are not signed in see the playout page, and what is live on it.
-    pub live_public: bool,
-    /// Whether they see recordings there.
-    pub vod_public: bool,
-    /// So long what is deleted can be restored.
-    pub bin_days: u64,
-    /// The caller's role; `None` for a viewer from outside.
-    pub role: Option<Role>,
-}
-
-/// A playback token that was given a label: what it says, never itself.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct PlaybackTokenRow {
-    pub id: TokenId,
-    pub label: String,
-    pub scope: TokenScope,
-    pub not_before: Option<UnixMillis>,
-    pub expires_at: UnixMillis,
-    /// Addresses and networks; empty where any will do.
-    pub ips: Vec<String>,
-    /// Empty where any will do.
-    pub domains: Vec<String>,
-    /// Who made it, in words for people.
-    pub made_by: String,
-    pub created_at: UnixMillis,
-}
-
-/// What a playback token is good for.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum TokenScope {
-    Organisation,
-    Stream,
-    /// Streams that have each of them.
-    Tags(Tags),
-}
-
-/// A token to be made for one stream, as people type it.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct TokenForm {
-    pub label: String,
-    pub expires_in_s: u64,
-    pub ips: Vec<String>,
-    pub domains: Vec<String>,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct ApiKeyRow {
-    pub id: KeyId,
-    pub label: String,
-    pub role: Role,
-    /// Its first letters.
-    pub hint: String,
-    pub created_at: UnixMillis,
-    pub last_used_at: Option<UnixMillis>,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct RegionRow {
-    pub region: Region,
-    pub vod_url: String,
-    /// Where this node's recordings go unless the encoder's host name says otherwise.
-    pub is_default: bool,
-}
-
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct OrganisationPage {
-    pub name: String,
-    pub hash: OrganisationHash,
-    pub settings: Settings,
-    pub recording: RecordingSettings,
-    /// What holds where the organisation has set nothing.
-    pub recording_rules: RecordingRules,
-    /// Which sites may show the player in a frame.
-    pub embed_domains: EmbedDomains,
-    /// So long what is deleted can be restored.
-    pub bin_days: u64,
-    pub regions: Vec<RegionRow>,
-    /// Newest first, without the revoked. `None` where the caller may not see them.
-    pub keys: Option<Vec<ApiKeyRow>>,
-    pub api_url: String,
 }
 
 /// Why a page or an action did not happen, in what the browser may know.
@@ -491,9 +151,9 @@ pub trait Backend: Send + Sync {
     async fn organisation(&self) -> Answer<OrganisationPage>;
     async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()>;
     async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()>;
-    /// The key itself, which is never shown again.
     /// Which sites may show the player in a frame.
     async fn save_embed_domains(&self, domains: EmbedDomains) -> Answer<()>;
+    /// The key itself, which is never shown again.
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String>;
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;
 

@@ -2,25 +2,25 @@
 //! checks nothing that is the server's to check.
 
 mod library;
+mod organisation;
+mod overview;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::asset::Hold;
-use afterlive_domain::{
-    AssetId, AssetState, EmbedDomains, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis,
-    organisation::RecordingRules, organisation::RecordingSettings, organisation::Settings,
-};
+use afterlive_domain::organisation::{RecordingSettings, Settings};
+use afterlive_domain::{AssetId, EmbedDomains, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use self::library::asset_id;
 use crate::backend::{
-    Access, Answer, ApiKeyRow, Backend, BackendError, DayTraffic, Home, IngestUrls, Keeping, LibraryFilter, LibraryPage,
-    LiveAudio, LiveFacts, LiveVideo, OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingPage,
-    RecordingRange, Recordings, RegionRow, RegionUse, SetUp, SetUpForm, SignIn, StateCounts, StreamFilter, StreamPage, StreamRow,
-    StreamSort, TokenForm, TokenScope, Viewer,
+    Access, Answer, ApiKeyRow, Backend, BackendError, Home, Keeping, LibraryFilter, LibraryPage, OrganisationPage, Overview,
+    PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm,
+    TokenScope, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -183,45 +183,6 @@ impl Fake {
     }
 }
 
-impl State {
-    fn counts(&self) -> StateCounts {
-        let of = |state| self.streams.iter().filter(|stream| stream.state == state).count() as u64;
-        let deleted = of(StreamState::Deleted);
-        StateCounts {
-            all: self.streams.len() as u64 - deleted,
-            live: of(StreamState::Live),
-            created: of(StreamState::Created),
-            ended: of(StreamState::Ended),
-            locked: of(StreamState::Locked),
-            deleted,
-        }
-    }
-
-    fn live(&self) -> LiveFacts {
-        let wave = |second: u64| 2_400_000 + (second * 7919) % 210_000 + if second % 60 < 5 { 400_000 } else { 0 };
-        let history: Vec<u64> = (0..83 + self.asked * 2).map(wave).collect();
-        LiveFacts {
-            since: NOW.plus_ms(-83_000),
-            mode: Mode::Rec,
-            protocol: "rtmp".into(),
-            video: Some(LiveVideo {
-                codec: "h264".into(),
-                width: 1280,
-                height: 720,
-                fps: 29.97,
-                keyframe_interval_ms: Some(2000),
-                is_reordered: false,
-            }),
-            audio: Some(LiveAudio { codec: "aac".into(), sample_rate_hz: 48_000, channels: 2 }),
-            jitter_ms: Some(31),
-            bitrate_bps: history.last().copied().unwrap_or(0),
-            bytes_in: history.iter().sum::<u64>() / 8,
-            bitrate_history_bps: history,
-            still_url: Some("/live/8sKpm-x49nB/thumbnail.jpg".into()),
-        }
-    }
-}
-
 #[async_trait]
 impl Backend for Fake {
     async fn access(&self) -> Answer<Access> {
@@ -256,40 +217,11 @@ impl Backend for Fake {
     }
 
     async fn home(&self) -> Answer<Home> {
-        let state = self.signed_in_state()?;
-        let usage = |region: &str, recordings, bytes| RegionUse { region: region.parse().expect("a region"), recordings, bytes };
-        let day = |n: i64| DayTraffic {
-            day: NOW.plus_ms((n - 13) * DAY_MS).to_string().chars().take(10).collect(),
-            bytes: if n % 7 == 2 { 0 } else { (n as u64 * 7_919 % 13 + 2) * 410_000_000 },
-        };
-        let mut recordings: Vec<_> = state.streams.iter().flat_map(|stream| state.recordings(stream)).collect();
-        recordings.sort_by_key(|row| std::cmp::Reverse(row.created_at));
-        recordings.truncate(5);
-        Ok(Home {
-            counts: state.counts(),
-            storage: vec![usage("eu", 61, 214_400_000_000), usage("us", 9, 31_100_000_000), usage("au", 0, 0)],
-            ingest: (0..14).map(day).collect(),
-            streams: state.streams.iter().take(5).cloned().collect(),
-            recordings,
-        })
+        Ok(self.signed_in_state()?.home())
     }
 
     async fn streams(&self, filter: StreamFilter) -> Answer<StreamPage> {
-        let state = self.signed_in_state()?;
-        let fits = |stream: &&StreamRow| {
-            filter.state.map_or(stream.state != StreamState::Deleted, |state| stream.state == state)
-                && filter.tag.as_ref().is_none_or(|tag| stream.tags.as_slice().contains(tag))
-                && filter.search.as_ref().is_none_or(|part| stream.streamname.as_str().contains(part.as_str()))
-        };
-        let mut rows: Vec<_> = state.streams.iter().filter(fits).cloned().collect();
-        if filter.sort == StreamSort::Name {
-            rows.sort_by(|a, b| a.streamname.cmp(&b.streamname));
-        }
-        let total = rows.len() as u64;
-        let size = filter.page_size as usize;
-        let rows = rows.into_iter().skip((filter.page as usize - 1) * size).take(size).collect();
-        let tags = ["archive", "hall-2", "public", "rehearsal"].map(String::from).to_vec();
-        Ok(StreamPage { rows, total, counts: state.counts(), tags })
+        Ok(self.signed_in_state()?.page_of_streams(&filter))
     }
 
     async fn create_stream(&self, tags: Tags, _default_mode: Mode) -> Answer<StreamId> {
@@ -304,56 +236,7 @@ impl Backend for Fake {
     }
 
     async fn overview(&self, id: StreamId, range: RecordingRange, token: Option<String>) -> Answer<Overview> {
-        let mut state = self.state();
-        state.asked += 1;
-        let role = match &state.access {
-            Access::SignedIn(viewer) => Some(viewer.role),
-            _ if state.settings.live_public || token.as_deref() == Some(TOKEN) => None,
-            _ => return Err(BackendError::SignedOut),
-        };
-        let stream = state.streams.iter().find(|stream| stream.id == id).cloned().ok_or(BackendError::NotFound)?;
-        let sees_recordings = role.is_some() || state.settings.vod_public || token.is_some();
-        let all = if sees_recordings { state.recordings(&stream) } else { Vec::new() };
-        let total = all.len() as u64;
-        let newest_recording = all.iter().find(|row| row.state.is_playable()).map(|row| row.url.clone());
-        let on_stage = all.iter().find(|row| row.state.is_playable() || row.state == AssetState::Recording).cloned();
-        let rows = match range {
-            RecordingRange::All => all,
-            RecordingRange::Page(page) => all.into_iter().skip((page as usize - 1) * 10).take(10).collect(),
-        };
-        let ingest = IngestUrls {
-            rec_url: "rtmp://localhost:1935/rec".into(),
-            live_url: "rtmp://localhost:1935/live".into(),
-            default_mode: Mode::Rec,
-            stream_key: stream.streamname.to_string(),
-        };
-        Ok(Overview {
-            default_mode: Mode::Rec,
-            ingest: role.map(|_| ingest),
-            playout: PlayoutUrls {
-                page: format!("{ORIGIN}/playout/{id}"),
-                embed: format!("{ORIGIN}/embed/{id}"),
-                live_path: format!("/live/{}", stream.streamname),
-                hls: format!("{ORIGIN}/live/{}/index.m3u8", stream.streamname),
-                websocket: format!("{}/live/{}/ws", ORIGIN.replacen("http", "ws", 1), stream.streamname),
-                rtmp: format!("rtmp://localhost:1935/play/{}", stream.streamname),
-                newest_recording,
-            },
-            push: role.map(|_| {
-                let url = state.push_urls.get(&id).filter(|url| !url.is_empty()).cloned();
-                let pushing = PushState::Pushing { since: NOW, bytes: 7_000_000 };
-                Push { state: url.as_ref().filter(|_| stream.state == StreamState::Live).map(|_| pushing), url }
-            }),
-            on_stage,
-            live: (stream.state == StreamState::Live).then(|| state.live()),
-            recordings: Recordings { rows, total },
-            recording_enabled: state.settings.recording_enabled,
-            live_public: state.settings.live_public,
-            vod_public: state.settings.vod_public,
-            bin_days: 7,
-            role,
-            stream,
-        })
+        self.state().overview(id, range, token.as_deref())
     }
 
     async fn playback_tokens(&self, _stream: StreamId) -> Answer<Vec<PlaybackTokenRow>> {
@@ -436,25 +319,7 @@ impl Backend for Fake {
     }
 
     async fn organisation(&self) -> Answer<OrganisationPage> {
-        let state = self.signed_in_state()?;
-        let Access::SignedIn(viewer) = &state.access else { return Err(BackendError::SignedOut) };
-        let region = |name: &str, is_default| RegionRow {
-            region: name.parse().expect("a region"),
-            vod_url: format!("{ORIGIN}/vod-{name}"),
-            is_default,
-        };
-        Ok(OrganisationPage {
-            name: state.name.clone(),
-            hash: viewer.organisation_hash.clone(),
-            settings: state.settings,
-            recording: state.recording,
-            recording_rules: RecordingRules { reconnect_window_s: 30, ..RecordingRules::default() },
-            embed_domains: state.embed_domains.clone(),
-            bin_days: 7,
-            regions: vec![region("eu", true), region("us", false), region("au", false)],
-            keys: (viewer.role == Role::Admin).then(|| state.keys.clone()),
-            api_url: ORIGIN.into(),
-        })
+        self.signed_in_state()?.organisation()
     }
 
     async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()> {

@@ -1,13 +1,69 @@
-//! What the library of recordings and the page of one of them show.
+//! Recordings as tables have them, and what the library and the page of one of them show.
 
 use std::fmt;
 use std::str::FromStr;
 
 use afterlive_domain::asset::Hold;
-use afterlive_domain::{AssetState, Region, Report, Role, Tags, UnixMillis};
+use afterlive_domain::{AssetId, AssetState, Region, Report, Role, StreamId, Streamname, Tags, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use super::RecordingRow;
+/// One recording in a table.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RecordingRow {
+    pub id: AssetId,
+    pub stream: StreamId,
+    pub streamname: Streamname,
+    /// Counted from 1.
+    pub index: u32,
+    pub file_name: String,
+    /// Where the MP4 is; while it is being recorded, what there is of it so far.
+    pub url: String,
+    /// Where recordings are not public: what lets these pages' own players, pictures and downloads load. It is good for some hours, and stands in nothing that
+    /// is copied.
+    pub pass: Option<String>,
+    /// A picture, where there is one.
+    pub poster_url: Option<String>,
+    /// While it is being recorded: what it looked like some seconds ago. For these pages alone, and another URL for each.
+    pub still_url: Option<String>,
+    /// Pictures for scrubbing, where there are: WebVTT, each cue a part of an image.
+    pub storyboard_url: Option<String>,
+    pub state: AssetState,
+    /// Why it is incomplete or failed, as a sentence.
+    pub reason: Option<String>,
+    /// Wall time of the first frame.
+    pub created_at: UnixMillis,
+    /// So far, where it is being recorded.
+    pub duration_ms: u64,
+    /// So far, where it is being recorded.
+    pub size_bytes: u64,
+    pub region: Region,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub fps: Option<f64>,
+    pub video_codec: Option<String>,
+    pub audio_codec: Option<String>,
+}
+
+impl RecordingRow {
+    /// A URL of this recording as these pages themselves load it.
+    #[must_use]
+    pub fn to_load(&self, url: &str) -> String {
+        match &self.pass {
+            Some(pass) => crate::query::and_query(url, &format!("token={pass}")),
+            None => url.to_owned(),
+        }
+    }
+
+    #[must_use]
+    pub fn play_url(&self) -> String {
+        self.to_load(&self.url)
+    }
+
+    #[must_use]
+    pub fn download_url(&self) -> String {
+        crate::query::and_query(&self.play_url(), "download")
+    }
+}
 
 /// A part of the library: the recordings in a state, those on hold, or the bin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

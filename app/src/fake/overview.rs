@@ -1,0 +1,87 @@
+//! The fake's streams as their own pages show them.
+
+use afterlive_domain::{AssetState, Mode, StreamId, StreamState};
+
+use super::{NOW, ORIGIN, State, TOKEN};
+use crate::backend::{
+    Access, Answer, BackendError, IngestUrls, LiveAudio, LiveFacts, LiveVideo, Overview, PlayoutUrls, Push, PushState,
+    RecordingRange, Recordings,
+};
+
+impl State {
+    fn live(&self) -> LiveFacts {
+        let wave = |second: u64| 2_400_000 + (second * 7919) % 210_000 + if second % 60 < 5 { 400_000 } else { 0 };
+        let history: Vec<u64> = (0..83 + self.asked * 2).map(wave).collect();
+        LiveFacts {
+            since: NOW.plus_ms(-83_000),
+            mode: Mode::Rec,
+            protocol: "rtmp".into(),
+            video: Some(LiveVideo {
+                codec: "h264".into(),
+                width: 1280,
+                height: 720,
+                fps: 29.97,
+                keyframe_interval_ms: Some(2000),
+                is_reordered: false,
+            }),
+            audio: Some(LiveAudio { codec: "aac".into(), sample_rate_hz: 48_000, channels: 2 }),
+            jitter_ms: Some(31),
+            bitrate_bps: history.last().copied().unwrap_or(0),
+            bytes_in: history.iter().sum::<u64>() / 8,
+            bitrate_history_bps: history,
+            still_url: Some("/live/8sKpm-x49nB/thumbnail.jpg".into()),
+        }
+    }
+
+    pub(super) fn overview(&mut self, id: StreamId, range: RecordingRange, token: Option<&str>) -> Answer<Overview> {
+        self.asked += 1;
+        let role = match &self.access {
+            Access::SignedIn(viewer) => Some(viewer.role),
+            _ if self.settings.live_public || token == Some(TOKEN) => None,
+            _ => return Err(BackendError::SignedOut),
+        };
+        let stream = self.streams.iter().find(|stream| stream.id == id).cloned().ok_or(BackendError::NotFound)?;
+        let sees_recordings = role.is_some() || self.settings.vod_public || token.is_some();
+        let all = if sees_recordings { self.recordings(&stream) } else { Vec::new() };
+        let total = all.len() as u64;
+        let newest_recording = all.iter().find(|row| row.state.is_playable()).map(|row| row.url.clone());
+        let on_stage = all.iter().find(|row| row.state.is_playable() || row.state == AssetState::Recording).cloned();
+        let rows = match range {
+            RecordingRange::All => all,
+            RecordingRange::Page(page) => all.into_iter().skip((page as usize - 1) * 10).take(10).collect(),
+        };
+        let ingest = IngestUrls {
+            rec_url: "rtmp://localhost:1935/rec".into(),
+            live_url: "rtmp://localhost:1935/live".into(),
+            default_mode: Mode::Rec,
+            stream_key: stream.streamname.to_string(),
+        };
+        Ok(Overview {
+            default_mode: Mode::Rec,
+            ingest: role.map(|_| ingest),
+            playout: PlayoutUrls {
+                page: format!("{ORIGIN}/playout/{id}"),
+                embed: format!("{ORIGIN}/embed/{id}"),
+                live_path: format!("/live/{}", stream.streamname),
+                hls: format!("{ORIGIN}/live/{}/index.m3u8", stream.streamname),
+                websocket: format!("{}/live/{}/ws", ORIGIN.replacen("http", "ws", 1), stream.streamname),
+                rtmp: format!("rtmp://localhost:1935/play/{}", stream.streamname),
+                newest_recording,
+            },
+            push: role.map(|_| {
+                let url = self.push_urls.get(&id).filter(|url| !url.is_empty()).cloned();
+                let pushing = PushState::Pushing { since: NOW, bytes: 7_000_000 };
+                Push { state: url.as_ref().filter(|_| stream.state == StreamState::Live).map(|_| pushing), url }
+            }),
+            on_stage,
+            live: (stream.state == StreamState::Live).then(|| self.live()),
+            recordings: Recordings { rows, total },
+            recording_enabled: self.settings.recording_enabled,
+            live_public: self.settings.live_public,
+            vod_public: self.settings.vod_public,
+            bin_days: 7,
+            role,
+            stream,
+        })
+    }
+}
