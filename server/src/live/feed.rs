@@ -312,7 +312,7 @@ impl Feed {
             first = shared.segments.first_kept();
         }
         shared.segments.settle();
-        let shown = shared.segments.playlist(false, false).segments.first().map(|segment| segment.init);
+        let shown = shared.segments.first_init();
         // One earlier for segments that the playlist has shown last.
         let needed = shown.and_then(|init| shared.inits.iter().position(|other| other.number == init)).unwrap_or(0);
         shared.inits.drain(..needed.saturating_sub(1));

@@ -224,6 +224,12 @@ impl Segments {
         self.places.front().map(|place| place.first)
     }
 
+    /// The number of the init segment of what the playlist shows first.
+    #[must_use]
+    pub fn first_init(&self) -> Option<u64> {
+        self.told.front().map(|segment| segment.init)
+    }
+
     fn hide_first(&mut self) {
         if let Some(hidden) = self.told.pop_front() {
             self.discontinuities_before += u64::from(hidden.discontinuity);
