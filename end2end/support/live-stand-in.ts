@@ -128,7 +128,7 @@ export class StandIn {
   private greet(peer: Peer): void {
     switch (this.mood) {
       case 'refuses':
-        peer.close(4403, 'The token has expired.');
+        peer.close(1008, 'The token has expired.');
         break;
       case 'codec':
         peer.say({ type: 'info', state: 'live', mime: 'video/mp4; codecs="hvc1.1.6.L93.B0,mp4a.40.2"', video: { codec: 'hevc' }, audio: { codec: 'aac' } });

@@ -308,20 +308,25 @@ export class LivePlayback {
     try {
       answer = await fetch(playlistUrl(this.base, this.token, document.baseURI), { cache: 'no-store' });
     } catch {
-      if (!this.#listening.signal.aborted) this.outlet.state({ name: 'reconnecting', waitMs: this.socket.retry() });
+      if (!this.#listening.signal.aborted) this.#again('reconnecting');
       return;
     }
     if (this.#listening.signal.aborted) return;
     if (answer.status === 401 || answer.status === 403) {
       this.#end({ name: 'refused', reason: await reasonOf(answer) });
-    } else if (answer.ok) {
+    } else if (answer.ok && !this.socket.hasOpened) {
       this.unavailable();
-    } else if (answer.status === 404) {
-      this.outlet.state({ name: 'offline' });
-      this.socket.retry();
     } else {
-      this.outlet.state({ name: 'reconnecting', waitMs: this.socket.retry() });
+      this.#again(answer.status === 404 ? 'offline' : 'reconnecting');
     }
+  }
+
+  /** @param {'offline' | 'reconnecting'} name */
+  #again(name) {
+    // Who has paused meanwhile connects when they play.
+    if (!this.#wantsToPlay) return;
+    const waitMs = this.socket.retry();
+    this.outlet.state(name === 'offline' ? { name } : { name, waitMs });
   }
 
   /** @param {import('./states.js').State} state */

@@ -7,7 +7,7 @@ import { waitMs } from './waits.js';
  * @typedef {{ codec: string, width?: number, height?: number, sample_rate?: number, channels?: number }} Track
  * @typedef {{ type: 'info', state: 'live', mime: string, video: Track | null, audio: Track | null }} Info
  * @typedef {{ type: 'clock' } & import('./clock.js').Clock} ClockMessage
- * @typedef {{ type: 'status', state: 'offline' | 'skipped' }} StatusMessage
+ * @typedef {{ type: 'status', state: 'offline' | 'skipped' | 'refused', reason?: string }} StatusMessage
  * @typedef {{ type: 'stopped' }} Stopped
  * @typedef {Info | ClockMessage | StatusMessage | Stopped} Message
  */
@@ -18,11 +18,11 @@ import { waitMs } from './waits.js';
  * @property {(bytes: ArrayBuffer) => void} media
  * @property {(waitMs: number) => void} lost it comes back after so long
  * @property {(reason: string) => void} refused for good
- * @property {() => void} unreachable it could not be opened, and never yet could
+ * @property {() => void} unreachable it could not be opened; whether it ever could, `hasOpened` says
  */
 
-/** The close code by which the server refuses who may not watch. */
-const REFUSED = 4403;
+/** The close code by which the server refuses who may not watch, or not any more: RFC 6455 §7.4.1. */
+const REFUSED = 1008;
 /** While live something arrives all the time. After a silence of this the connection is taken for dead. */
 const SILENCE_MS = 8_000;
 
@@ -34,7 +34,8 @@ export class LiveSocket {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #silence;
   #attempt = 0;
-  #hasOpened = false;
+  /** Whether this connection could be opened. */
+  #isOpen = false;
   /** Whether something is to come. */
   #isLive = false;
 
@@ -42,6 +43,8 @@ export class LiveSocket {
   constructor(url, handlers) {
     this.url = url;
     this.handlers = handlers;
+    /** Whether any connection could be opened. */
+    this.hasOpened = false;
   }
 
   open() {
@@ -57,7 +60,7 @@ export class LiveSocket {
     this.#socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.addEventListener('open', () => {
-      if (socket === this.#socket) this.#hasOpened = true;
+      if (socket === this.#socket) this.#isOpen = this.hasOpened = true;
     });
     socket.addEventListener('message', ({ data }) => {
       if (socket === this.#socket) this.#heard(data);
@@ -82,6 +85,7 @@ export class LiveSocket {
     clearTimeout(this.#silence);
     const socket = this.#socket;
     this.#socket = null;
+    this.#isOpen = false;
     this.#isLive = false;
     // Browsers complain of who hangs up before it has been answered.
     if (socket?.readyState === 0) socket.addEventListener('open', () => socket.close());
@@ -102,6 +106,11 @@ export class LiveSocket {
     } catch {
       return;
     }
+    if (message.type === 'status' && message.state === 'refused') {
+      this.close();
+      this.handlers.refused(message.reason ?? '');
+      return;
+    }
     if (message.type === 'info') this.#isLive = true;
     if (message.type === 'stopped' || (message.type === 'status' && message.state === 'offline')) {
       this.#isLive = false;
@@ -118,20 +127,14 @@ export class LiveSocket {
 
   /** @param {number} code @param {string} reason */
   #closed(code, reason) {
+    const wasOpen = this.#isOpen;
     this.close();
-    if (code === REFUSED) {
-      this.handlers.refused(reason);
-    } else if (!this.#hasOpened) {
-      this.handlers.unreachable();
-    } else {
-      const wait = waitMs(this.#attempt);
-      this.#attempt += 1;
-      this.#retry = setTimeout(() => this.open(), wait);
-      this.handlers.lost(wait);
-    }
+    if (code === REFUSED) this.handlers.refused(reason);
+    else if (wasOpen) this.handlers.lost(this.retry());
+    else this.handlers.unreachable();
   }
 
-  /** Tries again though it could not be opened. Returns the wait. */
+  /** Tries again. Returns the wait. */
   retry() {
     const wait = waitMs(this.#attempt);
     this.#attempt += 1;

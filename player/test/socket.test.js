@@ -69,6 +69,7 @@ test('a lost connection is made again with growing waits, until it has settled',
   newest().open();
   newest().end();
   context.mock.timers.tick(500);
+  newest().open();
   newest().end();
   context.mock.timers.tick(999);
   assert.equal(FakeSocket.all.length, 2);
@@ -80,13 +81,41 @@ test('a lost connection is made again with growing waits, until it has settled',
   assert.deepEqual(heard, ['lost 500', 'lost 1000', 'lost 500']);
 });
 
+test('a connection that cannot be made again may have been refused meanwhile, which is asked by other means', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const live = socket();
+  live.open();
+  assert.equal(live.hasOpened, false);
+  newest().open();
+  newest().end();
+  context.mock.timers.tick(500);
+  newest().end();
+  context.mock.timers.tick(60_000);
+  assert.deepEqual(heard, ['lost 500', 'unreachable']);
+  assert.deepEqual([live.hasOpened, FakeSocket.all.length, live.retry()], [true, 2, 1_000]);
+  context.mock.timers.tick(1_000);
+  assert.equal(FakeSocket.all.length, 3);
+});
+
 test('a refusal is final, and says why', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] });
   socket().open();
   newest().open();
-  newest().end(4403, 'The token has expired.');
+  newest().end(1008, 'The token has expired.');
   context.mock.timers.tick(60_000);
   assert.deepEqual(heard, ['refused The token has expired.']);
+  assert.equal(FakeSocket.all.length, 1);
+});
+
+test('a refusal in mid-stream is final, and says why', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  socket().open();
+  newest().open();
+  newest().say({ type: 'info', state: 'live', mime: '' });
+  newest().say({ type: 'status', state: 'refused', reason: 'the token was revoked' });
+  newest().end(1008, 'you may not watch this any more');
+  context.mock.timers.tick(60_000);
+  assert.deepEqual(heard, ['info', 'refused the token was revoked']);
   assert.equal(FakeSocket.all.length, 1);
 });
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use afterlive_domain::UnixMillis;
+use tokio::sync::watch;
+
+/// Who waits for an instant looks at the system's clock so often: somebody may set it meanwhile.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Tells the wall time in UTC. Cheap to clone; clones of a simulated clock move together.
 #[derive(Clone, Debug)]
@@ -14,7 +17,7 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Simulated(Arc<AtomicI64>),
+    Simulated(Arc<watch::Sender<UnixMillis>>),
 }
 
 impl Clock {
@@ -26,7 +29,7 @@ impl Clock {
     /// A clock that stands at `start` until [`Clock::advance_ms`] moves it.
     #[must_use]
     pub fn simulated(start: UnixMillis) -> Self {
-        Self(Source::Simulated(Arc::new(AtomicI64::new(start.0))))
+        Self(Source::Simulated(Arc::new(watch::Sender::new(start))))
     }
 
     #[must_use]
@@ -37,7 +40,7 @@ impl Clock {
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 UnixMillis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
             }
-            Source::Simulated(now) => UnixMillis(now.load(Ordering::Relaxed)),
+            Source::Simulated(now) => *now.borrow(),
         }
     }
 
@@ -48,14 +51,29 @@ impl Clock {
         static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
         match &self.0 {
             Source::System => ORIGIN.elapsed(),
-            Source::Simulated(now) => Duration::from_millis(now.load(Ordering::Relaxed).unsigned_abs()),
+            Source::Simulated(now) => Duration::from_millis(now.borrow().0.unsigned_abs()),
         }
     }
 
     /// Moves a simulated clock. The system's clock is not ours to move: on it this does nothing.
     pub fn advance_ms(&self, ms: i64) {
         if let Source::Simulated(now) = &self.0 {
-            now.fetch_add(ms, Ordering::Relaxed);
+            now.send_modify(|now| *now = now.plus_ms(ms));
+        }
+    }
+
+    /// Waits until it is `instant`, or later. Safe to cancel.
+    pub async fn reached(&self, instant: UnixMillis) {
+        match &self.0 {
+            Source::System => loop {
+                let ms = instant.ms_since(self.now());
+                let Some(left_ms) = u64::try_from(ms).ok().filter(|ms| *ms > 0) else { return };
+                tokio::time::sleep(Duration::from_millis(left_ms).min(LOOK_EVERY)).await;
+            },
+            Source::Simulated(now) => {
+                // The sender is this clock's own.
+                let _ = now.subscribe().wait_for(|now| *now >= instant).await;
+            }
         }
     }
 }

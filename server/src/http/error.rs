@@ -24,6 +24,10 @@ impl ApiError {
     pub(super) fn reason(&self) -> &service::Error {
         &self.0
     }
+
+    pub(super) fn into_reason(self) -> service::Error {
+        self.0
+    }
 }
 
 impl<E: Into<service::Error>> From<E> for ApiError {

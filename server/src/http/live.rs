@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{Error as Refusal, Streamname};
+use afterlive_domain::Error as Refusal;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -10,7 +10,6 @@ use axum::extract::{FromRequestParts as _, Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use futures::FutureExt as _;
 use http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RANGE, RETRY_AFTER, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
@@ -22,9 +21,8 @@ use super::api::query::Query;
 use super::error::ApiError;
 use super::listen::AddressHold;
 use super::viewer::{self, Admission, TOKEN};
-use crate::live::{self, Answer, Feeds, File, Session, StillAllowed, Unavailable};
+use crate::live::{self, Answer, Feeds, File, Session, Unavailable};
 use crate::service::Service;
-use crate::service::playback::Viewer;
 
 const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
 /// Another moment's playlist is another.
@@ -60,32 +58,23 @@ pub fn router(service: &Arc<Service>, feeds: Feeds) -> Router {
 
 async fn socket(State(live): State<Live>, Path(streamname): Path<String>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
-    let Admission { stream, streamname, viewer } = viewer::watch_live(&live.service, &streamname, &parts).await?;
+    let Admission { right, streamname, .. } = viewer::watch_live(&live.service, &streamname, &parts).await?;
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => return Ok(rejection.into_response()),
     };
-    let seat = live.feeds.seat(stream).map_err(|_full| Refusal::TooMany { retry_after_s: FULL_RETRY_AFTER_S })?;
+    let seat = live.feeds.seat(right.stream).map_err(|_full| Refusal::TooMany { retry_after_s: FULL_RETRY_AFTER_S })?;
     // The address keeps its place among the connections; the place of a connection itself is another viewer's, who has places of their own.
     let hold = parts.extensions.get::<AddressHold>().cloned();
     let upgrade = upgrade
         .max_message_size(live::MAX_INBOUND_BYTES)
         .max_frame_size(live::MAX_INBOUND_BYTES)
         .write_buffer_size(live::WRITE_BUFFER_BYTES);
-    let still_allowed = still_allowed(&live.service, streamname, viewer);
+    let withdrawn = viewer::withdrawn(&live.service, &streamname, &parts);
     Ok(upgrade.on_upgrade(async move |socket| {
-        live::serve_socket(socket, seat, still_allowed).await;
+        live::serve_socket(socket, seat, withdrawn).await;
         drop(hold);
     }))
-}
-
-fn still_allowed(service: &Arc<Service>, streamname: Streamname, viewer: Viewer) -> StillAllowed {
-    let service = Arc::clone(service);
-    let asked = Arc::new((streamname, viewer));
-    Box::new(move || {
-        let (service, asked) = (Arc::clone(&service), Arc::clone(&asked));
-        async move { service.watch_live(asked.0.as_str(), &asked.1).await.is_ok() }.boxed()
-    })
 }
 
 async fn file(
@@ -95,7 +84,7 @@ async fn file(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    let Admission { stream, viewer, .. } = viewer::watch_live(&live.service, &streamname, &parts).await?;
+    let Admission { right, viewer, .. } = viewer::watch_live(&live.service, &streamname, &parts).await?;
     let Some(file) = File::parse(&name) else { return Ok(StatusCode::NOT_FOUND.into_response()) };
     let reload = live::Reload {
         number: query.parsed("_HLS_msn", "integer")?,
@@ -107,7 +96,7 @@ async fn file(
         format!("?{TOKEN}={}", form_urlencoded::byte_serialize(token.as_bytes()).collect::<String>())
     });
     let is_private = viewer.token.is_some() || viewer.caller.is_some();
-    Ok(match live.feeds.hls(stream, session, file, reload, &carried).await {
+    Ok(match live.feeds.hls(right.stream, session, file, reload, &carried).await {
         Ok(Answer::Playlist(text)) => {
             let headers = [(CONTENT_TYPE, PLAYLIST_TYPE), (CACHE_CONTROL, PLAYLIST_CACHE), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
             (headers, text).into_response()

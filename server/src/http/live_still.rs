@@ -20,8 +20,8 @@ pub async fn handle(
     Path(streamname): Path<String>,
     parts: Parts,
 ) -> Result<Response, ApiError> {
-    let Admission { stream, .. } = viewer::watch_live(&service, &streamname, &parts).await?;
-    let still = service.live_still(stream)?;
+    let Admission { right, .. } = viewer::watch_live(&service, &streamname, &parts).await?;
+    let still = service.live_still(right.stream)?;
     let since_1970 = Duration::from_millis(u64::try_from(still.taken_at.0).unwrap_or(0));
     let taken_at = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since_1970);
     let headers = [

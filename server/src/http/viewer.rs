@@ -5,21 +5,21 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use afterlive_domain::{Error as Refusal, OrganisationHash, StreamId, Streamname};
+use afterlive_domain::{Error as Refusal, OrganisationHash, Streamname};
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, ORIGIN, REFERER};
+use http::header::{AUTHORIZATION, COOKIE, ORIGIN, REFERER};
 use http::request::Parts;
+use http::{HeaderMap, Request};
 use url::{Url, form_urlencoded};
 
 use super::browser_session;
-use super::credentials;
+use super::credentials::{self, CREDENTIAL_HEADERS};
 use super::error::ApiError;
 use super::request::ClientAddress;
 use super::vod::Guard;
-use crate::service::playback::{Admitted, Secret, Viewer};
+use crate::service::playback::{self, Admitted, Right, Secret, Viewer, Withdrawn};
 use crate::service::{self, Caller, Service};
 
 /// The name of the token in a query.
@@ -28,7 +28,7 @@ pub const TOKEN: &str = "token";
 /// Who may watch a stream live.
 #[derive(Debug)]
 pub struct Admission {
-    pub stream: StreamId,
+    pub right: Right,
     pub streamname: Streamname,
     pub viewer: Viewer,
 }
@@ -41,8 +41,42 @@ pub async fn watch_live(service: &Service, streamname: &str, request: &Parts) ->
     let no_such_stream = || Refusal::NoSuchStream { stream: streamname.chars().take(100).collect() };
     let streamname: Streamname = streamname.parse().map_err(|_| no_such_stream())?;
     let viewer = viewer(service, request, service.is_live_public(&streamname).await?).await?;
-    let stream = service.watch_live(streamname.as_str(), &viewer).await?;
-    Ok(Admission { stream, streamname, viewer })
+    let right = service.watch_live(streamname.as_str(), &viewer).await?;
+    Ok(Admission { right, streamname, viewer })
+}
+
+/// For who watches on after the answer to their request: completes when that request would be refused.
+#[must_use]
+pub fn withdrawn(service: &Arc<Service>, streamname: &Streamname, request: &Parts) -> Withdrawn {
+    let asked = Arc::new((Arc::clone(service), streamname.clone(), who_asked(request)));
+    async move {
+        let (service, streamname, _) = &*asked;
+        let ask = || {
+            let asked = Arc::clone(&asked);
+            async move {
+                let (service, streamname, request) = &*asked;
+                let admission = watch_live(service, streamname.as_str(), request).await;
+                admission.map(|admission| admission.right).map_err(ApiError::into_reason)
+            }
+        };
+        playback::words(service.until_refused(&streamname.organisation_hash(), ask).await)
+    }
+    .boxed()
+}
+
+/// What of a request says who sent it. Not its connection's place, nor whatever else is counted while it is held.
+fn who_asked(request: &Parts) -> Parts {
+    let (mut kept, ()) = Request::new(()).into_parts();
+    kept.uri = request.uri.clone();
+    for name in CREDENTIAL_HEADERS.into_iter().chain([COOKIE, ORIGIN, REFERER]) {
+        for value in request.headers.get_all(&name) {
+            kept.headers.append(&name, value.clone());
+        }
+    }
+    if let Some(ClientAddress(address)) = request.extensions.get() {
+        kept.extensions.insert(ClientAddress(*address));
+    }
+    kept
 }
 
 /// The viewer behind a request. Where all may watch, nobody asks who that is.
@@ -134,7 +168,6 @@ impl Guard for RecordingGuard {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use http::Request;
 
     use super::*;
 
@@ -151,6 +184,17 @@ mod tests {
         assert_eq!(found("/a?token=", &[("authorization", "bearer d")]).as_deref(), Some("d"));
         assert_eq!(found("/a", &[("authorization", "Basic d")]), None);
         assert_eq!(found("/a?tokens=a", &[]), None);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_request_says_the_same_of_who_sent_it_and_holds_nothing_else() {
+        let headers = [("authorization", "Bearer d"), ("cookie", "a=b"), ("cookie", "c=d"), ("user-agent", "x")];
+        let mut request = parts("/live/8sKpm-x49nB/ws?token=a", &headers);
+        request.extensions.insert(ClientAddress([192, 0, 2, 7].into()));
+        request.extensions.insert("a place");
+        let kept = who_asked(&request);
+        assert_eq!((token(&kept), address(&kept)), (token(&request), address(&request)));
+        assert_eq!((kept.headers.len(), kept.extensions.len()), (3, 1));
     }
 
     #[test]

@@ -141,7 +141,9 @@ impl Vod {
             tracing::error!(region = %name.region, key = %name.key, %error, "a recording cannot be opened");
             (StatusCode::INTERNAL_SERVER_ERROR, [FOR_NOW]).into_response()
         });
-        if admitted == Admitted::Guarded && response.headers().get(CACHE_CONTROL).is_some_and(|kept| kept != FOR_NOW.1) {
+        if matches!(admitted, Admitted::Guarded { .. })
+            && response.headers().get(CACHE_CONTROL).is_some_and(|kept| kept != FOR_NOW.1)
+        {
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(CACHE_FOR_ONE));
         }
         if *method == Method::HEAD {

@@ -27,16 +27,17 @@ pub(super) fn router(service: &Arc<Service>, whep: Whep) -> Router {
 
 async fn watch(State((service, whep)): State<Parts>, Path(streamname): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let stream = match viewer::watch_live(&service, &streamname, &parts).await {
-        Ok(admission) => admission.stream,
+    let admission = match viewer::watch_live(&service, &streamname, &parts).await {
+        Ok(admission) => admission,
         Err(refusal) => return refusal.into_response(),
     };
+    let withdrawn = viewer::withdrawn(&service, &admission.streamname, &parts);
     let address = parts.extensions.get().map_or(IpAddr::from([0, 0, 0, 0]), |ClientAddress(address)| *address);
     let offer = match sdp::take_offer(Request::from_parts(parts, body)).await {
         Ok(offer) => offer,
         Err(response) => return response,
     };
-    match whep.watch(stream, address, &offer) {
+    match whep.watch(admission.right.stream, address, &offer, withdrawn) {
         Ok((id, answer)) => sdp::created(&format!("/live/{streamname}/whep/{id}"), answer),
         Err(refused) => error::refuse_watching(&refused),
     }

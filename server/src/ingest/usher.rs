@@ -3,12 +3,12 @@
 
 use std::net::IpAddr;
 
-use afterlive_domain::{Error as Refusal, StreamId};
+use afterlive_domain::{Error as Refusal, StreamId, Streamname};
 use async_trait::async_trait;
 use tracing::error;
 use url::form_urlencoded;
 
-use crate::service::playback::{Secret, Viewer};
+use crate::service::playback::{self, Secret, Viewer};
 use crate::service::{Error, Service};
 
 const UNKNOWN: &str = "stream name unknown";
@@ -26,6 +26,10 @@ pub struct ViewRequest {
 }
 
 impl ViewRequest {
+    fn viewer(&self) -> Viewer {
+        Viewer { caller: None, token: self.token(), address: self.address, site: self.site.clone() }
+    }
+
     fn token(&self) -> Option<Secret> {
         let query = self.query.as_deref()?;
         let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -41,14 +45,16 @@ pub trait Usher: Send + Sync + 'static {
     /// # Errors
     /// Why not, in words.
     async fn admit_viewer(&self, request: ViewRequest) -> Result<StreamId, String>;
+
+    /// Waits until who was admitted may not watch any more: why, in words. Safe to cancel.
+    async fn until_withdrawn(&self, request: ViewRequest) -> String;
 }
 
 #[async_trait]
 impl Usher for Service {
     async fn admit_viewer(&self, request: ViewRequest) -> Result<StreamId, String> {
-        let token = request.token();
-        let viewer = Viewer { caller: None, token, address: request.address, site: request.site };
-        self.watch_live(&request.streamname, &viewer).await.map_err(|refused| match refused {
+        let admitted = self.watch_live(&request.streamname, &request.viewer()).await;
+        admitted.map(|right| right.stream).map_err(|refused| match refused {
             Error::Refused(Refusal::PlaybackDenied { reason }) => reason,
             Error::Refused(_) => UNKNOWN.to_owned(),
             cause => {
@@ -56,5 +62,13 @@ impl Usher for Service {
                 "the server cannot show streams at the moment, try again".to_owned()
             }
         })
+    }
+
+    async fn until_withdrawn(&self, request: ViewRequest) -> String {
+        // Who was admitted has named a stream.
+        let Ok(streamname) = request.streamname.parse::<Streamname>() else { return UNKNOWN.to_owned() };
+        let viewer = request.viewer();
+        let refusal = self.until_refused(&streamname.organisation_hash(), || self.watch_live(streamname.as_str(), &viewer)).await;
+        playback::words(refusal)
     }
 }

@@ -51,20 +51,14 @@ impl Init {
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Message<'a> {
     /// Before each init segment.
-    Info {
-        state: &'static str,
-        mime: &'a str,
-        video: Option<Video>,
-        audio: Option<Audio>,
-    },
+    Info { state: &'static str, mime: &'a str, video: Option<Video>, audio: Option<Audio> },
     /// What of media time arrived when, and how late it is now.
-    Clock {
-        media_ms: i64,
-        wall_ms: i64,
-        server_ms: i64,
-    },
+    Clock { media_ms: i64, wall_ms: i64, server_ms: i64 },
     Status {
         state: Status,
+        /// In words for the viewer, where they are refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
     },
     /// The publish has ended.
     Stopped,
@@ -77,6 +71,8 @@ pub enum Status {
     Offline,
     /// Something was left out.
     Skipped,
+    /// The viewer may not watch any more: the last word.
+    Refused,
 }
 
 #[derive(Serialize)]
@@ -107,6 +103,12 @@ impl Reading {
     }
 }
 
+impl From<Status> for Message<'_> {
+    fn from(state: Status) -> Self {
+        Self::Status { state, reason: None }
+    }
+}
+
 /// As it is sent.
 #[must_use]
 pub fn text(message: &Message<'_>) -> String {
@@ -133,7 +135,9 @@ mod tests {
             &*Init::new(1, 1, &[audio], Bytes::new()).info,
             r#"{"type":"info","state":"live","mime":"audio/mp4; codecs=\"mp4a.40.2\"","video":null,"audio":{"codec":"aac","sample_rate":48000,"channels":2}}"#
         );
-        assert_eq!(text(&Message::Status { state: Status::Skipped }), r#"{"type":"status","state":"skipped"}"#);
+        assert_eq!(text(&Status::Skipped.into()), r#"{"type":"status","state":"skipped"}"#);
+        let refused = Message::Status { state: Status::Refused, reason: Some("the token was revoked") };
+        assert_eq!(text(&refused), r#"{"type":"status","state":"refused","reason":"the token was revoked"}"#);
         assert_eq!(text(&Message::Stopped), r#"{"type":"stopped"}"#);
         let reading = Reading { media_ms: 5, wall_ms: 6 };
         assert_eq!(text(&reading.message(UnixMillis(7))), r#"{"type":"clock","media_ms":5,"wall_ms":6,"server_ms":7}"#);

@@ -29,7 +29,7 @@ pub use self::feed::Feed;
 pub use self::hls::{Answer, File, Reload, Unavailable};
 use self::viewers::Places;
 pub use self::viewers::{Full, Session};
-pub use self::ws::{MAX_INBOUND_BYTES, Seat, StillAllowed, WRITE_BUFFER_BYTES, serve as serve_socket};
+pub use self::ws::{MAX_INBOUND_BYTES, Seat, WRITE_BUFFER_BYTES, serve as serve_socket};
 use crate::clock::Clock;
 use crate::config;
 use crate::hub::Hub;

@@ -26,11 +26,10 @@ pub const WRITE_BUFFER_BYTES: usize = 128 << 10;
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// A viewer from whom nothing has come for so long, not even an answer to a ping, has gone.
 const SILENCE: Duration = Duration::from_secs(65);
+/// So long a viewer may take to take the last words.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How often viewers are told what time it is.
 const CLOCK_EVERY: Duration = Duration::from_secs(2);
-
-/// Whether who began to watch still may: is asked with each publish that begins.
-pub type StillAllowed = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// A place for a viewer by WebSocket, and the feed.
 pub struct Seat {
@@ -54,6 +53,8 @@ enum End {
     /// It has failed, or its peer has closed it.
     Gone,
     Close(u16, &'static str),
+    /// The viewer may not watch any more: why.
+    Refused(String),
 }
 
 impl From<axum::Error> for End {
@@ -62,31 +63,43 @@ impl From<axum::Error> for End {
     }
 }
 
-/// Serves a viewer until it goes, or the server stops.
-pub async fn serve(mut socket: WebSocket, seat: Seat, still_allowed: StillAllowed) {
+/// Serves a viewer until it goes, the server stops, or `withdrawn` completes, with the reason why the viewer may not watch any more.
+pub async fn serve(mut socket: WebSocket, seat: Seat, withdrawn: BoxFuture<'static, String>) {
     let stop = seat.feeds.0.stop.clone();
-    if let Err(End::Close(code, reason)) = Viewer::new(&seat, still_allowed).run(&mut socket, &stop).await {
-        let _ = socket.send(Frame::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
-    }
+    // Around all of it: a viewer whose socket is full is asked no less. What was begun of a frame stays in the socket, and is sent before the last words.
+    let ended = tokio::select! {
+        biased;
+        reason = withdrawn => Err(End::Refused(reason)),
+        ended = Viewer::new(&seat).run(&mut socket, &stop) => ended,
+    };
+    let farewell = async {
+        let (code, reason) = match ended {
+            Ok(()) | Err(End::Gone) => return Ok(()),
+            Err(End::Close(code, reason)) => (code, reason),
+            Err(End::Refused(reason)) => {
+                socket.feed(words(&Message::Status { state: Status::Refused, reason: Some(&reason) })).await?;
+                // Fits a control frame, as the words above may not: RFC 6455 §5.5.
+                (close_code::POLICY, "you may not watch this any more")
+            }
+        };
+        socket.send(Frame::Close(Some(CloseFrame { code, reason: reason.into() }))).await
+    };
+    // However it ends, the viewer is gone.
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }
 
 struct Viewer<'a> {
     seat: &'a Seat,
-    still_allowed: StillAllowed,
     cursor: Cursor,
     /// The publish that the viewer has been told of, and whether it has been told of its end.
     publish: Option<u64>,
     stopped: bool,
-    /// For the publish that comes next it has been asked already.
-    allowed: bool,
     clock_due: Instant,
 }
 
 impl<'a> Viewer<'a> {
-    fn new(seat: &'a Seat, still_allowed: StillAllowed) -> Self {
-        let cursor = seat.feed.join();
-        let allowed = seat.feeds.0.hub.is_live(seat.feed.stream());
-        Self { seat, still_allowed, cursor, publish: None, stopped: false, allowed, clock_due: Instant::now() }
+    fn new(seat: &'a Seat) -> Self {
+        Self { seat, cursor: seat.feed.join(), publish: None, stopped: false, clock_due: Instant::now() }
     }
 
     async fn run(mut self, socket: &mut WebSocket, stop: &CancellationToken) -> Result<(), End> {
@@ -95,8 +108,8 @@ impl<'a> Viewer<'a> {
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
         let (mut heard, mut inbound) = (Instant::now(), 0);
-        if !self.allowed {
-            socket.send(words(&Message::Status { state: Status::Offline })).await?;
+        if !self.seat.feeds.0.hub.is_live(self.seat.feed.stream()) {
+            socket.send(words(&Status::Offline.into())).await?;
         }
         loop {
             changes.borrow_and_update();
@@ -132,7 +145,7 @@ impl<'a> Viewer<'a> {
     async fn send_what_waits(&mut self, socket: &mut WebSocket) -> Result<bool, End> {
         let Seen { batch, reading, over } = self.seat.feed.see(&mut self.cursor);
         if batch.skipped {
-            socket.feed(words(&Message::Status { state: Status::Skipped })).await?;
+            socket.feed(words(&Status::Skipped.into())).await?;
         }
         if over && self.publish.is_some() && !self.stopped {
             self.stopped = true;
@@ -172,10 +185,6 @@ impl<'a> Viewer<'a> {
         }
         if self.publish.is_some() && !self.stopped {
             socket.feed(words(&Message::Stopped)).await?;
-        }
-        // Who came to an earlier publish, or to none, may have lost the right meanwhile.
-        if !std::mem::take(&mut self.allowed) && !(self.still_allowed)().await {
-            return Err(End::Close(close_code::POLICY, "you may not watch this any more"));
         }
         (self.publish, self.stopped) = (Some(publish), false);
         Ok(())

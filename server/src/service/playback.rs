@@ -1,7 +1,9 @@
 //! Who may watch: the one answer for every protocol, live and recorded. An organisation's own people always may, everybody may where the switch is on, and
 //! where it is off who has a playback token. How a token is made is in `tokens`, how it looks in `token`; nothing here knows a protocol.
 
+mod bells;
 mod fresh;
+mod lasting;
 mod pass;
 pub mod token;
 mod tokens;
@@ -11,16 +13,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{Error as Refusal, OrganisationHash, OrganisationId, StreamId, StreamState, Streamname, Tags, TokenId};
+use afterlive_domain::{
+    Error as Refusal, OrganisationHash, OrganisationId, StreamId, StreamState, Streamname, Tags, TokenId, UnixMillis,
+};
 use ring::hmac;
 use url::Url;
 
+use self::bells::Bells;
 use self::fresh::Fresh;
 use self::token::{Claims, Refused, Scope};
 use super::{Caller, Error, Result, Service};
 use crate::db;
 use crate::db::playback::Terms;
 
+pub use lasting::{Right, Withdrawn, words};
 pub use pass::Pass;
 pub use tokens::{Expiry, IssuedToken, MadeToken, RevokedToken, TokenOf, TokenQuestion, TokenWish};
 
@@ -64,8 +70,8 @@ enum What {
 pub enum Admitted {
     /// Everybody may.
     Public,
-    /// This one may: what is sent is kept by no cache that others share.
-    Guarded,
+    /// This one may: what is sent is kept by no cache that others share. With a token, which is good until then.
+    Guarded { until: Option<UnixMillis> },
 }
 
 /// An organisation's terms, ready to be applied.
@@ -87,11 +93,16 @@ struct KnownStream {
 pub(super) struct Doors {
     policies: Fresh<OrganisationHash, Arc<Policy>>,
     streams: Fresh<Streamname, Arc<KnownStream>>,
+    bells: Bells,
 }
 
 impl Default for Doors {
     fn default() -> Self {
-        Self { policies: Fresh::new(BELIEVED_FOR, MAX_ORGANISATIONS), streams: Fresh::new(BELIEVED_FOR, MAX_STREAMS) }
+        Self {
+            policies: Fresh::new(BELIEVED_FOR, MAX_ORGANISATIONS),
+            streams: Fresh::new(BELIEVED_FOR, MAX_STREAMS),
+            bells: Bells::default(),
+        }
     }
 }
 
@@ -127,15 +138,19 @@ pub(super) fn signing_key(secret: &str) -> hmac::Key {
 }
 
 impl Service {
-    /// The stream, where this viewer may watch it live. Whether it is live is for the hub to say.
+    /// The right to watch the stream live, where this viewer has it. Whether it is live is for the hub to say.
     ///
     /// # Errors
     /// `NoSuchStream`; `PlaybackDenied` with the reason, where live is not public: then whether there is such a stream is told to nobody who may not watch it.
-    pub async fn watch_live(&self, streamname: &str, viewer: &Viewer) -> Result<StreamId> {
+    pub async fn watch_live(&self, streamname: &str, viewer: &Viewer) -> Result<Right> {
         let no_such_name = || Refusal::NoSuchStream { stream: streamname.chars().take(100).collect() };
         let streamname: Streamname = streamname.parse().map_err(|_| no_such_name())?;
-        self.admit(What::Live, &streamname, viewer).await?;
-        Ok(self.known_stream(&streamname).await?.ok_or_else(|| no_such_stream(&streamname))?.id)
+        let until = match self.admit(What::Live, &streamname, viewer).await? {
+            Admitted::Public => None,
+            Admitted::Guarded { until } => until,
+        };
+        let stream = self.known_stream(&streamname).await?.ok_or_else(|| no_such_stream(&streamname))?.id;
+        Ok(Right { stream, until })
     }
 
     /// Whether this viewer may have the files of a stream's recordings. Whether there are any is for the storage to say.
@@ -175,16 +190,17 @@ impl Service {
             return Ok(Admitted::Public);
         }
         if viewer.caller.is_some_and(|caller| caller.organisation == policy.organisation) {
-            return Ok(Admitted::Guarded);
+            return Ok(Admitted::Guarded { until: None });
         }
         let Some(Secret(token)) = &viewer.token else {
             // What belongs to another organisation does not exist.
             return Err(if viewer.caller.is_some() { no_such_stream(streamname) } else { denied(&Refused::Missing) });
         };
-        self.check_token(&policy, &hash, token, streamname, viewer).await?;
-        Ok(Admitted::Guarded)
+        let until = self.check_token(&policy, &hash, token, streamname, viewer).await?;
+        Ok(Admitted::Guarded { until: Some(until) })
     }
 
+    /// Until when the token is good.
     async fn check_token(
         &self,
         policy: &Policy,
@@ -192,14 +208,17 @@ impl Service {
         token: &str,
         streamname: &Streamname,
         viewer: &Viewer,
-    ) -> Result<()> {
+    ) -> Result<UnixMillis> {
         let claims = policy.read(hash, token).map_err(|refused| denied(&refused))?;
         let bounds = claims
             .check_time(self.clock.now())
             .and_then(|()| claims.check_address(viewer.address))
             .and_then(|()| self.check_site(&claims, viewer.site.as_deref()));
         bounds.map_err(|refused| denied(&refused))?;
-        self.outside_scope(&claims.scope, streamname).await?.map_or(Ok(()), |refused| Err(denied(&refused)))
+        match self.outside_scope(&claims.scope, streamname).await? {
+            None => Ok(claims.good_until()),
+            Some(refused) => Err(denied(&refused)),
+        }
     }
 
     /// Our own pages may be framed by the token's sites alone, so that what a player on them asks for is as good as asked from there.
@@ -251,10 +270,12 @@ impl Service {
     /// The organisation's switches or tokens have changed.
     pub(super) fn forget_policy(&self, hash: &OrganisationHash) {
         self.doors.policies.forget(hash);
+        self.doors.bells.ring(hash);
     }
 
     /// The stream's tags have changed, or it is gone.
     pub(super) fn forget_stream(&self, name: &Streamname) {
         self.doors.streams.forget(name);
+        self.doors.bells.ring(&name.organisation_hash());
     }
 }

@@ -1,5 +1,6 @@
 //! Who may watch what, on every protocol: one table of ways to watch and one of credentials, and each way answers each credential alike.
 
+mod lasting;
 mod publishing;
 mod tokens;
 
@@ -271,7 +272,7 @@ impl Scene {
     async fn over_rtmp(&self, name: &str, token: Option<&str>) -> Result<(), String> {
         let name = token.map_or(name.to_owned(), |token| format!("{name}?token={token}"));
         let page = format!("https://{SITE}/watch");
-        let (code, description) = Client::play(self.rtmp, &name, &page).await;
+        let (_, code, description) = Client::play(self.rtmp, &name, &page).await;
         if code == "NetStream.Play.StreamNotFound" { Err(description) } else { Ok(()) }
     }
 }

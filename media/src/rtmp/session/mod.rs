@@ -300,6 +300,15 @@ impl Session {
         }
     }
 
+    /// The same where there is more, and the player may not see it any more: in words for the one who looks at the player.
+    pub fn deny_play(&mut self, reason: &str) {
+        if let Some(Active::Play { stream_id }) = self.active {
+            self.leave();
+            self.replies.deny_play(stream_id, reason);
+            self.phase = Phase::Closing;
+        }
+    }
+
     /// Acknowledges what has been received, where that is half as much as the peer wants to hear of: one that does not pass its window may stop before it
     /// has sent the whole.
     ///

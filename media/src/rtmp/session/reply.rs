@@ -169,6 +169,11 @@ impl Replies {
         self.status(stream_id, "status", "NetStream.Play.UnpublishNotify", "The stream has ended.");
     }
 
+    pub(super) fn deny_play(&mut self, stream_id: u32, reason: &str) {
+        self.stream_control(user_control::STREAM_EOF, stream_id);
+        self.status(stream_id, "error", "NetStream.Play.Failed", reason);
+    }
+
     pub(super) fn metadata(&mut self, stream_id: u32, metadata: Value) {
         self.values(chunk_stream::STATUS, kind::DATA, stream_id, &["onMetaData".into(), metadata]);
     }

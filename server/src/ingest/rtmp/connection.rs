@@ -163,12 +163,13 @@ impl Connection {
             site: connect.page_host.clone(),
         };
         let busy = || Err("the server cannot show streams at the moment, try again".to_owned());
-        let found = timeout(GATE_TIMEOUT, self.server.usher.admit_viewer(request)).await.unwrap_or_else(|_| busy());
+        let found = timeout(GATE_TIMEOUT, self.server.usher.admit_viewer(request.clone())).await.unwrap_or_else(|_| busy());
         let refusal = match found {
             Ok(stream) => match self.server.hub.subscribe(stream) {
                 Some(subscription) => {
                     self.wire.session().accept();
-                    return play::run(self, subscription).await;
+                    let usher = Arc::clone(&self.server.usher);
+                    return play::run(self, subscription, usher.until_withdrawn(request)).await;
                 }
                 None => "the stream is not live".to_owned(),
             },

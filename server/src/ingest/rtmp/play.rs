@@ -11,7 +11,23 @@ use crate::tagger::{Tagger, Told};
 /// How much is handed to the socket at a time. What waits beyond it waits in the hub's queue, where it can still be skipped.
 const MAX_OUTPUT_BYTES: usize = 256 << 10;
 
-pub(super) async fn run(connection: &mut Connection, mut subscription: ViewerSubscription) -> Result<Outcome, Closed> {
+/// Plays until it is over, or `withdrawn` completes, with the reason why the player may not watch any more.
+pub(super) async fn run(
+    connection: &mut Connection,
+    subscription: ViewerSubscription,
+    withdrawn: impl Future<Output = String>,
+) -> Result<Outcome, Closed> {
+    // Around all of it: a player whose socket is full is asked no less. What has been written of a message is gone, and the rest waits before the last words.
+    let reason = tokio::select! {
+        biased;
+        reason = withdrawn => reason,
+        outcome = play(connection, subscription) => return outcome,
+    };
+    connection.wire.session().deny_play(&reason);
+    Ok(Outcome::Farewell)
+}
+
+async fn play(connection: &mut Connection, mut subscription: ViewerSubscription) -> Result<Outcome, Closed> {
     let Connection { wire, stop, .. } = connection;
     let mut tagger = Tagger::default();
     loop {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::StreamId;
 use afterlive_media::frame::CodecConfig;
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -59,11 +60,18 @@ impl Whep {
         Self { parts: Arc::new(Parts { transport, hub, interpreter, running, tasks, stop }) }
     }
 
-    /// Answers who may watch the stream. The session goes on by itself, under the id with which [`Whep::end`] ends it.
+    /// Answers who may watch the stream. The session goes on by itself, under the id with which [`Whep::end`] ends it, until `withdrawn` completes, with the
+    /// reason why the viewer may not watch any more.
     ///
     /// # Errors
     /// [`Refused`], without effect.
-    pub fn watch(&self, stream: StreamId, client: IpAddr, offer: &str) -> Result<(Uuid, Answer), Refused> {
+    pub fn watch(
+        &self,
+        stream: StreamId,
+        client: IpAddr,
+        offer: &str,
+        withdrawn: BoxFuture<'static, String>,
+    ) -> Result<(Uuid, Answer), Refused> {
         let subscription = self.parts.hub.subscribe(stream).ok_or(Refused::NotLive)?;
         refuse_unshowable(subscription)?;
         let (peer, answer) = self.parts.transport.accept(offer, client)?;
@@ -77,7 +85,7 @@ impl Whep {
         let source = (self.parts.hub.clone(), self.parts.interpreter.clone());
         let stop = self.parts.stop.clone();
         self.parts.tasks.spawn(async move {
-            let peer = session::run(peer, source, stream, deleted, stop).await;
+            let peer = session::run(peer, source, stream, withdrawn, deleted, stop).await;
             drop(place);
             peer.close().await;
         });

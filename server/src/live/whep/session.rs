@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use afterlive_domain::StreamId;
 use afterlive_media::frame::{Frame, TrackKind};
+use futures::future::BoxFuture;
 use str0m::Event;
 use str0m::format::{Codec, PayloadParams};
 use str0m::media::{Frequency, MediaAdded, MediaKind, MediaTime, Mid};
@@ -40,6 +41,8 @@ enum End {
     Silent,
     #[error("the viewer has left")]
     Left,
+    #[error("the viewer may not watch any more: {0}")]
+    Withdrawn(String),
     #[error("the stream is over")]
     Ended,
     #[error("the server stops")]
@@ -59,6 +62,7 @@ pub(super) async fn run(
     peer: Peer,
     (hub, interpreter): (Hub, Interpreter),
     stream: StreamId,
+    withdrawn: BoxFuture<'static, String>,
     deleted: CancellationToken,
     stop: CancellationToken,
 ) -> Peer {
@@ -72,7 +76,11 @@ pub(super) async fn run(
         burst: Burst::default(),
         resent_at: None,
     };
-    let Err(end) = session.run(&deleted, &stop).await;
+    let end = tokio::select! {
+        biased;
+        reason = withdrawn => End::Withdrawn(reason),
+        Err(end) = session.run(&deleted, &stop) => end,
+    };
     debug!(%stream, %end, "a WebRTC viewer's session has ended");
     session.peer
 }

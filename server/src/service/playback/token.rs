@@ -212,11 +212,17 @@ impl Claims {
         Some(Self::from_json(&payload)?.sites)
     }
 
+    /// From then on it is good for nothing.
+    #[must_use]
+    pub fn good_until(&self) -> UnixMillis {
+        self.expires_at.plus_ms(LEEWAY_S * 1_000)
+    }
+
     /// # Errors
     /// Before its time, or after.
     pub fn check_time(&self, now: UnixMillis) -> Result<(), Refused> {
         let leeway_ms = LEEWAY_S * 1_000;
-        if now >= self.expires_at.plus_ms(leeway_ms) {
+        if now >= self.good_until() {
             return Err(Refused::Expired(self.expires_at));
         }
         match self.not_before.filter(|from| now < from.plus_ms(-leeway_ms)) {

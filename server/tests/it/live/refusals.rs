@@ -44,14 +44,13 @@ async fn who_may_not_watch_is_refused_on_every_route() {
 }
 
 #[tokio::test]
-async fn who_has_lost_the_right_meanwhile_does_not_see_the_next_publish() {
+async fn who_waits_for_a_stream_and_loses_the_right_meanwhile_waits_no_longer() {
     on_a_server(&[], async |server| {
         let scene = Scene::new(server).await;
         let mut socket = scene.socket().await;
         assert_eq!(socket.words().await["state"], "offline");
         scene.set_public(false).await;
-        let mut publisher = scene.publish();
-        send(&mut publisher, &encode(1, true, false));
+        assert_eq!(socket.words().await["state"], "refused");
         assert_eq!(socket.next().await, Received::Closed(1_008));
     })
     .await;

@@ -51,10 +51,11 @@ impl Client {
     }
 
     /// Up to the first answer to `play` that says whether it plays: its code and description.
-    pub async fn play(address: SocketAddr, name: &str, page: &str) -> (String, String) {
+    pub async fn play(address: SocketAddr, name: &str, page: &str) -> (Self, String, String) {
         let mut client = Self::connect_from(address, "play", page).await;
         client.command(1, &["play".into(), 2.0.into(), Value::Null, name.into()]).await;
-        client.status().await.expect("an answer")
+        let (code, description) = client.status().await.expect("an answer");
+        (client, code, description)
     }
 
     pub async fn command(&mut self, stream_id: u32, values: &[Value]) {

@@ -66,6 +66,10 @@ impl Usher for FakeGate {
     async fn admit_viewer(&self, request: ViewRequest) -> Result<StreamId, String> {
         if request.streamname == NAME { Ok(STREAM) } else { Err(Refusal::UnknownStream.to_string()) }
     }
+
+    async fn until_withdrawn(&self, _: ViewRequest) -> String {
+        std::future::pending().await
+    }
 }
 
 /// A server on a port of its own, stopped when dropped.
