@@ -21,11 +21,8 @@ use super::api::query::Query;
 use super::browser_session;
 use super::error::ApiError;
 use super::{ui, viewer};
-use crate::service::playback::token::{Claims, Site};
+use crate::service::playback::token::{Claims, MAX_TOKEN_BYTES, Site, TOKEN, with_token};
 use crate::service::{self, Embedded, EmbeddedRecording, Service};
-
-/// No token of ours is longer.
-const MAX_TOKEN_BYTES: usize = 4 * 1024;
 
 /// What the frame's URL asks for.
 struct Asked {
@@ -43,7 +40,7 @@ impl Asked {
         Ok(Self {
             stream: id.parse().map_err(|_| Refusal::NoSuchStream { stream: id.chars().take(100).collect() })?,
             asset: query.parsed("asset", "a recording's ID")?,
-            token: query.text("token").filter(|token| token.len() <= MAX_TOKEN_BYTES).map(str::to_owned),
+            token: query.text(TOKEN).filter(|token| token.len() <= MAX_TOKEN_BYTES).map(str::to_owned),
             autoplay: flag("autoplay"),
             muted: flag("muted").unwrap_or(false),
         })
@@ -51,10 +48,7 @@ impl Asked {
 
     /// `url` with the token behind it.
     fn guarded(&self, url: &str) -> String {
-        let Some(token) = &self.token else { return url.to_owned() };
-        let separator = if url.contains('?') { '&' } else { '?' };
-        let token: String = form_urlencoded::byte_serialize(token.as_bytes()).collect();
-        format!("{url}{separator}token={token}")
+        self.token.as_ref().map_or_else(|| url.to_owned(), |token| with_token(url, token))
     }
 
     /// Where the page asks for what there is by now.

@@ -15,14 +15,14 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use url::form_urlencoded;
 
 use super::api::query::Query;
 use super::error::ApiError;
 use super::listen::AddressHold;
-use super::viewer::{self, Admission, TOKEN};
+use super::viewer::{self, Admission};
 use crate::live::{self, Answer, Feeds, File, Session, Unavailable};
 use crate::service::Service;
+use crate::service::playback::token::with_token;
 
 const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
 /// Another moment's playlist is another.
@@ -92,9 +92,7 @@ async fn file(
         skip: matches!(query.text("_HLS_skip"), Some("YES" | "v2")),
     };
     let session = Session::new(viewer.address, parts.headers.get(USER_AGENT).map_or(&[], HeaderValue::as_bytes));
-    let carried = viewer::token_in_query(&parts).map_or_else(String::new, |token| {
-        format!("?{TOKEN}={}", form_urlencoded::byte_serialize(token.as_bytes()).collect::<String>())
-    });
+    let carried = viewer::token_in_query(&parts).map_or_else(String::new, |token| with_token("", &token));
     let is_private = viewer.token.is_some() || viewer.caller.is_some();
     Ok(match live.feeds.hls(right.stream, session, file, reload, &carried).await {
         Ok(Answer::Playlist(text)) => {

@@ -19,11 +19,9 @@ use super::credentials::{self, CREDENTIAL_HEADERS};
 use super::error::ApiError;
 use super::request::ClientAddress;
 use super::vod::Guard;
+use crate::service::playback::token::TOKEN;
 use crate::service::playback::{self, Admitted, Right, Secret, Viewer, Withdrawn};
 use crate::service::{self, Caller, Service};
-
-/// The name of the token in a query.
-pub const TOKEN: &str = "token";
 
 /// Who may watch a stream live.
 #[derive(Debug)]

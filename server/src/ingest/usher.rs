@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tracing::error;
 use url::form_urlencoded;
 
+use crate::service::playback::token::TOKEN;
 use crate::service::playback::{self, Secret, Viewer};
 use crate::service::{Error, Service};
 
@@ -33,7 +34,7 @@ impl ViewRequest {
     fn token(&self) -> Option<Secret> {
         let query = self.query.as_deref()?;
         let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(name, _)| name == "token").map(|(_, token)| Secret(token.into_owned()))
+        pairs.find(|(name, _)| name == TOKEN).map(|(_, token)| Secret(token.into_owned()))
     }
 }
 

@@ -3,6 +3,7 @@
 use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, StreamId, StreamState, Streamname, Tags};
 
 use super::playback::Viewer;
+use super::playback::token::with_token;
 use super::{Error, Result, Service};
 use crate::db::assets::{self, Asset};
 use crate::db::{asset_list, organisations, streams};
@@ -97,7 +98,7 @@ impl Service {
         let plays = asset.state.is_playable() || is_growing && facts.duration_ms > 0;
         let url = |key: &Key| {
             let url = store.url(key);
-            pass.map_or(url.clone(), |pass| format!("{url}?token={pass}"))
+            pass.map_or(url.clone(), |pass| with_token(&url, pass))
         };
         plays.then(|| EmbeddedRecording {
             id: asset.id,

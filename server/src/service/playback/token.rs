@@ -11,7 +11,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ipnet::IpNet;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
+use url::form_urlencoded;
 
+/// The name of the token in a query, on every protocol.
+pub const TOKEN: &str = "token";
 /// No token of ours is longer, and a longer one is not looked at.
 pub const MAX_TOKEN_BYTES: usize = 4_096;
 /// The longest time that a token can be good for.
@@ -130,6 +133,14 @@ impl TryFrom<Wire> for Claims {
             sites: wire.domains,
         })
     }
+}
+
+/// `url` with the token behind it.
+#[must_use]
+pub fn with_token(url: &str, token: &str) -> String {
+    let joint = if url.contains('?') { '&' } else { '?' };
+    let token: String = form_urlencoded::byte_serialize(token.as_bytes()).collect();
+    format!("{url}{joint}{TOKEN}={token}")
 }
 
 fn instant(seconds: i64) -> UnixMillis {
