@@ -151,7 +151,7 @@ impl Pusher {
     async fn look_at(self: &Arc<Self>, stream: StreamId) -> db::Result<()> {
         let url = streams::push_url(&mut self.db.read().await?, stream).await?;
         let mut running = self.pushes.running();
-        let wanted = url.filter(|_| self.is_live(stream));
+        let wanted = url.filter(|_| self.hub.is_live(stream));
         match (running.get(&stream), wanted) {
             (Some(going), Some(url)) if going.url == url => {}
             (None, None) => {}
@@ -166,10 +166,6 @@ impl Pusher {
             }
         }
         Ok(())
-    }
-
-    fn is_live(&self, stream: StreamId) -> bool {
-        self.hub.stats(stream).is_some()
     }
 
     fn begin(self: &Arc<Self>, running: &mut HashMap<StreamId, Running>, stream: StreamId, url: PushUrl) {
@@ -214,7 +210,7 @@ impl Pusher {
             if cancel.is_cancelled() {
                 return;
             }
-            if !self.is_live(stream) {
+            if !self.hub.is_live(stream) {
                 running.remove(&stream);
                 return;
             }

@@ -1,12 +1,13 @@
 //! What the player in other people's pages may show, and to whom. Knows no HTML.
 
-use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, StreamId, StreamState, Streamname, Tags};
+use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, StreamId, Streamname, Tags};
 
 use super::playback::Viewer;
 use super::playback::token::with_token;
-use super::{Error, Result, Service};
+use super::streams::StreamAsSeen;
+use super::{Result, Service};
+use crate::db::asset_list;
 use crate::db::assets::{self, Asset};
-use crate::db::{asset_list, organisations, streams};
 use crate::storage::{Key, KeyKind};
 
 /// One stream's player in a frame.
@@ -40,15 +41,10 @@ impl Service {
     /// else `BadCredentials`, whether there is such a stream or not.
     pub async fn embedded(&self, viewer: &Viewer, id: StreamId, asset: Option<AssetId>) -> Result<Embedded> {
         let hidden = || if viewer.caller.is_some() { Refusal::no_such_stream(id) } else { Refusal::BadCredentials };
-        let mut connection = self.db.read().await?;
-        let stream = streams::by_id(&mut connection, id).await?.filter(|stream| stream.state != StreamState::Deleted);
-        let stream = stream.ok_or_else(hidden)?;
-        let organisation = organisations::by_id(&mut connection, stream.organisation).await?.ok_or_else(hidden)?;
-        drop(connection);
-        let live = refusal_of(self.watch_live(stream.streamname.as_str(), viewer).await)?;
-        let recorded = refusal_of(self.watch_recording(&stream.streamname, viewer).await)?;
-        let (sees_live, sees_recordings) = (live.is_none(), recorded.is_none());
-        if let (Some(refusal), Some(_)) = (live, recorded) {
+        let found = self.stream_as_seen(id, viewer).await?.ok_or_else(hidden)?;
+        let StreamAsSeen { stream, organisation, no_live, no_recordings } = found;
+        let (sees_live, sees_recordings) = (no_live.is_none(), no_recordings.is_none());
+        if let (Some(refusal), Some(_)) = (no_live, no_recordings) {
             return Err(if viewer.token.is_some() { refusal } else { hidden() }.into());
         }
         if asset.is_some() && !sees_recordings {
@@ -80,7 +76,7 @@ impl Service {
             }
         };
         Ok(Embedded {
-            is_live: sees_live && self.hub.stats(id).is_some(),
+            is_live: sees_live && self.hub.is_live(id),
             streamname: stream.streamname,
             tags: stream.tags,
             recording,
@@ -109,14 +105,5 @@ impl Service {
             duration_ms: facts.duration_ms,
             file_name: asset.file_name,
         })
-    }
-}
-
-/// Why it was refused, where it was.
-fn refusal_of<T>(outcome: Result<T>) -> Result<Option<Refusal>> {
-    match outcome {
-        Ok(_) => Ok(None),
-        Err(Error::Refused(refusal)) => Ok(Some(refusal)),
-        Err(failure) => Err(failure),
     }
 }

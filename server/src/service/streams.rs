@@ -45,6 +45,14 @@ pub struct StreamWithOrganisation {
     pub sees_recordings: bool,
 }
 
+/// A stream and whose it is, and why a viewer may not watch it live and its recordings, where that is so.
+pub(super) struct StreamAsSeen {
+    pub(super) stream: Stream,
+    pub(super) organisation: Organisation,
+    pub(super) no_live: Option<Refusal>,
+    pub(super) no_recordings: Option<Refusal>,
+}
+
 /// Which page of which streams.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StreamList {
@@ -113,20 +121,26 @@ impl Service {
     /// # Errors
     /// `NoSuchStream`, also where it is deleted; `PlaybackDenied` where live is not public.
     pub async fn stream_for_viewer(&self, id: StreamId, viewer: &Viewer) -> Result<StreamWithOrganisation> {
+        let found = self.stream_as_seen(id, viewer).await?.ok_or_else(|| Refusal::no_such_stream(id))?;
+        let StreamAsSeen { stream, organisation, no_live, no_recordings } = found;
+        match no_live {
+            Some(refusal) => Err(refusal.into()),
+            // Whether recordings are public, or it is the token that opens them.
+            None => Ok(StreamWithOrganisation { stream, organisation, sees_recordings: no_recordings.is_none() }),
+        }
+    }
+
+    /// `None` where there is no such stream, or it is deleted.
+    pub(super) async fn stream_as_seen(&self, id: StreamId, viewer: &Viewer) -> Result<Option<StreamAsSeen>> {
         let mut connection = self.db.read().await?;
         let stream = streams::by_id(&mut connection, id).await?.filter(|stream| stream.state != StreamState::Deleted);
-        let stream = stream.ok_or_else(|| Refusal::no_such_stream(id))?;
+        let Some(stream) = stream else { return Ok(None) };
         let organisation = db::organisations::by_id(&mut connection, stream.organisation).await?;
-        let organisation = organisation.ok_or_else(|| Refusal::no_such_stream(id))?;
+        let Some(organisation) = organisation else { return Ok(None) };
         drop(connection);
-        self.watch_live(stream.streamname.as_str(), viewer).await?;
-        // Whether they are public, or it is the token that opens them.
-        let sees_recordings = match self.watch_recording(&stream.streamname, viewer).await {
-            Ok(_) => true,
-            Err(super::Error::Refused(_)) => false,
-            Err(failure) => return Err(failure),
-        };
-        Ok(StreamWithOrganisation { stream, organisation, sees_recordings })
+        let no_live = refusal_of(self.watch_live(stream.streamname.as_str(), viewer).await)?;
+        let no_recordings = refusal_of(self.watch_recording(&stream.streamname, viewer).await)?;
+        Ok(Some(StreamAsSeen { stream, organisation, no_live, no_recordings }))
     }
 
     /// # Errors
@@ -311,6 +325,15 @@ impl Service {
         if tokio::time::timeout(STOP_WAIT, gone).await.is_err() {
             tracing::warn!(stream = %id, "the encoder's connection takes long to end");
         }
+    }
+}
+
+/// Why it was refused, where it was.
+fn refusal_of<T>(outcome: Result<T>) -> Result<Option<Refusal>> {
+    match outcome {
+        Ok(_) => Ok(None),
+        Err(super::Error::Refused(refusal)) => Ok(Some(refusal)),
+        Err(failure) => Err(failure),
     }
 }
 
