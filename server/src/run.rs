@@ -193,7 +193,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
 async fn serve_webrtc(parts: Option<(Transport, (Whip, Whep))>, stop: CancellationToken) {
     match parts {
         Some((transport, (whip, whep))) => {
-            tokio::join!(transport.run(stop), whip.serve(), whep.serve());
+            tokio::join!(transport.run(stop), whip.sessions().clone().serve(), whep.sessions().clone().serve());
         }
         None => stop.cancelled().await,
     }

@@ -44,14 +44,14 @@ async fn watch(State((service, whep)): State<Parts>, Path(streamname): Path<Stri
 }
 
 async fn end(State((_, whep)): State<Parts>, Path((_, id)): Path<(String, String)>) -> Response {
-    match id.parse().is_ok_and(|id| whep.end(id)) {
+    match id.parse().is_ok_and(|id| whep.sessions().end(id)) {
         true => StatusCode::OK.into_response(),
         false => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
 async fn trickle(State((_, whep)): State<Parts>, Path((_, id)): Path<(String, String)>, request: Request) -> Response {
-    match id.parse::<Uuid>().is_ok_and(|id| whep.has(id)) {
+    match id.parse::<Uuid>().is_ok_and(|id| whep.sessions().has(id)) {
         true => sdp::trickle(request).await,
         false => StatusCode::NOT_FOUND.into_response(),
     }

@@ -41,14 +41,14 @@ async fn publish(State(whip): State<Whip>, request: Request) -> Response {
 }
 
 async fn end(State(whip): State<Whip>, Path(id): Path<String>) -> Response {
-    match id.parse().is_ok_and(|id| whip.end(id)) {
+    match id.parse().is_ok_and(|id| whip.sessions().end(id)) {
         true => StatusCode::OK.into_response(),
         false => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
 async fn trickle(State(whip): State<Whip>, Path(id): Path<String>, request: Request) -> Response {
-    match id.parse::<Uuid>().is_ok_and(|id| whip.has(id)) {
+    match id.parse::<Uuid>().is_ok_and(|id| whip.sessions().has(id)) {
         true => sdp::trickle(request).await,
         false => StatusCode::NOT_FOUND.into_response(),
     }

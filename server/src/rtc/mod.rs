@@ -3,6 +3,7 @@
 
 mod candidates;
 mod peer;
+mod sessions;
 mod stun;
 mod table;
 mod transport;
@@ -15,6 +16,7 @@ use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Rtc, RtcConfig};
 
 pub use self::peer::{Closed, Heard, Peer};
+pub use self::sessions::{Place, Sessions};
 pub use self::transport::{Answer, NotAccepted, Transport};
 use crate::config;
 

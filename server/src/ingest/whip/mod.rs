@@ -4,18 +4,16 @@
 mod publish;
 mod tracks;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 use uuid::Uuid;
 
 use super::gate::{Gatekeeper, Grant, PublishRequest, Refusal};
-use crate::rtc::{Answer, Heard, NotAccepted, Peer, Transport};
+use crate::rtc::{Answer, Heard, NotAccepted, Peer, Sessions, Transport};
 
 /// How long the gate may take to answer.
 const GATE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -44,11 +42,9 @@ pub enum Refused {
 }
 
 /// A publish that is under way.
-struct Running {
+pub struct Running {
     streamname: String,
     heard: Heard,
-    /// By the publisher's word.
-    deleted: CancellationToken,
     gives_way: CancellationToken,
     /// Cancelled when all about it is over.
     over: CancellationToken,
@@ -57,31 +53,25 @@ struct Running {
 /// All WHIP publishes of the node. Clones are handles to the same.
 #[derive(Clone)]
 pub struct Whip {
-    parts: Arc<Parts>,
-}
-
-struct Parts {
     transport: Transport,
     gate: Arc<dyn Gatekeeper>,
-    running: Mutex<HashMap<Uuid, Running>>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    sessions: Sessions<Running>,
 }
 
 impl Whip {
     #[must_use]
     pub fn new(transport: Transport, gate: Arc<dyn Gatekeeper>, stop: CancellationToken) -> Self {
-        Self { parts: Arc::new(Parts { transport, gate, running: Mutex::default(), tasks: TaskTracker::new(), stop }) }
+        Self { transport, gate, sessions: Sessions::new(stop) }
     }
 
-    /// Admits and answers. The publish goes on by itself, under the id with which [`Whip::end`] ends it.
+    /// Admits and answers. The publish goes on by itself, under the id with which [`Sessions::end`] ends it.
     ///
     /// # Errors
     /// [`Refused`], without effect.
     pub async fn publish(&self, request: PublishRequest, offer: &str) -> Result<(Uuid, Answer), Refused> {
-        let (peer, answer) = self.parts.transport.accept(offer, request.peer.ip())?;
+        let (peer, answer) = self.transport.accept(offer, request.peer.ip())?;
         refuse_other_codecs(offer, &answer.sdp)?;
-        let grant = match self.parts.admit(request.clone()).await {
+        let grant = match self.admit(request.clone()).await {
             Ok(grant) => grant,
             Err(refusal) => {
                 let stream: String = request.streamname.escape_debug().take(NAME_LOG_CHARS).collect();
@@ -89,37 +79,16 @@ impl Whip {
                 return Err(refusal.into());
             }
         };
-        Ok((self.parts.start(request, peer, grant), answer))
+        Ok((self.start(request, peer, grant), answer))
     }
 
-    /// Ends a publish by its publisher's word. `false` where there is none of this id.
     #[must_use]
-    pub fn end(&self, id: Uuid) -> bool {
-        self.parts.running().get(&id).inspect(|running| running.deleted.cancel()).is_some()
-    }
-
-    /// Whether there is a publish of this id.
-    #[must_use]
-    pub fn has(&self, id: Uuid) -> bool {
-        self.parts.running().contains_key(&id)
-    }
-
-    /// Waits until the server stops and the last publish has ended.
-    pub async fn serve(self) {
-        self.parts.stop.cancelled().await;
-        self.parts.tasks.close();
-        self.parts.tasks.wait().await;
-    }
-}
-
-impl Parts {
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as new.
-    fn running(&self) -> MutexGuard<'_, HashMap<Uuid, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn sessions(&self) -> &Sessions<Running> {
+        &self.sessions
     }
 
     async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal> {
-        if self.stop.is_cancelled() {
+        if self.sessions.stop().is_cancelled() {
             return Err(Refusal::Unavailable);
         }
         let ask = async |request| timeout(GATE_TIMEOUT, self.gate.admit(request)).await.unwrap_or(Err(Refusal::Unavailable));
@@ -131,56 +100,36 @@ impl Parts {
 
     /// Ends the publish of this stream that has fallen silent. `false` where there is none.
     async fn make_way(&self, streamname: &str) -> bool {
-        let over = {
-            let running = self.running();
-            let silent =
-                running.values().find(|other| other.streamname == streamname && other.heard.silent_for() >= GIVE_WAY_AFTER);
-            let Some(silent) = silent else { return false };
-            silent.gives_way.cancel();
-            silent.over.clone()
-        };
+        let over = self.sessions.find(|other| {
+            let silent = other.streamname == streamname && other.heard.silent_for() >= GIVE_WAY_AFTER;
+            silent.then(|| {
+                other.gives_way.cancel();
+                other.over.clone()
+            })
+        });
+        let Some(over) = over else { return false };
         timeout(GIVE_WAY_TIMEOUT, over.cancelled()).await.is_ok()
     }
 
-    fn start(self: &Arc<Self>, request: PublishRequest, peer: Peer, grant: Grant) -> Uuid {
-        // Who knows it ends the publish: 122 bits by chance.
-        let id = Uuid::new_v4();
+    fn start(&self, request: PublishRequest, peer: Peer, grant: Grant) -> Uuid {
         let running = Running {
             streamname: request.streamname,
             heard: peer.heard(),
-            deleted: CancellationToken::new(),
             gives_way: CancellationToken::new(),
             over: CancellationToken::new(),
         };
-        let orders = publish::Orders {
-            deleted: running.deleted.clone(),
-            gives_way: running.gives_way.clone(),
-            server_stops: self.stop.clone(),
-        };
-        let place = Place { parts: Arc::clone(self), id, _over: running.over.clone().drop_guard() };
-        self.running().insert(id, running);
-        self.tasks.spawn(async move {
+        let (gives_way, server_stops) = (running.gives_way.clone(), self.sessions.stop().clone());
+        let over = running.over.clone().drop_guard();
+        self.sessions.begin(running, |place, deleted| async move {
+            let orders = publish::Orders { deleted, gives_way, server_stops };
             // Its stream is free when it is over, and it is over before the peer is told.
             let closing = publish::run(peer, request.peer, grant, orders).await;
             drop(place);
+            drop(over);
             if let Some(closing) = closing {
                 closing.close().await;
             }
-        });
-        id
-    }
-}
-
-/// A publish's place in the list; left when dropped.
-struct Place {
-    parts: Arc<Parts>,
-    id: Uuid,
-    _over: DropGuard,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.parts.running().remove(&self.id);
+        })
     }
 }
 
