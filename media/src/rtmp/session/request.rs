@@ -3,6 +3,10 @@
 use std::fmt;
 
 use super::Value;
+use crate::flv::fourcc;
+
+/// `FourCcInfoMask` of Enhanced RTMP: can decode, can forward.
+const TAKES_MASK: u32 = 0x01 | 0x04;
 
 /// The name of an application or a stream as a client gives it. `Debug` leaves out the query, which may hold a key.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct Connect {
     pub page_host: Option<String>,
     /// What the client says that it is.
     pub software: Option<String>,
+    /// It says that it takes Opus, which only Enhanced RTMP has.
+    pub takes_opus: bool,
 }
 
 impl Connect {
@@ -51,8 +57,26 @@ impl Connect {
             host: text("tcUrl").and_then(host).map(str::to_owned),
             page_host: text("pageUrl").and_then(host).map(str::to_owned),
             software: text("flashVer").map(str::to_owned),
+            takes_opus: takes(properties, fourcc::OPUS),
         }
     }
+}
+
+/// Whether the client says so in the list of Enhanced RTMP's first version, or in the map of its second; `*` is every codec.
+fn takes(properties: &Value, codec: &[u8; 4]) -> bool {
+    let is_meant = |name: &str| name == "*" || name.as_bytes() == codec;
+    let listed = match properties.get("fourCcList") {
+        Some(Value::StrictArray(list)) => list.iter().filter_map(Value::as_str).any(is_meant),
+        _ => false,
+    };
+    let mapped = match properties.get("audioFourCcInfoMap") {
+        Some(Value::Object(map) | Value::EcmaArray(map)) => map.iter().any(|(name, mask)| {
+            // What is out of range is cut to fit.
+            is_meant(name) && mask.as_number().is_some_and(|mask| mask as u32 & TAKES_MASK != 0)
+        }),
+        _ => false,
+    };
+    listed || mapped
 }
 
 /// The host in a URL, without user, port or brackets.
@@ -78,6 +102,27 @@ mod tests {
         assert_eq!(format!("{name:?}"), "\"8sKpm-x49nB\"?…");
         assert_eq!(Name::new("/rec/").name, "rec");
         assert_eq!(Name::new(""), Name { name: String::new(), query: None });
+    }
+
+    #[test]
+    fn a_client_takes_opus_where_it_says_so_and_no_other_does() {
+        use crate::rtmp::amf0::object;
+        let list =
+            |codecs: &[&str]| object([("fourCcList", Value::StrictArray(codecs.iter().map(|codec| (*codec).into()).collect()))]);
+        let map = |codec: &str, mask: f64| object([("audioFourCcInfoMap", object([(codec, mask.into())]))]);
+        for (said, expected) in [
+            (list(&["hvc1", "Opus"]), true),
+            (list(&["*"]), true),
+            (list(&["hvc1", "opus"]), false),
+            (map("Opus", 1.0), true),
+            (map("*", 4.0), true),
+            (map("Opus", 2.0), false),
+            (map("mp4a", 7.0), false),
+            (object([("app", "play".into())]), false),
+            (Value::Null, false),
+        ] {
+            assert_eq!(Connect::new(&said).takes_opus, expected, "{said:?}");
+        }
     }
 
     #[test]

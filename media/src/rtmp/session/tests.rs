@@ -129,6 +129,7 @@ fn an_encoder_connects_publishes_and_leaves() {
         host: Some("ingest-us.example.com".to_owned()),
         page_host: None,
         software: None,
+        takes_opus: false,
     };
     let name = Name { name: "8sKpm-x49nB".to_owned(), query: Some("key=secret".to_owned()) };
     let Event::Metadata(metadata) = &events[2] else { panic!("{events:?}") };
