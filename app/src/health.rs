@@ -8,7 +8,7 @@ use crate::format;
 const LONGEST_KEYFRAME_INTERVAL_MS: u64 = 4_000;
 /// More keyframes than this take bits from the picture.
 const SHORTEST_KEYFRAME_INTERVAL_MS: u64 = 450;
-/// Frames that come more unevenly make viewers wait, or stand further behind.
+/// Frames that come more unevenly, and go on to, make viewers wait, or stand further behind.
 const MOST_JITTER_MS: u64 = 400;
 /// What many lines and most phones do not carry for long.
 const MOST_BPS: u64 = 12_000_000;
@@ -122,9 +122,9 @@ fn arrival(facts: &LiveFacts) -> Vec<Advice> {
         sorted.sort_unstable();
         low(sorted[0], sorted[DROP_WINDOW_S / 2])
     };
-    if let Some(ms) = facts.jitter_ms.filter(|ms| *ms > MOST_JITTER_MS) {
+    if let Some(ms) = facts.lasting_jitter_ms.filter(|ms| *ms > MOST_JITTER_MS) {
         all.push(advice_of(
-            format!("Frames arrive unevenly, by up to {}.", format::seconds(ms)),
+            format!("Frames arrive unevenly, by {} again and again.", format::seconds(ms)),
             "The line from the encoder or its computer is overloaded: lower the bitrate, use a cable instead of Wi-Fi, or a faster preset.",
         ));
     } else if has_dropped {
@@ -166,6 +166,7 @@ mod tests {
             bitrate_bps: 2_500_000,
             bitrate_history_bps: vec![2_500_000; 60],
             jitter_ms: Some(60),
+            lasting_jitter_ms: Some(50),
             bytes_in: 0,
             still_url: None,
         }
@@ -186,8 +187,10 @@ mod tests {
     fn what_is_well_is_left_alone_also_where_little_is_known() {
         assert_eq!(advice(&good()), []);
         let mut young = video(|video| (video.fps, video.keyframe_interval_ms) = (0.0, None));
-        (young.jitter_ms, young.bitrate_history_bps) = (None, vec![0, 2_500_000]);
+        (young.jitter_ms, young.lasting_jitter_ms, young.bitrate_history_bps) = (None, None, vec![0, 2_500_000]);
         assert_eq!(advice(&young), []);
+        // One pause is no fault of the line.
+        assert_eq!(advice(&LiveFacts { jitter_ms: Some(1_200), ..good() }), []);
     }
 
     #[test]
@@ -200,8 +203,8 @@ mod tests {
         assert!(finding.contains("B-frames") && mend.contains("WebRTC"), "{finding} {mend}");
         let (finding, _) = only(&video(|video| video.fps = 11.5));
         assert_eq!(finding, "11.5 frames a second arrive.");
-        let (finding, _) = only(&LiveFacts { jitter_ms: Some(1_200), ..good() });
-        assert_eq!(finding, "Frames arrive unevenly, by up to 1.2 s.");
+        let (finding, _) = only(&LiveFacts { lasting_jitter_ms: Some(1_200), ..good() });
+        assert_eq!(finding, "Frames arrive unevenly, by 1.2 s again and again.");
         let (finding, _) = only(&LiveFacts { bitrate_bps: 20_000_000, ..good() });
         assert!(finding.starts_with("20.00 Mbit/s"), "{finding}");
         let (finding, _) = only(&LiveFacts { audio: None, ..good() });

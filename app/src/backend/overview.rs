@@ -33,6 +33,8 @@ pub struct LiveFacts {
     pub bitrate_bps: u64,
     /// How much later than the earliest frame, by their timestamps, the latest came in the last seconds.
     pub jitter_ms: Option<u64>,
+    /// What of that has been there all the time for a quarter of a minute.
+    pub lasting_jitter_ms: Option<u64>,
     /// Bits a second, one value a second, oldest first; at most 300.
     pub bitrate_history_bps: Vec<u64>,
     pub bytes_in: u64,

@@ -26,6 +26,7 @@ impl State {
             }),
             audio: Some(LiveAudio { codec: "aac".into(), sample_rate_hz: 48_000, channels: 2 }),
             jitter_ms: Some(31),
+            lasting_jitter_ms: Some(28),
             bitrate_bps: history.last().copied().unwrap_or(0),
             bytes_in: history.iter().sum::<u64>() / 8,
             bitrate_history_bps: history,

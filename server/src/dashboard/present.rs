@@ -244,6 +244,7 @@ fn live_facts(service: &Service, stream: &Stream, on_air: OnAir) -> LiveFacts {
             channels: audio.channels,
         }),
         jitter_ms: stats.jitter_ms.map(u64::from),
+        lasting_jitter_ms: stats.lasting_jitter_ms.map(u64::from),
         bitrate_bps: stats.bitrate_bps.unwrap_or_default().into(),
         bitrate_history_bps: stats.bitrate_history_bps.into_iter().map(u64::from).collect(),
         bytes_in: stats.bytes_in,

@@ -33,6 +33,8 @@ pub struct LiveStats {
     /// How much later than the earliest frame, by their timestamps, the latest came in the last 10 seconds; absent in the first second. How we read sockets
     /// makes some 50 ms of it.
     pub jitter_ms: Option<u32>,
+    /// The same, as far as it has lasted over the quarter of a minute before the last seconds; absent until so long after the beginning.
+    pub lasting_jitter_ms: Option<u32>,
     /// Of each whole second of media time, the oldest first; at most [`HISTORY_S`].
     pub bitrate_history_bps: Vec<u32>,
 }
@@ -175,7 +177,8 @@ impl Counters {
                 let Sound { sample_rate, channels } = track.codec.sound()?;
                 Some(AudioStats { codec: track.codec.name(), sample_rate, channels })
             }),
-            jitter_ms: self.jitter.read(),
+            jitter_ms: self.jitter.recent_ms(),
+            lasting_jitter_ms: self.jitter.lasting_ms(),
             bitrate_bps: (present_s > 0).then(|| to_bps(present.sum::<u64>() / present_s)),
             bitrate_history_bps: self.history_bytes.iter().map(|bytes| to_bps(*bytes)).collect(),
         }
