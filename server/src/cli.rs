@@ -81,11 +81,13 @@ enum Command {
         #[arg(long)]
         protocol: u32,
     },
-    /// Make Opus of AAC for the server that asks on standard input.
+    /// Make Opus of AAC, or AAC of Opus, for the server that asks on standard input.
     #[command(hide = true)]
     Sound {
         #[arg(long)]
         protocol: u32,
+        #[arg(long)]
+        target: sound::Target,
     },
     /// Print the version.
     Version,
@@ -135,7 +137,7 @@ pub fn main() -> ExitCode {
     // Before anything else takes memory or starts threads.
     let work = match arguments.command {
         Command::Pictures { protocol } => Some(pictures::work(protocol)),
-        Command::Sound { protocol } => Some(sound::work(protocol)),
+        Command::Sound { protocol, target } => Some(sound::work(protocol, target)),
         _ => None,
     };
     if let Some(done) = work {

@@ -125,14 +125,15 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let gate: Arc<dyn Gatekeeper> = Arc::new(gate);
     let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
     let pushes = Pushes::default();
+    let interpreter = Interpreter::new(hub.clone(), pictures::this_program());
     let service = Arc::new(service.with_pushes(pushes.clone()));
     let usher = Arc::<Service>::clone(&service);
-    let rtmp = rtmp::Server::new(rtmp::Settings::from(&config.rtmp), hub.clone(), Arc::clone(&gate), usher);
+    let rtmp_settings = rtmp::Settings::from(&config.rtmp);
+    let rtmp = rtmp::Server::new(rtmp_settings, hub.clone(), Arc::clone(&gate), usher, interpreter.clone());
     let rtmp = tokio::spawn(rtmp.serve(rtmp_listener, lifecycle.soft_stop()));
     let doors = webrtc.clone().map(|transport| {
         let whip = Whip::new(transport.clone(), gate, lifecycle.soft_stop());
-        let interpreter = Interpreter::new(hub.clone(), pictures::this_program());
-        (whip, Whep::new(transport, hub.clone(), interpreter, lifecycle.soft_stop()))
+        (whip, Whep::new(transport, hub.clone(), interpreter.clone(), lifecycle.soft_stop()))
     });
     let webrtc = tokio::spawn(serve_webrtc(webrtc.zip(doors.clone()), lifecycle.soft_stop()));
     let worker = Worker::new(db.clone(), clock.clone(), move |task| {
@@ -143,7 +144,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
     let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), lifecycle.soft_stop()));
     let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: rtmp_address.port() };
-    let pusher = Pusher::new(pushes, db.clone(), hub.clone(), clock.clone(), push_settings);
+    let pusher = Pusher::new(pushes, db.clone(), (hub.clone(), interpreter), clock.clone(), push_settings);
     let pusher = tokio::spawn(pusher.run(lifecycle.soft_stop()));
     let feeds = Feeds::new(hub.clone(), clock.clone(), live::Settings::from(&config.live), lifecycle.soft_stop());
     let live = tokio::spawn(feeds.clone().run());

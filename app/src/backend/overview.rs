@@ -101,8 +101,16 @@ pub struct Push {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum PushState {
     Connecting,
-    Pushing { since: UnixMillis, bytes: u64 },
-    Failed { reason: String, next_try_at: UnixMillis },
+    /// `without_sound`: why its sound is left out at the moment.
+    Pushing {
+        since: UnixMillis,
+        bytes: u64,
+        without_sound: Option<String>,
+    },
+    Failed {
+        reason: String,
+        next_try_at: UnixMillis,
+    },
 }
 
 /// What `/stream/ID`, `/playout/ID` and `/webcaster/ID` have in common.

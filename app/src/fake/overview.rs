@@ -71,7 +71,7 @@ impl State {
             },
             push: role.map(|_| {
                 let url = self.push_urls.get(&id).filter(|url| !url.is_empty()).cloned();
-                let pushing = PushState::Pushing { since: NOW, bytes: 7_000_000 };
+                let pushing = PushState::Pushing { since: NOW, bytes: 7_000_000, without_sound: None };
                 Push { state: url.as_ref().filter(|_| stream.state == StreamState::Live).map(|_| pushing), url }
             }),
             on_stage,

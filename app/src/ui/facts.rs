@@ -92,10 +92,18 @@ pub fn StreamFacts(overview: Signal<Overview>) -> impl IntoView {
 fn push_facts(overview: Signal<Overview>, push: Push, may_edit: bool) -> AnyView {
     let state = push.state.map(|state| match state {
         PushState::Connecting => view! { <p>"Connecting …"</p> }.into_any(),
-        PushState::Pushing { since, bytes } => view! {
+        PushState::Pushing { since, bytes, without_sound } => view! {
             <p>
                 {Icon::Ready.draw()} " Pushing since " <When at=Signal::stored(since) /> " UTC, " {format::megabytes(bytes)} " sent"
             </p>
+            {without_sound
+                .map(|why| {
+                    view! {
+                        <p class="notice warn">
+                            {Icon::Incomplete.draw()} <span>"Without its sound at the moment: " {why} "."</span>
+                        </p>
+                    }
+                })}
         }
         .into_any(),
         PushState::Failed { reason, next_try_at } => view! {

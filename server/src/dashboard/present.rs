@@ -218,7 +218,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
 fn push_state(status: PushStatus) -> PushState {
     match status {
         PushStatus::Connecting => PushState::Connecting,
-        PushStatus::Pushing { since, bytes } => PushState::Pushing { since, bytes },
+        PushStatus::Pushing { since, bytes, without_sound } => PushState::Pushing { since, bytes, without_sound },
         PushStatus::Failed { reason, next_try_at } => PushState::Failed { reason, next_try_at },
     }
 }

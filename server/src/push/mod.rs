@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::db::{self, Db, streams};
 use crate::hub::Hub;
 use crate::random;
+use crate::sound::Interpreter;
 
 /// How long nothing is looked at after the database has failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
@@ -38,8 +39,16 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PushStatus {
     Connecting,
-    Pushing { since: UnixMillis, bytes: u64 },
-    Failed { reason: String, next_try_at: UnixMillis },
+    /// `without_sound`: why it is sent without its sound at the moment.
+    Pushing {
+        since: UnixMillis,
+        bytes: u64,
+        without_sound: Option<String>,
+    },
+    Failed {
+        reason: String,
+        next_try_at: UnixMillis,
+    },
 }
 
 /// The status as it is read by others while the push writes it.
@@ -58,6 +67,12 @@ impl Shown {
     fn add_bytes(&self, more: u64) {
         if let PushStatus::Pushing { bytes, .. } = &mut *self.lock() {
             *bytes += more;
+        }
+    }
+
+    fn set_without_sound(&self, why: Option<String>) {
+        if let PushStatus::Pushing { without_sound, .. } = &mut *self.lock() {
+            *without_sound = why;
         }
     }
 }
@@ -91,6 +106,7 @@ pub struct Pusher {
     pushes: Pushes,
     db: Db,
     hub: Hub,
+    interpreter: Interpreter,
     clock: Clock,
     settings: Settings,
     tasks: TaskTracker,
@@ -98,8 +114,8 @@ pub struct Pusher {
 
 impl Pusher {
     #[must_use]
-    pub fn new(pushes: Pushes, db: Db, hub: Hub, clock: Clock, settings: Settings) -> Arc<Self> {
-        Arc::new(Self { pushes, db, hub, clock, settings, tasks: TaskTracker::new() })
+    pub fn new(pushes: Pushes, db: Db, (hub, interpreter): (Hub, Interpreter), clock: Clock, settings: Settings) -> Arc<Self> {
+        Arc::new(Self { pushes, db, hub, interpreter, clock, settings, tasks: TaskTracker::new() })
     }
 
     /// Works until `stop`, and returns when the last push has ended.
@@ -185,6 +201,7 @@ impl Pusher {
                 stream,
                 url: &url,
                 hub: &self.hub,
+                interpreter: &self.interpreter,
                 clock: &self.clock,
                 settings: self.settings,
                 shown: &shown,

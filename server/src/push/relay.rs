@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::address::is_public;
 use super::{PushStatus, Settings, Shown};
 use crate::clock::Clock;
-use crate::hub::{Hub, ViewerSubscription};
+use crate::hub::Hub;
+use crate::sound::{AacViewer, Interpreter, Takes};
 use crate::tagger::{Tagger, Told};
 
 /// How long a host name may take to be looked up, and a connection to be made.
@@ -75,6 +76,7 @@ pub(super) struct Relay<'a> {
     pub(super) stream: StreamId,
     pub(super) url: &'a PushUrl,
     pub(super) hub: &'a Hub,
+    pub(super) interpreter: &'a Interpreter,
     pub(super) clock: &'a Clock,
     pub(super) settings: Settings,
     pub(super) shown: &'a Shown,
@@ -88,7 +90,11 @@ impl Relay<'_> {
                 let (socket, client) = outcome?;
                 // From here on it is ended in good order.
                 match self.hub.subscribe(self.stream) {
-                    Some(subscription) => self.relay(socket, client, subscription).await,
+                    Some(subscription) => {
+                        // No server is asked whether it takes Opus: most do not, and those that say so pass it on to players that do not.
+                        let viewer = AacViewer::new(subscription, self.interpreter.clone(), self.stream, Takes::Aac);
+                        self.relay(socket, client, viewer).await
+                    }
                     None => Ok(End::Publish),
                 }
             }
@@ -160,28 +166,24 @@ impl Relay<'_> {
         is_local && self.url.port() == self.settings.own_port
     }
 
-    async fn relay(
-        &self,
-        mut socket: TcpStream,
-        mut client: Client,
-        mut subscription: ViewerSubscription,
-    ) -> Result<End, Failed> {
-        self.shown.set(PushStatus::Pushing { since: self.clock.now(), bytes: 0 });
+    async fn relay(&self, mut socket: TcpStream, mut client: Client, mut viewer: AacViewer) -> Result<End, Failed> {
+        self.shown.set(PushStatus::Pushing { since: self.clock.now(), bytes: 0, without_sound: None });
         let (mut tagger, mut buffer) = (Tagger::default(), [0; READ_BYTES]);
         let end = loop {
             while client.output().remaining() < MAX_OUTPUT_BYTES
-                && let Some(message) = subscription.try_next()
+                && let Some(message) = viewer.try_next()
             {
                 if tagger.tell(&mut client, message) == Told::Ended {
                     break;
                 }
             }
             self.flush(&mut socket, &mut client).await?;
+            self.shown.set_without_sound(viewer.failure());
             if tagger.has_ended() {
                 break End::Publish;
             }
             tokio::select! {
-                message = subscription.next() => {
+                message = viewer.next() => {
                     tagger.tell(&mut client, message);
                 }
                 received = socket.read(&mut buffer) => {
@@ -196,7 +198,14 @@ impl Relay<'_> {
                         }
                     }
                 }
-                () = self.cancel.cancelled() => break End::Cancelled,
+                () = self.cancel.cancelled() => {
+                    // It is cancelled with the publish too: what was sent before its end has its place.
+                    while client.output().remaining() < MAX_OUTPUT_BYTES
+                        && let Some(message) = viewer.try_next()
+                        && tagger.tell(&mut client, message) == Told::Going
+                    {}
+                    break End::Cancelled;
+                }
             }
         };
         client.unpublish();

@@ -1,62 +1,150 @@
-//! The process in which sound is decoded, from outside: one a stream for all who want to hear it, started by the first and killed after the last.
+//! Who hears what is made of a stream's sound: the process of a stream and codec is started for the first who listens, and ends after the last.
 
-use std::collections::HashMap;
-use std::io;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use afterlive_domain::StreamId;
-use afterlive_media::codec::aac::adts;
-use afterlive_media::frame::{CodecConfig, Frame, TrackKind};
-use afterlive_media::time::rescale;
-use bytes::Bytes;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{ChildStdin, ChildStdout, Command};
-use tokio::sync::broadcast;
+use afterlive_media::frame::Frame;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
-use super::worker::{PROTOCOL, head, parse_head};
-use super::{MAX_FRAME_BYTES, SAMPLE_RATE};
-use crate::hub::{Hub, Message, ViewerSubscription};
+use super::{Target, process};
+use crate::hub::Hub;
 
-/// Packets of 20 ms that wait for a listener; who is slower loses the oldest.
+/// Packets of some 20 ms that wait for a listener; who is slower loses the oldest.
 const MAX_WAITING_PACKETS: usize = 100;
+/// Packets of AAC that are kept for listeners to come: eight seconds, so that sound begins where their pictures do.
+const MAX_KEPT_PACKETS: usize = 400;
 /// How long a process that died is not started anew: what brought it down may be in each frame.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// Makes Opus of the AAC of live streams. Clones are handles to the same.
+/// Makes of the sound of live streams what their viewers can hear. Clones are handles to the same.
 #[derive(Clone)]
 pub struct Interpreter {
     hub: Hub,
     program: PathBuf,
-    streams: Arc<Mutex<HashMap<StreamId, Weak<Running>>>>,
+    streams: Arc<Mutex<Streams>>,
+}
+
+type Streams = HashMap<(StreamId, Target), Weak<Running>>;
+
+/// Whether there is sound.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum State {
+    Going,
+    /// There is none for a while: why.
+    Failed(String),
+    /// The publish is over.
+    Over,
+}
+
+/// What the task that runs the process and its listeners share.
+struct Shared {
+    kept: Mutex<VecDeque<Frame>>,
+    packets: broadcast::Sender<Frame>,
+    state: watch::Sender<State>,
 }
 
 struct Running {
-    packets: broadcast::Sender<Frame>,
+    shared: Arc<Shared>,
     _stop: DropGuard,
 }
 
 /// One listener's end.
 pub struct Interpretation {
+    /// From before it began to listen.
+    kept: VecDeque<Frame>,
     packets: broadcast::Receiver<Frame>,
+    state: watch::Receiver<State>,
     _running: Arc<Running>,
 }
 
 impl Interpretation {
-    /// The next packet of Opus; its time is in 48 000 ticks a second, of the stream's timeline. Never ends by itself. Safe to cancel.
+    /// The next packet; its time is in 48 000 ticks a second, of the stream's timeline. Never ends by itself: listeners hear from the hub that the stream is
+    /// over. Safe to cancel.
     pub async fn next(&mut self) -> Frame {
         loop {
+            if let Some(packet) = self.kept.pop_front() {
+                return packet;
+            }
             match self.packets.recv().await {
                 Ok(packet) => return packet,
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
-                // The stream is over; its listeners hear that from the hub.
-                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
             }
         }
+    }
+
+    /// The next packet, where one waits.
+    pub fn try_next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(packet) = self.kept.pop_front() {
+                return Some(packet);
+            }
+            match self.packets.try_recv() {
+                Ok(packet) => return Some(packet),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// Whether the publish is over: nothing more will come.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        *self.state.borrow() == State::Over
+    }
+
+    /// Why there is no sound for a while, in words for people; `None` where there is some, or soon will be.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        if let State::Failed(why) = &*self.state.borrow() { Some(why.clone()) } else { None }
+    }
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
+            kept: Mutex::default(),
+            packets: broadcast::Sender::new(MAX_WAITING_PACKETS),
+            state: watch::Sender::new(State::Going),
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, VecDeque<Frame>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is kept, and what comes from now on: no packet is in neither or in both.
+    fn begin_to_listen(&self) -> (VecDeque<Frame>, broadcast::Receiver<Frame>) {
+        let kept = self.kept();
+        (kept.clone(), self.packets.subscribe())
+    }
+
+    fn tell(&self, packet: Frame, target: Target) {
+        // Held until it is sent: see above.
+        let mut kept = self.kept();
+        if target == Target::Aac {
+            if kept.len() == MAX_KEPT_PACKETS {
+                kept.pop_front();
+            }
+            kept.push_back(packet.clone());
+        }
+        // Nobody may listen at this moment.
+        let _ = self.packets.send(packet);
+        self.set(State::Going);
+    }
+
+    fn set(&self, state: State) {
+        self.state.send_if_modified(|now| {
+            let changes = *now != state;
+            *now = state;
+            changes
+        });
     }
 }
 
@@ -67,95 +155,52 @@ impl Interpreter {
         Self { hub, program: program.into(), streams: Arc::default() }
     }
 
-    /// Listens to a stream. The process is started for the first who does, and ends after the last.
+    /// Listens to a stream. To AAC from the last key frame on, as far as that is kept, for RTMP begins with all since then; to Opus from now on, for what a
+    /// browser hears late it plays late for ever.
     #[must_use]
-    pub fn listen(&self, stream: StreamId) -> Interpretation {
+    pub fn listen(&self, stream: StreamId, target: Target) -> Interpretation {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.retain(|_, running| running.strong_count() > 0);
-        let running = streams.get(&stream).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let (packets, _) = broadcast::channel(MAX_WAITING_PACKETS);
-            let stop = CancellationToken::new();
-            let work = interpret(self.hub.clone(), self.program.clone(), stream, packets.clone());
-            let stopped = stop.clone();
-            tokio::spawn(async move { stopped.run_until_cancelled(work).await });
-            let running = Arc::new(Running { packets, _stop: stop.drop_guard() });
-            streams.insert(stream, Arc::downgrade(&running));
+        let running = streams.get(&(stream, target)).and_then(Weak::upgrade);
+        // Somebody may still hold one of a publish that is over.
+        let running = running.filter(|running| *running.shared.state.borrow() != State::Over).unwrap_or_else(|| {
+            let running = Arc::new(self.start(stream, target));
+            streams.insert((stream, target), Arc::downgrade(&running));
             running
         });
-        Interpretation { packets: running.packets.subscribe(), _running: running }
+        let state = running.shared.state.subscribe();
+        let (kept, packets) = running.shared.begin_to_listen();
+        Interpretation { kept, packets, state, _running: running }
+    }
+
+    fn start(&self, stream: StreamId, target: Target) -> Running {
+        let shared = Arc::new(Shared::new());
+        let work = interpret(self.hub.clone(), self.program.clone(), stream, target, Arc::clone(&shared));
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        tokio::spawn(async move { stopped.run_until_cancelled(work).await });
+        Running { shared, _stop: stop.drop_guard() }
     }
 }
 
 /// Until the stream is over.
-async fn interpret(hub: Hub, program: PathBuf, stream: StreamId, packets: broadcast::Sender<Frame>) {
+async fn interpret(hub: Hub, program: PathBuf, stream: StreamId, target: Target, shared: Arc<Shared>) {
+    // What is kept has been told before the first failure.
+    let mut with_kept = target == Target::Aac;
     while let Some(subscription) = hub.subscribe(stream) {
         // Who listens is counted where they watch.
         subscription.headcount().set(0);
-        match run_process(&program, subscription, &packets).await {
-            Ok(()) => return,
-            Err(cause) => {
-                warn!(%stream, %cause, "viewers by WebRTC hear nothing for a while: the process that decodes sound has ended");
+        match process::run(&program, target, with_kept, subscription, |packet| shared.tell(packet, target)).await {
+            Ok(()) => break,
+            Err(failed) => {
+                warn!(%stream, %failed, ?target, "the sound of a live stream is not to be had for a while");
+                shared.set(State::Failed(failed.to_string()));
+                // What comes next may be another publish's.
+                shared.kept().clear();
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                with_kept = false;
             }
         }
     }
-}
-
-async fn run_process(program: &PathBuf, subscription: ViewerSubscription, packets: &broadcast::Sender<Frame>) -> io::Result<()> {
-    let mut command = Command::new(program);
-    // No secret of ours may be in what a decoder can read.
-    command.args(["sound", "--protocol", &PROTOCOL.to_string()]).env_clear().current_dir("/").kill_on_drop(true);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(io::Error::other("it has no pipes"));
-    };
-    tokio::select! {
-        fed = feed(subscription, to) => fed,
-        heard = hear(from, packets) => heard,
-    }
-}
-
-/// Until the stream is over.
-async fn feed(mut subscription: ViewerSubscription, mut to: ChildStdin) -> io::Result<()> {
-    let mut track = None;
-    // What is kept for viewers to come is past: who hears it now would hear all that follows as late.
-    while let Some(kept) = subscription.try_next() {
-        match kept {
-            Message::TrackChanged(changed) if changed.codec.kind() == TrackKind::Audio => track = Some(changed),
-            Message::Ended => return Ok(()),
-            Message::TrackChanged(_) | Message::Frame(_) => {}
-        }
-    }
-    loop {
-        match subscription.next().await {
-            Message::TrackChanged(changed) if changed.codec.kind() == TrackKind::Audio => track = Some(changed),
-            Message::Frame(frame) if frame.kind == TrackKind::Audio => {
-                let Some(track) = &track else { continue };
-                let CodecConfig::Aac { asc, .. } = &track.codec else { continue };
-                let Some(header) = adts(asc, frame.data.len()) else { continue };
-                let at = rescale(frame.pts(), track.timescale, SAMPLE_RATE);
-                to.write_all(&head(header.len() + frame.data.len(), at)).await?;
-                to.write_all(&header).await?;
-                to.write_all(&frame.data).await?;
-            }
-            Message::Ended => return Ok(()),
-            Message::TrackChanged(_) | Message::Frame(_) => {}
-        }
-    }
-}
-
-async fn hear(from: ChildStdout, packets: &broadcast::Sender<Frame>) -> io::Result<()> {
-    let mut from = BufReader::new(from);
-    loop {
-        let mut head = [0; 12];
-        from.read_exact(&mut head).await?;
-        let (length, at) = parse_head(head);
-        if length > MAX_FRAME_BYTES {
-            return Err(io::Error::other("its answer is too long"));
-        }
-        let mut packet = vec![0; length as usize];
-        from.read_exact(&mut packet).await?;
-        // Nobody may listen at this moment.
-        let _ = packets.send(Frame { kind: TrackKind::Audio, dts: at, pts_offset: 0, keyframe: true, data: Bytes::from(packet) });
-    }
+    shared.set(State::Over);
 }

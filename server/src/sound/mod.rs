@@ -1,10 +1,20 @@
-//! Sound in another codec: AAC to Opus, for viewers by WebRTC, which has no AAC. All decoding is done by FFmpeg through video-rs in a process of its
-//! own, as that of pictures: what an encoder sends is anybody's. One process a stream, and only while such a viewer is there. Knows nothing of viewers.
+//! Sound in another codec: AAC to Opus for viewers by WebRTC, which has no AAC, and Opus to AAC for RTMP as most of it is, which has no Opus. All decoding is
+//! done by FFmpeg through video-rs in a process of its own, as that of pictures: what an encoder sends is anybody's. One process a stream and codec, and only
+//! while somebody needs it. Knows nothing of who that is.
 
+mod aac_viewer;
+mod decoder;
+#[cfg(test)]
+mod generated;
 mod interpreter;
+mod process;
 mod transcoder;
 mod worker;
 
+use afterlive_media::frame::CodecConfig;
+use clap::ValueEnum;
+
+pub use aac_viewer::{AacViewer, Takes};
 pub use interpreter::{Interpretation, Interpreter};
 pub use worker::{PROTOCOL, work};
 
@@ -12,3 +22,41 @@ pub use worker::{PROTOCOL, work};
 const MAX_FRAME_BYTES: u32 = 16 << 10;
 /// Ticks a second of all times here, and samples of what comes out.
 const SAMPLE_RATE: u32 = 48_000;
+const CHANNELS: usize = 2;
+
+/// What sound becomes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, ValueEnum)]
+pub enum Target {
+    /// Of AAC.
+    Opus,
+    /// Of Opus with one or two channels.
+    Aac,
+}
+
+/// What sound is encoded in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Codec {
+    Opus,
+    Aac,
+}
+
+impl Target {
+    /// Its name on the command line of the process.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Opus => "opus",
+            Self::Aac => "aac",
+        }
+    }
+
+    /// Whether sound of this codec can become it.
+    #[must_use]
+    pub fn is_made_of(self, codec: &CodecConfig) -> bool {
+        match (self, codec) {
+            (Self::Opus, CodecConfig::Aac { .. }) => true,
+            // More of them need their mapping, which only some containers carry.
+            (Self::Aac, CodecConfig::Opus { channels, .. }) => *channels <= 2,
+            _ => false,
+        }
+    }
+}

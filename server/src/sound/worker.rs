@@ -1,17 +1,18 @@
-//! The process in which sound is decoded, from inside: frames of AAC come in on standard input, and packets of Opus go out on standard output.
+//! The process in which sound is decoded, from inside: frames come in on standard input, and packets in another codec go out on standard output.
 //!
-//! Each is its length, 4 bytes, its time, 8 bytes, both little endian, and itself.
+//! Each is its length, 4 bytes, its time, 8 bytes, both little endian, and itself; on the way in behind a byte that says its coding.
 
 use std::io::{self, Read, Write};
 
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use video_rs::ffmpeg;
 
-use super::MAX_FRAME_BYTES;
+use super::decoder::Coding;
 use super::transcoder::Transcoder;
+use super::{Codec, MAX_FRAME_BYTES, Target};
 
 /// What the two ends speak; counted up when they would misunderstand each other.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// All memory of the process, libraries included.
 const MAX_MEMORY_BYTES: u64 = 1 << 30;
 /// Behind who records, before who makes pictures: a viewer hears it.
@@ -21,18 +22,25 @@ const NICENESS: i32 = 5;
 ///
 /// # Errors
 /// Where the other end speaks another protocol or is gone, or FFmpeg has no AAC or Opus.
-pub fn work(protocol: u32) -> io::Result<()> {
+pub fn work(protocol: u32, target: Target) -> io::Result<()> {
     if protocol != PROTOCOL {
         return Err(io::Error::other(format!("protocol {protocol} is asked for, and this is {PROTOCOL}")));
     }
     give_up_rights()?;
     ffmpeg::init().map_err(io::Error::other)?;
     ffmpeg::log::set_level(ffmpeg::log::Level::Quiet);
-    let mut transcoder = Transcoder::new().map_err(io::Error::other)?;
+    let codec = match target {
+        Target::Opus => Codec::Opus,
+        Target::Aac => Codec::Aac,
+    };
+    let mut transcoder = Transcoder::new(codec).map_err(io::Error::other)?;
     let (mut frames, mut packets) = (io::stdin().lock(), io::stdout().lock());
     let mut frame = Vec::new();
     while let Some(at) = read(&mut frames, &mut frame)? {
-        for (at, packet) in transcoder.put(at, &frame).map_err(io::Error::other)? {
+        let strange = || io::Error::other("a frame comes in a coding that is not known");
+        let (coding, frame) = frame.split_first().ok_or_else(strange)?;
+        let coding = Coding::of(*coding).ok_or_else(strange)?;
+        for (at, packet) in transcoder.put(at, coding, frame).map_err(io::Error::other)? {
             write(&mut packets, at, &packet)?;
         }
         packets.flush()?;

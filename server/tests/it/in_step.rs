@@ -23,12 +23,17 @@ fn stream_seconds() -> u32 {
     std::env::var("AFTERLIVE_TEST_STEP_SECONDS").map_or(20, |text| text.parse().unwrap())
 }
 
-/// Two white pictures and 80 ms of a tone at the beginning of each second.
-fn flashes_and_beeps(seconds: u32) -> Vec<FileTag> {
+/// Two white pictures and 80 ms of a tone at the beginning of each second: what ffmpeg makes them of.
+pub fn sources() -> [String; 2] {
     let picture = format!(
         "color=black:size={WIDTH}x{HEIGHT}:rate={FRAMES_A_SECOND},drawbox=color=white:t=fill:enable='lt(mod(n,{FRAMES_A_SECOND}),2)'"
     );
     let sound = format!("aevalsrc='if(lt(mod(n,{SAMPLE_RATE}),{SAMPLE_RATE}*0.08),0.8*sin(2*PI*1000*t),0)':s={SAMPLE_RATE}");
+    [picture, sound]
+}
+
+fn flashes_and_beeps(seconds: u32) -> Vec<FileTag> {
+    let [picture, sound] = sources();
     let done = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound])
         .args([
@@ -92,7 +97,7 @@ fn onsets(levels: impl Iterator<Item = (f64, bool)>, quiet_s: f64) -> Vec<f64> {
     onsets
 }
 
-fn flashes(path: &Path) -> Vec<f64> {
+pub fn flashes(path: &Path) -> Vec<f64> {
     let luma = decode(path, &["-map", "v:0", "-fps_mode", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo"]);
     let times = frames(path, "v:0", "frame=pts_time");
     assert_eq!(luma.len(), times.len() * WIDTH * HEIGHT, "as many pictures as times");
@@ -100,8 +105,8 @@ fn flashes(path: &Path) -> Vec<f64> {
     onsets(times.iter().zip(luma.chunks(WIDTH * HEIGHT)).map(|((time_s, _), picture)| (*time_s, bright(picture))), 0.5)
 }
 
-fn beeps(path: &Path) -> Vec<f64> {
-    let pcm = decode(path, &["-map", "a:0", "-f", "s16le"]);
+pub fn beeps(path: &Path) -> Vec<f64> {
+    let pcm = decode(path, &["-map", "a:0", "-ac", "1", "-f", "s16le"]);
     let frames = frames(path, "a:0", "frame=pts_time,nb_samples");
     let samples: Vec<i16> = pcm.as_chunks().0.iter().map(|bytes| i16::from_le_bytes(*bytes)).collect();
     assert_eq!(samples.len(), frames.iter().map(|(_, samples)| samples).sum::<usize>(), "as many samples as times");
@@ -163,6 +168,6 @@ async fn flash_and_beep_are_together_at_every_second_also_after_the_encoder_came
 }
 
 #[expect(clippy::print_stdout, reason = "the figures of a run by hand, shown with --nocapture")]
-fn report(text: &str) {
+pub fn report(text: &str) {
     println!("{text}");
 }

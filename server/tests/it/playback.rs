@@ -30,6 +30,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest as _};
 
 use crate::fixture::database::{NOW, a_stream};
+use crate::fixture::program::interpreter;
 use crate::fixture::server::{Answer, Server, Tenant, on_each_server};
 use crate::listen::room_for;
 use crate::rtmp::client::Client;
@@ -144,7 +145,7 @@ impl Scene {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let rtmp = listener.local_addr().unwrap();
         let usher = Arc::clone(&server.service);
-        let players = rtmp::Server::new(crate::rtmp::settings(), server.hub.clone(), gate, usher);
+        let players = rtmp::Server::new(crate::rtmp::settings(), server.hub.clone(), gate, usher, interpreter(&server.hub));
         tokio::spawn(players.serve(listener, server.stop.clone()));
 
         let playlist = server.send(&format!("GET /live/{}/media.m3u8", stream.streamname), Some(&ours.reader_key), "").await.text;

@@ -15,6 +15,7 @@ use super::wire::{Closed, Wire};
 use super::{GATE_TIMEOUT, Server, play, publish};
 use crate::ingest::gate::{PublishRequest, Refusal};
 use crate::ingest::usher::ViewRequest;
+use crate::sound::{AacViewer, Takes};
 
 /// How much of a name that means nothing is shown in the log.
 const NAME_LOG_CHARS: usize = 40;
@@ -162,6 +163,7 @@ impl Connection {
             address: self.peer.ip(),
             site: connect.page_host.clone(),
         };
+        let takes = if connect.takes_opus { Takes::Opus } else { Takes::Aac };
         let busy = || Err("the server cannot show streams at the moment, try again".to_owned());
         let found = timeout(GATE_TIMEOUT, self.server.usher.admit_viewer(request.clone())).await.unwrap_or_else(|_| busy());
         let refusal = match found {
@@ -169,6 +171,7 @@ impl Connection {
                 Some(subscription) => {
                     self.wire.session().accept();
                     let usher = Arc::clone(&self.server.usher);
+                    let subscription = AacViewer::new(subscription, self.server.interpreter.clone(), stream, takes);
                     return play::run(self, subscription, usher.until_withdrawn(request)).await;
                 }
                 None => "the stream is not live".to_owned(),

@@ -22,6 +22,7 @@ use super::gate::Gatekeeper;
 use super::usher::Usher;
 use crate::config;
 use crate::hub::Hub;
+use crate::sound::Interpreter;
 
 /// The most connections from one address: a studio behind one router, with room for its viewers.
 const MAX_CONNECTIONS_PER_ADDRESS: usize = 500;
@@ -71,12 +72,13 @@ pub struct Server {
     hub: Hub,
     gate: Arc<dyn Gatekeeper>,
     usher: Arc<dyn Usher>,
+    interpreter: Interpreter,
 }
 
 impl Server {
     #[must_use]
-    pub fn new(settings: Settings, hub: Hub, gate: Arc<dyn Gatekeeper>, usher: Arc<dyn Usher>) -> Self {
-        Self { settings, hub, gate, usher }
+    pub fn new(settings: Settings, hub: Hub, gate: Arc<dyn Gatekeeper>, usher: Arc<dyn Usher>, interpreter: Interpreter) -> Self {
+        Self { settings, hub, gate, usher, interpreter }
     }
 
     /// Serves until `stop`; then takes nobody in, ends every connection, and returns when the last is gone.

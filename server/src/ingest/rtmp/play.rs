@@ -5,7 +5,7 @@ use bytes::Buf;
 
 use super::connection::{Connection, Outcome};
 use super::wire::Closed;
-use crate::hub::ViewerSubscription;
+use crate::sound::AacViewer;
 use crate::tagger::{Tagger, Told};
 
 /// How much is handed to the socket at a time. What waits beyond it waits in the hub's queue, where it can still be skipped.
@@ -14,7 +14,7 @@ const MAX_OUTPUT_BYTES: usize = 256 << 10;
 /// Plays until it is over, or `withdrawn` completes, with the reason why the player may not watch any more.
 pub(super) async fn run(
     connection: &mut Connection,
-    subscription: ViewerSubscription,
+    subscription: AacViewer,
     withdrawn: impl Future<Output = String>,
 ) -> Result<Outcome, Closed> {
     // Around all of it: a player whose socket is full is asked no less. What has been written of a message is gone, and the rest waits before the last words.
@@ -27,7 +27,7 @@ pub(super) async fn run(
     Ok(Outcome::Farewell)
 }
 
-async fn play(connection: &mut Connection, mut subscription: ViewerSubscription) -> Result<Outcome, Closed> {
+async fn play(connection: &mut Connection, mut subscription: AacViewer) -> Result<Outcome, Closed> {
     let Connection { wire, stop, .. } = connection;
     let mut tagger = Tagger::default();
     loop {

@@ -17,7 +17,7 @@ use super::burst::Burst;
 use super::tracks::{Outgoing, Payload};
 use crate::hub::{Hub, Message, ViewerSubscription};
 use crate::rtc::{Closed, Peer};
-use crate::sound::{Interpretation, Interpreter};
+use crate::sound::{Interpretation, Interpreter, Target};
 
 /// A peer that has not connected by then is dropped.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,7 +109,7 @@ impl Session {
             let due = self.burst.due();
             let wants_interpreter = self.outgoing.wants_interpreter() && self.mids[TrackKind::Audio as usize].is_some();
             if wants_interpreter != interpretation.is_some() {
-                interpretation = wants_interpreter.then(|| self.interpreter.listen(self.stream));
+                interpretation = wants_interpreter.then(|| self.interpreter.listen(self.stream, Target::Opus));
             }
             tokio::select! {
                 // What was written is made into packets in there, so it comes before the next is written.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::fixture::encoder::{AV1, HEVC, OPUS, enhanced_ffmpeg, ffprobe, pattern};
+use crate::fixture::program::interpreter;
 use crate::fixture::server::on_a_server;
 
 /// Lets everybody publish the one stream.
@@ -40,7 +41,9 @@ async fn assert_watched(codecs: &[&str], mime: &str, names: [&str; 2]) {
             max_connections_per_address: 10,
         };
         let gate = OpenGate { hub: scene.server.hub.clone(), stream: scene.stream.id };
-        let ingest = rtmp::Server::new(settings, scene.server.hub.clone(), Arc::new(gate), scene.server.service.clone());
+        let (hub, usher) = (scene.server.hub.clone(), scene.server.service.clone());
+        let interpreter = interpreter(&hub);
+        let ingest = rtmp::Server::new(settings, hub, Arc::new(gate), usher, interpreter);
         tokio::spawn(ingest.serve(listener, scene.server.stop.clone()));
 
         let mut socket = scene.socket().await;

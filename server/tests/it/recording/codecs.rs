@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::fixture::encoder::{AV1, HEVC, OPUS, enhanced_ffmpeg, pattern};
 use crate::fixture::guard::Everybody;
+use crate::fixture::program::interpreter;
 
 /// A studio that can be reached by RTMP.
 struct Reachable {
@@ -38,7 +39,9 @@ impl Reachable {
             max_connections_per_address: 10,
         };
         let stop = CancellationToken::new();
-        let server = Server::new(settings, Hub::new(), Arc::new(studio.gate.clone()), Arc::new(Everybody));
+        let hub = Hub::new();
+        let interpreter = interpreter(&hub);
+        let server = Server::new(settings, hub, Arc::new(studio.gate.clone()), Arc::new(Everybody), interpreter);
         let server = tokio::spawn(server.serve(listener, stop.clone()));
         Self { studio, address, stop, server }
     }

@@ -151,7 +151,19 @@ async fn a_viewer_by_enhanced_rtmp_gets_the_codecs_that_were_sent() {
         while !matches!(within(recorder.next()).await.unwrap(), Message::Frame(frame) if frame.kind == TrackKind::Video) {}
         drop(recorder);
         let mut viewer = enhanced_ffmpeg();
-        viewer.args(["-v", "info", "-i", &scene.url("play", NAME), "-t", "1", "-f", "null", "-"]);
+        viewer.args([
+            "-v",
+            "info",
+            "-rtmp_enhanced_codecs",
+            "Opus",
+            "-i",
+            &scene.url("play", NAME),
+            "-t",
+            "1",
+            "-f",
+            "null",
+            "-",
+        ]);
         let output = within(viewer.output()).await.unwrap();
         let shown = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{shown}");

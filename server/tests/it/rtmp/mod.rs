@@ -5,6 +5,7 @@ mod encoders;
 mod hostile;
 mod publish;
 mod push;
+mod sound;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::fixture::database::NOW;
+use crate::fixture::program::interpreter;
 
 const NAME: &str = "8sKpm-x49nB";
 const STREAM: StreamId = StreamId(Uuid::from_u128(7));
@@ -96,7 +98,8 @@ impl Scene {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let server = Server::new(settings, hub.clone(), Arc::<FakeGate>::clone(&gate), Arc::<FakeGate>::clone(&gate));
+        let usher = Arc::<FakeGate>::clone(&gate);
+        let server = Server::new(settings, hub.clone(), Arc::<FakeGate>::clone(&gate), usher, interpreter(&hub));
         let server = tokio::spawn(server.serve(listener, stop.clone()));
         Self { hub, gate, address, stop, server, recorders: recorders_heard, ends: ends_heard }
     }

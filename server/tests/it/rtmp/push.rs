@@ -8,6 +8,7 @@ use afterlive_media::frame::{Frame, TrackKind};
 use afterlive_server::db::sessions::{EndReason, NewSession, end_session, go_live};
 use afterlive_server::hub::{Message, Publisher};
 use afterlive_server::push::{PushStatus, Pusher, Settings};
+use afterlive_server::sound::Interpreter;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
@@ -17,31 +18,37 @@ use super::{LOCKED, NAME, Scene, recorded, within};
 use crate::api::streams::a_stream;
 use crate::fixture::database::NOW;
 use crate::fixture::encoder::{encode, ffprobe, send};
+use crate::fixture::program::interpreter;
 use crate::fixture::server::{Server, Tenant, on_each_server};
 
 /// The server whose stream is pushed.
-struct Source<'a> {
-    server: &'a Server,
+pub(super) struct Source<'a> {
+    pub(super) server: &'a Server,
     tenant: Tenant,
-    stream: StreamId,
+    pub(super) stream: StreamId,
     pusher: JoinHandle<()>,
 }
 
 impl<'a> Source<'a> {
-    async fn new(server: &'a Server, settings: Settings) -> Self {
+    pub(super) async fn new(server: &'a Server, settings: Settings) -> Self {
+        Self::with(server, settings, interpreter(&server.hub)).await
+    }
+
+    pub(super) async fn with(server: &'a Server, settings: Settings, interpreter: Interpreter) -> Self {
         let tenant = server.an_organisation().await;
         let stream = a_stream(server, &tenant, &[]).await;
-        let pusher = Pusher::new(server.pushes.clone(), server.db.clone(), server.hub.clone(), server.clock.clone(), settings);
+        let hub = (server.hub.clone(), interpreter);
+        let pusher = Pusher::new(server.pushes.clone(), server.db.clone(), hub, server.clock.clone(), settings);
         let pusher = tokio::spawn(pusher.run(server.stop.clone()));
         Self { server, tenant, stream, pusher }
     }
 
-    async fn set(&self, url: Option<&str>) -> Value {
+    pub(super) async fn set(&self, url: Option<&str>) -> Value {
         let call = format!("PUT /stream/{}/push_url", self.stream);
         self.server.send(&call, Some(&self.tenant.user_key), &json!({ "url": url }).to_string()).await.ok()
     }
 
-    async fn publish(&self) -> OnAir<'_> {
+    pub(super) async fn publish(&self) -> OnAir<'_> {
         let session = NewSession {
             id: SessionId(Uuid::new_v4()),
             stream: self.stream,
@@ -58,7 +65,7 @@ impl<'a> Source<'a> {
     }
 
     /// Waits for a status that fits.
-    async fn status(&self, fits: impl Fn(Option<&PushStatus>) -> bool) -> Option<PushStatus> {
+    pub(super) async fn status(&self, fits: impl Fn(Option<&PushStatus>) -> bool) -> Option<PushStatus> {
         within(async {
             loop {
                 let status = self.server.pushes.status(self.stream);
@@ -82,21 +89,21 @@ impl<'a> Source<'a> {
         }
     }
 
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.server.stop.cancel();
         within(self.pusher).await.unwrap();
     }
 }
 
 /// The stream while it is published.
-struct OnAir<'a> {
+pub(super) struct OnAir<'a> {
     source: &'a Source<'a>,
-    publisher: Publisher,
+    pub(super) publisher: Publisher,
     session: SessionId,
 }
 
 impl OnAir<'_> {
-    async fn end(self) {
+    pub(super) async fn end(self) {
         drop(self.publisher);
         let mut tx = self.source.server.db.write().await.unwrap();
         end_session(&mut tx, self.session, EndReason::Unpublished, 0, NOW).await.unwrap();
@@ -104,7 +111,7 @@ impl OnAir<'_> {
     }
 }
 
-fn anywhere() -> Settings {
+pub(super) fn anywhere() -> Settings {
     Settings { allow_private: true, own_port: 1 }
 }
 

@@ -162,15 +162,24 @@ struct LivePage {
 #[serde(tag = "state", rename_all = "lowercase", rename_all_fields = "camelCase")]
 enum PushState {
     Connecting,
-    Pushing { since: UnixMillis, bytes: u64 },
-    Failed { reason: String, next_try_at: UnixMillis },
+    Pushing {
+        since: UnixMillis,
+        bytes: u64,
+        /// Why it is sent without its sound at the moment.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        without_sound: Option<String>,
+    },
+    Failed {
+        reason: String,
+        next_try_at: UnixMillis,
+    },
 }
 
 impl From<PushStatus> for PushState {
     fn from(status: PushStatus) -> Self {
         match status {
             PushStatus::Connecting => Self::Connecting,
-            PushStatus::Pushing { since, bytes } => Self::Pushing { since, bytes },
+            PushStatus::Pushing { since, bytes, without_sound } => Self::Pushing { since, bytes, without_sound },
             PushStatus::Failed { reason, next_try_at } => Self::Failed { reason, next_try_at },
         }
     }
