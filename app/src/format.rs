@@ -1,5 +1,8 @@
 //! How figures are written: durations, sizes, rates, codecs. Nothing here knows of the page they stand on.
 
+/// Sound that is less loud is none.
+const SILENCE_DBFS: f64 = -95.0;
+
 /// `h:mm:ss`, cut to the full second.
 #[must_use]
 pub fn duration(ms: u64) -> String {
@@ -65,6 +68,17 @@ pub fn bitrate(bps: u64) -> String {
 pub fn fps(fps: f64) -> String {
     let text = format!("{fps:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Decibels of full scale, which are mostly below zero: `−20 dB`; the least of all is silence.
+#[must_use]
+pub fn decibels(dbfs: f64) -> String {
+    if dbfs <= SILENCE_DBFS {
+        return "silent".to_owned();
+    }
+    let rounded = dbfs.round();
+    let sign = if rounded < 0.0 { "−" } else { "" };
+    format!("{sign}{:.0} dB", rounded.abs())
 }
 
 /// Seconds with one digit.
@@ -177,6 +191,11 @@ mod tests {
     #[test]
     fn offsets_show_their_direction() {
         assert_eq!([0, 12, -1_203].map(offset), ["0 ms", "+12 ms", "−1,203 ms"]);
+    }
+
+    #[test]
+    fn loudness_has_its_sign_and_silence_its_word() {
+        assert_eq!([-20.4, -0.3, 1.6, -96.0].map(decibels), ["−20 dB", "0 dB", "2 dB", "silent"]);
     }
 
     #[test]

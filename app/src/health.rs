@@ -1,7 +1,7 @@
 //! What is amiss with what an encoder sends, and how to mend it, in plain words. Judges by the figures of a live stream alone; what is not known is not
 //! found fault with.
 
-use crate::backend::{LiveFacts, LiveVideo};
+use crate::backend::{LiveFacts, LiveVideo, Loudness};
 use crate::format;
 
 /// Who joins waits for a keyframe, and so does every segment of HLS.
@@ -16,6 +16,10 @@ const MOST_BPS: u64 = 12_000_000;
 const DROP: f64 = 0.35;
 /// The seconds that are looked at for it.
 const DROP_WINDOW_S: usize = 30;
+/// Nobody speaks for so long now and then; longer is a fault.
+const LONGEST_SILENCE_S: u32 = 10;
+/// Loud music has moments at full scale; what is there half of the time is too loud for the encoder.
+const MOST_CLIPPED_PERCENT: u8 = 50;
 const LEAST_FPS: f64 = 20.0;
 const MOST_FPS: f64 = 61.0;
 
@@ -51,6 +55,7 @@ pub fn advice(facts: &LiveFacts) -> Vec<Advice> {
             "If there should be some, look whether the encoder has an audio source, and is not muted.",
         ));
     }
+    all.extend(facts.loudness.as_ref().and_then(loudness));
     if let Some(audio) = facts.audio.as_ref().filter(|audio| audio.channels > 2) {
         all.push(advice_of(
             format!("The sound has {} channels.", audio.channels),
@@ -71,6 +76,14 @@ fn codec(name: &str) -> Option<Advice> {
             Some(advice_of(format!("Not every browser plays {}.", format::codec(other)), "Send H.264 and AAC to reach everyone."))
         }
     }
+}
+
+fn loudness(loudness: &Loudness) -> Option<Advice> {
+    if loudness.silent_s >= LONGEST_SILENCE_S {
+        return Some(advice_of("The sound is silent.", "Unmute the encoder's source, or choose another one."));
+    }
+    (loudness.clipped_percent >= MOST_CLIPPED_PERCENT)
+        .then(|| advice_of("The sound is too loud, and clipped.", "Turn down the gain of the encoder's source."))
 }
 
 fn picture(video: &LiveVideo) -> Vec<Advice> {
@@ -147,7 +160,7 @@ mod tests {
     use afterlive_domain::{Mode, UnixMillis};
 
     use super::*;
-    use crate::backend::LiveAudio;
+    use crate::backend::{Level, LiveAudio};
 
     fn good() -> LiveFacts {
         LiveFacts {
@@ -163,6 +176,7 @@ mod tests {
                 is_reordered: false,
             }),
             audio: Some(LiveAudio { codec: "aac".into(), sample_rate_hz: 48_000, channels: 2 }),
+            loudness: heard(0, 0),
             bitrate_bps: 2_500_000,
             bitrate_history_bps: vec![2_500_000; 60],
             jitter_ms: Some(60),
@@ -170,6 +184,11 @@ mod tests {
             bytes_in: 0,
             still_url: None,
         }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as the figures have it")]
+    fn heard(silent_s: u32, clipped_percent: u8) -> Option<Loudness> {
+        Some(Loudness { channels: vec![Level { peak_dbfs: -6.0, rms_dbfs: -20.0 }; 2], silent_s, clipped_percent })
     }
 
     fn video(change: impl FnOnce(&mut LiveVideo)) -> LiveFacts {
@@ -186,7 +205,9 @@ mod tests {
     #[test]
     fn what_is_well_is_left_alone_also_where_little_is_known() {
         assert_eq!(advice(&good()), []);
+        assert_eq!(advice(&LiveFacts { loudness: heard(9, 45), ..good() }), []);
         let mut young = video(|video| (video.fps, video.keyframe_interval_ms) = (0.0, None));
+        young.loudness = None;
         (young.jitter_ms, young.lasting_jitter_ms, young.bitrate_history_bps) = (None, None, vec![0, 2_500_000]);
         assert_eq!(advice(&young), []);
         // One pause is no fault of the line.
@@ -207,6 +228,10 @@ mod tests {
         assert_eq!(finding, "Frames arrive unevenly, by 1.2 s again and again.");
         let (finding, _) = only(&LiveFacts { bitrate_bps: 20_000_000, ..good() });
         assert!(finding.starts_with("20.00 Mbit/s"), "{finding}");
+        let (finding, mend) = only(&LiveFacts { loudness: heard(10, 0), ..good() });
+        assert!(finding == "The sound is silent." && mend.contains("Unmute"), "{finding} {mend}");
+        let (finding, mend) = only(&LiveFacts { loudness: heard(0, 50), ..good() });
+        assert!(finding.contains("clipped") && mend.contains("gain"), "{finding} {mend}");
         let (finding, _) = only(&LiveFacts { audio: None, ..good() });
         assert_eq!(finding, "No sound arrives.");
     }

@@ -186,7 +186,12 @@ async fn the_overview_has_all_that_is_copied_and_the_recordings_newest_first() {
         let page = site.get(&format!("/{path}/{LIVE}")).await;
         page.shows("rtmp://localhost:1935/rec").shows("live + recording").shows("rtmp://localhost:1935/live").shows("live only");
         page.shows("8sKpm-x49nB").shows(&LIVE.to_string()).shows("VOD Playout URLs").shows("24 recordings").shows("Show all 24");
-        page.shows("H.264 · 1280 × 720 · 29.97 fps").shows("2.0 s").shows("Bitrate over the last minutes");
+        page.shows("H.264 · 1280 × 720 · 29.97 fps")
+            .shows("2.0 s")
+            .shows("Bitrate over the last minutes")
+            .shows("Left")
+            .shows("−21 dB")
+            .shows("peak −9 dB");
         assert_eq!(page.count("<tbody class=\"recording "), 10, "{path}");
         let text = page.text();
         let (growing, newest) = (text.find("8sKpm-x49nB-24.mp4"), text.find("Details of 8sKpm-x49nB-23.mp4"));

@@ -41,7 +41,7 @@ use crate::push::{self, Pusher, Pushes};
 use crate::record::{Growing, Limits, Recorder};
 use crate::rtc::{self, Transport};
 use crate::service::{self, Service};
-use crate::sound::Interpreter;
+use crate::sound::{Interpreter, Meters};
 use crate::storage::{self, RegionSettings, Regions, StorageError};
 
 /// How long expired browser sessions and playback tokens may lie in the database; they are worth nothing from their end on.
@@ -126,7 +126,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
     let pushes = Pushes::default();
     let interpreter = Interpreter::new(hub.clone(), pictures::this_program());
-    let service = Arc::new(service.with_pushes(pushes.clone()));
+    let service = Arc::new(service.with_pushes(pushes.clone()).with_meters(Meters::new(interpreter.clone())));
     let usher = Arc::<Service>::clone(&service);
     let rtmp_settings = rtmp::Settings::from(&config.rtmp);
     let rtmp = rtmp::Server::new(rtmp_settings, hub.clone(), Arc::clone(&gate), usher, interpreter.clone());

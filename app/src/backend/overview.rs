@@ -29,6 +29,8 @@ pub struct LiveFacts {
     pub protocol: String,
     pub video: Option<LiveVideo>,
     pub audio: Option<LiveAudio>,
+    /// How loud that is; `None` where it is not known, as at first.
+    pub loudness: Option<Loudness>,
     /// Over the last seconds.
     pub bitrate_bps: u64,
     /// How much later than the earliest frame, by their timestamps, the latest came in the last seconds.
@@ -58,6 +60,24 @@ pub struct LiveAudio {
     pub codec: String,
     pub sample_rate_hz: u32,
     pub channels: u8,
+}
+
+/// How loud the sound is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Loudness {
+    /// Of each channel, over the last seconds.
+    pub channels: Vec<Level>,
+    /// For how long there has been nothing to be heard.
+    pub silent_s: u32,
+    /// In how much of the last ten seconds it was clipped.
+    pub clipped_percent: u8,
+}
+
+/// In decibels of full scale: 0 is the most, and -96 is no sound at all.
+#[derive(Clone, Copy, PartialEq, Default, Debug, Serialize, Deserialize)]
+pub struct Level {
+    pub peak_dbfs: f64,
+    pub rms_dbfs: f64,
 }
 
 /// What an encoder needs. Absent for viewers from outside.

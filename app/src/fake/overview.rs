@@ -4,8 +4,8 @@ use afterlive_domain::{AssetState, Mode, StreamId, StreamState};
 
 use super::{NOW, ORIGIN, State, TOKEN};
 use crate::backend::{
-    Access, Answer, BackendError, IngestUrls, LiveAudio, LiveFacts, LiveVideo, Overview, PlayoutUrls, Push, PushState,
-    RecordingRange, Recordings,
+    Access, Answer, BackendError, IngestUrls, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push,
+    PushState, RecordingRange, Recordings,
 };
 
 impl State {
@@ -25,6 +25,11 @@ impl State {
                 is_reordered: false,
             }),
             audio: Some(LiveAudio { codec: "aac".into(), sample_rate_hz: 48_000, channels: 2 }),
+            loudness: Some(Loudness {
+                channels: vec![Level { peak_dbfs: -8.2, rms_dbfs: -21.4 }, Level { peak_dbfs: -9.0, rms_dbfs: -23.1 }],
+                silent_s: 0,
+                clipped_percent: 0,
+            }),
             jitter_ms: Some(31),
             lasting_jitter_ms: Some(28),
             bitrate_bps: history.last().copied().unwrap_or(0),

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::icon::Icon;
+use super::level_meter::LevelMeter;
 use super::player::LivePlayer;
 use super::sparkline::Sparkline;
 use super::when::Since;
@@ -53,6 +54,7 @@ pub fn LiveFactsCard(
     let text = move |of: fn(&LiveFacts) -> String| move || facts.with(of);
     let has_still = Memo::new(move |_| facts.with(|facts| facts.still_url.is_some()));
     let still = Memo::new(move |_| facts.with(|facts| facts.still_url.clone()));
+    let has_loudness = Memo::new(move |_| facts.with(|facts| facts.loudness.is_some()));
     let recorded = move || facts.with(|facts| facts.mode == afterlive_domain::Mode::Rec);
     view! {
         <section class="card live-facts" aria-labelledby="live-facts">
@@ -108,6 +110,14 @@ pub fn LiveFactsCard(
                     description=Signal::derive(text(chart_text))
                 />
             </figure>
+            {move || {
+                has_loudness
+                    .get()
+                    .then(|| {
+                        let channels = move || facts.with(|facts| facts.loudness.as_ref().map(|it| it.channels.clone()));
+                        view! { <LevelMeter channels=Signal::derive(move || channels().unwrap_or_default()) /> }
+                    })
+            }}
             <dl class="facts wide">
                 <dt>"Video"</dt>
                 <dd>{text(|facts| facts.video.as_ref().map_or_else(|| "none".into(), video_text))}</dd>

@@ -9,6 +9,7 @@ pub mod filters;
 pub mod header;
 pub mod icon;
 pub mod ingest;
+pub mod level_meter;
 pub mod library_table;
 pub mod live_facts;
 pub mod notice;

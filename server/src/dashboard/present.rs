@@ -1,9 +1,9 @@
 //! From the services' terms to the pages': rows with their URLs, and refusals as sentences. Decides nothing and reads nothing.
 
 use afterlive_app::backend::{
-    Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, LiveAudio, LiveFacts, LiveVideo, OrganisationPage, Overview,
-    PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings, RegionRow, RegionUse, SetUp,
-    StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
+    Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, Level, LiveAudio, LiveFacts, LiveVideo, Loudness,
+    OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
+    RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
 use afterlive_domain::{AssetState, Error as Refusal, Mode, StreamId, StreamState, Streamname};
 
@@ -16,6 +16,7 @@ use crate::push::PushStatus;
 use crate::service::playback::token::{Scope, network_text};
 use crate::service::playback::{IssuedToken, Pass};
 use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
+use crate::sound;
 use crate::storage::{Key, KeyKind};
 
 /// Recordings a page in a stream's table.
@@ -201,7 +202,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
             state: service.push_status(seen.stream.id).map(push_state),
         }),
         on_stage: growing.or(newest),
-        live: seen.on_air.map(|on_air| live_facts(service, &seen.stream, on_air)),
+        live: seen.on_air.map(|on_air| live_facts(service, &seen.stream, on_air, seen.role.is_some())),
         recordings: Recordings {
             rows: seen.recordings.into_iter().filter_map(|asset| recording_row(service, asset, pass)).collect(),
             total: seen.recordings_total,
@@ -223,7 +224,8 @@ fn push_state(status: PushStatus) -> PushState {
     }
 }
 
-fn live_facts(service: &Service, stream: &Stream, on_air: OnAir) -> LiveFacts {
+/// `is_insider`: the figures that cost something are not for everybody.
+fn live_facts(service: &Service, stream: &Stream, on_air: OnAir, is_insider: bool) -> LiveFacts {
     let OnAir { mode, protocol, stats } = on_air;
     LiveFacts {
         still_url: still_url(service, stream.id, &stream.streamname),
@@ -243,11 +245,23 @@ fn live_facts(service: &Service, stream: &Stream, on_air: OnAir) -> LiveFacts {
             sample_rate_hz: audio.sample_rate,
             channels: audio.channels,
         }),
+        loudness: is_insider.then(|| service.loudness(stream.id)).flatten().map(loudness),
         jitter_ms: stats.jitter_ms.map(u64::from),
         lasting_jitter_ms: stats.lasting_jitter_ms.map(u64::from),
         bitrate_bps: stats.bitrate_bps.unwrap_or_default().into(),
         bitrate_history_bps: stats.bitrate_history_bps.into_iter().map(u64::from).collect(),
         bytes_in: stats.bytes_in,
+    }
+}
+
+fn loudness(measured: sound::Loudness) -> Loudness {
+    // Pages need no more digits.
+    let rounded = |dbfs: f32| (f64::from(dbfs) * 10.0).round() / 10.0;
+    let level = |level: &sound::Level| Level { peak_dbfs: rounded(level.peak_dbfs), rms_dbfs: rounded(level.rms_dbfs) };
+    Loudness {
+        channels: measured.channels.iter().map(level).collect(),
+        silent_s: measured.silent_s,
+        clipped_percent: measured.clipped_percent,
     }
 }
 

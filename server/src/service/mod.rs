@@ -29,6 +29,7 @@ use crate::db::Db;
 use crate::hub::Hub;
 use crate::push::Pushes;
 use crate::record::Growing;
+use crate::sound::Meters;
 use crate::storage::Regions;
 
 pub use api_keys::NewApiKey;
@@ -52,6 +53,7 @@ pub struct Service {
     hub: Hub,
     growing: Growing,
     pushes: Pushes,
+    meters: Option<Meters>,
     doors: playback::Doors,
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
@@ -70,6 +72,7 @@ impl Service {
             hub,
             growing,
             pushes: Pushes::default(),
+            meters: None,
             doors: playback::Doors::default(),
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
@@ -82,6 +85,12 @@ impl Service {
     #[must_use]
     pub fn with_pushes(self, pushes: Pushes) -> Self {
         Self { pushes, ..self }
+    }
+
+    /// With what measures how loud live streams are.
+    #[must_use]
+    pub fn with_meters(self, meters: Meters) -> Self {
+        Self { meters: Some(meters), ..self }
     }
 
     /// For what only reads, such as the sums on the start page, and for the event stream.

@@ -18,6 +18,7 @@ use crate::hub::Hub;
 use crate::jobs::{self, Task};
 use crate::push::PushStatus;
 use crate::random;
+use crate::sound::Loudness;
 
 /// The most streams on a page.
 pub const MAX_PAGE: u32 = 1_000;
@@ -215,6 +216,12 @@ impl Service {
     #[must_use]
     pub fn push_status(&self, id: StreamId) -> Option<PushStatus> {
         self.pushes.status(id)
+    }
+
+    /// How loud the stream is; `None` where that is not known. To ask is to have it measured for a while. Who asks must have been shown the stream.
+    #[must_use]
+    pub fn loudness(&self, id: StreamId) -> Option<Loudness> {
+        self.meters.as_ref().filter(|_| self.hub.is_live(id))?.look(id)
     }
 
     /// The push URL as the caller may see it: readers without the key in it.

@@ -1,12 +1,15 @@
-//! Sound in another codec: AAC to Opus for viewers by WebRTC, which has no AAC, and Opus to AAC for RTMP as most of it is, which has no Opus. All decoding is
-//! done by FFmpeg through video-rs in a process of its own, as that of pictures: what an encoder sends is anybody's. One process a stream and codec, and only
-//! while somebody needs it. Knows nothing of who that is.
+//! What has to be decoded of live sound: AAC becomes Opus for viewers by WebRTC, which has no AAC, and Opus AAC for RTMP as most of it is, which has no Opus;
+//! and how loud it is, for the dashboard. All decoding is done by FFmpeg through video-rs in a process of its own, as that of pictures: what an encoder sends is
+//! anybody's. One process a stream and purpose, and only while somebody needs it. Knows nothing of who that is.
 
 mod aac_viewer;
 mod decoder;
 #[cfg(test)]
 mod generated;
 mod interpreter;
+mod loudness;
+mod meter;
+mod meters;
 mod process;
 mod transcoder;
 mod worker;
@@ -16,6 +19,8 @@ use clap::ValueEnum;
 
 pub use aac_viewer::{AacViewer, Takes};
 pub use interpreter::{Interpretation, Interpreter};
+pub use loudness::{Level, Loudness};
+pub use meters::Meters;
 pub use worker::{PROTOCOL, work};
 
 /// The longest frame that goes in or comes out.
@@ -31,6 +36,8 @@ pub enum Target {
     Opus,
     /// Of Opus with one or two channels.
     Aac,
+    /// Figures of how loud it is, of both.
+    Levels,
 }
 
 /// What sound is encoded in.
@@ -46,6 +53,7 @@ impl Target {
         match self {
             Self::Opus => "opus",
             Self::Aac => "aac",
+            Self::Levels => "levels",
         }
     }
 
@@ -53,9 +61,9 @@ impl Target {
     #[must_use]
     pub fn is_made_of(self, codec: &CodecConfig) -> bool {
         match (self, codec) {
-            (Self::Opus, CodecConfig::Aac { .. }) => true,
+            (Self::Opus | Self::Levels, CodecConfig::Aac { .. }) => true,
             // More of them need their mapping, which only some containers carry.
-            (Self::Aac, CodecConfig::Opus { channels, .. }) => *channels <= 2,
+            (Self::Aac | Self::Levels, CodecConfig::Opus { channels, .. }) => *channels <= 2,
             _ => false,
         }
     }

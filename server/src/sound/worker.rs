@@ -1,4 +1,4 @@
-//! The process in which sound is decoded, from inside: frames come in on standard input, and packets in another codec go out on standard output.
+//! The process in which sound is decoded, from inside: frames come in on standard input, and packets in another codec, or figures, go out on standard output.
 //!
 //! Each is its length, 4 bytes, its time, 8 bytes, both little endian, and itself; on the way in behind a byte that says its coding.
 
@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use video_rs::ffmpeg;
 
 use super::decoder::Coding;
+use super::meter::Meter;
 use super::transcoder::Transcoder;
 use super::{Codec, MAX_FRAME_BYTES, Target};
 
@@ -17,6 +18,12 @@ pub const PROTOCOL: u32 = 2;
 const MAX_MEMORY_BYTES: u64 = 1 << 30;
 /// Behind who records, before who makes pictures: a viewer hears it.
 const NICENESS: i32 = 5;
+
+/// What is done with frames.
+enum Desk {
+    Transcoder(Transcoder),
+    Meter(Meter),
+}
 
 /// Answers what comes on standard input, until it ends.
 ///
@@ -29,18 +36,22 @@ pub fn work(protocol: u32, target: Target) -> io::Result<()> {
     give_up_rights()?;
     ffmpeg::init().map_err(io::Error::other)?;
     ffmpeg::log::set_level(ffmpeg::log::Level::Quiet);
-    let codec = match target {
-        Target::Opus => Codec::Opus,
-        Target::Aac => Codec::Aac,
+    let mut desk = match target {
+        Target::Opus => Desk::Transcoder(Transcoder::new(Codec::Opus).map_err(io::Error::other)?),
+        Target::Aac => Desk::Transcoder(Transcoder::new(Codec::Aac).map_err(io::Error::other)?),
+        Target::Levels => Desk::Meter(Meter::default()),
     };
-    let mut transcoder = Transcoder::new(codec).map_err(io::Error::other)?;
     let (mut frames, mut packets) = (io::stdin().lock(), io::stdout().lock());
     let mut frame = Vec::new();
     while let Some(at) = read(&mut frames, &mut frame)? {
         let strange = || io::Error::other("a frame comes in a coding that is not known");
         let (coding, frame) = frame.split_first().ok_or_else(strange)?;
         let coding = Coding::of(*coding).ok_or_else(strange)?;
-        for (at, packet) in transcoder.put(at, coding, frame).map_err(io::Error::other)? {
+        let made = match &mut desk {
+            Desk::Transcoder(transcoder) => transcoder.put(at, coding, frame),
+            Desk::Meter(meter) => meter.put(at, coding, frame),
+        };
+        for (at, packet) in made.map_err(io::Error::other)? {
             write(&mut packets, at, &packet)?;
         }
         packets.flush()?;

@@ -8,7 +8,7 @@ use afterlive_media::flv::file_tags;
 use afterlive_media::frame::{CodecConfig, Frame, TrackKind};
 use afterlive_server::hub::{Hub, Message, Publisher};
 use afterlive_server::push::PushStatus;
-use afterlive_server::sound::{AacViewer, Interpreter, Takes};
+use afterlive_server::sound::{AacViewer, Interpreter, Loudness, Meters, Takes};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::process::{Child, Command};
@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use super::push::{Source, anywhere};
 use super::{NAME, STREAM, Scene, recorded, within};
 use crate::fixture::database::NOW;
-use crate::fixture::encoder::{OPUS, complaints, enhanced_ffmpeg, ffprobe, read_tags, send, send_in_time};
+use crate::fixture::encoder::{OPUS, complaints, encode_as, enhanced_ffmpeg, ffprobe, read_tags, send, send_in_time};
 use crate::fixture::program::interpreter;
 use crate::fixture::server::on_a_server;
 use crate::in_step::{beeps, flashes, report, sources};
@@ -231,4 +231,66 @@ async fn sound_that_cannot_be_decoded_is_left_out_with_the_reason() {
     assert!(matches!(viewer.next().await, Message::TrackChanged(_)));
     assert_eq!(viewer.next().await, packet(0, &[0xfc]));
     assert_eq!(viewer.failure(), None);
+}
+
+/// Hands the media in over and over, much faster than they happen, until what is measured fits.
+async fn measured(sound: &str, fits: impl Fn(&Loudness) -> bool) -> Loudness {
+    let hub = Hub::new();
+    let meters = Meters::new(interpreter(&hub));
+    let mut publisher = hub.publish(STREAM, NOW).unwrap();
+    let media = encode_as(&["-f", "lavfi", "-i", sound, "-t", "4"]);
+    let measuring = async {
+        let mut messages = media.iter().cycle();
+        let mut frames = 0;
+        loop {
+            match messages.next() {
+                // One after the other, whatever their own times.
+                Some(Message::Frame(frame)) => {
+                    publisher.frame(&Frame { dts: frames * 1_024, ..frame.clone() });
+                    frames += 1;
+                }
+                Some(message) => send(&mut publisher, std::slice::from_ref(message)),
+                None => panic!("there is no sound"),
+            }
+            if let Some(loudness) = meters.look(STREAM).filter(&fits) {
+                return loudness;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    within(measuring).await
+}
+
+#[tokio::test]
+async fn a_stream_is_as_loud_as_its_encoder_made_it() {
+    // FFmpeg's sine is at −18 dBFS.
+    let loudness = measured("sine=frequency=440:sample_rate=48000", |loudness| loudness.channels[0].rms_dbfs < -20.0).await;
+    assert!((loudness.channels[0].peak_dbfs + 18.0).abs() < 1.5, "{loudness:?}");
+    assert!((loudness.channels[0].rms_dbfs + 21.0).abs() < 1.0, "{loudness:?}");
+    assert_eq!((loudness.silent_s, loudness.clipped_percent), (0, 0));
+    let loudness = measured("anullsrc=r=44100:cl=stereo", |loudness| loudness.silent_s >= 10).await;
+    assert_eq!(loudness.channels.len(), 2);
+    let clipped = "aevalsrc='max(-1,min(1,4*sin(2*PI*440*t)))':s=48000";
+    let loudness = measured(clipped, |loudness| loudness.clipped_percent >= 50).await;
+    assert!(loudness.channels[0].peak_dbfs > -1.0, "{loudness:?}");
+}
+
+#[tokio::test]
+async fn a_real_encoder_s_sound_is_measured_while_somebody_looks() {
+    let mut scene = Scene::new().await;
+    let mut encoder = flashes_and_beeps(60, &scene.url("rec", NAME)).spawn().unwrap();
+    drop(scene.recorder().await);
+    let meters = Meters::new(interpreter(&scene.hub));
+    let looking = async {
+        loop {
+            if let Some(loudness) = meters.look(STREAM) {
+                return loudness;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let loudness = within(looking).await;
+    assert_eq!(loudness.channels.len(), 2);
+    assert!(loudness.channels.iter().any(|level| level.peak_dbfs > -60.0), "{loudness:?}");
+    encoder.kill().await.unwrap();
 }
