@@ -199,7 +199,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
         },
         push: seen.role.map(|role| Push {
             url: Service::shown_push_url(role, &seen.stream),
-            state: service.push_status(seen.stream.id).map(push_state),
+            state: service.push_status(&seen.stream).map(push_state),
         }),
         on_stage: growing.or(newest),
         live: seen.on_air.map(|on_air| live_facts(service, &seen.stream, on_air, seen.role.is_some())),

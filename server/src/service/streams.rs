@@ -214,8 +214,9 @@ impl Service {
 
     /// How the push of a stream does; `None` where it is not live or is pushed nowhere. Who asks must have been shown the stream.
     #[must_use]
-    pub fn push_status(&self, id: StreamId) -> Option<PushStatus> {
-        self.pushes.status(id)
+    pub fn push_status(&self, stream: &Stream) -> Option<PushStatus> {
+        // One whose URL has just been taken away is over in a moment.
+        stream.push_url.as_ref().and_then(|_| self.pushes.status(stream.id))
     }
 
     /// How loud the stream is; `None` where that is not known. To ask is to have it measured for a while. Who asks must have been shown the stream.

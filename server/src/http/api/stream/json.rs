@@ -249,7 +249,7 @@ impl StreamJson {
             stream_id: stream.id,
             id: stream.id,
             push_url: role.map(|role| Service::shown_push_url(role, &stream)),
-            push_state: role.and_then(|_| service.push_status(stream.id)).map(PushState::from),
+            push_state: role.and_then(|_| service.push_status(&stream)).map(PushState::from),
             opcode: None,
             processing: [],
             tags: [],
