@@ -90,6 +90,7 @@ test('a live stream is looked at, and has no barrier that axe finds', async ({ a
     for (const path of [`/stream/${stream.id}`, `/playout/${stream.id}`, '/']) {
       await page.goto(path);
       const name = path === '/' ? 'start' : path.split('/')[1];
+      if (path !== '/') await expect(page.getByRole('meter', { name: /^Mono, / }), 'how loud the tone is').toBeVisible();
       for (const [size, viewport] of [['wide', WIDE], ['narrow', NARROW]] as const) {
         await page.setViewportSize(viewport);
         expect.soft(await barriers(page), `${path} ${size}`).toEqual([]);
