@@ -55,6 +55,45 @@ for (const scripts of [true, false]) {
   });
 }
 
+test('who watches live by a token is told when it is revoked, and connects no more', async ({ admin: page, browser, server, api, push, watchConsole, allowConsole }) => {
+  test.setTimeout(90_000);
+  allowConsole(/status of 403/);
+  const stream = await api.createStream(['title:Members only']);
+  const first = push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
+  await expect.poll(() => first.sentMs).toBeGreaterThan(2_000);
+  await first.stop();
+  await expect.poll(async () => (await api.stream(stream.id)).playout.web.length, { timeout: 20_000 }).toBeGreaterThan(0);
+  await setSwitches(page, { 'Live public': false, 'VOD public': false });
+  try {
+    const label = `Live ${Date.now()}`;
+    const { token } = await makeToken(page, stream.id, { Label: label, 'Good for': '2' });
+    const outside = await browser.newContext({ baseURL: server.url });
+    watchConsole(outside);
+    const visitor = await outside.newPage();
+    const sockets: string[] = [];
+    await visitor.goto(`/embed/${stream.id}?token=${token}`);
+    const player = visitor.locator('afterlive-player');
+    await expect(player).toHaveAttribute('src', /\?token=/);
+    visitor.on('websocket', (socket) => sockets.push(socket.url()));
+    const encoder = push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
+    await expect(player, 'the frame hears of it by the token').toHaveAttribute('data-state', 'playing');
+
+    const row = page.getByRole('row').filter({ hasText: label });
+    await row.getByLabel(`Revoke the token ${label}`).click();
+    await row.getByRole('button', { name: 'Revoke the token' }).click();
+    await expect(player).toHaveAttribute('data-state', 'refused');
+    await expect(player.getByText('the token was revoked').first()).toBeVisible();
+    // Longer than the first waits of one that connects again.
+    await visitor.waitForTimeout(3_000);
+    expect(sockets).toHaveLength(1);
+    await expect(player).toHaveAttribute('data-state', 'refused');
+    await outside.close();
+    await encoder.stop();
+  } finally {
+    await setSwitches(page, { 'Live public': true, 'VOD public': true });
+  }
+});
+
 test('a form that cannot be says what to mend', async ({ admin: page, recorded }) => {
   await page.goto(`/stream/${recorded.id}?tab=code`);
   const card = page.getByRole('region', { name: 'Playback access' });

@@ -28,7 +28,7 @@ if (player instanceof AfterlivePlayer && offer instanceof HTMLButtonElement) emb
 /** @param {AfterlivePlayer} player @param {HTMLButtonElement} offer shown to who watches a recording when the stream goes live */
 function embed(player, offer) {
   const video = player.querySelector('video');
-  const { live, token, facts, fixed } = player.dataset;
+  const { live, facts, fixed } = player.dataset;
   /** @type {LiveSocket | null} */
   let watch = null;
   let isWatched = false;
@@ -40,7 +40,7 @@ function embed(player, offer) {
   /** Listens for the stream while something else is shown. */
   function listen() {
     if (live === undefined || watch !== null) return;
-    const socket = new LiveSocket(socketUrl(live, token ?? null, document.baseURI), {
+    const socket = new LiveSocket(socketUrl(live, player.getAttribute('token'), document.baseURI), {
       message: ({ type }) => {
         if (type === 'info') hear();
       },
