@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf};
 pub use organisation::{ApiKeyRow, OrganisationPage, PlaybackTokenRow, RegionRow, TokenForm, TokenScope};
 pub use overview::{
-    IngestUrls, LiveAudio, LiveFacts, LiveVideo, Overview, PlayoutUrls, Push, PushState, RecordingRange, Recordings,
+    IngestUrls, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState, RecordingRange,
+    Recordings,
 };
 pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 
