@@ -84,7 +84,8 @@ pub fn decibels(dbfs: f64) -> String {
 /// Seconds with one digit.
 #[must_use]
 pub fn seconds(ms: u64) -> String {
-    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+    let tenths = ms.saturating_add(50) / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
 /// Milliseconds with their sign: `+12 ms`, `−3 ms`, `0 ms`.

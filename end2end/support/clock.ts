@@ -51,3 +51,32 @@ export function ages(video: Locator, count: number): Promise<number[]> {
 export function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
+
+/** To be run before a page's own scripts: its camera is a picture with that clock in it, its microphone a tone. */
+export function clockCamera({ BITS, FIELD }: { BITS: number; FIELD: number }): void {
+  navigator.mediaDevices.getUserMedia = async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: BITS * FIELD, height: 360 });
+    const context = canvas.getContext('2d');
+    let frame = 0;
+    const draw = (): void => {
+      if (context === null) return;
+      context.fillStyle = `hsl(${frame++ % 360} 50% 50%)`;
+      context.fillRect(0, FIELD, canvas.width, canvas.height - FIELD);
+      const now = Date.now();
+      for (let bit = 0; bit < BITS; bit++) {
+        context.fillStyle = Math.floor(now / 2 ** bit) % 2 === 1 ? 'white' : 'black';
+        context.fillRect(bit * FIELD, 0, FIELD, FIELD);
+      }
+    };
+    draw();
+    setInterval(draw, 33);
+    const sound = new AudioContext();
+    const [tone, out] = [sound.createOscillator(), sound.createMediaStreamDestination()];
+    tone.connect(out);
+    tone.start();
+    return new MediaStream([...canvas.captureStream(30).getTracks(), ...out.stream.getTracks()]);
+  };
+}
+
+/** What {@link clockCamera} is given. */
+export const CLOCK = { BITS, FIELD };

@@ -89,6 +89,9 @@ pub struct IngestUrls {
     pub default_mode: Mode,
     /// What OBS calls "Stream Key".
     pub stream_key: String,
+    /// The same two for encoders that speak WebRTC; the stream is named in them.
+    pub whip_rec_url: String,
+    pub whip_live_url: String,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -103,6 +106,8 @@ pub struct PlayoutUrls {
     pub hls: String,
     /// Fragmented MP4 over a WebSocket.
     pub websocket: String,
+    /// WebRTC.
+    pub whep: String,
     /// RTMP play.
     pub rtmp: String,
     /// The newest finished recording.

@@ -61,6 +61,14 @@ impl State {
             live_url: "rtmp://localhost:1935/live".into(),
             default_mode: Mode::Rec,
             stream_key: stream.streamname.to_string(),
+            whip_rec_url: format!(
+                "{ORIGIN}/p/webrtc?stream_name={}&stream_url=rtmp%3A%2F%2Flocalhost%3A1935%2Frec",
+                stream.streamname
+            ),
+            whip_live_url: format!(
+                "{ORIGIN}/p/webrtc?stream_name={}&stream_url=rtmp%3A%2F%2Flocalhost%3A1935%2Flive",
+                stream.streamname
+            ),
         };
         Ok(Overview {
             default_mode: Mode::Rec,
@@ -71,6 +79,7 @@ impl State {
                 live_path: format!("/live/{}", stream.streamname),
                 hls: format!("{ORIGIN}/live/{}/index.m3u8", stream.streamname),
                 websocket: format!("{}/live/{}/ws", ORIGIN.replacen("http", "ws", 1), stream.streamname),
+                whep: format!("{ORIGIN}/live/{}/whep", stream.streamname),
                 rtmp: format!("rtmp://localhost:1935/play/{}", stream.streamname),
                 newest_recording,
             },

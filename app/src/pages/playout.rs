@@ -8,6 +8,7 @@ use leptos_router::hooks::use_query_map;
 use super::skeleton;
 use crate::backend::{Overview, RecordingRow};
 use crate::live::loaded;
+use crate::query::with_query;
 use crate::ui::icon::Icon;
 use crate::ui::overview::{OverviewCards, load, title, wanted, watch};
 use crate::ui::player::{LivePlayer, Playable, Player};
@@ -42,12 +43,15 @@ fn heading(overview: &Overview) -> String {
 #[component]
 fn Head(overview: Signal<Overview>) -> impl IntoView {
     let may_operate = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
+    // Beside a title only: without one it is the heading.
+    let shows_name = Memo::new(move |_| overview.with(|overview| overview.role.is_some() && title(overview).is_some()));
+    let sign_in = move || overview.with(|overview| with_query("/auth", &[("next", &format!("/playout/{}", overview.stream.id))]));
     let url = move || overview.with(|overview| format!("/stream/{}", overview.stream.id));
     view! {
         <div class="page-head">
             <div>
                 {move || {
-                    may_operate
+                    shows_name
                         .get()
                         .then(|| {
                             view! { <p class="kicker mono">{move || overview.with(|overview| overview.stream.streamname.to_string())}</p> }
@@ -58,19 +62,25 @@ fn Head(overview: Signal<Overview>) -> impl IntoView {
                     <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
                 </h1>
             </div>
-            {move || {
-                may_operate
-                    .get()
-                    .then(|| {
+            <p class="actions">
+                {move || {
+                    if may_operate.get() {
                         view! {
-                            <p class="actions">
-                                <a class="button" href=url>
-                                    "To the stream"
-                                </a>
-                            </p>
+                            <a class="button" href=url>
+                                "To the stream"
+                            </a>
                         }
-                    })
-            }}
+                            .into_any()
+                    } else {
+                        view! {
+                            <a class="button" href=sign_in>
+                                "Sign in"
+                            </a>
+                        }
+                            .into_any()
+                    }
+                }}
+            </p>
         </div>
     }
 }
@@ -142,19 +152,8 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
         overview.with(|overview| overview.on_stage.as_ref().is_some_and(|row| row.state == AssetState::Recording))
     });
     view! {
+        // The player first: it stays where it is when what is said of it changes.
         <section class="stage" aria-label="Player">
-            {move || {
-                is_live
-                    .get()
-                    .then(|| {
-                        view! {
-                            <p class="notice live">
-                                <span class="beat" aria-hidden="true"></span>
-                                <span>"This stream has been live since " <When at=since /> " UTC."</span>
-                            </p>
-                        }
-                    })
-            }}
             {move || {
                 shows_live
                     .get()
@@ -169,6 +168,18 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
                     })
             }}
             {keyed_rows(rows, |row| row.id, move |row| view! { <Shown row newer watched /> }.into_any())}
+            {move || {
+                is_live
+                    .get()
+                    .then(|| {
+                        view! {
+                            <p class="notice live">
+                                <span class="beat" aria-hidden="true"></span>
+                                <span>"This stream has been live since " <When at=since /> " UTC."</span>
+                            </p>
+                        }
+                    })
+            }}
             {move || {
                 is_empty
                     .get()
@@ -239,7 +250,7 @@ fn Shown(row: Signal<RecordingRow>, newer: Memo<Option<AssetState>>, watched: Rw
         (_, Some(_)) => "An earlier recording: ",
     };
     view! {
-        <p class="stage-name muted small">{what} <span class="mono">{move || row.with(|row| row.file_name.clone())}</span></p>
         <Player playable wanted=true watched />
+        <p class="stage-name muted small">{what} <span class="mono">{move || row.with(|row| row.file_name.clone())}</span></p>
     }
 }

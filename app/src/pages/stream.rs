@@ -53,11 +53,13 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
             "recordings" => view! { <Recordings overview /> }.into_any(),
             "code" => {
                 view! {
-                    <section class="card" aria-labelledby="snippets-title">
-                        <h2 id="snippets-title">"Code snippets"</h2>
-                        <Snippets overview />
-                    </section>
-                    <PlaybackAccess overview />
+                    <div class="cards">
+                        <section class="card" aria-labelledby="snippets-title">
+                            <h2 id="snippets-title">"Code snippets"</h2>
+                            <Snippets overview />
+                        </section>
+                        <PlaybackAccess overview />
+                    </div>
                 }
                     .into_any()
             }
@@ -126,13 +128,15 @@ fn lock_question(overview: &Overview) -> String {
 
 fn delete_question(overview: &Overview) -> String {
     let gone = format!("The stream {} is deleted, and its streamname is never given again.", overview.stream.streamname);
-    let recordings = match overview.recordings.total {
+    let (recordings, them) = match overview.recordings.total {
         0 => return gone,
-        1 => "Its recording goes to the bin: the URL stops working".to_owned(),
-        total => format!("Its {} go to the bin: their URLs stop working", format::count(total, "recording", "recordings")),
+        1 => ("Its recording goes to the bin: the URL stops working".to_owned(), "it"),
+        total => {
+            (format!("Its {} go to the bin: their URLs stop working", format::count(total, "recording", "recordings")), "them")
+        }
     };
     let days = format::count(overview.bin_days, "day", "days");
-    format!("{gone} {recordings}, and for {days} the library can restore them. What is on legal hold stays, at its URL.")
+    format!("{gone} {recordings}, and for {days} the library can restore {them}. What is on legal hold stays, at its URL.")
 }
 
 #[component]

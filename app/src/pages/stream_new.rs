@@ -23,6 +23,7 @@ pub fn StreamNewPage() -> impl IntoView {
 fn Content(overview: Signal<Overview>) -> impl IntoView {
     watch(overview);
     let page = move || overview.with(|overview| format!("/stream/{}", overview.stream.id));
+    let webcaster = move || overview.with(|overview| format!("/webcaster/{}", overview.stream.id));
     let ingest =
         Memo::new(move |_| overview.with(|overview| overview.ingest.clone().map(|ingest| (ingest, overview.recording_enabled))));
     view! {
@@ -35,6 +36,9 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
                 </h1>
             </div>
             <p class="actions">
+                <a class="button" href=webcaster>
+                    "Webcaster"
+                </a>
                 <a class="button" href=page>
                     "To the stream"
                 </a>

@@ -37,17 +37,19 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
                 </a>
             </p>
         </div>
-        {move || {
-            ingest.get().map(|(ingest, recording_enabled)| view! { <FromTheBrowser ingest recording_enabled /> })
-        }}
-        <details class="card go-live">
-            <summary>
-                <h2>"Go live with OBS or ffmpeg"</h2>
-            </summary>
+        <div class="cards">
             {move || {
-                ingest.get().map(|(ingest, recording_enabled)| view! { <EncoderSteps ingest recording_enabled /> })
+                ingest.get().map(|(ingest, recording_enabled)| view! { <FromTheBrowser ingest recording_enabled /> })
             }}
-        </details>
+            <details class="card go-live">
+                <summary>
+                    <h2>"Go live with OBS or ffmpeg"</h2>
+                </summary>
+                {move || {
+                    ingest.get().map(|(ingest, recording_enabled)| view! { <EncoderSteps ingest recording_enabled /> })
+                }}
+            </details>
+        </div>
         <OverviewCards overview />
     }
 }

@@ -41,6 +41,13 @@ pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView 
     let whole = servers(&ingest).map(|(mode, _)| {
         view! { <CopyRow label="In one URL" value=full_url(&ingest, mode) note=if recording_enabled { label(mode) } else { "live only" } /> }
     });
+    let by_webrtc = match ingest.default_mode {
+        Mode::Rec => [(Mode::Rec, ingest.whip_rec_url), (Mode::Live, ingest.whip_live_url)],
+        Mode::Live => [(Mode::Live, ingest.whip_live_url), (Mode::Rec, ingest.whip_rec_url)],
+    };
+    let by_webrtc = by_webrtc.map(|(mode, url)| {
+        view! { <CopyRow label="WHIP URL" value=url note=if recording_enabled { label(mode) } else { "live only" } /> }
+    });
     view! {
         <div class="ingest-rows">
             {(!recording_enabled).then(|| view! { <RecordingOff /> })} {rows.into_iter().collect_view()}
@@ -48,6 +55,10 @@ pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView 
             <details class="more">
                 <summary>"In one URL, for ffmpeg and hardware encoders"</summary>
                 {whole.into_iter().collect_view()}
+            </details>
+            <details class="more">
+                <summary>"By WebRTC, for OBS 30 and other WHIP encoders"</summary>
+                {by_webrtc.into_iter().collect_view()}
             </details>
         </div>
     }

@@ -15,6 +15,7 @@ pub fn PlayoutRows(#[prop(into)] playout: Signal<PlayoutUrls>, is_public: Signal
             <CopyRow label="For an iframe" value=of(|playout| &playout.embed) />
             <CopyRow label="HLS" value=of(|playout| &playout.hls) />
             <CopyRow label="WebSocket" value=of(|playout| &playout.websocket) note="fragmented MP4" />
+            <CopyRow label="WebRTC" value=of(|playout| &playout.whep) note="WHEP" />
             <CopyRow label="RTMP" value=of(|playout| &playout.rtmp) />
             {move || newest.get().map(|url| view! { <CopyRow label="Newest recording" value=url /> })}
             <p class="muted small">

@@ -57,7 +57,7 @@ fn Row(row: Signal<StreamRow>) -> impl IntoView {
                 <When at=Signal::derive(move || row.with(|row| row.updated_at)) />
             </td>
             <td data-label="Tags">{move || tag_list(&tags.get(), true)}</td>
-            <td class="number" data-label="Recordings">
+            <td class="number" data-label="Recordings" data-unit=move || if row.with(|row| row.recordings) == 1 { "recording" } else { "recordings" }>
                 {move || row.with(|row| format::thousands(row.recordings))}
             </td>
         </tr>

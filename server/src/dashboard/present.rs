@@ -18,6 +18,7 @@ use crate::service::playback::{IssuedToken, Pass};
 use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
 use crate::sound;
 use crate::storage::{Key, KeyKind};
+use url::form_urlencoded;
 
 /// Recordings a page in a stream's table.
 const RECORDINGS_A_PAGE: u32 = 10;
@@ -171,6 +172,15 @@ pub(super) fn recording_row(service: &Service, asset: Asset, pass: Option<&Pass>
     })
 }
 
+/// Where an encoder that speaks WHIP sends to. `ingest_url` says whether it is recorded, and in which region.
+fn whip_url(public_url: &str, name: &Streamname, ingest_url: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("stream_name", name.as_str())
+        .append_pair("stream_url", ingest_url)
+        .finish();
+    format!("{public_url}/p/webrtc?{query}")
+}
+
 pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<&Pass>) -> Overview {
     let config = service.config();
     let settings = seen.organisation.settings;
@@ -187,6 +197,8 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
             live_url: format!("{rtmp}/live"),
             default_mode,
             stream_key: name.to_string(),
+            whip_rec_url: whip_url(&config.http.public_url, &name, &format!("{rtmp}/rec")),
+            whip_live_url: whip_url(&config.http.public_url, &name, &format!("{rtmp}/live")),
         }),
         playout: PlayoutUrls {
             page: format!("{}/playout/{}", config.http.public_url, seen.stream.id),
@@ -194,6 +206,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
             live_path: format!("/live/{name}"),
             hls: format!("{}/live/{name}/index.m3u8", config.http.public_url),
             websocket: format!("{}/live/{name}/ws", web_socket_origin(&config.http.public_url)),
+            whep: format!("{}/live/{name}/whep", config.http.public_url),
             rtmp: format!("{rtmp}/play/{name}"),
             newest_recording,
         },
