@@ -4,6 +4,8 @@
 
 mod cut;
 mod playlist;
+mod text;
 
 pub use cut::{Cut, Cutter, MAX_SEGMENT_MS, PART_MS};
-pub use playlist::{MediaPlaylist, Part, Reload, Segment, Variant, media_playlist, multivariant_playlist};
+pub use playlist::{MediaPlaylist, Part, Reload, Segment, Variant, multivariant_playlist};
+pub use text::{MediaPlaylistText, media_playlist};

@@ -1,16 +1,10 @@
-//! The playlists' text.
+//! What playlists tell of, what of it players may wait for, and the playlist that leads to the others. How a media playlist is written stands in `text`.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-/// The last so many target durations of a playlist show their parts.
-const PARTS_FOR_TARGETS: u64 = 3;
 /// What is older than so many target durations can be left out of an update: the least that the standard allows.
-const SKIP_AFTER_TARGETS: u64 = 6;
-/// Who begins to play stays behind the end of the playlist by so many target durations, or, reading parts, by so many parts.
-const HOLD_BACK_TARGETS: u64 = 3;
-const HOLD_BACK_PARTS: u64 = 3;
-/// But by no less: the network is given as much.
-const MIN_PART_HOLD_BACK_MS: u64 = 1_000;
+pub(super) const SKIP_AFTER_TARGETS: u64 = 6;
 /// A player may ask for what comes within so much of parts beyond the last.
 const ADVANCE_PARTS_MS: u64 = 3_000;
 /// And within so many segments.
@@ -42,7 +36,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         !self.complete && self.parts.is_empty()
     }
 }
@@ -51,7 +45,7 @@ impl Segment {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MediaPlaylist<'a> {
     /// Their numbers increase by one.
-    pub segments: &'a [Segment],
+    pub segments: &'a [Arc<Segment>],
     /// How many discontinuities there were in segments before the first.
     pub discontinuities_before: u64,
     /// No segment is longer, rounded.
@@ -104,7 +98,7 @@ impl MediaPlaylist<'_> {
     }
 
     /// How many of the first segments an update can leave out.
-    fn skippable(&self) -> usize {
+    pub(super) fn skippable(&self) -> usize {
         let end_ms: u64 = self.segments.iter().map(|segment| segment.duration_ms).sum();
         let boundary_ms = end_ms.saturating_sub(SKIP_AFTER_TARGETS * self.target_s * 1_000);
         let mut so_far_ms = 0;
@@ -114,74 +108,6 @@ impl MediaPlaylist<'_> {
         });
         old.count()
     }
-}
-
-/// The playlist; with `skip` as an update to who has an earlier one, where there is enough to leave out. `query` (nothing, or `?` and what follows)
-/// is appended to each URI.
-#[must_use]
-pub fn media_playlist(playlist: &MediaPlaylist<'_>, skip: bool, query: &str) -> String {
-    let MediaPlaylist { segments, target_s, part_target_ms, .. } = *playlist;
-    let part_hold_back_ms = (HOLD_BACK_PARTS * part_target_ms).max(MIN_PART_HOLD_BACK_MS);
-    let mut text = String::with_capacity(4 << 10);
-    let t = &mut text;
-    line(t, format_args!("#EXTM3U"));
-    line(t, format_args!("#EXT-X-VERSION:9"));
-    line(t, format_args!("#EXT-X-TARGETDURATION:{target_s}"));
-    line(
-        t,
-        format_args!(
-            "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={},HOLD-BACK={},CAN-SKIP-UNTIL={}",
-            Seconds(part_hold_back_ms),
-            Seconds(HOLD_BACK_TARGETS * target_s * 1_000),
-            Seconds(SKIP_AFTER_TARGETS * target_s * 1_000)
-        ),
-    );
-    line(t, format_args!("#EXT-X-PART-INF:PART-TARGET={}", Seconds(part_target_ms)));
-    line(t, format_args!("#EXT-X-MEDIA-SEQUENCE:{}", segments.first().map_or(0, |first| first.number)));
-    line(t, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{}", playlist.discontinuities_before));
-    let skipped = if skip { playlist.skippable() } else { 0 };
-    if skipped > 0 {
-        line(t, format_args!("#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}"));
-    }
-    let mut init = skipped.checked_sub(1).and_then(|last| segments.get(last)).map(|segment| segment.init);
-    let mut left_ms: u64 = segments[skipped..].iter().map(|segment| segment.duration_ms).sum();
-    for segment in &segments[skipped..] {
-        left_ms -= segment.duration_ms;
-        // What has begun and has nothing to show: hls.js would take its discontinuity for that of the segment before.
-        if segment.is_empty() {
-            continue;
-        }
-        if segment.discontinuity {
-            line(t, format_args!("#EXT-X-DISCONTINUITY"));
-        }
-        if init.replace(segment.init) != Some(segment.init) {
-            line(t, format_args!("#EXT-X-MAP:URI=\"init-{}.mp4{query}\"", segment.init));
-        }
-        line(t, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", segment.begins_at));
-        if !playlist.ended && left_ms <= PARTS_FOR_TARGETS * target_s * 1_000 {
-            for (number, part) in segment.parts.iter().enumerate() {
-                let independent = if part.independent { ",INDEPENDENT=YES" } else { "" };
-                let (duration, segment) = (Seconds(part.duration_ms), segment.number);
-                line(t, format_args!("#EXT-X-PART:DURATION={duration},URI=\"part-{segment}-{number}.m4s{query}\"{independent}"));
-            }
-        }
-        if segment.complete {
-            line(t, format_args!("#EXTINF:{},", Seconds(segment.duration_ms)));
-            line(t, format_args!("seg-{}.m4s{query}", segment.number));
-        }
-    }
-    if playlist.ended {
-        line(t, format_args!("#EXT-X-ENDLIST"));
-    } else if let Some(last) = segments.last().filter(|last| playlist.live && !(last.is_empty() && last.discontinuity)) {
-        // Nothing is hinted at that needs an init segment which has not been told.
-        let (number, part) = if last.complete { (last.number + 1, 0) } else { (last.number, last.parts.len()) };
-        line(t, format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part-{number}-{part}.m4s{query}\""));
-    } else {
-        // hls.js takes the segment before the playlist's end for one that is still being made, and gives up when what comes next is none of its
-        // parts: a discontinuity, behind which the encoder is back.
-        line(t, format_args!("# To be continued"));
-    }
-    text
 }
 
 /// The one form in which the stream can be had.
@@ -209,28 +135,13 @@ pub fn multivariant_playlist(variant: &Variant, query: &str) -> String {
     text
 }
 
-/// Milliseconds, written as seconds.
-struct Seconds(u64);
-
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{:03}", self.0 / 1_000, self.0 % 1_000)
-    }
-}
-
-/// Writing to a string does not fail.
-fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
-    let _ = text.write_fmt(words);
-    text.push('\n');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn segment(number: u64, duration_ms: u64, complete: bool) -> Segment {
+    fn segment(number: u64, duration_ms: u64, complete: bool) -> Arc<Segment> {
         let part = |at| Part { duration_ms: 200, independent: at == 0 };
-        Segment {
+        Arc::new(Segment {
             number,
             init: if number < 12 { 10 } else { 12 },
             discontinuity: number == 12,
@@ -238,10 +149,14 @@ mod tests {
             duration_ms,
             parts: (0..duration_ms / 200).map(part).collect(),
             complete,
-        }
+        })
     }
 
-    fn playlist(segments: &[Segment]) -> MediaPlaylist<'_> {
+    fn media_playlist(playlist: &MediaPlaylist<'_>, skip: bool, query: &str) -> String {
+        super::super::media_playlist(playlist, skip, query).collect()
+    }
+
+    fn playlist(segments: &[Arc<Segment>]) -> MediaPlaylist<'_> {
         MediaPlaylist { segments, discontinuities_before: 3, target_s: 1, part_target_ms: 200, live: true, ended: false }
     }
 
@@ -314,6 +229,17 @@ seg-11.m4s?token=t
             assert_eq!(rest, expected);
             assert!(full.starts_with(head));
         }
+    }
+
+    #[test]
+    fn a_long_playlist_comes_in_pieces_none_of_which_is_long() {
+        let segments: Vec<_> = (0..3_600).map(|number| segment(number, 1_000, true)).collect();
+        let query = format!("?token={}", "t".repeat(4_096));
+        let pieces: Vec<_> = super::super::media_playlist(&playlist(&segments), false, &query).collect();
+        let longest = pieces.iter().map(String::len).max().unwrap();
+        assert!(pieces.len() > 900 && longest < 64 << 10, "{} {longest}", pieces.len());
+        assert_eq!(pieces.concat().replace(&query, ""), media_playlist(&playlist(&segments), false, ""));
+        assert_eq!(super::super::media_playlist(&playlist(&segments[..9]), false, "").count(), 1);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! `GET /live/{streamname}/ws` and the files of HLS beside it: who may watch is asked of `service/`, what they get of `live/`.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use afterlive_domain::Error as Refusal;
+use afterlive_media::hls::MediaPlaylistText;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -92,22 +94,39 @@ async fn file(
         skip: matches!(query.text("_HLS_skip"), Some("YES" | "v2")),
     };
     let session = Session::new(viewer.address, parts.headers.get(USER_AGENT).map_or(&[], HeaderValue::as_bytes));
-    let carried = viewer::token_in_query(&parts).map_or_else(String::new, |token| with_token("", &token));
+    // What did not let the viewer in is of no use further on either, and may say what it likes.
+    let token = viewer::token_in_query(&parts).filter(|_| right.is_by_token());
+    let carried = token.map_or_else(String::new, |token| with_token("", &token));
     let is_private = viewer.token.is_some() || viewer.caller.is_some();
     Ok(match live.feeds.hls(right.stream, session, file, reload, &carried).await {
-        Ok(Answer::Playlist(text)) => {
-            let headers = [(CONTENT_TYPE, PLAYLIST_TYPE), (CACHE_CONTROL, PLAYLIST_CACHE), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-            (headers, text).into_response()
-        }
+        Ok(Answer::Multivariant(text)) => playlist(Body::from(text)),
+        Ok(Answer::Playlist(text)) => playlist(written(text)),
         Ok(Answer::Media(fragments)) => media(fragments, if is_private { PRIVATE_MEDIA_CACHE } else { MEDIA_CACHE }),
         Err(unavailable) => refuse(unavailable)?,
     })
 }
 
+fn playlist(body: Body) -> Response {
+    let headers = [(CONTENT_TYPE, PLAYLIST_TYPE), (CACHE_CONTROL, PLAYLIST_CACHE), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (headers, body).into_response()
+}
+
+/// Of a text in many pieces the next is written when there is room for it; one that is a single piece has a length.
+fn written(mut text: MediaPlaylistText) -> Body {
+    let first = text.next().unwrap_or_default();
+    match text.next() {
+        None => Body::from(first),
+        Some(second) => {
+            let pieces = [first, second].into_iter().chain(text);
+            Body::from_stream(futures::stream::iter(pieces.map(Ok::<_, Infallible>)))
+        }
+    }
+}
+
 /// The fragments one after the other; none is copied.
 fn media(fragments: Vec<Bytes>, cache: &'static str) -> Response {
     let length: usize = fragments.iter().map(Bytes::len).sum();
-    let body = Body::from_stream(futures::stream::iter(fragments.into_iter().map(Ok::<_, std::convert::Infallible>)));
+    let body = Body::from_stream(futures::stream::iter(fragments.into_iter().map(Ok::<_, Infallible>)));
     let headers = [(CONTENT_TYPE, "video/mp4"), (CACHE_CONTROL, cache), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (headers, [(CONTENT_LENGTH, HeaderValue::from(length))], body).into_response()
 }

@@ -19,7 +19,7 @@ use super::credentials::{self, CREDENTIAL_HEADERS};
 use super::error::ApiError;
 use super::request::ClientAddress;
 use super::vod::Guard;
-use crate::service::playback::token::TOKEN;
+use crate::service::playback::token::{MAX_TOKEN_BYTES, Refused, TOKEN};
 use crate::service::playback::{self, Admitted, Right, Secret, Viewer, Withdrawn};
 use crate::service::{self, Caller, Service};
 
@@ -80,9 +80,12 @@ fn who_asked(request: &Parts) -> Parts {
 /// The viewer behind a request. Where all may watch, nobody asks who that is.
 ///
 /// # Errors
-/// `BadCredentials` for a key that is none.
+/// `BadCredentials` for a key that is none; `PlaybackDenied` for what is too long to be a token, also where none is needed.
 pub async fn viewer(service: &Service, request: &Parts, is_public: bool) -> Result<Viewer, ApiError> {
     let token = token(request);
+    if token.as_ref().is_some_and(|Secret(token)| token.len() > MAX_TOKEN_BYTES) {
+        return Err(Refusal::PlaybackDenied { reason: Refused::TooLong.to_string() }.into());
+    }
     let caller = match credentials::api_key(&request.headers)? {
         _ if is_public => None,
         Some(key) => Some(service.key_caller(key).await?),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use afterlive_domain::StreamId;
-use afterlive_media::hls::{self, MediaPlaylist, Variant, media_playlist, multivariant_playlist};
+use afterlive_media::hls::{self, MediaPlaylist, MediaPlaylistText, Variant, media_playlist, multivariant_playlist};
 use bytes::Bytes;
 
 use super::feed::{Feed, Shared};
@@ -59,9 +59,11 @@ pub struct Reload {
     pub skip: bool,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Answer {
-    Playlist(String),
+    Multivariant(String),
+    /// To be written while it is sent.
+    Playlist(MediaPlaylistText),
     /// The same for ever.
     Media(Vec<Bytes>),
 }
@@ -104,7 +106,7 @@ impl Feeds {
             File::Multivariant => {
                 feed.wait_for_beginning().await?;
                 let stats = self.0.hub.stats(stream);
-                feed.multivariant(stats.as_ref(), query).map(Answer::Playlist)
+                feed.multivariant(stats.as_ref(), query).map(Answer::Multivariant)
             }
             File::Media => feed.media(reload, query).await.map(Answer::Playlist),
             File::Init(number) => {
@@ -152,7 +154,7 @@ impl Feed {
         Ok(multivariant_playlist(&variant, query))
     }
 
-    async fn media(&self, reload: Reload, query: &str) -> Result<String, Unavailable> {
+    async fn media(&self, reload: Reload, query: &str) -> Result<MediaPlaylistText, Unavailable> {
         self.wait_for_beginning().await?;
         let look = |shared: &Shared| {
             let playlist = shared.playlist();

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use afterlive_domain::UnixMillis;
 use afterlive_media::hls::{Cut, Cutter, MAX_SEGMENT_MS, MediaPlaylist, PART_MS, Part, Segment};
@@ -44,8 +45,8 @@ struct OpenPart {
 pub struct Segments {
     cutter: Cutter,
     max_segment_bytes: usize,
-    /// What the playlist shows.
-    told: VecDeque<Segment>,
+    /// What the playlist shows, shared with texts that are on their way.
+    told: VecDeque<Arc<Segment>>,
     /// Of all that are kept, the shown ones last.
     places: VecDeque<Place>,
     open: Option<OpenPart>,
@@ -140,7 +141,7 @@ impl Segments {
 
     fn begin_segment(&mut self, at_ms: i64, number: u64) {
         let begins_at = UnixMillis(self.wall_origin_ms).plus_ms(at_ms).to_string();
-        self.told.push_back(Segment {
+        self.told.push_back(Arc::new(Segment {
             number: self.next_number,
             init: self.init,
             discontinuity: std::mem::take(&mut self.breaks),
@@ -148,7 +149,7 @@ impl Segments {
             duration_ms: 0,
             parts: Vec::new(),
             complete: false,
-        });
+        }));
         self.places.push_back(Place { number: self.next_number, first: number, end: None, parts: Vec::new() });
         self.next_number += 1;
         self.segment_begins_ms = at_ms;
@@ -164,6 +165,7 @@ impl Segments {
 
     fn end_part(&mut self, at_ms: i64) {
         let (Some(open), Some(segment)) = (self.open.take(), self.told.back_mut()) else { return };
+        let segment = Arc::make_mut(segment);
         let duration_ms = u64::try_from(at_ms - open.begins_ms).unwrap_or(0).max(1);
         segment.parts.push(Part { duration_ms, independent: open.independent });
         segment.duration_ms += duration_ms;
@@ -173,6 +175,7 @@ impl Segments {
     fn end_segment(&mut self, at_ms: i64, end: u64) {
         self.end_part(at_ms);
         let (Some(segment), Some(place)) = (self.told.back_mut(), self.places.back_mut()) else { return };
+        let segment = Arc::make_mut(segment);
         segment.complete = true;
         place.end = Some(end);
         self.target_s = self.target_s.max((segment.duration_ms + 500) / 1_000);
@@ -249,7 +252,7 @@ impl Segments {
         }
     }
 
-    fn shown(&self) -> &[Segment] {
+    fn shown(&self) -> &[Arc<Segment>] {
         let (segments, rest) = self.told.as_slices();
         debug_assert!(rest.is_empty());
         segments

@@ -22,6 +22,14 @@ pub struct Right {
     pub until: Option<UnixMillis>,
 }
 
+impl Right {
+    /// Whether a token gives it, rather than the viewer's organisation or its being public.
+    #[must_use]
+    pub fn is_by_token(&self) -> bool {
+        self.until.is_some()
+    }
+}
+
 /// Completes when a viewer may not watch any more; with the reason, for them.
 pub type Withdrawn = BoxFuture<'static, String>;
 

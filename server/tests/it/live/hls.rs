@@ -5,6 +5,8 @@ use std::path::Path;
 
 use afterlive_media::frame::TrackKind;
 use afterlive_server::hub::Message;
+use afterlive_server::service::playback::token::MAX_TOKEN_BYTES;
+use afterlive_server::service::playback::{Expiry, Secret, TokenOf, TokenWish};
 
 use super::*;
 use crate::fixture::encoder::{complaints, encode_as, ffprobe, send};
@@ -333,23 +335,52 @@ async fn a_stream_that_is_not_live_is_not_there_for_now() {
 }
 
 #[tokio::test]
-async fn a_token_is_carried_on_and_any_page_may_play() {
+async fn a_token_that_opens_the_stream_is_carried_on() {
+    on_a_server(&[], async |server| {
+        let scene = Scene::new(server).await;
+        scene.set_public(false).await;
+        let mut publisher = scene.publish();
+        send(&mut publisher, &seconds(2, true, true));
+        let wish = TokenWish {
+            of: TokenOf::Stream(scene.stream.id),
+            expiry: Expiry::In(3_600),
+            not_before: None,
+            ips: Vec::new(),
+            domains: Vec::new(),
+            label: None,
+        };
+        let Secret(token) = scene.server.service.make_playback_token(&scene.tenant.admin, &wish).await.unwrap().token;
+        let query = format!("?token={token}");
+        let index = scene.text(&format!("index.m3u8{query}")).await;
+        assert!(index.ends_with(&format!("\nmedia.m3u8{query}\n")), "{index}");
+        let media = scene.text(&format!("media.m3u8{query}")).await;
+        let uris = media.lines().filter(|line| line.contains("URI=") || line.starts_with("seg-"));
+        assert!(uris.clone().count() > 5 && uris.clone().all(|line| line.contains(&query)), "{media}");
+        let init = scene.get(attribute(tags(&media, "#EXT-X-MAP:")[0], "URI")).await;
+        assert_eq!(init.headers()["cache-control"], "private, max-age=3600, immutable");
+        scene.until_viewers(1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn any_page_may_play_and_what_opens_nothing_is_not_carried_on() {
     on_a_server(&[], async |server| {
         let scene = Scene::new(server).await;
         let mut publisher = scene.publish();
         send(&mut publisher, &seconds(2, true, true));
-        let index = scene.text("index.m3u8?token=a%2Bb").await;
-        assert!(index.ends_with("\nmedia.m3u8?token=a%2Bb\n"), "{index}");
-        let media = scene.text("media.m3u8?token=a%2Bb").await;
-        let uris = media.lines().filter(|line| line.contains("URI=") || line.starts_with("seg-"));
-        assert!(uris.clone().count() > 5 && uris.clone().all(|line| line.contains("?token=a%2Bb")), "{media}");
+        let made_up = "~".repeat(MAX_TOKEN_BYTES);
+        for file in ["index.m3u8", "media.m3u8"] {
+            let playlist = scene.text(&format!("{file}?token={made_up}")).await;
+            assert!(playlist.len() < 4_096 && !playlist.contains("token"), "{playlist}");
+            let refused = scene.get(&format!("{file}?token={made_up}~")).await;
+            assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+            assert!(refused.text().await.unwrap().contains("longer than a playback token can be"));
+        }
         let origin =
             scene.http.get(scene.url("media.m3u8")).header("Origin", "https://elsewhere.example.com").send().await.unwrap();
         assert_eq!(origin.headers()["access-control-allow-origin"], "*");
         assert_eq!(origin.headers()["content-type"], "application/vnd.apple.mpegurl");
-        let init = scene.get(&format!("{}&token=x", attribute(tags(&media, "#EXT-X-MAP:")[0], "URI"))).await;
-        assert_eq!(init.headers()["cache-control"], "private, max-age=3600, immutable");
-        scene.until_viewers(1).await;
     })
     .await;
 }
