@@ -1,8 +1,9 @@
 //! The feed of one stream: reads the hub as one viewer, and keeps what all viewers read. Begins with the first of them, goes on from publish to publish,
 //! and ends a while after the last has gone.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use afterlive_domain::{StreamId, UnixMillis};
@@ -150,14 +151,22 @@ impl Feed {
         self.uses.load(Ordering::Relaxed) == 0 && !wanted && idle_since.elapsed() >= IDLE_GRACE
     }
 
-    /// Places for one more, in the stream and in the node.
-    pub(super) fn take_places(&self, node: &Places) -> Result<Vec<Place>, Full> {
-        Ok(vec![self.places.take()?, node.take()?])
+    /// Places for one more, in the stream and in the node; with `address`, of those that it may have.
+    pub(super) fn take_places(&self, node: &Places, address: Option<IpAddr>) -> Result<Vec<Place>, Full> {
+        Ok(vec![self.places.take(address)?, node.take(address)?])
+    }
+
+    pub(super) fn hear_session(&self, session: Session) {
+        self.sessions().ask(session, Instant::now());
     }
 
     pub(super) fn note_session(&self, session: Session, node: &Places) -> Result<(), Full> {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.note(session, Instant::now(), || self.take_places(node))
+        self.sessions().note(session, Instant::now(), || self.take_places(node, Some(session.subscriber())))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        // Nothing panics in the midst of a change.
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<()> {
@@ -320,8 +329,7 @@ impl Feed {
 
     fn window(&self) -> Window {
         let dvr_ms = u64::try_from(self.settings.dvr_window.as_millis()).unwrap_or(u64::MAX);
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if dvr_ms > 0 || sessions.asked_within(WATCHED_FOR, Instant::now()) {
+        if dvr_ms > 0 || self.sessions().asked_within(WATCHED_FOR, Instant::now()) {
             Window { ms: dvr_ms.max(HLS_WINDOW_MS), watched: true }
         } else {
             Window { ms: UNWATCHED_WINDOW_MS, watched: false }
@@ -345,7 +353,7 @@ impl Feed {
     }
 
     fn tick(&self) {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).expire(Instant::now());
+        self.sessions().expire(Instant::now());
         let mut shared = self.write();
         let Some(ended_for) = shared.ended_at.map(|at| at.elapsed()) else { return };
         if ended_for >= RETURN_GRACE && !shared.ended {

@@ -101,11 +101,18 @@ impl Feeds {
         if !feed.read().has_something() && !is_live() {
             return Err(Unavailable::NotLive);
         }
+        feed.hear_session(session);
+        let answer = self.answer(&feed, file, reload, query).await?;
+        // Only who gets something watches.
         feed.note_session(session, &self.0.places)?;
+        Ok(answer)
+    }
+
+    async fn answer(&self, feed: &Feed, file: File, reload: Reload, query: &str) -> Result<Answer, Unavailable> {
         match file {
             File::Multivariant => {
                 feed.wait_for_beginning().await?;
-                let stats = self.0.hub.stats(stream);
+                let stats = self.0.hub.stats(feed.stream());
                 feed.multivariant(stats.as_ref(), query).map(Answer::Multivariant)
             }
             File::Media => feed.media(reload, query).await.map(Answer::Playlist),

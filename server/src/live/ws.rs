@@ -43,7 +43,8 @@ impl Feeds {
     /// Where all places are taken.
     pub fn seat(&self, stream: StreamId) -> Result<Seat, Full> {
         let feed = self.open(stream);
-        let places = feed.take_places(&self.0.places)?;
+        // An address has no more of them than it has connections.
+        let places = feed.take_places(&self.0.places, None)?;
         Ok(Seat { feeds: self.clone(), feed, _places: places })
     }
 }

@@ -82,6 +82,29 @@ async fn there_are_only_so_many_viewers() {
 }
 
 #[tokio::test]
+async fn one_address_takes_not_all_places_and_none_for_what_there_is_not() {
+    on_a_server(&[("LIVE__MAX_VIEWERS", "20")], async |server| {
+        let scene = Scene::new(server).await;
+        let mut publisher = scene.publish();
+        send(&mut publisher, &encode(3, true, false));
+        let ask = async |file: &str, player: usize| {
+            let request = scene.http.get(scene.url(file)).header("user-agent", player.to_string());
+            within(request.send()).await.unwrap().status().as_u16()
+        };
+        for player in 0..30 {
+            assert_eq!(ask("seg-1.m4s", player).await, 404);
+        }
+        let mut answers = Vec::new();
+        for player in 100..120 {
+            answers.push(ask("media.m3u8", player).await);
+        }
+        assert_eq!(answers, [vec![200; 16], vec![429; 4]].concat());
+        scene.socket().await.media(1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_no_websocket_is_told_so() {
     on_a_server(&[], async |server| {
         let scene = Scene::new(server).await;
