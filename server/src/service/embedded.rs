@@ -3,7 +3,7 @@
 use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, StreamId, Streamname, Tags};
 
 use super::playback::Viewer;
-use super::playback::token::with_token;
+use super::playback::token::{Site, with_token};
 use super::streams::StreamAsSeen;
 use super::{Result, Service};
 use crate::db::asset_list;
@@ -19,6 +19,8 @@ pub struct Embedded {
     pub recording: Option<EmbeddedRecording>,
     /// Who may show it.
     pub domains: EmbedDomains,
+    /// Of those only these, where there are any: what lets the viewer watch is a token that is bound to them.
+    pub sites: Vec<Site>,
 }
 
 /// A recording and where it lies.
@@ -54,6 +56,7 @@ impl Service {
             Some(caller) => self.pass(caller, &organisation).await?.map(|pass| pass.token(id, &stream.streamname)),
             None => None,
         };
+        let sites = self.sites_of_token(&stream.streamname, viewer).await?;
         let mut connection = self.db.read().await?;
         let recording = match asset {
             _ if !sees_recordings => None,
@@ -81,6 +84,7 @@ impl Service {
             tags: stream.tags,
             recording,
             domains: organisation.embed_domains,
+            sites,
         })
     }
 

@@ -21,7 +21,7 @@ use url::Url;
 
 use self::bells::Bells;
 use self::fresh::Fresh;
-use self::token::{Claims, Refused, Scope};
+use self::token::{Claims, Refused, Scope, Site};
 use super::{Caller, Error, Result, Service};
 use crate::db;
 use crate::db::playback::Terms;
@@ -72,6 +72,25 @@ pub enum Admitted {
     Public,
     /// This one may: what is sent is kept by no cache that others share. With a token, which is good until then.
     Guarded { until: Option<UnixMillis> },
+}
+
+/// What lets a viewer in.
+enum By {
+    /// Everybody may.
+    Public,
+    /// The organisation is the viewer's own.
+    Own,
+    /// A token that is good for this, and all that it says.
+    Token(Box<Claims>),
+}
+
+impl By {
+    fn until(&self) -> Option<UnixMillis> {
+        match self {
+            Self::Public | Self::Own => None,
+            Self::Token(claims) => Some(claims.good_until()),
+        }
+    }
 }
 
 /// An organisation's terms, ready to be applied.
@@ -145,10 +164,7 @@ impl Service {
     pub async fn watch_live(&self, streamname: &str, viewer: &Viewer) -> Result<Right> {
         let no_such_name = || Refusal::NoSuchStream { stream: streamname.chars().take(100).collect() };
         let streamname: Streamname = streamname.parse().map_err(|_| no_such_name())?;
-        let until = match self.admit(What::Live, &streamname, viewer).await? {
-            Admitted::Public => None,
-            Admitted::Guarded { until } => until,
-        };
+        let until = self.admit(What::Live, &streamname, viewer).await?.until();
         let stream = self.known_stream(&streamname).await?.ok_or_else(|| no_such_stream(&streamname))?.id;
         Ok(Right { stream, until })
     }
@@ -158,7 +174,25 @@ impl Service {
     /// # Errors
     /// As [`Service::watch_live`].
     pub async fn watch_recording(&self, streamname: &Streamname, viewer: &Viewer) -> Result<Admitted> {
-        self.admit(What::Recordings, streamname, viewer).await
+        Ok(match self.admit(What::Recordings, streamname, viewer).await? {
+            By::Public => Admitted::Public,
+            by => Admitted::Guarded { until: by.until() },
+        })
+    }
+
+    /// The sites that the viewer's token is bound to, where it is what lets them watch anything of the stream. None at all: any site.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub(super) async fn sites_of_token(&self, streamname: &Streamname, viewer: &Viewer) -> Result<Vec<Site>> {
+        for what in [What::Live, What::Recordings] {
+            match self.admit(what, streamname, viewer).await {
+                Ok(By::Token(claims)) => return Ok(claims.sites),
+                Ok(By::Public | By::Own) | Err(Error::Refused(_)) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// What is known without asking the database: whether everybody may watch the organisation's recordings.
@@ -183,24 +217,24 @@ impl Service {
         Ok(self.policy(&streamname.organisation_hash()).await?.is_some_and(|policy| policy.vod_public))
     }
 
-    async fn admit(&self, what: What, streamname: &Streamname, viewer: &Viewer) -> Result<Admitted> {
+    async fn admit(&self, what: What, streamname: &Streamname, viewer: &Viewer) -> Result<By> {
         let hash = streamname.organisation_hash();
         let policy = self.policy(&hash).await?.ok_or_else(|| no_such_stream(streamname))?;
         if policy.is_public(what) {
-            return Ok(Admitted::Public);
+            return Ok(By::Public);
         }
         if viewer.caller.is_some_and(|caller| caller.organisation == policy.organisation) {
-            return Ok(Admitted::Guarded { until: None });
+            return Ok(By::Own);
         }
         let Some(Secret(token)) = &viewer.token else {
             // What belongs to another organisation does not exist.
             return Err(if viewer.caller.is_some() { no_such_stream(streamname) } else { denied(&Refused::Missing) });
         };
-        let until = self.check_token(&policy, &hash, token, streamname, viewer).await?;
-        Ok(Admitted::Guarded { until: Some(until) })
+        let claims = self.check_token(&policy, &hash, token, streamname, viewer).await?;
+        Ok(By::Token(Box::new(claims)))
     }
 
-    /// Until when the token is good.
+    /// What the token says, where it is good for this.
     async fn check_token(
         &self,
         policy: &Policy,
@@ -208,7 +242,7 @@ impl Service {
         token: &str,
         streamname: &Streamname,
         viewer: &Viewer,
-    ) -> Result<UnixMillis> {
+    ) -> Result<Claims> {
         let claims = policy.read(hash, token).map_err(|refused| denied(&refused))?;
         let bounds = claims
             .check_time(self.clock.now())
@@ -216,7 +250,7 @@ impl Service {
             .and_then(|()| self.check_site(&claims, viewer.site.as_deref()));
         bounds.map_err(|refused| denied(&refused))?;
         match self.outside_scope(&claims.scope, streamname).await? {
-            None => Ok(claims.good_until()),
+            None => Ok(claims),
             Some(refused) => Err(denied(&refused)),
         }
     }

@@ -2,6 +2,10 @@
 
 use afterlive_domain::organisation::Settings;
 use afterlive_domain::{EmbedDomains, StreamId};
+use afterlive_server::service::playback::token::Claims;
+use afterlive_server::service::playback::{Expiry, Secret, TokenOf, TokenWish};
+use http::HeaderValue;
+use ring::hmac;
 
 use crate::api::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
@@ -35,6 +39,53 @@ async fn every_site_may_frame_the_player_until_the_organisation_names_some() {
         assert_eq!(ancestors(&server.send(&page, None, "").await), "'self' example.com *.example.org");
         let theirs = a_stream(&server, &other, &[]).await;
         assert_eq!(ancestors(&server.send(&format!("GET /embed/{theirs}"), None, "").await), "*");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_that_opens_the_player_binds_its_frame_and_no_other_widens_it() {
+    on_each_server(async |server| {
+        let tenant = a_public_organisation(&server).await;
+        let stream = a_stream(&server, &tenant, &[]).await;
+        let domains: EmbedDomains = "example.com *.example.org".parse().unwrap();
+        server.service.set_embed_domains(&tenant.admin, &domains).await.unwrap();
+        let made = async |domains: &[&str]| {
+            let domains = domains.iter().map(|domain| (*domain).to_owned()).collect();
+            let wish = TokenWish {
+                of: TokenOf::Stream(stream),
+                expiry: Expiry::In(3_600),
+                not_before: None,
+                ips: Vec::new(),
+                domains,
+                label: None,
+            };
+            let Secret(token) = server.service.make_playback_token(&tenant.admin, &wish).await.unwrap().token;
+            token
+        };
+        // The status, and who may frame what is answered to a page of one of the organisation's sites.
+        let policies = async |token: &str| {
+            let page = format!("GET /embed/{stream}?token={token}");
+            let answer = server.send_with(&page, &[("referer", "https://live.example.org/page")], "").await;
+            let policies = answer.headers.get_all("content-security-policy").iter();
+            let ancestors = |policy: &HeaderValue| policy.to_str().unwrap().split("frame-ancestors ").nth(1).unwrap().to_owned();
+            (answer.status.as_u16(), policies.map(ancestors).collect::<Vec<_>>())
+        };
+        let own = "'self' example.com *.example.org";
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"none of ours");
+        let claims = r#"{"jti":"5f86a12f-3801-415a-b450-6b6a46842349","exp":1,"org":"8sKpm","domains":["evil.example"]}"#;
+        let made_up = Claims::from_json(claims).unwrap().sign(&key);
+        let (bound, foreign, free) = (made(&["live.example.org"]).await, made(&["*.example.net"]).await, made(&[]).await);
+        for token in [&made_up, &bound, &foreign] {
+            assert_eq!(policies(token).await, (200, vec![own.to_owned()]), "everybody may watch: nobody asks for a token");
+        }
+        let settings = Settings { vod_public: true, live_public: false, ..tenant.organisation.settings };
+        server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
+        assert_eq!(policies(&bound).await, (200, vec![own.to_owned(), "live.example.org".to_owned()]));
+        assert_eq!(policies(&free).await, (200, vec![own.to_owned()]));
+        for opens_nothing in [&made_up, &foreign] {
+            assert_eq!(policies(opens_nothing).await, (200, vec![own.to_owned()]), "there are recordings, which are public");
+        }
     })
     .await;
 }

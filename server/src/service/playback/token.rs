@@ -215,14 +215,6 @@ impl Claims {
         payload.and_then(|payload| Self::from_json(&payload)).ok_or(Refused::Malformed)
     }
 
-    /// The sites that a token names, though nobody knows yet whether it is good: for what only makes things stricter. `None` for what is no token.
-    #[must_use]
-    pub fn sites_claimed(token: &str) -> Option<Vec<Site>> {
-        let payload = token.get(..MAX_TOKEN_BYTES.min(token.len()))?.split('.').nth(1)?;
-        let payload = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-        Some(Self::from_json(&payload)?.sites)
-    }
-
     /// From then on it is good for nothing.
     #[must_use]
     pub fn good_until(&self) -> UnixMillis {
