@@ -16,6 +16,7 @@ use super::message::{Init, Reading};
 use super::ring::{Batch, Cursor, Entry, Ring};
 use super::segments::{Segments, Window, max_segment_bytes};
 use super::viewers::{Full, Place, Places, Session, Sessions};
+use super::wall::WallClock;
 use super::{Feeds, HLS_WINDOW_MS, IDLE_GRACE, Settings};
 use crate::hub::{Headcount, Hub, Message, ViewerSubscription};
 
@@ -31,8 +32,6 @@ const FORGET_AFTER: Duration = Duration::from_mins(1);
 const WATCHED_FOR: Duration = Duration::from_secs(30);
 /// What is kept while no HLS player is there.
 const UNWATCHED_WINDOW_MS: u64 = 4_000;
-/// The wall time of media time is taken anew so often, from what came with the least delay.
-const CLOCK_WINDOW_MS: i64 = 2_000;
 
 pub struct Feed {
     stream: StreamId,
@@ -383,66 +382,5 @@ impl Publish {
         let (headcount, follow) = (subscription.headcount(), Follow::new(subscription.started_at()));
         headcount.set(viewers);
         Self { subscription, headcount, follow, wall: WallClock::default(), told: false }
-    }
-}
-
-/// What wall time media time 0 had, judged by what came with the least delay lately. Follows an encoder's clock that runs at another speed.
-#[derive(Default)]
-struct WallClock {
-    /// The least of the window before, and of this one, and when this one began.
-    before_ms: Option<i64>,
-    least_ms: Option<i64>,
-    window_begins_ms: i64,
-    /// As it was when the publish began: what dates are told by, for these must fit durations.
-    begin_ms: i64,
-}
-
-impl WallClock {
-    fn note(&mut self, media_ms: i64, now: UnixMillis) {
-        let origin_ms = now.0.saturating_sub(media_ms);
-        match self.least_ms {
-            Some(least_ms) if now.0 - self.window_begins_ms < CLOCK_WINDOW_MS => self.least_ms = Some(least_ms.min(origin_ms)),
-            least_ms => {
-                self.before_ms = least_ms;
-                self.least_ms = Some(origin_ms);
-                self.window_begins_ms = now.0;
-            }
-        }
-    }
-
-    fn origin_ms(&self) -> i64 {
-        self.before_ms.into_iter().chain(self.least_ms).min().unwrap_or(0)
-    }
-
-    fn begin(&mut self) {
-        self.begin_ms = self.origin_ms();
-    }
-
-    fn begin_ms(&self) -> i64 {
-        self.begin_ms
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wall_clock_is_that_of_what_came_with_the_least_delay_and_follows_drift() {
-        let mut wall = WallClock::default();
-        // A group of pictures that waited, then one as it came.
-        for media_ms in [1_000, 1_500, 1_960] {
-            wall.note(media_ms, UnixMillis(10_000));
-        }
-        wall.begin();
-        assert_eq!((wall.begin_ms(), wall.origin_ms()), (8_040, 8_040));
-        wall.note(2_000, UnixMillis(10_100));
-        assert_eq!(wall.origin_ms(), 8_040, "a late one says nothing");
-        for second in 1..100 {
-            // One part in a hundred slow.
-            wall.note(2_000 + second * 990, UnixMillis(10_040 + second * 1_000));
-        }
-        assert!((wall.origin_ms() - (8_040 + 990)).abs() <= 40, "{}", wall.origin_ms());
-        assert_eq!(wall.begin_ms(), 8_040);
     }
 }

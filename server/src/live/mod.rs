@@ -13,6 +13,7 @@ mod message;
 mod ring;
 mod segments;
 mod viewers;
+mod wall;
 pub mod whep;
 mod ws;
 
