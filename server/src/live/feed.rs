@@ -237,7 +237,7 @@ impl Feed {
                     feeds.note_number(self.read().segments.next_number() + 1);
                 }
                 Happened::Tick => {
-                    self.tick();
+                    self.tick(publish.is_some());
                     if let Some(followed) = &publish {
                         followed.headcount.set(self.viewers());
                     }
@@ -286,6 +286,10 @@ impl Feed {
                         publish.told = true;
                         publish.wall.begin();
                         shared.publish += 1;
+                        if shared.ended {
+                            // Nobody waits for more of what is over, and who comes now is not to begin in it.
+                            shared.segments.hide();
+                        }
                         (shared.live, shared.ended, shared.ended_at) = (true, false, None);
                     }
                     let has_video = tracks.iter().any(|track| track.codec.picture().is_some());
@@ -351,11 +355,12 @@ impl Feed {
         self.changed.send_replace(());
     }
 
-    fn tick(&self) {
+    /// `returns`: there is a publish, of which nothing may have come yet.
+    fn tick(&self, returns: bool) {
         self.sessions().expire(Instant::now());
         let mut shared = self.write();
         let Some(ended_for) = shared.ended_at.map(|at| at.elapsed()) else { return };
-        if ended_for >= RETURN_GRACE && !shared.ended {
+        if ended_for >= RETURN_GRACE && !shared.ended && !returns {
             shared.ended = true;
             self.changed.send_replace(());
         }
@@ -382,5 +387,26 @@ impl Publish {
         let (headcount, follow) = (subscription.headcount(), Follow::new(subscription.started_at()));
         headcount.set(viewers);
         Self { subscription, headcount, follow, wall: WallClock::default(), told: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed() -> Feed {
+        let settings =
+            Settings { max_viewers: 10, max_stream_viewers: 10, dvr_window: Duration::ZERO, max_stream_bytes: 1 << 20 };
+        Feed::new(StreamId(uuid::Uuid::nil()), settings, 1, CancellationToken::new())
+    }
+
+    #[test]
+    fn players_are_not_told_of_an_end_while_the_encoder_is_coming_back() {
+        let feed = feed();
+        feed.write().ended_at = Instant::now().checked_sub(RETURN_GRACE);
+        feed.tick(true);
+        assert!(!feed.read().ended);
+        feed.tick(false);
+        assert!(feed.read().ended);
     }
 }

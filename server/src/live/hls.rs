@@ -10,7 +10,7 @@ use super::feed::{Feed, Shared};
 use super::segments::{Found, MAX_TARGET_S};
 use super::viewers::{Full, Session};
 use super::{Feeds, Use};
-use crate::hub::LiveStats;
+use crate::hub::{Hub, LiveStats};
 
 /// A publish that has just begun is waited for so long: until there is a segment that players can begin with.
 const FIRST_WAIT: Duration = Duration::from_secs(6);
@@ -111,11 +111,11 @@ impl Feeds {
     async fn answer(&self, feed: &Feed, file: File, reload: Reload, query: &str) -> Result<Answer, Unavailable> {
         match file {
             File::Multivariant => {
-                feed.wait_for_beginning().await?;
+                feed.wait_for_beginning(&self.0.hub).await?;
                 let stats = self.0.hub.stats(feed.stream());
                 feed.multivariant(stats.as_ref(), query).map(Answer::Multivariant)
             }
-            File::Media => feed.media(reload, query).await.map(Answer::Playlist),
+            File::Media => feed.media(&self.0.hub, reload, query).await.map(Answer::Playlist),
             File::Init(number) => {
                 let init = feed.read().init_segment(number).map(|init| init.bytes.clone());
                 init.map(|bytes| Answer::Media(vec![bytes])).ok_or(Unavailable::Gone)
@@ -137,11 +137,14 @@ impl Shared {
 }
 
 impl Feed {
-    /// Waits for the first complete segment, without which players of plain HLS would give up; at the end of the wait parts will do.
-    async fn wait_for_beginning(&self) -> Result<(), Unavailable> {
-        let begun = self.wait_for(FIRST_WAIT, |shared| shared.segments.has_complete().then_some(())).await;
-        match begun {
+    /// Waits for the first complete segment, without which players of plain HLS would give up; at the end of the wait parts will do. Where the stream is
+    /// live again, one of the publish before will not: who is told of its end does not ask again.
+    async fn wait_for_beginning(&self, hub: &Hub) -> Result<(), Unavailable> {
+        let is_over = |shared: &Shared| shared.ended && hub.is_live(self.stream());
+        let begun = |shared: &Shared| (shared.segments.has_complete() && !is_over(shared)).then_some(());
+        match self.wait_for(FIRST_WAIT, begun).await {
             Some(()) => Ok(()),
+            None if is_over(&self.read()) => Err(Unavailable::Late),
             None if self.read().segments.has_part() => Ok(()),
             None if self.is_live() => Err(Unavailable::Late),
             None => Err(Unavailable::NotLive),
@@ -161,8 +164,8 @@ impl Feed {
         Ok(multivariant_playlist(&variant, query))
     }
 
-    async fn media(&self, reload: Reload, query: &str) -> Result<MediaPlaylistText, Unavailable> {
-        self.wait_for_beginning().await?;
+    async fn media(&self, hub: &Hub, reload: Reload, query: &str) -> Result<MediaPlaylistText, Unavailable> {
+        self.wait_for_beginning(hub).await?;
         let look = |shared: &Shared| {
             let playlist = shared.playlist();
             let state = match reload.number {

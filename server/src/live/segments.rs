@@ -212,11 +212,16 @@ impl Segments {
         true
     }
 
-    /// Forgets all segments; their numbers are not used again.
-    pub fn clear(&mut self) {
+    /// Shows none of the segments any more. The newest can still be had for a while, by who has been told of them.
+    pub fn hide(&mut self) {
         while !self.told.is_empty() {
             self.hide_first();
         }
+    }
+
+    /// Forgets all segments; their numbers are not used again.
+    pub fn clear(&mut self) {
+        self.hide();
         self.places.clear();
         self.open = None;
     }
@@ -374,6 +379,22 @@ mod tests {
         assert_eq!(segments.trim(Window { ms: 0, watched: false }), Some(16 * 25));
         while segments.give_up_first() {}
         assert_eq!((segments.first_kept(), segments.playlist(true, false).segments.len()), (Some(19 * 25), 1));
+    }
+
+    #[test]
+    fn what_is_hidden_can_still_be_had_for_a_while() {
+        let mut segments = Segments::new(100, usize::MAX);
+        segments.begin(true, 0, 0);
+        let end = push(&mut segments, 8, 0, 1_000);
+        segments.close(end);
+        segments.hide();
+        assert_eq!((segments.has_complete(), segments.playlist(true, false).discontinuities_before), (false, 0));
+        segments.begin(true, 50_000, end);
+        let end = push(&mut segments, 2, end, 1_000);
+        segments.trim(WATCHED);
+        let told: Vec<_> = segments.playlist(true, false).segments.iter().map(|told| (told.number, told.discontinuity)).collect();
+        assert_eq!(told, [(108, true), (109, false)]);
+        assert_eq!((segments.segment(101), segments.segment(102), end), (None, Some(50..75), 250));
     }
 
     #[test]

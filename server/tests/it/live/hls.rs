@@ -314,6 +314,31 @@ async fn other_tracks_and_another_publish_are_discontinuities_and_numbers_go_on(
 }
 
 #[tokio::test]
+async fn who_comes_when_a_stream_is_live_again_is_told_of_the_new_publish_alone() {
+    on_a_server(&[], async |server| {
+        let scene = Scene::new(server).await;
+        drop(scene.broadcast(&seconds(3, true, true)).await);
+        let old = scene.ended().await;
+        let mut publisher = scene.publish();
+        for file in ["index.m3u8", "media.m3u8"] {
+            let early = tokio::time::timeout(Duration::from_millis(100), scene.text(file)).await;
+            assert!(early.is_err(), "what is over is not the answer: {early:?}");
+        }
+        scene.until_viewers(1).await;
+        send(&mut publisher, &seconds(3, true, false));
+        let index = scene.text("index.m3u8").await;
+        assert!(index.contains("CODECS=\"avc1.") && !index.contains("mp4a"), "{index}");
+        let new = scene.text("media.m3u8").await;
+        assert!(!new.contains("ENDLIST"), "{new}");
+        assert_eq!(tags(&new, "#EXT-X-MAP:").len(), 1);
+        assert!(segments(&new)[0] > *segments(&old).last().unwrap(), "{new}");
+        scene.bytes(segments(&old)[2]).await;
+        scene.bytes(attribute(tags(&old, "#EXT-X-MAP:")[0], "URI")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stream_that_is_not_live_is_not_there_for_now() {
     on_a_server(&[], async |server| {
         let scene = Scene::new(server).await;
