@@ -22,7 +22,7 @@ use super::api::query::Query;
 use super::error::ApiError;
 use super::listen::AddressHold;
 use super::viewer::{self, Admission};
-use crate::live::{self, Answer, Feeds, File, Session, Unavailable};
+use crate::live::{self, Answer, Feeds, File, Session, Unavailable, Use};
 use crate::service::Service;
 use crate::service::playback::token::with_token;
 
@@ -101,7 +101,10 @@ async fn file(
     Ok(match live.feeds.hls(right.stream, session, file, reload, &carried).await {
         Ok(Answer::Multivariant(text)) => playlist(Body::from(text)),
         Ok(Answer::Playlist(text)) => playlist(written(text)),
-        Ok(Answer::Media(fragments)) => media(fragments, if is_private { PRIVATE_MEDIA_CACHE } else { MEDIA_CACHE }),
+        // Who still takes what is sent watches.
+        Ok(Answer::Media(fragments)) => {
+            media(fragments, live.feeds.open(right.stream), if is_private { PRIVATE_MEDIA_CACHE } else { MEDIA_CACHE })
+        }
         Err(unavailable) => refuse(unavailable)?,
     })
 }
@@ -123,10 +126,14 @@ fn written(mut text: MediaPlaylistText) -> Body {
     }
 }
 
-/// The fragments one after the other; none is copied.
-fn media(fragments: Vec<Bytes>, cache: &'static str) -> Response {
+/// The fragments one after the other; none is copied. The feed goes on while they are sent.
+fn media(fragments: Vec<Bytes>, feed: Use, cache: &'static str) -> Response {
     let length: usize = fragments.iter().map(Bytes::len).sum();
-    let body = Body::from_stream(futures::stream::iter(fragments.into_iter().map(Ok::<_, Infallible>)));
+    let sent = fragments.into_iter().map(move |fragment| {
+        let _held = &feed;
+        Ok::<_, Infallible>(fragment)
+    });
+    let body = Body::from_stream(futures::stream::iter(sent));
     let headers = [(CONTENT_TYPE, "video/mp4"), (CACHE_CONTROL, cache), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (headers, [(CONTENT_LENGTH, HeaderValue::from(length))], body).into_response()
 }

@@ -143,11 +143,15 @@ impl Feed {
         self.uses.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether nobody has used it for a while. To be asked where nobody can enter meanwhile.
-    pub(super) fn is_idle(&self) -> bool {
+    /// Whether nobody has used it for a while, which is longer for HLS players: between two requests may lie a segment. To be asked where nobody can
+    /// enter meanwhile.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
         let wanted = !self.settings.dvr_window.is_zero() && self.read().live;
         let idle_since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
-        self.uses.load(Ordering::Relaxed) == 0 && !wanted && idle_since.elapsed() >= IDLE_GRACE
+        self.uses.load(Ordering::Relaxed) == 0
+            && !wanted
+            && !self.sessions().asked_within(WATCHED_FOR, now)
+            && now.saturating_duration_since(idle_since) >= IDLE_GRACE
     }
 
     /// Places for one more, in the stream and in the node; with `address`, of those that it may have.
@@ -241,7 +245,7 @@ impl Feed {
                     if let Some(followed) = &publish {
                         followed.headcount.set(self.viewers());
                     }
-                    if self.is_idle() && feeds.retire(&self) {
+                    if self.is_idle(Instant::now()) && feeds.retire(&self) {
                         break;
                     }
                 }
@@ -398,6 +402,21 @@ mod tests {
         let settings =
             Settings { max_viewers: 10, max_stream_viewers: 10, dvr_window: Duration::ZERO, max_stream_bytes: 1 << 20 };
         Feed::new(StreamId(uuid::Uuid::nil()), settings, 1, CancellationToken::new())
+    }
+
+    #[test]
+    fn a_feed_outlasts_the_pause_between_two_requests_of_an_hls_player() {
+        let (feed, now) = (feed(), Instant::now());
+        let idle_after = |seconds| feed.is_idle(now + Duration::from_secs(seconds));
+        feed.enter();
+        assert!(!idle_after(100));
+        feed.leave();
+        assert!(!idle_after(9) && idle_after(11));
+        let player = Session::new([127, 0, 0, 1].into(), b"player");
+        feed.hear_session(player);
+        assert!(idle_after(11), "who gets nothing does not watch");
+        feed.note_session(player, &Places::new(1)).unwrap();
+        assert!(!idle_after(29) && idle_after(31));
     }
 
     #[test]

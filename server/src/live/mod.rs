@@ -20,7 +20,7 @@ mod ws;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use afterlive_domain::StreamId;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::hub::Hub;
 
-/// A feed that nobody has used for so long ends: who reloads a page finds it as it was.
+/// A feed that nobody has used for so long ends, where no HLS player was there lately: who reloads a page finds it as it was.
 pub const IDLE_GRACE: Duration = Duration::from_secs(10);
 /// The least time of a stream that HLS players can go back, whatever is configured.
 pub const HLS_WINDOW_MS: u64 = 10_000;
@@ -147,7 +147,7 @@ impl Feeds {
     /// Takes the feed off the list, unless somebody uses it.
     fn retire(&self, feed: &Feed) -> bool {
         let mut feeds = self.lock();
-        let retires = feed.is_idle();
+        let retires = feed.is_idle(Instant::now());
         if retires {
             feeds.remove(&feed.stream());
         }
