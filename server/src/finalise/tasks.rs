@@ -1,5 +1,6 @@
 //! The jobs on finished recordings. Each reads the row as it is now, and does nothing that has been done.
 
+use afterlive_domain::report::Report;
 use afterlive_domain::{AssetId, AssetState};
 
 use super::{FinaliseError, Finaliser};
@@ -42,7 +43,10 @@ impl Finaliser {
         let (store, key) = self.place_of(&asset)?;
         let Look { facts, poster } = self.darkroom.look(&store.path(&key), asset.facts.duration_ms).await?;
         if self.read(id).await?.is_some_and(|now| is_still(&now, &asset)) {
-            compare(&asset, &facts);
+            let report = assets::report(&mut self.db.read().await?, id).await?;
+            if !agree(&asset.facts, &facts, report.as_ref()) {
+                tracing::warn!(asset = %id, said = ?asset.facts, seen = ?facts, "a decoder sees another recording than was written");
+            }
         }
         let Some(poster) = poster else { return Ok(()) };
         store.put(&key.to_thumbnail(), poster).await?;
@@ -119,20 +123,20 @@ fn is_still(now: &Asset, then: &Asset) -> bool {
     now.state.is_playable() && (now.session, now.ended_at, &now.facts) == (then.session, then.ended_at, &then.facts)
 }
 
-/// What the row says was counted while recording; a decoder that sees something else means that one of the two is wrong.
-fn compare(asset: &Asset, seen: &Facts) {
-    let said = &asset.facts;
-    let same = said.duration_ms.abs_diff(seen.duration_ms) <= DURATION_TOLERANCE_MS
+/// What the row says was counted while recording; a decoder that sees something else means that one of the two is wrong. Of pictures whose size changes, the
+/// one says the first and the other another.
+fn agree(said: &Facts, seen: &Facts, report: Option<&Report>) -> bool {
+    let has_sizes =
+        report.is_some_and(|report| report.tracks.iter().any(|track| track.kind == "video" && track.configurations > 1));
+    said.duration_ms.abs_diff(seen.duration_ms) <= DURATION_TOLERANCE_MS
         && said.size_bytes == seen.size_bytes
-        && (said.width, said.height) == (seen.width, seen.height)
-        && (&said.video_codec, &said.audio_codec) == (&seen.video_codec, &seen.audio_codec);
-    if !same {
-        tracing::warn!(asset = %asset.id, ?said, ?seen, "a decoder sees another recording than was written");
-    }
+        && (has_sizes || (said.width, said.height) == (seen.width, seen.height))
+        && (&said.video_codec, &said.audio_codec) == (&seen.video_codec, &seen.audio_codec)
 }
 
 #[cfg(test)]
 mod tests {
+    use afterlive_domain::report::TrackReport;
     use afterlive_domain::{OrganisationId, SessionId, StreamId, UnixMillis};
     use uuid::Uuid;
 
@@ -173,5 +177,32 @@ mod tests {
         for now in [goes_on, went_on, deleted] {
             assert!(!is_still(&now, &then), "{now:?}");
         }
+    }
+
+    #[test]
+    fn pictures_whose_size_changes_are_as_large_as_either_says() {
+        let said = Facts { width: Some(1280), height: Some(720), video_codec: Some("h264".to_owned()), ..Facts::default() };
+        let seen = Facts { width: Some(640), height: Some(360), ..said.clone() };
+        let report = |configurations| Report {
+            tracks: vec![TrackReport {
+                kind: "video".to_owned(),
+                configurations,
+                received_frames: None,
+                stored_frames: 2,
+                left_out_frames: None,
+                dropped_frames: None,
+                received_ms: None,
+                begins_ms: 0,
+                lasts_ms: 80,
+                media_bytes: 0,
+                gaps: Vec::new(),
+                gap_count: 0,
+            }],
+            ..Report::default()
+        };
+        assert!(agree(&said, &said, Some(&report(1))) && agree(&said, &said, None));
+        assert!(!agree(&said, &seen, Some(&report(1))) && !agree(&said, &seen, None));
+        assert!(agree(&said, &seen, Some(&report(2))));
+        assert!(!agree(&said, &Facts { video_codec: Some("hevc".to_owned()), ..seen }, Some(&report(2))));
     }
 }
