@@ -1,7 +1,7 @@
 //! One live stream: its publisher's end, and its subscribers'.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use afterlive_domain::{StreamId, UnixMillis};
@@ -15,10 +15,18 @@ use super::stats::{Counters, LiveStats};
 use super::still::Still;
 use super::{Message, Overflow, Streams, lock};
 
+/// For how long nothing has been heard of an encoder.
+type Silence = Box<dyn Fn() -> Duration + Send + Sync>;
+
 /// What publisher and subscribers of one publish share.
 pub(super) struct Live {
     started_at: UnixMillis,
     pub(super) stop: CancellationToken,
+    pub(super) gives_way: CancellationToken,
+    /// Cancelled when the stream can be claimed again.
+    pub(super) over: CancellationToken,
+    /// Of publishers that give way only.
+    silence: OnceLock<Silence>,
     lost_frames: AtomicU64,
     pub(super) state: Mutex<State>,
 }
@@ -66,7 +74,19 @@ impl State {
 
 impl Live {
     pub(super) fn new(started_at: UnixMillis) -> Self {
-        Self { started_at, stop: CancellationToken::new(), lost_frames: AtomicU64::new(0), state: Mutex::default() }
+        Self {
+            started_at,
+            stop: CancellationToken::new(),
+            gives_way: CancellationToken::new(),
+            over: CancellationToken::new(),
+            silence: OnceLock::new(),
+            lost_frames: AtomicU64::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn is_silent_for(&self, time: Duration) -> bool {
+        self.silence.get().is_some_and(|silence| silence() >= time)
     }
 
     pub(super) fn subscribe_viewer(self: Arc<Self>) -> Option<ViewerSubscription> {
@@ -198,12 +218,21 @@ impl Publisher {
     pub fn stop_requested(&self) -> impl Future<Output = ()> + Send + use<> {
         self.live.stop.clone().cancelled_owned()
     }
+
+    /// Completes when another encoder is to have the stream, since nothing has been heard of this one by `silence`; then drop the publisher. One
+    /// that never says so keeps the stream, however silent it is.
+    pub fn gives_way(&self, silence: Silence) -> impl Future<Output = ()> + Send + use<> {
+        // It says so once.
+        let _ = self.live.silence.set(silence);
+        self.live.gives_way.clone().cancelled_owned()
+    }
 }
 
 impl Drop for Publisher {
     fn drop(&mut self) {
         // The stream is free before its subscribers hear of the end: who acts on the news can claim it.
         self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&self.stream);
+        self.live.over.cancel();
         let mut state = lock(&self.live.state);
         state.ended = true;
         state.gop.clear();

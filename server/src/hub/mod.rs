@@ -19,6 +19,7 @@ mod still;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use afterlive_domain::{StreamId, UnixMillis};
 use afterlive_media::frame::{Frame, TrackConfig};
@@ -127,6 +128,16 @@ impl Hub {
     /// Asks the publisher to end: its connection hears [`Publisher::stop_requested`]. `false` where the stream is not live.
     pub fn stop(&self, stream: StreamId) -> bool {
         self.find(stream).inspect(|live| live.stop.cancel()).is_some()
+    }
+
+    /// Asks a publisher of which nothing has been heard for so long to make way: its connection hears [`Publisher::gives_way`]. Completes when it has
+    /// ended, and the stream can be claimed. `None` where the stream is not live, or its publisher is heard or does not say when it was.
+    pub fn make_way(&self, stream: StreamId, silence: Duration) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let live = self.find(stream)?;
+        live.is_silent_for(silence).then(|| {
+            live.gives_way.cancel();
+            live.over.clone().cancelled_owned()
+        })
     }
 
     #[must_use]

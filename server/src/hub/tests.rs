@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use afterlive_media::frame::{CodecConfig, TrackKind};
 use bytes::Bytes;
 use uuid::Uuid;
@@ -53,6 +55,26 @@ fn a_second_publisher_is_refused_and_the_first_goes_on() {
     assert_eq!(dts_of(&drain(&mut viewer)), [0]);
     drop(first);
     assert!(hub.publish(STREAM, START).is_ok());
+}
+
+#[tokio::test]
+async fn only_a_publisher_that_says_so_and_is_silent_makes_way() {
+    let hub = Hub::new();
+    let wait = Duration::from_secs(2);
+    let publisher = hub.publish(STREAM, START).unwrap();
+    assert!(hub.make_way(STREAM, wait).is_none(), "it never says when it was heard");
+    let silent_ms = Arc::new(AtomicU64::new(1_999));
+    let silence = Arc::clone(&silent_ms);
+    let gives_way = publisher.gives_way(Box::new(move || Duration::from_millis(silence.load(Ordering::Relaxed))));
+    assert!(hub.make_way(STREAM, wait).is_none(), "it is heard");
+    silent_ms.store(2_000, Ordering::Relaxed);
+    let over = hub.make_way(STREAM, wait).unwrap();
+    gives_way.await;
+    assert_eq!(hub.publish(STREAM, START).err(), Some(AlreadyLive));
+    drop(publisher);
+    over.await;
+    assert!(hub.publish(STREAM, START).is_ok());
+    assert!(hub.make_way(STREAM, wait).is_none(), "nobody is there");
 }
 
 #[test]

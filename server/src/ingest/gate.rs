@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{Mode, Region, SessionId, StreamState, Streamname, UnixMillis};
+use afterlive_domain::{Mode, Region, SessionId, StreamId, StreamState, Streamname, UnixMillis};
 use async_trait::async_trait;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -22,6 +22,10 @@ use crate::hub::{Hub, Publisher, Recorder, Recording};
 
 /// How long a publish waits for the end of the stream's previous one to be written, when an encoder is back at once.
 const PREVIOUS_END_WAIT: Duration = Duration::from_secs(3);
+/// A publish that gives way does so when nothing has been heard of it for so long: the encoder has lost its network, and is back, or another is there.
+const GIVE_WAY_AFTER: Duration = Duration::from_secs(2);
+/// How long the end of a publish that gives way may take.
+const GIVE_WAY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often at the most the end of a publish is tried once the server stops; the next start repairs it. While it runs there is no giving up:
 /// a stream whose end is not written takes no encoder.
 const END_ATTEMPTS_AT_STOP: u32 = 8;
@@ -198,7 +202,7 @@ impl Parts {
 
         // The claim comes first, so that of two encoders only one gets as far as the database.
         let started_at = parts.clock.now();
-        let publisher = parts.hub.publish(target.stream, started_at).map_err(|_| Refusal::AlreadyLive)?;
+        let publisher = parts.claim(target.stream, started_at).await?;
         let frames = (mode == Mode::Rec).then(|| publisher.subscribe_recorder());
         // The grant comes before the commit: what fails half-way is undone by dropping it, and undoing nothing does no harm.
         let grant = Grant::new(publisher, mode, region.clone(), Self::on_end(parts, session.id, streamname.clone()));
@@ -221,6 +225,17 @@ impl Parts {
             }
         }
         Ok(grant)
+    }
+
+    /// Claims the stream, also from a publish that has fallen silent and gives way.
+    async fn claim(&self, stream: StreamId, started_at: UnixMillis) -> Result<Publisher, Refusal> {
+        if let Ok(publisher) = self.hub.publish(stream, started_at) {
+            return Ok(publisher);
+        }
+        if let Some(over) = self.hub.make_way(stream, GIVE_WAY_AFTER) {
+            timeout(GIVE_WAY_TIMEOUT, over).await.map_err(|_| Refusal::AlreadyLive)?;
+        }
+        self.hub.publish(stream, started_at).map_err(|_| Refusal::AlreadyLive)
     }
 
     async fn go_live(&self, session: &NewSession, now: UnixMillis) -> Result<(), Refusal> {

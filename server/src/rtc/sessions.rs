@@ -8,42 +8,31 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 /// The sessions of one kind. There are never more than peers. Clones are handles to the same.
-pub struct Sessions<T>(Arc<Parts<T>>);
+#[derive(Clone)]
+pub struct Sessions(Arc<Parts>);
 
-struct Parts<T> {
-    running: Mutex<HashMap<Uuid, Running<T>>>,
+struct Parts {
+    /// By their ids; cancelled by their peers' word.
+    running: Mutex<HashMap<Uuid, CancellationToken>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
-struct Running<T> {
-    /// By its peer's word.
-    deleted: CancellationToken,
-    /// What others ask about it.
-    about: T,
-}
-
-impl<T> Clone for Sessions<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T: Send + 'static> Sessions<T> {
+impl Sessions {
     #[must_use]
     pub fn new(stop: CancellationToken) -> Self {
         Self(Arc::new(Parts { running: Mutex::default(), tasks: TaskTracker::new(), stop }))
     }
 
     /// Begins a session. It is on the list while it holds its place, and hears by the token that its peer wants it to end.
-    pub fn begin<F>(&self, about: T, session: impl FnOnce(Place<T>, CancellationToken) -> F) -> Uuid
+    pub fn begin<F>(&self, session: impl FnOnce(Place, CancellationToken) -> F) -> Uuid
     where
         F: Future<Output = ()> + Send + 'static,
     {
         // Who knows it ends the session: 122 bits by chance.
         let id = Uuid::new_v4();
         let deleted = CancellationToken::new();
-        self.0.running().insert(id, Running { deleted: deleted.clone(), about });
+        self.0.running().insert(id, deleted.clone());
         let place = Place { parts: Arc::clone(&self.0), id };
         self.0.tasks.spawn(session(place, deleted));
         id
@@ -52,19 +41,13 @@ impl<T: Send + 'static> Sessions<T> {
     /// Ends a session by its peer's word. `false` where there is none of this id.
     #[must_use]
     pub fn end(&self, id: Uuid) -> bool {
-        self.0.running().get(&id).inspect(|running| running.deleted.cancel()).is_some()
+        self.0.running().get(&id).inspect(|deleted| deleted.cancel()).is_some()
     }
 
     /// Whether there is a session of this id.
     #[must_use]
     pub fn has(&self, id: Uuid) -> bool {
         self.0.running().contains_key(&id)
-    }
-
-    /// What `look` finds first, of the sessions that are there.
-    pub fn find<R>(&self, look: impl FnMut(&T) -> Option<R>) -> Option<R> {
-        let running = self.0.running();
-        running.values().map(|running| &running.about).find_map(look)
     }
 
     /// Told when no session is to begin any more, and all are to end.
@@ -81,20 +64,20 @@ impl<T: Send + 'static> Sessions<T> {
     }
 }
 
-impl<T> Parts<T> {
+impl Parts {
     /// Nothing panics while it holds the lock, so a poisoned one is as good as new.
-    fn running(&self) -> MutexGuard<'_, HashMap<Uuid, Running<T>>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A session's place in the list; left when dropped.
-pub struct Place<T> {
-    parts: Arc<Parts<T>>,
+pub struct Place {
+    parts: Arc<Parts>,
     id: Uuid,
 }
 
-impl<T> Drop for Place<T> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.parts.running().remove(&self.id);
     }
@@ -110,13 +93,12 @@ mod tests {
         let sessions = Sessions::new(stop.clone());
         let ends = CancellationToken::new();
         let may_end = ends.clone();
-        let id = sessions.begin("a name", |place, deleted| async move {
+        let id = sessions.begin(|place, deleted| async move {
             deleted.cancelled().await;
             drop(place);
             may_end.cancelled().await;
         });
         assert!(sessions.has(id) && !sessions.has(Uuid::nil()) && !sessions.end(Uuid::nil()));
-        assert_eq!(sessions.find(|name| (*name == "a name").then_some(7)), Some(7));
         assert!(sessions.end(id));
         while sessions.has(id) {
             tokio::task::yield_now().await;

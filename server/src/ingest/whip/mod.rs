@@ -13,16 +13,10 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::gate::{Gatekeeper, Grant, PublishRequest, Refusal};
-use crate::rtc::{Answer, Heard, NotAccepted, Peer, Sessions, Transport};
+use crate::rtc::{Answer, NotAccepted, Peer, Sessions, Transport};
 
 /// How long the gate may take to answer.
 const GATE_TIMEOUT: Duration = Duration::from_secs(15);
-/// A publish of which nothing has been heard for so long gives way to one that comes for the same stream: the encoder has lost its network, and is back.
-/// Browsers are heard 50 times a second.
-const GIVE_WAY_AFTER: Duration = Duration::from_secs(2);
-/// How long the end of a publish that gives way may take.
-const GIVE_WAY_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How much of a name that means nothing is shown in the log.
 const NAME_LOG_CHARS: usize = 40;
 
@@ -41,21 +35,12 @@ pub enum Refused {
     Gate(#[from] Refusal),
 }
 
-/// A publish that is under way.
-pub struct Running {
-    streamname: String,
-    heard: Heard,
-    gives_way: CancellationToken,
-    /// Cancelled when all about it is over.
-    over: CancellationToken,
-}
-
 /// All WHIP publishes of the node. Clones are handles to the same.
 #[derive(Clone)]
 pub struct Whip {
     transport: Transport,
     gate: Arc<dyn Gatekeeper>,
-    sessions: Sessions<Running>,
+    sessions: Sessions,
 }
 
 impl Whip {
@@ -83,7 +68,7 @@ impl Whip {
     }
 
     #[must_use]
-    pub fn sessions(&self) -> &Sessions<Running> {
+    pub fn sessions(&self) -> &Sessions {
         &self.sessions
     }
 
@@ -91,41 +76,16 @@ impl Whip {
         if self.sessions.stop().is_cancelled() {
             return Err(Refusal::Unavailable);
         }
-        let ask = async |request| timeout(GATE_TIMEOUT, self.gate.admit(request)).await.unwrap_or(Err(Refusal::Unavailable));
-        match ask(request.clone()).await {
-            Err(Refusal::AlreadyLive) if self.make_way(&request.streamname).await => ask(request).await,
-            answer => answer,
-        }
-    }
-
-    /// Ends the publish of this stream that has fallen silent. `false` where there is none.
-    async fn make_way(&self, streamname: &str) -> bool {
-        let over = self.sessions.find(|other| {
-            let silent = other.streamname == streamname && other.heard.silent_for() >= GIVE_WAY_AFTER;
-            silent.then(|| {
-                other.gives_way.cancel();
-                other.over.clone()
-            })
-        });
-        let Some(over) = over else { return false };
-        timeout(GIVE_WAY_TIMEOUT, over.cancelled()).await.is_ok()
+        timeout(GATE_TIMEOUT, self.gate.admit(request)).await.unwrap_or(Err(Refusal::Unavailable))
     }
 
     fn start(&self, request: PublishRequest, peer: Peer, grant: Grant) -> Uuid {
-        let running = Running {
-            streamname: request.streamname,
-            heard: peer.heard(),
-            gives_way: CancellationToken::new(),
-            over: CancellationToken::new(),
-        };
-        let (gives_way, server_stops) = (running.gives_way.clone(), self.sessions.stop().clone());
-        let over = running.over.clone().drop_guard();
-        self.sessions.begin(running, |place, deleted| async move {
-            let orders = publish::Orders { deleted, gives_way, server_stops };
-            // Its stream is free when it is over, and it is over before the peer is told.
+        let server_stops = self.sessions.stop().clone();
+        self.sessions.begin(|place, deleted| async move {
+            let orders = publish::Orders { deleted, server_stops };
+            // Its stream is free before the peer is told.
             let closing = publish::run(peer, request.peer, grant, orders).await;
             drop(place);
-            drop(over);
             if let Some(closing) = closing {
                 closing.close().await;
             }

@@ -34,7 +34,6 @@ const KEYFRAMES_FOR_RECORDING: Duration = Duration::from_secs(4);
 pub(super) struct Orders {
     /// By the publisher itself.
     pub(super) deleted: CancellationToken,
-    pub(super) gives_way: CancellationToken,
     pub(super) server_stops: CancellationToken,
 }
 
@@ -90,6 +89,9 @@ async fn publish(
     let began = Instant::now();
     let (mut connected, mut last_media, mut asked_at) = (false, began, None::<Instant>);
     let mut stop_requested = pin!(publisher.stop_requested());
+    // Browsers are heard 50 times a second.
+    let last_heard = peer.heard();
+    let mut gives_way = pin!(publisher.gives_way(Box::new(move || last_heard.silent_for())));
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -114,7 +116,7 @@ async fn publish(
             () = &mut stop_requested => return Err(End::Stopped),
             () = orders.server_stops.cancelled() => return Err(End::ServerStopped),
             () = orders.deleted.cancelled() => return Err(End::Deleted),
-            () = orders.gives_way.cancelled() => return Err(End::GaveWay),
+            () = &mut gives_way => return Err(End::GaveWay),
             _ = look.tick() => {
                 if !connected && began.elapsed() >= CONNECT_TIMEOUT {
                     return Err(End::NeverConnected);

@@ -40,7 +40,7 @@ pub struct Whep {
     transport: Transport,
     hub: Hub,
     interpreter: Interpreter,
-    sessions: Sessions<()>,
+    sessions: Sessions,
 }
 
 impl Whep {
@@ -69,7 +69,7 @@ impl Whep {
         }
         let source = (self.hub.clone(), self.interpreter.clone());
         let stop = self.sessions.stop().clone();
-        let id = self.sessions.begin((), |place, deleted| async move {
+        let id = self.sessions.begin(|place, deleted| async move {
             let peer = session::run(peer, source, stream, withdrawn, deleted, stop).await;
             drop(place);
             peer.close().await;
@@ -78,7 +78,7 @@ impl Whep {
     }
 
     #[must_use]
-    pub fn sessions(&self) -> &Sessions<()> {
+    pub fn sessions(&self) -> &Sessions {
         &self.sessions
     }
 }

@@ -8,12 +8,14 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 use str0m::RtcConfig;
 use str0m::media::Direction;
+use tokio::time::timeout;
 
 use super::camera;
 use super::client::{Client, candidate};
 use super::relay::Relay;
 use crate::fixture::encoder::{complaints, enhanced_ffmpeg, ffprobe};
 use crate::fixture::installation::{Ingest, Installation, Running};
+use crate::fixture::publisher::Encoder;
 use crate::fixture::studio::count;
 
 fn url(server: &Running, ingest: &Ingest, mode: &str) -> String {
@@ -143,6 +145,18 @@ async fn a_publisher_whose_network_was_gone_goes_on_in_the_same_recording() {
     assert_eq!(report["reconnect_count"], 1, "{report}");
     assert_eq!(complaints(&installation.place(&recording)), "");
     assert_eq!(report["tracks"][0]["stored_frames"], 100, "{report}");
+}
+
+#[tokio::test]
+async fn an_encoder_of_any_protocol_takes_over_from_a_browser_that_has_fallen_silent() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let ingest = server.new_stream().await;
+    let (first, _) = publish(&server, &ingest, "live", false).await;
+    // Nothing more is sent, nor is it closed: by itself the server would give it up after 20 s.
+    let second = timeout(Duration::from_secs(15), Encoder::publish_again(&ingest)).await.unwrap();
+    assert_eq!(server.http.delete(&first.location).send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    second.unpublish().await;
 }
 
 #[tokio::test]
