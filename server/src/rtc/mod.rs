@@ -17,6 +17,7 @@ use str0m::{Rtc, RtcConfig};
 
 pub use self::peer::{Closed, Heard, Peer};
 pub use self::sessions::{Place, Sessions};
+pub use self::table::Role;
 pub use self::transport::{Answer, NotAccepted, Transport};
 use crate::config;
 
@@ -32,6 +33,11 @@ const MAX_ADDRESSES_PER_PEER: usize = 16;
 const MAX_CANDIDATES: usize = 16;
 /// The longest SDP taken.
 pub const MAX_SDP_BYTES: usize = 64 << 10;
+/// A peer that has not shown by then that it is to be reached somewhere, by ICE, is dropped: its offer may come from somebody who cannot reach us, or
+/// never wanted to.
+const FIND_TIMEOUT: Duration = Duration::from_secs(3);
+/// The same where it has, and does not get through with DTLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer that is told the end may be waited for.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Packets of a track that may still be asked for again: a key frame of some MB.
@@ -47,7 +53,6 @@ pub struct Settings {
     pub host_candidates: Vec<String>,
     /// Peers at a time.
     pub max_sessions: usize,
-    pub max_sessions_per_address: usize,
 }
 
 impl From<&config::WebRtc> for Settings {
@@ -56,8 +61,6 @@ impl From<&config::WebRtc> for Settings {
             listen: config.listen,
             host_candidates: config.host_candidates.clone(),
             max_sessions: config.max_sessions,
-            // A studio or a school behind one router, but never all there is.
-            max_sessions_per_address: (config.max_sessions / 2).max(1),
         }
     }
 }

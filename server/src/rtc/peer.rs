@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::table::Datagram;
 use super::transport::Shared;
-use super::{CLOSE_TIMEOUT, canonical, for_socket};
+use super::{CLOSE_TIMEOUT, CONNECT_TIMEOUT, FIND_TIMEOUT, canonical, for_socket};
 
 /// Why a peer is over.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +58,12 @@ pub struct Peer {
     /// Where the peer was last found.
     found_at: Option<SocketAddr>,
     heard: Heard,
+    is_connected: bool,
 }
 
 impl Peer {
     pub(super) fn new(rtc: Rtc, shared: Arc<Shared>, name: String, inbox: mpsc::Receiver<Datagram>) -> Self {
-        Self { rtc, shared, name, inbox, unsent: None, found_at: None, heard: Heard::new() }
+        Self { rtc, shared, name, inbox, unsent: None, found_at: None, heard: Heard::new(), is_connected: false }
     }
 
     /// For what is to be sent or asked for; it goes out with the next [`Peer::next`].
@@ -75,6 +76,17 @@ impl Peer {
         self.heard.clone()
     }
 
+    /// Whether it should have connected by now.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        let allowed = match (self.is_connected, self.found_at) {
+            (true, _) => return false,
+            (false, Some(_)) => CONNECT_TIMEOUT,
+            (false, None) => FIND_TIMEOUT,
+        };
+        self.heard.began.elapsed() >= allowed
+    }
+
     /// Drives the peer until something happens. Safe to cancel.
     ///
     /// # Errors
@@ -85,7 +97,13 @@ impl Peer {
             match self.rtc.poll_output()? {
                 Output::Transmit(transmit) => self.unsent = Some(transmit),
                 Output::Event(Event::Closed) => return Err(Closed::Peer),
-                Output::Event(event) => return Ok(event),
+                Output::Event(event) => {
+                    if matches!(event, Event::Connected) {
+                        self.is_connected = true;
+                        self.shared.table().connected(&self.name);
+                    }
+                    return Ok(event);
+                }
                 Output::Timeout(_) if !self.rtc.is_alive() => return Err(Closed::Peer),
                 Output::Timeout(at) => self.wait(at).await?,
             }

@@ -17,48 +17,96 @@ pub(super) struct Datagram {
     pub(super) bytes: Box<[u8]>,
 }
 
+/// What a peer is here for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    Publisher,
+    Viewer,
+}
+
+/// How many peers there may be.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    all: usize,
+    /// A studio or a school behind one router, but never all there is. Of each role.
+    of_client: usize,
+    /// The others are for publishers: whoever publishes has named a stream, and viewers may be anybody.
+    viewers: usize,
+    /// Of viewers of whom nothing is known but their offer: one that is there connects within a second.
+    unconnected: usize,
+    unconnected_of_client: usize,
+}
+
+impl Limits {
+    fn of(all: usize) -> Self {
+        Self {
+            all,
+            of_client: (all / 2).max(1),
+            viewers: all - all / 4,
+            unconnected: (all / 4).max(1),
+            unconnected_of_client: (all / 8).max(1),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
+    role: Role,
     inbox: mpsc::Sender<Datagram>,
     addresses: Vec<SocketAddr>,
     client: IpAddr,
+    is_connected: bool,
 }
 
 /// The peers of a node.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(super) struct Table {
+    limits: Limits,
     /// By their local `ice-ufrag`.
     peers: HashMap<String, Entry>,
     by_address: HashMap<SocketAddr, String>,
-    by_client: HashMap<IpAddr, usize>,
 }
 
 impl Table {
+    pub(super) fn new(max_peers: usize) -> Self {
+        Self { limits: Limits::of(max_peers), peers: HashMap::new(), by_address: HashMap::new() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.peers.len()
     }
 
-    /// How many peers the one has who asks for another.
-    pub(super) fn of_client(&self, client: IpAddr) -> usize {
-        self.by_client.get(&subscriber(client)).copied().unwrap_or(0)
+    /// Whether there is a place for another peer.
+    pub(super) fn has_room(&self, role: Role, client: IpAddr) -> bool {
+        let (client, limits) = (subscriber(client), &self.limits);
+        let count = |is_meant: &dyn Fn(&Entry) -> bool| {
+            self.peers.values().filter(|entry| entry.role == role && is_meant(entry)).count()
+        };
+        if self.peers.len() >= limits.all || count(&|entry| entry.client == client) >= limits.of_client {
+            return false;
+        }
+        role == Role::Publisher
+            || count(&|_| true) < limits.viewers
+                && count(&|entry| !entry.is_connected) < limits.unconnected
+                && count(&|entry| !entry.is_connected && entry.client == client) < limits.unconnected_of_client
     }
 
-    pub(super) fn enter(&mut self, name: String, client: IpAddr, inbox: mpsc::Sender<Datagram>) {
-        let client = subscriber(client);
-        *self.by_client.entry(client).or_default() += 1;
-        self.peers.insert(name, Entry { inbox, addresses: Vec::new(), client });
+    pub(super) fn enter(&mut self, name: String, role: Role, client: IpAddr, inbox: mpsc::Sender<Datagram>) {
+        let entry = Entry { role, inbox, addresses: Vec::new(), client: subscriber(client), is_connected: false };
+        self.peers.insert(name, entry);
+    }
+
+    /// The peer has got through with DTLS.
+    pub(super) fn connected(&mut self, name: &str) {
+        if let Some(entry) = self.peers.get_mut(name) {
+            entry.is_connected = true;
+        }
     }
 
     pub(super) fn leave(&mut self, name: &str) {
         let Some(entry) = self.peers.remove(name) else { return };
         for address in entry.addresses {
             self.by_address.remove(&address);
-        }
-        if let Some(count) = self.by_client.get_mut(&entry.client) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_client.remove(&entry.client);
-            }
         }
     }
 
@@ -95,9 +143,9 @@ mod tests {
     fn strangers_are_heard_by_name_and_the_known_by_their_address() {
         let (ours, _ours) = mpsc::channel(1);
         let (other, _other) = mpsc::channel(1);
-        let mut table = Table::default();
-        table.enter("ours".to_owned(), address(0).ip(), ours.clone());
-        table.enter("other".to_owned(), address(0).ip(), other.clone());
+        let mut table = Table::new(8);
+        table.enter("ours".to_owned(), Role::Publisher, address(0).ip(), ours.clone());
+        table.enter("other".to_owned(), Role::Publisher, address(0).ip(), other.clone());
         assert!(table.inbox_of(address(1), REQUEST).unwrap().same_channel(&ours));
         assert!(table.inbox_of(address(1), &[0x80, 0]).is_none());
         table.found_at("ours", address(1));
@@ -110,16 +158,53 @@ mod tests {
         assert!(table.inbox_of(address(1), &[0x80, 0]).unwrap().same_channel(&other));
     }
 
+    /// Lets viewers of so many addresses in until there is no room: how many they are.
+    fn fill(table: &mut Table, addresses: u8, connected: bool) -> usize {
+        let (inbox, before) = (mpsc::channel(1).0, table.len());
+        for client in (0..addresses).map(|n| IpAddr::from([198, 51, 100, n])) {
+            while table.has_room(Role::Viewer, client) {
+                let name = format!("viewer {}", table.len());
+                table.enter(name.clone(), Role::Viewer, client, inbox.clone());
+                if connected {
+                    table.connected(&name);
+                }
+            }
+        }
+        table.len() - before
+    }
+
     #[test]
-    fn peers_are_counted_by_who_asked_for_them() {
-        let mut table = Table::default();
+    fn viewers_never_take_the_places_of_publishers() {
+        let mut table = Table::new(40);
+        assert_eq!(fill(&mut table, 1, true), 20, "half of them from one address");
+        assert_eq!(fill(&mut table, 9, true), 10);
         let (inbox, _heard) = mpsc::channel(1);
-        table.enter("a".to_owned(), address(0).ip(), inbox.clone());
-        table.enter("b".to_owned(), address(0).ip(), inbox);
-        table.leave("a");
-        table.leave("a");
-        assert_eq!((table.len(), table.of_client(address(0).ip())), (1, 1));
-        table.leave("b");
-        assert_eq!(table.of_client(address(0).ip()), 0);
+        // Also from an address that has many viewers.
+        for n in 0..10 {
+            assert!(table.has_room(Role::Publisher, IpAddr::from([198, 51, 100, 0])));
+            table.enter(format!("publisher {n}"), Role::Publisher, IpAddr::from([198, 51, 100, 0]), inbox.clone());
+        }
+        assert!(!table.has_room(Role::Publisher, address(0).ip()), "there are no more in all");
+        table.leave("viewer 0");
+        table.leave("viewer 0");
+        assert!(table.has_room(Role::Publisher, address(0).ip()));
+    }
+
+    #[test]
+    fn of_viewers_that_do_not_connect_there_are_few() {
+        let mut table = Table::new(40);
+        assert_eq!(fill(&mut table, 1, false), 5);
+        assert_eq!(fill(&mut table, 9, false), 5);
+        table.connected("viewer 0");
+        assert_eq!(fill(&mut table, 1, false), 1);
+        table.leave("viewer 1");
+        assert_eq!(fill(&mut table, 1, false), 1);
+    }
+
+    #[test]
+    fn the_least_setting_takes_one() {
+        for role in [Role::Publisher, Role::Viewer] {
+            assert!(Table::new(1).has_room(role, address(0).ip()));
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::peer::Peer;
-use super::table::{Datagram, Table};
+use super::table::{Datagram, Role, Table};
 use super::{MAX_DATAGRAM_BYTES, MAX_WAITING_DATAGRAMS, SOCKET_BUFFER_BYTES, Settings, candidates, canonical, new_rtc};
 
 /// How long the socket is left alone after an error that is not about one datagram.
@@ -53,8 +53,6 @@ pub(super) struct Shared {
     /// One for all sessions of this run: making one takes longer than the rest of an answer.
     certificate: Option<DtlsCert>,
     table: Mutex<Table>,
-    max_sessions: usize,
-    max_sessions_per_address: usize,
 }
 
 impl Shared {
@@ -82,9 +80,7 @@ impl Transport {
             candidates: candidates::candidates(&settings.host_candidates, local).await?,
             socket,
             local,
-            table: Mutex::default(),
-            max_sessions: settings.max_sessions,
-            max_sessions_per_address: settings.max_sessions_per_address,
+            table: Mutex::new(Table::new(settings.max_sessions)),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -139,7 +135,11 @@ impl Transport {
     ///
     /// # Errors
     /// [`NotAccepted`], without effect.
-    pub fn accept(&self, offer: &str, client: IpAddr) -> Result<(Peer, Answer), NotAccepted> {
+    pub fn accept(&self, offer: &str, role: Role, client: IpAddr) -> Result<(Peer, Answer), NotAccepted> {
+        // Before there is any work.
+        if !self.shared.table().has_room(role, client) {
+            return Err(NotAccepted::Full);
+        }
         let offer = SdpOffer::from_sdp_string(offer).map_err(|cause| NotAccepted::Unreadable(cause.to_string()))?;
         let mut rtc = new_rtc(Instant::now(), self.shared.certificate.clone());
         for candidate in &self.shared.candidates {
@@ -152,10 +152,10 @@ impl Transport {
         let (inbox, heard) = mpsc::channel(MAX_WAITING_DATAGRAMS);
         {
             let mut table = self.shared.table();
-            if table.len() >= self.shared.max_sessions || table.of_client(client) >= self.shared.max_sessions_per_address {
+            if !table.has_room(role, client) {
                 return Err(NotAccepted::Full);
             }
-            table.enter(ice_ufrag.clone(), client, inbox);
+            table.enter(ice_ufrag.clone(), role, client, inbox);
         }
         let peer = Peer::new(rtc, Arc::clone(&self.shared), ice_ufrag.clone(), heard);
         Ok((peer, Answer { sdp: answer.to_sdp_string(), ice_ufrag }))

@@ -128,8 +128,7 @@ impl Scene {
         let settings = rtc::Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             host_candidates: Vec::new(),
-            max_sessions: 1_000,
-            max_sessions_per_address: 1_000,
+            max_sessions: 10_000,
         };
         let transport = Transport::bind(&settings).await.unwrap();
         let whip = Whip::new(transport.clone(), Arc::<_>::clone(&gate) as _, server.stop.clone());

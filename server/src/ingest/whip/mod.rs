@@ -13,7 +13,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::gate::{Gatekeeper, Grant, PublishRequest, Refusal};
-use crate::rtc::{Answer, NotAccepted, Peer, Sessions, Transport};
+use crate::rtc::{Answer, NotAccepted, Peer, Role, Sessions, Transport};
 
 /// How long the gate may take to answer.
 const GATE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -54,7 +54,7 @@ impl Whip {
     /// # Errors
     /// [`Refused`], without effect.
     pub async fn publish(&self, request: PublishRequest, offer: &str) -> Result<(Uuid, Answer), Refused> {
-        let (peer, answer) = self.transport.accept(offer, request.peer.ip())?;
+        let (peer, answer) = self.transport.accept(offer, Role::Publisher, request.peer.ip())?;
         refuse_other_codecs(offer, &answer.sdp)?;
         let grant = match self.admit(request.clone()).await {
             Ok(grant) => grant,

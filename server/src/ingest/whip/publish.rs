@@ -16,8 +16,6 @@ use crate::hub::Publisher;
 use crate::ingest::gate::Grant;
 use crate::rtc::{Closed, Peer};
 
-/// A peer that has not connected by then is dropped: its offer may come from somebody who cannot reach us, or never wanted to.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A peer of which nothing is heard for so long is gone. Until then it may come back by itself, over another network too.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
 /// A peer that is there but sends no media is cut.
@@ -86,8 +84,7 @@ async fn publish(
     orders: &Orders,
 ) -> Result<std::convert::Infallible, End> {
     let heard = peer.heard();
-    let began = Instant::now();
-    let (mut connected, mut last_media, mut asked_at) = (false, began, None::<Instant>);
+    let (mut connected, mut last_media, mut asked_at) = (false, Instant::now(), None::<Instant>);
     let mut stop_requested = pin!(publisher.stop_requested());
     // Browsers are heard 50 times a second.
     let last_heard = peer.heard();
@@ -118,7 +115,7 @@ async fn publish(
             () = orders.deleted.cancelled() => return Err(End::Deleted),
             () = &mut gives_way => return Err(End::GaveWay),
             _ = look.tick() => {
-                if !connected && began.elapsed() >= CONNECT_TIMEOUT {
+                if peer.is_overdue() {
                     return Err(End::NeverConnected);
                 }
                 if heard.silent_for() >= SILENCE_LIMIT {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::hub::{Hub, Message, ViewerSubscription};
-use crate::rtc::{Answer, NotAccepted, Sessions, Transport};
+use crate::rtc::{Answer, NotAccepted, Role, Sessions, Transport};
 use crate::sound::Interpreter;
 
 /// Why there is nothing to be watched by WebRTC, in words for the viewer.
@@ -63,7 +63,7 @@ impl Whep {
     ) -> Result<(Uuid, Answer), Refused> {
         let subscription = self.hub.subscribe(stream).ok_or(Refused::NotLive)?;
         refuse_unshowable(subscription)?;
-        let (peer, answer) = self.transport.accept(offer, client)?;
+        let (peer, answer) = self.transport.accept(offer, Role::Viewer, client)?;
         if offer.lines().any(|line| line.starts_with("m=video ")) && !answer.sdp.contains(" H264/90000") {
             return Err(Refused::NoH264);
         }

@@ -19,8 +19,6 @@ use crate::hub::{Hub, Message, ViewerSubscription};
 use crate::rtc::{Closed, Peer};
 use crate::sound::{Interpretation, Interpreter, Target};
 
-/// A peer that has not connected by then is dropped.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A viewer of whom nothing is heard for so long is gone.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
 /// How often the above is looked at.
@@ -145,8 +143,8 @@ impl Session {
 
     /// Until the peer is connected, or it is over. Nothing is taken from the hub so long.
     async fn connect(&mut self, deleted: &CancellationToken, stop: &CancellationToken) -> Result<(), End> {
-        let too_late = tokio::time::sleep(CONNECT_TIMEOUT);
-        tokio::pin!(too_late);
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 event = self.peer.next() => match event? {
@@ -156,7 +154,9 @@ impl Session {
                 },
                 () = deleted.cancelled() => return Err(End::Left),
                 () = stop.cancelled() => return Err(End::ServerStops),
-                () = &mut too_late => return Err(End::NeverConnected),
+                _ = look.tick() => if self.peer.is_overdue() {
+                    return Err(End::NeverConnected);
+                },
             }
         }
     }

@@ -160,6 +160,19 @@ async fn an_encoder_of_any_protocol_takes_over_from_a_browser_that_has_fallen_si
 }
 
 #[tokio::test]
+async fn who_offers_and_never_comes_is_given_up_soon() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let ingest = server.new_stream().await;
+    let offer = Client::new(Direction::SendOnly).await.offer;
+    let answer = post(&server, &url(&server, &ingest, "live"), &offer).await;
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let gone = async { while state(&server, &ingest).await == "live" {} };
+    // After 3 s; one that is there and does not get through has 10 s.
+    timeout(Duration::from_secs(8), gone).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_not_taken_is_refused_in_words() {
     let installation = Installation::new();
     let server = installation.start();
