@@ -31,8 +31,10 @@ const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 const MAX_ADDRESSES_PER_PEER: usize = 16;
 /// The most addresses of ours that an answer names.
 const MAX_CANDIDATES: usize = 16;
-/// The longest SDP taken.
-pub const MAX_SDP_BYTES: usize = 64 << 10;
+/// The longest SDP taken. A browser's with all its codecs has 8 KiB at most.
+pub const MAX_SDP_BYTES: usize = 16 << 10;
+/// The most media sections of an offer: pictures, sound, and what else a page may have asked for. Each costs some KB of ours.
+const MAX_MEDIA_SECTIONS: usize = 4;
 /// A peer that has not shown by then that it is to be reached somewhere, by ICE, is dropped: its offer may come from somebody who cannot reach us, or
 /// never wanted to.
 const FIND_TIMEOUT: Duration = Duration::from_secs(3);

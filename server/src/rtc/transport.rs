@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use super::peer::Peer;
 use super::table::{Datagram, Role, Table};
-use super::{MAX_DATAGRAM_BYTES, MAX_WAITING_DATAGRAMS, SOCKET_BUFFER_BYTES, Settings, candidates, canonical, new_rtc};
+use super::{MAX_DATAGRAM_BYTES, MAX_MEDIA_SECTIONS, MAX_WAITING_DATAGRAMS, SOCKET_BUFFER_BYTES, Settings, candidates, canonical, new_rtc};
 
 /// How long the socket is left alone after an error that is not about one datagram.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
@@ -28,6 +28,8 @@ pub enum NotAccepted {
     Unreadable(String),
     #[error("the SDP offer cannot be accepted: {0}")]
     Unacceptable(RtcError),
+    #[error("the SDP offer has more than {MAX_MEDIA_SECTIONS} media sections")]
+    TooManySections,
     #[error("the server has no room for another WebRTC session")]
     Full,
 }
@@ -140,6 +142,9 @@ impl Transport {
         if !self.shared.table().has_room(role, client) {
             return Err(NotAccepted::Full);
         }
+        if media_sections(offer) > MAX_MEDIA_SECTIONS {
+            return Err(NotAccepted::TooManySections);
+        }
         let offer = SdpOffer::from_sdp_string(offer).map_err(|cause| NotAccepted::Unreadable(cause.to_string()))?;
         let mut rtc = new_rtc(Instant::now(), self.shared.certificate.clone());
         for candidate in &self.shared.candidates {
@@ -159,5 +164,22 @@ impl Transport {
         }
         let peer = Peer::new(rtc, Arc::clone(&self.shared), ice_ufrag.clone(), heard);
         Ok((peer, Answer { sdp: answer.to_sdp_string(), ice_ufrag }))
+    }
+}
+
+/// However lines end: what is counted is no less than what is parsed.
+fn media_sections(offer: &str) -> usize {
+    offer.split(['\r', '\n']).filter(|line| line.starts_with("m=")).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_sections_are_counted_however_lines_end() {
+        assert_eq!(media_sections("v=0\r\nm=video 9\r\na=m=x\r\nm=audio 9\r\n"), 2);
+        assert_eq!(media_sections("m=video 9\nm=audio 9\rm=video 9"), 3);
+        assert_eq!(media_sections(""), 0);
     }
 }

@@ -183,13 +183,16 @@ async fn what_is_not_taken_is_refused_in_words() {
     let whole = url(&server, &ingest, "rec");
     let unknown = whole.replace(&ingest.destination.name, "8sKpm-x49nB");
     let nameless = format!("{}/p/webrtc?stream_url=rtmp://h/rec", server.dashboard);
-    let large = "v=0\r\n".repeat(20_000);
+    let large = "v=0\r\n".repeat(4_000);
+    // As many as fit, in little.
+    let manifold = format!("{offer}{}", "m=video 9 UDP/TLS/RTP/SAVPF 102\r\na=mid:9\r\n".repeat(3));
     for (url, offer, status, code, words) in [
         (&nameless, &offer, 400, 1002, "Parameter required"),
         (&whole.replace("rec", "play"), &offer, 400, 1004, "Wrong Data Type"),
         (&unknown, &offer, 404, 3001, "Stream not found"),
         (&whole, &"hello".to_owned(), 400, 1004, "the SDP offer cannot be read"),
         (&whole, &vp8, 400, 1004, "the SDP offer has no H.264"),
+        (&whole, &manifold, 400, 1004, "the SDP offer has more than 4 media sections"),
         (&whole, &large, 413, 1005, "Body too large"),
     ] {
         let answer = post(&server, url, offer).await;
