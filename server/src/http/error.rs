@@ -142,7 +142,7 @@ pub(super) fn refuse_watching(refused: &whep::Refused) -> Response {
 /// An offer of WebRTC that becomes no session.
 pub(super) fn refuse_offer(cause: &NotAccepted) -> Response {
     match cause {
-        NotAccepted::Unreadable(_) | NotAccepted::Unacceptable(_) | NotAccepted::TooManySections => wrong_offer(cause),
+        NotAccepted::Unreadable | NotAccepted::Unacceptable | NotAccepted::TooManySections => wrong_offer(cause),
         NotAccepted::Full => try_again(cause),
     }
 }

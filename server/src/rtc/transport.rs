@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::net::sockopt;
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
-use str0m::{Candidate, RtcError};
+use str0m::Candidate;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -24,10 +24,10 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 /// Why an offer becomes no peer.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAccepted {
-    #[error("the SDP offer cannot be read: {0}")]
-    Unreadable(String),
-    #[error("the SDP offer cannot be accepted: {0}")]
-    Unacceptable(RtcError),
+    #[error("the SDP offer cannot be read")]
+    Unreadable,
+    #[error("the SDP offer cannot be accepted")]
+    Unacceptable,
     #[error("the SDP offer has more than {MAX_MEDIA_SECTIONS} media sections")]
     TooManySections,
     #[error("the server has no room for another WebRTC session")]
@@ -145,14 +145,21 @@ impl Transport {
         if media_sections(offer) > MAX_MEDIA_SECTIONS {
             return Err(NotAccepted::TooManySections);
         }
-        let offer = SdpOffer::from_sdp_string(offer).map_err(|cause| NotAccepted::Unreadable(cause.to_string()))?;
+        let offer = SdpOffer::from_sdp_string(offer).map_err(|cause| {
+            // Not for strangers: a parser's words may have addresses of our memory in them.
+            debug!(%cause, "an SDP offer cannot be read");
+            NotAccepted::Unreadable
+        })?;
         let mut rtc = new_rtc(Instant::now(), self.shared.certificate.clone());
         for candidate in &self.shared.candidates {
             if let Ok(candidate) = Candidate::host(*candidate, "udp") {
                 rtc.add_local_candidate(candidate);
             }
         }
-        let answer = rtc.sdp_api().accept_offer(offer).map_err(NotAccepted::Unacceptable)?;
+        let answer = rtc.sdp_api().accept_offer(offer).map_err(|cause| {
+            debug!(%cause, "an SDP offer cannot be accepted");
+            NotAccepted::Unacceptable
+        })?;
         let ice_ufrag = rtc.direct_api().local_ice_credentials().ufrag;
         let (inbox, heard) = mpsc::channel(MAX_WAITING_DATAGRAMS);
         {
