@@ -157,6 +157,12 @@ fn try_again(cause: impl ToString) -> Response {
     response
 }
 
+/// 408.
+pub(super) fn too_slow() -> Response {
+    let message = "the body took too long";
+    answer(StatusCode::REQUEST_TIMEOUT, 1004, message, json!({ "parameter": "body", "type": "a whole body" }))
+}
+
 /// 415.
 pub(super) fn wrong_media_type(expected: &'static str) -> Response {
     let message = format!("the body must be {expected}, and the Content-Type say so");

@@ -1,11 +1,14 @@
 //! What WHIP and WHEP have in common over HTTP: an SDP offer in a request's body, the answer with the place of the session, and who may ask from where.
 
+use std::time::Duration;
+
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, LINK, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use http_body_util::LengthLimitError;
+use tokio::time::timeout;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::credentials::CREDENTIAL_HEADERS;
@@ -16,6 +19,9 @@ use afterlive_domain::Error as Refusal;
 pub(super) const SDP: &str = "application/sdp";
 /// Candidates that a client found after its offer, RFC 8840 §9.
 pub(super) const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+
+/// How long a body of so few bytes may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pages of any origin may publish and watch: what they may do hangs on the stream's name and on tokens, never on a cookie of ours.
 pub(super) fn cors() -> CorsLayer {
@@ -29,14 +35,15 @@ pub(super) fn cors() -> CorsLayer {
 
 /// The offer in the body.
 pub(super) async fn take_offer(request: Request) -> Result<String, Response> {
-    take_text(request, SDP).await
+    take_text(request, SDP, BODY_TIMEOUT).await
 }
 
-async fn take_text(request: Request, media_type: &'static str) -> Result<String, Response> {
+async fn take_text(request: Request, media_type: &'static str, time: Duration) -> Result<String, Response> {
     if !is_of_type(request.headers(), media_type) {
         return Err(error::wrong_media_type(media_type));
     }
-    let bytes = to_bytes(request.into_body(), MAX_SDP_BYTES).await.map_err(|cause| {
+    let body = timeout(time, to_bytes(request.into_body(), MAX_SDP_BYTES)).await.map_err(|_| error::too_slow())?;
+    let bytes = body.map_err(|cause| {
         use std::error::Error as _;
         let too_large = cause.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
         error::refuse(&match too_large {
@@ -67,7 +74,7 @@ pub(super) fn created(location: &str, answer: Answer) -> Response {
 
 /// Candidates that come later are not needed: we answer whoever asks, from wherever. A new start of ICE is not offered; a new session is as quick.
 pub(super) async fn trickle(request: Request) -> Response {
-    let fragment = match take_text(request, FRAGMENT).await {
+    let fragment = match take_text(request, FRAGMENT, BODY_TIMEOUT).await {
         Ok(fragment) => fragment,
         Err(refusal) => return refusal,
     };
@@ -75,5 +82,23 @@ pub(super) async fn trickle(request: Request) -> Response {
         StatusCode::NO_CONTENT.into_response()
     } else {
         error::no_ice_restart()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, Bytes};
+    use futures::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_end_is_not_waited_for() {
+        let endless = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let request = Request::builder().header(CONTENT_TYPE, SDP).body(endless).unwrap();
+        let refused = take_text(request, SDP, Duration::from_millis(10)).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+        let request = Request::builder().header(CONTENT_TYPE, SDP).body(Body::from("v=0\r\n")).unwrap();
+        assert_eq!(take_text(request, SDP, BODY_TIMEOUT).await.unwrap(), "v=0\r\n");
     }
 }
