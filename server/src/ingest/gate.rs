@@ -67,6 +67,12 @@ pub enum Refusal {
 /// Who may publish.
 #[async_trait]
 pub trait Gatekeeper: Send + Sync + 'static {
+    /// Whether there is such a stream, and it may be published: for protocols in which there is much to be done before [`Gatekeeper::admit`]. A gate
+    /// that cannot tell says yes.
+    async fn look(&self, _streamname: &str) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// Claims the stream for the encoder and puts it on air. When this returns, the recorder, where there is one, is listening.
     async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal>;
 }
@@ -166,6 +172,10 @@ impl Gate {
 
 #[async_trait]
 impl Gatekeeper for Gate {
+    async fn look(&self, streamname: &str) -> Result<(), Refusal> {
+        self.parts.find(streamname).await.map(|_| ())
+    }
+
     async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal> {
         let parts = Arc::clone(&self.parts);
         // A task of its own: an encoder that hangs up in between must not leave a half-done commit. The grant is then dropped there.
@@ -178,17 +188,18 @@ impl Gatekeeper for Gate {
 }
 
 impl Parts {
-    async fn find(&self, name: &Streamname) -> Result<PublishTarget, Refusal> {
-        let target: db::Result<_> = async { streams::publish_target(&mut self.db.read().await?, name).await }.await;
-        target.map_err(unavailable)?.filter(|target| target.state != StreamState::Deleted).ok_or(Refusal::UnknownStream)
+    async fn find(&self, name: &str) -> Result<(Streamname, PublishTarget), Refusal> {
+        let name: Streamname = name.parse().map_err(|_| Refusal::UnknownStream)?;
+        let target: db::Result<_> = async { streams::publish_target(&mut self.db.read().await?, &name).await }.await;
+        match target.map_err(unavailable)? {
+            Some(target) if target.state == StreamState::Locked => Err(Refusal::Locked),
+            Some(target) if target.state != StreamState::Deleted => Ok((name, target)),
+            _ => Err(Refusal::UnknownStream),
+        }
     }
 
     async fn admit(parts: &Arc<Self>, request: PublishRequest) -> Result<Grant, Refusal> {
-        let streamname: Streamname = request.streamname.parse().map_err(|_| Refusal::UnknownStream)?;
-        let target = parts.find(&streamname).await?;
-        if target.state == StreamState::Locked {
-            return Err(Refusal::Locked);
-        }
+        let (streamname, target) = parts.find(&request.streamname).await?;
         let mode = if target.settings.recording_enabled { request.mode } else { Mode::Live };
         let region = parts.regions.of(request.host.as_deref()).clone();
         let session = NewSession {

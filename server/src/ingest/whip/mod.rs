@@ -54,29 +54,29 @@ impl Whip {
     /// # Errors
     /// [`Refused`], without effect.
     pub async fn publish(&self, request: PublishRequest, offer: &str) -> Result<(Uuid, Answer), Refused> {
+        let answer = self.try_publish(request.clone(), offer).await;
+        if let Err(Refused::Gate(refusal)) = &answer {
+            let stream: String = request.streamname.escape_debug().take(NAME_LOG_CHARS).collect();
+            info!(peer = %request.peer, stream, %refusal, "a publish was refused");
+        }
+        answer
+    }
+
+    async fn try_publish(&self, request: PublishRequest, offer: &str) -> Result<(Uuid, Answer), Refused> {
+        if self.sessions.stop().is_cancelled() {
+            return Err(Refusal::Unavailable.into());
+        }
+        // Who knows no stream has no offer read, which takes longer than all else.
+        in_time(self.gate.look(&request.streamname)).await?;
         let (peer, answer) = self.transport.accept(offer, Role::Publisher, request.peer.ip())?;
         refuse_other_codecs(offer, &answer.sdp)?;
-        let grant = match self.admit(request.clone()).await {
-            Ok(grant) => grant,
-            Err(refusal) => {
-                let stream: String = request.streamname.escape_debug().take(NAME_LOG_CHARS).collect();
-                info!(peer = %request.peer, stream, %refusal, "a publish was refused");
-                return Err(refusal.into());
-            }
-        };
+        let grant = in_time(self.gate.admit(request.clone())).await?;
         Ok((self.start(request, peer, grant), answer))
     }
 
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
-    }
-
-    async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal> {
-        if self.sessions.stop().is_cancelled() {
-            return Err(Refusal::Unavailable);
-        }
-        timeout(GATE_TIMEOUT, self.gate.admit(request)).await.unwrap_or(Err(Refusal::Unavailable))
     }
 
     fn start(&self, request: PublishRequest, peer: Peer, grant: Grant) -> Uuid {
@@ -91,6 +91,11 @@ impl Whip {
             }
         })
     }
+}
+
+/// What the gate says.
+async fn in_time<T>(answer: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    timeout(GATE_TIMEOUT, answer).await.unwrap_or(Err(Refusal::Unavailable))
 }
 
 /// What was offered and is not taken is told, rather than left out of the stream.

@@ -190,6 +190,8 @@ async fn what_is_not_taken_is_refused_in_words() {
         (&nameless, &offer, 400, 1002, "Parameter required"),
         (&whole.replace("rec", "play"), &offer, 400, 1004, "Wrong Data Type"),
         (&unknown, &offer, 404, 3001, "Stream not found"),
+        // What is offered to no stream is not even read.
+        (&unknown, &"hello".to_owned(), 404, 3001, "Stream not found"),
         (&whole, &"\u{1}\u{1}".to_owned(), 400, 1004, "the SDP offer cannot be read"),
         (&whole, &offer.replace("a=fingerprint:", "a=x:"), 400, 1004, "the SDP offer cannot be accepted"),
         (&whole, &"hello".to_owned(), 400, 1004, "the SDP offer cannot be read"),
