@@ -6,12 +6,61 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
+/// WebRTC's libraries warn of each datagram that they cannot read, and anybody can send those. Said before the operator's filter, in which they can be
+/// named otherwise.
+const OF_STRANGERS: &str = "str0m=error,dimpl=error";
+
 /// Starts logging; a second start in one process is ignored.
 pub(super) fn start(log: &Log, filter: &str) {
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(quiet(filter)).with_writer(io::stderr);
     // The only failure is that it has been started before.
     let _ = match log.format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
+}
+
+fn quiet(filter: &str) -> EnvFilter {
+    EnvFilter::new(format!("{OF_STRANGERS},{filter}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Paper {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(text)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(filter: &str) -> Vec<String> {
+        let paper = Paper::default();
+        let writer = paper.clone();
+        let log = tracing_subscriber::fmt().with_env_filter(quiet(filter)).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(log, || {
+            tracing::warn!(target: "dimpl::dtls12::engine", "junk");
+            tracing::warn!(target: "str0m::sdp", "an offer");
+            tracing::info!(target: "afterlive_server", "ours");
+            tracing::debug!(target: "afterlive_server", "detail");
+        });
+        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| line.rsplit(": ").next().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn strangers_cannot_fill_the_log_unless_the_operator_asks_for_it() {
+        assert_eq!(written("info"), ["ours"]);
+        assert_eq!(written("info,dimpl=warn"), ["junk", "ours"]);
+        assert_eq!(written("debug"), ["ours", "detail"]);
+    }
 }

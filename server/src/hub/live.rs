@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::gop::GopCache;
 use super::queue::{Headcount, Policy, Queue};
+use super::seldom::Seldom;
 use super::stats::{Counters, LiveStats};
 use super::still::Still;
 use super::{Message, Overflow, Streams, lock};
@@ -44,6 +45,7 @@ pub(super) struct State {
     recorders: Vec<Arc<Queue>>,
     counters: Counters,
     timeline: Timeline,
+    jumps: Seldom,
 }
 
 impl State {
@@ -176,8 +178,10 @@ impl Publisher {
         let mut state = lock(&self.live.state);
         let Some(timescale) = state.track(frame.kind).as_ref().map(|track| track.timescale) else { return };
         let (dts, jump) = state.timeline.place(frame.kind, frame.dts, timescale);
-        if let Some(jump) = jump {
-            tracing::warn!(stream = %self.stream, due_ms = jump.due_ms, sent_ms = jump.sent_ms, "the encoder's clock has jumped; what follows is joined on");
+        if let Some(jump) = jump
+            && let Some(untold) = state.jumps.tell(Instant::now())
+        {
+            tracing::warn!(stream = %self.stream, due_ms = jump.due_ms, sent_ms = jump.sent_ms, untold, "the encoder's clock has jumped; what follows is joined on");
         }
         let frame = &Frame { dts, ..frame.clone() };
         state.counters.count(frame, timescale, Instant::now());

@@ -13,6 +13,7 @@ mod jitter;
 mod live;
 mod queue;
 mod recorder;
+mod seldom;
 mod stats;
 mod still;
 
