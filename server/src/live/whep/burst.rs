@@ -9,7 +9,7 @@ use super::tracks::Payload;
 /// 64 Mbit/s.
 const BYTES_AT_ONCE: usize = 40 << 10;
 const PAUSE: Duration = Duration::from_millis(5);
-/// With more waiting, nothing is taken from the hub, which then skips to a key frame.
+/// With more waiting, nothing is taken from the hub, which then skips to a key frame. The bytes are the hub's, and counted for each viewer who holds them.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// Payloads in their order.
@@ -67,7 +67,7 @@ mod tests {
     use afterlive_media::frame::TrackKind;
 
     fn payload(bytes: usize, wall: Instant) -> Payload {
-        Payload { kind: TrackKind::Video, ticks: 0, wall, data: vec![0; bytes] }
+        Payload { kind: TrackKind::Video, ticks: 0, wall, data: vec![0; bytes].into(), packer: None }
     }
 
     #[test]
@@ -79,7 +79,7 @@ mod tests {
         }
         assert!(burst.due().is_some());
         assert!(burst.pop(now).is_some() && burst.pop(now).is_some());
-        assert_eq!(burst.pop(now), None);
+        assert!(burst.pop(now).is_none());
         assert_eq!(burst.due(), Some(now + PAUSE));
         assert!(burst.pop(now + PAUSE).is_some());
         burst.clear();

@@ -229,7 +229,8 @@ impl Session {
         let Some(pt) = writer.payload_params().find(|params| params.spec().codec == codec).map(PayloadParams::pt) else {
             return;
         };
-        if let Err(cause) = writer.write(pt, payload.wall, MediaTime::new(payload.ticks, frequency), payload.data) {
+        let time = MediaTime::new(payload.ticks, frequency);
+        if let Err(cause) = writer.write(pt, payload.wall, time, payload.pack()) {
             debug!(%cause, "a frame could not be sent");
         }
     }

@@ -1,11 +1,13 @@
 //! What of a stream goes to a WebRTC viewer, and when it is to be shown. Pure: the hub's frames in, payloads and their times out.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use afterlive_media::codec::annex_b::Packer;
 use afterlive_media::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
 use afterlive_media::rtp::{AUDIO_TICKS, VIDEO_TICKS};
 use afterlive_media::time::rescale;
+use bytes::Bytes;
 
 use super::{Refused, refuse_codec};
 
@@ -34,20 +36,32 @@ impl Order {
     }
 }
 
-/// A frame as it goes out.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A frame that is to go out. Holds the hub's own bytes, which all viewers share: what waits for many costs no more than what waits for one.
+#[derive(Clone, Debug)]
 pub(super) struct Payload {
     pub(super) kind: TrackKind,
     pub(super) ticks: u64,
     /// When the stream's clock said so, by ours.
     pub(super) wall: Instant,
-    pub(super) data: Vec<u8>,
+    pub(super) data: Bytes,
+    /// Of pictures; and whether it is a key frame.
+    pub(super) packer: Option<(Arc<Packer>, bool)>,
+}
+
+impl Payload {
+    /// As it is sent.
+    pub(super) fn pack(self) -> Vec<u8> {
+        match self.packer {
+            Some((packer, keyframe)) => packer.pack(&self.data, keyframe),
+            None => self.data.into(),
+        }
+    }
 }
 
 /// The tracks of a stream as one viewer gets them.
 #[derive(Default)]
 pub(super) struct Outgoing {
-    packer: Option<Packer>,
+    packer: Option<Arc<Packer>>,
     scales: [u32; 2],
     has_opus: bool,
     has_aac: bool,
@@ -67,7 +81,7 @@ impl Outgoing {
         match &track.codec {
             CodecConfig::Opus { channels, .. } => self.has_opus = *channels <= 2,
             codec => match codec.kind() {
-                TrackKind::Video => self.packer = Packer::of(codec),
+                TrackKind::Video => self.packer = Packer::of(codec).map(Arc::new),
                 TrackKind::Audio => self.has_opus = false,
             },
         }
@@ -84,7 +98,7 @@ impl Outgoing {
 
     /// The payload of a packet of Opus that was made of the stream's sound; its time is in ticks of Opus.
     pub(super) fn interpreted(&mut self, packet: &Frame, now: Instant) -> Payload {
-        self.place(packet, AUDIO_TICKS, 0, now, packet.data.to_vec())
+        self.place(packet, AUDIO_TICKS, 0, now, None)
     }
 
     /// From now on nothing counts of what was sent before; the next picture that is of use is a key frame.
@@ -96,7 +110,7 @@ impl Outgoing {
     /// The payload of a frame; `None` where it is not for this viewer. `held_back` is how many pictures of what was kept for viewers to come still follow: such
     /// a picture is only there to decode the last of them, and is to be shown no longer than it takes.
     pub(super) fn payload(&mut self, frame: &Frame, held_back: usize, now: Instant) -> Result<Option<Payload>, Refused> {
-        let data = match frame.kind {
+        let packer = match frame.kind {
             TrackKind::Video => {
                 if self.order.is_broken_by(frame) {
                     return Err(Refused::BFrames);
@@ -106,16 +120,16 @@ impl Outgoing {
                     return Ok(None);
                 }
                 self.waits_for_keyframe = false;
-                packer.pack(&frame.data, frame.keyframe)
+                Some((Arc::clone(packer), frame.keyframe))
             }
-            TrackKind::Audio if self.has_opus => frame.data.to_vec(),
+            TrackKind::Audio if self.has_opus => None,
             TrackKind::Audio => return Ok(None),
         };
         let scale = self.scales[frame.kind as usize].max(1);
-        Ok(Some(self.place(frame, scale, held_back, now, data)))
+        Ok(Some(self.place(frame, scale, held_back, now, packer)))
     }
 
-    fn place(&mut self, frame: &Frame, scale: u32, held_back: usize, now: Instant, data: Vec<u8>) -> Payload {
+    fn place(&mut self, frame: &Frame, scale: u32, held_back: usize, now: Instant, packer: Option<(Arc<Packer>, bool)>) -> Payload {
         let ticks_a_second = match frame.kind {
             TrackKind::Video => VIDEO_TICKS,
             TrackKind::Audio => AUDIO_TICKS,
@@ -128,7 +142,7 @@ impl Outgoing {
         *latest = ticks;
         let late_us = rescale(ticks - due, ticks_a_second, MICROSECONDS);
         let wall = forward(origin, us.saturating_add(late_us));
-        Payload { kind: frame.kind, ticks: u64::try_from(ticks).unwrap_or(0), wall, data }
+        Payload { kind: frame.kind, ticks: u64::try_from(ticks).unwrap_or(0), wall, data: frame.data.clone(), packer }
     }
 
     /// Pictures that stand before the newest one get ticks of their own just before it, so that a viewer who begins sees the newest at once.
@@ -158,7 +172,6 @@ fn forward(origin: Instant, us: i64) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
 
     const AVCC: &[u8] = include_bytes!("../../../../media/tests/data/x264-640x360.avcc");
 
@@ -208,8 +221,18 @@ mod tests {
     #[test]
     fn nothing_is_sent_before_a_key_frame_and_no_sound_but_opus() {
         let mut outgoing = outgoing();
-        assert_eq!(outgoing.payload(&picture(0, 0, false), 0, Instant::now()).unwrap(), None);
+        assert!(outgoing.payload(&picture(0, 0, false), 0, Instant::now()).unwrap().is_none());
         let sound = Frame { kind: TrackKind::Audio, ..picture(0, 0, true) };
-        assert_eq!(outgoing.payload(&sound, 0, Instant::now()).unwrap(), None);
+        assert!(outgoing.payload(&sound, 0, Instant::now()).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_waits_is_the_hubs_own_until_it_is_sent() {
+        let frame = picture(0, 0, true);
+        let payload = outgoing().payload(&frame, 0, Instant::now()).unwrap().unwrap();
+        assert_eq!(payload.data.as_ptr(), frame.data.as_ptr());
+        let sent = payload.pack();
+        // The parameter sets come with it.
+        assert!(sent.len() > frame.data.len() && sent.ends_with(&[0, 0, 0, 1, 0x65, 0x88]), "{sent:?}");
     }
 }
