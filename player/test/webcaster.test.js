@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { figures, line, read } from '../src/webcaster/quality.js';
-import { withStartBitrate } from '../src/webcaster/whip.js';
+import { Publish, withStartBitrate } from '../src/webcaster/whip.js';
 
 /** @param {Partial<{ bytes: number, sent: number, lost: number, trip: number, limited: string }>} what @param {number} atMs */
 const reading = ({ bytes = 0, sent = 0, lost = 0, trip = 0.02, limited = 'none' }, atMs) =>
@@ -40,4 +40,39 @@ test('only H.264 is told where to begin', () => {
     withStartBitrate(sdp, 2_000),
     'a=rtpmap:108 H264/90000\r\na=fmtp:108 packetization-mode=1;x-google-start-bitrate=1400\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10\r\n',
   );
+});
+
+test('a session that is answered after the stop is ended', async (t) => {
+  /** @type {[string, string][]} */
+  const asked = [];
+  /** @type {(answer: unknown) => void} */
+  let answer = () => {};
+  const before = { fetch: globalThis.fetch, peer: Reflect.get(globalThis, 'RTCPeerConnection') };
+  t.after(() => Object.assign(globalThis, { fetch: before.fetch, RTCPeerConnection: before.peer }));
+  const fetching = new Promise((resolve) => {
+    Object.assign(globalThis, {
+      RTCPeerConnection: class {
+        localDescription = { sdp: 'an offer' };
+        addEventListener() {}
+        async setLocalDescription() {}
+        close() {}
+      },
+      /** @param {string} url @param {{ method: string }} how */
+      fetch: (url, { method }) => {
+        asked.push([method, url]);
+        return new Promise((answered) => {
+          answer = answered;
+          resolve(undefined);
+        });
+      },
+    });
+  });
+  const stream = /** @type {MediaStream} */ (/** @type {unknown} */ ({ getTracks: () => [] }));
+  const publish = new Publish({ url: 'http://host/p/webrtc?x', kbps: 1, framesPerSecond: 1 }, stream, () => {});
+  publish.start();
+  await fetching;
+  publish.stop();
+  answer({ status: 201, url: 'http://host/p/webrtc?x', headers: new Headers({ location: '/p/webrtc/7' }), text: async () => 'an answer' });
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  assert.deepEqual(asked, [['POST', 'http://host/p/webrtc?x'], ['DELETE', 'http://host/p/webrtc/7']]);
 });

@@ -76,7 +76,7 @@ export class Publish {
     try {
       for (const track of this.#stream.getTracks()) this.#add(connection, track);
       await connection.setLocalDescription();
-      const answer = await this.#offer(connection.localDescription?.sdp ?? '');
+      const answer = await this.#offer(connection);
       if (this.#connection !== connection) return;
       await connection.setRemoteDescription({ type: 'answer', sdp: withStartBitrate(answer, this.#target.kbps) });
       this.#listenForTheEnd(connection);
@@ -104,12 +104,16 @@ export class Publish {
     if (wanted.length > 0 && 'setCodecPreferences' in transceiver) transceiver.setCodecPreferences([...wanted, ...rtx]);
   }
 
-  /** @param {string} sdp */
-  async #offer(sdp) {
+  /** @param {RTCPeerConnection} connection */
+  async #offer(connection) {
+    const sdp = connection.localDescription?.sdp ?? '';
     const response = await fetch(this.#target.url, { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: sdp });
     if (response.status === 201) {
-      const location = response.headers.get('location');
-      this.#location = location === null ? null : new URL(location, response.url).href;
+      const place = response.headers.get('location');
+      const location = place === null ? null : new URL(place, response.url).href;
+      // Stopped meanwhile: nobody else knows of the session, and the stream would be live for some seconds more.
+      if (this.#connection === connection) this.#location = location;
+      else if (location !== null) void end(location);
       return response.text();
     }
     const words = await wordsOf(response);
@@ -168,7 +172,7 @@ export class Publish {
   async #leave(location) {
     const connection = this.#connection;
     this.#connection = null;
-    if (location !== null) await fetch(location, { method: 'DELETE', keepalive: true }).catch(() => {});
+    if (location !== null) await end(location);
     connection?.close();
   }
 
@@ -184,6 +188,11 @@ export class Publish {
     clearTimeout(this.#timer);
     if (act !== null) this.#timer = window.setTimeout(act, ms);
   }
+}
+
+/** Ends a session at the server. @param {string} location */
+async function end(location) {
+  await fetch(location, { method: 'DELETE', keepalive: true }).catch(() => {});
 }
 
 /** The words of an error of the API. @param {Response} response */
