@@ -121,25 +121,27 @@ export class AfterlivePlayer extends HTMLElement {
     this.setAttribute('aria-label', label === '' ? 'Player' : `Player: ${label}`);
     controls.scrubber.name(label === '' ? 'the recording' : label);
     controls.scrubber.storyboard(this.getAttribute('storyboard') ?? '');
-    controls.length(Number(this.getAttribute('duration-ms') ?? 0));
+    const lengthMs = Number(this.getAttribute('duration-ms') ?? 0);
+    controls.length(lengthMs);
 
     const live = this.getAttribute('live') ?? '';
     const src = this.getAttribute('src') ?? '';
     const what = live !== '' ? `live ${live} ${this.getAttribute('token') ?? ''}` : src !== '' ? 'vod' : '';
+    const recording = { url: src, isGrowing: this.hasAttribute('growing'), lengthMs };
     if (what === this.#what) {
-      if (this.#playback instanceof VodPlayback) this.#playback.update(src, this.hasAttribute('growing'));
+      if (this.#playback instanceof VodPlayback) this.#playback.update(recording);
     } else {
       this.#drop();
       this.#what = what;
-      if (what === 'vod') this.#watchRecording(video, src);
+      if (what === 'vod') this.#watchRecording(video, recording);
       else if (what !== '') this.#watchLive(canStream() ? 'socket' : 'hls');
     }
     this.#note();
   }
 
-  /** @param {HTMLVideoElement} video @param {string} src */
-  #watchRecording(video, src) {
-    const playback = new VodPlayback(video, { url: src, isGrowing: this.hasAttribute('growing') }, this.#outlet(), (isWaiting) => {
+  /** @param {HTMLVideoElement} video @param {import('./follow.js').Recording} recording */
+  #watchRecording(video, recording) {
+    const playback = new VodPlayback(video, recording, this.#outlet(), (isWaiting) => {
       this.#isWaiting = isWaiting;
       this.#note();
     });

@@ -1,6 +1,15 @@
 // Follows a recording that grows: its URL leads to a snapshot, which has an end. There, the next snapshot takes its place, and once the recording is
 // finished the file does, each at the same position, as all of them share one timeline. Asks at most once a second, and only at the end.
 
+import { finished, pathOf } from './finished.js';
+
+/**
+ * @typedef {object} Recording as it is known by now
+ * @property {string} url
+ * @property {boolean} isGrowing
+ * @property {number} lengthMs not known where it is 0
+ */
+
 /** How long who has seen all there is waits before the next question. */
 const ASK_AGAIN_MS = 1_000;
 /** Nearer to the end than this there is nothing to play, in seconds; browsers begin anew where they are told to play at the end. */
@@ -14,8 +23,6 @@ function hasRest(video) {
 export class Follower {
   /** What the source is known to lead to; `null` for the one that the page came with. @type {string | null} */
   #source = null;
-  /** Finished files under this URL, as an encoder may come back: browsers remember the length of the first. */
-  #finished = 0;
   /** Where the viewer was when another source was set; until its head is there. @type {{ positionS: number, rate: number, plays: boolean } | null} */
   #place = null;
   /** Whether the viewer let it play up to here. */
@@ -27,16 +34,17 @@ export class Follower {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {string} url
-   * @param {boolean} isGrowing
+   * @param {Recording} recording
    * @param {(isWaiting: boolean) => void} waiting told when the viewer has seen all there is, and when there is more
+   * @param {import('./finished.js').Finished} files what the page has had
    */
-  constructor(video, url, isGrowing, waiting) {
+  constructor(video, recording, waiting, files = finished) {
     this.video = video;
-    this.url = url;
-    this.isGrowing = isGrowing;
+    this.recording = recording;
     this.waiting = waiting;
-    this.#finished = isGrowing ? 0 : 1;
+    this.files = files;
+    /** What the video is to begin with. */
+    this.first = this.#named(false);
     const on = (/** @type {string} */ event, /** @type {() => void} */ act) => {
       video.addEventListener(event, act, { signal: this.#listening.signal });
     };
@@ -77,32 +85,37 @@ export class Follower {
     else this.video.currentTime = positionS;
   }
 
-  /** What is known of the recording now. @param {string} url @param {boolean} isGrowing */
-  update(url, isGrowing) {
-    const was = this.isGrowing;
+  /** What is known of the recording now. @param {Recording} recording */
+  update(recording) {
+    const was = this.recording;
+    this.recording = recording;
+    const { url, isGrowing, lengthMs } = recording;
+    // It may have grown, and ended again, before anybody could say so.
+    const isOtherLength = !was.isGrowing && was.lengthMs > 0 && lengthMs > 0 && lengthMs !== was.lengthMs;
     // Another token for the same file is no reason to begin anew.
-    const isAnother = pathOf(url) !== pathOf(this.url);
-    this.url = url;
-    this.isGrowing = isGrowing;
-    if (isAnother) {
+    if (pathOf(url) !== pathOf(was.url)) {
       this.#source = null;
-      this.#finished = isGrowing ? 0 : 1;
       this.#place = null;
       this.#setWaiting(false);
-      this.video.src = url;
-    } else if (was && !isGrowing) {
+      this.video.src = this.#named(false);
+    } else if (!isGrowing && (was.isGrowing || isOtherLength)) {
       this.#setWaiting(false);
-      this.#finished += 1;
+      const source = this.#named(true);
       // Who stood at the end when it ended has been led to the file already.
-      if (this.#source === url) return;
-      this.#change(this.#finished > 1 ? `${url}${url.includes('?') ? '&' : '?'}finished=${this.#finished}` : url);
-    } else if (!was && isGrowing && this.video.ended) {
+      if (this.#source !== source) this.#change(source);
+    } else if (isGrowing && !was.isGrowing && this.video.ended) {
       this.#ended();
     }
   }
 
+  /** Its URL, here and now. @param {boolean} isNew it has been finished just now */
+  #named(isNew) {
+    const { url, isGrowing, lengthMs } = this.recording;
+    return isGrowing ? this.files.growing(url) : this.files.file(url, lengthMs, isNew);
+  }
+
   #ended() {
-    if (this.isGrowing && !this.#isWaiting) {
+    if (this.recording.isGrowing && !this.#isWaiting) {
       this.#setWaiting(true);
       void this.#ask();
     }
@@ -120,7 +133,7 @@ export class Follower {
     if (hasRest(video)) {
       this.#setWaiting(false);
       if (place.plays) void video.play().catch(() => {});
-    } else if (this.isGrowing) {
+    } else if (this.recording.isGrowing) {
       this.#setWaiting(true);
       this.#askLater();
     }
@@ -128,7 +141,7 @@ export class Follower {
 
   /** A snapshot that was just found may be refused for the moment. What fails by itself is the viewer's to see. */
   #failed() {
-    if (this.isChanging && this.isGrowing) {
+    if (this.isChanging && this.recording.isGrowing) {
       this.#source = null;
       this.#setWaiting(true);
       this.#askLater();
@@ -155,9 +168,9 @@ export class Follower {
 
   /** The next snapshot, if there is one. */
   async #ask() {
-    const isWanted = () => this.#isWaiting && this.isGrowing && !this.#listening.signal.aborted;
+    const isWanted = () => this.#isWaiting && this.recording.isGrowing && !this.#listening.signal.aborted;
     if (!isWanted()) return;
-    const newest = await leadsTo(this.url);
+    const newest = await leadsTo(this.#named(false));
     if (!isWanted()) return;
     if (newest !== null && newest !== this.#source) this.#change(newest);
     else this.#askLater();
@@ -169,11 +182,6 @@ export class Follower {
     this.#isWaiting = isWaiting;
     this.waiting(isWaiting);
   }
-}
-
-/** @param {string} url */
-function pathOf(url) {
-  return url.split('?')[0];
 }
 
 /** Where its redirects end, without the content; `null` where nothing is to be had there just now. @param {string} url */

@@ -13,14 +13,14 @@ export class VodPlayback {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {{ url: string, isGrowing: boolean }} recording
+   * @param {import('./follow.js').Recording} recording
    * @param {import('./playback.js').Outlet} outlet
    * @param {(isWaiting: boolean) => void} waiting the viewer has seen all there is of a recording that grows
    */
   constructor(video, recording, outlet, waiting) {
     this.video = video;
     this.outlet = outlet;
-    this.follower = new Follower(video, recording.url, recording.isGrowing, (isWaiting) => {
+    this.follower = new Follower(video, recording, (isWaiting) => {
       this.#isWaiting = isWaiting;
       waiting(isWaiting);
     });
@@ -32,7 +32,7 @@ export class VodPlayback {
       video.addEventListener(event, act, { signal: this.#listening.signal });
     };
     // What the page came with is loading already, and a second setting would load it anew.
-    if (video.getAttribute('src') !== follower.url) video.src = follower.url;
+    if (video.getAttribute('src') !== follower.first) video.src = follower.first;
     on('playing', () => outlet.state({ name: 'playing' }));
     on('pause', () => {
       if (!follower.isChanging && !video.ended && !this.#isWaiting) outlet.state({ name: 'paused' });
@@ -49,9 +49,9 @@ export class VodPlayback {
     if (video.error !== null) void this.#failed();
   }
 
-  /** @param {string} url @param {boolean} isGrowing */
-  update(url, isGrowing) {
-    this.follower.update(url, isGrowing);
+  /** @param {import('./follow.js').Recording} recording */
+  update(recording) {
+    this.follower.update(recording);
   }
 
   stop() {
@@ -98,7 +98,7 @@ export class VodPlayback {
     if (this.follower.isChanging) return;
     const code = this.video.error?.code;
     if (code === MediaError.MEDIA_ERR_DECODE) return this.outlet.state({ name: 'unsupported' });
-    const answer = await fetch(this.follower.url, { method: 'HEAD', cache: 'no-store' }).catch(() => null);
+    const answer = await fetch(this.follower.recording.url, { method: 'HEAD', cache: 'no-store' }).catch(() => null);
     if (this.#listening.signal.aborted) return;
     if (answer === null) return this.outlet.state({ name: 'failed', reason: 'The server cannot be reached.' });
     if (answer.status === 401 || answer.status === 403) {

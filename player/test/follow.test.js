@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { Finished } from '../src/finished.js';
 import { Follower } from '../src/follow.js';
 
 const URL_ = 'http://h/vod-eu/a/a-b.mp4';
@@ -48,14 +49,23 @@ let newest;
 let asked = 0;
 /** @type {boolean[]} */
 let waits = [];
-const follow = (/** @type {boolean} */ isGrowing) =>
-  new Follower(/** @type {HTMLVideoElement} */ (/** @type {unknown} */ (video)), URL_, isGrowing, (isWaiting) => void waits.push(isWaiting));
+/** What the page has had. */
+let files = new Finished();
+const as = (/** @type {boolean} */ isGrowing, lengthMs = 0, url = URL_) => ({ url, isGrowing, lengthMs });
+const follow = (/** @type {boolean} */ isGrowing, lengthMs = 0) =>
+  new Follower(
+    /** @type {HTMLVideoElement} */ (/** @type {unknown} */ (video)),
+    as(isGrowing, lengthMs),
+    (isWaiting) => void waits.push(isWaiting),
+    files,
+  );
 /** Until what was asked is answered. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 beforeEach(() => {
   video = new FakeVideo();
   [newest, asked, waits] = [null, 0, []];
+  files = new Finished();
   globalThis.fetch = async () => {
     asked += 1;
     return /** @type {Response} */ ({ ok: newest !== null, url: newest ?? '' });
@@ -96,7 +106,7 @@ test('who has paused is left where they are when the file is finished', () => {
   const follower = follow(true);
   video.load(4);
   video.currentTime = 1.5;
-  follower.update(URL_, false);
+  follower.update(as(false));
   assert.deepEqual(video.sources, [URL_]);
   assert.equal(follower.positionS, 1.5, 'also before the file\'s head is there');
   video.load(9);
@@ -106,7 +116,7 @@ test('who has paused is left where they are when the file is finished', () => {
 test('who seeks between two sources is taken there', () => {
   const follower = follow(true);
   video.load(4);
-  follower.update(URL_, false);
+  follower.update(as(false));
   follower.seek(3);
   video.load(9);
   assert.equal(video.currentTime, 3);
@@ -118,11 +128,43 @@ test('a file that is finished a second time is another one to browsers', async (
   await video.play();
   video.finish();
   newest = `${URL_}?upto=3`;
-  follower.update(URL_, true);
+  follower.update(as(true));
   await settled();
   video.load(6);
-  follower.update(URL_, false);
+  follower.update(as(false));
   assert.deepEqual(video.sources, [newest, `${URL_}?finished=2`]);
+});
+
+test('what the page has had under a URL is remembered beyond one player', () => {
+  assert.equal(follow(false, 7_700).first, URL_);
+  const later = follow(false, 17_324);
+  assert.equal(later.first, `${URL_}?finished=2`);
+  assert.equal(follow(false, 7_700).first, URL_, 'the same file has the same URL');
+  assert.equal(follow(true).first, `${URL_}?finished=3`);
+  later.update(as(false, 17_324, `${URL_}?token=2`));
+  assert.deepEqual(video.sources, []);
+});
+
+test('a file that has become longer while nobody could say so takes the place of the other', () => {
+  const follower = follow(false, 4_000);
+  video.load(4);
+  video.currentTime = 1.5;
+  follower.update(as(false, 9_000));
+  assert.deepEqual(video.sources, [`${URL_}?finished=2`]);
+  video.load(9);
+  assert.equal(video.currentTime, 1.5);
+});
+
+test('who is led to the file itself, before it is known to be finished, is left there', async () => {
+  follow(false, 4_000);
+  const follower = follow(true);
+  video.load(6);
+  await video.play();
+  newest = `${URL_}?finished=2`;
+  video.finish();
+  await settled();
+  follower.update(as(false, 7_000));
+  assert.deepEqual(video.sources, [newest]);
 });
 
 test('a refused snapshot is asked for again; what fails by itself is the viewer\'s to see', async (context) => {
@@ -144,8 +186,8 @@ test('a refused snapshot is asked for again; what fails by itself is the viewer\
 test('another token for the same file changes nothing, another file everything', () => {
   const follower = follow(false);
   video.load(4);
-  follower.update(`${URL_}?token=2`, false);
+  follower.update(as(false, 0, `${URL_}?token=2`));
   assert.deepEqual(video.sources, []);
-  follower.update('http://h/other.mp4', false);
+  follower.update(as(false, 0, 'http://h/other.mp4'));
   assert.deepEqual(video.sources, ['http://h/other.mp4']);
 });

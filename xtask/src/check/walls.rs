@@ -58,6 +58,7 @@ const WALLS: [Wall; 9] = [
             "player/src/clock.js",
             "player/src/codecs.js",
             "player/src/edge.js",
+            "player/src/finished.js",
             "player/src/states.js",
             "player/src/storyboard.js",
             "player/src/waits.js",
