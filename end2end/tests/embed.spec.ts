@@ -56,6 +56,22 @@ test('waits, goes live by itself, then shows the recording, and goes live again'
   });
 });
 
+test('what is live and not recorded leads back to the recording at once, with few questions', async ({ admin: page, recorded, push }) => {
+  const questions: string[] = [];
+  page.on('request', (request) => void (/\/facts/.test(request.url()) && questions.push(request.url())));
+  await page.goto(`/embed/${recorded.id}`);
+  const video = page.locator('video');
+  await expect(video).toHaveAttribute('poster', /./);
+  const encoder = push(recorded.ingest.rtmp.url.replace(/rec$/, 'live'), recorded.ingest.rtmp.streamname);
+  await expect(player(page)).toHaveAttribute('data-state', 'playing');
+  await expect(video, 'nothing of the recording lies behind what is live').not.toHaveAttribute('poster');
+  await encoder.stop();
+  await expect(player(page)).toHaveAttribute('data-state', 'offline');
+  await expect(player(page)).toHaveAttribute('data-state', 'idle', { timeout: 2_000 });
+  await expect(player(page)).toHaveAttribute('src', new RegExp(`/${recorded.ingest.rtmp.streamname}\\.mp4`));
+  expect(questions.length).toBeLessThan(4);
+});
+
 test('stands in other sites\' frames where the organisation lets them, and no other page does', async ({ admin: page, server, recorded, allowConsole }) => {
   allowConsole(/frame-ancestors|Framing .* violates/);
   const outside = await Outside.framing(`${server.url}/embed/${recorded.id}?asset=${vod(recorded)}`);

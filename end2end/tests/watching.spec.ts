@@ -1,6 +1,6 @@
 // A recording is watched from its start while it is still recorded.
 
-import type { Locator } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 import { createStream, live, recording } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
 
@@ -84,6 +84,41 @@ test('the player follows a recording that grows, and has all of it once it is fi
     await play(video);
     await expect.poll(() => video.evaluate((video: HTMLVideoElement) => [video.ended, video.error])).toEqual([true, null]);
   });
+});
+
+test('what an encoder that comes back adds is there for who watched live meanwhile, on the playout page and in a frame', async ({ admin: page, api, push }) => {
+  test.setTimeout(90_000);
+  await api.setReconnectWindow(60);
+  const stream = await api.createStream([]);
+  const { url, streamname } = stream.ingest.rtmp;
+  const framed = await page.context().newPage();
+  const pages = [page, framed];
+  // The playout page has players in its table too.
+  const player = (page: Page, what: 'live' | 'src'): Locator => page.locator(`:is(.stage, main) > afterlive-player[${what}*="/${streamname}"]`);
+  const length = async () => ((await api.stream(stream.id)).playout.web.find(({ type }) => type === 'vod')?.duration_ms ?? 0) / 1_000;
+  const publish = async () => {
+    const encoder = push(url, streamname);
+    for (const page of pages) await expect(player(page, 'live')).toBeVisible();
+    await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(4_000);
+    await encoder.stop();
+    for (const page of pages) await expect(player(page, 'src')).toBeVisible();
+  };
+  await page.goto(`/playout/${stream.id}`);
+  await live(page);
+  await framed.goto(`/embed/${stream.id}`);
+
+  await publish();
+  const first = await length();
+  for (const page of pages) await expect.poll(() => duration(player(page, 'src').locator('video'))).toBeCloseTo(first, 1);
+  await publish();
+  const whole = await length();
+  expect(whole).toBeGreaterThan(first + 3);
+  for (const page of pages) {
+    const video = player(page, 'src').locator('video');
+    await expect.poll(() => duration(video)).toBeCloseTo(whole, 1);
+    await seek(video, whole - 1);
+    expect(await position(video)).toBeCloseTo(whole - 1, 1);
+  }
 });
 
 test('the playout page plays what is live, on demand from its start, and interrupts nobody who watches a recording', async ({ admin: page, push }) => {

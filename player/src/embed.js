@@ -4,9 +4,8 @@ import { AfterlivePlayer } from './element.js';
 import { LiveSocket } from './socket.js';
 import { socketUrl } from './urls.js';
 
-/** Until the recording of a stream that has just ended is there to be named. */
-const ASK_AGAIN_MS = 1_000;
-const ASK_TIMES = 15;
+/** When to ask again until the recording of a stream that has just ended is there to be named. */
+const ASK_AGAIN_MS = [1_000, 2_000, 4_000, 8_000];
 /** While a recording grows its row changes: when it is finished. */
 const GROWTH_MS = 3_000;
 
@@ -32,8 +31,9 @@ function embed(player, offer) {
   /** @type {LiveSocket | null} */
   let watch = null;
   let isWatched = false;
-  /** @type {string | null} what was shown before it went live */
+  /** What was shown before it went live: a recording, and how long it was, where that is known. */
   let lastId = player.dataset['recording'] ?? null;
+  let lastMs = player.hasAttribute('src') ? Number(player.getAttribute('duration-ms')) : NaN;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let asking;
 
@@ -72,12 +72,15 @@ function embed(player, offer) {
     player.removeAttribute('src');
     player.removeAttribute('growing');
     player.removeAttribute('storyboard');
+    // Where live has no picture, as in a codec that does not play here, there is none: not another one's.
+    video?.removeAttribute('poster');
     if (live !== undefined) player.setAttribute('live', live);
   }
 
   /** @param {Recording} recording */
   function show(recording) {
     lastId = recording.id;
+    lastMs = recording.duration_ms;
     if (video !== null) {
       video.poster = recording.poster ?? '';
       // The page came with one for a stream, of which nothing is to be had beforehand.
@@ -100,16 +103,21 @@ function embed(player, offer) {
     return answer?.ok ? (await answer.json()).recording : null;
   }
 
-  /** What was recorded of what has just ended, once it is there; what was shown before, else. */
-  async function showNewest(/** @type {number} */ times) {
+  /** What there is to see where nothing is live: at once, and then what was recorded of what has just ended, once it is there. @param {number} asked how often */
+  async function showNewest(asked) {
+    clearTimeout(asking);
     const recording = await newest();
-    if (player.getAttribute('src') !== null || player.state.name !== 'offline') return;
-    if (recording !== null && (recording.id !== lastId || times === 0)) {
+    const hasShown = asked > 0 && player.hasAttribute('src');
+    // Who has begun to watch is left to it.
+    if (hasShown ? isWatched : player.hasAttribute('src') || player.state.name !== 'offline') return;
+    const waitMs = ASK_AGAIN_MS[asked];
+    const isNews = recording !== null && (recording.id !== lastId || recording.duration_ms !== lastMs);
+    // What grows is finished in a moment, and shows as it is then.
+    if (recording !== null && (!recording.growing || waitMs === undefined) && (isNews || !hasShown)) {
       show(recording);
       listen();
-    } else if (times > 0) {
-      asking = setTimeout(() => void showNewest(times - 1), ASK_AGAIN_MS);
     }
+    if (waitMs !== undefined && !(isNews && !recording.growing)) asking = setTimeout(() => void showNewest(asked + 1), waitMs);
   }
 
   function follow() {
@@ -117,7 +125,7 @@ function embed(player, offer) {
     asking = setTimeout(async () => {
       if (!player.hasAttribute('growing')) return;
       const recording = await newest();
-      if (recording !== null && recording.url === player.getAttribute('src')) show(recording);
+      if (recording !== null && recording.id === lastId) show(recording);
       else follow();
     }, GROWTH_MS);
   }
@@ -138,7 +146,7 @@ function embed(player, offer) {
       return;
     }
     player.addEventListener('afterlive-state', () => {
-      if (player.state.name === 'offline' && !player.hasAttribute('src')) void showNewest(ASK_TIMES);
+      if (player.state.name === 'offline' && !player.hasAttribute('src')) void showNewest(0);
     });
     if (player.hasAttribute('src')) {
       listen();
