@@ -94,6 +94,21 @@ test('an operator who stops the stream ends the publish in the browser', async (
   await expect(webcaster(page).getByRole('status')).toContainText('The server has ended it');
 });
 
+test('a browser without H.264 is told so when the page opens, and how to mend it', async ({ admin: page }) => {
+  await page.addInitScript(() => {
+    const { getCapabilities } = RTCRtpSender;
+    RTCRtpSender.getCapabilities = (kind) => {
+      const all = getCapabilities.call(RTCRtpSender, kind);
+      return all && { ...all, codecs: all.codecs.filter(({ mimeType }) => !/h264/i.test(mimeType)) };
+    };
+  });
+  const ingest = await createStream(page);
+  await page.goto(`/webcaster/${ingest.id}`);
+  await expect(webcaster(page).getByRole('alert')).toContainText('OpenH264: switch that on under about:addons');
+  await preview(page);
+  await expect(webcaster(page).getByRole('button', { name: 'Go live' })).toBeDisabled();
+});
+
 test('over plain http the page says why there is no camera', async ({ page, watchConsole }) => {
   const { server } = await Server.start({ setUp: true, publicHost: 'afterlive.test' });
   try {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { h264Of } from '../src/webcaster/h264.js';
 import { figures, line, read } from '../src/webcaster/quality.js';
 import { Publish, withStartBitrate } from '../src/webcaster/whip.js';
 
@@ -75,4 +76,13 @@ test('a session that is answered after the stop is ended', async (t) => {
   answer({ status: 201, url: 'http://host/p/webrtc?x', headers: new Headers({ location: '/p/webrtc/7' }), text: async () => 'an answer' });
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
   assert.deepEqual(asked, [['POST', 'http://host/p/webrtc?x'], ['DELETE', 'http://host/p/webrtc/7']]);
+});
+
+test('pictures are sent as H.264 in packets of mode 1, and as nothing else', () => {
+  const [vp8, mode0, mode1] = [
+    { mimeType: 'video/VP8' },
+    { mimeType: 'video/H264', sdpFmtpLine: 'level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f' },
+    { mimeType: 'video/H264', sdpFmtpLine: 'level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f' },
+  ];
+  assert.deepEqual([h264Of([vp8, mode0, mode1]), h264Of([vp8, mode0]), h264Of([vp8])], [[mode1], [], []]);
 });

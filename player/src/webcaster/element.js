@@ -2,6 +2,7 @@
 // becomes of it. How media are had, sent and judged stands in `devices`, `whip` and `quality`.
 
 import { capture, devices, explain, stop, whatIsMissing } from './devices.js';
+import { WITHOUT_H264, encodesH264 } from './h264.js';
 import { Meter } from './meter.js';
 import { figures, line, read } from './quality.js';
 import { styles } from './styles.js';
@@ -50,14 +51,14 @@ export class AfterliveWebcaster extends HTMLElement {
 
   connectedCallback() {
     const missing = whatIsMissing();
-    this.#face.missing.hidden = missing === null;
-    this.#face.missing.textContent = missing ?? '';
     this.#face.desk.hidden = missing !== null;
+    this.#lacks(missing);
     if (!this.hasAttribute('records')) {
       this.#face.liveOnly.checked = true;
       this.#face.rec.disabled = true;
     }
     if (missing === null) {
+      this.#show();
       void this.#list();
       navigator.mediaDevices.addEventListener('devicechange', this.#list);
     }
@@ -69,6 +70,13 @@ export class AfterliveWebcaster extends HTMLElement {
     stop(this.#stream);
     this.#stream = null;
     if ('mediaDevices' in navigator) navigator.mediaDevices.removeEventListener('devicechange', this.#list);
+  }
+
+  /** @param {string | null} missing */
+  #lacks(missing) {
+    const { missing: said } = this.#face;
+    said.hidden = missing === null;
+    if (said.textContent !== missing) said.textContent = missing ?? '';
   }
 
   #list = async () => {
@@ -186,7 +194,10 @@ export class AfterliveWebcaster extends HTMLElement {
   #show() {
     const isLive = this.#publish !== null;
     const hasStream = this.#stream !== null;
+    const canSend = encodesH264();
     const { look, go, stop, mute, shade, mode, kbps, dark, pill, figures } = this.#face;
+    this.#lacks(canSend ? null : WITHOUT_H264);
+    go.disabled = !canSend;
     look.hidden = hasStream;
     go.hidden = !hasStream || isLive;
     stop.hidden = !isLive;

@@ -4,7 +4,7 @@ const css = /* css */ `
 :host { display: block; color: var(--ink); font: 400 var(--size-3, 14px)/1.45 var(--font, system-ui); }
 *, *::before, *::after { box-sizing: border-box; }
 [hidden] { display: none !important; }
-.missing { margin: 0; padding: var(--gap-3); border-radius: var(--round); background: var(--warn-soft); color: var(--ink); }
+.missing { margin: 0 0 var(--gap-3); padding: var(--gap-3); border-radius: var(--round); background: var(--warn-soft); color: var(--ink); }
 .desk { display: grid; gap: var(--gap-4); grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
 @media (width < 56rem) { .desk { grid-template-columns: minmax(0, 1fr); } }
 .screen { position: relative; aspect-ratio: 16 / 9; border-radius: var(--round-large); overflow: hidden; background: #000; color: #fff; align-self: start; }

@@ -1,5 +1,7 @@
 // A publish by WHIP (RFC 9725): from tracks to the server, and back to the server by itself when the network was gone. Knows no page.
 
+import { WITHOUT_H264, h264Of } from './h264.js';
+
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 5_000;
 /** ICE mends short breaks by itself; after so long a new session is quicker. */
@@ -95,10 +97,8 @@ export class Publish {
     const encoding = isVideo ? { maxBitrate: this.#target.kbps * 1_000, maxFramerate: this.#target.framesPerSecond } : { maxBitrate: 128_000 };
     const transceiver = connection.addTransceiver(track, { direction: 'sendonly', streams: [this.#stream], sendEncodings: [encoding] });
     const codecs = RTCRtpSender.getCapabilities(track.kind)?.codecs ?? [];
-    const wanted = codecs.filter(({ mimeType, sdpFmtpLine }) =>
-      isVideo ? /h264/i.test(mimeType) && /packetization-mode=1/.test(sdpFmtpLine ?? '') : /opus/i.test(mimeType),
-    );
-    if (isVideo && wanted.length === 0) throw new Refused('This browser cannot encode H.264, which is what is recorded. Chrome, Edge, Firefox and Safari can; some Linux packages of Chromium cannot.');
+    const wanted = isVideo ? h264Of(codecs) : codecs.filter(({ mimeType }) => /opus/i.test(mimeType));
+    if (isVideo && wanted.length === 0) throw new Refused(WITHOUT_H264);
     // Resending is asked for by what it resends.
     const rtx = codecs.filter(({ mimeType }) => /\/rtx$/i.test(mimeType));
     if (wanted.length > 0 && 'setCodecPreferences' in transceiver) transceiver.setCodecPreferences([...wanted, ...rtx]);
