@@ -24,6 +24,15 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
   await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
   await expect(webcaster(page).locator('.badge')).toHaveText(/Good|Fair|Poor/);
   await expect(webcaster(page).locator('.video-rate')).toHaveText(/[1-9].* kbit\/s/);
+  await test.step('what becomes of it can still be read', async () => {
+    const choice = webcaster(page).getByLabel('Live and recorded');
+    await expect(choice).toBeDisabled();
+    const faded = (input: Element): boolean => {
+      for (let part: Element | null = input; part !== null; part = part.parentElement) if (getComputedStyle(part).opacity !== '1') return true;
+      return false;
+    };
+    expect(await choice.evaluate(faded)).toBe(false);
+  });
 
   await test.step('a second page sees it by WHEP', async () => {
     const other = await page.context().newPage();

@@ -25,7 +25,7 @@ button { cursor: pointer; font-weight: 550; }
 button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 button.stop { border-color: var(--bad); color: var(--bad); }
 button[aria-pressed="true"] { background: var(--warn-soft); }
-:disabled { opacity: 0.6; cursor: default; }
+:is(select, button):disabled { opacity: 0.6; cursor: default; }
 :focus-visible { outline: none; box-shadow: var(--focus); }
 .actions { display: flex; flex-wrap: wrap; gap: var(--gap-2); margin: 0; }
 .note { margin: var(--gap-2) 0 0; color: var(--ink-muted); min-height: 1.45em; overflow-wrap: anywhere; }
