@@ -27,6 +27,8 @@ export class AfterliveWebcaster extends HTMLElement {
   /** @type {number[]} */
   #rates = [];
   #timer = 0;
+  /** What is sent without sound, and without a picture. */
+  #isOff = { audio: false, video: false };
   #warn = (/** @type {BeforeUnloadEvent} */ event) => event.preventDefault();
 
   constructor() {
@@ -36,8 +38,8 @@ export class AfterliveWebcaster extends HTMLElement {
     look.addEventListener('click', () => void this.#look());
     go.addEventListener('click', () => this.#go());
     stop.addEventListener('click', () => this.#publish?.stop());
-    mute.addEventListener('click', () => this.#toggle(mute, 'audio'));
-    shade.addEventListener('click', () => this.#toggle(shade, 'video'));
+    mute.addEventListener('click', () => this.#toggle('audio'));
+    shade.addEventListener('click', () => this.#toggle('video'));
     source.addEventListener('change', () => {
       this.#face.cameraRow.hidden = source.value !== 'camera';
       look.textContent = source.value === 'camera' ? 'Turn on camera and microphone' : 'Choose the screen';
@@ -104,9 +106,7 @@ export class AfterliveWebcaster extends HTMLElement {
       const before = this.#stream;
       this.#stream = stream;
       // Whoever was muted stays so.
-      for (const [button, tracks] of /** @type {const} */ ([[this.#face.mute, stream.getAudioTracks()], [this.#face.shade, stream.getVideoTracks()]])) {
-        for (const track of tracks) track.enabled = button.ariaPressed !== 'true';
-      }
+      this.#apply(stream);
       await this.#publish?.replace(stream);
       stop(before);
       this.#face.preview.srcObject = stream;
@@ -184,11 +184,16 @@ export class AfterliveWebcaster extends HTMLElement {
     chart.setAttribute('d', line(this.#rates, CHART_SLOTS, 300, 48));
   }
 
-  /** @param {HTMLButtonElement} button @param {'audio' | 'video'} kind */
-  #toggle(button, kind) {
-    const isOff = button.ariaPressed !== 'true';
-    button.ariaPressed = String(isOff);
-    for (const track of this.#stream?.getTracks() ?? []) if (track.kind === kind) track.enabled = !isOff;
+  /** @param {'audio' | 'video'} kind */
+  #toggle(kind) {
+    this.#isOff[kind] = !this.#isOff[kind];
+    if (this.#stream !== null) this.#apply(this.#stream);
+    this.#show();
+  }
+
+  /** @param {MediaStream} stream */
+  #apply(stream) {
+    for (const track of stream.getTracks()) track.enabled = !this.#isOff[track.kind === 'audio' ? 'audio' : 'video'];
   }
 
   #show() {
@@ -205,7 +210,14 @@ export class AfterliveWebcaster extends HTMLElement {
     shade.hidden = !hasStream;
     mode.disabled = isLive;
     kbps.disabled = isLive;
-    dark.hidden = hasStream;
+    const isDark = this.#isOff.video;
+    const picture = this.#face.source.value === 'camera' ? 'Camera' : 'Picture';
+    mute.textContent = this.#isOff.audio ? 'Unmute' : 'Mute';
+    mute.classList.toggle('off', this.#isOff.audio);
+    shade.textContent = `${picture} ${isDark ? 'on' : 'off'}`;
+    shade.classList.toggle('off', isDark);
+    dark.hidden = hasStream && !isDark;
+    dark.textContent = hasStream ? `${picture} is off` : 'No preview yet';
     pill.hidden = !isLive;
     figures.hidden = !isLive;
   }

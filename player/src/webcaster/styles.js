@@ -24,7 +24,7 @@ select, button { font: inherit; color: var(--ink); background: var(--surface-rai
 button { cursor: pointer; font-weight: 550; }
 button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 button.stop { border-color: var(--bad); color: var(--bad); }
-button[aria-pressed="true"] { background: var(--warn-soft); }
+button.off { background: var(--warn-soft); }
 :is(select, button):disabled { opacity: 0.6; cursor: default; }
 :focus-visible { outline: none; box-shadow: var(--focus); }
 .actions { display: flex; flex-wrap: wrap; gap: var(--gap-2); margin: 0; }

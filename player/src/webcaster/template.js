@@ -30,8 +30,8 @@ const html = `
       <button type="button" class="look">Turn on camera and microphone</button>
       <button type="button" class="go primary" hidden>Go live</button>
       <button type="button" class="stop" hidden>Stop</button>
-      <button type="button" class="mute" aria-pressed="false" hidden>Mute</button>
-      <button type="button" class="shade" aria-pressed="false" hidden>Camera off</button>
+      <button type="button" class="mute" hidden>Mute</button>
+      <button type="button" class="shade" hidden>Camera off</button>
     </p>
     <p class="note" role="status"></p>
   </form>
