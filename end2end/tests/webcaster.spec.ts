@@ -19,6 +19,15 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
   const ingest = await createStream(page);
   await page.goto(`/webcaster/${ingest.id}`);
   await live(page);
+  await page.evaluate(() => {
+    const { mediaDevices } = navigator;
+    const get = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = async (wish) => {
+      const stream = await get(wish);
+      Object.assign(globalThis, { tracks: stream.getTracks() });
+      return stream;
+    };
+  });
   await preview(page);
   await webcaster(page).getByRole('button', { name: 'Go live' }).click();
   await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
@@ -56,6 +65,12 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
   });
   await webcaster(page).getByRole('button', { name: 'Stop' }).click();
   await expect(webcaster(page)).toHaveAttribute('data-state', 'ended');
+  await test.step('the camera is switched off without leaving the page', async () => {
+    await webcaster(page).getByRole('button', { name: 'Turn off camera and microphone' }).click();
+    await expect(webcaster(page).getByText('No preview yet')).toBeVisible();
+    await expect(webcaster(page).getByRole('button', { name: 'Turn on camera and microphone' })).toBeFocused();
+    expect(await page.evaluate(() => (globalThis as unknown as { tracks: MediaStreamTrack[] }).tracks.map(({ readyState }) => readyState))).toEqual(['ended', 'ended']);
+  });
   const name = `${ingest.streamKey}.mp4`;
   const row = recording(page, name);
   await expect(row.getByText('ready', { exact: true })).toBeVisible({ timeout: 20_000 });

@@ -34,12 +34,19 @@ export class AfterliveWebcaster extends HTMLElement {
   constructor() {
     super();
     this.#root.adoptedStyleSheets = [styles];
-    const { look, go, stop, mute, shade, source, camera, microphone, height, rate } = this.#face;
+    const { look, go, stop, mute, shade, leave, source, camera, microphone, height, rate } = this.#face;
     look.addEventListener('click', () => void this.#look());
     go.addEventListener('click', () => this.#go());
     stop.addEventListener('click', () => this.#publish?.stop());
     mute.addEventListener('click', () => this.#toggle('audio'));
     shade.addEventListener('click', () => this.#toggle('video'));
+    leave.addEventListener('click', () => {
+      this.#letGo();
+      this.#say('');
+      this.#show();
+      // The button that was pressed is gone.
+      look.focus();
+    });
     source.addEventListener('change', () => {
       this.#face.cameraRow.hidden = source.value !== 'camera';
       look.textContent = source.value === 'camera' ? 'Turn on camera and microphone' : 'Choose the screen';
@@ -68,9 +75,7 @@ export class AfterliveWebcaster extends HTMLElement {
 
   disconnectedCallback() {
     this.#publish?.stop();
-    this.#meter.stop();
-    stop(this.#stream);
-    this.#stream = null;
+    this.#letGo();
     if ('mediaDevices' in navigator) navigator.mediaDevices.removeEventListener('devicechange', this.#list);
   }
 
@@ -118,6 +123,16 @@ export class AfterliveWebcaster extends HTMLElement {
       this.#say(explain(error), true);
     }
     this.#show();
+  }
+
+  /** Camera, microphone and screen are nobody's any more, and their lamps go out. */
+  #letGo() {
+    this.#meter.stop();
+    stop(this.#stream);
+    this.#stream = null;
+    const { preview, level } = this.#face;
+    preview.srcObject = null;
+    level.hidden = true;
   }
 
   /** The screen is shown no more, or the camera was pulled out. @param {MediaStream} stream */
@@ -200,7 +215,7 @@ export class AfterliveWebcaster extends HTMLElement {
     const isLive = this.#publish !== null;
     const hasStream = this.#stream !== null;
     const canSend = encodesH264();
-    const { look, go, stop, mute, shade, mode, kbps, dark, pill, figures } = this.#face;
+    const { look, go, stop, mute, shade, leave, mode, kbps, dark, pill, figures } = this.#face;
     this.#lacks(canSend ? null : WITHOUT_H264);
     go.disabled = !canSend;
     look.hidden = hasStream;
@@ -208,6 +223,8 @@ export class AfterliveWebcaster extends HTMLElement {
     stop.hidden = !isLive;
     mute.hidden = (this.#stream?.getAudioTracks().length ?? 0) === 0;
     shade.hidden = !hasStream;
+    leave.hidden = !hasStream || isLive;
+    leave.textContent = this.#face.source.value === 'camera' ? 'Turn off camera and microphone' : 'Stop sharing the screen';
     mode.disabled = isLive;
     kbps.disabled = isLive;
     const isDark = this.#isOff.video;

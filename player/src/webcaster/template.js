@@ -32,6 +32,7 @@ const html = `
       <button type="button" class="stop" hidden>Stop</button>
       <button type="button" class="mute" hidden>Mute</button>
       <button type="button" class="shade" hidden>Camera off</button>
+      <button type="button" class="leave" hidden>Turn off camera and microphone</button>
     </p>
     <p class="note" role="status"></p>
   </form>
@@ -80,6 +81,7 @@ export function face(root) {
     stop: button('stop'),
     mute: button('mute'),
     shade: button('shade'),
+    leave: button('leave'),
     note: text('note'),
     figures: text('figures'),
     badge: text('badge'),
