@@ -65,15 +65,16 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
   });
   await webcaster(page).getByRole('button', { name: 'Stop' }).click();
   await expect(webcaster(page)).toHaveAttribute('data-state', 'ended');
+  const name = `${ingest.streamKey}.mp4`;
+  const row = recording(page, name);
+  await expect(row.getByText('ready', { exact: true })).toBeVisible({ timeout: 20_000 });
+  await expect(webcaster(page).getByRole('status')).toHaveText('Ended. The recording stands below.');
   await test.step('the camera is switched off without leaving the page', async () => {
     await webcaster(page).getByRole('button', { name: 'Turn off camera and microphone' }).click();
     await expect(webcaster(page).getByText('No preview yet')).toBeVisible();
     await expect(webcaster(page).getByRole('button', { name: 'Turn on camera and microphone' })).toBeFocused();
     expect(await page.evaluate(() => (globalThis as unknown as { tracks: MediaStreamTrack[] }).tracks.map(({ readyState }) => readyState))).toEqual(['ended', 'ended']);
   });
-  const name = `${ingest.streamKey}.mp4`;
-  const row = recording(page, name);
-  await expect(row.getByText('ready', { exact: true })).toBeVisible({ timeout: 20_000 });
   await row.getByLabel(`Details of ${name}`).click();
   const video = row.locator('video');
   await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.duration), { timeout: 15_000 }).toBeGreaterThan(3);

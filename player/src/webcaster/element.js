@@ -166,7 +166,7 @@ export class AfterliveWebcaster extends HTMLElement {
       clearInterval(this.#timer);
       this.#publish = null;
       const isRecorded = this.#face.rec.checked;
-      this.#say(state.reason ?? (isRecorded ? 'Ended. The recording stands below in a moment.' : 'Ended.'), state.reason !== null);
+      this.#say(state.reason ?? (isRecorded ? 'Ended. The recording stands below.' : 'Ended.'), state.reason !== null);
     } else {
       const words = { connecting: 'Connecting…', live: 'Live', reconnecting: 'Reconnecting…' };
       this.#face.pillWord.textContent = words[state.name];
