@@ -45,7 +45,7 @@ test('below the player a bar shows what is to be seen where, by pointer and by k
   const box = await bar.boundingBox();
   if (box === null) throw new Error('the bar is not on the page');
   await page.mouse.move(box.x + box.width * 0.75, box.y + box.height / 2);
-  await expect(tile).toContainText(/0:00:0\d/);
+  await expect(tile, 'as in the bar').toHaveText(/^0:0\d$/);
   await expect(tile.locator('svg')).toBeVisible();
   const [shown, sprite] = await tile.locator('svg').evaluate((svg) => [svg.getAttribute('viewBox'), svg.querySelector('image')?.getAttribute('href')]);
   expect(shown).toMatch(/^\d+ 0 160 90$/);

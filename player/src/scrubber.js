@@ -83,7 +83,7 @@ export class Scrubber {
     shown.hidden = false;
     shown.style.setProperty('--at', (ms / this.#lengthMs).toFixed(3));
     const time = document.createElement('span');
-    time.textContent = hours(ms);
+    time.textContent = clockText(ms / 1000);
     const tile = tileAt(this.#tiles, ms);
     shown.replaceChildren(...(tile === undefined ? [] : [picture(tile)]), time);
   }
@@ -97,12 +97,6 @@ export class Scrubber {
     this.#tiles = tiles(text, url);
     this.#draw();
   }
-}
-
-/** `0:01:02`, as the lists of recordings have it. @param {number} ms */
-function hours(ms) {
-  const text = clockText(ms / 1000);
-  return text.split(':').length === 3 ? text : `0:${text.padStart(5, '0')}`;
 }
 
 /** The tile's part of the sheet: the view box cuts it out. @param {import('./storyboard.js').Tile} tile */

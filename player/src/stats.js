@@ -1,6 +1,7 @@
 // The overlay for those who want to know how it plays: reads the element and the playback, and judges nothing.
 
 import { seconds } from './clock.js';
+import { bitrate } from './rate.js';
 
 /**
  * @param {HTMLVideoElement} video
@@ -23,11 +24,6 @@ export function rows(video, facts, fps) {
     ['Dropped', quality === undefined ? null : `${quality.droppedVideoFrames} of ${quality.totalVideoFrames} frames`],
   ];
   return all.flatMap(([name, value]) => (value === null ? [] : [/** @type {[string, string]} */ ([name, value])]));
-}
-
-/** @param {number} bps */
-function bitrate(bps) {
-  return bps < 1e6 ? `${Math.round(bps / 1e3)} kbit/s` : `${(bps / 1e6).toFixed(2)} Mbit/s`;
 }
 
 /** Frames a second that were shown, over the time between two askings. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clockText, latencyMs, seconds } from '../src/clock.js';
 import { codecName, codecsOf, unplayable } from '../src/codecs.js';
+import { bitrate } from '../src/rate.js';
 import { same, words } from '../src/states.js';
 import { tileAt, tiles } from '../src/storyboard.js';
 import { playlistUrl, reasonOf, socketUrl, withToken } from '../src/urls.js';
@@ -20,6 +21,10 @@ test('latency is measured by the server\'s clock, whatever the browser\'s says',
 test('times are written as people read them', () => {
   assert.deepEqual([seconds(40), seconds(449), seconds(9_960), seconds(61_000)], ['0.0 s', '0.4 s', '10 s', '61 s']);
   assert.deepEqual([clockText(0), clockText(62.9), clockText(3_723), clockText(NaN)], ['0:00', '1:02', '1:02:03', '0:00']);
+});
+
+test('bitrates are written as the pages around write them', () => {
+  assert.deepEqual([bitrate(0), bitrate(128_000), bitrate(999_000), bitrate(2_500_000)], ['0 kbit/s', '128 kbit/s', '999 kbit/s', '2.50 Mbit/s']);
 });
 
 test('codecs are named, and only those that do not play', () => {

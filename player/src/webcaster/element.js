@@ -1,6 +1,7 @@
 // <afterlive-webcaster>: a camera or a screen, and a microphone, live from the browser. What it is told: the stream's key, and the URLs that say what
 // becomes of it. How media are had, sent and judged stands in `devices`, `whip` and `quality`.
 
+import { bitrate } from '../rate.js';
 import { capture, devices, explain, stop, whatIsMissing } from './devices.js';
 import { WITHOUT_H264, encodesH264 } from './h264.js';
 import { Meter } from './meter.js';
@@ -190,8 +191,8 @@ export class AfterliveWebcaster extends HTMLElement {
     badge.className = `badge ${seen.level}`;
     badge.textContent = { good: 'Good', fair: 'Fair', poor: 'Poor' }[seen.level];
     advice.textContent = seen.level === 'good' ? '' : seen.words.replace(/^\w+: /, '');
-    videoRate.textContent = `${seen.videoKbps.toLocaleString('en')} kbit/s`;
-    audioRate.textContent = `${seen.audioKbps.toLocaleString('en')} kbit/s`;
+    videoRate.textContent = bitrate(seen.videoKbps * 1_000);
+    audioRate.textContent = bitrate(seen.audioKbps * 1_000);
     size.textContent = seen.size;
     fps.textContent = `${seen.framesPerSecond} fps`;
     loss.textContent = `${seen.lossPercent.toFixed(1)} %`;

@@ -19,7 +19,7 @@ const html = `
       <label>Microphone <select class="microphone"><option value="">The browser's choice</option><option value="none">No microphone</option></select></label>
       <label>Resolution <select class="height"><option value="360">640 × 360</option><option value="540">960 × 540</option><option value="720" selected>1280 × 720</option><option value="1080">1920 × 1080</option></select></label>
       <label>Frame rate <select class="rate"><option>15</option><option>25</option><option selected>30</option><option>60</option></select></label>
-      <label>Bitrate <select class="kbps"><option value="800">800 kbit/s</option><option value="1500">1,500 kbit/s</option><option value="2500" selected>2,500 kbit/s</option><option value="4000">4,000 kbit/s</option><option value="6000">6,000 kbit/s</option></select></label>
+      <label>Bitrate <select class="kbps"><option value="800">800 kbit/s</option><option value="1500">1.5 Mbit/s</option><option value="2500" selected>2.5 Mbit/s</option><option value="4000">4 Mbit/s</option><option value="6000">6 Mbit/s</option></select></label>
     </fieldset>
     <fieldset class="mode">
       <legend>What becomes of it</legend>
