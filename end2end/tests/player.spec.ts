@@ -97,6 +97,23 @@ test('where WebSockets do not get through, hls.js plays', async ({ page, standIn
   await expect(player(page).getByText('HLS by hls.js')).toBeVisible();
 });
 
+test('the bar of a live stream begins where HLS keeps something of it', async ({ page, standIn }) => {
+  await standIn.makeHls();
+  standIn.mood = 'barred';
+  await page.goto(standIn.url);
+  await plays(page);
+  await page.locator('video').evaluate((video: HTMLVideoElement) => {
+    video.pause();
+    Object.defineProperty(video, 'seekable', { value: { length: 1, start: () => 5, end: () => 30 } });
+    video.dispatchEvent(new Event('timeupdate'));
+  });
+  const bar = player(page).getByRole('slider', { name: /^Find a place in / });
+  await bar.press('Home');
+  await expect.poll(() => position(page)).toBe(5);
+  await bar.press('ArrowRight');
+  await expect.poll(() => position(page)).toBe(10);
+});
+
 test('what the browser plays without sound only is played so, and says how to hear it', async ({ page, standIn }) => {
   standIn.goLive();
   // As browsers do before the visitor has touched the page; the tests' own is told to let everything play.

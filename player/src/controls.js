@@ -47,7 +47,8 @@ export class Controls {
     this.face = face;
     this.video = video;
     this.wishes = wishes;
-    this.scrubber = new Scrubber(face, (s) => wishes.seek(s));
+    // The bar begins where there is something to go to.
+    this.scrubber = new Scrubber(face, (s) => wishes.seek(s + (this.#playback?.seekable()?.[0] ?? 0)));
     this.#listen();
     this.#refresh = setInterval(() => this.#tick(), REFRESH_MS);
     this.#capabilities();
@@ -155,22 +156,21 @@ export class Controls {
   key(event) {
     if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
     const origin = event.composedPath()[0];
-    const isSlider = origin instanceof HTMLInputElement;
     if (origin instanceof HTMLSelectElement || (origin instanceof HTMLElement && origin.isContentEditable)) return;
-    const act = this.#keyed(event.key, isSlider, origin instanceof HTMLButtonElement);
+    const act = this.#keyed(event.key, origin);
     if (act === null) return;
     event.preventDefault();
     act();
     this.#wake();
   }
 
-  /** @param {string} key @param {boolean} isSlider @param {boolean} isButton @returns {(() => void) | null} */
-  #keyed(key, isSlider, isButton) {
+  /** @param {string} key @param {EventTarget | undefined} origin @returns {(() => void) | null} */
+  #keyed(key, origin) {
     const { video, wishes } = this;
     switch (key) {
       case ' ':
         // A button that has the focus is pressed by it.
-        return isButton ? null : wishes.toggle;
+        return origin instanceof HTMLButtonElement ? null : wishes.toggle;
       case 'k':
       case 'K':
         return wishes.toggle;
@@ -184,8 +184,13 @@ export class Controls {
       case 'I':
         return () => this.toggleStats();
     }
-    // A slider's arrows are its own.
-    if (isSlider) return null;
+    // On the bar all four lead along it, as on every slider; its own steps are the mouse's, and too small for keys.
+    if (origin === this.face.seekInput) {
+      const by = { ArrowLeft: -SEEK_S, ArrowDown: -SEEK_S, ArrowRight: SEEK_S, ArrowUp: SEEK_S }[key];
+      return by === undefined ? null : this.#by(by, (to, from) => this.scrubber.goTo((to - from) * 1000));
+    }
+    // Another slider's arrows are its own.
+    if (origin instanceof HTMLInputElement) return null;
     const volume = (/** @type {number} */ by) => () => {
       video.muted = false;
       video.volume = Math.min(1, Math.max(0, video.volume + by));
@@ -196,19 +201,19 @@ export class Controls {
       case 'ArrowDown':
         return volume(-VOLUME_STEP);
       case 'ArrowLeft':
-        return this.#by(-SEEK_S);
+        return this.#by(-SEEK_S, wishes.seek);
       case 'ArrowRight':
-        return this.#by(SEEK_S);
+        return this.#by(SEEK_S, wishes.seek);
       default:
         return null;
     }
   }
 
-  /** @param {number} s */
-  #by(s) {
+  /** @param {number} s @param {(toS: number, beginS: number) => void} go */
+  #by(s, go) {
     const range = this.#playback?.seekable() ?? null;
     if (range === null) return null;
-    return () => this.wishes.seek(Math.min(range[1], Math.max(range[0], this.video.currentTime + s)));
+    return () => go(Math.min(range[1], Math.max(range[0], this.video.currentTime + s)), range[0]);
   }
 
   #listen() {

@@ -20,13 +20,9 @@ export class Scrubber {
    */
   constructor(face, seek) {
     this.face = face;
+    this.seek = seek;
     const { seekInput } = face;
-    seekInput.addEventListener('input', () => {
-      const ms = Number(seekInput.value);
-      this.#point(ms);
-      this.#tell(ms);
-      seek(ms / 1000);
-    });
+    seekInput.addEventListener('input', () => this.goTo(Number(seekInput.value)));
     seekInput.addEventListener('pointermove', (event) => {
       const width = Math.max(1, seekInput.clientWidth);
       this.#point(Math.min(1, Math.max(0, event.offsetX / width)) * this.#lengthMs);
@@ -57,6 +53,13 @@ export class Scrubber {
     }
     seekInput.value = String(Math.round(positionMs));
     this.#tell(positionMs);
+  }
+
+  /** @param {number} ms */
+  goTo(ms) {
+    this.#point(ms);
+    this.#tell(ms);
+    this.seek(ms / 1000);
   }
 
   /** @param {number} ms */
