@@ -113,6 +113,33 @@ test('from glass to glass: by WebSocket within half a second, by WebRTC within 3
   await expect(webcaster(page)).toHaveAttribute('data-state', 'ended');
 });
 
+test('nothing moves under the hand: not when the webcaster comes, nor with the stream\'s state', async ({ admin: page, push }) => {
+  await page.addInitScript(() => {
+    const shifts: number[] = [];
+    Object.assign(globalThis, { shifts });
+    new PerformanceObserver((list) => shifts.push(...list.getEntries().map((entry) => (entry as unknown as { value: number }).value))).observe({ type: 'layout-shift', buffered: true });
+  });
+  const ingest = await createStream(page);
+  for (const width of [360, 700, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.goto(`/webcaster/${ingest.id}`);
+    await live(page);
+    await expect(webcaster(page).getByRole('button', { name: 'Turn on camera and microphone' })).toBeVisible();
+    // Two frames, as what has moved is told after it has been drawn.
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    const moved = await page.evaluate(() => (globalThis as unknown as { shifts: number[] }).shifts.reduce((sum, shift) => sum + shift, 0));
+    expect.soft(moved, `${width}`).toBeLessThan(0.02);
+  }
+  await page.setViewportSize({ width: 360, height: 800 });
+  const place = async () => (await page.getByRole('link', { name: 'To the stream' }).boundingBox())?.y;
+  const state = page.getByRole('heading', { level: 1 }).locator('.pill');
+  const before = await place();
+  await expect(state).toHaveText('created');
+  push(ingest.server, ingest.streamKey);
+  await expect(state).toHaveText('live');
+  expect(await place()).toBe(before);
+});
+
 test('an operator who stops the stream ends the publish in the browser', async ({ admin: page, api }) => {
   const ingest = await createStream(page);
   await page.goto(`/webcaster/${ingest.id}`);
