@@ -49,3 +49,15 @@ test('a stream in HEVC says that not every browser plays it', async ({ admin: pa
   await expect(facts.getByText('HEVC does not play in Firefox, nor in Chromium on most computers.')).toBeVisible({ timeout: 20_000 });
   await encoder.stop();
 });
+
+test('a frame says so on black, and not on the picture of an earlier recording', async ({ admin: page, recorded, push }) => {
+  await page.goto(`/embed/${recorded.id}`);
+  const video = page.locator('video');
+  const picture = () => video.evaluate((video: HTMLVideoElement) => [video.poster, video.videoWidth]);
+  await expect.poll(picture).toEqual([expect.stringMatching(/./), 640]);
+  const encoder = push(recorded.ingest.rtmp.url.replace(/rec$/, 'live'), recorded.ingest.rtmp.streamname, 'HEVC and AAC');
+  await expect(page.getByText('This browser cannot play HEVC (H.265)').first()).toBeVisible({ timeout: 20_000 });
+  expect(await picture()).toEqual(['', 0]);
+  await encoder.stop();
+  await expect(page.locator('afterlive-player')).toHaveAttribute('data-state', 'idle');
+});
