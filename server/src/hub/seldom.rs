@@ -31,9 +31,8 @@ mod tests {
     #[test]
     fn what_happens_at_each_frame_is_told_each_ten_seconds() {
         let (mut seldom, start) = (Seldom::default(), Instant::now());
-        let told: Vec<(u64, u64)> = (0..1_000)
-            .filter_map(|n| Some((n, seldom.tell(start + Duration::from_millis(n * 40))?)))
-            .collect();
+        let told: Vec<(u64, u64)> =
+            (0..1_000).filter_map(|n| Some((n, seldom.tell(start + Duration::from_millis(n * 40))?))).collect();
         assert_eq!(told, [(0, 0), (250, 249), (500, 249), (750, 249)]);
     }
 }

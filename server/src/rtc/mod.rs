@@ -59,11 +59,7 @@ pub struct Settings {
 
 impl From<&config::WebRtc> for Settings {
     fn from(config: &config::WebRtc) -> Self {
-        Self {
-            listen: config.listen,
-            host_candidates: config.host_candidates.clone(),
-            max_sessions: config.max_sessions,
-        }
+        Self { listen: config.listen, host_candidates: config.host_candidates.clone(), max_sessions: config.max_sessions }
     }
 }
 

@@ -79,9 +79,8 @@ impl Table {
     /// Whether there is a place for another peer.
     pub(super) fn has_room(&self, role: Role, client: IpAddr) -> bool {
         let (client, limits) = (subscriber(client), &self.limits);
-        let count = |is_meant: &dyn Fn(&Entry) -> bool| {
-            self.peers.values().filter(|entry| entry.role == role && is_meant(entry)).count()
-        };
+        let count =
+            |is_meant: &dyn Fn(&Entry) -> bool| self.peers.values().filter(|entry| entry.role == role && is_meant(entry)).count();
         if self.peers.len() >= limits.all || count(&|entry| entry.client == client) >= limits.of_client {
             return false;
         }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
+use str0m::Candidate;
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
-use str0m::Candidate;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,9 @@ use tracing::{debug, warn};
 
 use super::peer::Peer;
 use super::table::{Datagram, Role, Table};
-use super::{MAX_DATAGRAM_BYTES, MAX_MEDIA_SECTIONS, MAX_WAITING_DATAGRAMS, SOCKET_BUFFER_BYTES, Settings, candidates, canonical, new_rtc};
+use super::{
+    MAX_DATAGRAM_BYTES, MAX_MEDIA_SECTIONS, MAX_WAITING_DATAGRAMS, SOCKET_BUFFER_BYTES, Settings, candidates, canonical, new_rtc,
+};
 
 /// How long the socket is left alone after an error that is not about one datagram.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);

@@ -125,11 +125,8 @@ impl Scene {
         let publisher = go_live(&server, &stream).await;
         let gate = Arc::new(publishing::gate(&server));
 
-        let settings = rtc::Settings {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            host_candidates: Vec::new(),
-            max_sessions: 10_000,
-        };
+        let settings =
+            rtc::Settings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), host_candidates: Vec::new(), max_sessions: 10_000 };
         let transport = Transport::bind(&settings).await.unwrap();
         let whip = Whip::new(transport.clone(), Arc::<_>::clone(&gate) as _, server.stop.clone());
         // Nobody here gets as far as being sent sound.

@@ -129,7 +129,14 @@ impl Outgoing {
         Ok(Some(self.place(frame, scale, held_back, now, packer)))
     }
 
-    fn place(&mut self, frame: &Frame, scale: u32, held_back: usize, now: Instant, packer: Option<(Arc<Packer>, bool)>) -> Payload {
+    fn place(
+        &mut self,
+        frame: &Frame,
+        scale: u32,
+        held_back: usize,
+        now: Instant,
+        packer: Option<(Arc<Packer>, bool)>,
+    ) -> Payload {
         let ticks_a_second = match frame.kind {
             TrackKind::Video => VIDEO_TICKS,
             TrackKind::Audio => AUDIO_TICKS,

@@ -206,7 +206,10 @@ async fn what_is_not_taken_is_refused_in_words() {
         assert_eq!(error["error"]["code"], code, "{error}");
         let message = error["error"]["message"].as_str().unwrap();
         assert!(message.starts_with(words), "{error}");
-        assert!(!words.starts_with("the SDP offer cannot be ") || message == words, "the parser's words are not for strangers: {error}");
+        assert!(
+            !words.starts_with("the SDP offer cannot be ") || message == words,
+            "the parser's words are not for strangers: {error}"
+        );
     }
     let answer = server.http.post(&whole).body(offer.clone()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
