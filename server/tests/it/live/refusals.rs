@@ -85,7 +85,12 @@ async fn there_are_only_so_many_viewers() {
 async fn one_address_takes_not_all_places_and_none_for_what_there_is_not() {
     on_a_server(&[("LIVE__MAX_VIEWERS", "20")], async |server| {
         let scene = Scene::new(server).await;
+        // From the first frame on, so that there is a whole segment.
+        let _feed = scene.server.feeds.open(scene.stream.id);
         let mut publisher = scene.publish();
+        while !publisher.has_viewers() {
+            tokio::task::yield_now().await;
+        }
         send(&mut publisher, &encode(3, true, false));
         let ask = async |file: &str, player: usize| {
             let request = scene.http.get(scene.url(file)).header("user-agent", player.to_string());
