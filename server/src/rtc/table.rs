@@ -157,26 +157,28 @@ mod tests {
         assert!(table.inbox_of(address(1), &[0x80, 0]).unwrap().same_channel(&other));
     }
 
-    /// Lets viewers of so many addresses in until there is no room: how many they are.
-    fn fill(table: &mut Table, addresses: u8, connected: bool) -> usize {
-        let (inbox, before) = (mpsc::channel(1).0, table.len());
+    /// Lets viewers of so many addresses in until there is no room: their names.
+    fn fill(table: &mut Table, addresses: u8, connected: bool) -> Vec<String> {
+        let (inbox, mut names) = (mpsc::channel(1).0, Vec::new());
         for client in (0..addresses).map(|n| IpAddr::from([198, 51, 100, n])) {
             while table.has_room(Role::Viewer, client) {
-                let name = format!("viewer {}", table.len());
+                let name = uuid::Uuid::new_v4().to_string();
                 table.enter(name.clone(), Role::Viewer, client, inbox.clone());
                 if connected {
                     table.connected(&name);
                 }
+                names.push(name);
             }
         }
-        table.len() - before
+        names
     }
 
     #[test]
     fn viewers_never_take_the_places_of_publishers() {
         let mut table = Table::new(40);
-        assert_eq!(fill(&mut table, 1, true), 20, "half of them from one address");
-        assert_eq!(fill(&mut table, 9, true), 10);
+        let viewers = fill(&mut table, 1, true);
+        assert_eq!(viewers.len(), 20, "half of them from one address");
+        assert_eq!(fill(&mut table, 9, true).len(), 10);
         let (inbox, _heard) = mpsc::channel(1);
         // Also from an address that has many viewers.
         for n in 0..10 {
@@ -184,20 +186,21 @@ mod tests {
             table.enter(format!("publisher {n}"), Role::Publisher, IpAddr::from([198, 51, 100, 0]), inbox.clone());
         }
         assert!(!table.has_room(Role::Publisher, address(0).ip()), "there are no more in all");
-        table.leave("viewer 0");
-        table.leave("viewer 0");
+        table.leave(&viewers[0]);
+        table.leave(&viewers[0]);
         assert!(table.has_room(Role::Publisher, address(0).ip()));
     }
 
     #[test]
     fn of_viewers_that_do_not_connect_there_are_few() {
         let mut table = Table::new(40);
-        assert_eq!(fill(&mut table, 1, false), 5);
-        assert_eq!(fill(&mut table, 9, false), 5);
-        table.connected("viewer 0");
-        assert_eq!(fill(&mut table, 1, false), 1);
-        table.leave("viewer 1");
-        assert_eq!(fill(&mut table, 1, false), 1);
+        let strangers = fill(&mut table, 1, false);
+        assert_eq!(strangers.len(), 5);
+        assert_eq!(fill(&mut table, 9, false).len(), 5);
+        table.connected(&strangers[0]);
+        assert_eq!(fill(&mut table, 1, false).len(), 1);
+        table.leave(&strangers[1]);
+        assert_eq!(fill(&mut table, 1, false).len(), 1);
     }
 
     #[test]
