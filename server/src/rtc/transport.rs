@@ -178,7 +178,7 @@ impl Transport {
 
 /// However lines end: what is counted is no less than what is parsed.
 fn media_sections(offer: &str) -> usize {
-    offer.split(['\r', '\n']).filter(|line| line.starts_with("m=")).count()
+    offer.split(['\r', '\n']).filter(|line| line.trim_start().starts_with("m=")).count()
 }
 
 #[cfg(test)]
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn media_sections_are_counted_however_lines_end() {
         assert_eq!(media_sections("v=0\r\nm=video 9\r\na=m=x\r\nm=audio 9\r\n"), 2);
-        assert_eq!(media_sections("m=video 9\nm=audio 9\rm=video 9"), 3);
+        assert_eq!(media_sections("m=video 9\n m=audio 9\rm=video 9"), 3);
         assert_eq!(media_sections(""), 0);
     }
 }
