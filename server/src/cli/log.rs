@@ -8,7 +8,7 @@ use crate::config::{Log, LogFormat};
 
 /// WebRTC's libraries warn of each datagram that they cannot read, and anybody can send those. Said before the operator's filter, in which they can be
 /// named otherwise.
-const OF_STRANGERS: &str = "str0m=error,dimpl=error";
+const OF_STRANGERS: &str = "str0m=error,dimpl=error,is::=error";
 
 /// Starts logging; a second start in one process is ignored.
 pub(super) fn start(log: &Log, filter: &str) {
@@ -46,10 +46,15 @@ mod tests {
     fn written(filter: &str) -> Vec<String> {
         let paper = Paper::default();
         let writer = paper.clone();
-        let log = tracing_subscriber::fmt().with_env_filter(quiet(filter)).with_writer(move || writer.clone()).finish();
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(quiet(filter))
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
         tracing::subscriber::with_default(log, || {
             tracing::warn!(target: "dimpl::dtls12::engine", "junk");
             tracing::warn!(target: "str0m::sdp", "an offer");
+            tracing::warn!(target: "is::stun", "a request");
             tracing::info!(target: "afterlive_server", "ours");
             tracing::debug!(target: "afterlive_server", "detail");
         });
