@@ -178,6 +178,8 @@ test('over plain http the page says why there is no camera', async ({ page, watc
     await page.goto(`${server.url}/webcaster/${ingest.id}`);
     await expect(webcaster(page).getByRole('alert')).toContainText('https');
     await expect(webcaster(page).getByRole('button', { name: 'Turn on camera and microphone' })).toBeHidden();
+    // A page that is left asks nothing of a server that has gone.
+    await page.goto('about:blank');
   } finally {
     await server.stop();
   }
