@@ -5,10 +5,7 @@ use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
-
-/// WebRTC's libraries warn of each datagram that they cannot read, and anybody can send those. Said before the operator's filter, in which they can be
-/// named otherwise.
-const OF_STRANGERS: &str = "str0m=error,dimpl=error,is::=error";
+use crate::rtc::LOG_OF_STRANGERS;
 
 /// Starts logging; a second start in one process is ignored.
 pub(super) fn start(log: &Log, filter: &str) {
@@ -20,8 +17,9 @@ pub(super) fn start(log: &Log, filter: &str) {
     };
 }
 
+/// The operator's filter, which comes last, may name the same otherwise.
 fn quiet(filter: &str) -> EnvFilter {
-    EnvFilter::new(format!("{OF_STRANGERS},{filter}"))
+    EnvFilter::new(format!("{LOG_OF_STRANGERS},{filter}"))
 }
 
 #[cfg(test)]
@@ -53,7 +51,6 @@ mod tests {
             .finish();
         tracing::subscriber::with_default(log, || {
             tracing::warn!(target: "dimpl::dtls12::engine", "junk");
-            tracing::warn!(target: "str0m::sdp", "an offer");
             tracing::warn!(target: "is::stun", "a request");
             tracing::info!(target: "afterlive_server", "ours");
             tracing::debug!(target: "afterlive_server", "detail");

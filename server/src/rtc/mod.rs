@@ -47,6 +47,9 @@ const SEND_BUFFER_PACKETS: usize = 4_000;
 /// The most packets of a picture that wait for one that is missing; more than the largest key frame has.
 const REORDERED_PICTURES: usize = 60;
 
+/// What a log filter says of the libraries behind: they warn of each datagram that they cannot read, and anybody can send those.
+pub const LOG_OF_STRANGERS: &str = "str0m=error,dimpl=error,is::=error";
+
 /// How the node is reached, and by how many.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
