@@ -120,7 +120,7 @@ pub struct Variant {
     pub bandwidth_bps: u32,
 }
 
-/// The playlist that leads to `media.m3u8`. `query` as with [`media_playlist`].
+/// The playlist that leads to `media.m3u8`. `query` as with [`media_playlist`](super::media_playlist).
 #[must_use]
 pub fn multivariant_playlist(variant: &Variant, query: &str) -> String {
     let mut text = format!("#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-STREAM-INF:BANDWIDTH={}", variant.bandwidth_bps);
