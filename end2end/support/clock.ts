@@ -31,7 +31,9 @@ export function ages(video: Locator, count: number): Promise<number[]> {
         const seen: number[] = [];
         const look = (): void => {
           const shownMs = Date.now();
-          context?.drawImage(video, 0, 0, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+          // What comes by WebRTC has the size that its sender can afford.
+          const scale = video.videoWidth / canvas.width;
+          context?.drawImage(video, 0, 0, video.videoWidth, FIELD * scale, 0, 0, canvas.width, canvas.height);
           const bits = Array.from({ length: BITS }, (_, bit) => {
             const [red = 0] = context?.getImageData(bit * FIELD + FIELD / 2, FIELD / 2, 1, 1).data ?? [];
             return red > 127 ? 2 ** bit : 0;
@@ -52,31 +54,31 @@ export function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
-/** To be run before a page's own scripts: its camera is a picture with that clock in it, its microphone a tone. */
-export function clockCamera({ BITS, FIELD }: { BITS: number; FIELD: number }): void {
+/**
+ * To be run before a page's own scripts: its camera is a picture with that clock in it, its microphone a tone. Small and slow, as one machine draws, encodes,
+ * decodes and reads it, all without a graphics card.
+ */
+export function clockCamera(BITS: number): void {
+  const [FIELD, HEIGHT, RATE] = [20, 180, 15];
   navigator.mediaDevices.getUserMedia = async () => {
-    const canvas = Object.assign(document.createElement('canvas'), { width: BITS * FIELD, height: 360 });
+    const canvas = Object.assign(document.createElement('canvas'), { width: BITS * FIELD, height: HEIGHT });
     const context = canvas.getContext('2d');
-    let frame = 0;
     const draw = (): void => {
-      if (context === null) return;
-      context.fillStyle = `hsl(${frame++ % 360} 50% 50%)`;
-      context.fillRect(0, FIELD, canvas.width, canvas.height - FIELD);
       const now = Date.now();
-      for (let bit = 0; bit < BITS; bit++) {
+      for (let bit = 0; context !== null && bit < BITS; bit++) {
         context.fillStyle = Math.floor(now / 2 ** bit) % 2 === 1 ? 'white' : 'black';
         context.fillRect(bit * FIELD, 0, FIELD, FIELD);
       }
     };
     draw();
-    setInterval(draw, 33);
+    setInterval(draw, 1_000 / RATE);
     const sound = new AudioContext();
     const [tone, out] = [sound.createOscillator(), sound.createMediaStreamDestination()];
     tone.connect(out);
     tone.start();
-    return new MediaStream([...canvas.captureStream(30).getTracks(), ...out.stream.getTracks()]);
+    return new MediaStream([...canvas.captureStream(RATE).getTracks(), ...out.stream.getTracks()]);
   };
 }
 
 /** What {@link clockCamera} is given. */
-export const CLOCK = { BITS, FIELD };
+export const CLOCK_BITS = BITS;

@@ -1,7 +1,7 @@
 // Live from the browser: camera and microphone by WebRTC into a recording.
 
 import type { Locator, Page } from '@playwright/test';
-import { ages, CLOCK, clockCamera, median } from '../support/clock.ts';
+import { ages, CLOCK_BITS, clockCamera, median } from '../support/clock.ts';
 import { Server } from '../support/server.ts';
 import { createStream, live, recording, signIn } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
@@ -81,9 +81,9 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
   expect(await video.evaluate((video: HTMLVideoElement) => video.error)).toBeNull();
 });
 
-test('from glass to glass: by WebSocket within half a second, by WebRTC within 300 ms', async ({ admin: page }) => {
+test('what a camera sends is seen on the playout page, and by WebRTC within 300 ms from glass to glass', async ({ admin: page }) => {
   test.setTimeout(180_000);
-  await page.addInitScript(clockCamera, CLOCK);
+  await page.addInitScript(clockCamera, CLOCK_BITS);
   const ingest = await createStream(page);
   await page.goto(`/webcaster/${ingest.id}`);
   await live(page);
@@ -95,16 +95,15 @@ test('from glass to glass: by WebSocket within half a second, by WebRTC within 3
   await viewer.goto(`/playout/${ingest.id}`);
   const player = viewer.locator('afterlive-player').first();
   await expect(player).toHaveAttribute('data-state', 'playing', { timeout: 20_000 });
-  // On a machine that is busy with other things it takes a while to come near the edge.
-  const within = (video: Locator, ms: number) =>
-    expect.poll(async () => median(await ages(video, 60)), { timeout: 60_000 }).toBeLessThan(ms);
-  await within(player.locator('video'), 500);
-  const bySocket = median(await ages(player.locator('video'), 60));
+  // No limit in time: beside its own encoder this browser's media clock, driven by sound that nobody hears, runs slower than the wall's.
+  // What an encoder outside sends is held to one in latency.spec.ts.
+  const bySocket = median(await ages(player.locator('video'), 30));
 
   await viewer.goto('/stream');
   await viewer.evaluate(watch, { path: `/live/${ingest.streamKey}/whep`, forMs: 0 });
-  await within(viewer.locator('#watched'), 300);
-  const byWebRtc = median(await ages(viewer.locator('#watched'), 60));
+  const seen = () => ages(viewer.locator('#watched'), 30);
+  await expect.poll(async () => median(await seen()), { timeout: 60_000 }).toBeLessThan(300);
+  const byWebRtc = median(await seen());
   const description = `${bySocket} ms by WebSocket, ${byWebRtc} ms by WHEP, at the median`;
   console.log(description);
   test.info().annotations.push({ type: 'latency', description });
