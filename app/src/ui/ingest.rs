@@ -10,9 +10,12 @@ use crate::backend::IngestUrls;
 /// The URL and what a publish to it becomes, the default first.
 #[must_use]
 pub fn servers(ingest: &IngestUrls) -> [(Mode, String); 2] {
-    let rec = (Mode::Rec, ingest.rec_url.clone());
-    let live = (Mode::Live, ingest.live_url.clone());
-    match ingest.default_mode {
+    default_first(ingest.default_mode, &ingest.rec_url, &ingest.live_url)
+}
+
+fn default_first(default_mode: Mode, rec_url: &str, live_url: &str) -> [(Mode, String); 2] {
+    let (rec, live) = ((Mode::Rec, rec_url.to_owned()), (Mode::Live, live_url.to_owned()));
+    match default_mode {
         Mode::Rec => [rec, live],
         Mode::Live => [live, rec],
     }
@@ -34,20 +37,12 @@ fn label(mode: Mode) -> &'static str {
 
 #[component]
 pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView {
-    let rows = servers(&ingest).map(|(mode, url)| {
-        let note = if recording_enabled { label(mode) } else { "live only" };
-        view! { <CopyRow label="RTMP server" value=url note /> }
-    });
-    let whole = servers(&ingest).map(|(mode, _)| {
-        view! { <CopyRow label="In one URL" value=full_url(&ingest, mode) note=if recording_enabled { label(mode) } else { "live only" } /> }
-    });
-    let by_webrtc = match ingest.default_mode {
-        Mode::Rec => [(Mode::Rec, ingest.whip_rec_url), (Mode::Live, ingest.whip_live_url)],
-        Mode::Live => [(Mode::Live, ingest.whip_live_url), (Mode::Rec, ingest.whip_rec_url)],
-    };
-    let by_webrtc = by_webrtc.map(|(mode, url)| {
-        view! { <CopyRow label="WHIP URL" value=url note=if recording_enabled { label(mode) } else { "live only" } /> }
-    });
+    let note = move |mode| if recording_enabled { label(mode) } else { "live only" };
+    let rows = servers(&ingest).map(|(mode, url)| view! { <CopyRow label="RTMP server" value=url note=note(mode) /> });
+    let whole =
+        servers(&ingest).map(|(mode, _)| view! { <CopyRow label="In one URL" value=full_url(&ingest, mode) note=note(mode) /> });
+    let by_webrtc = default_first(ingest.default_mode, &ingest.whip_rec_url, &ingest.whip_live_url)
+        .map(|(mode, url)| view! { <CopyRow label="WHIP URL" value=url note=note(mode) /> });
     view! {
         <div class="ingest-rows">
             {(!recording_enabled).then(|| view! { <RecordingOff /> })} {rows.into_iter().collect_view()}
