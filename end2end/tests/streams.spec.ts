@@ -71,6 +71,19 @@ test('leads from a state on the start page to the streams that are in it', async
   await expect(page.getByRole('navigation', { name: 'State' }).getByRole('link', { name: /ended/ })).toHaveAttribute('aria-current', 'true');
 });
 
+test('a question is left without an answer by its button and by Escape', async ({ admin: page, recorded }) => {
+  await page.goto(`/stream/${recorded.id}`);
+  const deletes = page.locator('.page-head').getByText('Delete', { exact: true });
+  const question = page.locator('.page-head').getByText(/is deleted, and its streamname is never given again/);
+  for (const leave of [() => page.keyboard.press('Escape'), () => page.getByRole('button', { name: 'Cancel' }).click()]) {
+    await deletes.click();
+    await expect(question).toBeVisible();
+    await leave();
+    await expect(question).toBeHidden();
+    await expect(deletes).toBeFocused();
+  }
+});
+
 test('a stream\'s tags are edited in place', async ({ admin: page }) => {
   const { id } = await createStream(page, { tags: 'first, second' });
   await page.goto(`/stream/${id}`);

@@ -1,6 +1,6 @@
 //! Acts of consequence ask once. A native disclosure: it needs no script, and nothing happens before its second button.
 
-use leptos::html::Details;
+use leptos::html::{Details, Summary};
 use leptos::prelude::*;
 
 use crate::live::News;
@@ -24,6 +24,7 @@ pub fn Confirm(
 ) -> impl IntoView {
     // Its button did what it asked about. The next question, perhaps of the opposite, must not lie open where the pointer is.
     let details = NodeRef::<Details>::new();
+    let summary = NodeRef::<Summary>::new();
     let news = News::of_app();
     Effect::watch(
         move || news.answered(),
@@ -34,14 +35,31 @@ pub fn Confirm(
         },
         false,
     );
+    let leave = move || {
+        if let Some(details) = details.get_untracked() {
+            details.set_open(false);
+            // Else the focus would be lost with what it was on.
+            if let Some(summary) = summary.get_untracked() {
+                let _ = summary.focus();
+            }
+        }
+    };
+    let on_key = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "Escape" {
+            leave();
+        }
+    };
     view! {
-        <details node_ref=details class=if calm { "confirm calm" } else { "confirm" } name="confirm">
-            <summary class=if calm { "button" } else { "button danger" } aria-label=about>
+        <details on:keydown=on_key node_ref=details class=if calm { "confirm calm" } else { "confirm" } name="confirm">
+            <summary node_ref=summary class=if calm { "button" } else { "button danger" } aria-label=about>
                 {label}
             </summary>
             <div class="confirm-box">
                 <p>{move || question.get()}</p>
                 {children()}
+                <button type="button" class="button quiet confirm-leave" on:click=move |_| leave()>
+                    "Cancel"
+                </button>
             </div>
         </details>
     }
