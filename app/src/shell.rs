@@ -96,6 +96,7 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/stream/new/:id") view=pages::stream_new::StreamNewPage ssr=SsrMode::Async />
             <Route path=path!("/stream/:id") view=pages::stream::StreamPage ssr=SsrMode::Async />
             <Route path=path!("/playout/:id") view=pages::playout::PlayoutPage ssr=SsrMode::Async />
+            <Route path=path!("/webcaster") view=pages::webcaster_start::WebcasterStartPage ssr=SsrMode::Async />
             <Route path=path!("/webcaster/:id") view=pages::webcaster::WebcasterPage ssr=SsrMode::Async />
             <Route path=path!("/vod") view=pages::library::LibraryPage ssr=SsrMode::Async />
             <Route path=path!("/vod/:id") view=pages::recording::RecordingPage ssr=SsrMode::Async />

@@ -18,6 +18,7 @@ export function tour(recorded: StreamAnswer): Stop[] {
     page('stream-recordings', `/stream/${recorded.id}?tab=recordings`),
     page('stream-code', `/stream/${recorded.id}?tab=code`),
     page('playout', `/playout/${recorded.id}`),
+    page('webcaster-start', '/webcaster'),
     page('webcaster', `/webcaster/${recorded.id}`),
     page('recordings', '/vod'),
     page('recordings-none', '/vod?q=nothing+is+called+that'),

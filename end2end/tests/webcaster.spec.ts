@@ -14,6 +14,22 @@ async function preview(page: Page): Promise<void> {
   await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.videoWidth)).toBeGreaterThan(0);
 }
 
+test('is opened on a new stream, or on one that is there', async ({ admin: page }) => {
+  await page.goto('/webcaster');
+  const title = `from the browser ${Date.now()}`;
+  await page.getByLabel('Tags').fill(`title:${title}`);
+  await page.getByRole('button', { name: 'Create it and open the webcaster' }).click();
+  await expect(page).toHaveURL(/\/webcaster\/[0-9a-f-]{36}$/);
+  const made = page.url();
+  await expect(page.getByRole('heading', { name: title })).toBeVisible();
+  await expect(webcaster(page).getByRole('button', { name: 'Turn on camera and microphone' })).toBeVisible();
+
+  await page.getByRole('link', { name: 'Another stream' }).click();
+  await expect(page).toHaveURL('/webcaster');
+  await page.getByRole('link', { name: title }).click();
+  await expect(page).toHaveURL(made);
+});
+
 test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops', async ({ admin: page }) => {
   test.setTimeout(90_000);
   const ingest = await createStream(page);

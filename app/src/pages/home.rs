@@ -76,6 +76,9 @@ fn FirstStream() -> impl IntoView {
                     {Icon::Plus.draw()}
                     "Create the first stream"
                 </a>
+                <a class="button" href="/webcaster">
+                    "Go live from this browser"
+                </a>
             </p>
         </section>
     }

@@ -12,6 +12,7 @@ pub mod stream_create;
 pub mod stream_new;
 pub mod streams;
 pub mod webcaster;
+pub mod webcaster_start;
 
 use leptos::prelude::*;
 

@@ -13,7 +13,7 @@ use crate::server_fns::streams::CreateStream;
 use crate::ui::icon::Icon;
 
 /// Who may create streams, and nobody else.
-async fn creator((): ()) -> Answer<Viewer> {
+pub(super) async fn creator((): ()) -> Answer<Viewer> {
     match load_access().await? {
         Access::SignedIn(viewer) if viewer.role.allows(Permission::EditStreams) => Ok(viewer),
         Access::SignedIn(_) => Err(BackendError::Denied),
@@ -37,7 +37,7 @@ fn CreateForm(viewer: Signal<Viewer>) -> impl IntoView {
     view! {
         <section class="narrow">
             <h1>"New stream"</h1>
-            <p class="muted">"It gets a streamname of its own, which is never given to another."</p>
+            <p class="muted">"It gets a streamname of its own, which is never given to another. To send from this browser, " <a href="/webcaster">"open the webcaster"</a> "."</p>
             <div class="card">
                 <ActionForm action>
                     <label>

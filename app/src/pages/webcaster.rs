@@ -32,6 +32,9 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
                 </h1>
             </div>
             <p class="actions">
+                <a class="button" href="/webcaster">
+                    "Another stream"
+                </a>
                 <a class="button" href=url>
                     "To the stream"
                 </a>

@@ -25,8 +25,13 @@ pub async fn load_overview(
     super::with_status(crate::request::backend().overview(stream, recordings, token).await)
 }
 
+/// Goes on to the new stream's instructions, or, where `then` is `webcaster`, to its webcaster.
 #[server(prefix = "/ui", endpoint = "create_stream")]
-pub async fn create_stream(#[server(default)] tags: String, #[server(default)] mode: String) -> Result<(), BackendError> {
+pub async fn create_stream(
+    #[server(default)] tags: String,
+    #[server(default)] mode: String,
+    #[server(default)] then: String,
+) -> Result<(), BackendError> {
     use super::outcome::tell_error;
     use crate::request::{backend, redirect};
     use afterlive_domain::{Mode, Tags};
@@ -36,9 +41,10 @@ pub async fn create_stream(#[server(default)] tags: String, #[server(default)] m
         Ok(tags) => backend().create_stream(tags, mode).await,
         Err(error) => Err(refused(&error)),
     };
+    let (form, next) = if then == "webcaster" { ("/webcaster", "/webcaster") } else { ("/stream/create", "/stream/new") };
     match created {
-        Ok(stream) => redirect(&format!("/stream/new/{stream}")),
-        Err(error) => tell_error("/stream/create", error).await?,
+        Ok(stream) => redirect(&format!("{next}/{stream}")),
+        Err(error) => tell_error(form, error).await?,
     }
     Ok(())
 }

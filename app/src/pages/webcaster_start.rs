@@ -1,0 +1,90 @@
+//! `/webcaster`: which stream this browser is to send to.
+
+use afterlive_domain::StreamState;
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use super::skeleton;
+use super::stream_create::creator;
+use crate::backend::{Answer, StreamFilter, StreamRow, StreamSort};
+use crate::live::{listen, loaded};
+use crate::server_fns::streams::{CreateStream, load_streams};
+use crate::ui::icon::Icon;
+use crate::ui::overview::title_of;
+use crate::ui::rows::keyed_rows;
+use crate::ui::state_pill::StreamPill;
+use crate::ui::when::When;
+
+/// The streams that were used last, of those that take a publisher.
+async fn load_choices((): ()) -> Answer<Vec<StreamRow>> {
+    creator(()).await?;
+    let mut page = load_streams(StreamFilter { sort: StreamSort::Updated, page_size: 25, page: 1, ..Default::default() }).await?;
+    page.rows.retain(|row| row.state != StreamState::Locked);
+    Ok(page.rows)
+}
+
+#[component]
+pub fn WebcasterStartPage() -> impl IntoView {
+    view! {
+        <Title text="Go live from this browser" />
+        {loaded(Signal::stored(()), load_choices, skeleton, |streams| view! { <Choice streams /> })}
+    }
+}
+
+#[component]
+fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
+    listen(None);
+    let action = ServerAction::<CreateStream>::new();
+    let is_empty = Memo::new(move |_| streams.with(Vec::is_empty));
+    view! {
+        <section class="narrow">
+            <h1>"Go live from this browser"</h1>
+            <p class="muted">
+                "With its camera, microphone or screen, and no other software. Nothing is sent before you have seen the picture and pressed the button."
+            </p>
+            <div class="card">
+                <h2>"On a new stream"</h2>
+                <ActionForm action>
+                    <input type="hidden" name="then" value="webcaster" />
+                    <label>
+                        "Tags " <small class="muted">"optional, separated by commas"</small>
+                        <input type="text" name="tags" maxlength="2000" placeholder="title:Sunday service, hall-2" />
+                    </label>
+                    <button class="button primary">{Icon::Plus.draw()} "Create it and open the webcaster"</button>
+                </ActionForm>
+            </div>
+            <div class="card">
+                <div class="card-head">
+                    <h2>"On one that is there"</h2>
+                    <a href="/stream">"All streams"</a>
+                </div>
+                {move || {
+                    if is_empty.get() {
+                        view! { <p class="muted">"There are none yet."</p> }.into_any()
+                    } else {
+                        view! { <ul class="stream-choice">{keyed_rows(streams, |row| row.id, |row| view! { <Row row /> }.into_any())}</ul> }
+                            .into_any()
+                    }
+                }}
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Row(row: Signal<StreamRow>) -> impl IntoView {
+    let name = move || row.with(|row| title_of(&row.tags).unwrap_or_else(|| row.streamname.to_string()));
+    let has_title = move || row.with(|row| title_of(&row.tags).is_some());
+    view! {
+        <li>
+            <a class:mono=move || !has_title() href=move || row.with(|row| format!("/webcaster/{}", row.id))>
+                {name}
+            </a>
+            <StreamPill state=Signal::derive(move || row.with(|row| row.state)) />
+            <span class="muted">
+                <When at=Signal::derive(move || row.with(|row| row.updated_at)) />
+            </span>
+        </li>
+    }
+}
