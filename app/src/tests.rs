@@ -116,6 +116,7 @@ async fn every_page_answers_in_full_without_a_script() {
         "/stream/create",
         "/organisation",
         "/vod",
+        "/webcaster",
         &format!("/vod/{}", asset_id(ENDED, 3)),
         &format!("/stream/new/{LIVE}"),
         &format!("/stream/{LIVE}"),
@@ -138,6 +139,7 @@ async fn who_is_signed_out_is_led_to_the_sign_in_and_back() {
         "/stream/create",
         "/organisation",
         "/vod",
+        "/webcaster",
         &format!("/stream/{LIVE}"),
         &format!("/vod/{}", asset_id(LIVE, 1)),
     ] {
@@ -226,7 +228,7 @@ async fn viewers_from_outside_see_recordings_and_nothing_to_operate() {
     assert_eq!(page.status, StatusCode::OK);
     page.shows("<video").shows("8sKpm-x49nB-23.mp4");
     page.shows_not("/rec").shows_not("Ingest").shows_not("Edit tags").shows_not("To the stream").shows_not("New stream");
-    page.shows_not("Streamname");
+    page.shows_not("Streamname").shows_not("Nothing to mend");
 }
 
 #[tokio::test]
@@ -321,6 +323,8 @@ async fn each_role_sees_what_it_may_do() {
 #[tokio::test]
 async fn forms_work_as_plain_posts() {
     let site = Site::new(Fake::signed_in());
+    let page = site.post("/ui/create_stream", "tags=hall-2&then=webcaster").await;
+    assert!(page.location.starts_with("/webcaster/"), "{}", page.location);
     let page = site.post("/ui/create_stream", "tags=title%3AChoir%2C+hall-1&mode=rec").await;
     assert_eq!(page.status, StatusCode::FOUND);
     assert!(page.location.starts_with("/stream/new/"), "{}", page.location);

@@ -45,6 +45,9 @@ pub fn LiveFactsCard(
     /// What can be watched here in small: `/live/STREAMNAME`. `None` where a player stands on the page already.
     #[prop(into)]
     preview: Signal<Option<String>>,
+    /// Who only watches has no encoder to mend.
+    #[prop(into)]
+    advises: Signal<bool>,
 ) -> impl IntoView {
     let advice = Memo::new(move |_| facts.with(health::advice));
     let is_watched = RwSignal::new(false);
@@ -138,6 +141,7 @@ pub fn LiveFactsCard(
                 <dd>{text(|facts| format::megabytes(facts.bytes_in))}</dd>
             </dl>
             {move || match advice.get() {
+                _ if !advises.get() => ().into_any(),
                 advice if advice.is_empty() => {
                     view! { <p class="healthy">{Icon::Ready.draw()} "Nothing to mend: it plays everywhere."</p> }.into_any()
                 }

@@ -73,6 +73,7 @@ pub fn OverviewCards(
     let preview = Signal::derive(move || (!has_player).then(|| overview.with(|overview| overview.playout.live_path.clone())));
     let live = Memo::new(move |_| overview.with(|overview| overview.live.clone()));
     let is_live = Memo::new(move |_| live.with(Option::is_some));
+    let advises = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
     view! {
         <div class="overview">
             <div class="overview-main">
@@ -84,7 +85,7 @@ pub fn OverviewCards(
                         .flatten()
                         .map(|first| {
                             view! {
-                                <LiveFactsCard facts=Signal::derive(move || live.get().unwrap_or_else(|| first.clone())) preview />
+                                <LiveFactsCard facts=Signal::derive(move || live.get().unwrap_or_else(|| first.clone())) preview advises />
                             }
                         })
                 }} <Recordings overview />
