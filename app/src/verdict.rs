@@ -81,7 +81,7 @@ fn of_report(report: &Report, reason: Option<&str>) -> Verdict {
                 (Tone::Caution, "Everything that arrived is in the file; some was lost on the way here.".to_owned())
             }
             Some(0) if sums.left_out == 0 => (Tone::Good, "Everything the encoder sent is in the file.".to_owned()),
-            Some(0) => (Tone::Good, "Everything the encoder sent is in the file, from its first key frame on.".to_owned()),
+            Some(0) => (Tone::Good, "Everything the encoder sent is in the file, from its first keyframe on.".to_owned()),
             Some(missing) => (Tone::Caution, format!("{} that arrived {} not in the file.", frames(missing), is_are(missing))),
         },
     };
@@ -94,7 +94,7 @@ fn of_report(report: &Report, reason: Option<&str>) -> Verdict {
     }
     if sums.left_out > 0 {
         remarks.push(format!(
-            "{} came before the first key frame. No player can show {}, so {} left out.",
+            "{} came before the first keyframe. No player can show {}, so {} left out.",
             frames(sums.left_out),
             if sums.left_out == 1 { "it" } else { "them" },
             if sums.left_out == 1 { "it was" } else { "they were" },
@@ -118,7 +118,7 @@ fn of_report(report: &Report, reason: Option<&str>) -> Verdict {
 
 /// Over all tracks.
 struct Sums {
-    /// Frames that came before the first key frame.
+    /// Frames that came before the first keyframe.
     left_out: u64,
     /// Frames that arrived, could have been shown and are not in the file; `None` where not every track knows.
     missing: Option<u64>,
@@ -225,10 +225,10 @@ mod tests {
     fn frames_before_the_first_key_frame_are_explained_and_not_held_against_it() {
         let verdict = of_report(&report(vec![TrackReport { left_out_frames: Some(12), ..track(112, 100) }]), None);
         assert_eq!(verdict.tone, Tone::Good);
-        assert_eq!(verdict.headline, "Everything the encoder sent is in the file, from its first key frame on.");
+        assert_eq!(verdict.headline, "Everything the encoder sent is in the file, from its first keyframe on.");
         assert_eq!(
             verdict.remarks,
-            ["12 frames came before the first key frame. No player can show them, so they were left out."]
+            ["12 frames came before the first keyframe. No player can show them, so they were left out."]
         );
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// The shortest limit of a recording's length: less would be a file for nearly each key frame.
+/// The shortest limit of a recording's length: less would be a file for nearly each keyframe.
 pub const MIN_DURATION_S: u64 = 10;
 /// The smallest limit of a recording's size.
 pub const MIN_BYTES: u64 = 1 << 20;

@@ -58,11 +58,11 @@ pub struct TrackReport {
     pub kind: String,
     /// The decoder configurations that came one after another.
     pub configurations: u32,
-    /// Frames that came while it was recorded; more than are stored where some came before the first key frame, which nothing could show. Absent where a
+    /// Frames that came while it was recorded; more than are stored where some came before the first keyframe, which nothing could show. Absent where a
     /// crash took the count with it.
     pub received_frames: Option<u64>,
     pub stored_frames: u64,
-    /// Of those that came, the ones before a first key frame: without it they show nothing.
+    /// Of those that came, the ones before a first keyframe: without it they show nothing.
     #[serde(default)]
     pub left_out_frames: Option<u64>,
     /// What came, less what is stored and what was left out: 0, or something is wrong.

@@ -112,7 +112,7 @@ pub struct Frame {
     pub dts: i64,
     /// Presentation time less decoding time, in the track's timescale. Not negative for frames from RTMP encoders that keep to the rules.
     pub pts_offset: i32,
-    /// For video: decoding can start here (an IDR picture of H.264, any random access picture of HEVC, a shown key frame of
+    /// For video: decoding can start here (an IDR picture of H.264, any random access picture of HEVC, a shown keyframe of
     /// AV1). Always true for audio.
     pub keyframe: bool,
     /// As MP4 stores it: for H.264 and HEVC NAL units behind lengths of the size that the configuration names, for AV1 a temporal unit without

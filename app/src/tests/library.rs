@@ -60,8 +60,8 @@ async fn a_recording_shows_that_it_is_whole_and_how_to_check_it() {
 #[tokio::test]
 async fn gaps_reconnects_and_what_was_left_out_are_told_one_by_one() {
     let page = Site::new(Fake::signed_in()).get(&format!("/vod/{}", asset_id(ENDED, 3))).await;
-    page.shows("Everything the encoder sent is in the file, from its first key frame on.");
-    page.shows("14 frames came before the first key frame.").shows("came back after 14.2 s").shows("in 2 set-ups");
+    page.shows("Everything the encoder sent is in the file, from its first keyframe on.");
+    page.shows("14 frames came before the first keyframe.").shows("came back after 14.2 s").shows("in 2 set-ups");
     page.shows("0:15:01.300").shows("0:06:01.012 – 0:06:04.429").shows("3.4 s");
     // Behind the reconnect the wall clock is 14.2 s ahead of the recording's.
     let gap_at = NOW.plus_ms(-2 * 86_400_000 - 83_000 + 1_702_440 + 14_200);

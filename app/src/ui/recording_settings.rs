@@ -24,7 +24,7 @@ pub fn RecordingSettingsForm(page: Signal<OrganisationPage>) -> impl IntoView {
                 <NumberField
                     name="max_duration_s"
                     label="Longest recording, in seconds"
-                    hint="At the next key frame another recording goes on, without a frame lost. 0: no limit."
+                    hint="At the next keyframe another recording goes on, without a frame lost. 0: no limit."
                     value=Signal::derive(move || plain(own.get().max_duration_s))
                     default=Signal::derive(move || or_none(server.get().max_duration_s, "no limit"))
                 />

@@ -75,7 +75,7 @@ fn Tracks(tracks: Vec<TrackReport>) -> impl IntoView {
                 <td class="number" data-label="Frames stored">
                     {format::thousands(track.stored_frames)}
                 </td>
-                <td class="number" data-label="Before the first key frame">
+                <td class="number" data-label="Before the first keyframe">
                     {known(track.left_out_frames, format::thousands)}
                 </td>
                 <td class=if dropped == Some(0) { "number good" } else { "number warn" } data-label="Dropped">
@@ -106,7 +106,7 @@ fn Tracks(tracks: Vec<TrackReport>) -> impl IntoView {
                         "stored"
                     </th>
                     <th scope="col" class="number">
-                        <abbr title="Came before the first key frame: no player can show them, so they were left out">"left out"</abbr>
+                        <abbr title="Came before the first keyframe: no player can show them, so they were left out">"left out"</abbr>
                     </th>
                     <th scope="col" class="number">
                         "dropped"

@@ -143,7 +143,7 @@ impl Packer {
         Some(Self { nal_length_bytes, sets: ParameterSets::of(config)? })
     }
 
-    /// The NAL units behind start codes; a key frame has the parameter sets in front. Ends where a length points beyond the end.
+    /// The NAL units behind start codes; a keyframe has the parameter sets in front. Ends where a length points beyond the end.
     #[must_use]
     pub fn pack(&self, access_unit: &Bytes, keyframe: bool) -> Vec<u8> {
         let whole = if keyframe { self.sets.put_into(access_unit) } else { access_unit.clone() };

@@ -29,7 +29,7 @@ const MAX_LEB128_BYTES: usize = 8;
 pub struct Av1Config {
     /// The largest picture of the sequence, which is what a frame has that says nothing else.
     pub picture: PictureSize,
-    /// All frames are key frames, and shown: they do not say so.
+    /// All frames are keyframes, and shown: they do not say so.
     pub still: bool,
 }
 
@@ -160,7 +160,7 @@ pub fn delimiter_bytes(temporal_unit: &[u8]) -> usize {
     temporal_unit.len() - rest.len()
 }
 
-/// Looks through a temporal unit. It is a keyframe where its first frame is a key frame that is shown, §5.9.2. `still` is [`Av1Config::still`].
+/// Looks through a temporal unit. It is a keyframe where its first frame is a keyframe that is shown, §5.9.2. `still` is [`Av1Config::still`].
 ///
 /// # Errors
 /// Where an OBU ends behind the end of the data, or a frame header early.
@@ -233,8 +233,8 @@ mod tests {
     #[test]
     fn temporal_units_tell_key_frames_from_others_and_from_side_information() {
         let told = |unit: &[u8]| contents(unit, false).map(|found| (found.picture, found.keyframe));
-        assert_eq!(told(&[0x12, 0, 0x0a, 1, 0, 0x32, 1, 0x10]), Ok((true, true)), "shown key frame behind a sequence header");
-        assert_eq!(told(&[0x32, 1, 0x00]), Ok((true, false)), "key frame to be shown later");
+        assert_eq!(told(&[0x12, 0, 0x0a, 1, 0, 0x32, 1, 0x10]), Ok((true, true)), "shown keyframe behind a sequence header");
+        assert_eq!(told(&[0x32, 1, 0x00]), Ok((true, false)), "keyframe to be shown later");
         assert_eq!(told(&[0x32, 1, 0x30]), Ok((true, false)), "inter frame");
         assert_eq!(told(&[0x1a, 1, 0x90]), Ok((true, false)), "a frame shown again");
         assert_eq!(told(&[0x32, 1, 0x30, 0x32, 1, 0x10]), Ok((true, false)), "what counts is the first");

@@ -1,7 +1,7 @@
 //! Parameter sets within access units, for players that read a track's first configuration and no other.
 //!
 //! ISO/IEC 14496-15 §5.3.1 and §8.3.2 have them in the sample entry. Where a track has several entries, Chromium and FFmpeg up to 5.1 (in fragments) go on with the
-//! first: they play on only where each key frame brings its own.
+//! first: they play on only where each keyframe brings its own.
 
 use bytes::{BufMut, Bytes, BytesMut};
 

@@ -140,7 +140,7 @@ mod tests {
         TrackConfig { codec, timescale: 1_000 }
     }
 
-    /// A video and an audio track with a key frame, another frame and a packet of sound.
+    /// A video and an audio track with a keyframe, another frame and a packet of sound.
     fn pairs() -> [(TrackConfig, TrackConfig, [&'static [u8]; 3]); 3] {
         let video = |codec| TrackConfig { codec, timescale: 1_000 };
         let aac = CodecConfig::Aac { asc: Bytes::from_static(&[0x11, 0x90]), sample_rate: 48_000, channels: 2 };

@@ -11,7 +11,7 @@
 //! is written into the end of the reserve, uncovered by shrinking the free box with one 4-byte write, and the old head then becomes a free box by
 //! one 4-byte write of its type; see [`RecordingWriter::configure`]. Players take the first of two moovs, so each state between plays. The
 //! reserve shrinks by the new head's length, less than 2 KB. Chromium heeds only
-//! the first sample description of a track, and so does FFmpeg (seen with 5.1) in a file that still grows; so from the second on each key frame also brings its
+//! the first sample description of a track, and so does FFmpeg (seen with 5.1) in a file that still grows; so from the second on each keyframe also brings its
 //! parameter sets, see [`in_band`](crate::codec::in_band).
 
 mod boxes;

@@ -429,7 +429,7 @@ impl Track {
         self.parameter_sets = ParameterSets::of(&config.codec);
     }
 
-    /// Once the track has had several configurations, each key frame says which one is its own: there are players that read the first one only.
+    /// Once the track has had several configurations, each keyframe says which one is its own: there are players that read the first one only.
     fn with_parameter_sets(&self, frame: Frame, descriptions: usize) -> Frame {
         match &self.parameter_sets {
             Some(sets) if frame.keyframe && descriptions > 1 => Frame { data: sets.put_into(&frame.data), ..frame },

@@ -40,7 +40,7 @@ fn assert_is_what_was_sent(stream: &Stream, played: &Played) {
         // Where negative offsets would put a presentation before the first decoding, all are lifted alike.
         let lift = samples[0].pts - ticks(sent[0], sent[0]).1;
         for (sample, frame) in samples.iter().zip(&sent) {
-            // A key frame brings the parameter sets of its configuration, where that is not the only one.
+            // A keyframe brings the parameter sets of its configuration, where that is not the only one.
             let with_sets = || sets.iter().any(|sets| sets.put_into(&frame.data) == sample.data);
             assert!(sample.data == frame.data || frame.keyframe && with_sets(), "{:?} for {:?}", sample.data, frame.data);
             assert_eq!((sample.dts, sample.pts - lift), ticks(frame, sent[0]));

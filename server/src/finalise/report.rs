@@ -21,7 +21,7 @@ pub struct Account {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Received {
     pub frames: u64,
-    /// Of them, those that could not be shown: there was no key frame yet.
+    /// Of them, those that could not be shown: there was no keyframe yet.
     pub left_out_frames: u64,
     /// From the first frame that was not left out to the end of the last, by the encoder's clock.
     pub lasts_ms: u64,

@@ -42,9 +42,9 @@ const FIND_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a peer that is told the end may be waited for.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Packets of a track that may still be asked for again: a key frame of some MB.
+/// Packets of a track that may still be asked for again: a keyframe of some MB.
 const SEND_BUFFER_PACKETS: usize = 4_000;
-/// The most packets of a picture that wait for one that is missing; more than the largest key frame has.
+/// The most packets of a picture that wait for one that is missing; more than the largest keyframe has.
 const REORDERED_PICTURES: usize = 60;
 
 /// What a log filter says of the libraries behind: they warn of each datagram that they cannot read, and anybody can send those.

@@ -155,7 +155,7 @@ impl Interpreter {
         Self { hub, program: program.into(), streams: Arc::default() }
     }
 
-    /// Listens to a stream. To AAC from the last key frame on, as far as that is kept, for RTMP begins with all since then; to Opus from now on, for what a
+    /// Listens to a stream. To AAC from the last keyframe on, as far as that is kept, for RTMP begins with all since then; to Opus from now on, for what a
     /// browser hears late it plays late for ever.
     #[must_use]
     pub fn listen(&self, stream: StreamId, target: Target) -> Interpretation {

@@ -280,7 +280,7 @@ impl Drop for Scene {
     }
 }
 
-/// Three seconds with a key frame each second, seen by the stream's feed from the first one on, and a still of the last.
+/// Three seconds with a keyframe each second, seen by the stream's feed from the first one on, and a still of the last.
 async fn go_live(server: &Server, stream: &Stream) -> Publisher {
     let _feed = server.feeds.open(stream.id);
     // Since a while: its one track is all that it will have.

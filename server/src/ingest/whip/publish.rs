@@ -24,7 +24,7 @@ const NO_MEDIA_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A picture that all others depend on is missing: it is asked for again after so long. Browsers make one each 300 ms at most.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// Browsers send key frames only when asked. Viewers can begin, and be brought back, no more often than at each; recordings can be wound to them.
+/// Browsers send keyframes only when asked. Viewers can begin, and be brought back, no more often than at each; recordings can be wound to them.
 const KEYFRAMES_FOR_VIEWERS: Duration = Duration::from_secs(2);
 const KEYFRAMES_FOR_RECORDING: Duration = Duration::from_secs(4);
 

@@ -78,7 +78,7 @@ impl Tracks {
         self.lost
     }
 
-    /// Nothing can be shown before the next key frame.
+    /// Nothing can be shown before the next keyframe.
     pub(super) fn waits_for_keyframe(&self) -> bool {
         self.waits_for_keyframe
     }

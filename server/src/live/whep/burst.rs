@@ -1,4 +1,4 @@
-//! What waits to be sent to one viewer: a key frame, or all that a viewer begins with, goes out over some milliseconds rather than at once, since
+//! What waits to be sent to one viewer: a keyframe, or all that a viewer begins with, goes out over some milliseconds rather than at once, since
 //! the network and the browser's socket have room for so much and no more. Pure.
 
 use std::collections::VecDeque;
@@ -9,7 +9,7 @@ use super::tracks::Payload;
 /// 64 Mbit/s.
 const BYTES_AT_ONCE: usize = 40 << 10;
 const PAUSE: Duration = Duration::from_millis(5);
-/// With more waiting, nothing is taken from the hub, which then skips to a key frame. The bytes are the hub's, and counted for each viewer who holds them.
+/// With more waiting, nothing is taken from the hub, which then skips to a keyframe. The bytes are the hub's, and counted for each viewer who holds them.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// Payloads in their order.

@@ -23,7 +23,7 @@ use crate::sound::{Interpretation, Interpreter, Target};
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
 /// How often the above is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// A viewer that has lost something is sent all since the last key frame once more, and no more often than this.
+/// A viewer that has lost something is sent all since the last keyframe once more, and no more often than this.
 const RESEND_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a session is over.
@@ -169,7 +169,7 @@ impl Session {
         self.mids[kind as usize].get_or_insert(media.mid);
     }
 
-    /// Begins at the last key frame, with all that is kept since, so that the newest picture is seen at once. Sound begins with the present.
+    /// Begins at the last keyframe, with all that is kept since, so that the newest picture is seen at once. Sound begins with the present.
     fn begin(&mut self) -> Result<ViewerSubscription, End> {
         let mut subscription = self.hub.subscribe(self.stream).ok_or(End::Ended)?;
         self.burst.clear();

@@ -44,7 +44,7 @@ pub(super) struct Payload {
     /// When the stream's clock said so, by ours.
     pub(super) wall: Instant,
     pub(super) data: Bytes,
-    /// Of pictures; and whether it is a key frame.
+    /// Of pictures; and whether it is a keyframe.
     pub(super) packer: Option<(Arc<Packer>, bool)>,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Outgoing {
     origin: Option<Instant>,
     /// The latest tick of each track.
     latest: [i64; 2],
-    /// Pictures are of no use before the next key frame.
+    /// Pictures are of no use before the next keyframe.
     waits_for_keyframe: bool,
 }
 
@@ -101,7 +101,7 @@ impl Outgoing {
         self.place(packet, AUDIO_TICKS, 0, now, None)
     }
 
-    /// From now on nothing counts of what was sent before; the next picture that is of use is a key frame.
+    /// From now on nothing counts of what was sent before; the next picture that is of use is a keyframe.
     pub(super) fn begin_anew(&mut self) {
         self.waits_for_keyframe = true;
         self.order = Order::default();

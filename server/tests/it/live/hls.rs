@@ -13,7 +13,7 @@ use crate::fixture::encoder::{complaints, encode_as, ffprobe, send};
 use crate::fixture::server::on_a_server;
 use crate::fixture::studio::count;
 
-/// So many seconds with B-frames and a key frame each second.
+/// So many seconds with B-frames and a keyframe each second.
 fn seconds(seconds: u32, video: bool, audio: bool) -> Vec<Message> {
     let mut arguments = Vec::new();
     if video {
@@ -49,7 +49,7 @@ fn hint(playlist: &str) -> &str {
     attribute(tags(playlist, "#EXT-X-PRELOAD-HINT:")[0], "URI")
 }
 
-/// Cut before each key frame, and the rest behind it: what belongs together is sent together.
+/// Cut before each keyframe, and the rest behind it: what belongs together is sent together.
 fn groups(messages: &[Message]) -> Vec<&[Message]> {
     let is_keyframe =
         |message: &Message| matches!(message, Message::Frame(frame) if frame.kind == TrackKind::Video && frame.keyframe);
@@ -352,7 +352,7 @@ async fn a_stream_that_is_not_live_is_not_there_for_now() {
         }
         let mut publisher = scene.publish();
         let mut early = Box::pin(scene.text("index.m3u8"));
-        assert!(tokio::time::timeout(Duration::from_millis(100), &mut early).await.is_err(), "it waits for a key frame");
+        assert!(tokio::time::timeout(Duration::from_millis(100), &mut early).await.is_err(), "it waits for a keyframe");
         send(&mut publisher, &seconds(2, true, true));
         assert!(early.await.contains("media.m3u8"));
     })

@@ -135,7 +135,7 @@ async fn who_watches_is_cut_when_the_right_ends_and_nobody_else_is() {
             .await;
             assert!(!scene.has_session(&session).await, "{how}");
             if *how != "the stream is deleted" {
-                // A key frame ends what was sent before; it comes to who stays.
+                // A keyframe ends what was sent before; it comes to who stays.
                 let data = Bytes::from_static(b"picture");
                 scene.publisher.frame(&Frame { kind: TrackKind::Video, dts: 3_050, pts_offset: 0, keyframe: true, data });
                 picture(&mut stays).await;

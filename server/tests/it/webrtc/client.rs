@@ -93,7 +93,7 @@ impl Client {
         self.drive(Duration::from_millis(50)).await;
     }
 
-    /// Asks for a key frame, as a browser does that has lost something.
+    /// Asks for a keyframe, as a browser does that has lost something.
     pub fn ask_for_keyframe(&mut self) {
         let mut writer = self.rtc.writer(self.mids[TrackKind::Video as usize]).unwrap();
         writer.request_keyframe(None, KeyframeRequestKind::Pli).unwrap();

@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::fixture::encoder::enhanced_ffmpeg;
 
-/// What a browser would send: a moving pattern without B-frames, with a key frame each second, and a tone in Opus.
+/// What a browser would send: a moving pattern without B-frames, with a keyframe each second, and a tone in Opus.
 async fn camera(seconds: u32) -> Vec<Message> {
     read(camera_tags(seconds, &["-c:a", "libopus", "-b:a", "64k"]).await)
 }

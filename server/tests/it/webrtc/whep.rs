@@ -77,12 +77,12 @@ async fn an_rtmp_stream_with_aac_is_seen_and_heard() {
     assert!(sound.len() >= 80, "{} packets of 20 ms in 2.5 s", sound.len());
     let steps: Vec<u64> = sound.windows(2).map(|pair| pair[1].time.numer() - pair[0].time.numer()).collect();
     assert!(steps.iter().all(|step| *step == 960), "{steps:?}");
-    // What is lost is sent again from the key frame on.
+    // What is lost is sent again from the keyframe on.
     let before = viewer.received(TrackKind::Video).count();
     viewer.ask_for_keyframe();
     viewer.drive(Duration::from_millis(300)).await;
     let again: Vec<_> = viewer.received(TrackKind::Video).skip(before).collect();
-    assert!(again.iter().any(|picture| picture.is_keyframe()), "{} pictures, and no key frame", again.len());
+    assert!(again.iter().any(|picture| picture.is_keyframe()), "{} pictures, and no keyframe", again.len());
     assert!(again.windows(2).all(|pair| pair[0].time < pair[1].time));
     sender.await.unwrap();
     let over = Instant::now();
