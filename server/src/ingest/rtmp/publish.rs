@@ -115,6 +115,9 @@ async fn publish(
         wire.flush().await?;
         wire.set_awaited(publisher.has_viewers());
         tokio::select! {
+            // After a pause of this process both are due, and what waits in the socket says that the encoder was not silent. To acknowledge then
+            // could meet one that has closed: its kernel would answer with a reset, and drop what it has not sent yet.
+            biased;
             received = wire.receive() => received?,
             () = &mut stop_requested => return Err(End::Stopped),
             () = &mut server_stops => return Err(End::ServerStopped),

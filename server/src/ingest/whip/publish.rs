@@ -93,6 +93,8 @@ async fn publish(
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            // What came before an order to end is still taken.
+            biased;
             event = peer.next() => match event.map_err(End::Closed)? {
                 Event::Connected => connected = true,
                 Event::IceConnectionStateChange(state) => {
