@@ -1,6 +1,6 @@
 //! An encoder that leaves and comes back: one recording, one URL, valid at every instant.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use afterlive_domain::AssetState;
 use afterlive_domain::report::{Reconnect, Report};
@@ -33,7 +33,9 @@ async fn an_encoder_that_is_back_in_time_goes_on_in_the_same_recording() {
     on_each_database(async |db| {
         let folder = tempfile::tempdir().unwrap();
         let studio = Studio::with_limits(db, folder.path(), limits()).await;
+        let began = Instant::now();
         let first = studio.record(&sent).await;
+        let took_ms = i64::try_from(began.elapsed().as_millis()).unwrap();
         assert_eq!(first.state, AssetState::Ready);
         // Back after 20 s, with a clock that starts again; and once more at once, with one that goes on.
         studio.clock.advance_ms(20_000);
@@ -59,9 +61,9 @@ async fn an_encoder_that_is_back_in_time_goes_on_in_the_same_recording() {
         assert_eq!(report.reconnect_count, 2);
         let [one, other] = report.reconnects[..] else { panic!("{report:?}") };
         assert_eq!(one.at_ms, first.facts.duration_ms);
-        // The recorder comes to the end some milliseconds after the encoder, and counts from where that left.
+        // The recorder comes to the end some time after the encoder, and counts from where that left.
         let (late_ms, away_ms) = (NOW.ms_since(one.left_at), one.back_at.ms_since(one.left_at));
-        assert!((0..2_000).contains(&late_ms) && away_ms == 20_000 + late_ms, "{one:?}");
+        assert!((0..=took_ms).contains(&late_ms) && away_ms == 20_000 + late_ms, "{one:?}, recorded in {took_ms} ms");
         assert!(other.at_ms > one.at_ms + 2_900, "{other:?}");
         for (track, kind) in report.tracks.iter().zip([TrackKind::Video, TrackKind::Audio]) {
             let sent = 3 * count(&sent, kind) as u64;
@@ -139,7 +141,8 @@ async fn while_it_goes_on_the_file_plays_at_its_url_and_cannot_be_deleted() {
         let path = studio.place(&asset);
         let mut grant = studio.publish().await;
         send(grant.publisher(), &sent);
-        until(|| grew(&studio, asset.id, 10_000)).await;
+        // As far as it comes before its end: nothing is half written when it is looked at.
+        until(|| grew(&studio, asset.id, 11_000)).await;
         let now = studio.assets().await.remove(0);
         assert_eq!((now.state, now.ended_at, now.facts.duration_ms), (AssetState::Recording, None, asset.facts.duration_ms));
         assert_eq!(complaints(&path), "");
@@ -227,7 +230,8 @@ fn a_crash_while_it_goes_on_costs_no_more_than_the_last_fragment_and_the_recordi
             (studio.stream.clone(), asset)
         });
         let (stream, asset) = living.await.unwrap();
-        first_life.shutdown_background();
+        // A killed process writes nothing more: a write that has begun is waited for.
+        tokio::task::spawn_blocking(move || first_life.shutdown_timeout(Duration::from_secs(60))).await.unwrap();
 
         let db = Db::open(&location).await.unwrap();
         let regions = regions(folder.path());
