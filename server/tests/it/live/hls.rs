@@ -350,10 +350,12 @@ async fn a_stream_that_is_not_live_is_not_there_for_now() {
                 (&"2".parse().unwrap(), &"no-store".parse().unwrap())
             );
         }
+        // Encoded before: it is not to take of the time for which the player is let wait.
+        let messages = seconds(2, true, true);
         let mut publisher = scene.publish();
         let mut early = Box::pin(scene.text("index.m3u8"));
         assert!(tokio::time::timeout(Duration::from_millis(100), &mut early).await.is_err(), "it waits for a keyframe");
-        send(&mut publisher, &seconds(2, true, true));
+        send(&mut publisher, &messages);
         assert!(early.await.contains("media.m3u8"));
     })
     .await;
