@@ -187,6 +187,8 @@ async fn what_cannot_be_pushed_says_why_and_is_tried_again() {
     on_each_server(async |server| {
         let mut target = Scene::new().await;
         let source = Source::new(&server, anywhere()).await;
+        // Encoded before: it is not to take of the time within which the target must answer.
+        let media = encode(1, true, false);
         let mut on_air = source.publish().await;
         source.set(Some(&target.url("live", LOCKED))).await;
         assert_eq!(source.failure().await, "the server refuses it: stream is locked");
@@ -210,7 +212,6 @@ async fn what_cannot_be_pushed_says_why_and_is_tried_again() {
             .await;
         drop((encoder, taken));
         let recorder = target.recorder().await;
-        let media = encode(1, true, false);
         source.status(|status| matches!(status, Some(PushStatus::Pushing { .. }))).await;
         send(&mut on_air.publisher, &media);
         on_air.end().await;
@@ -271,10 +272,11 @@ async fn a_target_that_takes_nothing_delays_nobody() {
         // It takes the connection, and never says a word.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let source = Source::new(&server, anywhere()).await;
+        // Encoded before: it is not to take of the time after which the target would have failed.
+        let media = encode(2, true, true);
         let mut on_air = source.publish().await;
         source.set(Some(&format!("rtmp://{}/live/{NAME}", listener.local_addr().unwrap()))).await;
         let (_held, _) = within(listener.accept()).await.unwrap();
-        let media = encode(2, true, true);
         let mut viewer = server.hub.subscribe(source.stream).unwrap();
         send(&mut on_air.publisher, &media);
         let mut seen = Vec::new();
