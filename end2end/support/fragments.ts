@@ -6,12 +6,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 type Box = { type: string; bytes: Buffer };
 
 export class Fragments {
+  /** Once it is whole. */
   init: Buffer | undefined;
   /** From the last keyframe on. */
   group: Buffer[] = [];
   /** Media time of what came last, in milliseconds, and when that was. */
   newest = { mediaMs: 0, wallMs: 0 };
   private rest = Buffer.alloc(0);
+  private ftyp: Buffer | undefined;
   private moof: Buffer | undefined;
   private readonly children: ChildProcess;
   private timescales = new Map<number, number>();
@@ -46,9 +48,9 @@ export class Fragments {
   }
 
   private box({ type, bytes }: Box): void {
-    if (type === 'ftyp') this.init = bytes;
-    else if (type === 'moov' && this.init !== undefined) {
-      this.init = Buffer.concat([this.init, bytes]);
+    if (type === 'ftyp') this.ftyp = bytes;
+    else if (type === 'moov' && this.ftyp !== undefined) {
+      this.init = Buffer.concat([this.ftyp, bytes]);
       for (const trak of within(bytes, 8, 'trak')) {
         const tkhd = within(trak, 8, 'tkhd')[0];
         const mdhd = within(trak, 8, 'mdia').flatMap((mdia) => within(mdia, 8, 'mdhd'))[0];
