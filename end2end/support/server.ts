@@ -28,20 +28,22 @@ export const ADMIN = { email: 'admin@example.com', password: 'correct horse batt
 export class Server {
   private child: ChildProcess | undefined;
   private output = '';
+  /** Looked for just before it serves: set-up takes long enough for somebody else to take what was free. */
+  private httpPort = 0;
+  private rtmpPort = 0;
 
   private constructor(
     private readonly dataDir: string,
-    private readonly httpPort: number,
-    private readonly rtmpPort: number,
     private readonly publicHost: string,
   ) {}
 
   /** Starts a server with an empty database. `publicHost` is the host name by which pages and URLs name it. */
   static async start(options: { setUp: boolean; publicHost?: string }): Promise<{ server: Server; setUp: SetUp | undefined }> {
     const dataDir = await mkdtemp(path.join(tmpdir(), 'afterlive-end2end-'));
-    const server = new Server(dataDir, await freePort(), await freePort(), options.publicHost ?? 'localhost');
+    const server = new Server(dataDir, options.publicHost ?? 'localhost');
     try {
       const setUp = options.setUp ? await server.setUp() : undefined;
+      [server.httpPort, server.rtmpPort] = [await freePort(), await freePort()];
       await server.serve();
       if (!options.setUp) await server.untilPrinted(SET_UP_LINK);
       return { server, setUp };
