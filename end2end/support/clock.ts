@@ -21,14 +21,20 @@ export const CLOCK_SOURCE = [
 ].join(',');
 
 /** How old each of the next pictures is when the browser shows it, in milliseconds. */
-export function ages(video: Locator, count: number): Promise<number[]> {
+export async function ages(video: Locator, count: number): Promise<number[]> {
+  return (await pictures(video, count)).map(({ ageMs }) => ageMs);
+}
+
+/** The same, with how late the player says at that moment that it is: empty while it says nothing. */
+export function pictures(video: Locator, count: number): Promise<{ ageMs: number; said: string }[]> {
   return video.evaluate(
     (element, { count, BITS, FIELD }) => {
       const video = element as HTMLVideoElement;
       const canvas = Object.assign(document.createElement('canvas'), { width: BITS * FIELD, height: FIELD });
       const context = canvas.getContext('2d', { willReadFrequently: true });
-      return new Promise<number[]>((resolve) => {
-        const seen: number[] = [];
+      const late = video.closest('afterlive-player')?.shadowRoot?.querySelector('.late');
+      return new Promise<{ ageMs: number; said: string }[]>((resolve) => {
+        const seen: { ageMs: number; said: string }[] = [];
         const look = (): void => {
           const shownMs = Date.now();
           // What comes by WebRTC has the size that its sender can afford.
@@ -39,7 +45,7 @@ export function ages(video: Locator, count: number): Promise<number[]> {
             return red > 127 ? 2 ** bit : 0;
           });
           const madeMs = bits.reduce((sum, bit) => sum + bit, 0);
-          seen.push((shownMs - madeMs + 10 * 2 ** BITS) % 2 ** BITS);
+          seen.push({ ageMs: (shownMs - madeMs + 10 * 2 ** BITS) % 2 ** BITS, said: late?.textContent ?? '' });
           if (seen.length < count) video.requestVideoFrameCallback(look);
           else resolve(seen);
         };
