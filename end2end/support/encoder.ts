@@ -26,11 +26,13 @@ export class Encoder {
     this.ended = once(child, 'exit');
   }
 
-  /** Begins to push; `ingestUrl` and `streamKey` are what the page gives for OBS's "Server" and "Stream Key". */
-  static push(ingestUrl: string, streamKey: string, codecs: Codecs = 'H.264 and AAC'): Encoder {
+  /** Begins to push; `ingestUrl` and `streamKey` are what the page gives for OBS's "Server" and "Stream Key". `held`: does so by `release` only. */
+  static push(ingestUrl: string, streamKey: string, codecs: Codecs = 'H.264 and AAC', held = false): Encoder {
     const args = [
-      ...['-hide_banner', '-loglevel', 'warning', '-nostats', '-progress', 'pipe:1', '-stats_period', '0.1', '-re'],
-      ...['-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=30', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000'],
+      ...['-hide_banner', '-loglevel', 'warning', '-nostats', '-progress', 'pipe:1', '-stats_period', '0.1'],
+      // It reads this to its end before it connects.
+      ...(held ? ['-f', 'ffmetadata', '-i', 'pipe:0'] : []),
+      ...['-re', '-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=30', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000'],
       ...['-pix_fmt', 'yuv420p', '-g', '30', '-b:v', '1M', ...CODECS[codecs], '-f', 'flv', `${ingestUrl}/${streamKey}`],
     ];
     const program = codecs === 'H.264 and AAC' ? (process.env['FFMPEG'] ?? 'ffmpeg') : process.env['AFTERLIVE_TEST_FFMPEG'];
@@ -49,6 +51,11 @@ export class Encoder {
     return new Encoder(spawn(process.env['FFMPEG'] ?? 'ffmpeg', args, { stdio: ['pipe', 'pipe', 'pipe'] }));
   }
 
+  /** What was held begins to push, at once: the program is loaded. */
+  release(): void {
+    this.child.stdin?.end(';FFMETADATA1\n');
+  }
+
   /** How much media has been sent. */
   get sentMs(): number {
     return this.sentUs / 1_000;
@@ -65,7 +72,11 @@ export class Encoder {
 
   /** Ends the stream as a person does who presses "Stop". */
   async stop(): Promise<void> {
-    if (!this.hasEnded) this.child.stdin?.write('q');
+    if (!this.hasEnded) {
+      if (this.child.stdin?.writable) this.child.stdin.write('q');
+      // What was held takes no keys.
+      else this.child.kill('SIGTERM');
+    }
     await this.untilEnded();
   }
 
