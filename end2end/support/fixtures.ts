@@ -10,6 +10,8 @@ type PerTest = {
   /** A page that is signed in as the admin. */
   admin: Page;
   push: (ingestUrl: string, streamKey: string, codecs?: Codecs) => Encoder;
+  /** An encoder that is loaded, and pushes from its `release` on. */
+  pushHeld: (ingestUrl: string, streamKey: string) => Encoder;
   /** Pushes pictures that say when they were made. */
   pushClock: (ingestUrl: string, streamKey: string) => Encoder;
   /** What the console may say in this test. */
@@ -108,6 +110,16 @@ export const test = base.extend<PerTest & { consoleWatch: Console }, PerWorker &
     const encoders: Encoder[] = [];
     await use((ingestUrl, streamKey, codecs) => {
       const encoder = Encoder.push(ingestUrl, streamKey, codecs);
+      encoders.push(encoder);
+      return encoder;
+    });
+    for (const encoder of encoders) encoder.kill();
+  },
+
+  pushHeld: async ({}, use) => {
+    const encoders: Encoder[] = [];
+    await use((ingestUrl, streamKey) => {
+      const encoder = Encoder.push(ingestUrl, streamKey, undefined, true);
       encoders.push(encoder);
       return encoder;
     });
