@@ -6,13 +6,21 @@ import { expect, test } from '../support/fixtures.ts';
 
 /** How long is watched; a longer look by hand: `WATCH_SECONDS=300`. */
 const WATCH_MS = Number(process.env['WATCH_SECONDS'] ?? 10) * 1_000;
+/** How long it may take to play that: the media clock of a browser on a busy machine is slow. */
+const WITHIN_MS = 20_000 + 2 * WATCH_MS;
+/** So long after it came to the server all is in the browser. */
+const DELIVERED_WITHIN_S = 2;
 const HLS_JS = createRequire(import.meta.url).resolve('hls.js/dist/hls.js');
 
 // The player's scripts are the test's, not the page's.
 test.use({ bypassCSP: true });
-test.setTimeout(60_000 + WATCH_MS);
+test.setTimeout(60_000 + WITHIN_MS);
 
-type Watched = { stalls: number; errors: string[]; latency_s: number };
+/**
+ * `stalls`: those with nothing left to play. A decoder that is not let run stalls as well, with all of it there.
+ * `late_s`: how old the newest picture was each time that something was buffered. `newest_ms`: when that one came to the server.
+ */
+type Watched = { stalls: number; errors: string[]; latency_s: number; late_s: number[]; newest_ms: number };
 
 async function playHls(page: Page, streamname: string): Promise<void> {
   await page.addScriptTag({ path: HLS_JS });
@@ -20,14 +28,29 @@ async function playHls(page: Page, streamname: string): Promise<void> {
     const { Hls } = window as any;
     const video = Object.assign(document.createElement('video'), { muted: true, id: 'watched' });
     document.body.prepend(video);
-    // As the player has it: the media clock of a browser on a busy machine is slow, and nothing else would make up for that.
+    // As the player has it: nothing else would make up for a slow media clock.
     const hls = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1, enableWorker: false });
-    const watched: Watched = { stalls: 0, errors: [], latency_s: NaN };
-    video.addEventListener('waiting', () => video.currentTime > 0 && watched.stalls++);
+    const watched: Watched = { stalls: 0, errors: [], latency_s: NaN, late_s: [], newest_ms: NaN };
+    /** How much can be played on, without a gap. */
+    const restS = (): number => {
+      const { buffered, currentTime } = video;
+      for (let at = 0; at < buffered.length; at++) {
+        if (buffered.start(at) <= currentTime && currentTime <= buffered.end(at)) return buffered.end(at) - currentTime;
+      }
+      return 0;
+    };
+    const stalled = () => video.currentTime > 0 && restS() < 0.1 && watched.stalls++;
+    video.addEventListener('waiting', stalled);
     video.addEventListener('timeupdate', () => (watched.latency_s = hls.latency));
-    hls.on(Hls.Events.ERROR, (_: unknown, { details, fatal }: { details: string; fatal: boolean }) =>
-      watched.errors.push(fatal ? `fatal ${details}` : details),
-    );
+    hls.on(Hls.Events.ERROR, (_: unknown, { details, fatal }: { details: string; fatal: boolean }) => {
+      if (details === Hls.ErrorDetails.BUFFER_STALLED_ERROR && !fatal) stalled();
+      else watched.errors.push(fatal ? `fatal ${details}` : details);
+    });
+    hls.on(Hls.Events.FRAG_BUFFERED, (_: unknown, { frag }: { frag: { programDateTime: number | null; start: number } }) => {
+      if (frag.programDateTime === null || video.buffered.length === 0) return;
+      watched.newest_ms = frag.programDateTime + (video.buffered.end(video.buffered.length - 1) - frag.start) * 1_000;
+      watched.late_s.push((Date.now() - watched.newest_ms) / 1_000);
+    });
     hls.loadSource(url);
     hls.attachMedia(video);
     void video.play();
@@ -38,33 +61,37 @@ async function playHls(page: Page, streamname: string): Promise<void> {
 const time = (page: Page) => page.locator('#watched').evaluate((video: HTMLVideoElement) => video.currentTime);
 const watched = (page: Page) => page.evaluate(() => (window as unknown as { watched: Watched }).watched);
 
-test('hls.js plays low-latency HLS without a stall, close to the edge', async ({ admin: page, api, push }) => {
+test('hls.js has low-latency HLS in time, and plays it without a stall', async ({ admin: page, api, push }) => {
   const stream = await api.createStream([]);
   const { url, streamname } = stream.ingest.rtmp;
   push(url, streamname);
   await expect.poll(async () => (await api.stream(stream.id)).state).toBe('live');
   await playHls(page, streamname);
   await expect.poll(() => time(page), { timeout: 20_000 }).toBeGreaterThan(1);
-  const [began, from] = [Date.now(), await time(page)];
-  await page.waitForTimeout(WATCH_MS);
-  const played = (await time(page)) - from;
-  const { stalls, errors, latency_s } = await watched(page);
-  console.log(`hls.js: ${played.toFixed(1)} s played, latency ${latency_s.toFixed(2)} s, ${stalls} stalls, ${errors.join()}`);
+  const [began, from, { late_s: before }] = [Date.now(), await time(page), await watched(page)];
+  await expect.poll(() => time(page), { timeout: WITHIN_MS }).toBeGreaterThan(from + WATCH_MS / 1_000);
+  const [took, played, { stalls, errors, latency_s, late_s, newest_ms }] = [Date.now() - began, (await time(page)) - from, await watched(page)];
+  // What has not come yet is late too.
+  const late = Math.max(...late_s.slice(before.length), (Date.now() - newest_ms) / 1_000);
+  const delivery = `latency ${latency_s.toFixed(2)} s, in the browser within ${late.toFixed(2)} s`;
+  console.log(`hls.js: ${played.toFixed(1)} s played in ${(took / 1_000).toFixed(1)} s, ${delivery}, ${stalls} stalls, ${errors.join()}`);
   expect({ stalls, errors }).toEqual({ stalls: 0, errors: [] });
-  expect(Math.abs(played - (Date.now() - began) / 1_000)).toBeLessThan(1.5);
-  expect(latency_s).toBeLessThan(3);
+  // By when it was in the browser, not by what was shown of it when: that is the machine's.
+  expect(late).toBeLessThan(DELIVERED_WITHIN_S);
 });
 
-test('an encoder that is soon back goes on in hls.js', async ({ admin: page, api, push }) => {
+test('an encoder that is soon back goes on in hls.js', async ({ admin: page, api, push, pushHeld }) => {
   const stream = await api.createStream([]);
   const { url, streamname } = stream.ingest.rtmp;
   const first = push(url, streamname);
   await expect.poll(async () => (await api.stream(stream.id)).state).toBe('live');
   await playHls(page, streamname);
+  // Loaded beforehand: back within 4 s is soon, and the start of a program is none of them.
+  const second = pushHeld(url, streamname);
   await expect.poll(() => time(page), { timeout: 20_000 }).toBeGreaterThan(3);
   await first.stop();
+  second.release();
   const before = await time(page);
-  push(url, streamname);
   await expect.poll(() => time(page), { timeout: 20_000, message: JSON.stringify(await watched(page)) }).toBeGreaterThan(before + 5);
   // It complains of the pause, in several ways; what came was good.
   expect((await watched(page)).errors.filter((error) => /fatal|parsing|append/i.test(error))).toEqual([]);
@@ -98,7 +125,13 @@ test('a fragment a frame plays by Media Source Extensions, soon after joining', 
         waiting.push(data as ArrayBuffer);
         return next();
       }
-      const message = JSON.parse(data) as { type: string; mime: string };
+      const message = JSON.parse(data) as { type: string; mime: string; media_ms: number; wall_ms: number; server_ms: number };
+      if (message.type === 'clock') {
+        // What a picture's age is, by what the server says: docs/live.md.
+        const { media_ms, wall_ms, server_ms } = message;
+        const heardMs = performance.now();
+        Object.assign(window, { ageMs: (atMs: number) => server_ms - wall_ms + (media_ms - atMs) + (performance.now() - heardMs) });
+      }
       if (message.type !== 'info') return;
       buffer = source.addSourceBuffer(message.mime);
       buffer.addEventListener('updateend', next);
@@ -113,7 +146,11 @@ test('a fragment a frame plays by Media Source Extensions, soon after joining', 
   console.log(`first picture ${joined.toFixed(0)} ms after joining`);
   const before = await time(page);
   await expect.poll(() => time(page)).toBeGreaterThan(before + 2);
-  const behind = await page.locator('#watched').evaluate((video: HTMLVideoElement) => video.buffered.end(0) - video.currentTime);
-  expect(behind).toBeLessThan(1.5);
+  // Of the newest that there is, not of what is shown: a slow media clock falls behind, and nothing here catches up.
+  const behindMs = await page.locator('#watched').evaluate((video: HTMLVideoElement) => {
+    const { ageMs } = window as unknown as { ageMs: (atMs: number) => number };
+    return ageMs(video.buffered.end(video.buffered.length - 1) * 1_000);
+  });
+  expect(behindMs).toBeLessThan(1_500);
 });
 
