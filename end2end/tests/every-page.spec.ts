@@ -80,6 +80,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 }
 
 test('a live stream is looked at, and has no barrier that axe finds', async ({ admin: page, api, push }) => {
+  test.setTimeout(120_000);
   const stream = await api.createStream(['title:On air']);
   const encoder = push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
   await page.goto(`/stream/${stream.id}`);
