@@ -62,7 +62,9 @@ test('who watches live by a token is told when it is revoked, and connects no mo
   const first = push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
   await expect.poll(() => first.sentMs).toBeGreaterThan(2_000);
   await first.stop();
-  await expect.poll(async () => (await api.stream(stream.id)).playout.web.length, { timeout: 20_000 }).toBeGreaterThan(0);
+  // What is live stands there too, and first.
+  const isRecorded = async () => (await api.stream(stream.id)).playout.web.some((entry) => entry.type === 'vod' && entry.state === 'ready');
+  await expect.poll(isRecorded, { timeout: 20_000 }).toBe(true);
   await setSwitches(page, { 'Live public': false, 'VOD public': false });
   try {
     const label = `Live ${Date.now()}`;
