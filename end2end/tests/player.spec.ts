@@ -25,6 +25,7 @@ async function plays(page: Page): Promise<void> {
 }
 
 test('waits where nothing is live, starts by itself when something is, waits again when it ends, and plays the next publish', async ({ page, standIn }) => {
+  test.setTimeout(150_000);
   await page.goto(standIn.url);
   await expect(player(page).getByText('Waits for the stream').first()).toBeVisible();
   await expect(player(page).getByRole('status')).toContainText('Waits for the stream');
@@ -34,7 +35,8 @@ test('waits where nothing is live, starts by itself when something is, waits aga
   await expect(player(page).getByRole('button', { name: /^Live \d\.\d s$/ })).toBeVisible();
   await test.step('near the newest frame', async () => {
     const text = async () => Number(/(\d\.\d) s/.exec(await player(page).getByRole('button', { name: /^Live/ }).innerText())?.[1]);
-    await expect.poll(text).toBeLessThanOrEqual(0.7);
+    // After each stall, of which a busy machine has some, the player keeps more ahead for a while.
+    await expect.poll(text, { timeout: 90_000 }).toBeLessThanOrEqual(0.7);
   });
   standIn.stopPublish();
   await expect(player(page).getByText('Waits for the stream').first()).toBeVisible();
