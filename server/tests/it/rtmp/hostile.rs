@@ -11,18 +11,50 @@ use tokio::net::TcpStream;
 
 use super::client::Client;
 use super::{NAME, Scene, Settings, settings, within};
+use crate::fixture::installation::{Ingest, Installation, Running};
 
-/// What the server may grow by under attack; other tests of this process grow meanwhile.
+/// What the server may grow by under attack.
 const GROWTH_LIMIT_BYTES: usize = 150 << 20;
+/// The patience and the limits of [`settings`].
+const SERVER_SETTINGS: [(&str, &str); 2] =
+    [("AFTERLIVE__RTMP__HANDSHAKE_TIMEOUT_S", "30"), ("AFTERLIVE__RTMP__MAX_CHUNK_STREAMS", "16")];
 
-fn resident_bytes() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let kibibytes: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
-    kibibytes << 10
+/// The real binary: in this process the neighbours of a test grow meanwhile.
+struct Target {
+    running: Running,
+    ingest: Ingest,
+    resident_bytes_before: usize,
+    _installation: Installation,
 }
 
-/// Client and server are one process here: two descriptors a connection.
+impl Target {
+    async fn new() -> Self {
+        // Before it is started: it inherits what it may have.
+        allow_many_sockets();
+        let installation = Installation::new();
+        let running = installation.start_with(&SERVER_SETTINGS);
+        let ingest = running.new_stream().await;
+        let resident_bytes_before = running.serving.resident_bytes();
+        Self { running, ingest, resident_bytes_before, _installation: installation }
+    }
+
+    async fn publish(&self) -> Client {
+        let (client, code, description) = Client::publish(self.ingest.address, "live", &self.ingest.destination.name).await;
+        assert_eq!(code, "NetStream.Publish.Start", "{description}");
+        client
+    }
+
+    /// Lets an encoder in, and has stayed small.
+    async fn is_serving(&self) {
+        let mut client = self.publish().await;
+        client.command(1, &["closeStream".into(), 3.0.into(), Value::Null]).await;
+        assert_eq!(client.status().await.unwrap().0, "NetStream.Unpublish.Success");
+        let grown = self.running.serving.resident_bytes().saturating_sub(self.resident_bytes_before);
+        assert!(grown < GROWTH_LIMIT_BYTES, "{grown} bytes");
+    }
+}
+
+/// A descriptor each, here and there.
 fn allow_many_sockets() {
     let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current = limit.maximum;
@@ -49,9 +81,7 @@ fn after_handshake(bytes: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_thousand_half_open_connections_keep_no_encoder_out() {
-    allow_many_sockets();
-    let mut scene = Scene::new().await;
-    let before = resident_bytes();
+    let target = Target::new().await;
     let mut half_open = Vec::new();
     for n in 0..1_000 {
         // Some say nothing, some stop in the handshake, some after it with half a command.
@@ -60,11 +90,9 @@ async fn a_thousand_half_open_connections_keep_no_encoder_out() {
             1 => vec![3; 1_000],
             _ => after_handshake(&[3, 0, 0, 0, 0, 0x70, 0, kind::COMMAND, 0, 0, 0, 0, 2, 0, 7]),
         };
-        half_open.push(connect_with(scene.address, &said).await);
+        half_open.push(connect_with(target.ingest.address, &said).await);
     }
-    is_serving(&mut scene).await;
-    let grown = resident_bytes().saturating_sub(before);
-    assert!(grown < GROWTH_LIMIT_BYTES, "{grown} bytes");
+    target.is_serving().await;
     drop(half_open);
 }
 
@@ -80,9 +108,7 @@ async fn who_asks_for_nothing_is_cut() {
 
 #[tokio::test]
 async fn declared_lengths_cost_nothing() {
-    allow_many_sockets();
-    let mut scene = Scene::new().await;
-    let before = resident_bytes();
+    let target = Target::new().await;
     let mut connections = Vec::new();
     for _ in 0..100 {
         // A vast chunk size, then the beginnings of many 16 MB messages on as many chunk streams.
@@ -90,22 +116,33 @@ async fn declared_lengths_cost_nothing() {
         for id in 0..1_000_u32 {
             said.extend([1, (id % 256) as u8, (id / 256) as u8, 0, 0, 0, 0xff, 0xff, 0xff, kind::VIDEO, 1, 0, 0, 0, 0]);
         }
-        connections.push(connect_with(scene.address, &after_handshake(&said)).await);
+        connections.push(connect_with(target.ingest.address, &after_handshake(&said)).await);
     }
-    // As a publisher, who may send large messages: many begun, none ended.
-    let (mut publisher, ..) = Client::publish(scene.address, "live", NAME).await;
-    for id in 4..60 {
-        let header = [id, 0, 0, 0, 0x7f, 0xff, 0xff, kind::VIDEO, 1, 0, 0, 0];
-        publisher.send_raw(&[&header[..], &[0; 128]].concat()).await;
-    }
-    assert_eq!(scene.end().await, EndReason::ProtocolError);
-    is_serving(&mut scene).await;
-    let grown = resident_bytes().saturating_sub(before);
-    assert!(grown < GROWTH_LIMIT_BYTES, "{grown} bytes");
+    let mut publisher = target.publish().await;
+    begin_large_messages(&mut publisher).await;
+    publisher.closed().await;
+    target.is_serving().await;
     for mut connection in connections {
         let mut heard = Vec::new();
         let _ = within(connection.read_to_end(&mut heard)).await;
     }
+}
+
+/// As only a publisher may: many begun, none ended.
+async fn begin_large_messages(publisher: &mut Client) {
+    for id in 4..60 {
+        let header = [id, 0, 0, 0, 0x7f, 0xff, 0xff, kind::VIDEO, 1, 0, 0, 0];
+        publisher.send_raw(&[&header[..], &[0; 128]].concat()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_that_ends_no_message_is_cut_for_it() {
+    let mut scene = Scene::new().await;
+    let (mut publisher, ..) = Client::publish(scene.address, "live", NAME).await;
+    begin_large_messages(&mut publisher).await;
+    assert_eq!(scene.end().await, EndReason::ProtocolError);
+    is_serving(&mut scene).await;
 }
 
 #[tokio::test]
