@@ -28,6 +28,10 @@ pub struct Client {
     /// The server has said that it is over, or is not heard any more.
     pub closed: bool,
     pub received: Vec<MediaData>,
+    /// When what has been handed over and has not left yet was due.
+    unsent_since: Option<Instant>,
+    /// How late the first frames of what was sent have left.
+    late: Duration,
 }
 
 impl Client {
@@ -45,7 +49,19 @@ impl Client {
         let mids = [MediaKind::Video, MediaKind::Audio].map(|kind| changes.add_media(kind, direction, None, None, None));
         let (offer, pending) = changes.apply().unwrap();
         let offer = offer.to_sdp_string();
-        Self { rtc, socket, local, mids, pending: Some(pending), offer, connected: false, closed: false, received: Vec::new() }
+        Self {
+            rtc,
+            socket,
+            local,
+            mids,
+            pending: Some(pending),
+            offer,
+            connected: false,
+            closed: false,
+            received: Vec::new(),
+            unsent_since: None,
+            late: Duration::ZERO,
+        }
     }
 
     /// `via` stands between the two, where there is one.
@@ -60,10 +76,12 @@ impl Client {
         }
     }
 
-    /// Sends the frames at the pace that their times say; returns when the last has been sent.
-    pub async fn send(&mut self, messages: &[Message]) {
+    /// Sends the frames at the pace that their times say; returns when the last has been sent, with how late the first of a track
+    /// has left at most: who receives them takes their arrivals for their times until there is a report of both tracks.
+    pub async fn send(&mut self, messages: &[Message]) -> Duration {
         let (start, mut packer) = (Instant::now(), None);
-        let mut scales = [1; 2];
+        let (mut scales, mut begun) = ([1; 2], [false; 2]);
+        self.late = Duration::ZERO;
         let mut first_us = None;
         for message in messages {
             let frame = match message {
@@ -89,8 +107,12 @@ impl Client {
             let begin = if frame.kind == TrackKind::Video { 0xffff_0000 } else { 4_711 };
             let time = MediaTime::new(begin + us * ticks / 1_000_000, Frequency::new(ticks as u32).unwrap());
             writer.write(payload, due, time, data).unwrap();
+            if !std::mem::replace(&mut begun[frame.kind as usize], true) {
+                self.unsent_since.get_or_insert(due);
+            }
         }
         self.drive(Duration::from_millis(50)).await;
+        self.late
     }
 
     /// Asks for a keyframe, as a browser does that has lost something.
@@ -124,7 +146,15 @@ impl Client {
                     }
                     continue;
                 }
-                Output::Timeout(wake) => wake.min(end),
+                Output::Timeout(wake) => {
+                    // Nothing waits to be done: all that was handed over has left.
+                    if wake > Instant::now()
+                        && let Some(due) = self.unsent_since.take()
+                    {
+                        self.late = self.late.max(due.elapsed());
+                    }
+                    wake.min(end)
+                }
             };
             let wait = wake.saturating_duration_since(Instant::now());
             match timeout(wait, self.socket.recv_from(&mut buffer)).await {

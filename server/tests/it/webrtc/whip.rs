@@ -72,7 +72,7 @@ async fn what_a_browser_sends_is_what_is_recorded() {
     let server = installation.start();
     let ingest = server.new_stream().await;
     let (mut publish, _) = publish(&server, &ingest, "rec", false).await;
-    publish.client.send(&sent).await;
+    let late_ms = publish.client.send(&sent).await.as_millis() as i64;
     assert_eq!(state(&server, &ingest).await, "live");
     assert_eq!(server.http.delete(&publish.location).send().await.unwrap().status(), StatusCode::OK);
     publish.client.drive(Duration::from_secs(5)).await;
@@ -89,8 +89,9 @@ async fn what_a_browser_sends_is_what_is_recorded() {
         assert!(track["lasts_ms"].as_u64().unwrap().abs_diff(4_000) < 60, "{report}");
         assert_eq!((track["gap_count"].as_u64(), track["configurations"].as_u64()), (Some(0), Some(1)), "{report}");
     }
-    assert!(report["av_begin_offset_ms"].as_i64().unwrap().abs() < 40, "{report}");
-    assert!(report["av_end_offset_ms"].as_i64().unwrap().abs() < 60, "{report}");
+    // Before there is a report of both tracks, after 5 s, their arrivals stand for it: what the machine holds up at first shows.
+    assert!(report["av_begin_offset_ms"].as_i64().unwrap().abs() < 40 + late_ms, "{late_ms} ms late: {report}");
+    assert!(report["av_end_offset_ms"].as_i64().unwrap().abs() < 60 + late_ms, "{late_ms} ms late: {report}");
     assert_eq!(server.http.delete(&publish.location).send().await.unwrap().status(), StatusCode::NOT_FOUND);
 }
 
@@ -112,6 +113,9 @@ async fn one_packet_of_ten_is_lost_and_the_recording_decodes() {
     let (recording, report) = recording(&server, &ingest).await;
     assert_eq!(complaints(&installation.place(&recording)), "");
     let video = &report["tracks"][0];
+    assert_eq!(video["dropped_frames"], 0, "what arrived is there: {report}");
+    // That much can be had by asking again. `lost_frames` does not add up to the rest: of a gap it counts one picture, however
+    // many never came, and at the end none.
     let (stored, of) = (video["stored_frames"].as_u64().unwrap(), count(&sent, TrackKind::Video) as u64);
     assert!(stored > of * 8 / 10, "{stored} of {of}: {report}");
     for gap in video["gaps"].as_array().unwrap() {
@@ -266,7 +270,7 @@ async fn ffmpeg_publishes_by_whip() {
     let ingest = server.new_stream().await;
     let mut command = enhanced_ffmpeg();
     command.args(["-v", "warning", "-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25"]);
-    command.args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", "5"]);
+    command.args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", "8"]);
     command.args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-profile:v", "baseline", "-g", "25"]);
     command.args(["-pix_fmt", "yuv420p", "-c:a", "libopus", "-ac", "2", "-f", "whip", &url(&server, &ingest, "rec")]);
     let done = command.output().await.unwrap();
@@ -274,6 +278,10 @@ async fn ffmpeg_publishes_by_whip() {
     let (recording, report) = recording(&server, &ingest).await;
     assert_eq!((recording["video_codec"].as_str(), recording["audio_codec"].as_str()), (Some("h264"), Some("opus")));
     assert_eq!(complaints(&installation.place(&recording)), "");
-    assert!(report["tracks"][0]["stored_frames"].as_u64().unwrap() > 110, "{report}");
-    assert!(report["av_begin_offset_ms"].as_i64().unwrap().abs() < 40, "{report}");
+    let video = &report["tracks"][0];
+    assert_eq!(video["dropped_frames"], 0, "what arrived is there: {report}");
+    // Of 200. It sends nothing twice, and of what never came nobody can tell how much it was.
+    assert!(video["stored_frames"].as_u64().unwrap() > 185, "{report}");
+    // How far apart the beginnings are is told by their arrivals, which hang on the machine. Its reports, after 5 s, mend it.
+    assert!(report["av_end_offset_ms"].as_i64().unwrap().abs() < 40, "{report}");
 }
