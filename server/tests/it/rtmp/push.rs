@@ -1,5 +1,6 @@
 //! Live streams pushed on to another RTMP server: ours, and FFmpeg's.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -115,6 +116,12 @@ pub(super) fn anywhere() -> Settings {
     Settings { allow_private: true, own_port: 1 }
 }
 
+/// Where nobody listens. Each test has a host of its own, 127.0.0.`host`: at 127.0.0.1, where all others are, a free port may be
+/// another's a moment later.
+pub(super) fn nobodys_address(host: u8) -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::new(127, 0, 0, host), 0)).unwrap().local_addr().unwrap()
+}
+
 fn frames(messages: &[Message]) -> Vec<(TrackKind, bool, bytes::Bytes)> {
     let frame = |frame: &Frame| (frame.kind, frame.keyframe, frame.data.clone());
     messages.iter().filter_map(|message| if let Message::Frame(it) = message { Some(frame(it)) } else { None }).collect()
@@ -197,8 +204,7 @@ async fn what_cannot_be_pushed_says_why_and_is_tried_again() {
         source
             .status(|status| matches!(status, Some(PushStatus::Failed { reason, .. }) if reason.contains("/live or /rec")))
             .await;
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        source.set(Some(&format!("rtmp://{closed}/live/{NAME}"))).await;
+        source.set(Some(&format!("rtmp://{}/live/{NAME}", nobodys_address(2)))).await;
         source
             .status(|status| matches!(status, Some(PushStatus::Failed { reason, .. }) if reason.contains("no connection")))
             .await;
@@ -297,8 +303,7 @@ async fn ffmpeg_receives_what_is_pushed_and_it_plays() {
     on_each_server(async |server| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pushed.flv");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let url = format!("rtmp://127.0.0.1:{port}/app/key");
+        let url = format!("rtmp://{}/app/key", nobodys_address(3));
         let receiver = Command::new("ffmpeg")
             .args(["-v", "error", "-nostdin", "-listen", "1", "-i", &url, "-c", "copy"])
             .arg(&file)

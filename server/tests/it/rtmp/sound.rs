@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::process::{Child, Command};
 
-use super::push::{Source, anywhere};
+use super::push::{Source, anywhere, nobodys_address};
 use super::{NAME, STREAM, Scene, recorded, within};
 use crate::fixture::database::NOW;
 use crate::fixture::encoder::{OPUS, complaints, encode_as, enhanced_ffmpeg, ffprobe, read_tags, send, send_in_time};
@@ -130,8 +130,7 @@ async fn servers_that_are_pushed_to_get_aac_in_step() {
     on_a_server(&[], async |server| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pushed.flv");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let url = format!("rtmp://127.0.0.1:{port}/app/key");
+        let url = format!("rtmp://{}/app/key", nobodys_address(4));
         let mut receiver = Command::new("ffmpeg");
         receiver.args(["-v", "error", "-nostdin", "-listen", "1", "-i", &url, "-c", "copy"]).arg(&file);
         let receiver = receiver.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
