@@ -8,7 +8,7 @@ use afterlive_media::flv::file_tags;
 use afterlive_media::frame::{CodecConfig, Frame, TrackKind};
 use afterlive_server::hub::{Hub, Message, Publisher};
 use afterlive_server::push::PushStatus;
-use afterlive_server::sound::{AacViewer, Interpreter, Loudness, Meters, Takes};
+use afterlive_server::sound::{AacViewer, Interpreter, Loudness, Meters, Takes, Target};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::process::{Child, Command};
@@ -155,7 +155,8 @@ async fn servers_that_are_pushed_to_get_aac_in_step() {
 async fn where_the_process_dies_the_push_goes_on_without_sound_and_says_why() {
     on_a_server(&[], async |server| {
         let mut target = Scene::new().await;
-        let source = Source::with(&server, anywhere(), Interpreter::new(server.hub.clone(), "/bin/false")).await;
+        let dying = Interpreter::new(server.hub.clone(), "/bin/false");
+        let source = Source::with(&server, anywhere(), dying.clone()).await;
         let media = camera(1).await;
         let mut on_air = source.publish().await;
         let (first, rest) = media.split_at(12);
@@ -165,17 +166,21 @@ async fn where_the_process_dies_the_push_goes_on_without_sound_and_says_why() {
         let recorder = target.recorder().await;
         let is_silent = |status: Option<&PushStatus>| matches!(status, Some(PushStatus::Pushing { without_sound: Some(_), .. }));
         source.status(|status| matches!(status, Some(PushStatus::Pushing { .. }))).await;
-        // It is told with what is sent next.
-        let mut rest = rest.iter();
-        while !is_silent(server.pushes.status(source.stream).as_ref()) {
-            if let Some(message) = rest.next() {
-                send(&mut on_air.publisher, std::slice::from_ref(message));
+        // Listens to the same process, which takes as long to die as it does.
+        let heard = dying.listen(source.stream, Target::Aac);
+        within(async {
+            while heard.failure().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let Some(PushStatus::Pushing { without_sound: Some(why), .. }) = server.pushes.status(source.stream) else { panic!() };
+        })
+        .await;
+        // It is told with the picture that is sent next.
+        let is_picture = |message: &Message| matches!(message, Message::Frame(frame) if frame.kind == TrackKind::Video);
+        let (next, rest) = rest.split_at(rest.iter().position(is_picture).unwrap() + 1);
+        send(&mut on_air.publisher, next);
+        let Some(PushStatus::Pushing { without_sound: Some(why), .. }) = source.status(is_silent).await else { panic!() };
         assert!(why.contains("has died"), "{why}");
-        send(&mut on_air.publisher, rest.as_slice());
+        send(&mut on_air.publisher, rest);
         on_air.end().await;
         let arrived = recorded(recorder).await;
         assert_eq!(frames(&arrived, TrackKind::Video).len(), frames(&media, TrackKind::Video).len());
