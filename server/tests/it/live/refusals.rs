@@ -61,7 +61,12 @@ async fn there_are_only_so_many_viewers() {
     for (setting, file) in [("LIVE__MAX_VIEWERS", "index.m3u8"), ("LIVE__MAX_STREAM_VIEWERS", "media.m3u8")] {
         on_a_server(&[(setting, "2")], async |server| {
             let scene = Scene::new(server).await;
+            // From the first frame on, so that there is a whole segment: who waited for one could be forgotten meanwhile.
+            let _feed = scene.server.feeds.open(scene.stream.id);
             let mut publisher = scene.publish();
+            while !publisher.has_viewers() {
+                tokio::task::yield_now().await;
+            }
             send(&mut publisher, &encode(3, true, false));
             let first = scene.socket().await;
             assert_eq!(scene.get(file).await.status(), 200);
