@@ -16,6 +16,7 @@ use afterlive_server::http::listen;
 use afterlive_server::hub::{Publisher, Still};
 use afterlive_server::ingest::rtmp;
 use afterlive_server::ingest::whip::Whip;
+use afterlive_server::live::Use;
 use afterlive_server::live::whep::Whep;
 use afterlive_server::rtc::{self, Transport};
 use afterlive_server::service::playback::{Expiry, Secret, TokenOf, TokenWish};
@@ -54,6 +55,8 @@ struct Scene {
     rtmp: SocketAddr,
     http: SocketAddr,
     publisher: Publisher,
+    /// Who is refused uses no feed, and one that nobody has used for a while ends, its segments with it.
+    _feed: Use,
 }
 
 /// A way to watch over HTTP: what is asked for, in which `NAME`, `HASH` and `ID` are the stream's and `SEG` is a segment's number, and the status for who may.
@@ -122,7 +125,7 @@ impl Scene {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, b"media").unwrap();
         }
-        let publisher = go_live(&server, &stream).await;
+        let (publisher, feed) = go_live(&server, &stream).await;
         let gate = Arc::new(publishing::gate(&server));
 
         let settings =
@@ -148,7 +151,7 @@ impl Scene {
         let segment = playlist.lines().find_map(|line| line.strip_prefix("seg-")?.strip_suffix(".m4s")?.parse().ok());
         let segment = segment.unwrap_or_else(|| panic!("no segment in {playlist}"));
         let offers = [Peer::new(Direction::RecvOnly).await.offer, Peer::new(Direction::SendOnly).await.offer];
-        Self { server, ours, theirs, stream, segment, offers, rtmp, http, publisher }
+        Self { server, ours, theirs, stream, segment, offers, rtmp, http, publisher, _feed: feed }
     }
 
     async fn make(&self, tenant: &Tenant, wish: &TokenWish) -> String {
@@ -281,8 +284,8 @@ impl Drop for Scene {
 }
 
 /// Three seconds with a keyframe each second, seen by the stream's feed from the first one on, and a still of the last.
-async fn go_live(server: &Server, stream: &Stream) -> Publisher {
-    let _feed = server.feeds.open(stream.id);
+async fn go_live(server: &Server, stream: &Stream) -> (Publisher, Use) {
+    let feed = server.feeds.open(stream.id);
     // Since a while: its one track is all that it will have.
     let mut publisher = server.hub.publish(stream.id, NOW.plus_ms(-5_000)).unwrap();
     let codec = CodecConfig::H264 { avcc: Bytes::from_static(&[1, 0x64, 0, 0x1f]), width: 320, height: 180 };
@@ -296,7 +299,7 @@ async fn go_live(server: &Server, stream: &Stream) -> Publisher {
         publisher.frame(&Frame { kind: TrackKind::Video, dts, pts_offset: 0, keyframe, data });
     }
     server.hub.newest_keyframe(stream.id).unwrap().show(Still { jpeg: Bytes::from_static(b"jpeg"), taken_at: NOW });
-    publisher
+    (publisher, feed)
 }
 
 #[track_caller]
