@@ -36,14 +36,27 @@ export class MediaBuffer {
   /**
    * @param {HTMLVideoElement} video
    * @param {(reason: string) => void} failed it takes nothing any more; said once
+   * @param {() => void} grown there is more in it
    */
-  constructor(video, failed) {
+  constructor(video, failed, grown) {
     this.video = video;
     this.failed = failed;
+    this.grown = grown;
+  }
+
+  /** Opens what `start` will fill, which takes a while: to be called before it is known with what. Nothing happens where something plays. */
+  prepare() {
+    if (this.#source === null && mediaSource() !== undefined) this.#open();
   }
 
   /** Begins anew with nothing. @param {string} mime */
   start(mime) {
+    if (this.#source === null || this.#mime !== '') this.#open();
+    this.#mime = mime;
+    this.#fill();
+  }
+
+  #open() {
     this.close();
     const Source = mediaSource();
     if (Source === undefined) {
@@ -52,11 +65,10 @@ export class MediaBuffer {
     }
     const source = new Source();
     this.#source = source;
-    this.#mime = mime;
     this.#url = URL.createObjectURL(source);
     // Without this a managed source waits for AirPlay to be ruled out.
     this.video.disableRemotePlayback = true;
-    source.addEventListener('sourceopen', () => this.#opened(source), { once: true });
+    source.addEventListener('sourceopen', () => this.#fill(), { once: true });
     this.video.src = this.#url;
   }
 
@@ -116,6 +128,7 @@ export class MediaBuffer {
     const had = this.#source !== null;
     this.#source = null;
     this.#buffer = null;
+    this.#mime = '';
     if (this.#url !== '') URL.revokeObjectURL(this.#url);
     if (had && this.video.src === this.#url) {
       this.video.removeAttribute('src');
@@ -124,14 +137,17 @@ export class MediaBuffer {
     this.#url = '';
   }
 
-  /** @param {MediaSource} source */
-  #opened(source) {
-    if (source !== this.#source) return;
+  /** As soon as it is open, and known with what. */
+  #fill() {
+    const source = this.#source;
+    if (source === null || source.readyState !== 'open' || this.#mime === '' || this.#buffer !== null) return;
     this.#try(() => {
       const buffer = source.addSourceBuffer(this.#mime);
       this.#buffer = buffer;
       buffer.addEventListener('updateend', () => {
-        if (buffer === this.#buffer) this.#pump();
+        if (buffer !== this.#buffer) return;
+        this.#pump();
+        this.grown();
       });
       buffer.addEventListener('error', () => {
         if (buffer === this.#buffer) this.#fail('The browser cannot read what arrives.');

@@ -62,7 +62,12 @@ export class LivePlayback {
     this.token = token;
     this.outlet = outlet;
     this.unavailable = unavailable;
-    this.buffer = new MediaBuffer(video, () => this.#restart());
+    this.buffer = new MediaBuffer(
+      video,
+      () => this.#restart(),
+      // The first picture is not kept waiting for the next tick.
+      () => this.#settlingUntil === 0 && this.#tick(),
+    );
     this.socket = new LiveSocket(socketUrl(base, token, document.baseURI), {
       message: (message) => this.#message(message),
       media: (bytes) => this.#media(bytes),
@@ -150,6 +155,7 @@ export class LivePlayback {
 
   #connect() {
     this.outlet.state({ name: 'connecting' });
+    this.buffer.prepare();
     this.socket.open();
   }
 

@@ -38,16 +38,19 @@ class FakeSourceBuffer extends EventTarget {
 
 /** @type {FakeSourceBuffer} */
 let sourceBuffer;
-/** @type {EventTarget} */
+/** @type {FakeMediaSource} */
 let source;
+let sources = 0;
 
 class FakeMediaSource extends EventTarget {
   static isTypeSupported() {
     return true;
   }
+  readyState = 'closed';
   constructor() {
     super();
     source = this;
+    sources += 1;
   }
   addSourceBuffer() {
     sourceBuffer = new FakeSourceBuffer();
@@ -57,16 +60,25 @@ class FakeMediaSource extends EventTarget {
 
 /** @type {string[]} */
 let failures = [];
+let grown = 0;
 /** @param {number} currentTime */
 function buffer(currentTime = 0) {
   const video = { currentTime, src: '', disableRemotePlayback: false, removeAttribute: () => {}, load: () => {} };
-  return new MediaBuffer(/** @type {HTMLVideoElement} */ (/** @type {unknown} */ (video)), (reason) => void failures.push(reason));
+  return new MediaBuffer(
+    /** @type {HTMLVideoElement} */ (/** @type {unknown} */ (video)),
+    (reason) => void failures.push(reason),
+    () => void (grown += 1),
+  );
 }
 const bytes = (/** @type {number[]} */ ...values) => new Uint8Array(values).buffer;
-const open = () => source.dispatchEvent(new Event('sourceopen'));
+const open = () => {
+  source.readyState = 'open';
+  source.dispatchEvent(new Event('sourceopen'));
+};
 
 beforeEach(() => {
   failures = [];
+  sources = grown = 0;
   Object.assign(globalThis, { MediaSource: FakeMediaSource });
   URL.createObjectURL = () => 'blob:test';
   URL.revokeObjectURL = () => {};
@@ -83,6 +95,25 @@ test('what comes before the source is open waits, and all of it keeps its order'
   assert.deepEqual(sourceBuffer.log, ['append 12']);
   sourceBuffer.done();
   assert.deepEqual(sourceBuffer.log, ['append 12', 'append 34'], 'what waits goes in one piece');
+});
+
+test('what was opened beforehand is filled at once, and once', () => {
+  const media = buffer();
+  media.prepare();
+  open();
+  media.start('video/mp4');
+  media.append(bytes(1));
+  assert.deepEqual(sourceBuffer.log, ['append 1']);
+  assert.equal(grown, 0);
+  sourceBuffer.done();
+  assert.equal(grown, 1);
+  media.prepare();
+  assert.equal(sources, 1, 'what plays goes on');
+  media.start('video/mp4');
+  assert.equal(sources, 2, 'what follows begins with nothing');
+  media.append(bytes(2));
+  open();
+  assert.deepEqual(sourceBuffer.log, ['append 2']);
 });
 
 test('where there is no room, what was seen makes some, once', () => {
