@@ -1,6 +1,6 @@
 //! The closed list of what can be wrong with a request. One place in the server maps it to HTTP; nothing internal is ever in it.
 
-use crate::{AssetId, StreamId};
+use crate::{AssetId, Role, StreamId};
 
 /// Why a use case did not happen. The numbers are bintu's where bintu has one, else ours.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -20,9 +20,9 @@ pub enum Error {
     /// 401 / 4002: no credential where one is needed, or one that is wrong, revoked or expired.
     #[error("User Credentials are not valid")]
     BadCredentials,
-    /// 403 / 2001.
+    /// 403 / 2001: the caller's role is less than this.
     #[error("Access denied")]
-    Denied,
+    Denied { needed: Role },
     /// 403 / 2001: not for this viewer. The reason is about the viewer's own token, and tells nothing of what there is.
     #[error("Access denied: {reason}")]
     PlaybackDenied { reason: String },

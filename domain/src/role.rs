@@ -30,13 +30,19 @@ pub enum Role {
 impl Role {
     pub const ALL: [Self; 3] = [Self::Admin, Self::User, Self::ReadOnly];
 
+    /// The least that may do it.
+    #[must_use]
+    pub fn least_for(permission: Permission) -> Self {
+        match permission {
+            Permission::Read => Self::ReadOnly,
+            Permission::EditStreams => Self::User,
+            Permission::Administer => Self::Admin,
+        }
+    }
+
     #[must_use]
     pub fn allows(self, permission: Permission) -> bool {
-        match permission {
-            Permission::Read => true,
-            Permission::EditStreams => self >= Self::User,
-            Permission::Administer => self == Self::Admin,
-        }
+        self >= Self::least_for(permission)
     }
 
     #[must_use]

@@ -142,12 +142,15 @@ test('the playout page plays what is live, on demand from its start, and interru
     await watchFromStart.click();
     await expect(isLive).toBeHidden();
     await expect(stage).toContainText(`Recorded just now, from its start: ${name(1)}`);
-    await expect.poll(() => duration(video)).toBeGreaterThan(0);
+    await expect.poll(() => position(video), 'it begins by itself').toBeGreaterThan(0.2);
     const first = await duration(video);
     await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan((first + 2) * 1_000);
     await encoder.stop();
     await expect(stage).toContainText(`Newest recording: ${name(1)}`);
     await expect.poll(() => duration(video)).toBeGreaterThan(first + 1.5);
+    // To its end.
+    await seek(video, (await duration(video)) - 0.1);
+    await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.ended)).toBe(true);
   });
 
   await test.step('what is live instead, where nobody watches', async () => {

@@ -69,6 +69,17 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
     await other.close();
   });
 
+  await test.step('a link asks before it ends what is live', async () => {
+    const asked = page.waitForEvent('dialog');
+    const pressed = page.getByRole('link', { name: 'Recordings', exact: true }).click();
+    const dialog = await asked;
+    expect(dialog.type()).toBe('beforeunload');
+    await dialog.dismiss();
+    await pressed;
+    await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+    await expect(page).toHaveURL(/\/webcaster\//);
+  });
+
   await test.step('without sound and picture, and with both again', async () => {
     const button = (name: string) => webcaster(page).getByRole('button', { name, exact: true });
     await button('Mute').click();

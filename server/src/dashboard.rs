@@ -262,7 +262,7 @@ impl Backend for Dashboard {
         let organisation = self.service.organisation(&caller).await.map_err(|error| self.error(&error))?;
         let keys = match self.service.api_keys(&caller).await {
             Ok(keys) => Some(keys),
-            Err(service::Error::Refused(Refusal::Denied)) => None,
+            Err(service::Error::Refused(Refusal::Denied { .. })) => None,
             Err(error) => return Err(self.error(&error)),
         };
         Ok(present::organisation(&self.service, organisation, keys))

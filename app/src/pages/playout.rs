@@ -135,17 +135,22 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
         let on_stage = overview.with(|overview| overview.on_stage.as_ref().map(|row| (row.id, row.state)));
         on_stage.filter(|(id, _)| shown.with(id_of) != Some(*id)).map(|(_, state)| state)
     });
+    // Whether the recording that is shown was asked for, and so begins by itself.
+    let is_asked_for = RwSignal::new(false);
     let show_newer = move |_| {
         watched.set(false);
+        is_asked_for.set(true);
         shown.set(overview.with_untracked(|overview| overview.on_stage.clone()));
     };
     let show_start = move |_| {
         watched.set(false);
+        is_asked_for.set(true);
         follows_live.set(false);
         shown.set(overview.with_untracked(|overview| overview.on_stage.clone()));
     };
     let show_live = move |_| {
         watched.set(false);
+        is_asked_for.set(false);
         follows_live.set(true);
     };
     let is_recorded = Memo::new(move |_| {
@@ -167,7 +172,7 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
                         }
                     })
             }}
-            {keyed_rows(rows, |row| row.id, move |row| view! { <Shown row newer watched /> }.into_any())}
+            {keyed_rows(rows, |row| row.id, move |row| view! { <Shown row newer watched is_asked_for /> }.into_any())}
             {move || {
                 is_live
                     .get()
@@ -242,7 +247,12 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
 
 /// One recording and what it is.
 #[component]
-fn Shown(row: Signal<RecordingRow>, newer: Memo<Option<AssetState>>, watched: RwSignal<bool>) -> impl IntoView {
+fn Shown(
+    row: Signal<RecordingRow>,
+    newer: Memo<Option<AssetState>>,
+    watched: RwSignal<bool>,
+    is_asked_for: RwSignal<bool>,
+) -> impl IntoView {
     let playable = Memo::new(move |_| row.with(Playable::of).unwrap_or_default());
     let what = move || match (row.with(|row| row.state), newer.get()) {
         (AssetState::Recording, _) => "Recorded just now, from its start: ",
@@ -250,7 +260,7 @@ fn Shown(row: Signal<RecordingRow>, newer: Memo<Option<AssetState>>, watched: Rw
         (_, Some(_)) => "An earlier recording: ",
     };
     view! {
-        <Player playable wanted=true watched />
+        <Player playable wanted=true watched begins=is_asked_for.get_untracked() />
         <p class="stage-name muted small">{what} <span class="mono">{move || row.with(|row| row.file_name.clone())}</span></p>
     }
 }

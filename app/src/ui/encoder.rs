@@ -32,7 +32,7 @@ pub fn EncoderSteps(ingest: IngestUrls, recording_enabled: bool) -> impl IntoVie
                 <p>
                     "Under " <b>"Settings → Output"</b> " choose the output mode " <b>"Advanced"</b>
                     ", and there, under " <b>"Streaming"</b>
-                    ", H.264 for video, a keyframe interval of 2 s, and about 2,500 to 6,000 kbit/s. The sound is AAC as it is."
+                    ", H.264 for video, a keyframe interval of 2 s, and about 2,500 to 6,000 kbit/s. For viewers by WebRTC choose the tuning zerolatency, or 0 B-frames. The sound is AAC as it is."
                 </p>
                 <p>"Without OBS: this line sends a test picture with a tone."</p>
                 <CopyBlock label="ffmpeg" value=snippets::ffmpeg_test(&url) />

@@ -51,6 +51,9 @@ pub fn Player(
     /// Told whether somebody is in the midst of watching: has begun, and not come to the end.
     #[prop(optional)]
     watched: RwSignal<bool>,
+    /// By itself: the viewer has just asked for it.
+    #[prop(optional)]
+    begins: bool,
 ) -> impl IntoView {
     let poster = Memo::new(move |_| playable.with(|playable| playable.poster_url.clone()));
     let url = Memo::new(move |_| playable.with(|playable| playable.url.clone()));
@@ -65,6 +68,7 @@ pub fn Player(
             storyboard=move || storyboard.get()
             duration-ms=move || duration_ms.get().to_string()
             label=move || name.get()
+            autoplay=begins.then_some("1")
         >
             <video
                 slot="video"

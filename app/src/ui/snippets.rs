@@ -38,7 +38,7 @@ pub fn ffplay_hls(url: &str) -> String {
 pub fn ffmpeg_test(url: &str) -> String {
     format!(
         "ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000 \\\n  \
-         -c:v libx264 -preset veryfast -pix_fmt yuv420p -b:v 2500k -g 60 \\\n  \
+         -c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 0 -b:v 2500k -g 60 \\\n  \
          -c:a aac -b:a 128k -ac 2 -f flv '{url}'"
     )
 }

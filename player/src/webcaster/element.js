@@ -31,6 +31,10 @@ export class AfterliveWebcaster extends HTMLElement {
   /** What is sent without sound, and without a picture. */
   #isOff = { audio: false, video: false };
   #warn = (/** @type {BeforeUnloadEvent} */ event) => event.preventDefault();
+  /** Links of the dashboard change the page without leaving it, and nobody would be asked. While live they are the browser's own, which asks. */
+  #leave = (/** @type {MouseEvent} */ event) => {
+    if (event.target instanceof Element && event.target.closest('a[href]') !== null) event.stopImmediatePropagation();
+  };
 
   constructor() {
     super();
@@ -155,6 +159,7 @@ export class AfterliveWebcaster extends HTMLElement {
     this.#publish = new Publish(target, stream, (state) => this.#changed(state));
     this.#publish.start();
     addEventListener('beforeunload', this.#warn);
+    addEventListener('click', this.#leave, { capture: true });
     this.#timer = window.setInterval(() => void this.#measure(), LOOK_EVERY_MS);
     this.#show();
   }
@@ -164,6 +169,7 @@ export class AfterliveWebcaster extends HTMLElement {
     this.dataset.state = state.name;
     if (state.name === 'ended') {
       removeEventListener('beforeunload', this.#warn);
+      removeEventListener('click', this.#leave, { capture: true });
       clearInterval(this.#timer);
       this.#publish = null;
       const isRecorded = this.#face.rec.checked;

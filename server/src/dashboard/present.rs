@@ -29,7 +29,7 @@ const PAGE_SIZES: [u32; 4] = [25, 50, 100, 150];
 pub(super) fn refusal(refusal: &Refusal) -> BackendError {
     match refusal {
         Refusal::BadCredentials => BackendError::SignedOut,
-        Refusal::Denied => BackendError::Denied,
+        Refusal::Denied { .. } => BackendError::Denied,
         Refusal::PlaybackDenied { reason } => BackendError::Refused(format!("This cannot be watched: {reason}.")),
         Refusal::NoSuchStream { .. } | Refusal::NoSuchAsset { .. } => BackendError::NotFound,
         other => BackendError::Refused(sentence(other)),
@@ -342,6 +342,8 @@ fn api_key_row(key: ApiKey) -> ApiKeyRow {
 
 #[cfg(test)]
 mod tests {
+    use afterlive_domain::Role;
+
     use super::*;
 
     #[test]
@@ -372,6 +374,6 @@ mod tests {
         let short = Refusal::WrongType { parameter: "password".into(), expected: "a password of 12 characters".into() };
         let problem = "Please give a password of 12 characters.".to_owned();
         assert_eq!(bad_field(&short), Ok(SetUp::BadField { field: "password".into(), problem }));
-        assert_eq!(bad_field(&Refusal::Denied), Err(BackendError::Denied));
+        assert_eq!(bad_field(&Refusal::Denied { needed: Role::Admin }), Err(BackendError::Denied));
     }
 }

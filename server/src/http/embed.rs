@@ -90,7 +90,7 @@ pub async fn page(
                     (StatusCode::UNAUTHORIZED, "This player needs a link with a token, or its owner to be signed in.".to_owned())
                 }
                 Refusal::PlaybackDenied { reason } => (StatusCode::FORBIDDEN, format!("This cannot be watched: {reason}.")),
-                Refusal::Denied => (StatusCode::FORBIDDEN, "You may not watch this.".to_owned()),
+                Refusal::Denied { .. } => (StatusCode::FORBIDDEN, "You may not watch this.".to_owned()),
                 _ => (StatusCode::NOT_FOUND, "There is nothing to watch here, or not any more.".to_owned()),
             };
             let policy = policy(&service, &EmbedDomains::default());

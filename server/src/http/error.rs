@@ -90,7 +90,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response {
         }
         Refusal::StreamTypeUnavailable { stream_type } => (StatusCode::BAD_REQUEST, 3002, json!({ "stream_type": stream_type })),
         Refusal::BadCredentials => (StatusCode::UNAUTHORIZED, 4002, json!({ "user": null })),
-        Refusal::Denied => (StatusCode::FORBIDDEN, 2001, json!({})),
+        Refusal::Denied { needed } => (StatusCode::FORBIDDEN, 2001, json!({ "required_role": needed.as_str() })),
         Refusal::PlaybackDenied { reason } => (StatusCode::FORBIDDEN, 2001, json!({ "reason": reason })),
         Refusal::NoSuchStream { stream } => (StatusCode::NOT_FOUND, 3001, json!({ "stream": stream })),
         Refusal::NoSuchAsset { asset } => (StatusCode::NOT_FOUND, 3004, json!({ "asset": asset })),

@@ -38,6 +38,6 @@ impl Caller {
     /// # Errors
     /// `Denied` where the caller's role is not enough.
     pub fn require(&self, permission: Permission) -> Result<(), Error> {
-        if self.role.allows(permission) { Ok(()) } else { Err(Error::Denied) }
+        if self.role.allows(permission) { Ok(()) } else { Err(Error::Denied { needed: Role::least_for(permission) }) }
     }
 }

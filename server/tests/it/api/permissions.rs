@@ -46,6 +46,7 @@ async fn each_role_may_call_what_it_may_and_nothing_more() {
                     answer.ok();
                 } else {
                     assert_eq!(answer.error(), (403, 2001), "{call} as {role}");
+                    assert_eq!(answer.json()["error"]["userinfo"], json!({ "required_role": least.as_str() }), "{call}");
                 }
             }
         }
