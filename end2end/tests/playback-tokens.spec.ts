@@ -55,6 +55,28 @@ for (const scripts of [true, false]) {
   });
 }
 
+test('who comes with a token sees the stills of what is live', async ({ admin: page, browser, server, api, push, watchConsole }) => {
+  const stream = await api.createStream(['title:Members only']);
+  await setSwitches(page, { 'Live public': false, 'VOD public': false });
+  try {
+    const { url } = await makeToken(page, stream.id, { Label: `Stills ${Date.now()}`, 'Good for': '2' });
+    expect(new URL(await url('HLS')).searchParams.get('token')).not.toBeNull();
+    push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
+    const outside = await browser.newContext({ baseURL: server.url });
+    watchConsole(outside);
+    const visitor = await outside.newPage();
+    await visitor.goto(await url('Playout page'));
+    const stills = [visitor.getByAltText('The stream as it looked'), recording(visitor, `${stream.ingest.rtmp.streamname}.mp4`).locator('img')];
+    for (const still of stills) {
+      await expect(still).toBeVisible({ timeout: 20_000 });
+      await expect.poll(() => still.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(0);
+    }
+    await outside.close();
+  } finally {
+    await setSwitches(page, { 'Live public': true, 'VOD public': true });
+  }
+});
+
 test('who watches live by a token is told when it is revoked, and connects no more', async ({ admin: page, browser, server, api, push, watchConsole, allowConsole }) => {
   test.setTimeout(90_000);
   allowConsole(/status of 403/);

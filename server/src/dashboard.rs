@@ -154,12 +154,15 @@ impl Backend for Dashboard {
         let slice = present::slice(recordings);
         let viewer = service::Viewer { caller, token: token.clone(), address: self.address, site: self.site.clone() };
         let overview = self.service.overview(&viewer, stream, slice).await.map_err(|error| self.error(&error))?;
+        let settings = overview.organisation.settings;
+        // The stills' way in; insiders' browsers send their cookie there.
+        let guest = token.clone().filter(|_| overview.role.is_none() && !settings.live_public);
         let pass = match (&caller, token) {
             (Some(caller), _) if overview.role.is_some() => self.pass(caller).await?,
-            (_, Some(token)) if !overview.organisation.settings.vod_public => Some(Pass::given(token)),
+            (_, Some(token)) if !settings.vod_public => Some(Pass::given(token)),
             _ => None,
         };
-        Ok(present::overview(&self.service, overview, pass.as_ref()))
+        Ok(present::overview(&self.service, overview, pass.as_ref(), guest.as_ref()))
     }
 
     async fn playback_tokens(&self, stream: StreamId) -> Answer<Vec<PlaybackTokenRow>> {

@@ -5,6 +5,7 @@ use afterlive_app::backend::{
     OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
     RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
+use afterlive_app::query::and_query;
 use afterlive_domain::{AssetState, Error as Refusal, Mode, StreamId, StreamState, Streamname};
 
 use crate::db::api_keys::ApiKey;
@@ -14,7 +15,7 @@ use crate::db::stream_search::{Order, Search};
 use crate::db::streams::Stream;
 use crate::push::PushStatus;
 use crate::service::playback::token::{Scope, network_text};
-use crate::service::playback::{IssuedToken, Pass};
+use crate::service::playback::{IssuedToken, Pass, Secret};
 use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
 use crate::sound;
 use crate::storage::{Key, KeyKind};
@@ -181,15 +182,28 @@ fn whip_url(public_url: &str, name: &Streamname, ingest_url: &str) -> String {
     format!("{public_url}/p/webrtc?{query}")
 }
 
-pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<&Pass>) -> Overview {
+/// `guest` is the token of who may watch live by nothing else.
+pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<&Pass>, guest: Option<&Secret>) -> Overview {
+    let with_guest = |still: Option<String>| match guest {
+        Some(Secret(token)) => still.map(|url| and_query(&url, &format!("token={token}"))),
+        None => still,
+    };
+    let recording_row = |asset| {
+        let row = recording_row(service, asset, pass)?;
+        Some(RecordingRow { still_url: with_guest(row.still_url), ..row })
+    };
+    let live_facts = |on_air| {
+        let facts = live_facts(service, &seen.stream, on_air, seen.role.is_some());
+        LiveFacts { still_url: with_guest(facts.still_url), ..facts }
+    };
     let config = service.config();
     let settings = seen.organisation.settings;
     let default_mode = if settings.recording_enabled { seen.stream.default_mode } else { Mode::Live };
     let rtmp = &config.rtmp.public_url;
     let name = seen.stream.streamname.clone();
-    let newest = seen.newest_finished.and_then(|asset| recording_row(service, asset, pass));
+    let newest = seen.newest_finished.and_then(recording_row);
     let newest_recording = newest.as_ref().map(|row| row.url.clone());
-    let growing = seen.growing.and_then(|asset| recording_row(service, asset, pass)).filter(|row| row.duration_ms > 0);
+    let growing = seen.growing.and_then(recording_row).filter(|row| row.duration_ms > 0);
     Overview {
         default_mode,
         ingest: seen.role.map(|_| IngestUrls {
@@ -215,9 +229,9 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
             state: service.push_status(&seen.stream).map(push_state),
         }),
         on_stage: growing.or(newest),
-        live: seen.on_air.map(|on_air| live_facts(service, &seen.stream, on_air, seen.role.is_some())),
+        live: seen.on_air.map(live_facts),
         recordings: Recordings {
-            rows: seen.recordings.into_iter().filter_map(|asset| recording_row(service, asset, pass)).collect(),
+            rows: seen.recordings.into_iter().filter_map(recording_row).collect(),
             total: seen.recordings_total,
         },
         recording_enabled: settings.recording_enabled,
