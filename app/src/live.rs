@@ -21,6 +21,8 @@ use crate::ui::problem::Problem;
 const DEBOUNCE: Duration = Duration::from_millis(150);
 /// How often what grows without events (a live bitrate, a recording's length) is fetched.
 const GROWTH: Duration = Duration::from_secs(2);
+/// A page that was to be left and is there after so long stays: what led away failed.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// What of the page is to be fetched anew, and whether news arrive.
 #[derive(Clone, Copy)]
@@ -29,13 +31,20 @@ pub struct News {
     stale: RwSignal<u32>,
     /// Counts the forms that were answered.
     answered: RwSignal<u32>,
+    /// What the page shows is being done away with, and nothing of it is fetched any more.
+    leaving: RwSignal<bool>,
     /// `None` before the first connection, and where a page has no events.
     pub connected: RwSignal<Option<bool>>,
 }
 
 impl News {
     pub fn provide() {
-        provide_context(Self { stale: RwSignal::new(0), answered: RwSignal::new(0), connected: RwSignal::new(None) });
+        provide_context(Self {
+            stale: RwSignal::new(0),
+            answered: RwSignal::new(0),
+            leaving: RwSignal::new(false),
+            connected: RwSignal::new(None),
+        });
     }
 
     #[must_use]
@@ -65,6 +74,40 @@ pub fn refresh_after(version: RwSignal<usize>) {
         },
         false,
     );
+}
+
+/// As [`refresh_after`], for a form that does away with what the page shows and leads to another one: from when it is sent nothing is fetched, as it would be
+/// missed. Where it failed the page stays, and is fetched anew.
+pub fn leave_after(sent: Memo<bool>, version: RwSignal<usize>) {
+    let news = News::of_app();
+    let staying = StoredValue::new(None::<TimeoutHandle>);
+    Effect::watch(
+        move || sent.get(),
+        move |is_sent, _, _| {
+            if *is_sent {
+                news.leaving.set(true);
+            }
+        },
+        false,
+    );
+    Effect::watch(
+        move || version.get(),
+        move |_, _, _| {
+            news.answered.update(|count| *count = count.wrapping_add(1));
+            let stay = move || {
+                news.leaving.set(false);
+                news.refresh();
+            };
+            staying.set_value(set_timeout_with_handle(stay, LEAVING).ok());
+        },
+        false,
+    );
+    on_cleanup(move || {
+        if let Some(Some(staying)) = staying.try_get_value() {
+            staying.clear();
+        }
+        let _ = news.leaving.try_set(false);
+    });
 }
 
 /// Renders `body` over the data that `load` gives for `source`, and keeps them fresh.
@@ -118,6 +161,9 @@ where
     Effect::watch(
         move || (source.get(), news.stale.get()),
         move |(source, _), _, _| {
+            if news.leaving.get_untracked() {
+                return;
+            }
             let this = asked.get_value().wrapping_add(1);
             asked.set_value(this);
             let answer = load(source.clone());

@@ -338,6 +338,8 @@ async fn forms_work_as_plain_posts() {
     site.get(&page.location).await.shows("Stopped and locked").shows("Unlock");
     let page = site.post("/ui/delete_stream", &format!("stream={LIVE}")).await;
     assert_eq!(page.location, "/stream?notice=deleted");
+    // What is left of it has no page.
+    site.get("/stream?state=deleted").await.shows("8sKpm-x49nB").shows(&LIVE.to_string()).shows_not(&format!("/stream/{LIVE}"));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use leptos_router::hooks::{use_location, use_query_map};
 use super::skeleton;
 use crate::backend::Overview;
 use crate::format;
-use crate::live::{loaded, refresh_after};
+use crate::live::{leave_after, loaded, refresh_after};
 use crate::server_fns::streams::{DeleteStream, StopAndLock, Unlock};
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyButton;
@@ -145,7 +145,7 @@ fn AdminActions(overview: Signal<Overview>) -> impl IntoView {
         (ServerAction::<StopAndLock>::new(), ServerAction::<Unlock>::new(), ServerAction::<DeleteStream>::new());
     refresh_after(lock.version());
     refresh_after(unlock.version());
-    refresh_after(delete.version());
+    leave_after(delete.pending(), delete.version());
     let id = overview.with_untracked(|overview| overview.stream.id.to_string());
     let is_locked = Memo::new(move |_| overview.with(|overview| overview.stream.state == StreamState::Locked));
     let hidden = {

@@ -1,5 +1,6 @@
 //! Streams in a table: of the list, and of the start page.
 
+use afterlive_domain::StreamState;
 use leptos::prelude::*;
 
 use super::copy::CopyButton;
@@ -37,21 +38,33 @@ fn Row(row: Signal<StreamRow>) -> impl IntoView {
     let name = Signal::derive(move || row.with(|row| row.streamname.to_string()));
     let id = Signal::derive(move || row.with(|row| row.id.to_string()));
     let tags = Memo::new(move |_| row.with(|row| row.tags.clone()));
+    // Its page is gone with it.
+    let has_page = Memo::new(move |_| row.with(|row| row.state != StreamState::Deleted));
+    let named = move |text: Signal<String>, look: &'static str| {
+        move || {
+            if has_page.get() {
+                view! {
+                    <a class=look href=format!("/stream/{}", id.get())>
+                        {text.get()}
+                    </a>
+                }
+                .into_any()
+            } else {
+                view! { <span class=look>{text.get()}</span> }.into_any()
+            }
+        }
+    };
     view! {
         <tr>
             <td data-label="State">
                 <StreamPill state=Signal::derive(move || row.with(|row| row.state)) />
             </td>
             <td class="file" data-label="Streamname">
-                <a class="mono" href=move || format!("/stream/{}", id.get())>
-                    {move || name.get()}
-                </a>
+                {named(name, "mono")}
                 <CopyButton value=name what=Signal::derive(move || format!("streamname {}", name.get())) />
             </td>
             <td class="id" data-label="Stream ID">
-                <a class="mono quiet-link" href=move || format!("/stream/{}", id.get())>
-                    {move || id.get()}
-                </a>
+                {named(id, "mono quiet-link")}
             </td>
             <td data-label="Last updated (UTC)">
                 <When at=Signal::derive(move || row.with(|row| row.updated_at)) />
