@@ -24,6 +24,7 @@ test('is filtered by tag, searched, sorted and paged, and its URL brings all of 
   await page.goto('/stream');
   await show(page, { tag: batch });
   await expect(page.getByText('27 streams', { exact: true })).toBeVisible();
+  expect([...new URL(page.url()).searchParams], 'fields that say nothing stay out of the URL').toEqual([['tag', batch]]);
   await expect(rows(page)).toHaveCount(25);
   await expect(rows(page).first()).toContainText(names[26] ?? '');
 

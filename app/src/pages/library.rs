@@ -3,14 +3,13 @@
 use afterlive_domain::{AssetState, Permission, Region};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 
 use crate::backend::{self, LibraryFilter, Shelf};
 use crate::live::{follow_growth, listen, loaded};
 use crate::query::{LIBRARY_PAGE_SIZES, day_text, last_day_text, library_filter, library_url};
 use crate::server_fns::library::load_library;
-use crate::ui::filters::{ClearFilters, FilterField, TagField};
+use crate::ui::filters::{ClearFilters, FilterField, FilterForm, TagField};
 use crate::ui::icon::Icon;
 use crate::ui::library_table::LibraryTable;
 use crate::ui::pager::PageSizes;
@@ -122,7 +121,7 @@ fn Filters(filter: Memo<LibraryFilter>, page: Signal<backend::LibraryPage>) -> i
         regions.get().into_iter().map(option).collect_view()
     };
     view! {
-        <Form method="GET" action="/vod" attr:class="filters" attr:role="search">
+        <FilterForm action="/vod" url_of=|said| library_url(&library_filter(said))>
             <input type="hidden" name="state" value=said(|filter| filter.shelf.map(|shelf| shelf.to_string())) />
             <input type="hidden" name="size" value=said(|filter| Some(filter.page_size.to_string())) />
             <FilterField
@@ -155,7 +154,7 @@ fn Filters(filter: Memo<LibraryFilter>, page: Signal<backend::LibraryPage>) -> i
                 is_filtered=Signal::derive(move || filter.with(is_narrowed))
                 url=Signal::derive(move || library_url(&LibraryFilter { shelf: filter.get().shelf, ..Default::default() }))
             />
-        </Form>
+        </FilterForm>
     }
 }
 

@@ -3,7 +3,6 @@
 use afterlive_domain::StreamState;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 
 use super::skeleton;
@@ -12,7 +11,7 @@ use crate::format;
 use crate::live::{listen, loaded};
 use crate::query::{PAGE_SIZES, day_text, last_day_text, sort_name, stream_filter, stream_list_url};
 use crate::server_fns::streams::load_streams;
-use crate::ui::filters::{ClearFilters, FilterField, TagField};
+use crate::ui::filters::{ClearFilters, FilterField, FilterForm, TagField};
 use crate::ui::icon::Icon;
 use crate::ui::pager::{PageSizes, Pager};
 use crate::ui::state_pill::stream_icon;
@@ -134,7 +133,7 @@ fn Filters(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoVie
         }
     };
     view! {
-        <Form method="GET" action="/stream" attr:class="filters" attr:role="search">
+        <FilterForm action="/stream" url_of=|said| stream_list_url(&stream_filter(said))>
             <input type="hidden" name="state" value=state />
             <input type="hidden" name="size" value=move || filter.with(|filter| filter.page_size.to_string()) />
             <FilterField
@@ -163,7 +162,7 @@ fn Filters(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoVie
                     stream_list_url(&StreamFilter { state: filter.get().state, page_size: 25, page: 1, ..Default::default() })
                 })
             />
-        </Form>
+        </FilterForm>
     }
 }
 

@@ -1,6 +1,34 @@
 //! Fields that lists are filtered by; the form around them asks with GET, so that what they say lives in the URL.
 
+use std::collections::BTreeMap;
+
+use leptos::form::FromFormData as _;
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use leptos_router::params::ParamsMap;
+
+/// The form around them. By itself a browser puts every field into the URL; with a script only those that say something are.
+#[component]
+pub fn FilterForm(
+    action: &'static str,
+    /// The list's URL for what the fields say.
+    url_of: fn(&ParamsMap) -> String,
+    children: Children,
+) -> impl IntoView {
+    let navigate = use_navigate();
+    let show = move |event: leptos::ev::SubmitEvent| {
+        if let Ok(said) = BTreeMap::<String, String>::from_event(&event) {
+            event.prevent_default();
+            navigate(&url_of(&said.into_iter().collect()), NavigateOptions::default());
+        }
+    };
+    view! {
+        <form method="GET" action=action class="filters" role="search" on:submit=show>
+            {children()}
+        </form>
+    }
+}
 
 /// A field that says what the URL says, also where somebody has typed into it since: an attribute alone would be its first value only.
 #[component]
