@@ -152,6 +152,8 @@ pub struct LibraryPage {
     pub regions: Vec<Region>,
     /// All tags of the organisation, for suggestions; at most 200.
     pub tags: Vec<String>,
+    /// So long what is deleted can be restored.
+    pub bin_days: u64,
     pub role: Role,
 }
 
@@ -185,5 +187,7 @@ pub struct RecordingPage {
     pub ended_at: Option<UnixMillis>,
     /// Absent while it is being recorded, and where a crash left only the file.
     pub report: Option<Report>,
+    /// So long what is deleted can be restored.
+    pub bin_days: u64,
     pub role: Role,
 }

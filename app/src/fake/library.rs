@@ -103,6 +103,7 @@ impl State {
             next,
             regions: ["eu", "us", "au"].map(|region| region.parse().expect("a region")).to_vec(),
             tags: ["archive", "hall-2", "public", "rehearsal"].map(String::from).to_vec(),
+            bin_days: BIN_DAYS.unsigned_abs(),
             role: self.role(),
         })
     }
@@ -114,6 +115,7 @@ impl State {
         Ok(RecordingPage {
             ended_at: is_over.then(|| recording.created_at.plus_ms(i64::try_from(recording.duration_ms).unwrap_or(0))),
             report: (is_over && recording.state != AssetState::Failed).then(|| report(recording)),
+            bin_days: BIN_DAYS.unsigned_abs(),
             role: self.role(),
             row,
         })

@@ -47,7 +47,8 @@ fn Library(filter: Memo<LibraryFilter>, page: Signal<backend::LibraryPage>) -> i
     listen(None);
     let grows = |page: &backend::LibraryPage| page.rows.iter().any(|row| row.recording.state == AssetState::Recording);
     follow_growth(Memo::new(move |_| page.with(grows)).into());
-    let acts = Acts::new(Signal::derive(move || library_url(&filter.get())));
+    let acts =
+        Acts::new(Signal::derive(move || library_url(&filter.get())), Signal::derive(move || page.with(|page| page.bin_days)));
     let rows = Signal::derive(move || page.with(|page| page.rows.clone()));
     let is_empty = Memo::new(move |_| page.with(|page| page.rows.is_empty()));
     let may_administer = Memo::new(move |_| page.with(|page| page.role.allows(Permission::Administer)));

@@ -69,7 +69,7 @@ fn Content(page: Page) -> impl IntoView {
 #[component]
 fn Head(page: Page, state: Memo<AssetState>) -> impl IntoView {
     let row = Signal::derive(move || page.with(|page| page.row.clone()));
-    let acts = Acts::new(of_recording(page, recording_path));
+    let acts = Acts::new(of_recording(page, recording_path), Signal::derive(move || page.with(|page| page.bin_days)));
     let is_held = Memo::new(move |_| row.with(|row| row.keeping.hold.is_some()));
     let may_administer = Memo::new(move |_| page.with(|page| page.role.allows(Permission::Administer)));
     let (stream, streamname) = page.with_untracked(|page| (page.row.recording.stream, page.row.recording.streamname.to_string()));

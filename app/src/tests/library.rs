@@ -95,7 +95,11 @@ async fn a_recording_in_progress_shows_how_far_it_is() {
 async fn a_recording_goes_to_the_bin_and_comes_back() {
     let site = Site::new(Fake::signed_in());
     let id = asset_id(LIVE, 23);
-    site.get(&format!("/vod/{id}")).await.shows("Move it to the bin").shows("its URL stops working");
+    site.get(&format!("/vod/{id}"))
+        .await
+        .shows("Move it to the bin")
+        .shows("its URL stops working")
+        .shows("restored from there for 30 days");
     let gone = site.post("/ui/bin_recording", &format!("asset={id}&back=%2Fvod%3Fq%3Dx49nB")).await;
     assert_eq!(gone.location, "/vod?q=x49nB&notice=flash");
     let page = site.get(&gone.location).await;

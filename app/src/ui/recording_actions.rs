@@ -20,17 +20,20 @@ pub struct Acts {
     lift: ServerAction<LiftHold>,
     /// The page's path and query, to return to.
     back: Signal<String>,
+    /// So long the bin keeps what is in it.
+    bin_days: Signal<u64>,
 }
 
 impl Acts {
     #[must_use]
-    pub fn new(back: Signal<String>) -> Self {
+    pub fn new(back: Signal<String>, bin_days: Signal<u64>) -> Self {
         let acts = Self {
             bin: ServerAction::new(),
             restore: ServerAction::new(),
             hold: ServerAction::new(),
             lift: ServerAction::new(),
             back,
+            bin_days,
         };
         refresh_after(acts.bin.version());
         refresh_after(acts.restore.version());
@@ -67,14 +70,19 @@ fn fate(row: &LibraryRow) -> Fate {
     }
 }
 
-fn bin_question(row: &LibraryRow) -> String {
+fn bin_question(row: &LibraryRow, bin_days: u64) -> String {
     let recording = &row.recording;
-    format!(
-        "{} ({}, {}) goes to the bin, and its URL stops working. It can be restored from there until the bin is emptied.",
-        recording.file_name,
-        format::duration(recording.duration_ms),
-        format::megabytes(recording.size_bytes)
-    )
+    let (name, length, size) =
+        (&recording.file_name, format::duration(recording.duration_ms), format::megabytes(recording.size_bytes));
+    match bin_days {
+        0 => format!("{name} ({length}, {size}) is removed for good. This cannot be undone."),
+        days => {
+            let days = format::count(days, "day", "days");
+            format!(
+                "{name} ({length}, {size}) goes to the bin, and its URL stops working. It can be restored from there for {days}, less where the storage is full."
+            )
+        }
+    }
 }
 
 /// "Delete" or "Restore", as its state has it.
@@ -83,9 +91,10 @@ pub fn BinOrRestore(row: Signal<LibraryRow>, acts: Acts) -> impl IntoView {
     let id = row.with_untracked(|row| row.recording.id);
     let named = move |verb: &'static str| row.with_untracked(|row| format!("{verb} {}", row.recording.file_name));
     let fate = Memo::new(move |_| row.with(fate));
-    move || match fate.get() {
+    move || {
+        match fate.get() {
         Fate::CanGo => view! {
-            <Confirm label="Delete" about=named("Delete") question=Signal::derive(move || row.with(bin_question))>
+            <Confirm label="Delete" about=named("Delete") question=Signal::derive(move || row.with(|row| bin_question(row, acts.bin_days.get())))>
                 <ActionForm action=acts.bin>
                     <About asset=id back=acts.back />
                     <button class="button danger solid">"Move it to the bin"</button>
@@ -104,6 +113,7 @@ pub fn BinOrRestore(row: Signal<LibraryRow>, acts: Acts) -> impl IntoView {
         }
         .into_any(),
         Fate::Stays => ().into_any(),
+    }
     }
 }
 

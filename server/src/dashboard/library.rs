@@ -36,6 +36,7 @@ pub(super) fn page(service: &Service, page: AssetPage, tags: Vec<String>, role: 
         next: page.next.map(|place| place.to_string()),
         regions: service.regions().iter().map(|store| store.name().clone()).collect(),
         tags,
+        bin_days: service.config().retention.bin_days,
         role,
     }
 }
@@ -66,7 +67,7 @@ pub(super) fn recording(
 ) -> Answer<RecordingPage> {
     let ended_at = account.asset.ended_at.filter(|_| account.asset.state != AssetState::Recording);
     let row = row(service, listed, pass).ok_or(BackendError::NotFound)?;
-    Ok(RecordingPage { row, ended_at, report: account.report, role })
+    Ok(RecordingPage { row, ended_at, report: account.report, bin_days: service.config().retention.bin_days, role })
 }
 
 #[cfg(test)]
