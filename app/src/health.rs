@@ -65,6 +65,16 @@ pub fn advice(facts: &LiveFacts) -> Vec<Advice> {
     all
 }
 
+/// Where it plays what has no [`advice`].
+#[must_use]
+pub fn praise(facts: &LiveFacts) -> &'static str {
+    if facts.audio.as_ref().is_some_and(|audio| audio.codec == "opus") {
+        "Nothing to mend: it plays in current browsers, and by RTMP with its sound as AAC. Some HLS players elsewhere do not play Opus."
+    } else {
+        "Nothing to mend: it plays everywhere."
+    }
+}
+
 fn codec(name: &str) -> Option<Advice> {
     match name {
         "h265" | "hevc" => Some(advice_of(
@@ -212,6 +222,15 @@ mod tests {
         assert_eq!(advice(&young), []);
         // One pause is no fault of the line.
         assert_eq!(advice(&LiveFacts { jitter_ms: Some(1_200), ..good() }), []);
+    }
+
+    #[test]
+    fn opus_is_well_and_not_said_to_play_everywhere() {
+        let audio = LiveAudio { codec: "opus".into(), sample_rate_hz: 48_000, channels: 2 };
+        let by_browser = LiveFacts { protocol: "whip".into(), audio: Some(audio), ..good() };
+        assert_eq!(advice(&by_browser), []);
+        assert!(praise(&by_browser).contains("current browsers") && !praise(&by_browser).contains("everywhere"));
+        assert!(praise(&good()).contains("everywhere"));
     }
 
     #[test]

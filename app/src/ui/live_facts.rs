@@ -50,6 +50,7 @@ pub fn LiveFactsCard(
     advises: Signal<bool>,
 ) -> impl IntoView {
     let advice = Memo::new(move |_| facts.with(health::advice));
+    let praise = Memo::new(move |_| facts.with(health::praise));
     let is_watched = RwSignal::new(false);
     // Without a script the button would do nothing.
     let is_alive = RwSignal::new(false);
@@ -143,7 +144,7 @@ pub fn LiveFactsCard(
             {move || match advice.get() {
                 _ if !advises.get() => ().into_any(),
                 advice if advice.is_empty() => {
-                    view! { <p class="healthy">{Icon::Ready.draw()} "Nothing to mend: it plays everywhere."</p> }.into_any()
+                    view! { <p class="healthy">{Icon::Ready.draw()} {move || praise.get()}</p> }.into_any()
                 }
                 advice => {
                     view! {
