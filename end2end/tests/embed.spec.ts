@@ -157,6 +157,7 @@ test('has no barrier that axe finds, and fits 320 px', async ({ admin: page, api
       expect.soft(found.violations.map(({ id, nodes }) => ({ id, where: nodes.map((node) => node.html) })), `${name} ${width}`).toEqual([]);
       const size = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight, innerHeight]);
       expect.soft(size, `${name} ${width}`).toEqual([width, size[2], size[2]]);
+      if (name === 'recording') await expect.soft(player(page).getByText(/^ \/ 0:0\d$/), `its length at ${width}`).toBeVisible();
       await page.screenshot({ path: `${SCREENS}embed-${name}-${width}.png` });
     }
   }

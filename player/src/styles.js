@@ -124,8 +124,13 @@ input[type="range"] { height: 44px; margin: 0; accent-color: var(--afterlive-acc
 .note[hidden], :host([bare]) .note { display: none; }
 .offscreen { position: absolute; inset: 0 auto auto 0; margin: 0; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
-@container (width < 520px) { .volume, .pip, .time .whole { display: none; } }
+@container (width < 520px) {
+  .volume, .pip, .bar:has(.captions:not([hidden])) .whole { display: none; }
+  /* There is no room for both, and the bar has the sound's button too. */
+  .stats:not([hidden]) ~ .unmute { display: none; }
+}
 @container (width < 400px) { .message { padding: 4px; gap: 2px; } .info, .live .late { display: none; } .live { padding: 0 6px; } }
+@container (width < 300px) { .whole { display: none; } }
 @media (forced-colors: active) { .bar, .message > *, .stats { background: Canvas; color: CanvasText; } }
 `;
 
