@@ -20,6 +20,9 @@ async fn a_token_is_made_shown_once_in_each_url_and_revoked() {
     let shown = site.get(&made.location).await;
     shown.shows(&format!("/playout/{LIVE}?token={TOKEN}")).shows(&format!("/embed/{LIVE}?token={TOKEN}"));
     shown.shows(&format!("rtmp://localhost:1935/play/8sKpm-x49nB?token={TOKEN}")).shows(&format!(".mp4?token={TOKEN}"));
+    for way in ["index.m3u8", "ws", "whep"] {
+        shown.shows(&format!("://localhost:3000/live/8sKpm-x49nB/{way}?token={TOKEN}"));
+    }
     let listed = site.get(&page).await;
     listed.shows_not(TOKEN).shows("Website").shows("203.0.113.7, 10.0.0.0/8, example.com").shows("2026-11-06");
     let id = site.fake.tokens()[0].id;
@@ -53,10 +56,41 @@ async fn a_token_opens_the_playout_page() {
     let opened = site.get(&format!("/playout/{LIVE}?token={TOKEN}")).await;
     assert_eq!(opened.status, StatusCode::OK);
     opened.shows("<video").shows_not("Pushed to");
+    opened.shows_not("Tokens are made").shows_not("not public here").shows_not("Code snippets");
     let live_only = Settings { live_public: true, ..GUARDED };
     let page = Site::new(Fake::signed_out().with_settings(live_only)).get(&format!("/playout/{LIVE}")).await;
     assert_eq!(page.status, StatusCode::OK);
     page.shows_not(".mp4");
+}
+
+#[tokio::test]
+async fn where_something_is_guarded_operators_are_led_to_where_tokens_are_made() {
+    let (page, code, playout) = (format!("/stream/{LIVE}"), format!("/stream/{LIVE}?tab=code"), format!("/playout/{LIVE}"));
+    let link = format!("href=\"/stream/{LIVE}?tab=code#playback-access-title\"");
+    let site = Site::new(Fake::signed_in().with_settings(GUARDED));
+    for path in [&page, &code, &playout] {
+        site.get(path).await.shows(&link);
+    }
+    site.get(&code).await.shows("Neither live nor recordings are public: what plays").shows("id=\"playback-access-title\"");
+    let live_only = Settings { live_public: true, ..GUARDED };
+    let page_of_it = Site::new(Fake::signed_in().with_settings(live_only)).get(&code).await;
+    page_of_it.shows("Recordings are not public: they play only").shows(&link);
+    let public = Settings { live_public: true, vod_public: true, ..GUARDED };
+    Site::new(Fake::signed_in().with_settings(public)).get(&code).await.shows_not(&link);
+    let reader = Site::new(Fake::signed_in_as(Role::ReadOnly).with_settings(GUARDED));
+    reader.get(&page).await.shows("Who may edit streams makes tokens.").shows_not(&link);
+}
+
+#[tokio::test]
+async fn operators_are_told_that_who_sees_the_addresses_can_publish_and_viewers_are_not() {
+    let public = Settings { live_public: true, vod_public: true, ..GUARDED };
+    let told = "it is the key to publish with";
+    let inside = Site::new(Fake::signed_in().with_settings(public));
+    for path in ["stream", "playout"] {
+        inside.get(&format!("/{path}/{LIVE}")).await.shows(told);
+    }
+    let outside = Site::new(Fake::signed_out().with_settings(public)).get(&format!("/playout/{LIVE}")).await;
+    outside.shows("index.m3u8").shows_not(told).shows_not("opens for everyone");
 }
 
 #[tokio::test]

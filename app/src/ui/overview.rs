@@ -119,10 +119,7 @@ pub fn PlayoutCard(overview: Signal<Overview>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="playout-title">
             <h2 id="playout-title">"Playout"</h2>
-            <PlayoutRows
-                playout=Signal::derive(move || overview.with(|overview| overview.playout.clone()))
-                is_public=Signal::derive(move || overview.with(|overview| overview.live_public))
-            />
+            <PlayoutRows overview />
         </section>
     }
 }

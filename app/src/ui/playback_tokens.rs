@@ -14,12 +14,34 @@ use crate::live::{loaded, refresh_after};
 use crate::query::and_query;
 use crate::server_fns::playback::{MakePlaybackToken, RevokePlaybackToken, load_playback_tokens};
 
+fn may_make_tokens(overview: Signal<Overview>) -> Memo<bool> {
+    Memo::new(move |_| overview.with(|overview| overview.role.is_some_and(|role| role.allows(Permission::EditStreams))))
+}
+
+/// A sentence for operators, from wherever on the pages of the stream they are.
+#[component]
+pub fn WhereTokensAreMade(overview: Signal<Overview>) -> impl IntoView {
+    let may_make = may_make_tokens(overview);
+    let url = move || overview.with(|overview| format!("/stream/{}?tab=code#playback-access-title", overview.stream.id));
+    move || {
+        if may_make.get() {
+            view! {
+                "Tokens are made "
+                <a href=url>"under “Code snippets”"</a>
+                "."
+            }
+            .into_any()
+        } else {
+            view! { "Who may edit streams makes tokens." }.into_any()
+        }
+    }
+}
+
 /// Absent for who may not make tokens.
 #[component]
 pub fn PlaybackAccess(overview: Signal<Overview>) -> impl IntoView {
     let stream = overview.with_untracked(|overview| overview.stream.id);
-    let may_make =
-        Memo::new(move |_| overview.with(|overview| overview.role.is_some_and(|role| role.allows(Permission::EditStreams))));
+    let may_make = may_make_tokens(overview);
     let needed = Memo::new(move |_| overview.with(|overview| needed_for(overview.live_public, overview.vod_public)));
     move || {
         may_make.get().then(|| {
@@ -167,6 +189,9 @@ pub fn NewToken(label: String, token: String, playout: PlayoutUrls) -> impl Into
     let urls = [
         ("Playout page", Some(with_token(&playout.page))),
         ("For an iframe", Some(and_query(&playout.embed, &parameter))),
+        ("HLS", Some(with_token(&playout.hls))),
+        ("WebSocket", Some(with_token(&playout.websocket))),
+        ("WebRTC", Some(with_token(&playout.whep))),
         ("RTMP", Some(with_token(&playout.rtmp))),
         ("Newest recording", playout.newest_recording.as_deref().map(with_token)),
     ];

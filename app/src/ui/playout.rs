@@ -3,12 +3,32 @@
 use leptos::prelude::*;
 
 use super::copy::CopyRow;
-use crate::backend::PlayoutUrls;
+use super::playback_tokens::WhereTokensAreMade;
+use crate::backend::{Overview, PlayoutUrls};
 
 #[component]
-pub fn PlayoutRows(#[prop(into)] playout: Signal<PlayoutUrls>, is_public: Signal<bool>) -> impl IntoView {
-    let newest = Memo::new(move |_| playout.with(|playout| playout.newest_recording.clone()));
-    let of = move |part: fn(&PlayoutUrls) -> &String| Signal::derive(move || playout.with(|playout| part(playout).clone()));
+pub fn PlayoutRows(overview: Signal<Overview>) -> impl IntoView {
+    let newest = Memo::new(move |_| overview.with(|overview| overview.playout.newest_recording.clone()));
+    let of = move |part: fn(&PlayoutUrls) -> &String| {
+        Signal::derive(move || overview.with(|overview| part(&overview.playout).clone()))
+    };
+    let is_public = Memo::new(move |_| overview.with(|overview| overview.live_public));
+    // Who only watches came by one of these addresses, and has no say in who else does.
+    let operates = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
+    let remark = move || {
+        let remark = match (operates.get(), is_public.get()) {
+            (false, _) => return None,
+            (true, true) => view! {
+                "The playout page opens for everyone who has its link. The streamname stands in the addresses below it, and it is the key to publish with: whoever sees it can send to the stream."
+            }
+            .into_any(),
+            (true, false) => view! {
+                "Live is not public here: viewers need a playback token behind these URLs, or sign in. " <WhereTokensAreMade overview />
+            }
+            .into_any(),
+        };
+        Some(view! { <p class="muted small">{remark}</p> })
+    };
     view! {
         <div class="playout-rows">
             <CopyRow label="Playout page" value=of(|playout| &playout.page) />
@@ -18,15 +38,7 @@ pub fn PlayoutRows(#[prop(into)] playout: Signal<PlayoutUrls>, is_public: Signal
             <CopyRow label="WebRTC" value=of(|playout| &playout.whep) note="WHEP" />
             <CopyRow label="RTMP" value=of(|playout| &playout.rtmp) />
             {move || newest.get().map(|url| view! { <CopyRow label="Newest recording" value=url /> })}
-            <p class="muted small">
-                {move || {
-                    if is_public.get() {
-                        "The playout page opens for everyone who has its link."
-                    } else {
-                        "Live is not public here: viewers need a playback token behind these URLs, or sign in. Tokens are made below under “Code snippets”."
-                    }
-                }}
-            </p>
+            {remark}
         </div>
     }
 }

@@ -129,7 +129,8 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
     // Asked of a memo, as pictures that arrive would make the player anew.
     let is_playable = Memo::new(move |_| playable.with(Option::is_some));
     let is_growing = Memo::new(move |_| row.with(|row| row.state == AssetState::Recording));
-    let is_guarded = Memo::new(move |_| row.with(|row| row.pass.is_some()));
+    // Who only watches came with a token, and makes none.
+    let is_guarded = Memo::new(move |_| has_page.get() && row.with(|row| row.pass.is_some()));
     let reason = Memo::new(move |_| row.with(|row| row.reason.clone()));
     let url = Signal::derive(move || row.with(|row| row.url.clone()));
     let media = Memo::new(move |_| row.with(media_text));

@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 
 use super::copy::CopyBlock;
+use super::icon::Icon;
+use super::playback_tokens::WhereTokensAreMade;
 use crate::backend::{Overview, RecordingRow};
 use crate::format::attribute;
 
@@ -59,6 +61,20 @@ pub fn curl(page: &str, stream: &str) -> String {
     )
 }
 
+/// Why some of the snippets do not play as they stand here, for who is not signed in.
+fn guarded(live_public: bool, vod_public: bool) -> Option<&'static str> {
+    match (live_public, vod_public) {
+        (true, true) => None,
+        (false, true) => {
+            Some("Live is not public: the iframe and HLS play only with a playback token behind their URL, ?token=….")
+        }
+        (true, false) => Some("Recordings are not public: they play only with a playback token behind their URL, ?token=…."),
+        (false, false) => {
+            Some("Neither live nor recordings are public: what plays them needs a playback token behind its URL, ?token=….")
+        }
+    }
+}
+
 /// All of them, for one stream.
 #[component]
 pub fn Snippets(overview: Signal<Overview>) -> impl IntoView {
@@ -69,8 +85,20 @@ pub fn Snippets(overview: Signal<Overview>) -> impl IntoView {
     let newest = Memo::new(move |_| {
         overview.with(|overview| overview.recordings.rows.iter().find(|row| row.state.is_playable()).map(recording_html))
     });
+    let guarded = Memo::new(move |_| overview.with(|overview| guarded(overview.live_public, overview.vod_public)));
     view! {
         <div class="snippets">
+            {move || {
+                guarded
+                    .get()
+                    .map(|what| {
+                        view! {
+                            <p class="notice warn">
+                                {Icon::Info.draw()} <span>{what} " " <WhereTokensAreMade overview /></span>
+                            </p>
+                        }
+                    })
+            }}
             {move || {
                 push.get()
                     .map(|url| {
