@@ -11,6 +11,7 @@ test('an API key is shown once, opens the API, and is refused once it is revoked
   await page.getByRole('button', { name: 'Make a key' }).click();
   const key = await copyValue(page.getByRole('status', { name: 'New API key' }), 'API key').innerText();
   expect(key.length).toBeGreaterThanOrEqual(32);
+  await expect(page.getByLabel('Label'), 'the next key is not made by mistake').toHaveValue('');
 
   // As `curl -H "X-BINTU-APIKEY: …" …/stream/ID?asset_limit=10` sends it.
   const url = `${server.url}/stream/${recorded.id}?asset_limit=10`;
@@ -93,6 +94,18 @@ test('the playout page opens to outsiders only where live is public, with record
     await setSwitches(page, { 'Live public': true, 'VOD public': true });
   }
   await outside.close();
+});
+
+test('what a form at the end of the page refuses is seen where one is', async ({ admin: page }) => {
+  await page.setViewportSize({ width: 360, height: 500 });
+  await page.goto('/organisation');
+  await live(page);
+  for (const attempt of [1, 2]) {
+    await page.getByLabel('Sites that may show the player').fill(`'self${attempt}'`);
+    await page.getByRole('region', { name: 'Embedding' }).getByRole('button', { name: 'Save' }).click();
+    const refusal = page.getByRole('alert').filter({ hasText: `self${attempt}` });
+    await expect(refusal).toBeInViewport();
+  }
 });
 
 test('the name is changed', async ({ admin: page }) => {

@@ -8,11 +8,13 @@ use leptos_meta::Title;
 use super::skeleton;
 use crate::backend::{self, ApiKeyRow};
 use crate::live::{loaded, refresh_after};
+use crate::server_fns::Flash;
 use crate::server_fns::organisation::{CreateApiKey, RevokeApiKey, SaveOrganisation, load_organisation};
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyRow;
 use crate::ui::embedding::EmbeddingForm;
 use crate::ui::icon::Icon;
+use crate::ui::notice::clear_after;
 use crate::ui::recording_settings::RecordingSettingsForm;
 use crate::ui::rows::keyed_rows;
 use crate::ui::when::When;
@@ -169,6 +171,8 @@ fn role_text(role: Role) -> &'static str {
 fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
     let action = ServerAction::<CreateApiKey>::new();
     refresh_after(action.version());
+    let form = NodeRef::new();
+    clear_after(form, |flash| matches!(flash, Flash::NewKey { .. }));
     let is_empty = Memo::new(move |_| keys.with(Vec::is_empty));
     view! {
         <section class="card" aria-labelledby="keys">
@@ -187,7 +191,7 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
                     view! { <KeyTable keys /> }.into_any()
                 }
             }}
-            <ActionForm action attr:class="inline-form">
+            <ActionForm action node_ref=form attr:class="inline-form">
                 <label class="grow">
                     "Label"
                     <input type="text" name="label" required maxlength="100" placeholder="Where it is used" />

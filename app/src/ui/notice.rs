@@ -2,6 +2,7 @@
 
 use afterlive_domain::AssetId;
 use leptos::form::ActionForm;
+use leptos::html::Form;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
@@ -45,6 +46,22 @@ impl LastFlash {
             |(is_flash, _)| async move { if is_flash { take_flash().await.ok().flatten() } else { None } },
         )));
     }
+}
+
+/// Empties the form once what it asks for `is_made`: the next one is not made by mistake. One that failed keeps what was typed.
+pub fn clear_after(form: NodeRef<Form>, is_made: fn(&Flash) -> bool) {
+    let LastFlash(flash) = expect_context();
+    Effect::watch(
+        move || flash.get(),
+        move |flash, _, _| {
+            if let (Some(Some(flash)), Some(form)) = (flash, form.get_untracked())
+                && is_made(flash)
+            {
+                form.reset();
+            }
+        },
+        false,
+    );
 }
 
 #[component]
@@ -115,8 +132,10 @@ fn NewKey(label: String, key: String) -> impl IntoView {
     view! {
         <section class="notice key" role="status" aria-label="New API key">
             <p>
-                {Icon::Key.draw()} "The key “" {label} "” is made. Copy it now: "
-                <strong>"it is shown this once"</strong> ", and only a fingerprint of it is stored."
+                {Icon::Key.draw()} <span>
+                    "The key “" {label} "” is made. Copy it now: " <strong>"it is shown this once"</strong>
+                    ", and only a fingerprint of it is stored."
+                </span>
             </p>
             <CopyRow label="API key" value=key />
         </section>

@@ -7,11 +7,13 @@ use leptos::prelude::*;
 use super::confirm::Confirm;
 use super::copy::CopyRow;
 use super::icon::Icon;
+use super::notice::clear_after;
 use super::rows::keyed_rows;
 use super::when::When;
 use crate::backend::{Overview, PlaybackTokenRow, PlayoutUrls, TokenScope};
 use crate::live::{loaded, refresh_after};
 use crate::query::and_query;
+use crate::server_fns::Flash;
 use crate::server_fns::playback::{MakePlaybackToken, RevokePlaybackToken, load_playback_tokens};
 
 fn may_make_tokens(overview: Signal<Overview>) -> Memo<bool> {
@@ -77,8 +79,10 @@ fn needed_for(live_public: bool, vod_public: bool) -> &'static str {
 fn NewTokenForm(stream: StreamId) -> impl IntoView {
     let action = ServerAction::<MakePlaybackToken>::new();
     refresh_after(action.version());
+    let form = NodeRef::new();
+    clear_after(form, |flash| matches!(flash, Flash::NewPlaybackToken { .. }));
     view! {
-        <ActionForm action>
+        <ActionForm action node_ref=form>
             <input type="hidden" name="stream" value=stream.to_string() />
             <div class="inline-form">
                 <label class="grow">
@@ -198,8 +202,9 @@ pub fn NewToken(label: String, token: String, playout: PlayoutUrls) -> impl Into
     view! {
         <section class="notice key" role="status" aria-label="New playback token">
             <p>
-                {Icon::Key.draw()} "The playback token “" {label} "” is made. Copy it now: "
-                <strong>"it is shown this once"</strong> ", and is not stored."
+                {Icon::Key.draw()} <span>
+                    "The playback token “" {label} "” is made. Copy it now: " <strong>"it is shown this once"</strong> ", and is not stored."
+                </span>
             </p>
             <CopyRow label="Playback token" value=token />
             {urls
