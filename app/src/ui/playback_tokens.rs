@@ -89,17 +89,19 @@ fn NewTokenForm(stream: StreamId) -> impl IntoView {
                     "Label"
                     <input type="text" name="label" required maxlength="100" placeholder="Who it is for" />
                 </label>
-                <label>
-                    "Good for"
-                    <input type="number" name="amount" required min="1" max="8784" value="1" />
-                </label>
-                <label>
-                    <span class="offscreen">"Days or hours"</span>
-                    <select name="unit">
-                        <option value="days">"days"</option>
-                        <option value="hours">"hours"</option>
-                    </select>
-                </label>
+                <div class="joined">
+                    <label>
+                        "Good for"
+                        <input type="number" name="amount" required min="1" max="8784" value="1" />
+                    </label>
+                    <label>
+                        <span class="offscreen">"Days or hours"</span>
+                        <select name="unit">
+                            <option value="days">"days"</option>
+                            <option value="hours">"hours"</option>
+                        </select>
+                    </label>
+                </div>
             </div>
             <label>
                 "Only from these IP addresses or networks " <small class="muted">"(empty: from anywhere)"</small>
@@ -120,7 +122,7 @@ fn TokenTable(stream: StreamId, tokens: Signal<Vec<PlaybackTokenRow>>) -> impl I
     let row = move |token: Signal<PlaybackTokenRow>| view! { <TokenRow stream token /> }.into_any();
     move || {
         if is_empty.get() {
-            return view! { <p class="muted">"No tokens yet."</p> }.into_any();
+            return view! { <p class="muted small">"No tokens yet."</p> }.into_any();
         }
         view! {
             <table class="key-table">
