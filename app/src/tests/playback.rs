@@ -71,7 +71,7 @@ async fn where_something_is_guarded_operators_are_led_to_where_tokens_are_made()
     for path in [&page, &code, &playout] {
         site.get(path).await.shows(&link);
     }
-    site.get(&code).await.shows("Neither live nor recordings are public: what plays").shows("id=\"playback-access-title\"");
+    site.get(&code).await.shows("Neither live nor recordings are public: they play only").shows("id=\"playback-access-title\"");
     let live_only = Settings { live_public: true, ..GUARDED };
     let page_of_it = Site::new(Fake::signed_in().with_settings(live_only)).get(&code).await;
     page_of_it.shows("Recordings are not public: they play only").shows(&link);

@@ -29,7 +29,10 @@ pub fn WhereTokensAreMade(overview: Signal<Overview>) -> impl IntoView {
         if may_make.get() {
             view! {
                 "Tokens are made "
-                <a href=url>"under “Code snippets”"</a>
+                // External, as the router scrolls before the tab is there to scroll to.
+                <a href=url rel="external">
+                    "under “Playback access”"
+                </a>
                 "."
             }
             .into_any()

@@ -65,13 +65,9 @@ pub fn curl(page: &str, stream: &str) -> String {
 fn guarded(live_public: bool, vod_public: bool) -> Option<&'static str> {
     match (live_public, vod_public) {
         (true, true) => None,
-        (false, true) => {
-            Some("Live is not public: the iframe and HLS play only with a playback token behind their URL, ?token=….")
-        }
-        (true, false) => Some("Recordings are not public: they play only with a playback token behind their URL, ?token=…."),
-        (false, false) => {
-            Some("Neither live nor recordings are public: what plays them needs a playback token behind its URL, ?token=….")
-        }
+        (false, true) => Some("Live is not public: the iframe and HLS play only with a playback token behind their URLs."),
+        (true, false) => Some("Recordings are not public: they play only with a playback token behind their URLs."),
+        (false, false) => Some("Neither live nor recordings are public: they play only with a playback token behind their URLs."),
     }
 }
 
