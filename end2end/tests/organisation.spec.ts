@@ -100,10 +100,12 @@ test('what a form at the end of the page refuses is seen where one is', async ({
   await page.setViewportSize({ width: 360, height: 500 });
   await page.goto('/organisation');
   await live(page);
-  for (const attempt of [1, 2]) {
-    await page.getByLabel('Sites that may show the player').fill(`'self${attempt}'`);
+  // The second leads to the URL that the page has by then.
+  for (const _ of [1, 2]) {
+    await page.getByLabel('Sites that may show the player').fill("'self'");
+    const refusal = page.getByRole('alert').filter({ hasText: 'Please give host names' });
+    await expect(refusal).not.toBeInViewport();
     await page.getByRole('region', { name: 'Embedding' }).getByRole('button', { name: 'Save' }).click();
-    const refusal = page.getByRole('alert').filter({ hasText: `self${attempt}` });
     await expect(refusal).toBeInViewport();
   }
 });
