@@ -98,8 +98,8 @@ test('the playout page opens to outsiders only where live is public, with record
 
 test('what a form at the end of the page refuses is seen where one is', async ({ admin: page }) => {
   await page.setViewportSize({ width: 360, height: 500 });
-  await page.goto('/organisation');
   await live(page);
+  await page.getByRole('link', { name: 'Organisation' }).click();
   // The second leads to the URL that the page has by then.
   for (const _ of [1, 2]) {
     await page.getByLabel('Sites that may show the player').fill("'self'");
