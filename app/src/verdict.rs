@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_before_the_first_key_frame_are_explained_and_not_held_against_it() {
+    fn frames_before_the_first_keyframe_are_explained_and_not_held_against_it() {
         let verdict = of_report(&report(vec![TrackReport { left_out_frames: Some(12), ..track(112, 100) }]), None);
         assert_eq!(verdict.tone, Tone::Good);
         assert_eq!(verdict.headline, "Everything the encoder sent is in the file, from its first keyframe on.");

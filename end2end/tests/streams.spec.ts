@@ -22,6 +22,8 @@ test('is filtered by tag, searched, sorted and paged, and its URL brings all of 
     names.push(stream.ingest.rtmp.streamname);
   }
   await page.goto('/stream');
+  // Before that the browser's own form puts every field into the URL.
+  await live(page);
   await show(page, { tag: batch });
   await expect(page.getByText('27 streams', { exact: true })).toBeVisible();
   expect([...new URL(page.url()).searchParams], 'fields that say nothing stay out of the URL').toEqual([['tag', batch]]);
@@ -76,6 +78,7 @@ test('leads from a state on the start page to the streams that are in it', async
 
 test('a question is left without an answer by its button and by Escape', async ({ admin: page, recorded }) => {
   await page.goto(`/stream/${recorded.id}`);
+  await live(page);
   const deletes = page.locator('.page-head').getByText('Delete', { exact: true });
   const question = page.locator('.page-head').getByText(/is deleted, and its streamname is never given again/);
   for (const leave of [() => page.keyboard.press('Escape'), () => page.getByRole('button', { name: 'Cancel' }).click()]) {

@@ -158,11 +158,13 @@ test('the playout page plays what is live, on demand from its start, and interru
     await expect(isLive).toBeVisible();
     await watchFromStart.click();
     await expect(stage).toContainText(`Recorded just now, from its start: ${name(2)}`);
+    await expect.poll(() => position(video)).toBeGreaterThan(0.2);
     await stage.getByRole('button', { name: 'Watch live' }).click();
     await expect(isLive).toBeVisible();
     await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(4_000);
     await encoder.stop();
     await expect(stage).toContainText(`Newest recording: ${name(2)}`);
+    await expect(video, 'nobody has asked for this one').toHaveJSProperty('paused', true);
   });
 
   await test.step('but not to who watches', async () => {

@@ -110,6 +110,20 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
   expect(await video.evaluate((video: HTMLVideoElement) => video.error)).toBeNull();
 });
 
+test('who leaves by a link is asked, and then ends the publish at once', async ({ admin: page, api }) => {
+  const ingest = await createStream(page);
+  await page.goto(`/webcaster/${ingest.id}`);
+  await live(page);
+  await preview(page);
+  await webcaster(page).getByRole('button', { name: 'Go live' }).click();
+  await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.getByRole('link', { name: 'Recordings', exact: true }).click();
+  await expect(page).toHaveURL('/vod');
+  // The server would wait 20 s for somebody who is only silent.
+  await expect.poll(async () => (await api.stream(ingest.id)).state).toBe('ended');
+});
+
 test('what a camera sends is seen on the playout page, and by WebRTC within 300 ms from glass to glass', async ({ admin: page }) => {
   test.setTimeout(210_000);
   await page.addInitScript(clockCamera, CLOCK_BITS);

@@ -69,6 +69,10 @@ export class MediaBuffer {
     // Without this a managed source waits for AirPlay to be ruled out.
     this.video.disableRemotePlayback = true;
     source.addEventListener('sourceopen', () => this.#fill(), { once: true });
+    // Closed again before it was filled: `start` opens another.
+    source.addEventListener('sourceclose', () => {
+      if (source === this.#source && this.#mime === '') this.close();
+    });
     this.video.src = this.#url;
   }
 
@@ -133,6 +137,7 @@ export class MediaBuffer {
     if (had && this.video.src === this.#url) {
       this.video.removeAttribute('src');
       this.video.load();
+      this.video.disableRemotePlayback = false;
     }
     this.#url = '';
   }

@@ -32,7 +32,7 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
     }
 }
 
-/// Outsiders are not told the streamname, by which anybody can publish.
+/// Outsiders are not shown the streamname in large letters: anybody can publish by it.
 fn heading(overview: &Overview) -> String {
     title(overview).unwrap_or_else(|| match overview.role {
         Some(_) => overview.stream.streamname.to_string(),
@@ -135,7 +135,7 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
         let on_stage = overview.with(|overview| overview.on_stage.as_ref().map(|row| (row.id, row.state)));
         on_stage.filter(|(id, _)| shown.with(id_of) != Some(*id)).map(|(_, state)| state)
     });
-    // Whether the recording that is shown was asked for, and so begins by itself.
+    // Whether the recording that is shown next was asked for, and so begins by itself.
     let is_asked_for = RwSignal::new(false);
     let show_newer = move |_| {
         watched.set(false);
@@ -150,7 +150,6 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
     };
     let show_live = move |_| {
         watched.set(false);
-        is_asked_for.set(false);
         follows_live.set(true);
     };
     let is_recorded = Memo::new(move |_| {
@@ -259,8 +258,10 @@ fn Shown(
         (_, None) => "Newest recording: ",
         (_, Some(_)) => "An earlier recording: ",
     };
+    // Used up: what follows by itself does not begin by itself.
+    let begins = is_asked_for.try_update(std::mem::take).unwrap_or_default();
     view! {
-        <Player playable wanted=true watched begins=is_asked_for.get_untracked() />
+        <Player playable wanted=true watched begins />
         <p class="stage-name muted small">{what} <span class="mono">{move || row.with(|row| row.file_name.clone())}</span></p>
     }
 }

@@ -135,6 +135,9 @@ fn delete_question(overview: &Overview) -> String {
             (format!("Its {} go to the bin: their URLs stop working", format::count(total, "recording", "recordings")), "them")
         }
     };
+    if overview.bin_days == 0 {
+        return format!("{gone} Its recordings are removed for good. What is on legal hold stays, at its URL.");
+    }
     let days = format::count(overview.bin_days, "day", "days");
     format!("{gone} {recordings}, and for {days} the library can restore {them}. What is on legal hold stays, at its URL.")
 }

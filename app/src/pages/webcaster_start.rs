@@ -61,7 +61,7 @@ fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
                 </div>
                 {move || {
                     if is_empty.get() {
-                        view! { <p class="muted">"There are none yet."</p> }.into_any()
+                        view! { <p class="muted">"There is none that can be sent to."</p> }.into_any()
                     } else {
                         view! { <ul class="stream-choice">{keyed_rows(streams, |row| row.id, |row| view! { <Row row /> }.into_any())}</ul> }
                             .into_any()

@@ -45,7 +45,7 @@ pub fn Confirm(
         }
     };
     let on_key = move |event: leptos::ev::KeyboardEvent| {
-        if event.key() == "Escape" {
+        if event.key() == "Escape" && !event.is_composing() {
             leave();
         }
     };

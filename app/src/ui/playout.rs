@@ -19,7 +19,7 @@ pub fn PlayoutRows(overview: Signal<Overview>) -> impl IntoView {
         let remark = match (operates.get(), is_public.get()) {
             (false, _) => return None,
             (true, true) => view! {
-                "The playout page opens for everyone who has its link. The streamname stands in the other addresses, and it is the key to publish with: whoever sees it can send to the stream."
+                "The playout page opens for everyone who has its link. Whoever can watch can also find the streamname, and it is the key to publish with: they can send to the stream."
             }
             .into_any(),
             (true, false) => view! {

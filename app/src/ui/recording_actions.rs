@@ -91,13 +91,14 @@ pub fn BinOrRestore(row: Signal<LibraryRow>, acts: Acts) -> impl IntoView {
     let id = row.with_untracked(|row| row.recording.id);
     let named = move |verb: &'static str| row.with_untracked(|row| format!("{verb} {}", row.recording.file_name));
     let fate = Memo::new(move |_| row.with(fate));
-    move || {
-        match fate.get() {
+    let question = Signal::derive(move || row.with(|row| bin_question(row, acts.bin_days.get())));
+    let answer = move || if acts.bin_days.get() == 0 { "Remove it for good" } else { "Move it to the bin" };
+    move || match fate.get() {
         Fate::CanGo => view! {
-            <Confirm label="Delete" about=named("Delete") question=Signal::derive(move || row.with(|row| bin_question(row, acts.bin_days.get())))>
+            <Confirm label="Delete" about=named("Delete") question>
                 <ActionForm action=acts.bin>
                     <About asset=id back=acts.back />
-                    <button class="button danger solid">"Move it to the bin"</button>
+                    <button class="button danger solid">{answer}</button>
                 </ActionForm>
             </Confirm>
         }
@@ -113,7 +114,6 @@ pub fn BinOrRestore(row: Signal<LibraryRow>, acts: Acts) -> impl IntoView {
         }
         .into_any(),
         Fate::Stays => ().into_any(),
-    }
     }
 }
 

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_frame_goes_to_rtp_and_back() {
+    fn a_keyframe_goes_to_rtp_and_back() {
         let frame = Bytes::from_static(&[0, 0, 0, 2, 9, 0x10, 0, 0, 0, 2, 0x06, 5, 0, 0, 0, 3, 0x65, 0x88, 0x84]);
         let packed = Packer::of(&config()).unwrap().pack(&frame, true);
         assert_eq!(kinds(nal_units(&packed)), [9, 7, 8, 6, 5]);

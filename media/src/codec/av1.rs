@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn temporal_units_tell_key_frames_from_others_and_from_side_information() {
+    fn temporal_units_tell_keyframes_from_others_and_from_side_information() {
         let told = |unit: &[u8]| contents(unit, false).map(|found| (found.picture, found.keyframe));
         assert_eq!(told(&[0x12, 0, 0x0a, 1, 0, 0x32, 1, 0x10]), Ok((true, true)), "shown keyframe behind a sequence header");
         assert_eq!(told(&[0x32, 1, 0x00]), Ok((true, false)), "keyframe to be shown later");

@@ -36,6 +36,9 @@ export class AfterliveWebcaster extends HTMLElement {
     if (event.target instanceof Element && event.target.closest('a[href]') !== null) event.stopImmediatePropagation();
   };
 
+  /** The server is told; it would wait for whoever just went away. */
+  #end = () => this.#publish?.stop();
+
   constructor() {
     super();
     this.#root.adoptedStyleSheets = [styles];
@@ -160,6 +163,7 @@ export class AfterliveWebcaster extends HTMLElement {
     this.#publish.start();
     addEventListener('beforeunload', this.#warn);
     addEventListener('click', this.#leave, { capture: true });
+    addEventListener('pagehide', this.#end);
     this.#timer = window.setInterval(() => void this.#measure(), LOOK_EVERY_MS);
     this.#show();
   }
@@ -170,6 +174,7 @@ export class AfterliveWebcaster extends HTMLElement {
     if (state.name === 'ended') {
       removeEventListener('beforeunload', this.#warn);
       removeEventListener('click', this.#leave, { capture: true });
+      removeEventListener('pagehide', this.#end);
       clearInterval(this.#timer);
       this.#publish = null;
       const isRecorded = this.#face.rec.checked;

@@ -138,6 +138,7 @@ async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -
 
 /// Whether so many pictures and packets of sound are what was sent first, less one of each that may wait for its end.
 fn came_first(sent: &[Message], pictures: usize, sounds: usize) -> bool {
+    assert!(pictures > 0 && sounds > 0);
     let mut came = [0, 0];
     sent.iter().any(|message| {
         if let Message::Frame(frame) = message {
@@ -376,6 +377,7 @@ async fn fifty_viewers_of_a_growing_recording_cost_it_no_frame() {
         let mut parts = 1;
         while parts < 60 || watched_twice.load(Ordering::Relaxed) < viewers.len() {
             assert!(viewers.iter().all(|viewer| !viewer.is_finished()), "a viewer has failed");
+            assert!(parts < 1_000, "a viewer hangs");
             send(grant.publisher(), &later(&part, parts * 2));
             cinema.until_grown(parts as u64 * 2_000).await;
             parts += 1;

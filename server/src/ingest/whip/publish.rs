@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use str0m::media::KeyframeRequestKind;
 use str0m::{Event, IceConnectionState};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -27,6 +28,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Browsers send keyframes only when asked. Viewers can begin, and be brought back, no more often than at each; recordings can be wound to them.
 const KEYFRAMES_FOR_VIEWERS: Duration = Duration::from_secs(2);
 const KEYFRAMES_FOR_RECORDING: Duration = Duration::from_secs(4);
+/// So much is taken at most of what a publisher had sent before it ended its publish: two seconds of an encoder's frames and packets of sound.
+const MOST_WAITING: usize = 256;
 
 /// What others have to say about a publish.
 pub(super) struct Orders {
@@ -77,6 +80,18 @@ pub(super) async fn run(mut peer: Peer, address: SocketAddr, mut grant: Grant, o
     (!matches!(end, End::ServerStopped)).then_some(peer)
 }
 
+/// What had come when the order to end did: it is the end of the recording.
+fn take_waiting(peer: &mut Peer, publisher: &mut Publisher, tracks: &mut Tracks) {
+    for _ in 0..MOST_WAITING {
+        match peer.next().now_or_never() {
+            Some(Ok(Event::MediaData(data))) => tracks.take(&data, publisher),
+            Some(Ok(Event::SenderFeedback(feedback))) => tracks.report(feedback.mid, &feedback.sender_info),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
 async fn publish(
     peer: &mut Peer,
     publisher: &mut Publisher,
@@ -93,8 +108,6 @@ async fn publish(
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            // What came before an order to end is still taken.
-            biased;
             event = peer.next() => match event.map_err(End::Closed)? {
                 Event::Connected => connected = true,
                 Event::IceConnectionStateChange(state) => {
@@ -114,7 +127,10 @@ async fn publish(
             },
             () = &mut stop_requested => return Err(End::Stopped),
             () = orders.server_stops.cancelled() => return Err(End::ServerStopped),
-            () = orders.deleted.cancelled() => return Err(End::Deleted),
+            () = orders.deleted.cancelled() => {
+                take_waiting(peer, publisher, tracks);
+                return Err(End::Deleted);
+            }
             () = &mut gives_way => return Err(End::GaveWay),
             _ = look.tick() => {
                 if peer.is_overdue() {

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_before_a_key_frame_and_no_sound_but_opus() {
+    fn nothing_is_sent_before_a_keyframe_and_no_sound_but_opus() {
         let mut outgoing = outgoing();
         assert!(outgoing.payload(&picture(0, 0, false), 0, Instant::now()).unwrap().is_none());
         let sound = Frame { kind: TrackKind::Audio, ..picture(0, 0, true) };
