@@ -3,10 +3,24 @@
 import type { Locator, Page } from '@playwright/test';
 import { ages, CLOCK_BITS, clockCamera, median } from '../support/clock.ts';
 import { Server } from '../support/server.ts';
-import { createStream, live, recording, signIn } from '../support/pages.ts';
+import { createStream, live, recording, signIn, type Ingest } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
 
 const webcaster = (page: Page): Locator => page.locator('afterlive-webcaster');
+
+/** A stream of its own, with the camera on the page. */
+async function prepare(page: Page): Promise<Ingest> {
+  const ingest = await createStream(page);
+  await page.goto(`/webcaster/${ingest.id}`);
+  await live(page);
+  await preview(page);
+  return ingest;
+}
+
+async function goLive(page: Page): Promise<void> {
+  await webcaster(page).getByRole('button', { name: 'Go live' }).click();
+  await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+}
 
 async function preview(page: Page): Promise<void> {
   await webcaster(page).getByRole('button', { name: 'Turn on camera and microphone' }).click();
@@ -45,8 +59,7 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
     };
   });
   await preview(page);
-  await webcaster(page).getByRole('button', { name: 'Go live' }).click();
-  await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+  await goLive(page);
   await expect(webcaster(page).locator('.badge')).toHaveText(/Good|Fair|Poor/);
   await expect(webcaster(page).locator('.video-rate')).toHaveText(/^([1-9]\d* kbit|[1-9]\d*\.\d\d Mbit)\/s$/);
   await test.step('what becomes of it can still be read', async () => {
@@ -111,12 +124,8 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
 });
 
 test('who leaves by a link is asked, and then ends the publish at once', async ({ admin: page, api }) => {
-  const ingest = await createStream(page);
-  await page.goto(`/webcaster/${ingest.id}`);
-  await live(page);
-  await preview(page);
-  await webcaster(page).getByRole('button', { name: 'Go live' }).click();
-  await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+  const ingest = await prepare(page);
+  await goLive(page);
   page.once('dialog', (dialog) => void dialog.accept());
   await page.getByRole('link', { name: 'Recordings', exact: true }).click();
   await expect(page).toHaveURL('/vod');
@@ -127,12 +136,8 @@ test('who leaves by a link is asked, and then ends the publish at once', async (
 test('what a camera sends is seen on the playout page, and by WebRTC within 300 ms from glass to glass', async ({ admin: page }) => {
   test.setTimeout(210_000);
   await page.addInitScript(clockCamera, CLOCK_BITS);
-  const ingest = await createStream(page);
-  await page.goto(`/webcaster/${ingest.id}`);
-  await live(page);
-  await preview(page);
-  await webcaster(page).getByRole('button', { name: 'Go live' }).click();
-  await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+  const ingest = await prepare(page);
+  await goLive(page);
 
   const viewer = await page.context().newPage();
   await viewer.goto(`/playout/${ingest.id}`);
@@ -184,13 +189,9 @@ test('nothing moves under the hand: not when the webcaster comes, nor with the s
 });
 
 test('an operator who stops the stream ends the publish in the browser', async ({ admin: page, api }) => {
-  const ingest = await createStream(page);
-  await page.goto(`/webcaster/${ingest.id}`);
-  await live(page);
-  await preview(page);
+  const ingest = await prepare(page);
   await webcaster(page).getByLabel('Live only').check();
-  await webcaster(page).getByRole('button', { name: 'Go live' }).click();
-  await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+  await goLive(page);
   await api.stop(ingest.id);
   await expect(webcaster(page)).toHaveAttribute('data-state', 'ended', { timeout: 15_000 });
   await expect(webcaster(page).getByRole('status')).toContainText('The server has ended it');
