@@ -154,3 +154,15 @@ test('a fragment a frame plays by Media Source Extensions, soon after joining', 
   expect(behindMs).toBeLessThan(1_500);
 });
 
+
+test('frames that an encoder leaves out cost the viewer none of the others', async ({ admin: page, api, push }) => {
+  const stream = await api.createStream([]);
+  await page.goto(`/embed/${stream.id}?muted=1`);
+  await expect(page.locator('afterlive-player')).toHaveAttribute('data-state', 'offline');
+  push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname, 'H.264 with frames left out, and AAC');
+  const buffered = () =>
+    page.locator('video').evaluate(({ buffered }: HTMLVideoElement) => Array.from({ length: buffered.length }, (_, at) => buffered.end(at) - buffered.start(at)));
+  // What a browser drops for a hole is dropped until the next keyframe, and there is none.
+  await expect.poll(async () => Math.max(...(await buffered()), 0), { timeout: 30_000 }).toBeGreaterThan(4);
+  expect(await buffered()).toHaveLength(1);
+});

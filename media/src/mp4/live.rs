@@ -19,6 +19,14 @@ pub const LEAD_MS: i64 = 1_000;
 const LONE_FRAME_MS: i64 = 40;
 /// No video frame is said to last longer: what is said is a guess, and the next fragment's time puts it right.
 const LONGEST_GUESS_MS: i64 = 1_000;
+/// A decoding time that is more than two durations of the last frame behind that one is a hole to Media Source Extensions (W3C, coded frame processing, step 6):
+/// every frame of *each* track is thrown away until one that can be begun with, seconds of picture for one frame that a busy encoder left out. This is told at
+/// the most, in halves of the duration: the rest is for what browsers round off.
+const MOST_HALVES: i64 = 3;
+/// Sound that comes later than this many times what the last held has been left out on purpose, as silence may be.
+const LEFT_OUT_FROM: i64 = 2;
+/// A keyframe is told at its own time where the decoding time has fallen back by more than this: what can be begun with may come after a hole.
+const MAX_BEHIND_MS: i64 = 1_000;
 /// The largest frame: a fragment's sizes have 32 bits.
 const MAX_FRAME_BYTES: usize = 1 << 30;
 /// Times beyond it are a hostile clock's; no sum of lesser ones overflows.
@@ -38,7 +46,7 @@ pub struct LiveFragment {
     pub kind: TrackKind,
     /// As the frame's.
     pub keyframe: bool,
-    /// When it is decoded, in milliseconds of media time.
+    /// When it is due to be decoded, in milliseconds of media time. The fragment may say earlier, see [`LiveWriter`].
     pub dts_ms: i64,
     /// How long it is said to last, in milliseconds.
     pub duration_ms: i64,
@@ -46,8 +54,9 @@ pub struct LiveFragment {
 
 /// Makes fragments of frames.
 ///
-/// Timing: each fragment has its exact decoding time; those that do not increase are mended by the least, one tick. How long a frame lasts would show with
-/// the next one only, so of video frames the step before is told; of AAC and Opus what the frame holds.
+/// Timing: each frame has its exact time of presentation; decoding times that do not increase are mended by the least, one tick. How long a frame lasts would
+/// show with the next one only, so of video frames the step before is told; of AAC and Opus what the frame holds. Where a frame then comes later than that, its
+/// decoding time is told as early as it takes to be no hole to browsers, and comes back to what it should be with the next frames.
 #[derive(Debug)]
 pub struct LiveWriter {
     tracks: Vec<Track>,
@@ -61,8 +70,26 @@ struct Track {
     /// Of media time, in the track's ticks.
     origin: i64,
     frame_duration: FrameDuration,
-    last_dts: Option<i64>,
+    last: Option<Last>,
     step: Option<i64>,
+}
+
+/// The frame before, in ticks.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    /// When it was due.
+    dts: i64,
+    /// What its fragment says, never later.
+    told_dts: i64,
+    told_duration: i64,
+}
+
+/// Where a frame stands, in ticks.
+struct Place {
+    /// When it is due, not negative.
+    dts: i64,
+    told_dts: i64,
+    duration: u32,
 }
 
 impl LiveWriter {
@@ -77,7 +104,7 @@ impl LiveWriter {
             timescale: config.timescale,
             origin: rescale(origin_ms, MILLISECONDS, config.timescale),
             frame_duration: FrameDuration::of(&config.codec),
-            last_dts: None,
+            last: None,
             step: None,
         };
         (Self { tracks: tracks.iter().map(track).collect(), sequence: 0 }, init.into())
@@ -90,9 +117,9 @@ impl LiveWriter {
             return None;
         }
         let track = &mut self.tracks[at];
-        let (dts, duration) = track.place(frame)?;
+        let Place { dts, told_dts, duration } = track.place(frame)?;
         let late = dts - frame.dts.saturating_sub(track.origin);
-        let pts_offset = (i64::from(frame.pts_offset) - late).max(i64::from(frame.pts_offset).min(0));
+        let pts_offset = (i64::from(frame.pts_offset) - late).max(i64::from(frame.pts_offset).min(0)) + (dts - told_dts);
         let sample = Sample {
             size: frame.data.len() as u32,
             duration,
@@ -100,7 +127,7 @@ impl LiveWriter {
             sync: frame.keyframe,
         };
         self.sequence = self.sequence.wrapping_add(1);
-        let run = Run { track: at, description: 1, dts: dts.unsigned_abs(), samples: vec![sample] };
+        let run = Run { track: at, description: 1, dts: told_dts.unsigned_abs(), samples: vec![sample] };
         let mut bytes = moof_and_mdat_header(self.sequence, &[run]);
         bytes.reserve_exact(frame.data.len());
         bytes.extend_from_slice(&frame.data);
@@ -115,26 +142,38 @@ impl LiveWriter {
 }
 
 impl Track {
-    /// Decoding time, not negative, and duration, in ticks.
-    fn place(&mut self, frame: &Frame) -> Option<(i64, u32)> {
+    fn place(&mut self, frame: &Frame) -> Option<Place> {
         let sent = frame.dts.saturating_sub(self.origin);
         if !(0..MAX_TICKS).contains(&sent) {
             return None;
         }
-        let dts = self.last_dts.map_or(sent, |last| sent.max(last + 1));
-        if let Some(last) = self.last_dts.replace(dts) {
-            self.step = Some(dts - last);
-        }
         let ticks = |ms| rescale(ms, MILLISECONDS, self.timescale);
-        let guess = || self.step.unwrap_or_else(|| ticks(LONE_FRAME_MS)).clamp(1, ticks(LONGEST_GUESS_MS).max(1)) as u32;
-        let duration = self.frame_duration.ticks(&frame.data, self.timescale).unwrap_or_else(guess);
-        Some((dts, duration.min(MAX_SAMPLE_TICKS as u32)))
+        let dts = self.last.map_or(sent, |last| sent.max(last.dts + 1));
+        let told_dts = self.last.map_or(dts, |last| dts.min(last.told_dts + (MOST_HALVES * last.told_duration / 2).max(1)));
+        // Not for sound: all of it is keyframes, but the hole would take the picture with it.
+        let may_jump = frame.keyframe && frame.kind == TrackKind::Video;
+        let told_dts = if may_jump && dts - told_dts > ticks(MAX_BEHIND_MS) { dts } else { told_dts };
+        if let Some(last) = self.last {
+            self.step = Some(dts - last.dts);
+        }
+        let guess = self.step.unwrap_or_else(|| ticks(LONE_FRAME_MS)).clamp(1, ticks(LONGEST_GUESS_MS).max(1));
+        let duration = match self.frame_duration.ticks(&frame.data, self.timescale).map(i64::from) {
+            // Sound that comes now and then, as where silence is not sent, is no run of holes.
+            Some(own) if self.step.is_none_or(|step| step <= LEFT_OUT_FROM * own) => own,
+            Some(own) => guess.max(own),
+            None => guess,
+        };
+        let duration = duration.clamp(1, MAX_SAMPLE_TICKS as i64);
+        self.last = Some(Last { dts, told_dts, told_duration: duration });
+        Some(Place { dts, told_dts, duration: duration as u32 })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::read;
     use super::*;
+    use crate::codec::opus;
     use crate::frame::CodecConfig;
 
     fn video() -> TrackConfig {
@@ -156,6 +195,80 @@ mod tests {
         assert_eq!(push(5_033), Some((1_034, 1)), "mended");
         assert_eq!(push(15_033), Some((11_033, 1_000)), "a pause is no frame");
         assert_eq!(push(3_999), None, "before the beginning");
+    }
+
+    /// What browsers do with fragments: W3C Media Source Extensions, coded frame processing, steps 6 and 10.
+    #[derive(Default)]
+    struct Browser {
+        /// Of each track: the last decoding time, and how long that frame lasts, both in whole microseconds.
+        last: [Option<(i64, i64)>; 2],
+        waits_for_keyframe: [bool; 2],
+    }
+
+    impl Browser {
+        /// Whether the frame is kept.
+        fn append(&mut self, track: usize, timescale: i64, dts: i64, duration: i64, keyframe: bool) -> bool {
+            let [dts, duration] = [dts, duration].map(|ticks| ticks * 1_000_000 / timescale);
+            if self.last[track].is_some_and(|(last, lasts)| dts < last || dts - last > 2 * lasts) {
+                self.last = [None; 2];
+                self.waits_for_keyframe = [true; 2];
+            }
+            if self.waits_for_keyframe[track] && !keyframe {
+                return false;
+            }
+            self.waits_for_keyframe[track] = false;
+            self.last[track] = Some((dts, duration));
+            true
+        }
+    }
+
+    fn told(fragment: &LiveFragment) -> (i64, Sample) {
+        let (size, _) = fragment.bytes.split_first_chunk().expect("a box");
+        let moof = &fragment.bytes[8..u32::from_be_bytes(*size) as usize];
+        let (run, _) = read::moof(read::Reader(moof)).expect("readable").remove(0);
+        (run.dts as i64, run.samples[0])
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_frame_is_thrown_away_by_browsers_however_unevenly_they_come(
+            steps in proptest::collection::vec((0..2usize, 0..270_000i64, 0..80i32, proptest::bool::weighted(0.1)), 1..200),
+        ) {
+            let picture = TrackConfig { timescale: 90_000, ..video() };
+            let sound = TrackConfig { codec: CodecConfig::Opus { dops: opus::stereo_dops(312), channels: 2, pre_skip: 312 }, timescale: 48_000 };
+            let timescales = [picture.timescale.into(), sound.timescale.into()];
+            let (mut writer, _) = LiveWriter::new(&[picture, sound], 0);
+            let mut browser = Browser::default();
+            let mut due = [0i64; 2];
+            let mut begun = false;
+            for (track, step, pts_offset, keyframe) in steps {
+                due[track] += step.max(1);
+                let is_video = track == 0;
+                // The first can be begun with, as it is where viewers join.
+                let keyframe = keyframe || !is_video || !begun;
+                begun |= is_video;
+                let (kind, pts_offset, data) = if is_video {
+                    (TrackKind::Video, pts_offset, Bytes::from_static(b"picture"))
+                } else {
+                    (TrackKind::Audio, 0, Bytes::from_static(&[0b1_1111_000, 1, 2]))
+                };
+                let frame = Frame { kind, dts: due[track], pts_offset, keyframe, data };
+                let fragment = writer.push(&frame).expect("a fragment");
+                let (dts, sample) = told(&fragment);
+                proptest::prop_assert!(browser.append(track, timescales[track], dts, sample.duration.into(), keyframe));
+                proptest::prop_assert!(dts <= frame.dts);
+                proptest::prop_assert_eq!(dts + i64::from(sample.pts_offset), frame.dts + i64::from(pts_offset));
+            }
+        }
+    }
+
+    #[test]
+    fn a_keyframe_after_a_long_pause_is_told_at_its_own_time() {
+        let (mut writer, _) = LiveWriter::new(&[video()], 0);
+        let mut push = |dts, keyframe| writer.push(&Frame { keyframe, ..picture(dts, 0) }).map(|fragment| told(&fragment).0);
+        assert_eq!(push(0, true), Some(0));
+        assert_eq!(push(10_000, false), Some(60), "no hole to a browser");
+        assert_eq!(push(10_040, true), Some(10_040));
     }
 
     #[test]
