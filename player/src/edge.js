@@ -29,6 +29,7 @@ const END_S = 0.05;
  * @property {number} targetS how much should be ahead of the position
  * @property {number} rate at which it plays now
  * @property {boolean} settling it has only just begun
+ * @property {boolean} plays something goes on: it may be the sound alone
  */
 
 /**
@@ -36,7 +37,7 @@ const END_S = 0.05;
  * @param {Situation} situation
  * @returns {{ rate: number, seekToS: number | null }}
  */
-export function steer({ positionS, ranges, targetS, rate, settling }) {
+export function steer({ positionS, ranges, targetS, rate, settling, plays }) {
   const newest = ranges.at(-1);
   if (newest === undefined) return { rate: 1, seekToS: null };
   const [startS, endS] = newest;
@@ -46,11 +47,11 @@ export function steer({ positionS, ranges, targetS, rate, settling }) {
   if (aheadS > targetS + (settling ? SETTLING_JUMP_S : JUMP_S)) return live;
   if (positionS < startS) {
     // Frames are missing in between: what is before the gap is played to its end.
-    const plays = ranges.some(([fromS, toS]) => fromS <= positionS && positionS < toS - END_S);
-    return plays ? { rate: 1, seekToS: null } : live;
+    const hasMore = ranges.some(([fromS, toS]) => fromS <= positionS && positionS < toS - END_S);
+    return hasMore ? { rate: 1, seekToS: null } : live;
   }
-  // Beyond all there is: the encoder's clock went back, or somebody sought there.
-  if (aheadS < -END_S) return live;
+  // Beyond all there is: somebody sought there. Or the picture is late and the sound goes on by itself: whoever took that back would play it twice.
+  if (aheadS < -END_S) return plays ? { rate: 1, seekToS: null } : live;
 
   const excessS = aheadS - targetS;
   const catchesUp = rate > 1 ? excessS > CATCH_UP_TO_S : excessS > CATCH_UP_FROM_S;

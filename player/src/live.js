@@ -238,6 +238,7 @@ export class LivePlayback {
         targetS: this.#target,
         rate: video.playbackRate,
         settling: now < this.#settlingUntil,
+        plays: !video.paused && video.readyState > 2,
       });
       if (seekToS !== null && !video.seeking) video.currentTime = seekToS;
       if (video.playbackRate !== rate) video.playbackRate = rate;

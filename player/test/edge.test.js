@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { LEAST_TARGET_S, MOST_TARGET_S, afterCalm, afterStall, evictable, steer } from '../src/edge.js';
 
 /** @param {Partial<import('../src/edge.js').Situation>} situation */
-const steered = (situation) => steer({ positionS: 10, ranges: [[0, 10.25]], targetS: 0.25, rate: 1, settling: false, ...situation });
+const steered = (situation) => steer({ positionS: 10, ranges: [[0, 10.25]], targetS: 0.25, rate: 1, settling: false, plays: true, ...situation });
 
 test('who is where they should be is left alone', () => {
   assert.deepEqual(steered({}), { rate: 1, seekToS: null });
@@ -41,7 +41,11 @@ test('a gap is crossed once what is before it has been played', () => {
 });
 
 test('a position beyond all there is comes back', () => {
-  assert.equal(steered({ positionS: 40 }).seekToS, 10);
+  assert.equal(steered({ positionS: 40, plays: false }).seekToS, 10);
+});
+
+test('sound that goes on while the picture is late is not played twice', () => {
+  assert.deepEqual(steered({ positionS: 10.6 }), { rate: 1, seekToS: null });
 });
 
 test('a stall keeps more ahead, calm less again, within limits', () => {
@@ -62,7 +66,7 @@ test('in a stream that comes in waves it settles, and does not swing', () => {
   for (let nowMs = 10_000; nowMs < 70_000; nowMs += 100) {
     const heldUp = nowMs % 5_000 < 150;
     const endS = (Math.floor(nowMs / 40) * 40 - (heldUp ? nowMs % 5_000 : 0)) / 1000;
-    const next = steer({ positionS, ranges: [[0, endS]], targetS, rate, settling: nowMs < 12_000 });
+    const next = steer({ positionS, ranges: [[0, endS]], targetS, rate, settling: nowMs < 12_000, plays: true });
     if (next.seekToS !== null) {
       positionS = next.seekToS;
       jumps += 1;
