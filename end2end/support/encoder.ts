@@ -7,10 +7,12 @@ import { CLOCK_SOURCE } from './clock.ts';
 /** All but H.264 need an FFmpeg that speaks Enhanced RTMP. */
 const CODECS = {
   'H.264 and AAC': ['-g', '30', '-c:v', 'libx264', '-preset', 'ultrafast', '-c:a', 'aac'],
-  // As of an encoder that is short of time: a fifth of each second's frames is missing. Who loses one of the others has no second keyframe to begin with.
+  // As of an encoder that is short of time: a fifth of each second's pictures is missing, and of its sound some. Who loses one of the others has no second
+  // keyframe to begin with.
   'H.264 with frames left out, and AAC': [
     ...['-vf', "select='not(between(mod(n,30),10,15))'", '-fps_mode', 'passthrough'],
     ...['-g', '100000', '-sc_threshold', '0', '-c:v', 'libx264', '-preset', 'ultrafast', '-c:a', 'aac'],
+    ...['-af', "aselect='not(between(mod(n,50),10,15))'"],
   ],
   'AV1 and Opus': ['-g', '30', '-c:v', 'libsvtav1', '-preset', '12', '-c:a', 'libopus', '-b:a', '64k'],
   'HEVC and AAC': ['-g', '30', '-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none', '-c:a', 'aac'],

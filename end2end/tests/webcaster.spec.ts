@@ -133,8 +133,8 @@ test('who leaves by a link is asked, and then ends the publish at once', async (
   await expect.poll(async () => (await api.stream(ingest.id)).state).toBe('ended');
 });
 
-test('what a camera sends is seen on the playout page, and by WebRTC within 300 ms from glass to glass', async ({ admin: page }) => {
-  test.setTimeout(210_000);
+test('what a camera sends is seen on the playout page within 500 ms from glass to glass, and by WebRTC within 300 ms', async ({ admin: page }) => {
+  test.setTimeout(270_000);
   await page.addInitScript(clockCamera, CLOCK_BITS);
   const ingest = await prepare(page);
   await goLive(page);
@@ -143,16 +143,16 @@ test('what a camera sends is seen on the playout page, and by WebRTC within 300 
   await viewer.goto(`/playout/${ingest.id}`);
   const player = viewer.locator('afterlive-player').first();
   await expect(player).toHaveAttribute('data-state', 'playing', { timeout: 20_000 });
-  // No limit in time: what this drawn camera sends begins up to 2 s behind in most runs, and takes half a minute to come nearer.
-  // What an encoder outside sends is held to one in latency.spec.ts.
-  const bySocket = median(await ages(player.locator('video'), 30));
+  // Of batch after batch: what is late in one that the machine was too busy for is not the delivery.
+  let bySocket = NaN;
+  const newestBySocket = async () => (bySocket = median(await ages(player.locator('video'), 30)));
+  await expect.poll(newestBySocket, { timeout: 90_000, intervals: [0] }).toBeLessThan(500);
 
   await viewer.goto('/stream');
   await viewer.evaluate(watch, { path: `/live/${ingest.streamKey}/whep`, frames: 0 });
   let byWebRtc = NaN;
-  const newest = async () => (byWebRtc = median(await ages(viewer.locator('#watched'), 30)));
-  // Of batch after batch: what is late in one that the machine was too busy for is not the delivery.
-  await expect.poll(newest, { timeout: 120_000, intervals: [0] }).toBeLessThan(300);
+  const newestByWebRtc = async () => (byWebRtc = median(await ages(viewer.locator('#watched'), 30)));
+  await expect.poll(newestByWebRtc, { timeout: 120_000, intervals: [0] }).toBeLessThan(300);
   const description = `${bySocket} ms by WebSocket, ${byWebRtc} ms by WHEP, at the median`;
   console.log(description);
   test.info().annotations.push({ type: 'latency', description });
