@@ -250,7 +250,7 @@ mod tests {
                 let (kind, pts_offset, data) = if is_video {
                     (TrackKind::Video, pts_offset, Bytes::from_static(b"picture"))
                 } else {
-                    (TrackKind::Audio, 0, Bytes::from_static(&[0b1_1111_000, 1, 2]))
+                    (TrackKind::Audio, 0, Bytes::from_static(&[0b1111_1000, 1, 2]))
                 };
                 let frame = Frame { kind, dts: due[track], pts_offset, keyframe, data };
                 let fragment = writer.push(&frame).expect("a fragment");

@@ -50,7 +50,7 @@ fn row(service: &Service, listed: Listed, pass: Option<&Pass>) -> Option<Library
         restorable_until: service.restorable_until(&asset),
         purged_at: asset.purged_at,
     };
-    let mut recording = recording_row(service, asset, pass)?;
+    let mut recording = recording_row(service, asset, pass, None)?;
     // Its poster lies in the bin too, where no URL leads.
     if keeping.binned_at.is_some() {
         recording.poster_url = None;

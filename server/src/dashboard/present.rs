@@ -5,7 +5,6 @@ use afterlive_app::backend::{
     OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
     RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
-use afterlive_app::query::and_query;
 use afterlive_domain::{AssetState, Error as Refusal, Mode, StreamId, StreamState, Streamname};
 
 use crate::db::api_keys::ApiKey;
@@ -14,7 +13,7 @@ use crate::db::organisations::Organisation;
 use crate::db::stream_search::{Order, Search};
 use crate::db::streams::Stream;
 use crate::push::PushStatus;
-use crate::service::playback::token::{Scope, network_text};
+use crate::service::playback::token::{Scope, network_text, with_token};
 use crate::service::playback::{IssuedToken, Pass, Secret};
 use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
 use crate::sound;
@@ -103,7 +102,7 @@ pub(super) fn home(service: &Service, glance: service::Glance, pass: Option<&Pas
             .map(|day| DayTraffic { day: day.begins_at.to_string().chars().take("2026-11-04".len()).collect(), bytes: day.bytes })
             .collect(),
         streams: glance.streams.into_iter().map(stream_row).collect(),
-        recordings: glance.recordings.into_iter().filter_map(|asset| recording_row(service, asset, pass)).collect(),
+        recordings: glance.recordings.into_iter().filter_map(|asset| recording_row(service, asset, pass, None)).collect(),
     }
 }
 
@@ -143,7 +142,13 @@ fn stream_row(counted: CountedStream) -> StreamRow {
 }
 
 /// `None` where its region is not configured any more, so that it has no URL.
-pub(super) fn recording_row(service: &Service, asset: Asset, pass: Option<&Pass>) -> Option<RecordingRow> {
+/// `guest` as in [`overview`].
+pub(super) fn recording_row(
+    service: &Service,
+    asset: Asset,
+    pass: Option<&Pass>,
+    guest: Option<&Secret>,
+) -> Option<RecordingRow> {
     let key = Key::from_file_name(&asset.file_name)?;
     let store = service.regions().get(&asset.region)?;
     // The row knows nothing of a recording's length before it is finished.
@@ -156,7 +161,9 @@ pub(super) fn recording_row(service: &Service, asset: Asset, pass: Option<&Pass>
         url: store.url(&key),
         pass: pass.map(|pass| pass.token(asset.stream, key.streamname())),
         poster_url: asset.has_poster.then(|| store.url(&key.to_thumbnail())),
-        still_url: (asset.state == AssetState::Recording).then(|| still_url(service, asset.stream, key.streamname())).flatten(),
+        still_url: (asset.state == AssetState::Recording)
+            .then(|| still_url(service, asset.stream, key.streamname(), guest))
+            .flatten(),
         storyboard_url: asset.has_storyboard.then(|| store.url(&key.to(KeyKind::Storyboard))),
         file_name: asset.file_name,
         state: asset.state,
@@ -184,18 +191,8 @@ fn whip_url(public_url: &str, name: &Streamname, ingest_url: &str) -> String {
 
 /// `guest` is the token of who may watch live by nothing else.
 pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<&Pass>, guest: Option<&Secret>) -> Overview {
-    let with_guest = |still: Option<String>| match guest {
-        Some(Secret(token)) => still.map(|url| and_query(&url, &format!("token={token}"))),
-        None => still,
-    };
-    let recording_row = |asset| {
-        let row = recording_row(service, asset, pass)?;
-        Some(RecordingRow { still_url: with_guest(row.still_url), ..row })
-    };
-    let live_facts = |on_air| {
-        let facts = live_facts(service, &seen.stream, on_air, seen.role.is_some());
-        LiveFacts { still_url: with_guest(facts.still_url), ..facts }
-    };
+    let recording_row = |asset| recording_row(service, asset, pass, guest);
+    let live_facts = |on_air| live_facts(service, &seen.stream, on_air, seen.role.is_some(), guest);
     let config = service.config();
     let settings = seen.organisation.settings;
     let default_mode = if settings.recording_enabled { seen.stream.default_mode } else { Mode::Live };
@@ -252,10 +249,10 @@ fn push_state(status: PushStatus) -> PushState {
 }
 
 /// `is_insider`: the figures that cost something are not for everybody.
-fn live_facts(service: &Service, stream: &Stream, on_air: OnAir, is_insider: bool) -> LiveFacts {
+fn live_facts(service: &Service, stream: &Stream, on_air: OnAir, is_insider: bool, guest: Option<&Secret>) -> LiveFacts {
     let OnAir { mode, protocol, stats } = on_air;
     LiveFacts {
-        still_url: still_url(service, stream.id, &stream.streamname),
+        still_url: still_url(service, stream.id, &stream.streamname, guest),
         since: stats.started_at,
         mode,
         protocol,
@@ -298,9 +295,10 @@ fn web_socket_origin(public_url: &str) -> String {
 }
 
 /// Below our own origin whatever name that is visited by; each still under a URL of its own, so that the page shows the new one.
-fn still_url(service: &Service, stream: StreamId, streamname: &Streamname) -> Option<String> {
+fn still_url(service: &Service, stream: StreamId, streamname: &Streamname, guest: Option<&Secret>) -> Option<String> {
     let still = service.hub().still(stream)?;
-    Some(format!("/live/{streamname}/thumbnail.jpg?taken={}", still.taken_at.0))
+    let url = format!("/live/{streamname}/thumbnail.jpg?taken={}", still.taken_at.0);
+    Some(guest.map_or_else(|| url.clone(), |Secret(token)| with_token(&url, token)))
 }
 
 pub(super) fn organisation(service: &Service, organisation: Organisation, keys: Option<Vec<ApiKey>>) -> OrganisationPage {
