@@ -56,6 +56,11 @@ impl News {
         self.stale.update(|count| *count = count.wrapping_add(1));
     }
 
+    /// A form has been answered.
+    fn answer(self) {
+        self.answered.update(|count| *count = count.wrapping_add(1));
+    }
+
     /// How many forms were answered since the page was opened; changes when one is.
     #[must_use]
     pub fn answered(self) -> u32 {
@@ -69,7 +74,7 @@ pub fn refresh_after(version: RwSignal<usize>) {
     Effect::watch(
         move || version.get(),
         move |_, _, _| {
-            news.answered.update(|count| *count = count.wrapping_add(1));
+            news.answer();
             news.refresh();
         },
         false,
@@ -81,10 +86,16 @@ pub fn refresh_after(version: RwSignal<usize>) {
 pub fn leave_after(sent: Memo<bool>, version: RwSignal<usize>) {
     let news = News::of_app();
     let staying = StoredValue::new(None::<TimeoutHandle>);
+    let stay_no_more = move || {
+        if let Some(Some(staying)) = staying.try_update_value(Option::take) {
+            staying.clear();
+        }
+    };
     Effect::watch(
         move || sent.get(),
         move |is_sent, _, _| {
             if *is_sent {
+                stay_no_more();
                 news.leaving.set(true);
             }
         },
@@ -93,7 +104,7 @@ pub fn leave_after(sent: Memo<bool>, version: RwSignal<usize>) {
     Effect::watch(
         move || version.get(),
         move |_, _, _| {
-            news.answered.update(|count| *count = count.wrapping_add(1));
+            news.answer();
             let stay = move || {
                 news.leaving.set(false);
                 news.refresh();
@@ -103,9 +114,7 @@ pub fn leave_after(sent: Memo<bool>, version: RwSignal<usize>) {
         false,
     );
     on_cleanup(move || {
-        if let Some(Some(staying)) = staying.try_get_value() {
-            staying.clear();
-        }
+        stay_no_more();
         let _ = news.leaving.try_set(false);
     });
 }
