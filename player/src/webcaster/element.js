@@ -30,14 +30,8 @@ export class AfterliveWebcaster extends HTMLElement {
   #timer = 0;
   /** What is sent without sound, and without a picture. */
   #isOff = { audio: false, video: false };
-  #warn = (/** @type {BeforeUnloadEvent} */ event) => event.preventDefault();
-  /** Links of the dashboard change the page without leaving it, and nobody would be asked. While live they are the browser's own, which asks. */
-  #leave = (/** @type {MouseEvent} */ event) => {
-    if (event.target instanceof Element && event.target.closest('a[href]') !== null) event.stopImmediatePropagation();
-  };
-
-  /** The server is told; it would wait for whoever just went away. */
-  #end = () => this.#publish?.stop();
+  /** Watches, while it is live, for who is about to leave. */
+  #watching = new AbortController();
 
   constructor() {
     super();
@@ -161,20 +155,29 @@ export class AfterliveWebcaster extends HTMLElement {
     this.#say('');
     this.#publish = new Publish(target, stream, (state) => this.#changed(state));
     this.#publish.start();
-    addEventListener('beforeunload', this.#warn);
-    addEventListener('click', this.#leave, { capture: true });
-    addEventListener('pagehide', this.#end);
+    this.#watch();
     this.#timer = window.setInterval(() => void this.#measure(), LOOK_EVERY_MS);
     this.#show();
+  }
+
+  #watch() {
+    this.#watching = new AbortController();
+    const { signal } = this.#watching;
+    addEventListener('beforeunload', (event) => event.preventDefault(), { signal });
+    // Links of the dashboard change the page without leaving it, and nobody would be asked. While live they are the browser's own, which asks.
+    const keep = (/** @type {MouseEvent} */ event) => {
+      if (event.target instanceof Element && event.target.closest('a[href]') !== null) event.stopImmediatePropagation();
+    };
+    addEventListener('click', keep, { signal, capture: true });
+    // The server is told; it would wait for whoever just went away.
+    addEventListener('pagehide', () => this.#publish?.stop(), { signal });
   }
 
   /** @param {import('./whip.js').State} state */
   #changed(state) {
     this.dataset.state = state.name;
     if (state.name === 'ended') {
-      removeEventListener('beforeunload', this.#warn);
-      removeEventListener('click', this.#leave, { capture: true });
-      removeEventListener('pagehide', this.#end);
+      this.#watching.abort();
       clearInterval(this.#timer);
       this.#publish = null;
       const isRecorded = this.#face.rec.checked;
