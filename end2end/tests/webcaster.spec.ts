@@ -123,6 +123,28 @@ test('a camera goes live, is watched by WebRTC, and becomes an MP4 when it stops
   expect(await video.evaluate((video: HTMLVideoElement) => video.error)).toBeNull();
 });
 
+test('who goes back or signs out is asked as well', async ({ admin: page }) => {
+  const ingest = await createStream(page);
+  await page.goto(`/stream/${ingest.id}`);
+  await live(page);
+  await page.getByRole('link', { name: 'Webcaster', exact: true }).click();
+  await live(page);
+  await preview(page);
+  await goLive(page);
+  const isAskedAfter = async (act: () => Promise<unknown>): Promise<void> => {
+    const asked = page.waitForEvent('dialog');
+    const acted = act();
+    const dialog = await asked;
+    expect(dialog.type()).toBe('beforeunload');
+    await dialog.dismiss();
+    await acted;
+    await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+  };
+  await isAskedAfter(() => page.evaluate(() => history.back()));
+  await page.locator('.user-menu summary').click();
+  await isAskedAfter(() => page.getByRole('button', { name: 'Sign out' }).click());
+});
+
 test('who leaves by a link is asked, and then ends the publish at once', async ({ admin: page, api }) => {
   const ingest = await prepare(page);
   await goLive(page);

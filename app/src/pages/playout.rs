@@ -142,11 +142,9 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
         is_asked_for.set(true);
         shown.set(overview.with_untracked(|overview| overview.on_stage.clone()));
     };
-    let show_start = move |_| {
-        watched.set(false);
-        is_asked_for.set(true);
+    let show_start = move |press| {
         follows_live.set(false);
-        shown.set(overview.with_untracked(|overview| overview.on_stage.clone()));
+        show_newer(press);
     };
     let show_live = move |_| {
         watched.set(false);

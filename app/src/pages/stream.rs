@@ -106,7 +106,8 @@ fn Actions(overview: Signal<Overview>) -> impl IntoView {
             <a class="button" href=url("/stream/new")>
                 "Instructions"
             </a>
-            <a class="button" href=url("/webcaster")>
+            // A page of its own, which the browser asks before it leaves.
+            <a class="button" rel="external" href=url("/webcaster")>
                 "Webcaster"
             </a>
             <a class="button" href=url("/playout")>

@@ -30,6 +30,16 @@ pub fn StreamCreatePage() -> impl IntoView {
 }
 
 #[component]
+pub(super) fn TagsField() -> impl IntoView {
+    view! {
+        <label>
+            "Tags " <small class="muted">"optional, separated by commas"</small>
+            <input type="text" name="tags" maxlength="2000" placeholder="title:Sunday service, hall-2" />
+        </label>
+    }
+}
+
+#[component]
 fn CreateForm(viewer: Signal<Viewer>) -> impl IntoView {
     let action = ServerAction::<CreateStream>::new();
     refresh_after(action.version());
@@ -40,10 +50,7 @@ fn CreateForm(viewer: Signal<Viewer>) -> impl IntoView {
             <p class="muted">"It gets a streamname of its own, which is never given to another. To send from this browser, " <a href="/webcaster">"open the webcaster"</a> "."</p>
             <div class="card">
                 <ActionForm action>
-                    <label>
-                        "Tags " <small class="muted">"optional, separated by commas"</small>
-                        <input type="text" name="tags" maxlength="2000" placeholder="title:Sunday service, hall-2" />
-                    </label>
+                    <TagsField />
                     <fieldset>
                         <legend>"What its default ingest URL does"</legend>
                         <label class="choice">

@@ -36,7 +36,8 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
                 </h1>
             </div>
             <p class="actions">
-                <a class="button" href=webcaster>
+                // A page of its own, which the browser asks before it leaves.
+                <a class="button" rel="external" href=webcaster>
                     "Webcaster"
                 </a>
                 <a class="button" href=page>

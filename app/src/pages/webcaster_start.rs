@@ -1,12 +1,12 @@
 //! `/webcaster`: which stream this browser is to send to.
 
 use afterlive_domain::StreamState;
-use leptos::form::ActionForm;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 
 use super::skeleton;
-use super::stream_create::creator;
+use super::stream_create::{TagsField, creator};
 use crate::backend::{Answer, StreamFilter, StreamRow, StreamSort};
 use crate::live::{listen, loaded};
 use crate::server_fns::streams::{CreateStream, load_streams};
@@ -35,7 +35,6 @@ pub fn WebcasterStartPage() -> impl IntoView {
 #[component]
 fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
     listen(None);
-    let action = ServerAction::<CreateStream>::new();
     let is_empty = Memo::new(move |_| streams.with(Vec::is_empty));
     view! {
         <section class="narrow">
@@ -45,14 +44,12 @@ fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
             </p>
             <div class="card">
                 <h2>"On a new stream"</h2>
-                <ActionForm action>
+                // A plain form: the webcaster is a page of its own, which the browser asks before it leaves.
+                <form method="post" action=CreateStream::url()>
                     <input type="hidden" name="then" value="webcaster" />
-                    <label>
-                        "Tags " <small class="muted">"optional, separated by commas"</small>
-                        <input type="text" name="tags" maxlength="2000" placeholder="title:Sunday service, hall-2" />
-                    </label>
+                    <TagsField />
                     <button class="button primary">{Icon::Plus.draw()} "Create it and open the webcaster"</button>
-                </ActionForm>
+                </form>
             </div>
             <div class="card">
                 <div class="card-head">
@@ -78,7 +75,7 @@ fn Row(row: Signal<StreamRow>) -> impl IntoView {
     let has_title = move || row.with(|row| title_of(&row.tags).is_some());
     view! {
         <li>
-            <a class:mono=move || !has_title() href=move || row.with(|row| format!("/webcaster/{}", row.id))>
+            <a rel="external" class:mono=move || !has_title() href=move || row.with(|row| format!("/webcaster/{}", row.id))>
                 {name}
             </a>
             <StreamPill state=Signal::derive(move || row.with(|row| row.state)) />
