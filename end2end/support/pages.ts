@@ -36,8 +36,8 @@ export async function createStream(page: Page, options: { tags?: string; liveOnl
   await page.waitForURL(/\/stream\/new\/[0-9a-f-]{36}$/);
   return {
     id: page.url().slice(-36),
-    server: await copyValue(page, 'Server').innerText(),
-    streamKey: await copyValue(page, 'Stream Key').innerText(),
+    server: await copyValue(page, 'RTMP server').innerText(),
+    streamKey: await copyValue(page, 'Stream key').innerText(),
   };
 }
 

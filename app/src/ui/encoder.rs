@@ -2,17 +2,13 @@
 
 use leptos::prelude::*;
 
-use super::copy::{CopyBlock, CopyRow};
+use super::copy::CopyBlock;
 use super::ingest::{IngestRows, full_url};
 use super::snippets;
 use crate::backend::IngestUrls;
 
 #[component]
 pub fn EncoderSteps(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView {
-    let (server, key) = match ingest.default_mode {
-        afterlive_domain::Mode::Rec => (ingest.rec_url.clone(), ingest.stream_key.clone()),
-        afterlive_domain::Mode::Live => (ingest.live_url.clone(), ingest.stream_key.clone()),
-    };
     let url = full_url(&ingest, ingest.default_mode);
     view! {
         <ol class="steps">
@@ -25,10 +21,8 @@ pub fn EncoderSteps(ingest: IngestUrls, recording_enabled: bool) -> impl IntoVie
                 <h3>"Set up the encoder"</h3>
                 <p>
                     "In OBS Studio open " <b>"Settings → Stream"</b> ", choose the service " <b>"Custom…"</b>
-                    " and paste:"
+                    " and paste the RTMP server that does what you want, and the stream key."
                 </p>
-                <CopyRow label="Server" value=server />
-                <CopyRow label="Stream Key" value=key />
                 <p>
                     "Under " <b>"Settings → Output"</b> " choose the output mode " <b>"Advanced"</b>
                     ", and there, under " <b>"Streaming"</b>
