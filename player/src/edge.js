@@ -29,7 +29,7 @@ const END_S = 0.05;
  * @property {number} targetS how much should be ahead of the position
  * @property {number} rate at which it plays now
  * @property {boolean} settling it has only just begun
- * @property {boolean} plays something goes on: it may be the sound alone
+ * @property {boolean} hasPlayed it came to where it is by playing: it may have been the sound alone
  */
 
 /**
@@ -37,7 +37,7 @@ const END_S = 0.05;
  * @param {Situation} situation
  * @returns {{ rate: number, seekToS: number | null }}
  */
-export function steer({ positionS, ranges, targetS, rate, settling, plays }) {
+export function steer({ positionS, ranges, targetS, rate, settling, hasPlayed }) {
   const newest = ranges.at(-1);
   if (newest === undefined) return { rate: 1, seekToS: null };
   const [startS, endS] = newest;
@@ -50,8 +50,8 @@ export function steer({ positionS, ranges, targetS, rate, settling, plays }) {
     const hasMore = ranges.some(([fromS, toS]) => fromS <= positionS && positionS < toS - END_S);
     return hasMore ? { rate: 1, seekToS: null } : live;
   }
-  // Beyond all there is: somebody sought there. Or the picture is late and the sound goes on by itself: whoever took that back would play it twice.
-  if (aheadS < -END_S) return plays ? { rate: 1, seekToS: null } : live;
+  // Beyond all there is: somebody sought there. Or the picture is late, and the sound went on by itself: whoever took that back would play it twice.
+  if (aheadS < -END_S) return hasPlayed ? { rate: 1, seekToS: null } : live;
 
   const excessS = aheadS - targetS;
   const catchesUp = rate > 1 ? excessS > CATCH_UP_TO_S : excessS > CATCH_UP_FROM_S;
@@ -82,8 +82,9 @@ export function afterCalm(targetS, calmS) {
  * @returns {[number, number] | null}
  */
 export function evictable(ranges, positionS) {
-  const KEEP_BEHIND_S = 10;
-  const WORTH_S = 20;
+  // A browser drops up to the next keyframe: with fewer than one in this time that is all there is.
+  const KEEP_BEHIND_S = 60;
+  const WORTH_S = 30;
   const first = ranges[0];
   if (first === undefined || positionS - first[0] < KEEP_BEHIND_S + WORTH_S) return null;
   return [first[0], positionS - KEEP_BEHIND_S];

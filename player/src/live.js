@@ -26,6 +26,13 @@ export function canStream() {
   return mediaSource() !== undefined && typeof WebSocket === 'function';
 }
 
+/** Whether it came to where it is by playing. @param {HTMLVideoElement} video */
+function hasPlayedTo({ played, currentTime }) {
+  const NEAR_S = 0.1;
+  const reaches = (/** @type {number} */ at) => played.start(at) < currentTime - NEAR_S && played.end(at) > currentTime - NEAR_S;
+  return Array.from({ length: played.length }, (_, at) => at).some(reaches);
+}
+
 /** @implements {Playback} */
 export class LivePlayback {
   #target = LEAST_TARGET_S;
@@ -218,7 +225,12 @@ export class LivePlayback {
     const { video } = this;
     this.#bitrate();
     const ranges = this.buffer.ranges;
-    if (!this.#isLive || ranges.length === 0) return;
+    if (!this.#isLive) return;
+    if (ranges.length === 0) {
+      // The browser has dropped all there was, as it may where keyframes are rare.
+      if (this.#hasPlayed) this.#restart();
+      return;
+    }
     const now = performance.now();
     if (this.#settlingUntil === 0) {
       this.#settlingUntil = now + SETTLING_MS;
@@ -238,7 +250,7 @@ export class LivePlayback {
         targetS: this.#target,
         rate: video.playbackRate,
         settling: now < this.#settlingUntil,
-        plays: !video.paused && video.readyState > 2,
+        hasPlayed: hasPlayedTo(video),
       });
       if (seekToS !== null && !video.seeking) video.currentTime = seekToS;
       if (video.playbackRate !== rate) video.playbackRate = rate;

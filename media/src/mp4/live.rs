@@ -11,22 +11,23 @@ use super::boxes::ftyp;
 use super::fragment::{Run, moof_and_mdat_header};
 use super::index::{MAX_SAMPLE_TICKS, Sample, SampleIndex, TrackIndex};
 use super::moov;
+use super::silence::Silence;
 use super::writer::FrameDuration;
 
 /// So long before the first frame media time begins, for the other track may have begun a little earlier.
 pub const LEAD_MS: i64 = 1_000;
 /// How long a video frame is said to last where the track's own step is not known: one of 25 a second.
 const LONE_FRAME_MS: i64 = 40;
-/// No video frame is said to last longer: what is said is a guess, and the next fragment's time puts it right.
+/// No video frame is said to last longer, unless the one before it did: what is said is a guess, and the next fragment's time puts it right.
 const LONGEST_GUESS_MS: i64 = 1_000;
 /// A decoding time that is more than two durations of the last frame behind that one is a hole to Media Source Extensions (W3C, coded frame processing, step 6):
 /// every frame of *each* track is thrown away until one that can be begun with, seconds of picture for one frame that a busy encoder left out. This is told at
 /// the most, in halves of the duration: the rest is for what browsers round off.
 const MOST_HALVES: i64 = 3;
-/// Sound that comes later than this many times what the last held has been left out on purpose, as silence may be.
-const LEFT_OUT_FROM: i64 = 2;
 /// A keyframe is told at its own time where the decoding time has fallen back by more than this: what can be begun with may come after a hole.
-const MAX_BEHIND_MS: i64 = 1_000;
+const MAX_BEHIND_MS: i64 = 500;
+/// And so is every frame where it has fallen back by more than this.
+const NO_FURTHER_BEHIND_MS: i64 = 60_000;
 /// The largest frame: a fragment's sizes have 32 bits.
 const MAX_FRAME_BYTES: usize = 1 << 30;
 /// Times beyond it are a hostile clock's; no sum of lesser ones overflows.
@@ -55,8 +56,9 @@ pub struct LiveFragment {
 /// Makes fragments of frames.
 ///
 /// Timing: each frame has its exact time of presentation; decoding times that do not increase are mended by the least, one tick. How long a frame lasts would
-/// show with the next one only, so of video frames the step before is told; of AAC and Opus what the frame holds. Where a frame then comes later than that, its
-/// decoding time is told as early as it takes to be no hole to browsers, and comes back to what it should be with the next frames.
+/// show with the next one only, so of video frames the step before is told; of AAC and Opus what the frame holds. Where a video frame then comes later than that,
+/// its decoding time is told as early as it takes to be no hole to browsers, and comes back to what it should be with the next frames. Sound has no such gaps
+/// where [`LiveWriter::fill`] is asked first.
 #[derive(Debug)]
 pub struct LiveWriter {
     tracks: Vec<Track>,
@@ -72,6 +74,8 @@ struct Track {
     frame_duration: FrameDuration,
     last: Option<Last>,
     step: Option<i64>,
+    /// Of sound.
+    silence: Option<Silence>,
 }
 
 /// The frame before, in ticks.
@@ -106,8 +110,17 @@ impl LiveWriter {
             frame_duration: FrameDuration::of(&config.codec),
             last: None,
             step: None,
+            silence: Silence::of(&config.codec, config.timescale),
         };
         (Self { tracks: tracks.iter().map(track).collect(), sequence: 0 }, init.into())
+    }
+
+    /// What stands in for the sound that is missing before this frame: to be sent before it. Most often there is none.
+    pub fn fill(&mut self, frame: &Frame) -> Vec<LiveFragment> {
+        let track = self.tracks.iter().find(|track| track.kind == frame.kind);
+        let Some(silence) = track.and_then(|track| track.silence.as_ref()) else { return Vec::new() };
+        let missing = silence.before(frame.dts);
+        missing.iter().filter_map(|silent| self.push(silent)).collect()
     }
 
     /// `None` for a frame that cannot be shown: of a track that was not declared, from before media time began, or of a gigabyte or an absurd time.
@@ -149,23 +162,30 @@ impl Track {
         }
         let ticks = |ms| rescale(ms, MILLISECONDS, self.timescale);
         let dts = self.last.map_or(sent, |last| sent.max(last.dts + 1));
-        let told_dts = self.last.map_or(dts, |last| dts.min(last.told_dts + (MOST_HALVES * last.told_duration / 2).max(1)));
-        // Not for sound: all of it is keyframes, but the hole would take the picture with it.
-        let may_jump = frame.keyframe && frame.kind == TrackKind::Video;
-        let told_dts = if may_jump && dts - told_dts > ticks(MAX_BEHIND_MS) { dts } else { told_dts };
-        if let Some(last) = self.last {
-            self.step = Some(dts - last.dts);
+        if let Some(silence) = &mut self.silence {
+            silence.count(frame.dts, &frame.data);
         }
-        let guess = self.step.unwrap_or_else(|| ticks(LONE_FRAME_MS)).clamp(1, ticks(LONGEST_GUESS_MS).max(1));
-        let duration = match self.frame_duration.ticks(&frame.data, self.timescale).map(i64::from) {
-            // Sound that comes now and then, as where silence is not sent, is no run of holes.
-            Some(own) if self.step.is_none_or(|step| step <= LEFT_OUT_FROM * own) => own,
-            Some(own) => guess.max(own),
-            None => guess,
-        };
-        let duration = duration.clamp(1, MAX_SAMPLE_TICKS as i64);
+        let told_dts = self.told(frame, dts);
+        let step = self.last.map(|last| dts - last.dts);
+        // Two that are as long are no guess.
+        let longest = ticks(LONGEST_GUESS_MS).max(self.step.unwrap_or_default()).max(1);
+        // Who has fallen back comes back the sooner.
+        let behind = (dts - told_dts).min(ticks(LONGEST_GUESS_MS));
+        let guess = || step.unwrap_or_else(|| ticks(LONE_FRAME_MS)).clamp(1, longest).max(behind);
+        let own = self.frame_duration.ticks(&frame.data, self.timescale).map(i64::from);
+        let duration = own.unwrap_or_else(guess).clamp(1, MAX_SAMPLE_TICKS as i64);
+        self.step = step.or(self.step);
         self.last = Some(Last { dts, told_dts, told_duration: duration });
         Some(Place { dts, told_dts, duration: duration as u32 })
+    }
+
+    /// The decoding time that the fragment says of a frame that is due at `dts`. Sound is told when it is due: what comes after a gap would be played at once.
+    fn told(&self, frame: &Frame, dts: i64) -> i64 {
+        let Some(last) = self.last.filter(|_| frame.kind == TrackKind::Video) else { return dts };
+        let early = dts.min(last.told_dts + (MOST_HALVES * last.told_duration / 2).max(1));
+        let behind_ms = rescale(dts - early, self.timescale, MILLISECONDS);
+        let most_ms = if frame.keyframe { MAX_BEHIND_MS } else { NO_FURTHER_BEHIND_MS };
+        if behind_ms > most_ms { dts } else { early }
     }
 }
 
@@ -232,7 +252,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_frame_is_thrown_away_by_browsers_however_unevenly_they_come(
-            steps in proptest::collection::vec((0..2usize, 0..270_000i64, 0..80i32, proptest::bool::weighted(0.1)), 1..200),
+            // Up to 1.5 s of picture and 2.8 s of sound.
+            steps in proptest::collection::vec((0..2usize, 0..135_000i64, 0..80i32, proptest::bool::weighted(0.1)), 1..200),
         ) {
             let picture = TrackConfig { timescale: 90_000, ..video() };
             let sound = TrackConfig { codec: CodecConfig::Opus { dops: opus::stereo_dops(312), channels: 2, pre_skip: 312 }, timescale: 48_000 };
@@ -242,8 +263,9 @@ mod tests {
             let mut due = [0i64; 2];
             let mut begun = false;
             for (track, step, pts_offset, keyframe) in steps {
-                due[track] += step.max(1);
                 let is_video = track == 0;
+                // Sound has no less than it lasts.
+                due[track] += step.max(if is_video { 1 } else { 960 });
                 // The first can be begun with, as it is where viewers join.
                 let keyframe = keyframe || !is_video || !begun;
                 begun |= is_video;
@@ -253,13 +275,30 @@ mod tests {
                     (TrackKind::Audio, 0, Bytes::from_static(&[0b1111_1000, 1, 2]))
                 };
                 let frame = Frame { kind, dts: due[track], pts_offset, keyframe, data };
+                for fragment in writer.fill(&frame) {
+                    let (dts, sample) = told(&fragment);
+                    proptest::prop_assert!(browser.append(track, timescales[track], dts, sample.duration.into(), true));
+                    proptest::prop_assert!(!is_video && dts + i64::from(sample.duration) <= frame.dts + 240);
+                }
                 let fragment = writer.push(&frame).expect("a fragment");
                 let (dts, sample) = told(&fragment);
                 proptest::prop_assert!(browser.append(track, timescales[track], dts, sample.duration.into(), keyframe));
-                proptest::prop_assert!(dts <= frame.dts);
+                let is_early = dts < frame.dts;
+                proptest::prop_assert!(dts <= frame.dts && (is_video || !is_early));
                 proptest::prop_assert_eq!(dts + i64::from(sample.pts_offset), frame.dts + i64::from(pts_offset));
             }
         }
+    }
+
+    #[test]
+    fn slides_do_not_fall_back_further_and_further() {
+        let (mut writer, _) = LiveWriter::new(&[video()], 0);
+        let mut behind = |at: i64| {
+            let frame = Frame { keyframe: at == 0, ..picture(at * 5_000, 0) };
+            at * 5_000 - writer.push(&frame).map(|fragment| told(&fragment).0).expect("a fragment")
+        };
+        assert!((0..1_000).map(&mut behind).all(|behind| behind < 10_000));
+        assert_eq!(behind(1_000), 0);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod moov;
 mod packed;
 mod read;
 pub mod scan;
+mod silence;
 mod writer;
 
 pub use finalise::{CopyPlan, FinalisePlan, PlanError, Step};

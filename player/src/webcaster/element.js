@@ -61,6 +61,7 @@ export class AfterliveWebcaster extends HTMLElement {
   }
 
   connectedCallback() {
+    addEventListener('click', leave, { capture: true });
     const missing = whatIsMissing();
     this.#face.desk.hidden = missing !== null;
     this.#lacks(missing);
@@ -76,6 +77,7 @@ export class AfterliveWebcaster extends HTMLElement {
   }
 
   disconnectedCallback() {
+    removeEventListener('click', leave, { capture: true });
     this.#publish?.stop();
     this.#letGo();
     if ('mediaDevices' in navigator) navigator.mediaDevices.removeEventListener('devicechange', this.#list);
@@ -164,11 +166,6 @@ export class AfterliveWebcaster extends HTMLElement {
     this.#watching = new AbortController();
     const { signal } = this.#watching;
     addEventListener('beforeunload', (event) => event.preventDefault(), { signal });
-    // Links of the dashboard change the page without leaving it, and nobody would be asked. While live they are the browser's own, which asks.
-    const keep = (/** @type {MouseEvent} */ event) => {
-      if (event.target instanceof Element && event.target.closest('a[href]') !== null) event.stopImmediatePropagation();
-    };
-    addEventListener('click', keep, { signal, capture: true });
     // The server is told; it would wait for whoever just went away.
     addEventListener('pagehide', () => this.#publish?.stop(), { signal });
   }
@@ -259,6 +256,14 @@ export class AfterliveWebcaster extends HTMLElement {
     this.#face.note.textContent = words;
     this.#face.note.classList.toggle('bad', isBad);
   }
+}
+
+/**
+ * Links of the dashboard change the page without leaving it, and nobody would be asked. Here they are the browser's own, which asks while it is live; and from
+ * the beginning, so that all that lies before and after in its history is another document. @param {MouseEvent} event
+ */
+function leave(event) {
+  if (event.target instanceof Element && event.target.closest('a[href]') !== null) event.stopImmediatePropagation();
 }
 
 /** Lists devices behind the entries that are always there; the choice stays. @param {HTMLSelectElement} select @param {{ id: string, label: string }[]} found */

@@ -112,7 +112,9 @@ impl Follow {
         if self.changed.contains(&frame.kind) {
             return;
         }
-        if let Some(fragment) = self.writer.as_mut().and_then(|writer| writer.push(frame)) {
+        let Some(writer) = &mut self.writer else { return };
+        news.extend(writer.fill(frame).into_iter().map(|fragment| News::Fragment { fragment, joins: false }));
+        if let Some(fragment) = writer.push(frame) {
             news.push(News::Fragment { fragment, joins });
         }
     }
