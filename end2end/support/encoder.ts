@@ -17,6 +17,10 @@ const CODECS = {
   'AV1 and Opus': ['-g', '30', '-c:v', 'libsvtav1', '-preset', '12', '-c:a', 'libopus', '-b:a', '64k'],
   'HEVC and AAC': ['-g', '30', '-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=none', '-c:a', 'aac'],
 };
+/** What is heard; else a tone. A beep at each whole second tells whether sound and picture are together. */
+const SOUND: Partial<Record<keyof typeof CODECS, string>> = {
+  'H.264 with frames left out, and AAC': 'aevalsrc=0.5*sin(2*PI*1000*t)*lt(mod(t\\,1)\\,0.1):s=48000',
+};
 export type Codecs = keyof typeof CODECS;
 
 export class Encoder {
@@ -39,7 +43,7 @@ export class Encoder {
       ...['-hide_banner', '-loglevel', 'warning', '-nostats', '-progress', 'pipe:1', '-stats_period', '0.1'],
       // It reads this to its end before it connects.
       ...(held ? ['-f', 'ffmetadata', '-i', 'pipe:0'] : []),
-      ...['-re', '-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=30', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000'],
+      ...['-re', '-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=30', '-f', 'lavfi', '-i', SOUND[codecs] ?? 'sine=frequency=440:sample_rate=48000'],
       ...['-pix_fmt', 'yuv420p', '-b:v', '1M', ...CODECS[codecs], '-f', 'flv', `${ingestUrl}/${streamKey}`],
     ];
     const program = codecs.startsWith('H.264') ? (process.env['FFMPEG'] ?? 'ffmpeg') : process.env['AFTERLIVE_TEST_FFMPEG'];
