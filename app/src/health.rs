@@ -20,7 +20,8 @@ const DROP_WINDOW_S: usize = 30;
 const LONGEST_SILENCE_S: u32 = 10;
 /// Loud music has moments at full scale; what is there half of the time is too loud for the encoder.
 const MOST_CLIPPED_PERCENT: u8 = 50;
-const LEAST_FPS: f64 = 20.0;
+/// Fewer than any common rate: cameras of browsers give 15 or 20.
+const LEAST_FPS: f64 = 14.5;
 const MOST_FPS: f64 = 61.0;
 
 /// One thing to mend.

@@ -199,7 +199,9 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
     let rtmp = &config.rtmp.public_url;
     let name = seen.stream.streamname.clone();
     let newest = seen.newest_finished.and_then(recording_row);
-    let newest_recording = newest.as_ref().map(|row| row.url.clone());
+    // What a guest copies is to open for them.
+    let for_guest = |url: String| guest.map_or_else(|| url.clone(), |Secret(token)| with_token(&url, token));
+    let newest_recording = newest.as_ref().map(|row| for_guest(row.url.clone()));
     let growing = seen.growing.and_then(recording_row).filter(|row| row.duration_ms > 0);
     Overview {
         default_mode,
@@ -212,12 +214,12 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
             whip_live_url: whip_url(&config.http.public_url, &name, &format!("{rtmp}/live")),
         }),
         playout: PlayoutUrls {
-            page: format!("{}/playout/{}", config.http.public_url, seen.stream.id),
-            embed: format!("{}/embed/{}", config.http.public_url, seen.stream.id),
+            page: for_guest(format!("{}/playout/{}", config.http.public_url, seen.stream.id)),
+            embed: for_guest(format!("{}/embed/{}", config.http.public_url, seen.stream.id)),
             live_path: format!("/live/{name}"),
-            hls: format!("{}/live/{name}/index.m3u8", config.http.public_url),
-            websocket: format!("{}/live/{name}/ws", web_socket_origin(&config.http.public_url)),
-            whep: format!("{}/live/{name}/whep", config.http.public_url),
+            hls: for_guest(format!("{}/live/{name}/index.m3u8", config.http.public_url)),
+            websocket: for_guest(format!("{}/live/{name}/ws", web_socket_origin(&config.http.public_url))),
+            whep: for_guest(format!("{}/live/{name}/whep", config.http.public_url)),
             rtmp: format!("{rtmp}/play/{name}"),
             newest_recording,
         },
