@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod dashboard;
 pub mod db;
+pub mod dial;
 pub mod finalise;
 pub mod hexadecimal;
 pub mod http;

@@ -1,7 +1,6 @@
 //! Live streams pushed on to other RTMP servers, where a stream has a push URL: begun when both the URL and the publish are there, tried again while they are,
 //! ended with either. A room of its own, since it opens connections to strangers by itself, as no way to watch does. Knows nothing of who set the URL.
 
-mod address;
 mod relay;
 mod wait;
 

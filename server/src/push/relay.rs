@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::address::is_public;
 use super::{PushStatus, Settings, Shown};
 use crate::clock::Clock;
+use crate::dial::{self, Reach};
 use crate::hub::Hub;
 use crate::sound::{AacViewer, Interpreter, Takes};
 use crate::tagger::{Tagger, Told};
@@ -135,27 +135,17 @@ impl Relay<'_> {
         Ok((socket, client))
     }
 
-    /// Connects to an address that was looked at, not to a name that may mean another one a moment later.
     async fn dial(&self) -> Result<TcpStream, Failed> {
-        let (host, port) = (self.url.host(), self.url.port());
-        let no_such_host = || Failed::NoSuchHost { host: host.to_owned() };
-        let found = timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host, port))).await;
-        let found: Vec<SocketAddr> = found.map_err(|_| no_such_host())?.map_err(|_| no_such_host())?.collect();
-        if found.is_empty() {
-            return Err(no_such_host());
-        }
-        let allowed: Vec<SocketAddr> =
-            found.into_iter().filter(|address| self.settings.allow_private || is_public(address.ip())).collect();
-        if allowed.is_empty() {
-            return Err(Failed::Private { host: host.to_owned() });
-        }
-        let dialling = timeout(CONNECT_TIMEOUT, TcpStream::connect(&*allowed)).await;
-        let socket = dialling.map_err(|_| Failed::NoConnectionInTime)?.map_err(Failed::NoConnection)?;
-        if self.is_ours(&socket) {
-            return Err(Failed::Itself);
-        }
-        let _ = socket.set_nodelay(true);
-        Ok(socket)
+        let host = || self.url.host().to_owned();
+        let reach = Reach::with_private(self.settings.allow_private);
+        let dialled = dial::connect(self.url.host(), self.url.port(), reach, CONNECT_TIMEOUT).await;
+        let socket = dialled.map_err(|cause| match cause {
+            dial::Error::NoSuchHost => Failed::NoSuchHost { host: host() },
+            dial::Error::Private => Failed::Private { host: host() },
+            dial::Error::NoConnection(cause) => Failed::NoConnection(cause),
+            dial::Error::NotInTime => Failed::NoConnectionInTime,
+        })?;
+        if self.is_ours(&socket) { Err(Failed::Itself) } else { Ok(socket) }
     }
 
     /// Whether the other end is our own RTMP port.
