@@ -11,7 +11,7 @@ mod streams;
 use std::sync::Arc;
 
 use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{AssetId, EmbedDomains, KeyId, Mode, OrganisationHash, Role, StreamId, Tags, TokenId};
+use afterlive_domain::{AssetId, EmbedDomains, KeyId, Mode, OrganisationHash, Role, StreamId, Tags, TokenId, WebhookUrl};
 use serde::{Deserialize, Serialize};
 
 pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf};
@@ -154,6 +154,8 @@ pub trait Backend: Send + Sync {
     async fn save_recording_settings(&self, settings: RecordingSettings) -> Answer<()>;
     /// Which sites may show the player in a frame.
     async fn save_embed_domains(&self, domains: EmbedDomains) -> Answer<()>;
+    /// `None`: nobody is asked.
+    async fn save_webhook(&self, webhook: Option<WebhookUrl>) -> Answer<()>;
     /// The key itself, which is never shown again.
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String>;
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::asset::Hold;
 use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{AssetId, EmbedDomains, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis};
+use afterlive_domain::{AssetId, EmbedDomains, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis, WebhookUrl};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -48,6 +48,7 @@ struct State {
     settings: Settings,
     recording: RecordingSettings,
     embed_domains: EmbedDomains,
+    webhook: Option<WebhookUrl>,
     flash: Option<String>,
     /// How often [`Backend::overview`] was asked: what grows, grows with it.
     asked: u64,
@@ -113,6 +114,7 @@ impl Fake {
             settings: Settings::default(),
             recording: RecordingSettings { max_duration_s: Some(7_200), ..RecordingSettings::default() },
             embed_domains: EmbedDomains::default(),
+            webhook: None,
             flash: None,
             asked: 0,
             keeping: BTreeMap::new(),
@@ -336,6 +338,10 @@ impl Backend for Fake {
 
     async fn save_embed_domains(&self, domains: EmbedDomains) -> Answer<()> {
         self.change(|state| state.embed_domains = domains)
+    }
+
+    async fn save_webhook(&self, webhook: Option<WebhookUrl>) -> Answer<()> {
+        self.change(|state| state.webhook = webhook)
     }
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {

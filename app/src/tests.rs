@@ -293,6 +293,20 @@ async fn sites_that_may_embed_are_a_form_that_says_what_it_cannot_take() {
 }
 
 #[tokio::test]
+async fn the_webhook_is_a_form_that_says_what_it_cannot_take() {
+    let site = Site::new(Fake::signed_in());
+    site.get("/organisation").await.shows("URL that decides who may publish").shows("placeholder=\"nobody is asked\"");
+    let page = site.post("/ui/save_webhook", "url=+https%3A%2F%2Fexample.com%2Fpublish%3Fa%3D1").await;
+    site.get(&page.location).await.shows("Saved.").shows("value=\"https://example.com/publish?a=1\"");
+    let page = site.post("/ui/save_webhook", "url=https%3A%2F%2Fuser%3Asecret%40example.com").await;
+    site.get(&page.location).await.shows("Please give a URL without a user and password").shows("https://example.com/publish");
+    let page = site.post("/ui/save_webhook", "url=").await;
+    site.get(&page.location).await.shows("Saved.").shows_not("https://example.com/publish");
+    let site = Site::new(Fake::signed_in_as(Role::User));
+    site.get("/organisation").await.shows_not("URL that decides who may publish");
+}
+
+#[tokio::test]
 async fn who_deletes_a_stream_is_told_what_becomes_of_its_recordings() {
     let site = Site::new(Fake::signed_in());
     let page = site.get(&format!("/stream/{LIVE}")).await;

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number; what needs one of those takes it as an argument.
 
 pub mod asset;
+mod authority;
 pub mod embedding;
 pub mod error;
 pub mod event;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod role;
 pub mod stream;
 pub mod time;
+pub mod webhook;
 
 pub use asset::AssetState;
 pub use embedding::EmbedDomains;
@@ -27,3 +29,4 @@ pub use report::Report;
 pub use role::{Permission, Role};
 pub use stream::{Mode, StreamState, Tags};
 pub use time::UnixMillis;
+pub use webhook::WebhookUrl;

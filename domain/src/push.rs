@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::authority::host_and_port;
 
 /// The most bytes of such a URL.
 pub const MAX_PUSH_URL_BYTES: usize = 2_048;
@@ -45,7 +46,7 @@ impl PushUrl {
         if authority.contains('@') {
             return Err(refuse("an rtmp:// URL without a user and password: servers take a key at its end"));
         }
-        let (host, port) = host_and_port(authority).ok_or_else(|| refuse(whole))?;
+        let (host, port) = host_and_port(authority, DEFAULT_PORT).ok_or_else(|| refuse(whole))?;
         let before_query = text.find('?').unwrap_or(text.len());
         let name_at = text[..before_query].rfind('/').map_or(path_at, |slash| slash + 1);
         let app = text.get(path_at + 1..name_at.saturating_sub(1)).unwrap_or_default();
@@ -93,24 +94,6 @@ impl PushUrl {
     pub fn without_key(&self) -> String {
         format!("{}/…", self.server())
     }
-}
-
-fn host_and_port(authority: &str) -> Option<(&str, u16)> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, rest) = rest.split_once(']')?;
-            (host, rest.strip_prefix(':').or(rest.is_empty().then_some("")))
-        }
-        None => match authority.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, Some("")),
-        },
-    };
-    let port = match port? {
-        "" => DEFAULT_PORT,
-        digits => digits.parse().ok().filter(|port| *port != 0)?,
-    };
-    (!host.is_empty()).then_some((host, port))
 }
 
 impl fmt::Debug for PushUrl {

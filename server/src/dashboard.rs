@@ -13,7 +13,7 @@ use afterlive_app::backend::{
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;
-use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, TokenId, UserId};
+use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, TokenId, UserId, WebhookUrl};
 use serde::Serialize;
 use tower_sessions::Session;
 
@@ -268,7 +268,7 @@ impl Backend for Dashboard {
             Err(service::Error::Refused(Refusal::Denied { .. })) => None,
             Err(error) => return Err(self.error(&error)),
         };
-        Ok(present::organisation(&self.service, organisation, keys))
+        Ok(present::organisation(&self.service, caller.role, organisation, keys))
     }
 
     async fn save_organisation(&self, name: &str, settings: Settings) -> Answer<()> {
@@ -284,6 +284,11 @@ impl Backend for Dashboard {
     async fn save_embed_domains(&self, domains: EmbedDomains) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.set_embed_domains(&caller, &domains).await.map_err(|error| self.error(&error))
+    }
+
+    async fn save_webhook(&self, webhook: Option<WebhookUrl>) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.set_webhook(&caller, webhook.as_ref()).await.map(drop).map_err(|error| self.error(&error))
     }
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {

@@ -68,6 +68,8 @@ pub struct OrganisationPage {
     pub recording_rules: RecordingRules,
     /// Which sites may show the player in a frame.
     pub embed_domains: EmbedDomains,
+    /// Who is asked before an encoder may publish. All of it for admins only.
+    pub webhook: Option<String>,
     /// So long what is deleted can be restored.
     pub bin_days: u64,
     pub regions: Vec<RegionRow>,

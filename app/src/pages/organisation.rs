@@ -17,6 +17,7 @@ use crate::ui::icon::Icon;
 use crate::ui::notice::clear_after;
 use crate::ui::recording_settings::RecordingSettingsForm;
 use crate::ui::rows::keyed_rows;
+use crate::ui::webhook::WebhookForm;
 use crate::ui::when::When;
 
 #[component]
@@ -69,6 +70,7 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                         .then(|| {
                             view! {
                                 <Settings page />
+                                <WebhookForm page />
                                 <EmbeddingForm page />
                                 <RecordingSettingsForm page />
                             }

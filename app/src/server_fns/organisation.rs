@@ -48,6 +48,22 @@ pub async fn save_embed_domains(#[server(default)] domains: String) -> Result<()
     }
 }
 
+/// An empty field: nobody is asked.
+#[server(prefix = "/ui", endpoint = "save_webhook")]
+pub async fn save_webhook(#[server(default)] url: String) -> Result<(), BackendError> {
+    use super::outcome::{tell_error, tell_outcome};
+    use afterlive_domain::{Error, WebhookUrl};
+
+    let webhook = Some(url.trim()).filter(|url| !url.is_empty()).map(WebhookUrl::parse).transpose();
+    match webhook {
+        Ok(webhook) => tell_outcome(crate::request::backend().save_webhook(webhook).await, PAGE, PAGE, "saved").await,
+        Err(Error::WrongType { expected, .. }) => {
+            tell_error(PAGE, BackendError::Refused(format!("Please give {expected}."))).await
+        }
+        Err(error) => tell_error(PAGE, BackendError::Refused(error.to_string())).await,
+    }
+}
+
 /// An empty field goes back to the server's default.
 #[server(prefix = "/ui", endpoint = "save_recording_settings")]
 pub async fn save_recording_settings(

@@ -29,4 +29,5 @@ pub mod snippets;
 pub mod sparkline;
 pub mod state_pill;
 pub mod stream_table;
+pub mod webhook;
 pub mod when;

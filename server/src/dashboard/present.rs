@@ -5,7 +5,7 @@ use afterlive_app::backend::{
     OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
     RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
-use afterlive_domain::{AssetState, Error as Refusal, Mode, StreamId, StreamState, Streamname};
+use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, StreamId, StreamState, Streamname};
 
 use crate::db::api_keys::ApiKey;
 use crate::db::assets::Asset;
@@ -303,7 +303,12 @@ fn still_url(service: &Service, stream: StreamId, streamname: &Streamname, guest
     Some(guest.map_or_else(|| url.clone(), |Secret(token)| with_token(&url, token)))
 }
 
-pub(super) fn organisation(service: &Service, organisation: Organisation, keys: Option<Vec<ApiKey>>) -> OrganisationPage {
+pub(super) fn organisation(
+    service: &Service,
+    role: Role,
+    organisation: Organisation,
+    keys: Option<Vec<ApiKey>>,
+) -> OrganisationPage {
     let config = service.config();
     let region = |store: &crate::storage::RegionStore| RegionRow {
         region: store.name().clone(),
@@ -311,6 +316,7 @@ pub(super) fn organisation(service: &Service, organisation: Organisation, keys: 
         is_default: *store.name() == config.region,
     };
     OrganisationPage {
+        webhook: Service::shown_webhook(role, &organisation),
         name: organisation.name,
         hash: organisation.hash,
         settings: organisation.settings,
@@ -356,8 +362,6 @@ fn api_key_row(key: ApiKey) -> ApiKeyRow {
 
 #[cfg(test)]
 mod tests {
-    use afterlive_domain::Role;
-
     use super::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! The table `organisations`.
 
 use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{EmbedDomains, OrganisationHash, OrganisationId, UnixMillis};
+use afterlive_domain::{EmbedDomains, OrganisationHash, OrganisationId, UnixMillis, WebhookUrl};
 
 use super::{Connection, Error, Raw, Result, Tx, on, parse};
 
@@ -13,6 +13,8 @@ pub struct Organisation {
     pub settings: Settings,
     pub recording: RecordingSettings,
     pub embed_domains: EmbedDomains,
+    /// Who is asked before an encoder may publish.
+    pub webhook: Option<WebhookUrl>,
     pub created_at: UnixMillis,
     pub updated_at: UnixMillis,
 }
@@ -28,6 +30,7 @@ struct Row {
     #[sqlx(flatten)]
     recording: RecordingRow,
     embed_domains: String,
+    webhook: Option<String>,
     created_at: i64,
     updated_at: i64,
 }
@@ -68,10 +71,16 @@ impl TryFrom<Row> for Organisation {
             },
             recording: row.recording.into(),
             embed_domains: parse("organisations.embed_domains", &row.embed_domains)?,
+            webhook: row.webhook.map(|url| webhook(&url)).transpose()?,
             created_at: UnixMillis(row.created_at),
             updated_at: UnixMillis(row.updated_at),
         })
     }
+}
+
+/// One that cannot be read is not told: it may hold a secret.
+pub(super) fn webhook(url: &str) -> Result<WebhookUrl> {
+    url.parse().map_err(|_| Error::Unreadable { column: "organisations.webhook", value: "…".to_owned() })
 }
 
 /// Settings have been checked, so that their numbers fit.
@@ -163,6 +172,18 @@ pub async fn set_embed_domains(tx: &mut Tx, id: OrganisationId, domains: &EmbedD
     let changed = on!(tx, c => sqlx::query("UPDATE organisations SET embed_domains = $2, updated_at = $3 WHERE id = $1")
         .bind(id.to_string())
         .bind(domains.to_string())
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// Replaces who is asked before an encoder may publish; false where there is no such organisation.
+pub async fn set_webhook(tx: &mut Tx, id: OrganisationId, webhook: Option<&WebhookUrl>, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query("UPDATE organisations SET webhook = $2, updated_at = $3 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(webhook.map(WebhookUrl::as_str))
         .bind(now.0)
         .execute(c)
         .await

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use afterlive_domain::organisation::Settings;
 use afterlive_domain::push::PushUrl;
-use afterlive_domain::{EventKind, Mode, OrganisationId, SessionId, StreamId, StreamState, Streamname, Tags, UnixMillis};
+use afterlive_domain::{
+    EventKind, Mode, OrganisationId, SessionId, StreamId, StreamState, Streamname, Tags, UnixMillis, WebhookUrl,
+};
 use sqlx::QueryBuilder;
 
-use super::{Connection, Error, Result, Tx, on, parse, parse_option};
+use super::{Connection, Error, Result, Tx, on, organisations, parse, parse_option};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stream {
@@ -36,6 +38,34 @@ pub struct PublishTarget {
     pub organisation: OrganisationId,
     pub state: StreamState,
     pub settings: Settings,
+    /// Who is asked before it may be published.
+    pub webhook: Option<WebhookUrl>,
+}
+
+#[derive(sqlx::FromRow)]
+struct TargetRow {
+    id: String,
+    organisation_id: String,
+    state: String,
+    recording_enabled: bool,
+    vod_public: bool,
+    live_public: bool,
+    webhook: Option<String>,
+}
+
+impl TryFrom<TargetRow> for PublishTarget {
+    type Error = Error;
+
+    fn try_from(row: TargetRow) -> Result<Self> {
+        let TargetRow { recording_enabled, vod_public, live_public, .. } = row;
+        Ok(Self {
+            stream: parse("streams.id", &row.id)?,
+            organisation: parse("streams.organisation_id", &row.organisation_id)?,
+            state: parse("streams.state", &row.state)?,
+            settings: Settings { recording_enabled, vod_public, live_public },
+            webhook: row.webhook.map(|url| organisations::webhook(&url)).transpose()?,
+        })
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -146,20 +176,14 @@ pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Re
 
 /// What the ingest asks when an encoder names a stream; one row by a unique key.
 pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> Result<Option<PublishTarget>> {
-    let row: Option<(String, String, String, bool, bool, bool)> = on!(connection, c => sqlx::query_as(
-        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public, o.live_public
+    let row: Option<TargetRow> = on!(connection, c => sqlx::query_as(
+        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public, o.live_public, o.webhook
          FROM streams s JOIN organisations o ON o.id = s.organisation_id WHERE s.streamname = $1",
     )
     .bind(name.as_str())
     .fetch_optional(c)
     .await)?;
-    let Some((id, organisation, state, recording_enabled, vod_public, live_public)) = row else { return Ok(None) };
-    Ok(Some(PublishTarget {
-        stream: parse("streams.id", &id)?,
-        organisation: parse("streams.organisation_id", &organisation)?,
-        state: parse("streams.state", &state)?,
-        settings: Settings { recording_enabled, vod_public, live_public },
-    }))
+    row.map(PublishTarget::try_from).transpose()
 }
 
 /// The tags of the named streams, each in its order. A stream without tags is not in the map.

@@ -48,6 +48,7 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/tag", get(tag::list::handle))
         .route("/organisation", get(organisation::get::handle))
         .route("/organisation/recording", put(organisation::set_recording::handle))
+        .route("/organisation/webhook", put(organisation::set_webhook::handle))
         .route("/token/playback", get(token::list::handle).post(token::create::handle))
         .route("/token/verify", post(token::verify::handle))
         .route("/token/revoke", post(token::revoke::handle))

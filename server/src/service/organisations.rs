@@ -1,7 +1,7 @@
 //! The caller's organisation: what it is, and its switches.
 
 use afterlive_domain::organisation::{RecordingRules, RecordingSettings, Settings};
-use afterlive_domain::{EmbedDomains, Error as Refusal, OrganisationHash, Permission, Role};
+use afterlive_domain::{EmbedDomains, Error as Refusal, OrganisationHash, Permission, Role, WebhookUrl};
 
 use super::{Caller, Identity, Result, Service, text};
 use crate::db;
@@ -72,6 +72,29 @@ impl Service {
         let mut tx = self.db.write().await?;
         db::organisations::set_embed_domains(&mut tx, caller.organisation, domains, self.clock.now()).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Changes who is asked before an encoder may publish; `None`: nobody. What is on air goes on, with whom it began.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins.
+    pub async fn set_webhook(&self, caller: &Caller, webhook: Option<&WebhookUrl>) -> Result<Organisation> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        db::organisations::set_webhook(&mut tx, caller.organisation, webhook, self.clock.now()).await?;
+        tx.commit().await?;
+        tracing::info!(organisation = %caller.organisation, by = %caller.identity, ?webhook, "changed the webhook");
+        self.organisation(caller).await
+    }
+
+    /// The webhook as the caller may see it: only admins with what may be a secret in it.
+    #[must_use]
+    pub fn shown_webhook(role: Role, organisation: &Organisation) -> Option<String> {
+        let shown = |webhook: &WebhookUrl| match role {
+            Role::Admin => webhook.as_str().to_owned(),
+            Role::User | Role::ReadOnly => webhook.without_target(),
+        };
+        organisation.webhook.as_ref().map(shown)
     }
 
     /// What holds for recordings of an organisation that has set nothing.

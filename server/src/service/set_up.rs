@@ -110,6 +110,7 @@ impl Service {
             settings: Settings::default(),
             recording: RecordingSettings::default(),
             embed_domains: afterlive_domain::EmbedDomains::default(),
+            webhook: None,
             created_at: now,
             updated_at: now,
         };

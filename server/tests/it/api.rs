@@ -6,3 +6,4 @@ mod library;
 mod permissions;
 mod players;
 pub mod streams;
+pub mod webhook;

@@ -3,3 +3,4 @@
 pub mod get;
 mod json;
 pub mod set_recording;
+pub mod set_webhook;

@@ -25,6 +25,7 @@ const CALLS: &[(&str, Role)] = &[
     ("PUT /stream/ID/unlock", Role::Admin),
     ("DELETE /stream/ID", Role::Admin),
     ("PUT /organisation/recording", Role::Admin),
+    ("PUT /organisation/webhook", Role::Admin),
 ];
 
 /// Calls that players make without a key.
@@ -32,7 +33,7 @@ fn is_for_anybody(call: &str) -> bool {
     call.starts_with("GET /stream/ID")
 }
 
-const BODY: &str = r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key"}"#;
+const BODY: &str = r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key","webhook":null}"#;
 
 #[tokio::test]
 async fn each_role_may_call_what_it_may_and_nothing_more() {

@@ -15,5 +15,5 @@ pub async fn handle(
     Authenticated(caller): Authenticated,
 ) -> Result<Json<OrganisationJson>, ApiError> {
     let organisation = service.organisation(&caller).await?;
-    Ok(Json(OrganisationJson::new(&service, organisation)))
+    Ok(Json(OrganisationJson::new(&service, &caller, organisation)))
 }

@@ -5,14 +5,14 @@ use afterlive_domain::{OrganisationHash, OrganisationId, Region, UnixMillis};
 use serde::Serialize;
 
 use crate::db::organisations::Organisation;
-use crate::service::Service;
+use crate::service::{Caller, Service};
 
 #[derive(Serialize)]
 pub struct OrganisationJson {
     id: OrganisationId,
     name: String,
     hash: OrganisationHash,
-    /// None can be set in this version.
+    /// Only admins see what stands behind its host.
     webhook: Option<String>,
     vod: Vod,
     live: Live,
@@ -44,12 +44,12 @@ struct Recording {
 }
 
 impl OrganisationJson {
-    pub fn new(service: &Service, organisation: Organisation) -> Self {
+    pub fn new(service: &Service, caller: &Caller, organisation: Organisation) -> Self {
         Self {
             id: organisation.id,
+            webhook: Service::shown_webhook(caller.role, &organisation),
             name: organisation.name,
             hash: organisation.hash,
-            webhook: None,
             vod: Vod { enabled: organisation.settings.recording_enabled, public: organisation.settings.vod_public },
             live: Live { public: organisation.settings.live_public },
             recording: Recording {

@@ -26,5 +26,5 @@ pub async fn handle(
         retention_days: retention_days.unwrap_or(so_far.retention_days),
     };
     let organisation = service.change_recording_settings(&caller, change).await?;
-    Ok(Json(OrganisationJson::new(&service, organisation)))
+    Ok(Json(OrganisationJson::new(&service, &caller, organisation)))
 }
