@@ -18,7 +18,7 @@ pub use self::reader::Problem;
 use self::reader::Reader;
 pub use self::regions::RegionConfig;
 use self::regions::{europe, read_regions};
-pub use self::sections::{Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, WebRtc};
+pub use self::sections::{Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, WebRtc, Webhook};
 use self::urls::{default_http_url, default_rtmp_url, default_vod_url};
 use crate::db::Location;
 
@@ -32,6 +32,7 @@ pub struct Config {
     pub http: Http,
     pub rtmp: Rtmp,
     pub push: Push,
+    pub webhook: Webhook,
     /// `None` where it is switched off.
     pub webrtc: Option<WebRtc>,
     pub record: Record,
@@ -105,6 +106,7 @@ impl Config {
         let http = Http::read(reader);
         let rtmp = Rtmp::read(reader, &http);
         let push = Push::read(reader);
+        let webhook = Webhook::read(reader);
         let webrtc = WebRtc::read(reader, &http);
         let record = Record::read(reader);
         let retention = Retention::read(reader, &record);
@@ -122,7 +124,7 @@ impl Config {
             reader.refuse("node.region", format!("there is no region {region}: name one of [regions], or add regions.{region}"));
         }
         let log = Log::read(reader);
-        Self { data_dir, http, rtmp, push, webrtc, record, retention, live, database, region, regions, log }
+        Self { data_dir, http, rtmp, push, webhook, webrtc, record, retention, live, database, region, regions, log }
     }
 
     /// What holds for the recordings of an organisation that has set nothing.

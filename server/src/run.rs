@@ -30,8 +30,8 @@ use crate::http::viewer::{self, RecordingGuard};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
 use crate::ingest::gate::{Gate, Gatekeeper, IngestRegions};
-use crate::ingest::rtmp;
 use crate::ingest::whip::Whip;
+use crate::ingest::{rtmp, webhook};
 use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
 use crate::live::whep::Whep;
@@ -121,7 +121,8 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         recorder.finish_left(asset);
     }
     let ingest_regions = ingest_regions(&config);
-    let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone());
+    let webhook_settings = webhook::Settings::from(&config.webhook);
+    let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone(), webhook_settings);
     let gate: Arc<dyn Gatekeeper> = Arc::new(gate);
     let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
     let pushes = Pushes::default();

@@ -50,6 +50,15 @@ pub struct Push {
     pub allow_private: bool,
 }
 
+/// Who is asked by organisations that have a webhook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Webhook {
+    /// Whether that may be this machine and its neighbours.
+    pub allow_private: bool,
+    /// How often it is told that a publish goes on. `None`: never.
+    pub update_every: Option<Duration>,
+}
+
 /// WebRTC: browsers that publish (WHIP) and watch (WHEP).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WebRtc {
@@ -150,6 +159,16 @@ impl Rtmp {
 impl Push {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self { allow_private: reader.take("push.allow_private", false) }
+    }
+}
+
+impl Webhook {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let update_interval_s = reader.take_in("webhook.update_interval_s", 30, 0..=3_600);
+        Self {
+            allow_private: reader.take("webhook.allow_private", false),
+            update_every: (update_interval_s > 0).then(|| Duration::from_secs(update_interval_s)),
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub enum EndReason {
     CannotRecord,
     /// An operator stopped, locked or deleted the stream.
     Stopped,
+    /// The organisation's webhook allowed it no longer.
+    Withdrawn,
     /// The server was shut down in good order.
     ServerStopped,
     /// The server died; found out at the next start.
@@ -59,6 +61,7 @@ impl EndReason {
             Self::ProtocolError => "protocol_error",
             Self::CannotRecord => "cannot_record",
             Self::Stopped => "stopped",
+            Self::Withdrawn => "withdrawn",
             Self::ServerStopped => "server_stopped",
             Self::ServerLost => "server_lost",
         }

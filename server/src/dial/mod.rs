@@ -4,13 +4,19 @@
 mod address;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::address::is_public;
+
+/// Names looked up at a time. Their threads are those of all blocking work, and one whose resolver does not answer is kept long after nobody waits for it.
+const MAX_LOOKUPS: usize = 32;
+
+static LOOKUPS: Semaphore = Semaphore::const_new(MAX_LOOKUPS);
 
 /// Where the server may be led.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +56,7 @@ pub enum Error {
 /// # Errors
 /// [`Error`], without the host's name in it.
 pub async fn connect(host: &str, port: u16, reach: Reach, patience: Duration) -> Result<TcpStream, Error> {
-    let found = timeout(patience, tokio::net::lookup_host((host, port))).await;
-    let found: Vec<SocketAddr> = found.map_err(|_| Error::NoSuchHost)?.map_err(|_| Error::NoSuchHost)?.collect();
+    let found = timeout(patience, look_up(host, port)).await.unwrap_or_default();
     if found.is_empty() {
         return Err(Error::NoSuchHost);
     }
@@ -64,4 +69,20 @@ pub async fn connect(host: &str, port: u16, reach: Reach, patience: Duration) ->
     // What is said is said at once; one that cannot be told so is as good, but slower.
     let _ = socket.set_nodelay(true);
     Ok(socket)
+}
+
+/// Nothing where there is no such host.
+async fn look_up(host: &str, port: u16) -> Vec<SocketAddr> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return vec![SocketAddr::new(address, port)];
+    }
+    // It is never closed.
+    let Ok(place) = LOOKUPS.acquire().await else { return Vec::new() };
+    let host = host.to_owned();
+    let looking = tokio::task::spawn_blocking(move || {
+        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        drop(place);
+        found
+    });
+    looking.await.ok().and_then(Result::ok).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::json::Json;
+use crate::ingest::webhook::Denied;
 use crate::ingest::{gate, whip};
 use crate::live::whep;
 use crate::rtc::NotAccepted;
@@ -117,6 +118,13 @@ pub(super) fn refuse_publish(refused: &whip::Refused, streamname: &str) -> Respo
         }
         whip::Refused::Gate(gate::Refusal::Locked) => conflict("locked"),
         whip::Refused::Gate(gate::Refusal::AlreadyLive) => conflict("live"),
+        whip::Refused::Gate(gate::Refusal::Webhook(denied)) => match denied {
+            Denied::Refused { status } => answer(StatusCode::FORBIDDEN, 2001, refused, json!({ "webhook": status })),
+            Denied::TooLong => {
+                answer(StatusCode::BAD_REQUEST, 1004, refused, json!({ "parameter": "stream_name", "type": "a shorter name" }))
+            }
+            Denied::Silent | Denied::Unreachable(_) | Denied::Busy => try_again(refused),
+        },
         whip::Refused::Gate(gate::Refusal::CannotRecord(_) | gate::Refusal::Unavailable) => try_again(refused),
         whip::Refused::Offer(cause) => refuse_offer(cause),
         whip::Refused::NoH264 | whip::Refused::NoOpus | whip::Refused::NoMedia => wrong_offer(refused),

@@ -1,6 +1,6 @@
 //! One live stream: its publisher's end, and its subscribers'.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ type Silence = Box<dyn Fn() -> Duration + Send + Sync>;
 pub(super) struct Live {
     started_at: UnixMillis,
     pub(super) stop: CancellationToken,
+    /// It stops since it is not allowed any more.
+    withdrawn: AtomicBool,
     pub(super) gives_way: CancellationToken,
     /// Cancelled when the stream can be claimed again.
     pub(super) over: CancellationToken,
@@ -79,6 +81,7 @@ impl Live {
         Self {
             started_at,
             stop: CancellationToken::new(),
+            withdrawn: AtomicBool::new(false),
             gives_way: CancellationToken::new(),
             over: CancellationToken::new(),
             silence: OnceLock::new(),
@@ -218,7 +221,19 @@ impl Publisher {
         !lock(&self.live.state).viewers.is_empty()
     }
 
-    /// Completes when someone called [`super::Hub::stop`]; then drop the publisher.
+    /// What others can see and do of this publish, and of no later one.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        Remote { live: Arc::clone(&self.live) }
+    }
+
+    /// Whether it is to stop since [`Remote::withdraw`] was called.
+    #[must_use]
+    pub fn is_withdrawn(&self) -> bool {
+        self.live.withdrawn.load(Ordering::Acquire)
+    }
+
+    /// Completes when someone called [`super::Hub::stop`] or [`Remote::withdraw`]; then drop the publisher.
     pub fn stop_requested(&self) -> impl Future<Output = ()> + Send + use<> {
         self.live.stop.clone().cancelled_owned()
     }
@@ -242,6 +257,26 @@ impl Drop for Publisher {
         state.gop.clear();
         (state.keyframe, state.still) = (None, None);
         state.queues().for_each(|queue| queue.end());
+    }
+}
+
+/// One publish, for who does not publish. Does not keep it going.
+#[derive(Clone)]
+pub struct Remote {
+    live: Arc<Live>,
+}
+
+impl Remote {
+    /// The time of the last frame on the stream's timeline, in milliseconds; 0 before the first.
+    #[must_use]
+    pub fn position_ms(&self) -> i64 {
+        lock(&self.live.state).counters.position_ms()
+    }
+
+    /// Asks the publisher to end, since it is not allowed any more.
+    pub fn withdraw(&self) {
+        self.live.withdrawn.store(true, Ordering::Release);
+        self.live.stop.cancel();
     }
 }
 

@@ -27,7 +27,7 @@ use afterlive_media::frame::{Frame, TrackConfig};
 use tokio::sync::watch;
 
 use self::live::Live;
-pub use self::live::{Publisher, RecorderSubscription, ViewerSubscription};
+pub use self::live::{Publisher, RecorderSubscription, Remote, ViewerSubscription};
 pub use self::queue::Headcount;
 pub use self::recorder::{CannotRecord, Recorder, Recording};
 pub use self::stats::{AudioStats, LiveStats, VideoStats};
@@ -139,6 +139,12 @@ impl Hub {
             live.gives_way.cancel();
             live.over.clone().cancelled_owned()
         })
+    }
+
+    /// Whether the stream is live, and its publisher makes no way (see [`Self::make_way`]) for another.
+    #[must_use]
+    pub fn is_taken(&self, stream: StreamId, silence: Duration) -> bool {
+        self.find(stream).is_some_and(|live| !live.is_silent_for(silence))
     }
 
     #[must_use]

@@ -65,6 +65,7 @@ pub struct AudioStats {
 #[derive(Default)]
 pub(super) struct Counters {
     bytes_in: u64,
+    position_ms: i64,
     /// The second of media time that is being counted, and its bytes so far.
     second: Option<(i64, u64)>,
     history_bytes: VecDeque<u64>,
@@ -83,6 +84,7 @@ impl Counters {
         let bytes = frame.data.len() as u64;
         let dts_ms = ticks_to_ms(frame.dts, timescale);
         self.bytes_in += bytes;
+        self.position_ms = dts_ms;
         self.count_second(dts_ms.div_euclid(1000), bytes);
         self.jitter.count(dts_ms, now);
         if frame.kind == TrackKind::Video {
@@ -93,6 +95,10 @@ impl Counters {
 
     pub(super) fn bytes_in(&self) -> u64 {
         self.bytes_in
+    }
+
+    pub(super) fn position_ms(&self) -> i64 {
+        self.position_ms
     }
 
     fn count_second(&mut self, second: i64, bytes: u64) {

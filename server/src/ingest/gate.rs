@@ -19,6 +19,7 @@ use crate::db::sessions::{self, EndReason, GoLive, NewSession};
 use crate::db::streams::{self, PublishTarget};
 use crate::db::{self, Db};
 use crate::hub::{Hub, Publisher, Recorder, Recording};
+use crate::ingest::webhook::{self, Attended, Denied, Facts, Webhooks};
 
 /// How long a publish waits for the end of the stream's previous one to be written, when an encoder is back at once.
 const PREVIOUS_END_WAIT: Duration = Duration::from_secs(3);
@@ -58,6 +59,9 @@ pub enum Refusal {
     Locked,
     #[error("already live from another encoder")]
     AlreadyLive,
+    /// The organisation's webhook does not allow it.
+    #[error(transparent)]
+    Webhook(#[from] Denied),
     #[error("recording is not possible: {0}")]
     CannotRecord(String),
     #[error("the server cannot take streams at the moment, try again")]
@@ -67,14 +71,35 @@ pub enum Refusal {
 /// Who may publish.
 #[async_trait]
 pub trait Gatekeeper: Send + Sync + 'static {
-    /// Whether there is such a stream, and it may be published: for protocols in which there is much to be done before [`Gatekeeper::admit`]. A gate
-    /// that cannot tell says yes.
-    async fn look(&self, _streamname: &str) -> Result<(), Refusal> {
-        Ok(())
+    /// Whether the stream may be published, as far as that can be told beforehand. Others may be waited for: nothing is held meanwhile, and dropping it is not
+    /// to want to know any more. A gate that asks nobody says yes.
+    async fn ask(&self, request: PublishRequest) -> Result<Permit, Refusal> {
+        Ok(Permit::unasked(request))
     }
 
     /// Claims the stream for the encoder and puts it on air. When this returns, the recorder, where there is one, is listening.
-    async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal>;
+    async fn let_in(&self, permit: Permit) -> Result<Grant, Refusal>;
+
+    /// Both, for protocols in which there is nothing to be done in between.
+    async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal> {
+        self.let_in(self.ask(request).await?).await
+    }
+}
+
+/// A publish against which nothing was found. It takes no place; dropping it is as good as not to publish.
+pub struct Permit {
+    pub request: PublishRequest,
+    session: SessionId,
+    found: Option<(Streamname, PublishTarget)>,
+    attended: Option<Attended>,
+}
+
+impl Permit {
+    /// As who asks nobody gives it.
+    #[must_use]
+    pub fn unasked(request: PublishRequest) -> Self {
+        Self { request, session: SessionId(Uuid::new_v4()), found: None, attended: None }
+    }
 }
 
 /// A publish that was admitted. Dropping it, or [`Grant::end`], ends it: once, whatever the way.
@@ -84,6 +109,9 @@ pub struct Grant {
     mode: Mode,
     region: Region,
     on_end: Option<OnEnd>,
+    attended: Option<Attended>,
+    /// What the encoder was sent.
+    bytes_out: u64,
     reason: EndReason,
 }
 
@@ -94,7 +122,8 @@ impl Grant {
     #[must_use]
     pub fn new(publisher: Publisher, mode: Mode, region: Region, on_end: impl FnOnce(EndReason, u64) + Send + 'static) -> Self {
         let on_end: OnEnd = Box::new(on_end);
-        Self { publisher: Some(publisher), mode, region, on_end: Some(on_end), reason: EndReason::Disconnected }
+        let (on_end, reason) = (Some(on_end), EndReason::Disconnected);
+        Self { publisher: Some(publisher), mode, region, on_end, attended: None, bytes_out: 0, reason }
     }
 
     /// What the publish is: `Rec` only where it is being recorded.
@@ -115,6 +144,11 @@ impl Grant {
         self.publisher.as_mut().expect("the publisher leaves only with the grant")
     }
 
+    /// What the encoder was sent, where that is known.
+    pub fn set_bytes_out(&mut self, bytes: u64) {
+        self.bytes_out = bytes;
+    }
+
     /// Ends the publish for a known reason. A grant that is merely dropped ends as [`EndReason::Disconnected`].
     pub fn end(mut self, reason: EndReason) {
         self.reason = reason;
@@ -124,6 +158,9 @@ impl Grant {
 impl Drop for Grant {
     fn drop(&mut self) {
         let bytes_in = self.publisher.take().map_or(0, |publisher| publisher.bytes_in());
+        if let Some(attended) = self.attended.take() {
+            attended.over(bytes_in, self.bytes_out);
+        }
         if let Some(on_end) = self.on_end.take() {
             on_end(self.reason, bytes_in);
         }
@@ -158,6 +195,7 @@ struct Parts {
     regions: IngestRegions,
     recorder: Arc<dyn Recorder>,
     tasks: TaskTracker,
+    webhooks: Webhooks,
     /// Is told whenever the end of a publish has been written.
     ended: Notify,
 }
@@ -165,21 +203,47 @@ struct Parts {
 impl Gate {
     /// `tasks` is to be waited for at the server's end: the last publishes' ends are written there.
     #[must_use]
-    pub fn new(hub: Hub, db: Db, clock: Clock, regions: IngestRegions, recorder: Arc<dyn Recorder>, tasks: TaskTracker) -> Self {
-        Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, ended: Notify::new() }) }
+    pub fn new(
+        hub: Hub,
+        db: Db,
+        clock: Clock,
+        regions: IngestRegions,
+        recorder: Arc<dyn Recorder>,
+        tasks: TaskTracker,
+        webhook: webhook::Settings,
+    ) -> Self {
+        let webhooks = Webhooks::new(webhook, tasks.clone());
+        Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, webhooks, ended: Notify::new() }) }
     }
 }
 
 #[async_trait]
 impl Gatekeeper for Gate {
-    async fn look(&self, streamname: &str) -> Result<(), Refusal> {
-        self.parts.find(streamname).await.map(|_| ())
+    async fn ask(&self, request: PublishRequest) -> Result<Permit, Refusal> {
+        let (streamname, target) = self.parts.find(&request.streamname).await?;
+        let session = SessionId(Uuid::new_v4());
+        let attended = match target.webhook.clone() {
+            // Who would be refused in any case is not asked about. It can still become live before the answer.
+            Some(_) if self.parts.hub.is_taken(target.stream, GIVE_WAY_AFTER) => return Err(Refusal::AlreadyLive),
+            Some(url) => {
+                let facts = Facts {
+                    query: request.query.clone(),
+                    streamname: streamname.as_str().to_owned(),
+                    app: request.mode.as_str(),
+                    address: webhook::address_of(request.peer),
+                    client_id: webhook::client_id(session.0),
+                };
+                Some(self.parts.webhooks.ask(target.organisation, url, facts).await?)
+            }
+            None => None,
+        };
+        Ok(Permit { request, session, found: Some((streamname, target)), attended })
     }
 
-    async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal> {
+    async fn let_in(&self, permit: Permit) -> Result<Grant, Refusal> {
         let parts = Arc::clone(&self.parts);
         // A task of its own: an encoder that hangs up in between must not leave a half-done commit. The grant is then dropped there.
-        let admission = self.parts.tasks.spawn(async move { Parts::admit(&parts, request).await });
+        let admission = self.parts.tasks.spawn(async move { Parts::admit(&parts, permit).await });
         admission.await.unwrap_or_else(|panic| {
             error!(error = %panic, "admitting a publish failed");
             Err(Refusal::Unavailable)
@@ -198,12 +262,16 @@ impl Parts {
         }
     }
 
-    async fn admit(parts: &Arc<Self>, request: PublishRequest) -> Result<Grant, Refusal> {
-        let (streamname, target) = parts.find(&request.streamname).await?;
+    async fn admit(parts: &Arc<Self>, permit: Permit) -> Result<Grant, Refusal> {
+        let Permit { request, session, found, attended } = permit;
+        let (streamname, target) = match found {
+            Some(found) => found,
+            None => parts.find(&request.streamname).await?,
+        };
         let mode = if target.settings.recording_enabled { request.mode } else { Mode::Live };
         let region = parts.regions.of(request.host.as_deref()).clone();
         let session = NewSession {
-            id: SessionId(Uuid::new_v4()),
+            id: session,
             stream: target.stream,
             mode,
             region: region.clone(),
@@ -214,9 +282,13 @@ impl Parts {
         // The claim comes first, so that of two encoders only one gets as far as the database.
         let started_at = parts.clock.now();
         let publisher = parts.claim(target.stream, started_at).await?;
+        if let Some(attended) = &attended {
+            attended.on_air(publisher.remote());
+        }
         let frames = (mode == Mode::Rec).then(|| publisher.subscribe_recorder());
         // The grant comes before the commit: what fails half-way is undone by dropping it, and undoing nothing does no harm.
-        let grant = Grant::new(publisher, mode, region.clone(), Self::on_end(parts, session.id, streamname.clone()));
+        let mut grant = Grant::new(publisher, mode, region.clone(), Self::on_end(parts, session.id, streamname.clone()));
+        grant.attended = attended;
         parts.go_live(&session, started_at).await?;
         info!(stream = %streamname, mode = mode.as_str(), region = %region, protocol = session.protocol, peer = %session.peer, "live");
 

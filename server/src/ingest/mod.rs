@@ -3,4 +3,5 @@
 pub mod gate;
 pub mod rtmp;
 pub mod usher;
+pub mod webhook;
 pub mod whip;

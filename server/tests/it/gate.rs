@@ -12,6 +12,7 @@ use afterlive_server::db::streams::{self, Stream};
 use afterlive_server::db::{Db, organisations};
 use afterlive_server::hub::{CannotRecord, Hub, Message, Recorder, RecorderSubscription, Recording};
 use afterlive_server::ingest::gate::{Gate, Gatekeeper, Grant, IngestRegions, PublishRequest, Refusal};
+use afterlive_server::ingest::webhook;
 use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
 
@@ -55,7 +56,15 @@ impl Scene {
             by_host: BTreeMap::from([("ingest-us.example.com".to_owned(), "us".parse().unwrap())]),
         };
         let clock = Clock::simulated(NOW.plus_ms(5));
-        let gate = Gate::new(hub.clone(), db.clone(), clock, regions, Arc::<FakeRecorder>::clone(&recorder), tasks.clone());
+        let gate = Gate::new(
+            hub.clone(),
+            db.clone(),
+            clock,
+            regions,
+            Arc::<FakeRecorder>::clone(&recorder),
+            tasks.clone(),
+            webhook::Settings::default(),
+        );
         Self { db, hub, gate, recorder, tasks, organisation, stream }
     }
 

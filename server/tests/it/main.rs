@@ -25,4 +25,5 @@ mod sign_in;
 mod stream_search;
 mod vod;
 mod watching;
+mod webhook;
 mod webrtc;

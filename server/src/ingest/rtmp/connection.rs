@@ -12,7 +12,7 @@ use tracing::{debug, info};
 
 use super::admission::Ticket;
 use super::wire::{Closed, Wire};
-use super::{GATE_TIMEOUT, Server, play, publish};
+use super::{GATE_TIMEOUT, LEAVE_UNNOTICED, Server, play, publish};
 use crate::ingest::gate::{PublishRequest, Refusal};
 use crate::ingest::usher::ViewRequest;
 use crate::sound::{AacViewer, Takes};
@@ -140,7 +140,13 @@ impl Connection {
             peer: self.peer,
             protocol: "rtmp",
         };
-        let admitted = timeout(GATE_TIMEOUT, self.server.gate.admit(request)).await.unwrap_or(Err(Refusal::Unavailable));
+        let admitted = tokio::select! {
+            biased;
+            admitted = timeout(GATE_TIMEOUT, self.server.gate.admit(request)) => admitted.unwrap_or(Err(Refusal::Unavailable)),
+            // The gate may wait for others: for one who has left it need not. What has been sent meanwhile waits, unread.
+            () = self.wire.is_left_after(LEAVE_UNNOTICED) => return Err(Closed::Peer),
+            () = self.stop.cancelled() => return Err(Closed::ServerStops),
+        };
         match admitted {
             Ok(grant) => {
                 self.wire.session().accept();

@@ -31,6 +31,8 @@ enum End {
     Unsupported(FlvError),
     /// By an operator's.
     Stopped,
+    /// By the organisation's webhook.
+    Withdrawn,
     ServerStopped,
 }
 
@@ -48,6 +50,7 @@ impl End {
             Self::Closed(_) => EndReason::Disconnected,
             Self::Idle => EndReason::Idle,
             Self::Stopped => EndReason::Stopped,
+            Self::Withdrawn => EndReason::Withdrawn,
             Self::ServerStopped => EndReason::ServerStopped,
         }
     }
@@ -62,6 +65,7 @@ pub(super) async fn run(connection: &mut Connection, mut grant: Grant) -> Result
     if let End::Unsupported(cause) = &end {
         warn!(%peer, %stream, %cause, "a publish is ended: it sends what cannot be taken");
     }
+    grant.set_bytes_out(connection.wire.sent_bytes());
     grant.end(end.reason());
     connection.wire.expect_requests()?;
     let words = match end {
@@ -72,6 +76,7 @@ pub(super) async fn run(connection: &mut Connection, mut grant: Grant) -> Result
         End::Idle => "nothing was sent for too long".to_owned(),
         End::Unsupported(cause) => cause.to_string(),
         End::Stopped => "the stream was stopped by an operator".to_owned(),
+        End::Withdrawn => "the organisation's webhook has ended it".to_owned(),
     };
     connection.wire.session().end_publish(&words);
     Ok(Outcome::Farewell)
@@ -119,7 +124,7 @@ async fn publish(
             // could meet one that has closed: its kernel would answer with a reset, and drop what it has not sent yet.
             biased;
             received = wire.receive() => received?,
-            () = &mut stop_requested => return Err(End::Stopped),
+            () = &mut stop_requested => return Err(if publisher.is_withdrawn() { End::Withdrawn } else { End::Stopped }),
             () = &mut server_stops => return Err(End::ServerStopped),
             // A timer for each message would be set in vain.
             () = &mut look => {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Buf;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -22,6 +22,9 @@ const SLOW_BEAT: Duration = Duration::from_millis(50);
 const HASTE: Duration = Duration::from_millis(1);
 /// How soon a publisher that took nothing of what it is sent is tried again. It is sent little.
 const WRITE_PAUSE: Duration = Duration::from_millis(10);
+
+/// How often it is looked whether a peer has left of whom unread bytes wait.
+const LOOK_WHETHER_CLOSED: Duration = Duration::from_millis(100);
 
 /// The instant from which beats are counted, the same for all connections.
 static FIRST_BEAT: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -73,6 +76,17 @@ impl Socket {
             Self::Watched(stream) => stream.read(buffer).await,
             Self::Paced(paced) => paced.read(buffer).await,
             Self::Broken => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Completes when the peer has closed its side; never while the socket is looked at each beat. What has come before stays where it is.
+    pub(super) async fn closed(&self) {
+        let Self::Watched(stream) = self else { return std::future::pending().await };
+        loop {
+            match stream.ready(Interest::READABLE).await {
+                Ok(ready) if !ready.is_read_closed() => sleep(LOOK_WHETHER_CLOSED).await,
+                _ => return,
+            }
         }
     }
 

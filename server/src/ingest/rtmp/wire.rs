@@ -1,6 +1,7 @@
 //! A session on its socket: bytes in, events out, bytes out again.
 
 use std::io;
+use std::time::Duration;
 
 use afterlive_media::rtmp::{self, Event, Session};
 use bytes::Buf;
@@ -40,11 +41,18 @@ pub(super) struct Wire {
     buffer: Box<[u8]>,
     /// What of the buffer has been received and not read.
     unread: std::ops::Range<usize>,
+    sent_bytes: u64,
 }
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, session: Session) -> Self {
-        Self { socket: Socket::Watched(stream), session, buffer: vec![0; STRANGER_READ_BYTES].into(), unread: 0..0 }
+        Self {
+            socket: Socket::Watched(stream),
+            session,
+            buffer: vec![0; STRANGER_READ_BYTES].into(),
+            unread: 0..0,
+            sent_bytes: 0,
+        }
     }
 
     pub(super) fn session(&mut self) -> &mut Session {
@@ -70,6 +78,12 @@ impl Wire {
     /// Reads what is asked for at once from now on.
     pub(super) fn expect_requests(&mut self) -> Result<(), Closed> {
         Ok(self.socket.watch()?)
+    }
+
+    /// Completes when the peer has closed its side, though not before `unnoticed` has passed; reads nothing.
+    pub(super) async fn is_left_after(&self, unnoticed: Duration) {
+        tokio::time::sleep(unnoticed).await;
+        self.socket.closed().await;
     }
 
     /// The next event in what has been received. Its answer, or what the session has to say by itself, waits for [`Self::flush`].
@@ -106,8 +120,14 @@ impl Wire {
         if !output.has_remaining() {
             return Ok(());
         }
+        self.sent_bytes += output.remaining() as u64;
         timeout(WRITE_TIMEOUT, self.socket.write_all(output)).await.map_err(|_| Closed::Stuck)??;
         Ok(())
+    }
+
+    /// Of the whole connection.
+    pub(super) fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
     }
 
     /// Sends the last words and closes. What the peer still sends is read and dropped for a while: closing over unread bytes would reset

@@ -66,11 +66,11 @@ impl Whip {
         if self.sessions.stop().is_cancelled() {
             return Err(Refusal::Unavailable.into());
         }
-        // Who knows no stream has no offer read, which takes longer than all else.
-        in_time(self.gate.look(&request.streamname)).await?;
+        // Who may not publish has no offer read, which takes longer than all else, nor one of the peers' places.
+        let permit = in_time(self.gate.ask(request.clone())).await?;
         let (peer, answer) = self.transport.accept(offer, Role::Publisher, request.peer.ip())?;
         refuse_other_codecs(offer, &answer.sdp)?;
-        let grant = in_time(self.gate.admit(request.clone())).await?;
+        let grant = in_time(self.gate.let_in(permit)).await?;
         Ok((self.start(request, peer, grant), answer))
     }
 

@@ -49,6 +49,8 @@ enum End {
     NoMedia,
     /// By an operator.
     Stopped,
+    /// By the organisation's webhook.
+    Withdrawn,
     ServerStopped,
 }
 
@@ -60,6 +62,7 @@ impl End {
             Self::NeverConnected | Self::Silent | Self::GaveWay => EndReason::Disconnected,
             Self::NoMedia => EndReason::Idle,
             Self::Stopped => EndReason::Stopped,
+            Self::Withdrawn => EndReason::Withdrawn,
             Self::ServerStopped => EndReason::ServerStopped,
         }
     }
@@ -125,7 +128,7 @@ async fn publish(
                 }
                 _ => {}
             },
-            () = &mut stop_requested => return Err(End::Stopped),
+            () = &mut stop_requested => return Err(if publisher.is_withdrawn() { End::Withdrawn } else { End::Stopped }),
             () = orders.server_stops.cancelled() => return Err(End::ServerStopped),
             () = orders.deleted.cancelled() => {
                 take_waiting(peer, publisher, tracks);

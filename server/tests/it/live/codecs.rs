@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use afterlive_domain::{Mode, StreamId};
 use afterlive_server::hub::Hub;
-use afterlive_server::ingest::gate::{Gatekeeper, Grant, PublishRequest, Refusal};
+use afterlive_server::ingest::gate::{Gatekeeper, Grant, Permit, Refusal};
 use afterlive_server::ingest::rtmp;
 use async_trait::async_trait;
 
@@ -21,7 +21,7 @@ struct OpenGate {
 
 #[async_trait]
 impl Gatekeeper for OpenGate {
-    async fn admit(&self, _: PublishRequest) -> Result<Grant, Refusal> {
+    async fn let_in(&self, _: Permit) -> Result<Grant, Refusal> {
         let publisher = self.hub.publish(self.stream, NOW).map_err(|_| Refusal::AlreadyLive)?;
         Ok(Grant::new(publisher, Mode::Live, "eu".parse().unwrap(), |_, _| {}))
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use afterlive_server::hub::{CannotRecord, Recorder, RecorderSubscription, Recording};
 use afterlive_server::ingest::gate::{Gate, IngestRegions};
+use afterlive_server::ingest::webhook;
 use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
 
@@ -20,7 +21,15 @@ impl Recorder for NoRecorder {
 
 pub fn gate(server: &Server) -> Gate {
     let regions = IngestRegions { node: "eu".parse().unwrap(), by_host: BTreeMap::new() };
-    Gate::new(server.hub.clone(), server.db.clone(), server.clock.clone(), regions, Arc::new(NoRecorder), TaskTracker::new())
+    Gate::new(
+        server.hub.clone(),
+        server.db.clone(),
+        server.clock.clone(),
+        regions,
+        Arc::new(NoRecorder),
+        TaskTracker::new(),
+        webhook::Settings::default(),
+    )
 }
 
 /// What a name is, and what who publishes to it is told: by RTMP in words, by WHIP in a status and the error's code.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use afterlive_domain::{Mode, StreamId};
 use afterlive_server::db::sessions::EndReason;
 use afterlive_server::hub::{Hub, Message, RecorderSubscription};
-use afterlive_server::ingest::gate::{Gatekeeper, Grant, PublishRequest, Refusal};
+use afterlive_server::ingest::gate::{Gatekeeper, Grant, Permit, PublishRequest, Refusal};
 use afterlive_server::ingest::rtmp::{Server, Settings};
 use afterlive_server::ingest::usher::{Usher, ViewRequest};
 use async_trait::async_trait;
@@ -44,7 +44,7 @@ struct FakeGate {
 
 #[async_trait]
 impl Gatekeeper for FakeGate {
-    async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal> {
+    async fn let_in(&self, Permit { request, .. }: Permit) -> Result<Grant, Refusal> {
         self.requests.lock().unwrap().push(request.clone());
         match request.streamname.as_str() {
             NAME => {}

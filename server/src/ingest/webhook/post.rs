@@ -1,0 +1,96 @@
+//! One request to a webhook: a connection of its own to an address that was looked at, a form, and the status of the answer. Follows no redirect, goes through
+//! no proxy, and reads nothing of the answer but its head.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use afterlive_domain::WebhookUrl;
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OnceCell;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, ClientConfig};
+
+use crate::dial::{self, Reach};
+
+/// The longest head of an answer, in bytes.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+
+/// Why there is no answer. None has the URL in it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    #[error("{0}")]
+    Dial(#[from] dial::Error),
+    #[error("certificates of authorities cannot be read: {0}")]
+    Roots(String),
+    #[error("TLS does not come about: {0}")]
+    Tls(io::Error),
+    #[error("it does not speak HTTP: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("no request can be made of the URL: {0}")]
+    Request(#[from] http::Error),
+}
+
+/// What posts. The authorities that it believes are those of the system, read when the first `https` URL is called.
+#[derive(Default)]
+pub(super) struct Postman {
+    tls: OnceCell<TlsConnector>,
+}
+
+impl Postman {
+    /// Waits for as long as it takes: the limit is the caller's. To drop it closes the connection.
+    pub(super) async fn post(
+        &self,
+        url: &WebhookUrl,
+        form: String,
+        reach: Reach,
+        patience: Duration,
+    ) -> Result<StatusCode, Failed> {
+        let request = Request::post(url.target())
+            .header(HOST, url.authority())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(USER_AGENT, "afterlive")
+            .header(CONNECTION, "close")
+            .body(Full::new(Bytes::from(form)))?;
+        let socket = dial::connect(url.host(), url.port(), reach, patience).await?;
+        if !url.is_https() {
+            return exchange(socket, request).await;
+        }
+        let tls = self.tls.get_or_try_init(tls).await?;
+        let name = ServerName::try_from(url.host().to_owned()).map_err(|cause| Failed::Tls(io::Error::other(cause)))?;
+        let socket = tls.connect(name, socket).await.map_err(Failed::Tls)?;
+        exchange(socket, request).await
+    }
+}
+
+async fn tls() -> Result<TlsConnector, Failed> {
+    let read = || {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        Ok::<_, rustls::Error>(config.with_platform_verifier()?.with_no_client_auth())
+    };
+    let config = tokio::task::spawn_blocking(read).await.map_err(|panic| Failed::Roots(panic.to_string()))?;
+    Ok(TlsConnector::from(Arc::new(config.map_err(|cause| Failed::Roots(cause.to_string()))?)))
+}
+
+async fn exchange<S>(socket: S, request: Request<Full<Bytes>>) -> Result<StatusCode, Failed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let (mut sender, connection) = http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(socket)).await?;
+    let mut answer = std::pin::pin!(sender.send_request(request));
+    let answer = tokio::select! {
+        answer = &mut answer => answer,
+        // Over, as with a server that closes behind its answer; that has come by now, or the reason why not.
+        _ = connection => answer.await,
+    };
+    Ok(answer?.status())
+}
