@@ -129,7 +129,7 @@ export class Publish {
       if (this.#connection !== connection || transport.state !== 'closed') return;
       // There is nobody to be told.
       this.#location = null;
-      this.#end('The server has ended it: somebody has stopped or locked the stream.');
+      this.#end('The server has ended it: somebody has stopped or locked the stream, or the organisation no longer allows it.');
     });
   }
 
