@@ -7,6 +7,9 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Log, LogFormat};
 use crate::rtc::LOG_OF_STRANGERS;
 
+/// Of a certificate that is not believed it says so at each call, with an error; we say it once in a while.
+const LOG_OF_WEBHOOKS: &str = "rustls_platform_verifier=off";
+
 /// Starts logging; a second start in one process is ignored.
 pub(super) fn start(log: &Log, filter: &str) {
     let builder = tracing_subscriber::fmt().with_env_filter(quiet(filter)).with_writer(io::stderr);
@@ -19,7 +22,7 @@ pub(super) fn start(log: &Log, filter: &str) {
 
 /// The operator's filter, which comes last, may name the same otherwise.
 fn quiet(filter: &str) -> EnvFilter {
-    EnvFilter::new(format!("{LOG_OF_STRANGERS},{filter}"))
+    EnvFilter::new(format!("{LOG_OF_STRANGERS},{LOG_OF_WEBHOOKS},{filter}"))
 }
 
 #[cfg(test)]
@@ -52,6 +55,7 @@ mod tests {
         tracing::subscriber::with_default(log, || {
             tracing::warn!(target: "dimpl::dtls12::engine", "junk");
             tracing::warn!(target: "is::stun", "a request");
+            tracing::error!(target: "rustls_platform_verifier::verification::others", "a certificate");
             tracing::info!(target: "afterlive_server", "ours");
             tracing::debug!(target: "afterlive_server", "detail");
         });
