@@ -179,6 +179,15 @@ pub async fn set_embed_domains(tx: &mut Tx, id: OrganisationId, domains: &EmbedD
     Ok(changed > 0)
 }
 
+/// Who is asked before an encoder may publish.
+pub async fn webhook_of(connection: &mut Connection, id: OrganisationId) -> Result<Option<WebhookUrl>> {
+    let url: Option<Option<String>> = on!(connection, c => sqlx::query_scalar("SELECT webhook FROM organisations WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(c)
+        .await)?;
+    url.flatten().map(|url| webhook(&url)).transpose()
+}
+
 /// Replaces who is asked before an encoder may publish; false where there is no such organisation.
 pub async fn set_webhook(tx: &mut Tx, id: OrganisationId, webhook: Option<&WebhookUrl>, now: UnixMillis) -> Result<bool> {
     let changed = on!(tx, c => sqlx::query("UPDATE organisations SET webhook = $2, updated_at = $3 WHERE id = $1")

@@ -119,6 +119,7 @@ pub(super) fn refuse_publish(refused: &whip::Refused, streamname: &str) -> Respo
         whip::Refused::Gate(gate::Refusal::Locked) => conflict("locked"),
         whip::Refused::Gate(gate::Refusal::AlreadyLive) => conflict("live"),
         whip::Refused::Gate(gate::Refusal::Webhook(denied)) => match denied {
+            denied if denied.passes() => try_again(refused),
             Denied::Refused { status } => answer(StatusCode::FORBIDDEN, 2001, refused, json!({ "webhook": status })),
             Denied::TooLong => {
                 answer(StatusCode::BAD_REQUEST, 1004, refused, json!({ "parameter": "stream_name", "type": "a shorter name" }))

@@ -1,5 +1,7 @@
 //! The port to whoever records: the hub's side of it, in domain words. What a recorder does with the frames is its own affair.
 
+use std::time::Duration;
+
 use afterlive_domain::{OrganisationId, Region, SessionId, StreamId, Streamname, UnixMillis};
 use async_trait::async_trait;
 
@@ -16,6 +18,8 @@ pub struct Recording {
     /// Where the recording is to be kept.
     pub region: Region,
     pub started_at: UnixMillis,
+    /// How long before that its encoder was there already, and waited until others allowed it.
+    pub waited: Duration,
 }
 
 /// The recording cannot begin. The words complete "recording is not possible: …", and reach the encoder.

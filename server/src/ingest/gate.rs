@@ -71,18 +71,23 @@ pub enum Refusal {
 /// Who may publish.
 #[async_trait]
 pub trait Gatekeeper: Send + Sync + 'static {
-    /// Whether the stream may be published, as far as that can be told beforehand. Others may be waited for: nothing is held meanwhile, and dropping it is not
-    /// to want to know any more. A gate that asks nobody says yes.
-    async fn ask(&self, request: PublishRequest) -> Result<Permit, Refusal> {
+    /// Whether there is such a stream, and it may be published, as far as that can be told at once. A gate that cannot tell says yes.
+    async fn look(&self, request: PublishRequest) -> Result<Permit, Refusal> {
         Ok(Permit::unasked(request))
+    }
+
+    /// Asks who else has a say, where the permit [is to be asked about](Permit::is_to_be_asked_about), for as long as they may take. Nothing is held
+    /// meanwhile, and dropping it is not to want to know any more.
+    async fn ask(&self, permit: Permit) -> Result<Permit, Refusal> {
+        Ok(permit)
     }
 
     /// Claims the stream for the encoder and puts it on air. When this returns, the recorder, where there is one, is listening.
     async fn let_in(&self, permit: Permit) -> Result<Grant, Refusal>;
 
-    /// Both, for protocols in which there is nothing to be done in between.
+    /// All of it, for who has nothing to do in between.
     async fn admit(&self, request: PublishRequest) -> Result<Grant, Refusal> {
-        self.let_in(self.ask(request).await?).await
+        self.let_in(self.ask(self.look(request).await?).await?).await
     }
 }
 
@@ -92,13 +97,21 @@ pub struct Permit {
     session: SessionId,
     found: Option<(Streamname, PublishTarget)>,
     attended: Option<Attended>,
+    /// How long others took to allow it, by [`Clock::monotonic`].
+    waited: Duration,
 }
 
 impl Permit {
     /// As who asks nobody gives it.
     #[must_use]
     pub fn unasked(request: PublishRequest) -> Self {
-        Self { request, session: SessionId(Uuid::new_v4()), found: None, attended: None }
+        Self { request, session: SessionId(Uuid::new_v4()), found: None, attended: None, waited: Duration::ZERO }
+    }
+
+    /// Whether [`Gatekeeper::ask`] has somebody to wait for.
+    #[must_use]
+    pub fn is_to_be_asked_about(&self) -> bool {
+        self.attended.is_none() && self.found.as_ref().is_some_and(|(_, target)| target.webhook.is_some())
     }
 }
 
@@ -212,32 +225,42 @@ impl Gate {
         tasks: TaskTracker,
         webhook: webhook::Settings,
     ) -> Self {
-        let webhooks = Webhooks::new(webhook, tasks.clone());
+        let webhooks = Webhooks::new(webhook, db.clone(), tasks.clone());
         Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, webhooks, ended: Notify::new() }) }
     }
 }
 
 #[async_trait]
 impl Gatekeeper for Gate {
-    async fn ask(&self, request: PublishRequest) -> Result<Permit, Refusal> {
-        let (streamname, target) = self.parts.find(&request.streamname).await?;
-        let session = SessionId(Uuid::new_v4());
-        let attended = match target.webhook.clone() {
-            // Who would be refused in any case is not asked about. It can still become live before the answer.
-            Some(_) if self.parts.hub.is_taken(target.stream, GIVE_WAY_AFTER) => return Err(Refusal::AlreadyLive),
-            Some(url) => {
-                let facts = Facts {
-                    query: request.query.clone(),
-                    streamname: streamname.as_str().to_owned(),
-                    app: request.mode.as_str(),
-                    address: webhook::address_of(request.peer),
-                    client_id: webhook::client_id(session.0),
-                };
-                Some(self.parts.webhooks.ask(target.organisation, url, facts).await?)
-            }
-            None => None,
+    async fn look(&self, request: PublishRequest) -> Result<Permit, Refusal> {
+        let found = Some(self.parts.find(&request.streamname).await?);
+        Ok(Permit { found, ..Permit::unasked(request) })
+    }
+
+    async fn ask(&self, mut permit: Permit) -> Result<Permit, Refusal> {
+        if !permit.is_to_be_asked_about() {
+            return Ok(permit);
+        }
+        let Some((streamname, PublishTarget { stream, organisation, webhook: Some(url), .. })) = &permit.found else {
+            return Ok(permit);
         };
-        Ok(Permit { request, session, found: Some((streamname, target)), attended })
+        // Who would be refused in any case is not asked about. It can still become live before the answer.
+        if self.parts.hub.is_taken(*stream, GIVE_WAY_AFTER) {
+            return Err(Refusal::AlreadyLive);
+        }
+        let facts = Facts {
+            query: permit.request.query.clone(),
+            streamname: streamname.as_str().to_owned(),
+            app: permit.request.mode.as_str(),
+            address: webhook::address_of(permit.request.peer),
+            client_id: webhook::client_id(permit.session.0),
+        };
+        let began = self.parts.clock.monotonic();
+        permit.attended = Some(self.parts.webhooks.ask(*organisation, url.clone(), facts).await?);
+        permit.waited = self.parts.clock.monotonic().saturating_sub(began);
+        // Much may have been set meanwhile.
+        permit.found = None;
+        Ok(permit)
     }
 
     async fn let_in(&self, permit: Permit) -> Result<Grant, Refusal> {
@@ -263,7 +286,7 @@ impl Parts {
     }
 
     async fn admit(parts: &Arc<Self>, permit: Permit) -> Result<Grant, Refusal> {
-        let Permit { request, session, found, attended } = permit;
+        let Permit { request, session, found, attended, waited } = permit;
         let (streamname, target) = match found {
             Some(found) => found,
             None => parts.find(&request.streamname).await?,
@@ -300,6 +323,7 @@ impl Parts {
                 session: session.id,
                 region,
                 started_at,
+                waited,
             };
             if let Err(cause) = parts.recorder.start(recording, frames).await {
                 warn!(stream = %streamname, %cause, "a publish is refused, for it cannot be recorded");

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use afterlive_domain::StreamId;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PushStatus, Settings, Shown};
 use crate::clock::Clock;
-use crate::dial::{self, Reach};
+use crate::dial::{self, Dial, Lookups, Reach};
 use crate::hub::Hub;
 use crate::sound::{AacViewer, Interpreter, Takes};
 use crate::tagger::{Tagger, Told};
@@ -36,6 +37,9 @@ const READ_BYTES: usize = 4 << 10;
 /// The most characters of the other server's words that are shown.
 const MAX_WORDS: usize = 200;
 
+/// Of pushes: webhooks have their own.
+static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::default);
+
 /// Why a push did not come about, or did not go on; in words for who set it. None has the URL's key.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failed {
@@ -43,6 +47,8 @@ pub(super) enum Failed {
     NoSuchHost { host: String },
     #[error("the host {host} is in a private network, which push.allow_private forbids")]
     Private { host: String },
+    #[error("the host {host} is this machine, which push.allow_private forbids")]
+    ThisMachine { host: String },
     #[error("the target is this server itself")]
     Itself,
     #[error("no connection is to be had: {0}")]
@@ -138,10 +144,13 @@ impl Relay<'_> {
     async fn dial(&self) -> Result<TcpStream, Failed> {
         let host = || self.url.host().to_owned();
         let reach = Reach::with_private(self.settings.allow_private);
-        let dialled = dial::connect(self.url.host(), self.url.port(), reach, CONNECT_TIMEOUT).await;
+        let dial = Dial { lookups: &LOOKUPS, asker: self.url.host(), reach, patience: CONNECT_TIMEOUT };
+        let dialled = dial.connect(self.url.host(), self.url.port()).await;
         let socket = dialled.map_err(|cause| match cause {
             dial::Error::NoSuchHost => Failed::NoSuchHost { host: host() },
             dial::Error::Private => Failed::Private { host: host() },
+            dial::Error::ThisMachine if self.url.port() == self.settings.own_port => Failed::Itself,
+            dial::Error::ThisMachine => Failed::ThisMachine { host: host() },
             dial::Error::NoConnection(cause) => Failed::NoConnection(cause),
             dial::Error::NotInTime => Failed::NoConnectionInTime,
         })?;

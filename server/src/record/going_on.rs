@@ -33,7 +33,9 @@ impl Recorder {
             Some(before) => i64::try_from(turn.begun().saturating_sub(before.left).as_millis()).unwrap_or(i64::MAX),
             None => publish.started_at.ms_since(left_at).max(0),
         };
-        if away_ms > i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX) {
+        // Who waits for leave to publish is back.
+        let absent_ms = away_ms.saturating_sub(i64::try_from(publish.waited.as_millis()).unwrap_or(i64::MAX));
+        if absent_ms > i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX) {
             return None;
         }
         let stalled = |waits: bool| self.tell_stall(&asset, waits);

@@ -6,6 +6,7 @@ use afterlive_domain::{EmbedDomains, Error as Refusal, OrganisationHash, Permiss
 use super::{Caller, Identity, Result, Service, text};
 use crate::db;
 use crate::db::organisations::Organisation;
+use crate::dial::{self, Reach};
 
 impl Service {
     /// The operator at the server's terminal, as an admin of the organisation; `None` where there is none with this hash.
@@ -77,9 +78,15 @@ impl Service {
     /// Changes who is asked before an encoder may publish; `None`: nobody. What is on air goes on, with whom it began.
     ///
     /// # Errors
-    /// `Denied` for all but admins.
+    /// `Denied` for all but admins; `WrongType` where it is plain that it could never be asked.
     pub async fn set_webhook(&self, caller: &Caller, webhook: Option<&WebhookUrl>) -> Result<Organisation> {
         caller.require(Permission::Administer)?;
+        let reach = Reach::with_private(self.config.webhook.allow_private);
+        if webhook.is_some_and(|url| dial::is_out_of_reach(url.host(), reach)) {
+            let expected =
+                "a URL on a public address: webhook.allow_private forbids this machine and private networks".to_owned();
+            return Err(Refusal::WrongType { parameter: "webhook".to_owned(), expected }.into());
+        }
         let mut tx = self.db.write().await?;
         db::organisations::set_webhook(&mut tx, caller.organisation, webhook, self.clock.now()).await?;
         tx.commit().await?;

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::fixture::database::{NOW, on_each_database, on_each_database_url};
 use crate::fixture::encoder::{boxes, complaints, encode, ffprobe, send};
 use crate::fixture::studio::{Studio, count, grew, later, regions, until};
+use crate::webhook::hook::{Hook, point_to};
 
 /// A window of 30 s.
 fn limits() -> Limits {
@@ -76,6 +77,34 @@ async fn an_encoder_that_is_back_in_time_goes_on_in_the_same_recording() {
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(hexadecimal(&Sha256::digest(&bytes[bytes.len() - checksum.last_bytes as usize..])), checksum.sha256);
         assert!(studio.store().spool().assets().unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_a_webhook_thinks_an_encoder_is_not_away() {
+    let sent = encode(1, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::with_limits(db, folder.path(), limits()).await;
+        studio.record(&sent).await;
+        let hook = Hook::new().await;
+        point_to(&studio.db, studio.stream.organisation, &hook.url()).await;
+        // Back within the window of 30 s, and allowed behind it.
+        studio.clock.advance_ms(28_000);
+        let thinking = async {
+            let mut call = hook.call().await;
+            studio.clock.advance_ms(5_000);
+            call.answer("200 OK", "").await;
+        };
+        let (mut grant, ()) = tokio::join!(studio.publish(), thinking);
+        send(grant.publisher(), &sent);
+        drop(grant);
+        hook.allow().await;
+        studio.settle().await;
+        assert_eq!(studio.assets().await.len(), 1);
+        let report = report(&studio, &studio.assets().await[0]).await;
+        assert_eq!(report.reconnects.len(), 1, "{report:?}");
     })
     .await;
 }

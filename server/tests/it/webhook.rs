@@ -1,7 +1,8 @@
 //! The organisation's webhook between an encoder and the air: what it is asked, and that nothing but its 200 lets an encoder in, by RTMP and WHIP alike.
 
-mod hook;
+pub mod hook;
 mod https;
+mod leaving;
 mod on_air;
 
 use std::collections::BTreeMap;
@@ -9,13 +10,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{StreamState, WebhookUrl};
+use afterlive_domain::StreamState;
 use afterlive_server::db::streams::{self, Stream};
 use afterlive_server::dial::Reach;
 use afterlive_server::hub::{CannotRecord, Recorder, RecorderSubscription, Recording};
 use afterlive_server::ingest::gate::{Gate, IngestRegions};
 use afterlive_server::ingest::rtmp;
-use afterlive_server::ingest::webhook::{MAX_WAITING_PER_ADDRESS, Settings};
+use afterlive_server::ingest::webhook::{MAX_ASKED_PER_STREAM, Settings};
 use afterlive_server::ingest::whip::Whip;
 use afterlive_server::live::whep::Whep;
 use afterlive_server::rtc::{self, Transport};
@@ -26,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use self::hook::{Hook, PATIENCE};
+use self::hook::{Call, Hook, PATIENCE, point_to};
 use crate::fixture::database::a_stream;
 use crate::fixture::program::interpreter;
 use crate::fixture::server::{Answer, Server, Tenant, on_a_server, on_each_server};
@@ -90,8 +91,7 @@ impl Scene {
     }
 
     async fn set(&self, url: &str) {
-        let url: WebhookUrl = url.parse().unwrap();
-        self.server.service.set_webhook(&self.tenant.admin, Some(&url)).await.unwrap();
+        point_to(&self.server.db, self.tenant.organisation.id, url).await;
     }
 
     /// Tries to publish by RTMP; with the answer's code and description.
@@ -114,9 +114,22 @@ impl Scene {
     }
 
     async fn until(&self, state: StreamState) {
-        while self.state().await != state {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let reached = async {
+            while self.state().await != state {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, reached).await.expect("the stream comes to that");
+    }
+
+    /// Until a keyframe is there.
+    async fn has_pictures(&self) {
+        let come = async {
+            while self.server.hub.newest_keyframe(self.stream.id).is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, come).await.expect("pictures come");
     }
 
     /// Until all that was begun is told.
@@ -194,46 +207,76 @@ async fn by_whip_the_same_is_asked() {
 }
 
 /// What a webhook does, what an encoder by RTMP is told then, and status and code by WHIP.
-const REFUSALS: &[(&str, &str, u16, u64)] = &[
+type Refusal = (&'static str, &'static str, u16, u64);
+
+const REFUSALS: &[Refusal] = &[
     ("403 Forbidden", "the organisation's webhook refuses it: it answered 403, and only 200 allows it", 403, 2001),
-    ("500 Internal Server Error", "the organisation's webhook refuses it: it answered 500, and only 200 allows it", 403, 2001),
+    ("404 Not Found", "the organisation's webhook refuses it: it answered 404, and only 200 allows it", 403, 2001),
     ("204 No Content", "the organisation's webhook refuses it: it answered 204, and only 200 allows it", 403, 2001),
     ("302 Found", "the organisation's webhook refuses it: it answered 302, and only 200 allows it", 403, 2001),
-    ("no HTTP", "the organisation's webhook cannot be asked: it does not speak HTTP", 503, 3005),
-    ("endless head", "the organisation's webhook cannot be asked: it does not speak HTTP", 503, 3005),
-    ("no answer", "the organisation's webhook does not answer in time", 503, 3005),
-    ("half an answer", "the organisation's webhook does not answer in time", 503, 3005),
+    // Who comes back in a moment may be let in.
+    ("408 Request Timeout", "the organisation's webhook refuses it: it answered 408, and only 200 allows it", 503, 3005),
+    ("429 Too Many Requests", "the organisation's webhook refuses it: it answered 429, and only 200 allows it", 503, 3005),
+    ("500 Internal Server Error", "the organisation's webhook refuses it: it answered 500, and only 200 allows it", 503, 3005),
+    ("502 Bad Gateway", "the organisation's webhook refuses it: it answered 502, and only 200 allows it", 503, 3005),
+    (NO_HTTP, "the organisation's webhook cannot be asked: it does not speak HTTP", 503, 3005),
+    (ENDLESS_HEAD, "the organisation's webhook cannot be asked: it does not speak HTTP", 503, 3005),
 ];
+const SILENCES: &[Refusal] = &[
+    (NO_ANSWER, "the organisation's webhook does not answer in time", 503, 3005),
+    (HALF_AN_ANSWER, "the organisation's webhook does not answer in time", 503, 3005),
+];
+const NO_HTTP: &str = "no HTTP";
+const ENDLESS_HEAD: &str = "endless head";
+const NO_ANSWER: &str = "no answer";
+const HALF_AN_ANSWER: &str = "half an answer";
+
+/// Takes the next call, does that, and waits until the server has left. Where no answer was heard, the end is told of what may have been allowed: that is taken too.
+async fn refuse(hook: &Hook, what: &str, elsewhere: &Hook) {
+    let mut call = hook.call().await;
+    let id = call.field("clientid");
+    match what {
+        NO_HTTP => call.say(b"SSH-2.0-OpenSSH_9.2\r\n").await,
+        ENDLESS_HEAD => call.say(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(100_000)).as_bytes()).await,
+        NO_ANSWER => {}
+        HALF_AN_ANSWER => call.say(b"HTTP/1.1 200 OK\r\nContent-").await,
+        status => call.answer(status, &format!("Location: http://{}/\r\n", elsewhere.address)).await,
+    }
+    call.left().await;
+    if [NO_HTTP, ENDLESS_HEAD, NO_ANSWER, HALF_AN_ANSWER].contains(&what) {
+        let done = hook.allow().await;
+        assert_eq!((done.field("call"), done.field("clientid"), done.field("bytes_in")), ("publish_done".into(), id, "0".into()));
+    }
+}
+
+async fn refuses(scene: &Scene, refusals: &[Refusal]) {
+    let elsewhere = Hook::new().await;
+    for (what, words, status, code) in refusals {
+        let publish = scene.publish("?passcode=1");
+        refuse(&scene.hook, what, &elsewhere).await;
+        let (_, answer, description) = came_to(publish).await;
+        assert_eq!((answer.as_str(), description.as_str()), ("NetStream.Publish.BadName", *words), "{what}");
+        let (answer, ()) = tokio::join!(scene.whip("?passcode=1"), refuse(&scene.hook, what, &elsewhere));
+        assert_eq!(answer.error(), (*status, *code), "{what}");
+        assert_eq!(answer.json()["error"]["message"], *words, "{what}");
+        assert_eq!(answer.headers.contains_key("retry-after"), *status == 503, "{what}");
+    }
+    scene.settled().await;
+    assert!(scene.hook.is_left_alone().await, "of what never began no end is told");
+    assert!(elsewhere.is_left_alone().await, "redirects are not followed");
+    assert_eq!(scene.state().await, StreamState::Created);
+}
 
 #[tokio::test]
 async fn nothing_but_200_lets_an_encoder_in_and_it_is_told_why() {
-    on_each_server(async |server| {
-        let scene = Scene::with(server, Settings { answer_timeout: Duration::from_millis(1_500), ..settings() }).await;
-        let elsewhere = Hook::new().await;
-        for (what, words, status, code) in REFUSALS {
-            let refuse = async || {
-                let mut call = scene.hook.call().await;
-                match *what {
-                    "no HTTP" => call.say(b"SSH-2.0-OpenSSH_9.2\r\n").await,
-                    "endless head" => call.say(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(100_000)).as_bytes()).await,
-                    "no answer" => {}
-                    "half an answer" => call.say(b"HTTP/1.1 200 OK\r\nContent-").await,
-                    status => call.answer(status, &format!("Location: http://{}/\r\n", elsewhere.address)).await,
-                }
-                call.left().await;
-            };
-            let publish = scene.publish("?passcode=1");
-            refuse().await;
-            let (_, answer, description) = came_to(publish).await;
-            assert_eq!((answer.as_str(), description.as_str()), ("NetStream.Publish.BadName", *words), "{what}");
-            let (answer, ()) = tokio::join!(scene.whip("?passcode=1"), refuse());
-            assert_eq!(answer.error(), (*status, *code), "{what}");
-            assert_eq!(answer.json()["error"]["message"], *words, "{what}");
-        }
-        scene.settled().await;
-        assert!(scene.hook.is_left_alone().await, "of what never began no end is told");
-        assert!(elsewhere.is_left_alone().await, "redirects are not followed");
-        assert_eq!(scene.state().await, StreamState::Created);
+    on_each_server(async |server| refuses(&Scene::new(server).await, REFUSALS).await).await;
+}
+
+#[tokio::test]
+async fn no_answer_in_time_lets_nobody_in() {
+    on_a_server(&[], async |server| {
+        let settings = Settings { answer_timeout: Duration::from_millis(1_500), ..settings() };
+        refuses(&Scene::with(server, settings).await, SILENCES).await;
     })
     .await;
 }
@@ -250,7 +293,8 @@ async fn a_webhook_that_cannot_be_reached_refuses_and_private_addresses_are_not_
             assert_eq!(came_to(scene.publish("")).await.2, private, "{host}");
             assert_eq!(scene.whip("").await.json()["error"]["message"], private, "{host}");
         }
-        scene.set("https://nobody.invalid/").await;
+        // No resolver is asked for a name with such a part.
+        scene.set(&format!("https://{}.example/", "a".repeat(64))).await;
         let nobody = "the organisation's webhook cannot be asked: its host cannot be found";
         assert_eq!(came_to(scene.publish("")).await.2, nobody);
         let long = came_to(scene.publish(&format!("?{}", "x".repeat(5_000)))).await.2;
@@ -286,71 +330,55 @@ async fn of_two_at_once_both_are_asked_about_and_one_is_let_in() {
 }
 
 #[tokio::test]
-async fn nobody_else_waits_for_a_webhook_and_only_so_many_of_its_own() {
+async fn who_has_no_turn_waits_for_one_and_nobody_of_another_stream_or_organisation_does() {
     on_each_server(async |server| {
         let scene = Scene::new(server).await;
-        let mut waiting = Vec::new();
+        let mut waiting: Vec<_> = (0..=MAX_ASKED_PER_STREAM).map(|_| scene.publish("")).collect();
         let mut calls = Vec::new();
-        for _ in 0..MAX_WAITING_PER_ADDRESS {
-            waiting.push(scene.publish(""));
+        for _ in 0..MAX_ASKED_PER_STREAM {
             calls.push(scene.hook.call().await);
         }
-        assert_eq!(came_to(scene.publish("")).await.2, "too many encoders wait for the organisation's webhook, try again");
+        assert!(scene.hook.is_left_alone().await, "one waits for its turn");
         assert_eq!(came_to(tokio::spawn(Client::publish(scene.rtmp, "live", "8sKpm-00000"))).await.2, "stream name unknown");
 
-        // Another organisation's webhook, and one that has none.
+        // Another stream of the same webhook.
+        let beside = a_stream(&scene.server.db, &scene.tenant.organisation).await;
+        let (_beside, call) = allowed(&scene, &scene.hook, &beside).await;
+        assert_eq!(call.field("name"), beside.streamname.as_str());
+
+        // An organisation that has none, and then another one's webhook.
         let theirs = scene.server.an_organisation().await;
         let stream = a_stream(&scene.server.db, &theirs.organisation).await;
         let (_client, code, _) = Client::publish(scene.rtmp, "live", stream.streamname.as_str()).await;
         assert_eq!(code, ALLOWED);
         assert!(scene.hook.is_left_alone().await, "about others it is not asked");
         let their_hook = Hook::new().await;
-        scene.server.service.set_webhook(&theirs.admin, Some(&their_hook.url().parse().unwrap())).await.unwrap();
+        point_to(&scene.server.db, theirs.organisation.id, &their_hook.url()).await;
         let stream = a_stream(&scene.server.db, &theirs.organisation).await;
-        let name = stream.streamname.to_string();
-        let publish = tokio::spawn(async move { Client::publish(scene.rtmp, "live", &name).await });
-        assert_eq!(their_hook.allow().await.field("name"), stream.streamname.as_str());
-        assert_eq!(came_to(publish).await.1, ALLOWED);
+        let (_theirs, call) = allowed(&scene, &their_hook, &stream).await;
+        assert_eq!(call.field("name"), stream.streamname.as_str());
 
-        // A place is free again when its encoder has been told.
+        // It has its turn when another has been told.
         calls.remove(0).answer("403 Forbidden", "").await;
-        let refused = futures::future::select_all(waiting).await.0.unwrap();
-        assert!(refused.2.contains("403"), "{}", refused.2);
-        let again = Client::publish(scene.rtmp, "live", scene.stream.streamname.as_str());
-        let (again, _) = tokio::join!(again, scene.hook.allow());
-        assert_eq!(again.1, ALLOWED);
+        let (refused, _, rest) = timeout(PATIENCE, futures::future::select_all(waiting)).await.unwrap();
+        waiting = rest;
+        let words = refused.unwrap().2;
+        assert!(words.contains("403"), "{words}");
+        scene.hook.allow().await;
+        let (allowed, ..) = timeout(PATIENCE, futures::future::select_all(waiting)).await.unwrap();
+        assert_eq!(allowed.unwrap().1, ALLOWED);
     })
     .await;
 }
 
-#[tokio::test]
-async fn who_leaves_while_the_webhook_thinks_is_forgotten_and_what_was_sent_meanwhile_is_not() {
-    on_a_server(&[], async |server| {
-        let scene = Scene::new(server).await;
-        let publish = scene.publish("");
-        let call = scene.hook.call().await;
-        publish.abort();
-        call.left().await;
-        scene.settled().await;
-        assert_eq!(scene.state().await, StreamState::Created);
-
-        let mut client = Client::connect(scene.rtmp, "live").await;
-        let name = scene.stream.streamname.as_str();
-        let publish = ["publish".into(), 2.0.into(), afterlive_media::rtmp::amf0::Value::Null, name.into(), "live".into()];
-        client.command(1, &publish).await;
-        client.video_config().await;
-        client.keyframe(0).await;
-        let mut call = scene.hook.call().await;
-        // Long enough for the server to look whether the encoder is still there.
-        assert!(timeout(Duration::from_millis(800), client.status()).await.is_err());
-        call.answer("200 OK", "").await;
-        assert_eq!(timeout(PATIENCE, client.status()).await.unwrap().unwrap().0, ALLOWED);
-        let stream = scene.stream.id;
-        while scene.server.hub.newest_keyframe(stream).is_none() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+/// Publishes by RTMP, allowed by that webhook.
+async fn allowed(scene: &Scene, hook: &Hook, stream: &Stream) -> (Client, Call) {
+    let (rtmp, name) = (scene.rtmp, stream.streamname.to_string());
+    let publish = tokio::spawn(async move { Client::publish(rtmp, "live", &name).await });
+    let call = hook.allow().await;
+    let (client, code, _) = came_to(publish).await;
+    assert_eq!(code, ALLOWED);
+    (client, call)
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use afterlive_domain::Mode;
 use afterlive_media::rtmp::{Connect, Event, Name, Session};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::admission::Ticket;
 use super::wire::{Closed, Wire};
-use super::{GATE_TIMEOUT, LEAVE_UNNOTICED, Server, play, publish};
-use crate::ingest::gate::{PublishRequest, Refusal};
+use super::{GATE_TIMEOUT, Server, play, publish};
+use crate::ingest::gate::{Grant, PublishRequest, Refusal};
 use crate::ingest::usher::ViewRequest;
 use crate::sound::{AacViewer, Takes};
 
@@ -140,13 +140,7 @@ impl Connection {
             peer: self.peer,
             protocol: "rtmp",
         };
-        let admitted = tokio::select! {
-            biased;
-            admitted = timeout(GATE_TIMEOUT, self.server.gate.admit(request)) => admitted.unwrap_or(Err(Refusal::Unavailable)),
-            // The gate may wait for others: for one who has left it need not. What has been sent meanwhile waits, unread.
-            () = self.wire.is_left_after(LEAVE_UNNOTICED) => return Err(Closed::Peer),
-            () = self.stop.cancelled() => return Err(Closed::ServerStops),
-        };
+        let admitted = self.admit(request).await?;
         match admitted {
             Ok(grant) => {
                 self.wire.session().accept();
@@ -158,6 +152,32 @@ impl Connection {
                 self.wire.session().refuse(&refusal.to_string());
                 Ok(Outcome::Farewell)
             }
+        }
+    }
+
+    /// What the gate says. An error where the peer or the server goes while others are asked: then nothing has begun.
+    async fn admit(&self, request: PublishRequest) -> Result<Result<Grant, Refusal>, Closed> {
+        let gate = &self.server.gate;
+        let mut until = Instant::now() + GATE_TIMEOUT;
+        let looked = in_time(until, gate.look(request)).await;
+        let permit = match looked {
+            Ok(permit) if permit.is_to_be_asked_about() => {
+                let asked = tokio::select! {
+                    biased;
+                    // Takes no longer than those who are asked may take.
+                    asked = gate.ask(permit) => asked,
+                    // What has been sent meanwhile waits, unread, and is let in first.
+                    () = self.wire.left() => return Err(Closed::Peer),
+                    () = self.stop.cancelled() => return Err(Closed::ServerStops),
+                };
+                until = Instant::now() + GATE_TIMEOUT;
+                asked
+            }
+            looked => looked,
+        };
+        match permit {
+            Ok(permit) => Ok(in_time(until, gate.let_in(permit)).await),
+            Err(refusal) => Ok(Err(refusal)),
         }
     }
 
@@ -187,4 +207,8 @@ impl Connection {
         self.wire.session().refuse(&refusal);
         Ok(Outcome::Farewell)
     }
+}
+
+async fn in_time<T>(until: Instant, answer: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    timeout_at(until, answer).await.unwrap_or(Err(Refusal::Unavailable))
 }

@@ -30,8 +30,6 @@ const MAX_CONNECTIONS_PER_ADDRESS: usize = 500;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the gate may take to answer.
 const GATE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long it is not looked whether the peer is still there, while the gate thinks: one that sends all it has and leaves at once is let in first.
-const LEAVE_UNNOTICED: Duration = Duration::from_millis(500);
 /// How long a peer that is being turned away may take to hear the reason and close.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long no connection is accepted where the process has no file descriptor left.

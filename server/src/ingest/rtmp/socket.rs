@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Buf;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,7 +24,7 @@ const HASTE: Duration = Duration::from_millis(1);
 const WRITE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How often it is looked whether a peer has left of whom unread bytes wait.
-const LOOK_WHETHER_CLOSED: Duration = Duration::from_millis(100);
+const LOOK_WHETHER_LEFT: Duration = Duration::from_millis(100);
 
 /// The instant from which beats are counted, the same for all connections.
 static FIRST_BEAT: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -79,14 +79,11 @@ impl Socket {
         }
     }
 
-    /// Completes when the peer has closed its side; never while the socket is looked at each beat. What has come before stays where it is.
-    pub(super) async fn closed(&self) {
+    /// Completes when the peer has closed its side and all that came before has been read; never while the socket is looked at each beat. Reads nothing itself.
+    pub(super) async fn left(&self) {
         let Self::Watched(stream) = self else { return std::future::pending().await };
-        loop {
-            match stream.ready(Interest::READABLE).await {
-                Ok(ready) if !ready.is_read_closed() => sleep(LOOK_WHETHER_CLOSED).await,
-                _ => return,
-            }
+        while stream.peek(&mut [0]).await.is_ok_and(|waiting| waiting > 0) {
+            sleep(LOOK_WHETHER_LEFT).await;
         }
     }
 

@@ -1,7 +1,6 @@
 //! A session on its socket: bytes in, events out, bytes out again.
 
 use std::io;
-use std::time::Duration;
 
 use afterlive_media::rtmp::{self, Event, Session};
 use bytes::Buf;
@@ -80,10 +79,12 @@ impl Wire {
         Ok(self.socket.watch()?)
     }
 
-    /// Completes when the peer has closed its side, though not before `unnoticed` has passed; reads nothing.
-    pub(super) async fn is_left_after(&self, unnoticed: Duration) {
-        tokio::time::sleep(unnoticed).await;
-        self.socket.closed().await;
+    /// Completes when the peer has left and all that it sent has been read; reads nothing itself.
+    pub(super) async fn left(&self) {
+        if !self.unread.is_empty() {
+            return std::future::pending().await;
+        }
+        self.socket.left().await;
     }
 
     /// The next event in what has been received. Its answer, or what the session has to say by itself, waits for [`Self::flush`].

@@ -68,10 +68,11 @@ impl Facts {
     }
 }
 
-/// Whether some server would take the key for one of ours. They differ: in case, in `name[]` being `name`, and PHP makes `_` of a space and a dot within, and
-/// drops spaces before.
+/// Whether some server would take the key for one of ours. They differ: in case, in `name[]` and `[name]` (Rack, qs) being `name`, and PHP makes `_` of a space
+/// and a dot within, and drops spaces before.
 fn is_ours(key: &str) -> bool {
-    let name = key.split(['[', '\0']).next().unwrap_or_default().trim();
+    let name = key.trim_start_matches(|c: char| matches!(c, '[' | ']') || c.is_whitespace());
+    let name = name.split(['[', ']', '\0']).next().unwrap_or_default().trim();
     let name: String = name.chars().map(|c| if matches!(c, ' ' | '.') { '_' } else { c.to_ascii_lowercase() }).collect();
     OURS.contains(&name.as_str())
 }
@@ -114,6 +115,13 @@ mod tests {
             "call%00x",
             "name[]",
             "name%5B0%5D",
+            "[call]",
+            "%5Bcall%5D",
+            "[[name]]",
+            "[addr",
+            "[]app",
+            "+[+call+]",
+            "call]",
             "+app",
             "addr+",
             "bytes.in",

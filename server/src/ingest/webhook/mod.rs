@@ -3,6 +3,7 @@
 
 mod attended;
 mod form;
+mod hush;
 mod post;
 mod turns;
 
@@ -12,17 +13,19 @@ use std::time::Duration;
 
 use afterlive_domain::{OrganisationId, WebhookUrl};
 use http::StatusCode;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 pub use self::attended::Attended;
 pub use self::form::Facts;
 use self::form::{Call, MAX_PASSED_ON_BYTES};
-use self::post::{Failed, Postman};
+use self::hush::Hush;
+use self::post::{Failed, Line, Postman};
 use self::turns::Turns;
-pub use self::turns::{MAX_WAITING, MAX_WAITING_PER_ADDRESS};
+pub use self::turns::{MAX_ASKED_PER_STREAM, MAX_QUEUED_PER_STREAM};
 use crate::config;
+use crate::db::{self, Db, organisations};
 use crate::dial::{self, Reach};
 
 /// How long a webhook may take to answer, from looking its host up on.
@@ -69,22 +72,37 @@ pub enum Denied {
     TooLong,
 }
 
+impl Denied {
+    /// Whether it may be allowed in a moment: the webhook has not said no, but does not do, or has too much to do.
+    #[must_use]
+    pub fn passes(self) -> bool {
+        match self {
+            Self::Refused { status } => status >= 500 || matches!(status, 408 | 429),
+            Self::Silent | Self::Unreachable(_) | Self::Busy => true,
+            Self::TooLong => false,
+        }
+    }
+}
+
 /// Calls webhooks. Clones are handles to the same.
 #[derive(Clone)]
 pub(super) struct Webhooks {
     settings: Settings,
     postman: Arc<Postman>,
     turns: Turns,
+    hush: Hush,
+    db: Db,
     tasks: TaskTracker,
 }
 
 impl Webhooks {
     /// `tasks` is to be waited for at the server's end: the last calls are made there.
-    pub(super) fn new(settings: Settings, tasks: TaskTracker) -> Self {
-        Self { settings, postman: Arc::default(), turns: Turns::default(), tasks }
+    pub(super) fn new(settings: Settings, db: Db, tasks: TaskTracker) -> Self {
+        Self { settings, postman: Arc::default(), turns: Turns::default(), hush: Hush::default(), db, tasks }
     }
 
-    /// Whether the publish may be. To drop this is not to want to know any more: the connection is closed, and the place is free.
+    /// Whether the publish may be; takes no longer than an answer may. To drop this is not to want to know any more. Once it is being asked, the answer is
+    /// heard all the same: a publish that it allows is then told to be over.
     ///
     /// # Errors
     /// Where it may not, for whatever reason.
@@ -92,41 +110,115 @@ impl Webhooks {
         if facts.query.as_ref().is_some_and(|query| query.len() > MAX_PASSED_ON_BYTES) {
             return Err(Denied::TooLong);
         }
-        let (stream, address) = (facts.streamname.clone(), facts.address);
-        let denied = |denied: Denied, cause: &dyn std::fmt::Display| {
-            warn!(stream, %address, webhook = ?url, %cause, "a webhook did not allow a publish");
-            denied
+        let until = Instant::now() + self.settings.answer_timeout;
+        let queued = self.turns.queue(organisation, &facts.streamname, facts.address);
+        let in_turn = async {
+            let queued = queued.ok()?;
+            let turn = timeout_at(until, queued.turn()).await.ok()?;
+            Some((queued, turn))
         };
-        let place = self.turns.wait(organisation, address).ok_or_else(|| denied(Denied::Busy, &Denied::Busy))?;
-        let answer = timeout(self.settings.answer_timeout, self.post(&url, &facts, Call::Publish)).await;
-        drop(place);
-        match answer {
-            Ok(Ok(StatusCode::OK)) => {}
-            Ok(Ok(status)) => return Err(denied(Denied::Refused { status: status.as_u16() }, &status)),
-            Ok(Err(failed)) => return Err(denied(Denied::Unreachable(words(&failed)), &failed)),
-            Err(_) => return Err(denied(Denied::Silent, &Denied::Silent)),
-        }
-        debug!(stream, %address, webhook = ?url, "a webhook has allowed a publish");
-        Ok(Attended::new(self.clone(), organisation, url, facts))
+        let Some(place) = in_turn.await else {
+            self.complain(organisation, &url, &facts, Call::Publish, &Denied::Busy);
+            return Err(Denied::Busy);
+        };
+        let webhooks = self.clone();
+        let asking = self.tasks.spawn(async move {
+            let answer = webhooks.ask_now(organisation, url, facts, until).await;
+            drop(place);
+            answer
+        });
+        asking.await.unwrap_or_else(|panic| {
+            error!(error = %panic, "asking a webhook failed");
+            Err(Denied::Unreachable("the server cannot ask anybody at the moment"))
+        })
+    }
+
+    async fn ask_now(
+        &self,
+        organisation: OrganisationId,
+        url: WebhookUrl,
+        facts: Facts,
+        until: Instant,
+    ) -> Result<Attended, Denied> {
+        let line = match timeout_at(until, self.open(organisation, &url)).await {
+            Ok(Ok(line)) => line,
+            Ok(Err(failed)) => {
+                self.complain(organisation, &url, &facts, Call::Publish, &failed);
+                return Err(Denied::Unreachable(words(&failed)));
+            }
+            Err(_) => {
+                self.complain(organisation, &url, &facts, Call::Publish, &dial::Error::NotInTime);
+                return Err(Denied::Silent);
+            }
+        };
+        let denied = match timeout_at(until, line.post(facts.form(Call::Publish))).await {
+            Ok(Ok(StatusCode::OK)) => {
+                debug!(stream = facts.streamname, webhook = ?url, "a webhook has allowed a publish");
+                return Ok(Attended::new(self.clone(), organisation, url, facts));
+            }
+            Ok(Ok(status)) => {
+                let denied = Denied::Refused { status: status.as_u16() };
+                if denied.passes() {
+                    self.complain(organisation, &url, &facts, Call::Publish, &status);
+                }
+                return Err(denied);
+            }
+            Ok(Err(failed)) => {
+                self.complain(organisation, &url, &facts, Call::Publish, &failed);
+                Denied::Unreachable(words(&failed))
+            }
+            Err(_) => {
+                self.complain(organisation, &url, &facts, Call::Publish, &Denied::Silent);
+                Denied::Silent
+            }
+        };
+        // It has been asked, and may allow it, or have done so, without being heard.
+        Attended::unheard(self.clone(), organisation, url, facts);
+        Err(denied)
     }
 
     /// Tells, once it is its turn. `None` where nothing was answered: that is logged here.
     async fn tell(&self, organisation: OrganisationId, url: &WebhookUrl, facts: &Facts, call: Call) -> Option<StatusCode> {
-        let telling = async {
-            let _turn = self.turns.tell(organisation).await;
-            self.post(url, facts, call).await
+        let mut turn = std::pin::pin!(self.turns.tell(organisation));
+        let _turn = loop {
+            match timeout(self.settings.answer_timeout, &mut turn).await {
+                Ok(turn) => break turn,
+                // An end has time until the server stops; that something goes on is told again.
+                Err(_) if matches!(call, Call::Done { .. }) && !self.tasks.is_closed() => {}
+                Err(_) => {
+                    self.complain(organisation, url, facts, call, &Denied::Busy);
+                    return None;
+                }
+            }
         };
-        let stream = &facts.streamname;
+        let telling = async { self.open(organisation, url).await?.post(facts.form(call)).await };
         match timeout(self.settings.answer_timeout, telling).await {
             Ok(Ok(status)) => return Some(status),
-            Ok(Err(cause)) => warn!(%stream, webhook = ?url, call = call.name(), %cause, "a webhook could not be told"),
-            Err(_) => warn!(%stream, webhook = ?url, call = call.name(), "a webhook did not answer in time"),
+            Ok(Err(failed)) => self.complain(organisation, url, facts, call, &failed),
+            Err(_) => self.complain(organisation, url, facts, call, &Denied::Silent),
         }
         None
     }
 
-    async fn post(&self, url: &WebhookUrl, facts: &Facts, call: Call) -> Result<StatusCode, Failed> {
-        self.postman.post(url, facts.form(call), self.settings.reach, self.settings.answer_timeout).await
+    async fn open(&self, organisation: OrganisationId, url: &WebhookUrl) -> Result<Line, Failed> {
+        self.postman.open(url, organisation, self.settings.reach, self.settings.answer_timeout).await
+    }
+
+    /// Whether the organisation still has this webhook.
+    async fn is_current(&self, organisation: OrganisationId, url: &WebhookUrl) -> db::Result<bool> {
+        Ok(organisations::webhook_of(&mut self.db.read().await?, organisation).await?.as_ref() == Some(url))
+    }
+
+    /// Logs that the webhook does not do, though not for each encoder that comes.
+    fn complain(&self, organisation: OrganisationId, url: &WebhookUrl, facts: &Facts, call: Call, cause: &dyn std::fmt::Display) {
+        let (stream, address) = (&facts.streamname, facts.address);
+        let call = call.name();
+        match self.hush.says(organisation) {
+            Some(unsaid) => {
+                warn!(%organisation, %stream, %address, webhook = ?url, call, %cause, unsaid, "a webhook does not do as it should");
+            }
+            None => debug!(%organisation, %stream, %address, webhook = ?url, call, %cause, "a webhook does not do as it should"),
+        }
     }
 }
 
@@ -135,6 +227,7 @@ fn words(failed: &Failed) -> &'static str {
     match failed {
         Failed::Dial(dial::Error::NoSuchHost) => "its host cannot be found",
         Failed::Dial(dial::Error::Private) => "its host is in a private network, which webhook.allow_private forbids",
+        Failed::Dial(dial::Error::ThisMachine) => "its host is this machine, which webhook.allow_private forbids",
         Failed::Dial(dial::Error::NoConnection(_) | dial::Error::NotInTime) => "no connection to it is to be had",
         Failed::Roots(_) | Failed::Tls(_) => "TLS with it does not come about",
         Failed::Http(_) | Failed::Request(_) => "it does not speak HTTP",

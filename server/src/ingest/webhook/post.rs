@@ -5,10 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::WebhookUrl;
+use afterlive_domain::{OrganisationId, WebhookUrl};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, request};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, ClientConfig};
 
-use crate::dial::{self, Reach};
+use crate::dial::{self, Dial, Lookups, Reach};
 
 /// The longest head of an answer, in bytes.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -42,32 +42,59 @@ pub(super) enum Failed {
 /// What posts. The authorities that it believes are those of the system, read when the first `https` URL is called.
 #[derive(Default)]
 pub(super) struct Postman {
+    lookups: Lookups,
     tls: OnceCell<TlsConnector>,
 }
 
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
+
+/// A connection to a webhook that has not been told anything yet. To drop it closes it.
+pub(super) struct Line {
+    socket: Box<dyn Socket>,
+    request: request::Builder,
+}
+
 impl Postman {
-    /// Waits for as long as it takes: the limit is the caller's. To drop it closes the connection.
-    pub(super) async fn post(
+    /// Waits for as long as it takes: the limit is the caller's.
+    pub(super) async fn open(
         &self,
         url: &WebhookUrl,
-        form: String,
+        organisation: OrganisationId,
         reach: Reach,
         patience: Duration,
-    ) -> Result<StatusCode, Failed> {
+    ) -> Result<Line, Failed> {
         let request = Request::post(url.target())
             .header(HOST, url.authority())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(USER_AGENT, "afterlive")
-            .header(CONNECTION, "close")
-            .body(Full::new(Bytes::from(form)))?;
-        let socket = dial::connect(url.host(), url.port(), reach, patience).await?;
+            .header(CONNECTION, "close");
+        let dial = Dial { lookups: &self.lookups, asker: &organisation.to_string(), reach, patience };
+        let socket = dial.connect(url.host(), url.port()).await?;
         if !url.is_https() {
-            return exchange(socket, request).await;
+            return Ok(Line { socket: Box::new(socket), request });
         }
         let tls = self.tls.get_or_try_init(tls).await?;
         let name = ServerName::try_from(url.host().to_owned()).map_err(|cause| Failed::Tls(io::Error::other(cause)))?;
         let socket = tls.connect(name, socket).await.map_err(Failed::Tls)?;
-        exchange(socket, request).await
+        Ok(Line { socket: Box::new(socket), request })
+    }
+}
+
+impl Line {
+    /// Waits for as long as it takes, as [`Postman::open`].
+    pub(super) async fn post(self, form: String) -> Result<StatusCode, Failed> {
+        let request = self.request.body(Full::new(Bytes::from(form)))?;
+        let (mut sender, connection) =
+            http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(self.socket)).await?;
+        let mut answer = std::pin::pin!(sender.send_request(request));
+        let answer = tokio::select! {
+            answer = &mut answer => answer,
+            // Over, as with a server that closes behind its answer; that has come by now, or the reason why not.
+            _ = connection => answer.await,
+        };
+        Ok(answer?.status())
     }
 }
 
@@ -79,18 +106,4 @@ async fn tls() -> Result<TlsConnector, Failed> {
     };
     let config = tokio::task::spawn_blocking(read).await.map_err(|panic| Failed::Roots(panic.to_string()))?;
     Ok(TlsConnector::from(Arc::new(config.map_err(|cause| Failed::Roots(cause.to_string()))?)))
-}
-
-async fn exchange<S>(socket: S, request: Request<Full<Bytes>>) -> Result<StatusCode, Failed>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let (mut sender, connection) = http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(socket)).await?;
-    let mut answer = std::pin::pin!(sender.send_request(request));
-    let answer = tokio::select! {
-        answer = &mut answer => answer,
-        // Over, as with a server that closes behind its answer; that has come by now, or the reason why not.
-        _ = connection => answer.await,
-    };
-    Ok(answer?.status())
 }

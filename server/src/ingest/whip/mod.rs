@@ -67,7 +67,14 @@ impl Whip {
             return Err(Refusal::Unavailable.into());
         }
         // Who may not publish has no offer read, which takes longer than all else, nor one of the peers' places.
-        let permit = in_time(self.gate.ask(request.clone())).await?;
+        let mut permit = in_time(self.gate.look(request.clone())).await?;
+        if permit.is_to_be_asked_about() {
+            // Takes no longer than those who are asked may take.
+            permit = self.gate.ask(permit).await?;
+            if self.sessions.stop().is_cancelled() {
+                return Err(Refusal::Unavailable.into());
+            }
+        }
         let (peer, answer) = self.transport.accept(offer, Role::Publisher, request.peer.ip())?;
         refuse_other_codecs(offer, &answer.sdp)?;
         let grant = in_time(self.gate.let_in(permit)).await?;

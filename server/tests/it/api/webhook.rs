@@ -3,7 +3,7 @@
 use afterlive_domain::Role;
 use serde_json::json;
 
-use crate::fixture::server::{Server, Tenant, on_each_server};
+use crate::fixture::server::{Server, Tenant, on_a_server, on_each_server};
 
 const CALL: &str = "PUT /organisation/webhook";
 const URL: &str = "https://hooks.example.com/publish?secret=1";
@@ -49,6 +49,31 @@ async fn what_is_no_webhook_is_refused_and_named() {
             assert_eq!(answer.json()["error"]["userinfo"]["parameter"], "webhook");
         }
         assert_eq!(shown(&server, &tenant, Role::Admin).await, json!(null));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_could_never_be_asked_is_refused_when_it_is_set() {
+    let urls =
+        ["http://127.0.0.1:9000/", "https://[::1]/", "http://10.0.0.7/publish", "http://169.254.169.254/", "http://localhost/"];
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        for url in urls {
+            let answer = server.send(CALL, Some(&tenant.admin_key), &json!({ "webhook": url }).to_string()).await;
+            assert_eq!(answer.error(), (400, 1004), "{url}");
+            let expected = answer.json()["error"]["userinfo"]["type"].to_string();
+            assert!(expected.contains("webhook.allow_private"), "{expected}");
+        }
+        assert_eq!(shown(&server, &tenant, Role::Admin).await, json!(null));
+    })
+    .await;
+    on_a_server(&[("WEBHOOK__ALLOW_PRIVATE", "true")], async |server| {
+        let tenant = server.an_organisation().await;
+        for url in urls {
+            let answer = server.send(CALL, Some(&tenant.admin_key), &json!({ "webhook": url }).to_string()).await;
+            assert_eq!(answer.ok()["webhook"], url);
+        }
     })
     .await;
 }

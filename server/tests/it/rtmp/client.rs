@@ -84,6 +84,11 @@ impl Client {
         let _ = self.stream.write_all(bytes).await;
     }
 
+    /// Sends nothing more, and still reads.
+    pub async fn end_of_sending(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// The next message of the server; `None` when it has closed.
     pub async fn message(&mut self) -> Option<Message> {
         loop {

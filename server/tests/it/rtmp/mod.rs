@@ -19,7 +19,7 @@ use afterlive_server::ingest::rtmp::{Server, Settings};
 use afterlive_server::ingest::usher::{Usher, ViewRequest};
 use async_trait::async_trait;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -34,9 +34,13 @@ const LOCKED: &str = "8sKpm-Locke";
 /// Longer than anything here takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Behind a `?` of the name: it is let in when the test says so.
+const SLOWLY: &str = "slowly";
+
 /// Lets `NAME` in, keeps the recorder's subscription of what is to be recorded, and tells each publish's end.
 struct FakeGate {
     hub: Hub,
+    opened: Notify,
     requests: Mutex<Vec<PublishRequest>>,
     recorders: mpsc::UnboundedSender<RecorderSubscription>,
     ends: mpsc::UnboundedSender<(EndReason, u64)>,
@@ -50,6 +54,9 @@ impl Gatekeeper for FakeGate {
             NAME => {}
             LOCKED => return Err(Refusal::Locked),
             _ => return Err(Refusal::UnknownStream),
+        }
+        if request.query.as_deref() == Some(SLOWLY) {
+            self.opened.notified().await;
         }
         let publisher = self.hub.publish(STREAM, NOW).map_err(|_| Refusal::AlreadyLive)?;
         if request.mode == Mode::Rec {
@@ -94,7 +101,7 @@ impl Scene {
         let hub = Hub::new();
         let (recorders, recorders_heard) = mpsc::unbounded_channel();
         let (ends, ends_heard) = mpsc::unbounded_channel();
-        let gate = Arc::new(FakeGate { hub: hub.clone(), requests: Mutex::default(), recorders, ends });
+        let gate = Arc::new(FakeGate { hub: hub.clone(), opened: Notify::new(), requests: Mutex::default(), recorders, ends });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

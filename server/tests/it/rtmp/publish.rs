@@ -9,7 +9,7 @@ use afterlive_server::db::sessions::EndReason;
 use afterlive_server::hub::Message;
 
 use super::client::Client;
-use super::{LOCKED, NAME, STREAM, Scene, Settings, recorded, settings, within};
+use super::{LOCKED, NAME, SLOWLY, STREAM, Scene, Settings, recorded, settings, within};
 
 #[tokio::test]
 async fn the_gate_hears_name_query_mode_and_host() {
@@ -44,6 +44,25 @@ async fn refusals_are_said_and_the_connection_is_closed() {
     assert_eq!(code, "NetConnection.Connect.InvalidApp");
     assert!(description.contains("/live or /rec"), "{description}");
     client.closed().await;
+}
+
+/// As an encoder does that sends a file as fast as it can, while the database is slow.
+#[tokio::test]
+async fn what_one_has_sent_that_left_while_the_gate_works_is_taken_to_the_end() {
+    let mut scene = Scene::new().await;
+    let mut client = Client::connect(scene.address, "rec").await;
+    let name = format!("{NAME}?{SLOWLY}");
+    client.command(1, &["publish".into(), 2.0.into(), Value::Null, name.as_str().into(), "live".into()]).await;
+    client.video_config().await;
+    for n in 0..100 {
+        client.keyframe(n * 40).await;
+    }
+    client.end_of_sending().await;
+    assert!(tokio::time::timeout(Duration::from_millis(1_500), client.status()).await.is_err(), "it is still let in");
+    scene.gate.opened.notify_one();
+    let recorded = recorded(scene.recorder().await).await;
+    assert_eq!(recorded.iter().filter(|message| matches!(message, Message::Frame(_))).count(), 100);
+    assert_eq!(scene.end().await, EndReason::Disconnected);
 }
 
 #[tokio::test]

@@ -3,12 +3,23 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use afterlive_domain::OrganisationId;
+use afterlive_server::db::{Db, organisations};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use crate::fixture::database::NOW;
+
 /// Longer than anything here takes, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes that URL the organisation's webhook, as no setting forbids it.
+pub async fn point_to(db: &Db, organisation: OrganisationId, url: &str) {
+    let mut tx = db.write().await.unwrap();
+    assert!(organisations::set_webhook(&mut tx, organisation, Some(&url.parse().unwrap()), NOW).await.unwrap());
+    tx.commit().await.unwrap();
+}
 
 pub struct Hook {
     listener: TcpListener,
