@@ -11,15 +11,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::address::subscriber;
 
 /// The most encoders of an organisation about which its webhook is asked at a time; others wait.
-pub const MAX_ASKED: usize = 64;
+const MAX_ASKED: usize = 64;
 /// The most of them from one address, and of one stream: who has more of either waits, and the rest do not.
-pub const MAX_ASKED_PER_ADDRESS: usize = 16;
+const MAX_ASKED_PER_ADDRESS: usize = 16;
 pub const MAX_ASKED_PER_STREAM: usize = 8;
 /// The most encoders of an organisation that are asked about or wait for that; who comes then is refused.
 const MAX_QUEUED: usize = 512;
 /// The most of them from one address, and of one stream: who knows a stream's name must not be able to keep all others out.
 const MAX_QUEUED_PER_ADDRESS: usize = 256;
-pub const MAX_QUEUED_PER_STREAM: usize = 32;
+const MAX_QUEUED_PER_STREAM: usize = 32;
 /// The most calls of an organisation, beside those, about publishes that go on or are over; more wait for their turn.
 const MAX_TOLD: usize = 64;
 /// The most ends of an organisation's publishes that are being told or wait for that.
