@@ -1,6 +1,7 @@
 // Media Source Extensions: takes initialisation segments and fragments in order, and lets go of what has been seen. Decides nothing about where to play.
 
-import { evictable } from './edge.js';
+import { droppable, evictable } from './edge.js';
+import { isInit, keyframeS, videoTrack } from './fragments.js';
 
 /** More that waits to be appended is given up: it would take too long to be of use. */
 const MOST_QUEUED_BYTES = 32 << 20;
@@ -32,6 +33,10 @@ export class MediaBuffer {
   #mime = '';
   /** A quota error was met by making room; another one in a row is the end. */
   #hasMadeRoom = false;
+  /** @type {import('./fragments.js').VideoTrack | null} */
+  #pictures = null;
+  /** Of what is in it, or has been. @type {number[]} */
+  #keyframesS = [];
 
   /**
    * @param {HTMLVideoElement} video
@@ -96,7 +101,9 @@ export class MediaBuffer {
   /** @param {ArrayBuffer} bytes */
   append(bytes) {
     if (this.#source === null) return;
-    this.#queue.push(new Uint8Array(bytes));
+    const part = new Uint8Array(bytes);
+    this.#note(part);
+    this.#queue.push(part);
     this.#queuedBytes += bytes.byteLength;
     if (this.#queuedBytes > MOST_QUEUED_BYTES) {
       this.#fail('More arrives than the browser takes.');
@@ -121,14 +128,34 @@ export class MediaBuffer {
   tidy() {
     const buffer = this.#buffer;
     if (buffer === null || buffer.updating) return;
-    const range = evictable(this.ranges, this.video.currentTime);
-    if (range !== null) this.#try(() => buffer.remove(...range));
+    const range = evictable(this.ranges, this.video.currentTime, this.#beginnings());
+    if (range === null) return;
+    this.#keyframesS = this.#keyframesS.filter((atS) => atS > range[1]);
+    this.#try(() => buffer.remove(...range));
+  }
+
+  /** Where it can be begun with; `null`: anywhere. */
+  #beginnings() {
+    return this.#pictures === null ? null : this.#keyframesS;
+  }
+
+  /** @param {Uint8Array} part */
+  #note(part) {
+    try {
+      if (isInit(part)) this.#pictures = videoTrack(part);
+      const atS = this.#pictures === null ? null : keyframeS(part, this.#pictures);
+      if (atS !== null) this.#keyframesS.push(atS);
+    } catch {
+      // Not as our server writes it: the browser will say what it thinks of it.
+    }
   }
 
   close() {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#hasMadeRoom = false;
+    this.#pictures = null;
+    this.#keyframesS = [];
     const had = this.#source !== null;
     this.#source = null;
     this.#buffer = null;
@@ -195,19 +222,18 @@ export class MediaBuffer {
     return joined;
   }
 
-  /** All that was seen goes, but the last second. @param {Uint8Array} refused */
+  /** All that was seen goes, but the last second, and what that is begun with. @param {Uint8Array} refused */
   #makeRoom(refused) {
     const buffer = this.#buffer;
-    const first = this.ranges[0];
-    const until = this.video.currentTime - 1;
-    if (buffer === null || first === undefined || this.#hasMadeRoom || until <= first[0]) {
+    const range = droppable(this.ranges, this.video.currentTime, this.#beginnings());
+    if (buffer === null || range === null || this.#hasMadeRoom) {
       this.#fail('The browser has no room for more.');
       return;
     }
     this.#hasMadeRoom = true;
     this.#queue.unshift(refused);
     this.#queuedBytes += refused.byteLength;
-    this.#try(() => buffer.remove(first[0], until));
+    this.#try(() => buffer.remove(...range));
   }
 
   /** @param {() => void} act */

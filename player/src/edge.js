@@ -75,17 +75,35 @@ export function afterCalm(targetS, calmS) {
   return calmS < CALM_S ? targetS : Math.max(LEAST_TARGET_S, targetS - CALM_STEP_S);
 }
 
+/** So much that was seen is kept, and so much is worth the trouble of dropping it, in seconds. */
+const KEEP_BEHIND_S = 10;
+const WORTH_S = 20;
+/** Browsers drop up to the next place where pictures can be begun with: what is dropped ends so little before one. */
+const BEFORE_S = 0.01;
+
 /**
  * What to drop of the buffer, so that an hour of live costs what a minute does; `null` where it is not yet worth the trouble.
  * @param {[number, number][]} ranges
  * @param {number} positionS
+ * @param {number[] | null} keyframesS where pictures can be begun with, in order; `null` where there is sound alone
  * @returns {[number, number] | null}
  */
-export function evictable(ranges, positionS) {
-  // A browser drops up to the next keyframe: with fewer than one in this time that is all there is.
-  const KEEP_BEHIND_S = 60;
-  const WORTH_S = 30;
-  const first = ranges[0];
-  if (first === undefined || positionS - first[0] < KEEP_BEHIND_S + WORTH_S) return null;
-  return [first[0], positionS - KEEP_BEHIND_S];
+export function evictable(ranges, positionS, keyframesS) {
+  return until(ranges, positionS - KEEP_BEHIND_S, keyframesS, WORTH_S);
+}
+
+/** All that can be dropped, as there is no room; `null` where that is nothing. @param {[number, number][]} ranges @param {number} positionS @param {number[] | null} keyframesS */
+export function droppable(ranges, positionS, keyframesS) {
+  return until(ranges, positionS - 1, keyframesS, BEFORE_S);
+}
+
+/**
+ * @param {[number, number][]} ranges @param {number} latestS @param {number[] | null} keyframesS @param {number} leastS
+ * @returns {[number, number] | null}
+ */
+function until(ranges, latestS, keyframesS, leastS) {
+  const fromS = ranges[0]?.[0];
+  const toS = keyframesS === null ? latestS : keyframesS.findLast((atS) => atS <= latestS);
+  if (fromS === undefined || toS === undefined || toS - fromS <= leastS) return null;
+  return [fromS, keyframesS === null ? toS : toS - BEFORE_S];
 }

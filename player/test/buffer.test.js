@@ -146,7 +146,7 @@ test('another codec is joined on where nothing waits, and is a new beginning oth
 });
 
 test('seen media go when they are worth it, and nothing is done to a closed buffer', () => {
-  const media = buffer(100);
+  const media = buffer(50);
   media.start('a');
   open();
   media.tidy();

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LEAST_TARGET_S, MOST_TARGET_S, afterCalm, afterStall, evictable, steer } from '../src/edge.js';
+import { LEAST_TARGET_S, MOST_TARGET_S, afterCalm, afterStall, droppable, evictable, steer } from '../src/edge.js';
 
 /** @param {Partial<import('../src/edge.js').Situation>} situation */
 const steered = (situation) => steer({ positionS: 10, ranges: [[0, 10.25]], targetS: 0.25, rate: 1, settling: false, hasPlayed: true, ...situation });
@@ -81,7 +81,16 @@ test('in a stream that comes in waves it settles, and does not swing', () => {
 });
 
 test('what was seen long ago goes, in pieces worth the trouble', () => {
-  assert.equal(evictable([], 10), null);
-  assert.equal(evictable([[0, 90]], 89), null);
-  assert.deepEqual(evictable([[0, 91]], 90), [0, 30]);
+  assert.equal(evictable([], 10, null), null);
+  assert.equal(evictable([[0, 31]], 30, null), null);
+  assert.deepEqual(evictable([[0, 32]], 31, null), [0, 21]);
+});
+
+test('nothing goes that is begun with at a keyframe which is still needed', () => {
+  // Browsers drop up to the next keyframe, and where there is none yet all that there is.
+  assert.equal(evictable([[0, 100]], 99, [0]), null);
+  assert.equal(evictable([[0, 100]], 99, [0, 15, 95]), null);
+  assert.deepEqual(evictable([[0, 100]], 99, [0, 15, 50, 95]), [0, 49.99]);
+  assert.deepEqual(droppable([[0, 100]], 99, [0, 15, 50, 95]), [0, 94.99]);
+  assert.equal(droppable([[50, 100]], 99, [50]), null);
 });

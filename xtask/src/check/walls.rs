@@ -59,6 +59,7 @@ const WALLS: [Wall; 9] = [
             "player/src/codecs.js",
             "player/src/edge.js",
             "player/src/finished.js",
+            "player/src/fragments.js",
             "player/src/rate.js",
             "player/src/states.js",
             "player/src/storyboard.js",
