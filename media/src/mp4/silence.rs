@@ -59,13 +59,14 @@ impl Silence {
 
     /// What is to be put before a frame that is due at `dts`, to its tick; most often nothing.
     pub(super) fn before(&self, dts: i64) -> Vec<Frame> {
-        let (Some((since, counted)), Some((data, samples))) = (self.counted, self.frame()) else { return Vec::new() };
+        let (Some((since, counted)), Some(samples)) = (self.counted, self.frame_samples()) else { return Vec::new() };
         let missing = self.samples(dts.saturating_sub(since)).saturating_sub(counted);
         // Times are rounded: a frame of which so little seems to be there is missing.
         let count = (missing + samples / 4) / samples;
         if count <= 0 || count > MOST_FRAMES || missing > MOST_SECONDS * i64::from(self.sample_rate()) {
             return Vec::new();
         }
+        let data = self.frame();
         let frame = |at: i64| Frame {
             kind: TrackKind::Audio,
             dts: since.saturating_add(rescale(counted + at * samples, self.sample_rate(), self.timescale)),
@@ -93,14 +94,19 @@ impl Silence {
         self.counted = Some((since, counted + samples));
     }
 
-    /// A silent frame, and how many samples it stands for.
-    fn frame(&self) -> Option<(Bytes, i64)> {
+    /// A silent frame; empty before the first packet of Opus.
+    fn frame(&self) -> Bytes {
         match self.kind {
-            Kind::Aac { frame, samples, .. } => Some((Bytes::from_static(frame), samples.into())),
-            Kind::Opus { toc } => {
-                let packet = [toc? & !0b11];
-                Some((Bytes::copy_from_slice(&packet), opus::packet_samples(&packet)?.into()))
-            }
+            Kind::Aac { frame, .. } => Bytes::from_static(frame),
+            Kind::Opus { toc } => toc.map(one_frame).into_iter().collect(),
+        }
+    }
+
+    /// How many samples it stands for. Asked for each frame of sound, so without making one.
+    fn frame_samples(&self) -> Option<i64> {
+        match self.kind {
+            Kind::Aac { samples, .. } => Some(samples.into()),
+            Kind::Opus { toc } => opus::packet_samples(&[one_frame(toc?)]).map(i64::from),
         }
     }
 
@@ -114,6 +120,11 @@ impl Silence {
     fn samples(&self, ticks: i64) -> i64 {
         rescale(ticks, self.timescale, self.sample_rate())
     }
+}
+
+/// The first byte of a packet that is coded alike, and has one frame.
+fn one_frame(toc: u8) -> u8 {
+    toc & !0b11
 }
 
 #[cfg(test)]
