@@ -200,7 +200,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
     let name = seen.stream.streamname.clone();
     let newest = seen.newest_finished.and_then(recording_row);
     // What a guest copies is to open for them.
-    let for_guest = |url: String| guest.map_or_else(|| url.clone(), |Secret(token)| with_token(&url, token));
+    let for_guest = |url| for_guest(url, guest);
     let newest_recording = newest.as_ref().map(|row| for_guest(row.url.clone()));
     let growing = seen.growing.and_then(recording_row).filter(|row| row.duration_ms > 0);
     Overview {
@@ -299,8 +299,15 @@ fn web_socket_origin(public_url: &str) -> String {
 /// Below our own origin whatever name that is visited by; each still under a URL of its own, so that the page shows the new one.
 fn still_url(service: &Service, stream: StreamId, streamname: &Streamname, guest: Option<&Secret>) -> Option<String> {
     let still = service.hub().still(stream)?;
-    let url = format!("/live/{streamname}/thumbnail.jpg?taken={}", still.taken_at.0);
-    Some(guest.map_or_else(|| url.clone(), |Secret(token)| with_token(&url, token)))
+    Some(for_guest(format!("/live/{streamname}/thumbnail.jpg?taken={}", still.taken_at.0), guest))
+}
+
+/// With the token that a guest came with.
+fn for_guest(url: String, guest: Option<&Secret>) -> String {
+    match guest {
+        Some(Secret(token)) => with_token(&url, token),
+        None => url,
+    }
 }
 
 pub(super) fn organisation(
