@@ -1,6 +1,6 @@
 //! The closed list of what can be wrong with a request. One place in the server maps it to HTTP; nothing internal is ever in it.
 
-use crate::{AssetId, Role, StreamId};
+use crate::{AssetId, KeyId, Role, StreamId};
 
 /// Why a use case did not happen. The numbers are bintu's where bintu has one, else ours.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum Error {
     /// 404 / 3004 (ours).
     #[error("Asset not found")]
     NoSuchAsset { asset: AssetId },
+    /// 404 / 3006 (ours). Also where it is another organisation's, or revoked.
+    #[error("API key not found")]
+    NoSuchKey { key: KeyId },
     /// 409 / 3003.
     #[error("State does not allow this")]
     WrongState { state: String },

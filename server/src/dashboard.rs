@@ -293,7 +293,7 @@ impl Backend for Dashboard {
 
     async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {
         let caller = self.signed_in().await?;
-        let made = self.service.create_api_key(&caller, label, role).await;
+        let made = self.service.create_api_key(&caller, label, role, None).await;
         made.map(|key| key.secret).map_err(|error| self.error(&error))
     }
 

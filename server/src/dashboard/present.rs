@@ -31,7 +31,7 @@ pub(super) fn refusal(refusal: &Refusal) -> BackendError {
         Refusal::BadCredentials => BackendError::SignedOut,
         Refusal::Denied { .. } => BackendError::Denied,
         Refusal::PlaybackDenied { reason } => BackendError::Refused(format!("This cannot be watched: {reason}.")),
-        Refusal::NoSuchStream { .. } | Refusal::NoSuchAsset { .. } => BackendError::NotFound,
+        Refusal::NoSuchStream { .. } | Refusal::NoSuchAsset { .. } | Refusal::NoSuchKey { .. } => BackendError::NotFound,
         other => BackendError::Refused(sentence(other)),
     }
 }

@@ -14,6 +14,8 @@ pub struct ApiKey {
     pub hint: String,
     pub created_at: UnixMillis,
     pub last_used_at: Option<UnixMillis>,
+    /// From then on it is good for nothing.
+    pub expires_at: Option<UnixMillis>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -25,6 +27,7 @@ struct Row {
     hint: String,
     created_at: i64,
     last_used_at: Option<i64>,
+    expires_at: Option<i64>,
 }
 
 impl TryFrom<Row> for ApiKey {
@@ -39,6 +42,7 @@ impl TryFrom<Row> for ApiKey {
             hint: row.hint,
             created_at: UnixMillis(row.created_at),
             last_used_at: row.last_used_at.map(UnixMillis),
+            expires_at: row.expires_at.map(UnixMillis),
         })
     }
 }
@@ -46,8 +50,8 @@ impl TryFrom<Row> for ApiKey {
 /// `secret_hash` is the key's SHA-256 in hexadecimal.
 pub async fn insert(tx: &mut Tx, key: &ApiKey, secret_hash: &str) -> Result<()> {
     on!(tx, c => sqlx::query(
-        "INSERT INTO api_keys (id, organisation_id, label, role, secret_hash, hint, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO api_keys (id, organisation_id, label, role, secret_hash, hint, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(key.id.to_string())
     .bind(key.organisation.to_string())
@@ -56,28 +60,30 @@ pub async fn insert(tx: &mut Tx, key: &ApiKey, secret_hash: &str) -> Result<()> 
     .bind(secret_hash)
     .bind(&key.hint)
     .bind(key.created_at.0)
+    .bind(key.expires_at.map(|at| at.0))
     .execute(c)
     .await
     .map(drop))?;
     Ok(())
 }
 
-/// The key of that hash, unless it is revoked.
-pub async fn by_secret_hash(connection: &mut Connection, secret_hash: &str) -> Result<Option<ApiKey>> {
+/// The key of that hash, unless it is revoked or has expired.
+pub async fn by_secret_hash(connection: &mut Connection, secret_hash: &str, now: UnixMillis) -> Result<Option<ApiKey>> {
     let row: Option<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at FROM api_keys
-         WHERE secret_hash = $1 AND revoked_at IS NULL",
+        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at, expires_at FROM api_keys
+         WHERE secret_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
     )
     .bind(secret_hash)
+    .bind(now.0)
     .fetch_optional(c)
     .await)?;
     row.map(ApiKey::try_from).transpose()
 }
 
-/// Those that are not revoked, newest first.
+/// Those that are not revoked, newest first; also those that have expired.
 pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<ApiKey>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at FROM api_keys
+        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at, expires_at FROM api_keys
          WHERE organisation_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id",
     )
     .bind(organisation.to_string())

@@ -3,6 +3,7 @@
 pub(super) mod asset;
 mod body;
 pub(super) mod json;
+mod key;
 mod organisation;
 pub(super) mod query;
 mod stream;
@@ -16,7 +17,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use http::header::{ACCEPT, CONTENT_TYPE, LINK, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
 use tower::ServiceExt as _;
@@ -49,6 +50,9 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/organisation", get(organisation::get::handle))
         .route("/organisation/recording", put(organisation::set_recording::handle))
         .route("/organisation/webhook", put(organisation::set_webhook::handle))
+        .route("/organisation/apikey", get(key::list::handle).post(key::create::handle))
+        .route("/organisation/apikey/{id}", delete(key::revoke::handle))
+        .route("/apikey", get(key::list::handle))
         .route("/token/playback", get(token::list::handle).post(token::create::handle))
         .route("/token/verify", post(token::verify::handle))
         .route("/token/revoke", post(token::revoke::handle))

@@ -95,6 +95,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response {
         Refusal::PlaybackDenied { reason } => (StatusCode::FORBIDDEN, 2001, json!({ "reason": reason })),
         Refusal::NoSuchStream { stream } => (StatusCode::NOT_FOUND, 3001, json!({ "stream": stream })),
         Refusal::NoSuchAsset { asset } => (StatusCode::NOT_FOUND, 3004, json!({ "asset": asset })),
+        Refusal::NoSuchKey { key } => (StatusCode::NOT_FOUND, 3006, json!({ "key": key })),
         Refusal::WrongState { state } => (StatusCode::CONFLICT, 3003, json!({ "state": state })),
         Refusal::Held { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "held", "asset": asset })),
         Refusal::Purged { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "purged", "asset": asset })),

@@ -1,10 +1,11 @@
 //! API keys: made, listed, revoked.
 
-use afterlive_domain::{Error as Refusal, KeyId, Permission, Role};
+use afterlive_domain::{Error as Refusal, KeyId, OrganisationId, Permission, Role, UnixMillis};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Caller, Result, Service, text};
+use super::playback::Expiry;
+use super::{Caller, Identity, Result, Service, text};
 use crate::db;
 use crate::db::api_keys::ApiKey;
 use crate::hexadecimal::hexadecimal;
@@ -14,6 +15,8 @@ use crate::random;
 const HINT_CHARS: usize = 6;
 /// The most keys that an organisation may have at a time.
 const MAX_KEYS: usize = 1_000;
+/// The longest time that a key that is to end can be good for: ten years. One that is to be good for longer is made without an end.
+const MAX_LIFETIME_S: u64 = 10 * 366 * 24 * 3_600;
 
 /// A key that was just made. The only time that it is in clear.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,16 +34,24 @@ impl std::fmt::Debug for NewApiKey {
 
 impl NewApiKey {
     pub(super) fn draw(
-        organisation: afterlive_domain::OrganisationId,
+        organisation: OrganisationId,
         label: String,
         role: Role,
-        now: afterlive_domain::UnixMillis,
+        now: UnixMillis,
+        expires_at: Option<UnixMillis>,
     ) -> Self {
         let secret = hexadecimal(&random::secret_bytes());
         let hint = secret[..HINT_CHARS].to_owned();
         let id = KeyId(Uuid::new_v4());
-        Self { row: ApiKey { id, organisation, label, role, hint, created_at: now, last_used_at: None }, secret }
+        Self { row: ApiKey { id, organisation, label, role, hint, created_at: now, last_used_at: None, expires_at }, secret }
     }
+}
+
+/// A key that was just revoked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RevokedKey {
+    /// Whether it is the one that the caller sent: its next call is refused.
+    pub is_own: bool,
 }
 
 /// A key of 256 random bits needs no salt and no slow hash: there is no dictionary of them.
@@ -48,7 +59,19 @@ pub(super) fn secret_hash(key: &str) -> String {
     hexadecimal(&Sha256::digest(key.as_bytes()))
 }
 
+fn end(expiry: Expiry, now: UnixMillis) -> Result<UnixMillis, Refusal> {
+    let (parameter, expires_at) = expiry.resolve(now);
+    let lifetime_ms = expires_at.ms_since(now);
+    if lifetime_ms <= 0 || lifetime_ms > 1_000 * MAX_LIFETIME_S.cast_signed() {
+        let expected = format!("an end in the future, at most {} days ahead", MAX_LIFETIME_S / 86_400);
+        return Err(Refusal::WrongType { parameter: parameter.to_owned(), expected });
+    }
+    Ok(expires_at)
+}
+
 impl Service {
+    /// Those that are not revoked, newest first; also those that have expired, so that people see why a program is refused.
+    ///
     /// # Errors
     /// `Denied` for all but admins.
     pub async fn api_keys(&self, caller: &Caller) -> Result<Vec<ApiKey>> {
@@ -56,34 +79,44 @@ impl Service {
         Ok(db::api_keys::list(&mut self.db.read().await?, caller.organisation).await?)
     }
 
+    /// Makes a key; without an expiry it is good until it is revoked.
+    ///
     /// # Errors
-    /// `Denied` for all but admins; for `label` where it is empty or too long.
-    pub async fn create_api_key(&self, caller: &Caller, label: &str, role: Role) -> Result<NewApiKey> {
+    /// `Denied` for all but admins; for `label` where it is empty or too long, for the expiry where it cannot be; `WrongState` where there are too many.
+    pub async fn create_api_key(&self, caller: &Caller, label: &str, role: Role, expiry: Option<Expiry>) -> Result<NewApiKey> {
         caller.require(Permission::Administer)?;
+        let now = self.clock.now();
         let label = text::name("label", label)?;
-        let key = NewApiKey::draw(caller.organisation, label, role, self.clock.now());
+        let expires_at = expiry.map(|expiry| end(expiry, now)).transpose()?;
+        let key = NewApiKey::draw(caller.organisation, label, role, now, expires_at);
         let mut tx = self.db.write().await?;
+        // Of two that make the last one only one may.
+        db::organisations::hold(&mut tx, caller.organisation).await?;
         if db::api_keys::list(&mut tx, caller.organisation).await?.len() >= MAX_KEYS {
             return Err(Refusal::WrongState { state: format!("{MAX_KEYS} keys, which is the most") }.into());
         }
         db::api_keys::insert(&mut tx, &key.row, &secret_hash(&key.secret)).await?;
         tx.commit().await?;
-        tracing::info!(key = %key.row.id, %role, "made an API key");
+        tracing::info!(key = %key.row.id, %role, by = %caller.identity, "made an API key");
         Ok(key)
     }
 
-    /// Revokes a key at once; one that is revoked already, or another organisation's, is left alone.
+    /// Revokes a key: the next request with it is refused, on every node, since each looks it up in the database, and who watches with it is cut. The
+    /// caller's own may be revoked, and the last one too: who signs in to the dashboard makes another. `None` where there is no such key, or it is revoked already.
     ///
     /// # Errors
     /// `Denied` for all but admins.
-    pub async fn revoke_api_key(&self, caller: &Caller, id: KeyId) -> Result<bool> {
+    pub async fn revoke_api_key(&self, caller: &Caller, id: KeyId) -> Result<Option<RevokedKey>> {
         caller.require(Permission::Administer)?;
+        let hash = self.organisation(caller).await?.hash;
         let mut tx = self.db.write().await?;
         let revoked = db::api_keys::revoke(&mut tx, caller.organisation, id, self.clock.now()).await?;
         tx.commit().await?;
-        if revoked {
-            tracing::info!(key = %id, "revoked an API key");
+        if !revoked {
+            return Ok(None);
         }
-        Ok(revoked)
+        self.ask_viewers_again(&hash);
+        tracing::info!(key = %id, by = %caller.identity, "revoked an API key");
+        Ok(Some(RevokedKey { is_own: caller.identity == Identity::Key(id) }))
     }
 }

@@ -32,7 +32,7 @@ use crate::record::Growing;
 use crate::sound::Meters;
 use crate::storage::Regions;
 
-pub use api_keys::NewApiKey;
+pub use api_keys::{NewApiKey, RevokedKey};
 pub use caller::{Caller, Identity};
 pub use embedded::{Embedded, EmbeddedRecording};
 pub use error::{Error, Result};

@@ -307,6 +307,11 @@ impl Service {
         self.doors.bells.ring(hash);
     }
 
+    /// What let somebody in may be gone: who watches anything of the organisation is asked again.
+    pub(super) fn ask_viewers_again(&self, hash: &OrganisationHash) {
+        self.doors.bells.ring(hash);
+    }
+
     /// The stream's tags have changed, or it is gone.
     pub(super) fn forget_stream(&self, name: &Streamname) {
         self.doors.streams.forget(name);

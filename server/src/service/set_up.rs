@@ -115,7 +115,7 @@ impl Service {
             updated_at: now,
         };
         let user = self.new_user(organisation.id, form.email, form.password, Role::Admin, now).await?;
-        let api_key = with_key.then(|| NewApiKey::draw(organisation.id, FIRST_KEY_LABEL.to_owned(), Role::Admin, now));
+        let api_key = with_key.then(|| NewApiKey::draw(organisation.id, FIRST_KEY_LABEL.to_owned(), Role::Admin, now, None));
         let mut tx = self.db.write().await?;
         if !db::organisations::insert_first(&mut tx, &organisation).await? {
             return Ok(SetUp::WrongLink);

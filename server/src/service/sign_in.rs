@@ -84,12 +84,12 @@ impl Service {
     /// The caller behind an API key.
     ///
     /// # Errors
-    /// `BadCredentials` where there is no such key, or it is revoked.
+    /// `BadCredentials` where there is no such key, or it is revoked or has expired. Each call looks: nothing is remembered that could outlive a key.
     pub async fn key_caller(&self, key: &str) -> Result<Caller> {
         // Looked up by hash: how long the comparison takes says something of the hash, from which nobody gets to the key.
-        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, &api_keys::secret_hash(key)).await?;
-        let key = found.ok_or(Refusal::BadCredentials)?;
         let now = self.clock.now();
+        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, &api_keys::secret_hash(key), now).await?;
+        let key = found.ok_or(Refusal::BadCredentials)?;
         if key.last_used_at.is_none_or(|used| now.ms_since(used) >= TOUCH_INTERVAL_MS) {
             // A database that cannot be written must not keep programs from reading.
             if let Err(cause) = touch(&self.db, key.id, now).await {

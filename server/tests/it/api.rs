@@ -2,6 +2,7 @@
 
 mod assets;
 mod errors;
+mod keys;
 mod library;
 mod permissions;
 mod players;

@@ -38,6 +38,16 @@ pub enum Expiry {
     In(u64),
 }
 
+impl Expiry {
+    /// The instant, and by which parameter the API names it. What is beyond all reason is brought to a thousand years.
+    pub(in crate::service) fn resolve(self, now: UnixMillis) -> (&'static str, UnixMillis) {
+        match self {
+            Self::At(at) => ("exp", at),
+            Self::In(seconds) => ("expires_in_s", now.plus_ms(1_000 * seconds.min(1_000 * MAX_LIFETIME_S).cast_signed())),
+        }
+    }
+}
+
 /// A token to be made. Addresses, networks and sites are as people type them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TokenWish {
@@ -94,11 +104,7 @@ fn whole_seconds(at: UnixMillis) -> UnixMillis {
 }
 
 fn times(wish: &TokenWish, now: UnixMillis) -> Result<(Option<UnixMillis>, UnixMillis), Refusal> {
-    let (parameter, expires_at) = match wish.expiry {
-        Expiry::At(at) => ("exp", at),
-        // Beyond the longest lifetime the number does not matter.
-        Expiry::In(seconds) => ("expires_in_s", now.plus_ms(1_000 * seconds.min(2 * MAX_LIFETIME_S).cast_signed())),
-    };
+    let (parameter, expires_at) = wish.expiry.resolve(now);
     let lifetime_ms = expires_at.ms_since(now);
     if lifetime_ms <= 0 || lifetime_ms > 1_000 * MAX_LIFETIME_S.cast_signed() {
         let days = MAX_LIFETIME_S / 86_400;

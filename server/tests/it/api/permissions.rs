@@ -2,6 +2,7 @@
 
 use afterlive_domain::Role;
 use afterlive_domain::organisation::Settings;
+use afterlive_server::service::playback::Expiry;
 use serde_json::json;
 
 use super::streams::a_stream;
@@ -26,6 +27,9 @@ const CALLS: &[(&str, Role)] = &[
     ("DELETE /stream/ID", Role::Admin),
     ("PUT /organisation/recording", Role::Admin),
     ("PUT /organisation/webhook", Role::Admin),
+    ("GET /apikey", Role::Admin),
+    ("GET /organisation/apikey", Role::Admin),
+    ("POST /organisation/apikey", Role::Admin),
 ];
 
 /// Calls that players make without a key.
@@ -33,7 +37,8 @@ fn is_for_anybody(call: &str) -> bool {
     call.starts_with("GET /stream/ID")
 }
 
-const BODY: &str = r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key","webhook":null}"#;
+const BODY: &str =
+    r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key","webhook":null,"label":"a","role":"nanoReadOnly"}"#;
 
 #[tokio::test]
 async fn each_role_may_call_what_it_may_and_nothing_more() {
@@ -62,12 +67,16 @@ async fn without_a_good_credential_nothing_is_open_but_what_players_need() {
         let id = a_stream(&server, &tenant, &[]).await.to_string();
         let live = Settings { live_public: true, ..tenant.organisation.settings };
         server.service.save_organisation(&tenant.admin, "Chapel", live).await.unwrap();
-        let revoked = server.service.create_api_key(&tenant.admin, "old", Role::Admin).await.unwrap();
+        let revoked = server.service.create_api_key(&tenant.admin, "old", Role::Admin, None).await.unwrap();
         server.service.revoke_api_key(&tenant.admin, revoked.row.id).await.unwrap();
+        let soon = Some(Expiry::In(1));
+        let expired = server.service.create_api_key(&tenant.admin, "short", Role::Admin, soon).await.unwrap();
+        server.clock.advance_ms(1_000);
         let halved = &tenant.admin_key[..32];
         let long = "a".repeat(2_000);
         let bad = [
             ("X-BINTU-APIKEY", revoked.secret.as_str()),
+            ("X-BINTU-APIKEY", &expired.secret),
             ("X-BINTU-APIKEY", halved),
             ("X-BINTU-APIKEY", ""),
             ("X-BINTU-APIKEY", &long),

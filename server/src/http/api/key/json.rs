@@ -1,0 +1,36 @@
+//! A key as the API writes it. All of it is ours; the key itself is in the answer that makes it, and in no other.
+
+use afterlive_domain::{KeyId, Role, UnixMillis};
+use serde::Serialize;
+
+use crate::db::api_keys::ApiKey;
+
+#[derive(Serialize)]
+pub struct KeyJson {
+    id: KeyId,
+    label: String,
+    role: Role,
+    /// The key's first letters.
+    hint: String,
+    created_at: UnixMillis,
+    /// To the minute; null before the first use.
+    last_used_at: Option<UnixMillis>,
+    /// Null where it is good until it is revoked.
+    expires_at: Option<UnixMillis>,
+    expired: bool,
+}
+
+impl KeyJson {
+    pub fn new(key: ApiKey, now: UnixMillis) -> Self {
+        Self {
+            id: key.id,
+            label: key.label,
+            role: key.role,
+            hint: key.hint,
+            created_at: key.created_at,
+            last_used_at: key.last_used_at,
+            expires_at: key.expires_at,
+            expired: key.expires_at.is_some_and(|at| at <= now),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! `GET /organisation/apikey`, and `GET /apikey`: the organisation's keys that are not revoked, newest first. Never the keys themselves.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+
+use super::json::KeyJson;
+use crate::http::api::json::Json;
+use crate::http::credentials::Authenticated;
+use crate::http::error::ApiError;
+use crate::service::Service;
+
+pub async fn handle(
+    State(service): State<Arc<Service>>,
+    Authenticated(caller): Authenticated,
+) -> Result<Json<Vec<KeyJson>>, ApiError> {
+    let keys = service.api_keys(&caller).await?;
+    let now = service.clock().now();
+    Ok(Json(keys.into_iter().map(|key| KeyJson::new(key, now)).collect()))
+}

@@ -1,0 +1,30 @@
+//! `DELETE /organisation/apikey/{id}`: the key opens nothing any more, from the next request on. The one that the call is made with may be named too.
+
+use std::sync::Arc;
+
+use afterlive_domain::{Error as Refusal, KeyId};
+use axum::extract::State;
+use serde::Serialize;
+
+use super::path::KeyPath;
+use crate::http::api::json::Json;
+use crate::http::credentials::Authenticated;
+use crate::http::error::ApiError;
+use crate::service::Service;
+
+#[derive(Serialize)]
+pub struct Revoked {
+    id: KeyId,
+    revoked: bool,
+    /// Whether it is the key that this call was made with, so that it was the last one.
+    own: bool,
+}
+
+pub async fn handle(
+    State(service): State<Arc<Service>>,
+    Authenticated(caller): Authenticated,
+    KeyPath(id): KeyPath,
+) -> Result<Json<Revoked>, ApiError> {
+    let revoked = service.revoke_api_key(&caller, id).await?.ok_or(Refusal::NoSuchKey { key: id })?;
+    Ok(Json(Revoked { id, revoked: true, own: revoked.is_own }))
+}
