@@ -15,7 +15,7 @@ use afterlive_domain::{AssetId, EmbedDomains, KeyId, Mode, OrganisationHash, Rol
 use serde::{Deserialize, Serialize};
 
 pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf};
-pub use organisation::{ApiKeyRow, OrganisationPage, PlaybackTokenRow, RegionRow, TokenForm, TokenScope};
+pub use organisation::{ApiKeyRow, KeyForm, OrganisationPage, PlaybackTokenRow, RegionRow, TokenForm, TokenScope};
 pub use overview::{
     IngestUrls, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState, RecordingRange,
     Recordings,
@@ -157,7 +157,7 @@ pub trait Backend: Send + Sync {
     /// `None`: nobody is asked.
     async fn save_webhook(&self, webhook: Option<WebhookUrl>) -> Answer<()>;
     /// The key itself, which is never shown again.
-    async fn create_api_key(&self, label: &str, role: Role) -> Answer<String>;
+    async fn create_api_key(&self, form: KeyForm) -> Answer<String>;
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;
 
     /// Keeps `text` in the browser session until the next [`take_flash`](Self::take_flash): how the outcome of a form reaches the page after it

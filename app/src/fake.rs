@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 pub use self::library::asset_id;
 use crate::backend::{
-    Access, Answer, ApiKeyRow, Backend, BackendError, Home, Keeping, LibraryFilter, LibraryPage, OrganisationPage, Overview,
-    PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm,
-    TokenScope, Viewer,
+    Access, Answer, ApiKeyRow, Backend, BackendError, Home, Keeping, KeyForm, LibraryFilter, LibraryPage, OrganisationPage,
+    Overview, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow,
+    TokenForm, TokenScope, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -103,6 +103,8 @@ impl Fake {
             hint: "al_7Hq".into(),
             created_at: NOW.plus_ms(-20 * DAY_MS),
             last_used_at,
+            expires_at: None,
+            has_expired: false,
         };
         let state = State {
             access,
@@ -344,11 +346,23 @@ impl Backend for Fake {
         self.change(|state| state.webhook = webhook)
     }
 
-    async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {
+    async fn create_api_key(&self, form: KeyForm) -> Answer<String> {
         self.change(|state| {
-            let id = KeyId(Uuid::from_u128(100 + state.keys.len() as u128));
-            let row = ApiKeyRow { id, label: label.into(), role, hint: "al_9Zt".into(), created_at: NOW, last_used_at: None };
-            state.keys.insert(0, row);
+            let KeyForm { label, role, expires_in_s } = form;
+            let expires_at = expires_in_s.map(|seconds| NOW.plus_ms(1_000 * seconds.cast_signed()));
+            state.keys.insert(
+                0,
+                ApiKeyRow {
+                    id: KeyId(Uuid::from_u128(100 + state.keys.len() as u128)),
+                    label,
+                    role,
+                    hint: "al_9Zt".into(),
+                    created_at: NOW,
+                    last_used_at: None,
+                    expires_at,
+                    has_expired: false,
+                },
+            );
         })?;
         Ok("al_9ZtFakeKeyThatOpensNothing0123456789".into())
     }

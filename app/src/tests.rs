@@ -18,7 +18,7 @@ use leptos_axum::{LeptosRoutes, handle_server_fns_with_context, render_app_async
 use tower::ServiceExt as _;
 
 use crate::backend::{Access, Backend as _, SharedBackend};
-use crate::fake::{CREATED, ENDED, Fake, LIVE, PASSWORD, asset_id};
+use crate::fake::{CREATED, ENDED, Fake, LIVE, NOW, PASSWORD, asset_id};
 use crate::shell;
 use crate::shell::routes;
 
@@ -372,6 +372,23 @@ async fn a_new_key_is_shown_once_and_stands_in_no_url() {
     assert_eq!(page.location, "/organisation?notice=flash");
     site.get(&page.location).await.shows("al_9ZtFakeKeyThatOpensNothing").shows("Website 2");
     site.get(&page.location).await.shows_not("al_9ZtFakeKeyThatOpensNothing").shows("Website 2");
+}
+
+#[tokio::test]
+async fn a_key_is_good_until_it_is_revoked_or_for_some_days() {
+    let site = Site::new(Fake::signed_in());
+    site.post("/ui/create_api_key", "label=Forever&role=nanoUser&days=").await;
+    site.post("/ui/create_api_key", "label=Week&role=nanoUser&days=+7+").await;
+    let keys = site.fake.organisation().await.unwrap().keys.unwrap();
+    let ends: Vec<_> = keys[..2].iter().map(|key| (key.label.as_str(), key.expires_at)).collect();
+    assert_eq!(ends, [("Week", Some(NOW.plus_ms(7 * 86_400_000))), ("Forever", None)]);
+    site.get("/organisation").await.shows("data-label=\"Good until (UTC)\"").shows("2026-11-11 17:09:19");
+    for (bad, says) in [("days=a+week&role=nanoUser", "the days as a whole number"), ("days=1&role=root", "not a role")] {
+        let page = site.post("/ui/create_api_key", &format!("label=Bad&{bad}")).await;
+        assert_eq!(page.location, "/organisation?notice=flash");
+        site.get(&page.location).await.shows(says);
+    }
+    assert_eq!(site.fake.organisation().await.unwrap().keys.unwrap().len(), keys.len());
 }
 
 #[tokio::test]

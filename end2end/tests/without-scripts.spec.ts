@@ -61,6 +61,7 @@ test('a key is made, shown once and revoked', async ({ admin: page }) => {
   await page.goto('/organisation');
   const label = `Without scripts ${Date.now()}`;
   await page.getByLabel('Label').fill(label);
+  await page.getByLabel('Good for days').fill('7');
   await page.getByRole('button', { name: 'Make a key' }).click();
   const key = await copyValue(page.getByRole('status', { name: 'New API key' }), 'API key').innerText();
   expect(key.length).toBeGreaterThanOrEqual(32);
@@ -68,6 +69,7 @@ test('a key is made, shown once and revoked', async ({ admin: page }) => {
   await page.goto('/organisation');
   await expect(page.getByText(key)).toHaveCount(0);
   const row = page.getByRole('row').filter({ hasText: label });
+  await expect(row.getByRole('time')).toHaveCount(2);
   await row.getByLabel(`Revoke the key ${label}`).click();
   await row.getByRole('button', { name: 'Revoke the key' }).click();
   await expect(page.getByText('The key is revoked.')).toBeVisible();

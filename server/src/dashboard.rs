@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_app::backend::{
-    Access, Answer, Backend, BackendError, Home, LibraryFilter, LibraryPage, OrganisationPage, Overview, PlaybackTokenRow,
-    RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm, Viewer,
+    Access, Answer, Backend, BackendError, Home, KeyForm, LibraryFilter, LibraryPage, OrganisationPage, Overview,
+    PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm, Viewer,
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;
-use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, KeyId, Mode, Role, StreamId, Tags, TokenId, UserId, WebhookUrl};
+use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, KeyId, Mode, StreamId, Tags, TokenId, UserId, WebhookUrl};
 use serde::Serialize;
 use tower_sessions::Session;
 
@@ -291,9 +291,9 @@ impl Backend for Dashboard {
         self.service.set_webhook(&caller, webhook.as_ref()).await.map(drop).map_err(|error| self.error(&error))
     }
 
-    async fn create_api_key(&self, label: &str, role: Role) -> Answer<String> {
+    async fn create_api_key(&self, form: KeyForm) -> Answer<String> {
         let caller = self.signed_in().await?;
-        let made = self.service.create_api_key(&caller, label, role, None).await;
+        let made = self.service.create_api_key(&caller, &form.label, form.role, form.expires_in_s.map(Expiry::In)).await;
         made.map(|key| key.secret).map_err(|error| self.error(&error))
     }
 

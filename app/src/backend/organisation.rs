@@ -48,6 +48,19 @@ pub struct ApiKeyRow {
     pub hint: String,
     pub created_at: UnixMillis,
     pub last_used_at: Option<UnixMillis>,
+    /// `None`: until it is revoked.
+    pub expires_at: Option<UnixMillis>,
+    /// Whether that was before now.
+    pub has_expired: bool,
+}
+
+/// A key to be made.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyForm {
+    pub label: String,
+    pub role: Role,
+    /// `None`: until it is revoked.
+    pub expires_in_s: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

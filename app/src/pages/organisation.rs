@@ -213,6 +213,10 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
                             .collect_view()}
                     </select>
                 </label>
+                <label>
+                    "Good for days " <small class="muted">"(empty: until revoked)"</small>
+                    <input type="number" name="days" min="1" max="3660" placeholder="until revoked" />
+                </label>
                 <button class="button">{Icon::Key.draw()} "Make a key"</button>
             </ActionForm>
         </section>
@@ -232,6 +236,7 @@ fn KeyTable(keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
                     <th scope="col">"Begins with"</th>
                     <th scope="col">"Made " <small>"(UTC)"</small></th>
                     <th scope="col">"Last used " <small>"(UTC)"</small></th>
+                    <th scope="col">"Good until " <small>"(UTC)"</small></th>
                     <th scope="col">
                         <span class="offscreen">"Revoke"</span>
                     </th>
@@ -248,6 +253,7 @@ fn KeyRow(key_row: Signal<ApiKeyRow>) -> impl IntoView {
     refresh_after(revoke.version());
     let first = key_row.get_untracked();
     let used = Memo::new(move |_| key_row.with(|key| key.last_used_at));
+    let has_expired = Memo::new(move |_| key_row.with(|key| key.has_expired));
     let question = format!("Programs that use the key “{}” are refused from then on. This cannot be undone.", first.label);
     view! {
         <tr>
@@ -264,6 +270,12 @@ fn KeyRow(key_row: Signal<ApiKeyRow>) -> impl IntoView {
                     Some(at) => view! { <When at=Signal::stored(at) /> }.into_any(),
                     None => view! { <span class="muted">"never"</span> }.into_any(),
                 }}
+            </td>
+            <td data-label="Good until (UTC)">
+                {match first.expires_at {
+                    Some(at) => view! { <When at=Signal::stored(at) /> }.into_any(),
+                    None => view! { <span class="muted">"revoked"</span> }.into_any(),
+                }} {move || has_expired.get().then(|| view! { <span class="muted">" (expired)"</span> })}
             </td>
             <td class="row-actions">
                 <Confirm label="Revoke" about=format!("Revoke the key {}", first.label) question=Signal::stored(question)>

@@ -100,18 +100,35 @@ pub async fn save_recording_settings(
     }
 }
 
+/// Without days the key is good until it is revoked.
 #[server(prefix = "/ui", endpoint = "create_api_key")]
-pub async fn create_api_key(label: String, role: String) -> Result<(), BackendError> {
+pub async fn create_api_key(
+    #[server(default)] label: String,
+    #[server(default)] role: String,
+    #[server(default)] days: String,
+) -> Result<(), BackendError> {
     use super::{
         Flash,
         outcome::{tell_error, tell_flash},
     };
+    use crate::backend::KeyForm;
     use afterlive_domain::Role;
 
     let label = label.trim().to_owned();
-    let made = match role.parse::<Role>() {
-        Ok(role) => crate::request::backend().create_api_key(&label, role).await,
-        Err(error) => Err(BackendError::Refused(error.to_string())),
+    let form = (|| {
+        let role = role.parse::<Role>().map_err(|error| BackendError::Refused(error.to_string()))?;
+        let expires_in_s = match days.trim() {
+            "" => None,
+            days => match days.parse::<u64>() {
+                Ok(days) => Some(days.saturating_mul(86_400)),
+                Err(_) => return Err(BackendError::Refused(format!("Please give the days as a whole number, not {days:?}."))),
+            },
+        };
+        Ok(KeyForm { label: label.clone(), role, expires_in_s })
+    })();
+    let made = match form {
+        Ok(form) => crate::request::backend().create_api_key(form).await,
+        Err(error) => Err(error),
     };
     match made {
         Ok(key) => tell_flash(PAGE, Flash::NewKey { label, key }).await,

@@ -5,7 +5,7 @@ use afterlive_app::backend::{
     OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
     RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
-use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, StreamId, StreamState, Streamname};
+use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, StreamId, StreamState, Streamname, UnixMillis};
 
 use crate::db::api_keys::ApiKey;
 use crate::db::assets::Asset;
@@ -332,7 +332,7 @@ pub(super) fn organisation(
         embed_domains: organisation.embed_domains,
         bin_days: config.retention.bin_days,
         regions: service.regions().iter().map(region).collect(),
-        keys: keys.map(|keys| keys.into_iter().map(api_key_row).collect()),
+        keys: keys.map(|keys| keys.into_iter().map(|key| api_key_row(key, service.clock().now())).collect()),
         api_url: config.http.public_url.clone(),
     }
 }
@@ -356,7 +356,7 @@ pub(super) fn playback_token(issued: IssuedToken) -> PlaybackTokenRow {
     }
 }
 
-fn api_key_row(key: ApiKey) -> ApiKeyRow {
+fn api_key_row(key: ApiKey, now: UnixMillis) -> ApiKeyRow {
     ApiKeyRow {
         id: key.id,
         label: key.label,
@@ -364,6 +364,8 @@ fn api_key_row(key: ApiKey) -> ApiKeyRow {
         hint: key.hint,
         created_at: key.created_at,
         last_used_at: key.last_used_at,
+        expires_at: key.expires_at,
+        has_expired: key.expires_at.is_some_and(|at| at <= now),
     }
 }
 
