@@ -1,12 +1,14 @@
 //! What every request gets before any handler sees it: an id, the client's address, a span, and a line in the log when it is answered.
-//! The path is logged, the query never: it can hold keys.
+//! The path is logged without what looks like a key, the query never: it can hold keys.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
 use uuid::Builder;
@@ -16,6 +18,9 @@ use super::error;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// Ids have hyphens and files a dot, and names are short: what is as long as this and has neither may be half a key.
+const MIN_SECRET_CHARS: usize = 32;
+
 /// Under which the log has what happened. Ours, never the client's.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
@@ -23,6 +28,15 @@ pub struct RequestId(pub Arc<str>);
 /// Who asks: the peer, or, where the peer is a proxy that the configuration trusts, who the proxy says.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        // The router gives every request one; who has none shares one.
+        Ok(parts.extensions.get().copied().unwrap_or(Self(IpAddr::from([0, 0, 0, 0]))))
+    }
+}
 
 /// Around everything.
 pub async fn observe(
@@ -36,7 +50,7 @@ pub async fn observe(
     let address = client_address(peer, request.headers(), trusted_proxies);
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     request.extensions_mut().insert(ClientAddress(address));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), without_keys(request.uri().path()));
     let span = tracing::info_span!("request", %id);
     let started = Instant::now();
     async move {
@@ -51,6 +65,19 @@ pub async fn observe(
     }
     .instrument(span)
     .await
+}
+
+/// The path as it may be logged: `POST /apikey/{key}` has a key in it, which nobody is to find in a log, wherever in a path somebody puts it.
+fn without_keys(path: &str) -> String {
+    let is_secret = |segment: &str| segment.len() >= MIN_SECRET_CHARS && !segment.contains(['-', '.']);
+    let mut after_apikey = false;
+    let segments = path.split('/').map(|segment| {
+        let hidden = after_apikey || is_secret(segment);
+        // What is below it is hidden to the end of the path.
+        after_apikey |= segment.eq_ignore_ascii_case("apikey");
+        if hidden && !segment.is_empty() { "…" } else { segment }
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 /// The last address in `X-Forwarded-For` that is no proxy of ours: all before it could have been written by the client.
@@ -69,6 +96,24 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpAddr])
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_key_is_logged_wherever_in_the_path_it_stands() {
+        let key = "0f".repeat(32);
+        for (path, logged) in [
+            (format!("/apikey/{key}"), "/apikey/…"),
+            (format!("/ApiKey/{key}/"), "/ApiKey/…/"),
+            (format!("/apikey/x%2F{key}/y"), "/apikey/…/…"),
+            (format!("/%61pikey/{key}"), "/%61pikey/…"),
+            (format!("/{}", &key[..32]), "/…"),
+            ("/organisation/apikey".to_owned(), "/organisation/apikey"),
+            ("/stream/5f86a12f-3801-415a-b450-6b6a46842349/tag".to_owned(), "/stream/5f86a12f-3801-415a-b450-6b6a46842349/tag"),
+            ("/vod-eu/8sKpm/8sKpm-x49nB.mp4".to_owned(), "/vod-eu/8sKpm/8sKpm-x49nB.mp4"),
+            ("*".to_owned(), "*"),
+        ] {
+            assert_eq!(without_keys(&path), logged);
+        }
+    }
 
     #[test]
     fn only_a_trusted_proxy_is_believed_and_only_its_own_word() {

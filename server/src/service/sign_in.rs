@@ -6,6 +6,7 @@ use afterlive_domain::{Error as Refusal, KeyId, UnixMillis, UserId};
 
 use super::rate_limit::RateLimit;
 use super::{Caller, Identity, Result, Service, api_keys};
+use crate::db::api_keys::ApiKey;
 use crate::db::users::User;
 use crate::db::{self, Db};
 
@@ -30,11 +31,17 @@ pub enum SignIn {
 pub(super) struct Limits {
     by_account: RateLimit<String>,
     by_address: RateLimit<IpAddr>,
+    /// Of those who ask whether a key is good, apart from those who sign in: a program must not lock people out.
+    keys_by_address: RateLimit<IpAddr>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { by_account: RateLimit::new(10, 15_000), by_address: RateLimit::new(30, 5_000) }
+        Self {
+            by_account: RateLimit::new(10, 15_000),
+            by_address: RateLimit::new(30, 5_000),
+            keys_by_address: RateLimit::new(30, 5_000),
+        }
     }
 }
 
@@ -97,6 +104,21 @@ impl Service {
             }
         }
         Ok(Caller { organisation: key.organisation, role: key.role, identity: Identity::Key(key.id) })
+    }
+
+    /// What is known of an API key, for who shows it and has no other credential. `address` is theirs.
+    ///
+    /// # Errors
+    /// `TooMany` for who asks too often; `BadCredentials` where there is no such key, or it is revoked or has expired.
+    pub async fn inspect_key(&self, key: &str, address: IpAddr) -> Result<ApiKey> {
+        let now = self.clock.now();
+        let address = network(address);
+        if let Err(retry_after_s) = self.sign_in_limits.keys_by_address.attempt(&address, now) {
+            tracing::warn!(%address, "too many keys tried");
+            return Err(Refusal::TooMany { retry_after_s }.into());
+        }
+        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, &api_keys::secret_hash(key), now).await?;
+        Ok(found.ok_or(Refusal::BadCredentials)?)
     }
 }
 

@@ -1,10 +1,13 @@
 //! Keys made, listed, expiring and revoked by the API.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+
 use afterlive_domain::Role;
 use serde_json::{Value, json};
 
 use crate::fixture::database::NOW;
-use crate::fixture::server::{Server, Tenant, on_each_server};
+use crate::fixture::server::{Server, Tenant, on_a_server, on_each_server};
 
 async fn a_key(server: &Server, tenant: &Tenant, body: &str) -> Value {
     server.send("POST /organisation/apikey", Some(&tenant.admin_key), body).await.ok()
@@ -134,6 +137,98 @@ async fn another_organisations_keys_do_not_exist() {
             assert_eq!(server.send(&revoke, Some(key), "").await.error(), (403, 2001));
         }
         server.send("GET /tag", Some(text(&made, "key")), "").await.ok();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_shows_a_key_is_told_whether_it_is_good() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let made = a_key(&server, &tenant, r#"{"label":"x","role":"nanoReadOnly","expires_in_s":60}"#).await;
+        let key = text(&made, "key");
+        let validate = async |key: &str| server.send("POST /apikey", None, &json!({ "apikey": key }).to_string()).await;
+        let check = async |key: &str| server.send(&format!("POST /apikey/{key}"), None, "").await.ok();
+        assert_eq!(validate(key).await.ok(), json!({ "key": key, "created_at": NOW }));
+        assert_eq!(check(key).await, json!({ "success": true }));
+        let row = listed(&server, &tenant, text(&made, "id")).await;
+        assert_eq!(row["last_used_at"], json!(null), "to be asked about is no use");
+        for bad in ["x", &key[..63], &key.to_uppercase(), &"a".repeat(2_000), "%00", "%ff"] {
+            assert_eq!(validate(bad).await.error(), (401, 4002), "{bad}");
+            assert_eq!(check(bad).await, json!({ "success": false }), "{bad}");
+        }
+        server.clock.advance_ms(60_000);
+        assert_eq!(validate(key).await.error(), (401, 4002));
+        assert_eq!(check(key).await, json!({ "success": false }));
+        assert_eq!(server.send("POST /apikey", None, "").await.error(), (400, 1002));
+        assert_eq!(server.send("POST /apikey", None, r#"{"apikey":7}"#).await.error(), (400, 1004));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_are_not_tried_by_the_thousand_and_who_signs_in_is_not_slowed_by_it() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let validate = async |key: &str| server.send("POST /apikey", None, &json!({ "apikey": key }).to_string()).await;
+        for n in 0..30 {
+            assert_eq!(validate(&format!("{n:064}")).await.error(), (401, 4002), "{n}");
+        }
+        let refused = validate(&tenant.admin_key).await;
+        assert_eq!(refused.error(), (429, 1006));
+        let check = server.send(&format!("POST /apikey/{}", tenant.admin_key), None, "").await;
+        assert_eq!(check.error(), (429, 1006), "one limit for both");
+        server.send("GET /tag", Some(&tenant.admin_key), "").await.ok();
+        let wait_s: i64 = refused.header("retry-after").parse().unwrap();
+        server.clock.advance_ms(wait_s * 1_000);
+        validate(&tenant.admin_key).await.ok();
+    })
+    .await;
+}
+
+/// What is logged, in memory.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Paper {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_has_a_key() {
+    let paper = Paper::default();
+    let writer = paper.clone();
+    let log =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(move || writer.clone());
+    on_a_server(&[], async |server| {
+        let tenant = server.an_organisation().await;
+        // What is logged for the first time by a test without a log would be given up for all: so here it has been by then.
+        let _ = server.send("POST /apikey", None, "").await;
+        // This test's thread alone, on which all of it runs.
+        let _log = tracing::subscriber::set_default(log.finish());
+        let made = a_key(&server, &tenant, r#"{"label":"x","role":"nanoReadOnly"}"#).await;
+        let (id, key) = (text(&made, "id"), text(&made, "key"));
+        let body = json!({ "apikey": key }).to_string();
+        server.send("POST /apikey", None, &body).await.ok();
+        for call in
+            ["POST /apikey/KEY", "GET /apikey/KEY", "POST /APIKEY/KEY", "POST /apikey/KEY/x", "GET /stream/KEY", "GET /KEY?k=KEY"]
+        {
+            let _ = server.send(&call.replace("KEY", key), Some(key), &body).await;
+        }
+        server.send(&format!("DELETE /organisation/apikey/{key}"), Some(&tenant.admin_key), "").await.error();
+        server.send(&format!("DELETE /organisation/apikey/{id}"), Some(&tenant.admin_key), "").await.ok();
+        server.send("POST /apikey", None, &body).await.error();
+        let log = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        assert!(log.contains("answered") && log.contains("/apikey/…") && log.contains(id), "it is the log: {log}");
+        for secret in [key, &key[6..], tenant.admin_key.as_str()] {
+            assert!(!log.contains(secret), "a key is in the log");
+        }
     })
     .await;
 }
