@@ -5,6 +5,7 @@ mod api_keys;
 mod caller;
 mod embedded;
 mod error;
+mod jwt;
 mod library;
 mod organisations;
 mod overview;

@@ -1,17 +1,14 @@
-//! A playback token: a JWT (RFC 7519) with HMAC-SHA-256 (RFC 7518 §3.2), its claims, and what each of them asks of a viewer. Pure: clock, secret and
-//! database are the caller's.
-//!
-//! There is one header, compared byte for byte: no other algorithm, and none at all, can be talked into.
+//! A playback token: a JWT, its claims, and what each of them asks of a viewer. Pure: clock, secret and database are the caller's.
 
 use std::net::IpAddr;
 
 use afterlive_domain::{OrganisationHash, StreamId, Streamname, Tags, TokenId, UnixMillis};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ipnet::IpNet;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
+
+use crate::service::jwt;
 
 /// The name of the token in a query, on every protocol.
 pub const TOKEN: &str = "token";
@@ -25,9 +22,6 @@ pub const LEEWAY_S: i64 = 5;
 pub const MAX_BOUNDS: usize = 32;
 /// RFC 1035 §2.3.4.
 const MAX_SITE_BYTES: usize = 253;
-
-/// `{"alg":"HS256","typ":"JWT"}`
-const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
 /// Why a viewer may not watch: about the token alone.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -192,9 +186,7 @@ impl Claims {
 
     #[must_use]
     pub fn sign(&self, key: &hmac::Key) -> String {
-        let signed = format!("{HEADER}.{}", BASE64_URL_SAFE_NO_PAD.encode(self.to_json()));
-        let tag = hmac::sign(key, signed.as_bytes());
-        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag))
+        jwt::sign(key, &self.to_json())
     }
 
     /// Reads a token that this key signed. What it says may still not be met.
@@ -205,14 +197,12 @@ impl Claims {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refused::TooLong);
         }
-        let (signed, tag) = token.rsplit_once('.').ok_or(Refused::Malformed)?;
-        let payload = signed.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix('.')).ok_or(Refused::Malformed)?;
-        let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).map_err(|_| Refused::Malformed)?;
         // An organisation that has made no token has no key.
-        let key = key.ok_or(Refused::BadSignature)?;
-        hmac::verify(key, signed.as_bytes(), &tag).map_err(|_| Refused::BadSignature)?;
-        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        payload.and_then(|payload| Self::from_json(&payload)).ok_or(Refused::Malformed)
+        let claims = jwt::read(key, token).map_err(|unreadable| match unreadable {
+            jwt::Unreadable::Malformed => Refused::Malformed,
+            jwt::Unreadable::BadSignature => Refused::BadSignature,
+        })?;
+        Self::from_json(&claims).ok_or(Refused::Malformed)
     }
 
     /// From then on it is good for nothing.

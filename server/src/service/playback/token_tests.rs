@@ -1,6 +1,9 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use super::*;
+use crate::service::jwt::HEADER;
 
 /// 2026-11-04T17:09:19.899Z
 const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
