@@ -9,6 +9,7 @@ pub(super) mod query;
 mod stream;
 mod tag;
 mod token;
+mod user;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,7 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/organisation/apikey/{id}", delete(key::revoke::handle))
         .route("/apikey", get(key::list::handle).post(key::validate::handle))
         .route("/apikey/{key}", post(key::check::handle))
+        .route("/user/validate", post(user::validate::handle))
         .route("/token/playback", get(token::list::handle).post(token::create::handle))
         .route("/token/verify", post(token::verify::handle))
         .route("/token/revoke", post(token::revoke::handle))

@@ -6,10 +6,10 @@ use afterlive_domain::Error as Refusal;
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::ApiError;
-use crate::service::{Caller, Service};
+use crate::service::{self, Caller, Service};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-bintu-apikey");
 const TOKEN: HeaderName = HeaderName::from_static("x-bintu-token");
@@ -28,13 +28,31 @@ pub struct Authenticated(pub Caller);
 #[derive(Debug)]
 pub struct MaybeAuthenticated(pub Option<Caller>);
 
+/// What a request has in its headers to show who sends it. Nothing of it is known to be true.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Credential<'a> {
+    Key(&'a str),
+    SessionToken(&'a str),
+}
+
+impl Credential<'_> {
+    /// # Errors
+    /// `BadCredentials` where it is good for nothing (any more).
+    pub(super) async fn caller(self, service: &Service) -> service::Result<Caller> {
+        match self {
+            Self::Key(key) => service.key_caller(key).await,
+            Self::SessionToken(token) => service.token_caller(token).await,
+        }
+    }
+}
+
 impl FromRequestParts<Arc<Service>> for MaybeAuthenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, ApiError> {
-        match key(&parts.headers)? {
+        match of_call(&parts.headers)? {
             None => Ok(Self(None)),
-            Some(key) => Ok(Self(Some(service.key_caller(key).await?))),
+            Some(credential) => Ok(Self(Some(credential.caller(service).await?))),
         }
     }
 }
@@ -48,19 +66,34 @@ impl FromRequestParts<Arc<Service>> for Authenticated {
     }
 }
 
-/// The API key. Tokens and player keys are made by no call of this version, so that none of them is good.
-fn key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    match api_key(headers)? {
-        None if CREDENTIAL_HEADERS.iter().any(|name| headers.contains_key(name)) => Err(Refusal::BadCredentials),
-        key => Ok(key),
+/// Of a call of the API. Player keys are made by no call of this version, so that none of them is good.
+fn of_call(headers: &HeaderMap) -> Result<Option<Credential<'_>>, Refusal> {
+    if let Some(credential) = of_viewer(headers)? {
+        return Ok(Some(credential));
+    }
+    match headers.get(AUTHORIZATION) {
+        Some(value) => bearer(value).map(|token| Some(Credential::SessionToken(token))),
+        None if headers.contains_key(PLAYER_KEY) => Err(Refusal::BadCredentials),
+        None => Ok(None),
     }
 }
 
-/// The API key, where the other headers mean something else: what is watched takes a playback token in `Authorization`.
-pub(super) fn api_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let Some(value) = headers.get(API_KEY) else { return Ok(None) };
+/// Of who watches: `Authorization` then means something else, a playback token.
+pub(super) fn of_viewer(headers: &HeaderMap) -> Result<Option<Credential<'_>>, Refusal> {
+    if let Some(key) = headers.get(API_KEY) {
+        return readable(key).map(|key| Some(Credential::Key(key)));
+    }
+    headers.get(TOKEN).map(|token| readable(token).map(Credential::SessionToken)).transpose()
+}
+
+fn readable(value: &HeaderValue) -> Result<&str, Refusal> {
     match value.to_str() {
-        Ok(key) if !key.is_empty() && key.len() <= MAX_CREDENTIAL_BYTES => Ok(Some(key)),
+        Ok(text) if !text.is_empty() && text.len() <= MAX_CREDENTIAL_BYTES => Ok(text),
         _ => Err(Refusal::BadCredentials),
     }
+}
+
+fn bearer(value: &HeaderValue) -> Result<&str, Refusal> {
+    let (scheme, token) = readable(value)?.split_once(' ').ok_or(Refusal::BadCredentials)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::BadCredentials) }
 }

@@ -86,9 +86,9 @@ pub async fn viewer(service: &Service, request: &Parts, is_public: bool) -> Resu
     if token.as_ref().is_some_and(|Secret(token)| token.len() > MAX_TOKEN_BYTES) {
         return Err(Refusal::PlaybackDenied { reason: Refused::TooLong.to_string() }.into());
     }
-    let caller = match credentials::api_key(&request.headers)? {
+    let caller = match credentials::of_viewer(&request.headers)? {
         _ if is_public => None,
-        Some(key) => Some(service.key_caller(key).await?),
+        Some(credential) => Some(credential.caller(service).await?),
         None if token.is_some() => None,
         None => browser_session::caller_by_cookie(service, &request.headers).await?,
     };

@@ -14,6 +14,7 @@ pub mod playback;
 mod rate_limit;
 mod readiness;
 mod recordings;
+pub mod session_tokens;
 mod set_up;
 mod sign_in;
 mod stills;
@@ -23,6 +24,9 @@ mod traffic;
 mod users;
 
 use std::sync::Arc;
+
+use ring::hmac;
+use tokio::sync::OnceCell;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -59,6 +63,7 @@ pub struct Service {
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
     sign_in_limits: sign_in::Limits,
+    session_key: OnceCell<hmac::Key>,
     set_up_token: set_up::Token,
 }
 
@@ -78,6 +83,7 @@ impl Service {
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),
+            session_key: OnceCell::new(),
             set_up_token: set_up::Token::default(),
         }
     }

@@ -6,5 +6,6 @@ mod keys;
 mod library;
 mod permissions;
 mod players;
+mod sessions;
 pub mod streams;
 pub mod webhook;

@@ -1,0 +1,3 @@
+//! Calls about who calls.
+
+pub mod validate;
