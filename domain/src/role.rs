@@ -16,6 +16,20 @@ pub enum Permission {
     Administer,
 }
 
+impl Permission {
+    pub const ALL: [Self; 3] = [Self::Read, Self::EditStreams, Self::Administer];
+
+    /// The name by which the API tells of it (ours).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::EditStreams => "edit_streams",
+            Self::Administer => "administer",
+        }
+    }
+}
+
 /// The role of a user or an API key, by the names that bintu gives them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Role {
@@ -80,9 +94,7 @@ mod tests {
 
     #[test]
     fn each_role_allows_what_the_lower_one_does_and_more() {
-        let allowed = |role: Role| {
-            [Permission::Read, Permission::EditStreams, Permission::Administer].map(|permission| role.allows(permission))
-        };
+        let allowed = |role: Role| Permission::ALL.map(|permission| role.allows(permission));
         assert_eq!(allowed(Role::ReadOnly), [true, false, false]);
         assert_eq!(allowed(Role::User), [true, true, false]);
         assert_eq!(allowed(Role::Admin), [true, true, true]);

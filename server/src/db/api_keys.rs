@@ -80,6 +80,19 @@ pub async fn by_secret_hash(connection: &mut Connection, secret_hash: &str, now:
     row.map(ApiKey::try_from).transpose()
 }
 
+/// Revoked ones too.
+pub async fn by_id(connection: &mut Connection, organisation: OrganisationId, id: KeyId) -> Result<Option<ApiKey>> {
+    let row: Option<Row> = on!(connection, c => sqlx::query_as(
+        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at, expires_at FROM api_keys
+         WHERE id = $1 AND organisation_id = $2",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .fetch_optional(c)
+    .await)?;
+    row.map(ApiKey::try_from).transpose()
+}
+
 /// Those that are not revoked, newest first; also those that have expired.
 pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<ApiKey>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(

@@ -35,6 +35,7 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
 pub fn router(service: Arc<Service>, pages: Router) -> Router {
     Router::new()
         .route("/stream", get(stream::list::handle).post(stream::create::handle))
+        .route("/stream/validate", post(stream::validate::handle))
         .route("/stream/{id}", get(stream::get::handle).delete(stream::delete::handle))
         .route("/stream/{id}/group", get(stream::get::handle))
         .route("/stream/{id}/tag", put(stream::set_tags::handle))
@@ -55,7 +56,9 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/organisation/apikey/{id}", delete(key::revoke::handle))
         .route("/apikey", get(key::list::handle).post(key::validate::handle))
         .route("/apikey/{key}", post(key::check::handle))
+        .route("/user", get(user::get::handle))
         .route("/user/validate", post(user::validate::handle))
+        .route("/permission", get(user::permissions::handle))
         .route("/token/playback", get(token::list::handle).post(token::create::handle))
         .route("/token/verify", post(token::verify::handle))
         .route("/token/revoke", post(token::revoke::handle))

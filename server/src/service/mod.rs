@@ -48,6 +48,7 @@ pub use recordings::Accounted;
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::SignIn;
 pub use streams::{NewStream, StreamList, StreamPage, StreamWithOrganisation};
+pub use users::Who;
 
 /// The use cases, over everything that they need. One for the whole process.
 pub struct Service {

@@ -117,6 +117,17 @@ impl Service {
         Ok(found.filter(|stream| stream.organisation == caller.organisation).map(|stream| stream.id))
     }
 
+    /// Whether the organisation has, or had, a stream of that name: a name once given is never given again. Those of other organisations are not looked at.
+    ///
+    /// # Errors
+    /// `Denied` where the caller may not read.
+    pub async fn is_streamname_taken(&self, caller: &Caller, streamname: &str) -> Result<bool> {
+        caller.require(Permission::Read)?;
+        let Ok(streamname) = streamname.parse::<Streamname>() else { return Ok(false) };
+        let found = streams::by_streamname(&mut self.db.read().await?, &streamname).await?;
+        Ok(found.is_some_and(|stream| stream.organisation == caller.organisation))
+    }
+
     /// A stream as a viewer without a key or a sign-in of the organisation sees it: where live is public, or with a playback token.
     ///
     /// # Errors

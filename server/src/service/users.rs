@@ -3,11 +3,34 @@
 use afterlive_domain::{Error as Refusal, OrganisationId, Permission, Role, UnixMillis, UserId};
 use uuid::Uuid;
 
-use super::{Caller, Result, Service, passwords, text};
+use super::{Caller, Identity, Result, Service, passwords, text};
 use crate::db;
+use crate::db::api_keys::ApiKey;
 use crate::db::users::User;
 
+/// Who a caller is, looked up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Who {
+    User(User),
+    Key(ApiKey),
+}
+
 impl Service {
+    /// Who calls.
+    ///
+    /// # Errors
+    /// `BadCredentials` where that is nobody who is in the database (any more).
+    pub async fn who(&self, caller: &Caller) -> Result<Who> {
+        caller.require(Permission::Read)?;
+        let mut connection = self.db.read().await?;
+        let found = match caller.identity {
+            Identity::User(id) => db::users::by_id(&mut connection, id).await?.map(Who::User),
+            Identity::Key(id) => db::api_keys::by_id(&mut connection, caller.organisation, id).await?.map(Who::Key),
+            Identity::Operator => None,
+        };
+        Ok(found.ok_or(Refusal::BadCredentials)?)
+    }
+
     /// Adds a user to the caller's organisation.
     ///
     /// # Errors

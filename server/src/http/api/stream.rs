@@ -12,3 +12,4 @@ pub mod set_push_url;
 pub mod set_tags;
 pub mod stop;
 pub mod unlock;
+pub mod validate;

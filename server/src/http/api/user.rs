@@ -1,3 +1,5 @@
 //! Calls about who calls.
 
+pub mod get;
+pub mod permissions;
 pub mod validate;

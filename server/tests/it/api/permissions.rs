@@ -16,6 +16,9 @@ const CALLS: &[(&str, Role)] = &[
     ("GET /tag", Role::ReadOnly),
     ("GET /organisation", Role::ReadOnly),
     ("GET /asset", Role::ReadOnly),
+    ("GET /user", Role::ReadOnly),
+    ("GET /permission", Role::ReadOnly),
+    ("POST /stream/validate", Role::ReadOnly),
     ("POST /stream", Role::User),
     ("PUT /stream/ID/tag", Role::User),
     ("PUT /stream/ID/push_url", Role::User),
@@ -37,8 +40,8 @@ fn is_for_anybody(call: &str) -> bool {
     call.starts_with("GET /stream/ID")
 }
 
-const BODY: &str =
-    r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key","webhook":null,"label":"a","role":"nanoReadOnly"}"#;
+const BODY: &str = r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key","webhook":null,"label":"a","role":"nanoReadOnly",
+    "streamname":"a"}"#;
 
 #[tokio::test]
 async fn each_role_may_call_what_it_may_and_nothing_more() {

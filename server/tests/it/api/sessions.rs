@@ -6,6 +6,7 @@ use afterlive_server::service::session_tokens::LIFETIME_S;
 use serde_json::json;
 
 use super::streams::a_stream;
+use crate::fixture::database::NOW;
 use crate::fixture::server::{Answer, Server, Tenant, on_each_server};
 
 const PASSWORD: &str = "correct horse";
@@ -149,6 +150,37 @@ async fn passwords_are_not_guessed_here_either() {
         assert_eq!(refused.error(), (429, 1006));
         server.clock.advance_ms(1_000 * refused.header("retry-after").parse::<i64>().unwrap());
         a_token(&server, &email).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_is_told_who_it_is_and_what_it_may() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let organisation = json!({ "id": tenant.organisation.id, "name": "Chapel", "hash": tenant.organisation.hash });
+        for (role, permissions) in [
+            (Role::ReadOnly, json!(["read"])),
+            (Role::User, json!(["read", "edit_streams"])),
+            (Role::Admin, json!(["read", "edit_streams", "administer"])),
+        ] {
+            let (id, email) = a_user(&server, &tenant, role).await;
+            let token = a_token(&server, &email).await;
+            let user = with_token(&server, "GET /user", &token).await.ok();
+            assert_eq!(
+                user,
+                json!({
+                    "id": id, "type": "user", "email": email, "label": null, "role": role, "permissions": permissions,
+                    "organisation": organisation, "created_at": NOW,
+                })
+            );
+            let key = server.send("GET /user", Some(tenant.key(role)), "").await.ok();
+            assert_eq!((&key["type"], &key["email"], &key["label"]), (&json!("apikey"), &json!(null), &json!("test")));
+            assert_eq!((&key["role"], &key["permissions"]), (&json!(role), &permissions));
+            let expected = json!({ "role": role, "permissions": permissions });
+            assert_eq!(with_token(&server, "GET /permission", &token).await.ok(), expected);
+            assert_eq!(server.send("GET /permission", Some(tenant.key(role)), "").await.ok(), expected);
+        }
     })
     .await;
 }

@@ -223,3 +223,26 @@ async fn each_change_is_an_event() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_streamname_is_taken_within_the_organisation_for_ever() {
+    on_each_server(async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let id = a_stream(&server, &ours, &[]).await;
+        let stream = server.send(&format!("GET /stream/{id}"), Some(&ours.reader_key), "").await.ok();
+        let name = stream["ingest"]["rtmp"]["streamname"].as_str().unwrap();
+        let taken = async |key: &str, name: &str| {
+            let body = json!({ "streamname": name }).to_string();
+            server.send("POST /stream/validate", Some(key), &body).await.ok()["success"].clone()
+        };
+        assert_eq!(taken(&ours.reader_key, name).await, json!(true));
+        assert_eq!(taken(&theirs.admin_key, name).await, json!(false), "what is another's does not exist");
+        for none in ["", "x", &id.to_string(), &format!("{name}x"), &name.to_lowercase()] {
+            assert_eq!(taken(&ours.reader_key, none).await, json!(none == name), "{none}");
+        }
+        server.send(&format!("DELETE /stream/{id}"), Some(&ours.admin_key), "").await.ok();
+        assert_eq!(taken(&ours.reader_key, name).await, json!(true));
+        assert_eq!(server.send("POST /stream/validate", Some(&ours.reader_key), "").await.error(), (400, 1002));
+    })
+    .await;
+}
