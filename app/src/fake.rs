@@ -96,10 +96,10 @@ impl Fake {
             let name = format!("s{n:04}");
             stream(StreamId(Uuid::from_u128(n.into())), &name, StreamState::Ended, n.into(), &["archive"], u64::from(n) % 4)
         }));
-        let key = |n: u128, label: &str, role, last_used_at| ApiKeyRow {
+        let key = |n: u128, label: &str, role: Role, last_used_at| ApiKeyRow {
             id: KeyId(Uuid::from_u128(n)),
             label: label.into(),
-            role,
+            role: Some(role),
             hint: "al_7Hq".into(),
             created_at: NOW.plus_ms(-20 * DAY_MS),
             last_used_at,

@@ -26,7 +26,7 @@ pub use id::{AssetId, KeyId, OrganisationId, SessionId, StreamId, TokenId, UserI
 pub use name::{OrganisationHash, Streamname};
 pub use region::Region;
 pub use report::Report;
-pub use role::{Permission, Role};
+pub use role::{KeyUse, Permission, Role};
 pub use stream::{Mode, StreamState, Tags};
 pub use time::UnixMillis;
 pub use webhook::WebhookUrl;

@@ -75,6 +75,34 @@ impl fmt::Display for Role {
     }
 }
 
+/// What a key is for, and so in which header it is good.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyUse {
+    /// A program's: may what its role may.
+    Api,
+    /// Stands in pages for everybody to see: shows what players need, and nothing else.
+    Player,
+}
+
+impl KeyUse {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Player => "player",
+        }
+    }
+}
+
+impl FromStr for KeyUse {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Api, Self::Player].into_iter().find(|kind| kind.as_str() == text).ok_or(())
+    }
+}
+
 /// The text names no role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a role: nanoAdmin, nanoUser or nanoReadOnly is asked for")]

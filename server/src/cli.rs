@@ -22,7 +22,7 @@ use crate::lifecycle::Lifecycle;
 use crate::pictures;
 use crate::record::Growing;
 use crate::run::{self, Started};
-use crate::service::{Caller, Service, SetUp, SetUpForm};
+use crate::service::{Caller, Opens, Service, SetUp, SetUpForm};
 use crate::sound;
 use crate::storage::Regions;
 
@@ -260,7 +260,7 @@ async fn add_user(config: Config, hash: &OrganisationHash, email: &str, role: Ro
 async fn add_key(config: Config, hash: &OrganisationHash, role: Role, label: &str) -> Result<(), Failure> {
     let service = service(config).await?;
     let caller = operator(&service, hash).await?;
-    let key = service.create_api_key(&caller, label, role, None).await.map_err(explain)?;
+    let key = service.create_api_key(&caller, label, Opens::Role(role), None).await.map_err(explain)?;
     service.db().close().await;
     Ok(writeln!(io::stdout(), "{}", key.secret)?)
 }

@@ -19,7 +19,7 @@ use tower_sessions::Session;
 
 use crate::http::browser_session::USER;
 use crate::service::playback::{Expiry, Pass, RevokedToken, Secret, TokenOf, TokenWish};
-use crate::service::{self, Caller, Service};
+use crate::service::{self, Caller, Opens, Service};
 
 /// Session: the text that the next page shows.
 const FLASH: &str = "flash";
@@ -293,7 +293,8 @@ impl Backend for Dashboard {
 
     async fn create_api_key(&self, form: KeyForm) -> Answer<String> {
         let caller = self.signed_in().await?;
-        let made = self.service.create_api_key(&caller, &form.label, form.role, form.expires_in_s.map(Expiry::In)).await;
+        let opens = form.role.map_or(Opens::Playout, Opens::Role);
+        let made = self.service.create_api_key(&caller, &form.label, opens, form.expires_in_s.map(Expiry::In)).await;
         made.map(|key| key.secret).map_err(|error| self.error(&error))
     }
 

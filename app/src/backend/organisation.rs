@@ -43,7 +43,8 @@ pub struct TokenForm {
 pub struct ApiKeyRow {
     pub id: KeyId,
     pub label: String,
-    pub role: Role,
+    /// `None` of a player key.
+    pub role: Option<Role>,
     /// Its first letters.
     pub hint: String,
     pub created_at: UnixMillis,
@@ -58,7 +59,8 @@ pub struct ApiKeyRow {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KeyForm {
     pub label: String,
-    pub role: Role,
+    /// `None` for a player key.
+    pub role: Option<Role>,
     /// `None`: until it is revoked.
     pub expires_in_s: Option<u64>,
 }

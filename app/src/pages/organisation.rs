@@ -210,7 +210,7 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
                                 }
                             })
                             .into_iter()
-                            .collect_view()}
+                            .collect_view()} <option value="player">"player key: what players see, for everybody to have"</option>
                     </select>
                 </label>
                 <label>
@@ -258,7 +258,7 @@ fn KeyRow(key_row: Signal<ApiKeyRow>) -> impl IntoView {
     view! {
         <tr>
             <td data-label="Label">{first.label.clone()}</td>
-            <td data-label="Role">{first.role.as_str()}</td>
+            <td data-label="Role">{first.role.map_or("player key", Role::as_str)}</td>
             <td data-label="Begins with">
                 <code>{first.hint} "…"</code>
             </td>

@@ -100,7 +100,7 @@ pub async fn save_recording_settings(
     }
 }
 
-/// Without days the key is good until it is revoked.
+/// The role `player` makes a player key, which has none. Without days the key is good until it is revoked.
 #[server(prefix = "/ui", endpoint = "create_api_key")]
 pub async fn create_api_key(
     #[server(default)] label: String,
@@ -116,7 +116,10 @@ pub async fn create_api_key(
 
     let label = label.trim().to_owned();
     let form = (|| {
-        let role = role.parse::<Role>().map_err(|error| BackendError::Refused(error.to_string()))?;
+        let role = match role.as_str() {
+            "player" => None,
+            role => Some(role.parse::<Role>().map_err(|error| BackendError::Refused(error.to_string()))?),
+        };
         let expires_in_s = match days.trim() {
             "" => None,
             days => match days.parse::<u64>() {

@@ -5,7 +5,7 @@ use afterlive_app::backend::{
     OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
     RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
-use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, StreamId, StreamState, Streamname, UnixMillis};
+use afterlive_domain::{AssetState, Error as Refusal, KeyUse, Mode, Role, StreamId, StreamState, Streamname, UnixMillis};
 
 use crate::db::api_keys::ApiKey;
 use crate::db::assets::Asset;
@@ -360,7 +360,7 @@ fn api_key_row(key: ApiKey, now: UnixMillis) -> ApiKeyRow {
     ApiKeyRow {
         id: key.id,
         label: key.label,
-        role: key.role,
+        role: (key.kind == KeyUse::Api).then_some(key.role),
         hint: key.hint,
         created_at: key.created_at,
         last_used_at: key.last_used_at,

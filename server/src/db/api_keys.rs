@@ -1,6 +1,6 @@
 //! The table `api_keys`. Knows a key's SHA-256 only, never the key.
 
-use afterlive_domain::{KeyId, OrganisationId, Role, UnixMillis};
+use afterlive_domain::{KeyId, KeyUse, OrganisationId, Role, UnixMillis};
 
 use super::{Connection, Error, Result, Tx, on, parse};
 
@@ -9,6 +9,8 @@ pub struct ApiKey {
     pub id: KeyId,
     pub organisation: OrganisationId,
     pub label: String,
+    pub kind: KeyUse,
+    /// Of a player's it is the least, and says nothing.
     pub role: Role,
     /// The key's first letters.
     pub hint: String,
@@ -23,6 +25,7 @@ struct Row {
     id: String,
     organisation_id: String,
     label: String,
+    kind: String,
     role: String,
     hint: String,
     created_at: i64,
@@ -38,6 +41,7 @@ impl TryFrom<Row> for ApiKey {
             id: parse("api_keys.id", &row.id)?,
             organisation: parse("api_keys.organisation_id", &row.organisation_id)?,
             label: row.label,
+            kind: parse("api_keys.kind", &row.kind)?,
             role: parse("api_keys.role", &row.role)?,
             hint: row.hint,
             created_at: UnixMillis(row.created_at),
@@ -50,8 +54,8 @@ impl TryFrom<Row> for ApiKey {
 /// `secret_hash` is the key's SHA-256 in hexadecimal.
 pub async fn insert(tx: &mut Tx, key: &ApiKey, secret_hash: &str) -> Result<()> {
     on!(tx, c => sqlx::query(
-        "INSERT INTO api_keys (id, organisation_id, label, role, secret_hash, hint, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO api_keys (id, organisation_id, label, role, secret_hash, hint, created_at, expires_at, kind)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(key.id.to_string())
     .bind(key.organisation.to_string())
@@ -61,19 +65,26 @@ pub async fn insert(tx: &mut Tx, key: &ApiKey, secret_hash: &str) -> Result<()> 
     .bind(&key.hint)
     .bind(key.created_at.0)
     .bind(key.expires_at.map(|at| at.0))
+    .bind(key.kind.as_str())
     .execute(c)
     .await
     .map(drop))?;
     Ok(())
 }
 
-/// The key of that hash, unless it is revoked or has expired.
-pub async fn by_secret_hash(connection: &mut Connection, secret_hash: &str, now: UnixMillis) -> Result<Option<ApiKey>> {
+/// The key of that hash, where it is of that kind, and neither revoked nor expired.
+pub async fn by_secret_hash(
+    connection: &mut Connection,
+    kind: KeyUse,
+    secret_hash: &str,
+    now: UnixMillis,
+) -> Result<Option<ApiKey>> {
     let row: Option<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at, expires_at FROM api_keys
-         WHERE secret_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
+        "SELECT id, organisation_id, label, kind, role, hint, created_at, last_used_at, expires_at FROM api_keys
+         WHERE secret_hash = $1 AND kind = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)",
     )
     .bind(secret_hash)
+    .bind(kind.as_str())
     .bind(now.0)
     .fetch_optional(c)
     .await)?;
@@ -83,7 +94,7 @@ pub async fn by_secret_hash(connection: &mut Connection, secret_hash: &str, now:
 /// Revoked ones too.
 pub async fn by_id(connection: &mut Connection, organisation: OrganisationId, id: KeyId) -> Result<Option<ApiKey>> {
     let row: Option<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at, expires_at FROM api_keys
+        "SELECT id, organisation_id, label, kind, role, hint, created_at, last_used_at, expires_at FROM api_keys
          WHERE id = $1 AND organisation_id = $2",
     )
     .bind(id.to_string())
@@ -96,7 +107,7 @@ pub async fn by_id(connection: &mut Connection, organisation: OrganisationId, id
 /// Those that are not revoked, newest first; also those that have expired.
 pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<ApiKey>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT id, organisation_id, label, role, hint, created_at, last_used_at, expires_at FROM api_keys
+        "SELECT id, organisation_id, label, kind, role, hint, created_at, last_used_at, expires_at FROM api_keys
          WHERE organisation_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id",
     )
     .bind(organisation.to_string())

@@ -35,6 +35,7 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
 pub fn router(service: Arc<Service>, pages: Router) -> Router {
     Router::new()
         .route("/stream", get(stream::list::handle).post(stream::create::handle))
+        .route("/stream/public", get(stream::public::handle))
         .route("/stream/validate", post(stream::validate::handle))
         .route("/stream/{id}", get(stream::get::handle).delete(stream::delete::handle))
         .route("/stream/{id}/group", get(stream::get::handle))

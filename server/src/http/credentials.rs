@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::ApiError;
-use crate::service::{self, Caller, Service};
+use crate::service::{self, Caller, Holder, Service};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-bintu-apikey");
 const TOKEN: HeaderName = HeaderName::from_static("x-bintu-token");
@@ -27,6 +27,10 @@ pub struct Authenticated(pub Caller);
 /// A caller with a good credential, or one without any; a bad one is answered with 401.
 #[derive(Debug)]
 pub struct MaybeAuthenticated(pub Option<Caller>);
+
+/// For what players may ask for: a caller, or who has a player key; nobody where there is no credential; a bad one is answered with 401.
+#[derive(Debug)]
+pub struct MaybeHolder(pub Option<Holder>);
 
 /// What a request has in its headers to show who sends it. Nothing of it is known to be true.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +70,21 @@ impl FromRequestParts<Arc<Service>> for Authenticated {
     }
 }
 
-/// Of a call of the API. Player keys are made by no call of this version, so that none of them is good.
+impl FromRequestParts<Arc<Service>> for MaybeHolder {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, ApiError> {
+        // A program that has both sends its own key for what it may do with it.
+        let has_other = CREDENTIAL_HEADERS.iter().any(|name| *name != PLAYER_KEY && parts.headers.contains_key(name));
+        if let (false, Some(key)) = (has_other, parts.headers.get(PLAYER_KEY)) {
+            return Ok(Self(Some(Holder::Player(service.player(readable(key)?).await?))));
+        }
+        let MaybeAuthenticated(caller) = MaybeAuthenticated::from_request_parts(parts, service).await?;
+        Ok(Self(caller.map(Holder::Caller)))
+    }
+}
+
+/// Of a call of the API. A player key is good for none but those that ask for a [`MaybeHolder`].
 fn of_call(headers: &HeaderMap) -> Result<Option<Credential<'_>>, Refusal> {
     if let Some(credential) = of_viewer(headers)? {
         return Ok(Some(credential));

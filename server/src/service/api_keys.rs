@@ -1,6 +1,6 @@
-//! API keys: made, listed, revoked.
+//! API keys and player keys: made, listed, revoked.
 
-use afterlive_domain::{Error as Refusal, KeyId, OrganisationId, Permission, Role, UnixMillis};
+use afterlive_domain::{Error as Refusal, KeyId, KeyUse, OrganisationId, Permission, Role, UnixMillis};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -36,15 +36,29 @@ impl NewApiKey {
     pub(super) fn draw(
         organisation: OrganisationId,
         label: String,
-        role: Role,
+        opens: Opens,
         now: UnixMillis,
         expires_at: Option<UnixMillis>,
     ) -> Self {
+        let (kind, role) = match opens {
+            Opens::Role(role) => (KeyUse::Api, role),
+            Opens::Playout => (KeyUse::Player, Role::ReadOnly),
+        };
         let secret = hexadecimal(&random::secret_bytes());
         let hint = secret[..HINT_CHARS].to_owned();
         let id = KeyId(Uuid::new_v4());
-        Self { row: ApiKey { id, organisation, label, role, hint, created_at: now, last_used_at: None, expires_at }, secret }
+        let row = ApiKey { id, organisation, label, kind, role, hint, created_at: now, last_used_at: None, expires_at };
+        Self { row, secret }
     }
+}
+
+/// What a key is to open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opens {
+    /// An API key: what the role may.
+    Role(Role),
+    /// A player key: the list of streams, and a stream, as players see them.
+    Playout,
 }
 
 /// A key that was just revoked.
@@ -83,12 +97,12 @@ impl Service {
     ///
     /// # Errors
     /// `Denied` for all but admins; for `label` where it is empty or too long, for the expiry where it cannot be; `WrongState` where there are too many.
-    pub async fn create_api_key(&self, caller: &Caller, label: &str, role: Role, expiry: Option<Expiry>) -> Result<NewApiKey> {
+    pub async fn create_api_key(&self, caller: &Caller, label: &str, opens: Opens, expiry: Option<Expiry>) -> Result<NewApiKey> {
         caller.require(Permission::Administer)?;
         let now = self.clock.now();
         let label = text::name("label", label)?;
         let expires_at = expiry.map(|expiry| end(expiry, now)).transpose()?;
-        let key = NewApiKey::draw(caller.organisation, label, role, now, expires_at);
+        let key = NewApiKey::draw(caller.organisation, label, opens, now, expires_at);
         let mut tx = self.db.write().await?;
         // Of two that make the last one only one may.
         db::organisations::hold(&mut tx, caller.organisation).await?;
@@ -97,7 +111,7 @@ impl Service {
         }
         db::api_keys::insert(&mut tx, &key.row, &secret_hash(&key.secret)).await?;
         tx.commit().await?;
-        tracing::info!(key = %key.row.id, %role, by = %caller.identity, "made an API key");
+        tracing::info!(key = %key.row.id, ?opens, by = %caller.identity, "made a key");
         Ok(key)
     }
 
@@ -116,7 +130,7 @@ impl Service {
             return Ok(None);
         }
         self.ask_viewers_again(&hash);
-        tracing::info!(key = %id, by = %caller.identity, "revoked an API key");
+        tracing::info!(key = %id, by = %caller.identity, "revoked a key");
         Ok(Some(RevokedKey { is_own: caller.identity == Identity::Key(id) }))
     }
 }

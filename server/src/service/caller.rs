@@ -34,6 +34,32 @@ pub struct Caller {
     pub identity: Identity,
 }
 
+/// Someone with a player key that was found to be good. No caller: may see what players see, and asks for no permission.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Player {
+    pub organisation: OrganisationId,
+}
+
+/// Whoever has any credential of an organisation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    Caller(Caller),
+    Player(Player),
+}
+
+impl Holder {
+    /// Whose streams are seen, as players see them.
+    ///
+    /// # Errors
+    /// `Denied` for a caller who may not read.
+    pub fn organisation(&self) -> Result<OrganisationId, Error> {
+        match self {
+            Self::Caller(caller) => caller.require(Permission::Read).map(|()| caller.organisation),
+            Self::Player(player) => Ok(player.organisation),
+        }
+    }
+}
+
 impl Caller {
     /// # Errors
     /// `Denied` where the caller's role is not enough.

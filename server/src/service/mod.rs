@@ -37,8 +37,8 @@ use crate::record::Growing;
 use crate::sound::Meters;
 use crate::storage::Regions;
 
-pub use api_keys::{NewApiKey, RevokedKey};
-pub use caller::{Caller, Identity};
+pub use api_keys::{NewApiKey, Opens, RevokedKey};
+pub use caller::{Caller, Holder, Identity, Player};
 pub use embedded::{Embedded, EmbeddedRecording};
 pub use error::{Error, Result};
 pub use library::{AssetList, AssetPage};

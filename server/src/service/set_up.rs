@@ -7,7 +7,7 @@ use afterlive_domain::{OrganisationHash, OrganisationId, Role};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::api_keys::secret_hash;
+use super::api_keys::{Opens, secret_hash};
 use super::{NewApiKey, Result, Service, text};
 use crate::db;
 use crate::db::organisations::Organisation;
@@ -115,7 +115,8 @@ impl Service {
             updated_at: now,
         };
         let user = self.new_user(organisation.id, form.email, form.password, Role::Admin, now).await?;
-        let api_key = with_key.then(|| NewApiKey::draw(organisation.id, FIRST_KEY_LABEL.to_owned(), Role::Admin, now, None));
+        let api_key =
+            with_key.then(|| NewApiKey::draw(organisation.id, FIRST_KEY_LABEL.to_owned(), Opens::Role(Role::Admin), now, None));
         let mut tx = self.db.write().await?;
         if !db::organisations::insert_first(&mut tx, &organisation).await? {
             return Ok(SetUp::WrongLink);

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use afterlive_domain::{Error as Refusal, KeyId, UnixMillis, UserId};
+use afterlive_domain::{Error as Refusal, KeyId, KeyUse, UnixMillis, UserId};
 
 use super::rate_limit::RateLimit;
-use super::{Caller, Identity, Result, Service, api_keys};
+use super::{Caller, Identity, Player, Result, Service, api_keys};
 use crate::db::api_keys::ApiKey;
 use crate::db::users::User;
 use crate::db::{self, Db};
@@ -93,9 +93,22 @@ impl Service {
     /// # Errors
     /// `BadCredentials` where there is no such key, or it is revoked or has expired. Each call looks: nothing is remembered that could outlive a key.
     pub async fn key_caller(&self, key: &str) -> Result<Caller> {
+        let key = self.used_key(KeyUse::Api, key).await?;
+        Ok(Caller { organisation: key.organisation, role: key.role, identity: Identity::Key(key.id) })
+    }
+
+    /// Who has a player key.
+    ///
+    /// # Errors
+    /// As [`Service::key_caller`].
+    pub async fn player(&self, key: &str) -> Result<Player> {
+        Ok(Player { organisation: self.used_key(KeyUse::Player, key).await?.organisation })
+    }
+
+    async fn used_key(&self, kind: KeyUse, key: &str) -> Result<ApiKey> {
         // Looked up by hash: how long the comparison takes says something of the hash, from which nobody gets to the key.
         let now = self.clock.now();
-        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, &api_keys::secret_hash(key), now).await?;
+        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, kind, &api_keys::secret_hash(key), now).await?;
         let key = found.ok_or(Refusal::BadCredentials)?;
         if key.last_used_at.is_none_or(|used| now.ms_since(used) >= TOUCH_INTERVAL_MS) {
             // A database that cannot be written must not keep programs from reading.
@@ -103,7 +116,7 @@ impl Service {
                 tracing::warn!(key = %key.id, %cause, "when a key was last used could not be noted");
             }
         }
-        Ok(Caller { organisation: key.organisation, role: key.role, identity: Identity::Key(key.id) })
+        Ok(key)
     }
 
     /// What is known of an API key, for who shows it and has no other credential. `address` is theirs.
@@ -117,7 +130,8 @@ impl Service {
             tracing::warn!(%address, "too many keys tried");
             return Err(Refusal::TooMany { retry_after_s }.into());
         }
-        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, &api_keys::secret_hash(key), now).await?;
+        let found =
+            db::api_keys::by_secret_hash(&mut self.db.read().await?, KeyUse::Api, &api_keys::secret_hash(key), now).await?;
         Ok(found.ok_or(Refusal::BadCredentials)?)
     }
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
-    Error as Refusal, EventKind, Mode, Permission, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
+    Error as Refusal, EventKind, Mode, OrganisationId, Permission, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
 };
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
-use super::{Caller, Result, Service, Viewer};
+use super::{Caller, Holder, Player, Result, Service, Viewer};
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{self, Place, Search};
 use crate::db::streams::{self, Stream, Transition};
@@ -142,6 +142,37 @@ impl Service {
         }
     }
 
+    /// A stream as who has a player key sees it, also where live is not public: to watch it then takes a playback token all the same.
+    ///
+    /// # Errors
+    /// `NoSuchStream`, also where it is deleted or another organisation's.
+    pub async fn stream_for_player(&self, player: &Player, id: StreamId) -> Result<StreamWithOrganisation> {
+        let mut connection = self.db.read().await?;
+        let stream = streams::by_id(&mut connection, id).await?;
+        let stream = stream.filter(|stream| stream.organisation == player.organisation && stream.state != StreamState::Deleted);
+        let stream = stream.ok_or_else(|| Refusal::no_such_stream(id))?;
+        let organisation = db::organisations::by_id(&mut connection, stream.organisation).await?;
+        let organisation = organisation.ok_or_else(|| Refusal::no_such_stream(id))?;
+        let sees_recordings = organisation.settings.vod_public;
+        Ok(StreamWithOrganisation { stream, organisation, sees_recordings })
+    }
+
+    /// Streams as players see them, and whose they are. Deleted ones are not among them, whatever is searched for.
+    ///
+    /// # Errors
+    /// `Denied` for a caller who may not read; for `state` where it is that of the deleted.
+    pub async fn public_streams(&self, holder: &Holder, list: &StreamList) -> Result<(StreamPage, Organisation)> {
+        let organisation = holder.organisation()?;
+        if list.search.state == Some(StreamState::Deleted) {
+            let expected = "all, created, live, ended or locked".to_owned();
+            return Err(Refusal::WrongType { parameter: "state".to_owned(), expected }.into());
+        }
+        let page = self.page_of(organisation, list).await?;
+        let found = db::organisations::by_id(&mut self.db.read().await?, organisation).await?;
+        // A credential's organisation is never deleted; were it, the credential would be worth nothing.
+        Ok((page, found.ok_or(Refusal::BadCredentials)?))
+    }
+
     /// `None` where there is no such stream, or it is deleted.
     pub(super) async fn stream_as_seen(&self, id: StreamId, viewer: &Viewer) -> Result<Option<StreamAsSeen>> {
         let mut connection = self.db.read().await?;
@@ -159,14 +190,16 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn streams(&self, caller: &Caller, list: &StreamList) -> Result<StreamPage> {
         caller.require(Permission::Read)?;
+        self.page_of(caller.organisation, list).await
+    }
+
+    async fn page_of(&self, organisation: OrganisationId, list: &StreamList) -> Result<StreamPage> {
         let limit = list.limit.min(MAX_PAGE);
         let mut connection = self.db.read().await?;
         // One more than asked for tells whether there is a next page.
         let mut streams = match &list.after {
-            None => stream_search::page(&mut connection, caller.organisation, &list.search, limit + 1, 0).await?,
-            Some(after) => {
-                stream_search::page_after(&mut connection, caller.organisation, &list.search, after, limit + 1).await?
-            }
+            None => stream_search::page(&mut connection, organisation, &list.search, limit + 1, 0).await?,
+            Some(after) => stream_search::page_after(&mut connection, organisation, &list.search, after, limit + 1).await?,
         };
         let more = streams.len() > limit as usize;
         streams.truncate(limit as usize);

@@ -8,6 +8,7 @@ mod json;
 pub mod list;
 pub mod lock;
 mod path;
+pub mod public;
 pub mod set_push_url;
 pub mod set_tags;
 pub mod stop;

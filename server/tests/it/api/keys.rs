@@ -4,8 +4,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use afterlive_domain::Role;
+use afterlive_server::service::Opens;
 use serde_json::{Value, json};
 
+use super::streams::a_stream;
 use crate::fixture::database::NOW;
 use crate::fixture::server::{Server, Tenant, on_a_server, on_each_server};
 
@@ -36,7 +38,7 @@ async fn a_key_is_shown_once_opens_what_its_role_may_and_is_revoked_at_once() {
             assert_eq!(
                 listed(&server, &tenant, id).await,
                 json!({
-                    "id": id, "label": "Website", "role": role, "hint": &key[..6], "created_at": NOW, "last_used_at": null,
+                    "id": id, "label": "Website", "kind": "api", "role": role, "hint": &key[..6], "created_at": NOW, "last_used_at": null,
                     "expires_at": null, "expired": false,
                 })
             );
@@ -90,6 +92,8 @@ async fn what_no_key_can_be_is_refused_by_the_field() {
             (json!({ "label": "  ", "role": "nanoUser" }), 1002, "label"),
             (json!({ "label": "x" }), 1002, "role"),
             (json!({ "label": "x", "role": "root" }), 1004, "role"),
+            (json!({ "label": "x", "kind": "master" }), 1004, "kind"),
+            (json!({ "label": "x", "kind": "player", "role": "nanoAdmin" }), 1004, "role"),
             (json!({ "label": "x".repeat(101), "role": "nanoUser" }), 1004, "label"),
             (json!({ "label": "x", "role": "nanoUser", "expires_in_s": 0 }), 1004, "expires_in_s"),
             (json!({ "label": "x", "role": "nanoUser", "expires_in_s": u64::MAX }), 1004, "expires_in_s"),
@@ -118,7 +122,7 @@ async fn the_key_in_use_and_the_last_one_can_be_revoked() {
         assert_eq!(server.send(&revoke, Some(&tenant.admin_key), "").await.ok()["own"], json!(true));
         assert_eq!(server.send("GET /apikey", Some(&tenant.admin_key), "").await.error(), (401, 4002));
         // Who signs in to the dashboard makes another.
-        let key = server.service.create_api_key(&tenant.admin, "anew", Role::Admin, None).await.unwrap();
+        let key = server.service.create_api_key(&tenant.admin, "anew", Opens::Role(Role::Admin), None).await.unwrap();
         server.send("GET /apikey", Some(&key.secret), "").await.ok();
     })
     .await;
@@ -229,6 +233,89 @@ async fn no_log_has_a_key() {
         for secret in [key, &key[6..], tenant.admin_key.as_str()] {
             assert!(!log.contains(secret), "a key is in the log");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_player_key_shows_what_players_see_of_its_organisation_and_opens_nothing_else() {
+    on_each_server(async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let made = a_key(&server, &ours, r#"{"label":"Website","kind":"player"}"#).await;
+        assert_eq!((&made["kind"], &made["role"]), (&json!("player"), &json!(null)));
+        let key = text(&made, "key");
+        let a = a_stream(&server, &ours, &["a"]).await;
+        let b = a_stream(&server, &ours, &["b"]).await;
+        let gone = a_stream(&server, &ours, &["a"]).await;
+        server.send(&format!("DELETE /stream/{gone}"), Some(&ours.admin_key), "").await.ok();
+        let foreign = a_stream(&server, &theirs, &["a"]).await;
+        let ask = async |call: &str| server.send_with(call, &[("X-BINTU-PLAYERKEY", key)], "").await;
+        // As the original's SDK asks, and as its documents say; live and recordings are not public here.
+        for path in ["/stream", "/stream/public"] {
+            let found = async |query: &str| {
+                let list = ask(&format!("GET {path}{query}")).await.ok();
+                list.as_array().unwrap().iter().map(|stream| stream["id"].clone()).collect::<Vec<_>>()
+            };
+            assert_eq!(found("?tags[]=a").await, [json!(a)], "{path}");
+            assert_eq!(found("?tags[]=b&state=created").await, [json!(b)], "{path}");
+            assert_eq!(found("?state=live").await.len(), 0, "{path}");
+            assert_eq!(found("").await.len(), 2, "{path}");
+            assert_eq!(ask(&format!("GET {path}?state=deleted")).await.error(), (400, 1004));
+            let page = ask(&format!("GET {path}?quantity=1")).await;
+            let (link, _) = page.header("link").strip_prefix("<http://localhost:3000").unwrap().split_once('>').unwrap();
+            assert!(link.starts_with(&format!("{path}?")), "{link}");
+            assert_ne!(ask(&format!("GET {link}")).await.ok()[0]["id"], page.ok()[0]["id"]);
+        }
+        for call in ["GET /stream", "GET /stream/public", &format!("GET /stream/{a}"), &format!("GET /stream/{a}/group")] {
+            let answer = ask(call).await;
+            answer.ok();
+            assert!(!answer.text.contains("ingest") && !answer.text.contains("push"), "{call}: {}", answer.text);
+        }
+        for id in [foreign, gone] {
+            assert_eq!(ask(&format!("GET /stream/{id}")).await.error(), (404, 3001));
+        }
+        for call in [
+            "GET /tag",
+            "GET /organisation",
+            "GET /asset",
+            "GET /apikey",
+            "GET /user",
+            "POST /stream",
+            "POST /token/playback",
+            "POST /stream/validate",
+            &format!("PUT /stream/{a}/tag"),
+            &format!("DELETE /stream/{a}"),
+        ] {
+            assert_eq!(ask(call).await.error(), (401, 4002), "{call}");
+        }
+        // Each kind is good in its own header alone.
+        assert_eq!(server.send("GET /stream", Some(key), "").await.error(), (401, 4002));
+        assert_eq!(server.send("POST /apikey", None, &json!({ "apikey": key }).to_string()).await.error(), (401, 4002));
+        let as_player = server.send_with("GET /stream/public", &[("X-BINTU-PLAYERKEY", &ours.admin_key)], "").await;
+        assert_eq!(as_player.error(), (401, 4002));
+        let both = [("X-BINTU-PLAYERKEY", key), ("X-BINTU-APIKEY", ours.reader_key.as_str())];
+        assert!(server.send_with("GET /stream", &both, "").await.text.contains("ingest"));
+
+        let revoke = format!("DELETE /organisation/apikey/{}", text(&made, "id"));
+        server.send(&revoke, Some(&ours.admin_key), "").await.ok();
+        for call in ["GET /stream/public", "GET /stream", &format!("GET /stream/{a}")] {
+            assert_eq!(ask(call).await.error(), (401, 4002), "{call}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_public_list_is_what_players_see_whoever_asks() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        a_stream(&server, &tenant, &[]).await;
+        for key in [&tenant.admin_key, &tenant.reader_key] {
+            let answer = server.send("GET /stream/public", Some(key), "").await;
+            assert_eq!(answer.ok().as_array().unwrap().len(), 1);
+            assert!(!answer.text.contains("ingest") && !answer.text.contains("push"), "{}", answer.text);
+        }
+        assert_eq!(server.send("GET /stream/public", None, "").await.error(), (401, 4002));
     })
     .await;
 }

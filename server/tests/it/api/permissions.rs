@@ -2,6 +2,7 @@
 
 use afterlive_domain::Role;
 use afterlive_domain::organisation::Settings;
+use afterlive_server::service::Opens;
 use afterlive_server::service::playback::Expiry;
 use serde_json::json;
 
@@ -13,6 +14,7 @@ const CALLS: &[(&str, Role)] = &[
     ("GET /stream", Role::ReadOnly),
     ("GET /stream/ID", Role::ReadOnly),
     ("GET /stream/ID/group", Role::ReadOnly),
+    ("GET /stream/public", Role::ReadOnly),
     ("GET /tag", Role::ReadOnly),
     ("GET /organisation", Role::ReadOnly),
     ("GET /asset", Role::ReadOnly),
@@ -70,10 +72,10 @@ async fn without_a_good_credential_nothing_is_open_but_what_players_need() {
         let id = a_stream(&server, &tenant, &[]).await.to_string();
         let live = Settings { live_public: true, ..tenant.organisation.settings };
         server.service.save_organisation(&tenant.admin, "Chapel", live).await.unwrap();
-        let revoked = server.service.create_api_key(&tenant.admin, "old", Role::Admin, None).await.unwrap();
+        let revoked = server.service.create_api_key(&tenant.admin, "old", Opens::Role(Role::Admin), None).await.unwrap();
         server.service.revoke_api_key(&tenant.admin, revoked.row.id).await.unwrap();
         let soon = Some(Expiry::In(1));
-        let expired = server.service.create_api_key(&tenant.admin, "short", Role::Admin, soon).await.unwrap();
+        let expired = server.service.create_api_key(&tenant.admin, "short", Opens::Role(Role::Admin), soon).await.unwrap();
         server.clock.advance_ms(1_000);
         let halved = &tenant.admin_key[..32];
         let long = "a".repeat(2_000);

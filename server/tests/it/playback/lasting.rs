@@ -6,6 +6,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::*;
 use crate::fixture::server::on_a_server;
+use afterlive_server::service::Opens;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -149,7 +150,8 @@ async fn who_watches_is_cut_when_the_right_ends_and_nobody_else_is() {
 async fn a_key_that_is_revoked_ends_what_it_has_opened() {
     on_a_server(&[], async |server| {
         let scene = Scene::new(server).await;
-        let key = scene.server.service.create_api_key(&scene.ours.admin, "a player", Role::ReadOnly, None).await.unwrap();
+        let key =
+            scene.server.service.create_api_key(&scene.ours.admin, "a player", Opens::Role(Role::ReadOnly), None).await.unwrap();
         let mut cut = scene.watches(None, &[("x-bintu-apikey", &key.secret)]).await;
         scene.server.service.revoke_api_key(&scene.ours.admin, key.row.id).await.unwrap();
         let (words, code) = last_words(&mut cut).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{Error as Refusal, Role};
+use afterlive_domain::{Error as Refusal, KeyUse, Role};
 use axum::extract::State;
 use serde::Serialize;
 
@@ -11,8 +11,8 @@ use crate::http::api::body::Fields;
 use crate::http::api::json::Json;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
-use crate::service::Service;
 use crate::service::playback::Expiry;
+use crate::service::{Opens, Service};
 
 #[derive(Serialize)]
 pub struct Made {
@@ -28,13 +28,24 @@ pub async fn handle(
 ) -> Result<Json<Made>, ApiError> {
     let required = |name: &str| Refusal::ParameterRequired { parameter: name.to_owned() };
     let label = fields.text("label")?.ok_or_else(|| required("label"))?;
-    let role = fields.text("role")?.ok_or_else(|| required("role"))?;
-    let role: Role = role.parse().map_err(|_| {
-        let expected = Role::ALL.map(Role::as_str).join(", ");
-        Refusal::WrongType { parameter: "role".to_owned(), expected: format!("one of {expected}") }
-    })?;
-    let made = service.create_api_key(&caller, label, role, expiry(&fields)?).await?;
+    let made = service.create_api_key(&caller, label, opens(&fields)?, expiry(&fields)?).await?;
     Ok(Json(Made { key: made.secret, row: KeyJson::new(made.row, service.clock().now()) }))
+}
+
+/// A role, or of the kind `player`, which has none.
+fn opens(fields: &Fields) -> Result<Opens, Refusal> {
+    let wrong = |name: &str, expected: String| Refusal::WrongType { parameter: name.to_owned(), expected };
+    let kind = fields.text("kind")?.map_or(Ok(KeyUse::Api), str::parse);
+    let kind = kind.map_err(|()| wrong("kind", "api or player".to_owned()))?;
+    match (kind, fields.text("role")?) {
+        (KeyUse::Player, None) => Ok(Opens::Playout),
+        (KeyUse::Player, Some(_)) => Err(wrong("role", "no role, for a player key".to_owned())),
+        (KeyUse::Api, None) => Err(Refusal::ParameterRequired { parameter: "role".to_owned() }),
+        (KeyUse::Api, Some(role)) => {
+            let expected = || format!("one of {}", Role::ALL.map(Role::as_str).join(", "));
+            role.parse().map(Opens::Role).map_err(|_| wrong("role", expected()))
+        }
+    }
 }
 
 /// Without one the key is good until it is revoked.

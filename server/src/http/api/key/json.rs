@@ -1,6 +1,6 @@
 //! A key as the API writes it. All of it is ours; the key itself is in the answer that makes it, and in no other.
 
-use afterlive_domain::{KeyId, Role, UnixMillis};
+use afterlive_domain::{KeyId, KeyUse, Role, UnixMillis};
 use serde::Serialize;
 
 use crate::db::api_keys::ApiKey;
@@ -9,7 +9,9 @@ use crate::db::api_keys::ApiKey;
 pub struct KeyJson {
     id: KeyId,
     label: String,
-    role: Role,
+    kind: KeyUse,
+    /// Null for a player key.
+    role: Option<Role>,
     /// The key's first letters.
     hint: String,
     created_at: UnixMillis,
@@ -25,7 +27,8 @@ impl KeyJson {
         Self {
             id: key.id,
             label: key.label,
-            role: key.role,
+            kind: key.kind,
+            role: (key.kind == KeyUse::Api).then_some(key.role),
             hint: key.hint,
             created_at: key.created_at,
             last_used_at: key.last_used_at,

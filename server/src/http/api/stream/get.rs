@@ -1,5 +1,5 @@
 //! `GET /stream/{id}`: one stream with its recordings; also for players, without a key, where live is public or they have a
-//! playback token (`?token=`).
+//! playback token (`?token=`), and with a player key.
 //! `GET /stream/{id}/group` is the same, since a stream is the only one of its group.
 
 use std::sync::Arc;
@@ -12,21 +12,26 @@ use super::json::{DEFAULT_RECORDINGS, MAX_RECORDINGS, StreamJson};
 use super::path::StreamPath;
 use crate::http::api::json::Json;
 use crate::http::api::query::Query;
-use crate::http::credentials::MaybeAuthenticated;
+use crate::http::credentials::MaybeHolder;
 use crate::http::error::ApiError;
 use crate::http::viewer;
-use crate::service::Service;
+use crate::service::{Holder, Service};
 
 pub async fn handle(
     State(service): State<Arc<Service>>,
-    MaybeAuthenticated(caller): MaybeAuthenticated,
+    MaybeHolder(holder): MaybeHolder,
     StreamPath(id): StreamPath,
     query: Query,
     parts: Parts,
 ) -> Result<Json<StreamJson>, ApiError> {
     let recordings = asset_limit(&query)?;
-    Ok(Json(match caller {
-        Some(caller) => StreamJson::with_recordings(&service, &caller, service.stream(&caller, id).await?, recordings).await?,
+    Ok(Json(match holder {
+        Some(Holder::Player(player)) => {
+            StreamJson::for_viewer(&service, service.stream_for_player(&player, id).await?, recordings).await?
+        }
+        Some(Holder::Caller(caller)) => {
+            StreamJson::with_recordings(&service, &caller, service.stream(&caller, id).await?, recordings).await?
+        }
         None => {
             let viewer = viewer::viewer(&service, &parts, true).await?;
             StreamJson::for_viewer(&service, service.stream_for_viewer(id, &viewer).await?, recordings).await?

@@ -227,6 +227,18 @@ impl StreamJson {
         Ok(streams.into_iter().map(json).collect())
     }
 
+    /// As players see them, in the given order.
+    pub async fn public_list(service: &Service, organisation: &Organisation, streams: Vec<Stream>) -> Result<Vec<Self>> {
+        let ids: Vec<StreamId> = streams.iter().map(|stream| stream.id).collect();
+        let limit = if organisation.settings.vod_public { DEFAULT_RECORDINGS } else { 0 };
+        let mut recordings = service.finished_recordings(&ids, limit).await?;
+        let json = |stream: Stream| {
+            let recordings = recordings.remove(&stream.id).unwrap_or_default();
+            Self::new(service, organisation, stream, recordings, Audience::Anybody)
+        };
+        Ok(streams.into_iter().map(json).collect())
+    }
+
     /// As players see it, which have no key.
     pub async fn for_viewer(service: &Service, found: StreamWithOrganisation, limit: u32) -> Result<Self> {
         let StreamWithOrganisation { stream, organisation, sees_recordings } = found;
