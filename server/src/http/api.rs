@@ -41,6 +41,7 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
         .route("/stream/{id}/group", get(stream::get::handle))
         .route("/stream/{id}/tag", put(stream::set_tags::handle))
         .route("/stream/{id}/push_url", put(stream::set_push_url::handle))
+        .route("/stream/{id}/processing", post(stream::set_processing::handle))
         .route("/stream/{id}/stop", put(stream::stop::handle).post(stream::stop::handle))
         .route("/stream/{id}/lock", put(stream::lock::handle))
         .route("/stream/{id}/unlock", put(stream::unlock::handle))

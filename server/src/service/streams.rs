@@ -216,6 +216,16 @@ impl Service {
         Ok(stream_search::tags(&mut self.db.read().await?, caller.organisation, MAX_LISTED_TAGS).await?)
     }
 
+    /// A stream that the caller may change.
+    ///
+    /// # Errors
+    /// `Denied` for readers; `NoSuchStream`; `WrongState` where it is deleted.
+    pub async fn stream_to_edit(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
+        caller.require(Permission::EditStreams)?;
+        self.not_deleted(caller, id).await?;
+        self.stream(caller, id).await
+    }
+
     /// Replaces all tags.
     ///
     /// # Errors

@@ -97,6 +97,15 @@ impl Fields {
         texts.map(Some).ok_or_else(|| wrong(name, "array of strings"))
     }
 
+    /// An array of arrays, unread; null is as good as absent.
+    pub fn lists(&self, name: &str) -> Result<Option<usize>, Refusal> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(lists)) if lists.iter().all(Value::is_array) => Ok(Some(lists.len())),
+            Some(_) => Err(wrong(name, "array of arrays")),
+        }
+    }
+
     /// The field `tags`; null is as good as absent.
     pub fn tags(&self) -> Result<Option<Tags>, Refusal> {
         self.texts("tags")?.map(Tags::new).transpose()

@@ -24,6 +24,7 @@ const CALLS: &[(&str, Role)] = &[
     ("POST /stream", Role::User),
     ("PUT /stream/ID/tag", Role::User),
     ("PUT /stream/ID/push_url", Role::User),
+    ("POST /stream/ID/processing", Role::User),
     ("GET /token/playback", Role::User),
     ("PUT /stream/ID/stop", Role::Admin),
     ("POST /stream/ID/stop", Role::Admin),
@@ -43,7 +44,7 @@ fn is_for_anybody(call: &str) -> bool {
 }
 
 const BODY: &str = r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key","webhook":null,"label":"a","role":"nanoReadOnly",
-    "streamname":"a"}"#;
+    "streamname":"a","processing":[["a"]]}"#;
 
 #[tokio::test]
 async fn each_role_may_call_what_it_may_and_nothing_more() {

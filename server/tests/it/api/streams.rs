@@ -246,3 +246,24 @@ async fn a_streamname_is_taken_within_the_organisation_for_ever() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn processing_is_read_and_changes_nothing() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &["a"]).await;
+        let before = server.send(&format!("GET /stream/{id}"), Some(&tenant.user_key), "").await.ok();
+        let set = async |body: &str| server.send(&format!("POST /stream/{id}/processing"), Some(&tenant.user_key), body).await;
+        for fine in [r#"{"processing":[]}"#, r#"{"processing":[["a",{"b":1}],[]]}"#] {
+            assert_eq!(set(fine).await.ok(), before, "{fine}");
+        }
+        for (bad, code) in
+            [("", 1002), (r#"{"processing":null}"#, 1002), (r#"{"processing":{}}"#, 1004), (r#"{"processing":["a"]}"#, 1004)]
+        {
+            assert_eq!(set(bad).await.error(), (400, code), "{bad}");
+        }
+        server.send(&format!("DELETE /stream/{id}"), Some(&tenant.admin_key), "").await.ok();
+        assert_eq!(set(r#"{"processing":[]}"#).await.error(), (409, 3003));
+    })
+    .await;
+}
