@@ -23,7 +23,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Config, RegionConfig};
 use crate::dashboard::Dashboard;
-use crate::db::{self, Db, assets, browser_sessions, playback};
+use crate::db::{self, Db, assets, browser_sessions, playback, session_tokens};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
 use crate::http::viewer::{self, RecordingGuard};
@@ -288,17 +288,18 @@ async fn ensure_retention(db: &Db, clock: &Clock) -> db::Result<()> {
     tx.commit().await
 }
 
-/// Drops browser sessions, and what is known of playback tokens, that nobody can use any more, at once and then every hour.
+/// Drops browser sessions, session tokens, and what is known of playback tokens, that nobody can use any more, at once and then every hour.
 async fn drop_expired(db: Db, clock: Clock, stop: CancellationToken) {
     loop {
         let dropping = async {
             let mut tx = db.write().await?;
             browser_sessions::delete_expired(&mut tx, clock.now()).await?;
             playback::delete_expired(&mut tx, clock.now()).await?;
+            session_tokens::delete_expired(&mut tx, clock.now()).await?;
             tx.commit().await
         };
         if let Err(error) = dropping.await {
-            tracing::warn!(%error, "expired browser sessions and tokens stay until the next try");
+            tracing::warn!(%error, "expired sessions and tokens stay until the next try");
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -13,7 +13,7 @@ pub mod jobs;
 pub mod organisations;
 pub mod playback;
 pub mod retention;
-pub mod secrets;
+pub mod session_tokens;
 pub mod sessions;
 pub mod stream_search;
 pub mod streams;

@@ -25,9 +25,6 @@ mod users;
 
 use std::sync::Arc;
 
-use ring::hmac;
-use tokio::sync::OnceCell;
-
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -64,7 +61,6 @@ pub struct Service {
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
     sign_in_limits: sign_in::Limits,
-    session_key: OnceCell<hmac::Key>,
     set_up_token: set_up::Token,
 }
 
@@ -84,7 +80,6 @@ impl Service {
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),
-            session_key: OnceCell::new(),
             set_up_token: set_up::Token::default(),
         }
     }

@@ -1,68 +1,72 @@
 //! Session tokens: what a program gets for a user's e-mail and password, and sends in place of an API key. Short-lived, and worth nothing from the moment the
 //! user is gone or has another password. What viewers have is another thing, under other secrets: `playback/token`.
+//!
+//! A token reads as a JWT, since programs look into it for its end. Nothing is believed for its signature, by us or by anybody: what counts is its SHA-256 in
+//! the table, which is looked up at each call. So nothing that is stored anywhere could make one.
 
 use std::net::IpAddr;
 
 use afterlive_domain::{Error as Refusal, OrganisationId, Role, UnixMillis, UserId};
 use ring::hmac;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::{Caller, Identity, Result, Service, SignIn, jwt};
 use crate::db;
+use crate::db::session_tokens::SessionToken;
 use crate::db::users::User;
 use crate::hexadecimal::hexadecimal;
 use crate::random;
 
 /// From its making on a token is good for so long; then its program signs in anew.
 pub const LIFETIME_S: i64 = 12 * 3_600;
-/// Of whom the tokens are. No token for anything else, whatever signs it, is one of these.
+/// The most tokens that a user has at a time; one more ends the oldest. Who signs in at every call fills no table.
+pub const MAX_TOKENS: u32 = 100;
+/// Of whom the tokens are.
 const AUDIENCE: &str = "afterlive-api";
-/// The name of the secret that signs them. It signs nothing else.
-const SECRET: &str = "session-tokens";
-/// How much of the fingerprint of a password's hash is in a token.
-const FINGERPRINT_BYTES: usize = 16;
 
-/// As they are written. A claim that is not known here could be a bound, so that it is no token for this version.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// For the program, which may read them. We never do.
+#[derive(Serialize)]
 struct Claims {
-    aud: String,
+    aud: &'static str,
     sub: UserId,
     org: OrganisationId,
-    /// The most that the token may; less where the user's own is less by then.
     role: Role,
-    /// Says nothing of the password; another password has another one.
-    pwd: String,
     /// In seconds, as RFC 7519 has them.
     iat: i64,
     exp: i64,
 }
 
-/// Of the stored hash, which has a salt of its own; under the key, so that a token helps nobody to guess.
-fn fingerprint(key: &hmac::Key, user: &User) -> String {
-    let tag = hmac::sign(key, format!("password {} {}", user.id, user.password_hash).as_bytes());
-    hexadecimal(&tag.as_ref()[..FINGERPRINT_BYTES])
+/// A token that was just made. The only time that it is in clear.
+struct NewToken {
+    row: SessionToken,
+    /// What the program sends.
+    text: String,
 }
 
-fn sign(key: &hmac::Key, user: &User, now: UnixMillis) -> String {
-    let iat = now.0.div_euclid(1_000);
-    let claims = Claims {
-        aud: AUDIENCE.to_owned(),
-        sub: user.id,
-        org: user.organisation,
-        role: user.role,
-        pwd: fingerprint(key, user),
-        iat,
-        exp: iat + LIFETIME_S,
-    };
-    // Texts and numbers alone: this does not fail.
-    jwt::sign(key, &serde_json::to_string(&claims).unwrap_or_default())
+impl NewToken {
+    /// Signed with a key that nobody has any more when this returns: 256 bits of the token are then nobody's to guess.
+    fn draw(user: &User, now: UnixMillis) -> Self {
+        let iat = now.0.div_euclid(1_000);
+        let exp = iat + LIFETIME_S;
+        let claims = Claims { aud: AUDIENCE, sub: user.id, org: user.organisation, role: user.role, iat, exp };
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &random::secret_bytes());
+        // Texts and numbers alone: this does not fail.
+        let text = jwt::sign(&key, &serde_json::to_string(&claims).unwrap_or_default());
+        let row = SessionToken {
+            user: user.id,
+            role: user.role,
+            password_digest: digest(&user.password_hash),
+            created_at: now,
+            expires_at: UnixMillis(exp * 1_000),
+        };
+        Self { row, text }
+    }
 }
 
-/// What the token claims, where this key signed it and it has not expired.
-fn read(key: &hmac::Key, token: &str, now: UnixMillis) -> Option<Claims> {
-    let claims: Claims = serde_json::from_str(&jwt::read(Some(key), token).ok()?).ok()?;
-    (claims.aud == AUDIENCE && now.0 < claims.exp.saturating_mul(1_000)).then_some(claims)
+/// Of a token, which nobody can guess; of a password's hash, which has a salt of its own and stands in the next table.
+fn digest(text: &str) -> String {
+    hexadecimal(&Sha256::digest(text.as_bytes()))
 }
 
 impl Service {
@@ -71,57 +75,47 @@ impl Service {
     /// # Errors
     /// `BadCredentials`, whichever of the two is wrong; `TooMany`.
     pub async fn make_session_token(&self, email: &str, password: &str, address: IpAddr) -> Result<String> {
-        match self.sign_in(email, password, address).await? {
-            SignIn::Done(user) => Ok(sign(self.session_key().await?, &user, self.clock.now())),
-            SignIn::WrongCredentials => Err(Refusal::BadCredentials.into()),
-            SignIn::TooManyAttempts { retry_after_s } => Err(Refusal::TooMany { retry_after_s }.into()),
-        }
+        let user = match self.sign_in(email, password, address).await? {
+            SignIn::Done(user) => user,
+            SignIn::WrongCredentials => return Err(Refusal::BadCredentials.into()),
+            SignIn::TooManyAttempts { retry_after_s } => return Err(Refusal::TooMany { retry_after_s }.into()),
+        };
+        let NewToken { row, text } = NewToken::draw(&user, self.clock.now());
+        let mut tx = self.db.write().await?;
+        db::session_tokens::keep_newest(&mut tx, user.id, MAX_TOKENS - 1).await?;
+        db::session_tokens::insert(&mut tx, &row, &digest(&text)).await?;
+        tx.commit().await?;
+        tracing::info!(user = %user.id, "made a session token");
+        Ok(text)
     }
 
-    /// The caller behind a session token: the user as it is now, with the role that it had when the token was made where that is less. Each call looks.
+    /// The caller behind a session token: the user as it is now, with the role that it had when the token was made where that is less. Each call looks, and
+    /// none writes.
     ///
     /// # Errors
     /// `BadCredentials` where it is none of ours or has expired, the user is gone, or the password is another.
     pub async fn token_caller(&self, token: &str) -> Result<Caller> {
-        let key = self.session_key().await?;
-        let claims = read(key, token, self.clock.now()).ok_or(Refusal::BadCredentials)?;
-        let user = db::users::by_id(&mut self.db.read().await?, claims.sub).await?.ok_or(Refusal::BadCredentials)?;
-        if user.organisation != claims.org || fingerprint(key, &user) != claims.pwd {
+        let mut connection = self.db.read().await?;
+        let found = db::session_tokens::by_hash(&mut connection, &digest(token), self.clock.now()).await?;
+        let token = found.ok_or(Refusal::BadCredentials)?;
+        let user = db::users::by_id(&mut connection, token.user).await?.ok_or(Refusal::BadCredentials)?;
+        if digest(&user.password_hash) != token.password_digest {
             return Err(Refusal::BadCredentials.into());
         }
-        Ok(Caller { organisation: user.organisation, role: user.role.min(claims.role), identity: Identity::User(user.id) })
-    }
-
-    /// Never changes once it is made, so that it is asked for once.
-    async fn session_key(&self) -> Result<&hmac::Key> {
-        let find = || async {
-            let found = db::secrets::get(&mut self.db.read().await?, SECRET).await?;
-            let secret = match found {
-                Some(secret) => secret,
-                None => {
-                    let mut tx = self.db.write().await?;
-                    let secret = db::secrets::ensure(&mut tx, SECRET, &hexadecimal(&random::secret_bytes())).await?;
-                    tx.commit().await?;
-                    secret
-                }
-            };
-            Ok(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
-        };
-        self.session_key.get_or_try_init(find).await
+        Ok(Caller { organisation: user.organisation, role: user.role.min(token.role), identity: Identity::User(user.id) })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+    use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::*;
 
     const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
-
-    fn key(byte: u8) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &[byte; 32])
-    }
 
     fn user() -> User {
         User {
@@ -135,43 +129,26 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_by_its_key_until_its_end() {
-        let token = sign(&key(1), &user(), NOW);
-        assert!(token.len() <= 512, "{}", token.len());
-        let claims = read(&key(1), &token, NOW).unwrap();
-        assert_eq!((claims.sub, claims.org, claims.role), (user().id, user().organisation, Role::Admin));
-        let end = UnixMillis((NOW.0.div_euclid(1_000) + LIFETIME_S) * 1_000);
-        assert!(read(&key(1), &token, end.plus_ms(-1)).is_some());
-        assert!(read(&key(1), &token, end).is_none());
-        assert!(read(&key(2), &token, NOW).is_none());
-    }
-
-    #[test]
-    fn what_the_key_signed_for_others_or_with_more_in_it_is_none() {
-        let claims = |json: &str| jwt::sign(&key(1), json);
-        let fields = |aud: &str| {
-            format!(
-                r#"{{"aud":"{aud}","sub":"{}","org":"{}","role":"nanoUser","pwd":"x","iat":1,"exp":9999999999"#,
-                user().id,
-                user().organisation
-            )
-        };
-        assert!(read(&key(1), &claims(&format!("{}}}", fields(AUDIENCE))), NOW).is_some());
-        for none in [
-            format!("{}}}", fields("other")),
-            format!(r#"{},"nbf":9999999998}}"#, fields(AUDIENCE)),
-            "{}".to_owned(),
-            String::new(),
-        ] {
-            assert!(read(&key(1), &claims(&none), NOW).is_none(), "{none}");
+    fn a_program_can_read_when_its_token_ends() {
+        let token = NewToken::draw(&user(), NOW);
+        assert!(token.text.len() <= 512, "{}", token.text.len());
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(token.text.split('.').nth(1).unwrap()).unwrap();
+        let claims: Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(claims["exp"], json!(NOW.0 / 1_000 + LIFETIME_S));
+        assert_eq!(token.row.expires_at, UnixMillis((NOW.0 / 1_000 + LIFETIME_S) * 1_000));
+        assert_eq!((&claims["sub"], &claims["role"]), (&json!(user().id), &json!("nanoAdmin")));
+        for secret in ["argon2", "ada@example.com", &token.row.password_digest] {
+            assert!(!String::from_utf8_lossy(&payload).contains(secret), "{secret}");
         }
     }
 
     #[test]
-    fn another_password_has_another_fingerprint_also_where_its_text_is_the_same() {
-        let (one, other) = (user(), User { password_hash: "$argon2id$y".into(), ..user() });
-        assert_ne!(fingerprint(&key(1), &one), fingerprint(&key(1), &other));
-        assert_ne!(fingerprint(&key(1), &one), fingerprint(&key(2), &one));
-        assert!(!fingerprint(&key(1), &one).contains("argon2"));
+    fn no_token_is_another_and_none_is_in_what_is_kept() {
+        let (one, other) = (NewToken::draw(&user(), NOW), NewToken::draw(&user(), NOW));
+        assert_ne!(one.text, other.text);
+        assert_eq!(one.row, other.row);
+        let signature = |token: &NewToken| token.text.rsplit_once('.').unwrap().1.to_owned();
+        assert_ne!(signature(&one), signature(&other));
+        assert!(!format!("{:?}", one.row).contains(&signature(&one)));
     }
 }

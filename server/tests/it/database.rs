@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{EventKind, Mode, SessionId, StreamId, StreamState, Tags};
-use afterlive_server::db::Db;
+use afterlive_domain::{EventKind, Mode, Role, SessionId, StreamId, StreamState, Tags, UnixMillis, UserId};
+use afterlive_server::db::session_tokens::{self, SessionToken};
 use afterlive_server::db::sessions::{EndReason, GoLive, NewSession, end_orphaned_live, end_session, go_live};
 use afterlive_server::db::streams::{self, Transition};
+use afterlive_server::db::users::{self, User};
+use afterlive_server::db::{Db, Raw};
 use uuid::Uuid;
 
 use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
@@ -259,6 +261,64 @@ async fn unlocking_leads_back_to_created_or_ended() {
             tx.commit().await.unwrap();
             assert_eq!(state(&db, id).await, if was_live { StreamState::Ended } else { StreamState::Created });
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_users_session_tokens_the_newest_stay_and_none_without_its_user() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let user = |email: &str| User {
+            id: UserId(Uuid::new_v4()),
+            organisation: organisation.id,
+            email: email.to_owned(),
+            password_hash: "$argon2id$x".to_owned(),
+            role: Role::User,
+            created_at: NOW,
+        };
+        let (one, other) = (user("a@example.com"), user("b@example.com"));
+        let token = |user: &User, n: i64| SessionToken {
+            user: user.id,
+            role: Role::ReadOnly,
+            password_digest: "x".to_owned(),
+            created_at: NOW.plus_ms(n),
+            expires_at: NOW.plus_ms(100 + n),
+        };
+        let mut tx = db.write().await.unwrap();
+        for (user, name) in [(&one, "a"), (&other, "b")] {
+            users::insert(&mut tx, user).await.unwrap();
+            for n in 0..4 {
+                session_tokens::insert(&mut tx, &token(user, n), &format!("{name}{n}")).await.unwrap();
+            }
+        }
+        session_tokens::keep_newest(&mut tx, one.id, 2).await.unwrap();
+        tx.commit().await.unwrap();
+        let found = async |now: UnixMillis| {
+            let mut connection = db.read().await.unwrap();
+            let mut found = Vec::new();
+            for hash in ["a0", "a1", "a2", "a3", "b0", "b1", "b2", "b3"] {
+                if session_tokens::by_hash(&mut connection, hash, now).await.unwrap().is_some() {
+                    found.push(hash);
+                }
+            }
+            found
+        };
+        assert_eq!(found(NOW).await, ["a2", "a3", "b0", "b1", "b2", "b3"]);
+        assert_eq!(
+            session_tokens::by_hash(&mut db.read().await.unwrap(), "a3", NOW.plus_ms(102)).await.unwrap(),
+            Some(token(&one, 3))
+        );
+        assert_eq!(found(NOW.plus_ms(102)).await, ["a3", "b3"], "what has expired is none");
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(session_tokens::delete_expired(&mut tx, NOW.plus_ms(101)).await.unwrap(), 2);
+        let id = one.id.to_string();
+        match tx.raw() {
+            Raw::Sqlite(c) => sqlx::query("DELETE FROM users WHERE id = $1").bind(id).execute(c).await.map(drop).unwrap(),
+            Raw::Postgres(c) => sqlx::query("DELETE FROM users WHERE id = $1").bind(id).execute(c).await.map(drop).unwrap(),
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(found(NOW).await, ["b2", "b3"]);
     })
     .await;
 }

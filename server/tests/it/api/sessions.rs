@@ -3,6 +3,8 @@
 use afterlive_domain::{Role, UserId};
 use afterlive_server::db::Raw;
 use afterlive_server::service::session_tokens::LIFETIME_S;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::streams::a_stream;
@@ -97,6 +99,34 @@ async fn a_token_ends_with_its_time_its_password_and_its_user() {
         call(&token).await.ok();
         sql(&server, "DELETE FROM users WHERE id = $1", id).await;
         assert_eq!(call(&token).await.error(), (401, 4002), "gone");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_stored_signs_nobody_in_and_a_token_whose_row_is_gone_is_none() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let (id, email) = a_user(&server, &tenant, Role::Admin).await;
+        let token = a_token(&server, &email).await;
+        let statement = "SELECT hash || ' ' || password_digest FROM session_tokens WHERE user_id = $1";
+        let stored: String = match server.db.read().await.unwrap().raw() {
+            Raw::Sqlite(c) => sqlx::query_scalar(statement).bind(id.to_string()).fetch_one(c).await.unwrap(),
+            Raw::Postgres(c) => sqlx::query_scalar(statement).bind(id.to_string()).fetch_one(c).await.unwrap(),
+        };
+        assert_eq!(stored.len(), 64 + 1 + 64, "{stored}");
+        let (signed, _) = token.rsplit_once('.').unwrap();
+        for part in stored.split(' ') {
+            // As it is, and as what signs: by anybody who has the table and knows how tokens look.
+            let tag = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, part.as_bytes()), signed.as_bytes());
+            let forged = format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag));
+            for bad in [part, &forged] {
+                assert_eq!(with_token(&server, "GET /organisation", bad).await.error(), (401, 4002), "{bad}");
+            }
+        }
+        with_token(&server, "GET /organisation", &token).await.ok();
+        sql(&server, "DELETE FROM session_tokens WHERE user_id = $1", id).await;
+        assert_eq!(with_token(&server, "GET /organisation", &token).await.error(), (401, 4002));
     })
     .await;
 }

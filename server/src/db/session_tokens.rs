@@ -1,0 +1,93 @@
+//! The table `session_tokens`: what programs that signed in by e-mail and password have. Knows a token's SHA-256 only, never the token.
+
+use afterlive_domain::{Role, UnixMillis, UserId};
+
+use super::{Connection, Error, Result, Tx, on, parse};
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionToken {
+    pub user: UserId,
+    /// The most that it may; less where the user's own is less by then.
+    pub role: Role,
+    /// SHA-256 of the user's password hash when it was made, in hexadecimal.
+    pub password_digest: String,
+    pub created_at: UnixMillis,
+    /// From then on it is good for nothing.
+    pub expires_at: UnixMillis,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    user_id: String,
+    role: String,
+    password_digest: String,
+    created_at: i64,
+    expires_at: i64,
+}
+
+impl TryFrom<Row> for SessionToken {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            user: parse("session_tokens.user_id", &row.user_id)?,
+            role: parse("session_tokens.role", &row.role)?,
+            password_digest: row.password_digest,
+            created_at: UnixMillis(row.created_at),
+            expires_at: UnixMillis(row.expires_at),
+        })
+    }
+}
+
+/// `hash` is the token's SHA-256 in hexadecimal.
+pub async fn insert(tx: &mut Tx, token: &SessionToken, hash: &str) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "INSERT INTO session_tokens (hash, user_id, role, password_digest, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(hash)
+    .bind(token.user.to_string())
+    .bind(token.role.as_str())
+    .bind(&token.password_digest)
+    .bind(token.created_at.0)
+    .bind(token.expires_at.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// The token of that hash, where it has not expired.
+pub async fn by_hash(connection: &mut Connection, hash: &str, now: UnixMillis) -> Result<Option<SessionToken>> {
+    let row: Option<Row> = on!(connection, c => sqlx::query_as(
+        "SELECT user_id, role, password_digest, created_at, expires_at FROM session_tokens WHERE hash = $1 AND expires_at > $2",
+    )
+    .bind(hash)
+    .bind(now.0)
+    .fetch_optional(c)
+    .await)?;
+    row.map(SessionToken::try_from).transpose()
+}
+
+/// Deletes all of a user's but the newest so many.
+pub async fn keep_newest(tx: &mut Tx, user: UserId, kept: u32) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "DELETE FROM session_tokens WHERE user_id = $1 AND hash NOT IN
+         (SELECT hash FROM session_tokens WHERE user_id = $1 ORDER BY created_at DESC, hash LIMIT $2)",
+    )
+    .bind(user.to_string())
+    .bind(i64::from(kept))
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// Deletes what has expired, and says how many that were.
+pub async fn delete_expired(tx: &mut Tx, now: UnixMillis) -> Result<u64> {
+    let deleted = on!(tx, c => sqlx::query("DELETE FROM session_tokens WHERE expires_at <= $1")
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(deleted)
+}
