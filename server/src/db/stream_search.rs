@@ -6,6 +6,10 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 use super::streams::{COLUMNS, Row, Stream, tags_of};
 use super::{Connection, Result, on};
 
+/// A tag that no more streams have is where a search begins: they are read, and sorted. The streams with one that more have are found by walking the list in
+/// its order, where the next is never far.
+const RARE: u32 = 1_000;
+
 /// Which streams, and in which order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Search {
@@ -66,10 +70,11 @@ pub async fn page(
     limit: u32,
     offset: u64,
 ) -> Result<Vec<Stream>> {
+    let rare = rare_tag(connection, organisation, search).await?;
     let rows: Vec<Row> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM streams s");
-        push_conditions(&mut query, organisation, search);
+        query.push(COLUMNS);
+        push_source(&mut query, organisation, search, rare.as_deref());
         query.push(" ORDER BY ").push(search.order.as_sql()).push(" LIMIT ").push_bind(i64::from(limit));
         query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
         query.build_query_as().fetch_all(c).await
@@ -91,10 +96,11 @@ pub async fn page_after(
         Place::UpdatedAt(_) => Order::LastUpdatedFirst,
         Place::Name(_) => Order::ByName,
     };
+    let rare = rare_tag(connection, organisation, search).await?;
     let rows: Vec<Row> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM streams s");
-        push_conditions(&mut query, organisation, search);
+        query.push(COLUMNS);
+        push_source(&mut query, organisation, search, rare.as_deref());
         match place {
             Place::CreatedAt(at) => query.push(" AND (s.created_at, s.id) < (").push_bind(at.0),
             Place::UpdatedAt(at) => query.push(" AND (s.updated_at, s.id) < (").push_bind(at.0),
@@ -121,9 +127,10 @@ async fn with_tags(connection: &mut Connection, rows: Vec<Row>) -> Result<Vec<St
 
 /// How many streams match.
 pub async fn count(connection: &mut Connection, organisation: OrganisationId, search: &Search) -> Result<u64> {
+    let rare = rare_tag(connection, organisation, search).await?;
     let count: i64 = on!(connection, c => {
-        let mut query = QueryBuilder::new("SELECT COUNT(*) FROM streams s");
-        push_conditions(&mut query, organisation, search);
+        let mut query = QueryBuilder::new("SELECT COUNT(*)");
+        push_source(&mut query, organisation, search, rare.as_deref());
         query.build_query_scalar().fetch_one(c).await
     })?;
     Ok(count.unsigned_abs())
@@ -141,12 +148,40 @@ pub async fn tags(connection: &mut Connection, organisation: OrganisationId, lim
     .await)?)
 }
 
-fn push_conditions<D: Database>(query: &mut QueryBuilder<D>, organisation: OrganisationId, search: &Search)
+/// The first of the tags searched for that few streams have.
+async fn rare_tag(connection: &mut Connection, organisation: OrganisationId, search: &Search) -> Result<Option<String>> {
+    // No stored tag has a zero, and PostgreSQL takes none.
+    for tag in search.tags.iter().filter(|tag| !tag.contains('\0')) {
+        let count: i64 = on!(connection, c => sqlx::query_scalar(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM stream_tags WHERE organisation_id = $1 AND tag = $2 LIMIT $3) AS found",
+        )
+        .bind(organisation.to_string())
+        .bind(tag)
+        .bind(i64::from(RARE) + 1)
+        .fetch_one(c)
+        .await)?;
+        if count <= i64::from(RARE) {
+            return Ok(Some(tag.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// From where the rows come, and which of them. Those with the rare tag, where there is one; else all of the organisation, along an index.
+fn push_source<D: Database>(query: &mut QueryBuilder<D>, organisation: OrganisationId, search: &Search, rare: Option<&str>)
 where
     String: for<'q> Encode<'q, D> + Type<D>,
     i64: for<'q> Encode<'q, D> + Type<D>,
 {
-    query.push(" WHERE s.organisation_id = ").push_bind(organisation.to_string());
+    if let Some(tag) = rare {
+        query.push(" FROM (SELECT stream_id FROM stream_tags WHERE organisation_id = ").push_bind(organisation.to_string());
+        query.push(" AND tag = ").push_bind(tag.to_owned());
+        // SQLite, which knows nothing of how rare it is, keeps to the order of a CROSS JOIN.
+        query.push(") AS rare CROSS JOIN streams s WHERE s.id = rare.stream_id AND s.organisation_id = ");
+    } else {
+        query.push(" FROM streams s WHERE s.organisation_id = ");
+    }
+    query.push_bind(organisation.to_string());
     match search.state {
         Some(state) => query.push(" AND s.state = ").push_bind(state.as_str().to_owned()),
         None => query.push(" AND s.state <> 'deleted'"),
@@ -162,7 +197,7 @@ where
         query.push(" AND 1 = 0");
         return;
     }
-    for tag in &search.tags {
+    for tag in search.tags.iter().filter(|tag| Some(tag.as_str()) != rare) {
         query
             .push(" AND EXISTS (SELECT 1 FROM stream_tags t WHERE t.stream_id = s.id AND t.tag = ")
             .push_bind(tag.clone())
@@ -190,4 +225,36 @@ pub(super) fn contains_pattern(text: &str) -> String {
     }
     pattern.push('%');
     pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Db, Location, Raw};
+    use uuid::Uuid;
+
+    /// How SQLite goes about it, step by step.
+    async fn steps(rare: Option<&str>) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Location::Sqlite(folder.path().join("test.db"))).await.unwrap();
+        let mut connection = db.read().await.unwrap();
+        let Raw::Sqlite(sqlite) = connection.raw() else { unreachable!("it was opened as SQLite") };
+        let search = Search { tags: vec!["a".to_owned()], ..Search::default() };
+        let mut query = QueryBuilder::<sqlx::Sqlite>::new("EXPLAIN QUERY PLAN SELECT ");
+        query.push(COLUMNS);
+        push_source(&mut query, OrganisationId(Uuid::new_v4()), &search, rare);
+        query.push(" ORDER BY ").push(search.order.as_sql()).push(" LIMIT 51");
+        let steps: Vec<(i64, i64, i64, String)> = query.build_query_as().fetch_all(sqlite).await.unwrap();
+        steps.into_iter().map(|(.., step)| step).collect()
+    }
+
+    #[tokio::test]
+    async fn streams_with_a_rare_tag_are_found_by_it_and_others_along_the_list() {
+        let by_tag = steps(Some("a")).await;
+        assert!(by_tag[0].contains("INDEX stream_tags_by_tag (organisation_id=? AND tag=?)"), "{by_tag:#?}");
+        assert!(by_tag[1].contains("SEARCH s USING INDEX") && by_tag[1].contains("(id=?)"), "{by_tag:#?}");
+        let by_list = steps(None).await;
+        assert!(by_list[0].contains("INDEX streams_by_creation (organisation_id=?)"), "{by_list:#?}");
+        assert!(!by_list.iter().any(|step| step.contains("TEMP B-TREE")), "{by_list:#?}");
+    }
 }

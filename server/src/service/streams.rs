@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Caller, Holder, Player, Result, Service, Viewer};
 use crate::db::organisations::Organisation;
-use crate::db::stream_search::{self, Place, Search};
+use crate::db::stream_search::{self, Order, Place, Search};
 use crate::db::streams::{self, Stream, Transition};
 use crate::db::{self, assets};
 use crate::hub::Hub;
@@ -22,6 +22,8 @@ use crate::sound::Loudness;
 
 /// The most streams on a page.
 pub const MAX_PAGE: u32 = 1_000;
+/// The most streams on a page for who has a player key, which is everybody.
+pub const MAX_PLAYER_PAGE: u32 = 100;
 /// The most tags that are listed; more suggest nothing to anybody.
 const MAX_LISTED_TAGS: u32 = 1_000;
 /// How often a streamname is drawn. An organisation with 9 million of the 916 million names needs a fourth draw once in a million times.
@@ -157,17 +159,26 @@ impl Service {
         Ok(StreamWithOrganisation { stream, organisation, sees_recordings })
     }
 
-    /// Streams as players see them, and whose they are. Deleted ones are not among them, whatever is searched for.
+    /// Streams as players see them, and whose they are. Deleted ones are not among them, whatever is searched for. A player key, which is in everybody's hands,
+    /// opens no list of all that there is: it finds what has a tag that its page knows, by means that cost little.
     ///
     /// # Errors
-    /// `Denied` for a caller who may not read; for `state` where it is that of the deleted.
+    /// `Denied` for a caller who may not read; for `state` where it is that of the deleted; with a player key for `tags` where there are none, and for what else
+    /// it may not search by.
     pub async fn public_streams(&self, holder: &Holder, list: &StreamList) -> Result<(StreamPage, Organisation)> {
         let organisation = holder.organisation()?;
+        let limit = match holder {
+            Holder::Caller(_) => list.limit,
+            Holder::Player(_) => {
+                only_what_players_search_by(&list.search)?;
+                list.limit.min(MAX_PLAYER_PAGE)
+            }
+        };
         if list.search.state == Some(StreamState::Deleted) {
             let expected = "all, created, live, ended or locked".to_owned();
             return Err(Refusal::WrongType { parameter: "state".to_owned(), expected }.into());
         }
-        let page = self.page_of(organisation, list).await?;
+        let page = self.page_of(organisation, list, limit).await?;
         let found = db::organisations::by_id(&mut self.db.read().await?, organisation).await?;
         // A credential's organisation is never deleted; were it, the credential would be worth nothing.
         Ok((page, found.ok_or(Refusal::BadCredentials)?))
@@ -190,11 +201,15 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn streams(&self, caller: &Caller, list: &StreamList) -> Result<StreamPage> {
         caller.require(Permission::Read)?;
-        self.page_of(caller.organisation, list).await
+        self.page_of(caller.organisation, list, list.limit).await
     }
 
-    async fn page_of(&self, organisation: OrganisationId, list: &StreamList) -> Result<StreamPage> {
-        let limit = list.limit.min(MAX_PAGE);
+    /// A page of at most `limit`, and of [`MAX_PAGE`].
+    async fn page_of(&self, organisation: OrganisationId, list: &StreamList, limit: u32) -> Result<StreamPage> {
+        let limit = limit.min(MAX_PAGE);
+        if limit == 0 {
+            return Ok(StreamPage { streams: Vec::new(), next: None });
+        }
         let mut connection = self.db.read().await?;
         // One more than asked for tells whether there is a next page.
         let mut streams = match &list.after {
@@ -388,6 +403,17 @@ impl Service {
             tracing::warn!(stream = %id, "the encoder's connection takes long to end");
         }
     }
+}
+
+/// By tags, at least one, and by state; in the one order there is an index for.
+fn only_what_players_search_by(search: &Search) -> Result<(), Refusal> {
+    let Search { state: _, tags, text, from, to, order } = search;
+    let others = [("q", text.is_some()), ("from", from.is_some()), ("to", to.is_some()), ("sort", *order != Order::NewestFirst)];
+    if let Some((parameter, _)) = others.into_iter().find(|(_, is_asked)| *is_asked) {
+        let expected = "nothing: with a player key streams are found by tags and state".to_owned();
+        return Err(Refusal::WrongType { parameter: parameter.to_owned(), expected });
+    }
+    if tags.is_empty() { Err(Refusal::ParameterRequired { parameter: "tags".to_owned() }) } else { Ok(()) }
 }
 
 /// Why it was refused, where it was.

@@ -107,3 +107,33 @@ async fn a_page_begins_where_the_one_before_ended() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_tag_that_many_have_finds_what_one_that_few_have_does() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        a_tagged_stream(&db, &an_organisation(&db).await, 0, "few").await;
+        let few = a_tagged_stream(&db, &organisation, 0, "few").await;
+        let mut tx = db.write().await.unwrap();
+        for number in 1..=1_001 {
+            let mut stream = streams::by_id(&mut tx, few).await.unwrap().unwrap();
+            stream.id = StreamId(Uuid::new_v4());
+            stream.streamname = format!("{}-name{number}", organisation.hash).parse().unwrap();
+            stream.created_at = NOW.plus_ms(-number);
+            stream.tags = Tags::new(["all"]).unwrap();
+            streams::insert(&mut tx, &stream).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let tagged = |tags: &[&str]| Search { tags: tags.iter().map(|&tag| tag.to_owned()).collect(), ..Search::default() };
+        assert_eq!(found(&db, &organisation, &tagged(&["all", "few"])).await, [few]);
+        assert_eq!(found(&db, &organisation, &tagged(&["few", "few"])).await, [few]);
+        let mut connection = db.read().await.unwrap();
+        assert_eq!(count(&mut connection, organisation.id, &tagged(&["all"])).await.unwrap(), 1_002);
+        let all = page(&mut connection, organisation.id, &tagged(&["all"]), 2, 0).await.unwrap();
+        let next = (Order::NewestFirst.place(&all[0]), few);
+        let behind = page_after(&mut connection, organisation.id, &tagged(&["all"]), &next, 1).await.unwrap();
+        assert_eq!((all[0].id, behind[0].id), (few, all[1].id));
+        assert!(page_after(&mut connection, organisation.id, &tagged(&["few"]), &next, 1).await.unwrap().is_empty());
+    })
+    .await;
+}

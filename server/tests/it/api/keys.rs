@@ -244,11 +244,11 @@ async fn a_player_key_shows_what_players_see_of_its_organisation_and_opens_nothi
         let made = a_key(&server, &ours, r#"{"label":"Website","kind":"player"}"#).await;
         assert_eq!((&made["kind"], &made["role"]), (&json!("player"), &json!(null)));
         let key = text(&made, "key");
-        let a = a_stream(&server, &ours, &["a"]).await;
-        let b = a_stream(&server, &ours, &["b"]).await;
-        let gone = a_stream(&server, &ours, &["a"]).await;
+        let a = a_stream(&server, &ours, &["a", "all"]).await;
+        let b = a_stream(&server, &ours, &["b", "all"]).await;
+        let gone = a_stream(&server, &ours, &["a", "all"]).await;
         server.send(&format!("DELETE /stream/{gone}"), Some(&ours.admin_key), "").await.ok();
-        let foreign = a_stream(&server, &theirs, &["a"]).await;
+        let foreign = a_stream(&server, &theirs, &["a", "all"]).await;
         let ask = async |call: &str| server.send_with(call, &[("X-BINTU-PLAYERKEY", key)], "").await;
         // As the original's SDK asks, and as its documents say; live and recordings are not public here.
         for path in ["/stream", "/stream/public"] {
@@ -258,15 +258,29 @@ async fn a_player_key_shows_what_players_see_of_its_organisation_and_opens_nothi
             };
             assert_eq!(found("?tags[]=a").await, [json!(a)], "{path}");
             assert_eq!(found("?tags[]=b&state=created").await, [json!(b)], "{path}");
-            assert_eq!(found("?state=live").await.len(), 0, "{path}");
-            assert_eq!(found("").await.len(), 2, "{path}");
-            assert_eq!(ask(&format!("GET {path}?state=deleted")).await.error(), (400, 1004));
-            let page = ask(&format!("GET {path}?quantity=1")).await;
+            assert_eq!(found("?tags[]=all&state=live").await.len(), 0, "{path}");
+            assert_eq!(found("?tags[]=all").await.len(), 2, "{path}");
+            assert_eq!(found("?tags[0]=all&quantity=0").await.len(), 0, "{path}");
+            // It opens no list of everything, and nothing that costs much.
+            for none in ["", "?state=live", "?tags[]="] {
+                let refused = ask(&format!("GET {path}{none}")).await;
+                assert_eq!(refused.error(), (400, 1002), "{none}");
+                assert_eq!(refused.json()["error"]["userinfo"], json!({ "required_parameter": "tags" }));
+            }
+            for more in ["q=a", "sort=name", "sort=updated", "from=2026-01-01", "to=2027-01-01", "state=deleted"] {
+                assert_eq!(ask(&format!("GET {path}?tags[]=all&{more}")).await.error(), (400, 1004), "{more}");
+            }
+            let page = ask(&format!("GET {path}?tags[]=all&quantity=1")).await;
             let (link, _) = page.header("link").strip_prefix("<http://localhost:3000").unwrap().split_once('>').unwrap();
             assert!(link.starts_with(&format!("{path}?")), "{link}");
             assert_ne!(ask(&format!("GET {link}")).await.ok()[0]["id"], page.ok()[0]["id"]);
         }
-        for call in ["GET /stream", "GET /stream/public", &format!("GET /stream/{a}"), &format!("GET /stream/{a}/group")] {
+        for call in [
+            "GET /stream?tags[]=a",
+            "GET /stream/public?tags[]=a",
+            &format!("GET /stream/{a}"),
+            &format!("GET /stream/{a}/group"),
+        ] {
             let answer = ask(call).await;
             answer.ok();
             assert!(!answer.text.contains("ingest") && !answer.text.contains("push"), "{call}: {}", answer.text);
@@ -294,11 +308,11 @@ async fn a_player_key_shows_what_players_see_of_its_organisation_and_opens_nothi
         let as_player = server.send_with("GET /stream/public", &[("X-BINTU-PLAYERKEY", &ours.admin_key)], "").await;
         assert_eq!(as_player.error(), (401, 4002));
         let both = [("X-BINTU-PLAYERKEY", key), ("X-BINTU-APIKEY", ours.reader_key.as_str())];
-        assert!(server.send_with("GET /stream", &both, "").await.text.contains("ingest"));
+        assert!(server.send_with("GET /stream?q=a", &both, "").await.text.contains("ingest"));
 
         let revoke = format!("DELETE /organisation/apikey/{}", text(&made, "id"));
         server.send(&revoke, Some(&ours.admin_key), "").await.ok();
-        for call in ["GET /stream/public", "GET /stream", &format!("GET /stream/{a}")] {
+        for call in ["GET /stream/public?tags[]=a", "GET /stream?tags[]=a", &format!("GET /stream/{a}")] {
             assert_eq!(ask(call).await.error(), (401, 4002), "{call}");
         }
     })
