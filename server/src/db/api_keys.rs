@@ -1,4 +1,4 @@
-//! The table `api_keys`. Knows a key's SHA-256 only, never the key.
+//! The table `api_keys`. Knows a hash of a key only, never the key.
 
 use afterlive_domain::{KeyId, KeyUse, OrganisationId, Role, UnixMillis};
 
@@ -51,7 +51,7 @@ impl TryFrom<Row> for ApiKey {
     }
 }
 
-/// `secret_hash` is the key's SHA-256 in hexadecimal.
+/// `secret_hash` is hexadecimal, and made by `service/`, which says of what.
 pub async fn insert(tx: &mut Tx, key: &ApiKey, secret_hash: &str) -> Result<()> {
     on!(tx, c => sqlx::query(
         "INSERT INTO api_keys (id, organisation_id, label, role, secret_hash, hint, created_at, expires_at, kind)
@@ -128,6 +128,17 @@ pub async fn revoke(tx: &mut Tx, organisation: OrganisationId, id: KeyId, now: U
     .await
     .map(|done| done.rows_affected()))?;
     Ok(changed > 0)
+}
+
+/// Of a key that nobody can use any more nothing stays.
+pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: KeyId) -> Result<()> {
+    on!(tx, c => sqlx::query("DELETE FROM api_keys WHERE id = $1 AND organisation_id = $2")
+        .bind(id.to_string())
+        .bind(organisation.to_string())
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
 }
 
 /// Notes that the key was used.

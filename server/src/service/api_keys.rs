@@ -13,8 +13,12 @@ use crate::random;
 
 /// How much of a key is kept in clear: enough to tell keys apart, far too little to guess the rest.
 const HINT_CHARS: usize = 6;
-/// The most keys that an organisation may have at a time.
+/// The most keys that an organisation may have at a time, without those that have expired.
 const MAX_KEYS: usize = 1_000;
+/// Keys that have expired are listed for so long, so that people see why a program is refused, and then deleted when another is made.
+const EXPIRED_FOR_MS: i64 = 30 * 86_400_000;
+/// Of those that have expired at most so many are listed: the ones that did last.
+const MAX_EXPIRED: usize = 100;
 /// The longest time that a key that is to end can be good for: ten years. One that is to be good for longer is made without an end.
 const MAX_LIFETIME_S: u64 = 10 * 366 * 24 * 3_600;
 
@@ -50,6 +54,10 @@ impl NewApiKey {
         let row = ApiKey { id, organisation, label, kind, role, hint, created_at: now, last_used_at: None, expires_at };
         Self { row, secret }
     }
+
+    pub(super) fn hash(&self) -> String {
+        secret_hash(self.row.kind, &self.secret)
+    }
 }
 
 /// What a key is to open.
@@ -68,9 +76,29 @@ pub struct RevokedKey {
     pub is_own: bool,
 }
 
-/// A key of 256 random bits needs no salt and no slow hash: there is no dictionary of them.
-pub(super) fn secret_hash(key: &str) -> String {
-    hexadecimal(&Sha256::digest(key.as_bytes()))
+/// A key of 256 random bits needs no salt and no slow hash: there is no dictionary of them. A player key's is of a text that no header has as it is: so a node of
+/// a version that knows no player keys, and asks for no kind, takes none for an API key.
+pub(super) fn secret_hash(kind: KeyUse, key: &str) -> String {
+    let text = match kind {
+        KeyUse::Api => key.to_owned(),
+        KeyUse::Player => format!("player:{key}"),
+    };
+    hexadecimal(&Sha256::digest(text.as_bytes()))
+}
+
+/// Which of an organisation's keys are to be deleted for having expired: long ago, or with too many others after them.
+fn outlived(keys: &[ApiKey], now: UnixMillis) -> Vec<KeyId> {
+    let mut expired: Vec<(UnixMillis, KeyId)> =
+        keys.iter().filter(|key| has_expired(key, now)).filter_map(|key| Some((key.expires_at?, key.id))).collect();
+    expired.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let is_outlived = |(place, (at, id)): (usize, (UnixMillis, KeyId))| {
+        (place >= MAX_EXPIRED || now.ms_since(at) >= EXPIRED_FOR_MS).then_some(id)
+    };
+    expired.into_iter().enumerate().filter_map(is_outlived).collect()
+}
+
+fn has_expired(key: &ApiKey, now: UnixMillis) -> bool {
+    key.expires_at.is_some_and(|at| at <= now)
 }
 
 fn end(expiry: Expiry, now: UnixMillis) -> Result<UnixMillis, Refusal> {
@@ -106,10 +134,14 @@ impl Service {
         let mut tx = self.db.write().await?;
         // Of two that make the last one only one may.
         db::organisations::hold(&mut tx, caller.organisation).await?;
-        if db::api_keys::list(&mut tx, caller.organisation).await?.len() >= MAX_KEYS {
+        let keys = db::api_keys::list(&mut tx, caller.organisation).await?;
+        if keys.iter().filter(|key| !has_expired(key, now)).count() >= MAX_KEYS {
             return Err(Refusal::WrongState { state: format!("{MAX_KEYS} keys, which is the most") }.into());
         }
-        db::api_keys::insert(&mut tx, &key.row, &secret_hash(&key.secret)).await?;
+        for outlived in outlived(&keys, now) {
+            db::api_keys::delete(&mut tx, caller.organisation, outlived).await?;
+        }
+        db::api_keys::insert(&mut tx, &key.row, &key.hash()).await?;
         tx.commit().await?;
         tracing::info!(key = %key.row.id, ?opens, by = %caller.identity, "made a key");
         Ok(key)
@@ -132,5 +164,36 @@ impl Service {
         self.ask_viewers_again(&hash);
         tracing::info!(key = %id, by = %caller.identity, "revoked a key");
         Ok(Some(RevokedKey { is_own: caller.identity == Identity::Key(id) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
+
+    fn a_key(expires_at: Option<UnixMillis>) -> ApiKey {
+        let organisation = OrganisationId(Uuid::from_u128(9));
+        NewApiKey::draw(organisation, "x".to_owned(), Opens::Role(Role::User), NOW, expires_at).row
+    }
+
+    #[test]
+    fn what_has_expired_is_listed_for_a_month_and_a_hundred_at_most() {
+        let at = |ms: i64| Some(NOW.plus_ms(ms));
+        let (good, endless) = (a_key(at(1)), a_key(None));
+        let (now, nearly, long) = (a_key(at(0)), a_key(at(1 - EXPIRED_FOR_MS)), a_key(at(-EXPIRED_FOR_MS)));
+        let keys = [long.clone(), good.clone(), now.clone(), endless.clone(), nearly.clone()];
+        assert_eq!(outlived(&keys, NOW), [long.id]);
+        let mut keys: Vec<ApiKey> = (0..100).map(|n| a_key(at(-n))).collect();
+        keys.extend([nearly.clone(), good, endless]);
+        assert_eq!(outlived(&keys, NOW), [nearly.id]);
+    }
+
+    #[test]
+    fn a_player_keys_hash_is_not_that_of_what_is_sent() {
+        let key = a_key(None).id.to_string();
+        assert_ne!(secret_hash(KeyUse::Player, &key), secret_hash(KeyUse::Api, &key));
+        assert_eq!(secret_hash(KeyUse::Api, &key), hexadecimal(&Sha256::digest(key.as_bytes())));
     }
 }

@@ -7,7 +7,7 @@ use afterlive_domain::{OrganisationHash, OrganisationId, Role};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::api_keys::{Opens, secret_hash};
+use super::api_keys::Opens;
 use super::{NewApiKey, Result, Service, text};
 use crate::db;
 use crate::db::organisations::Organisation;
@@ -123,7 +123,7 @@ impl Service {
         }
         db::users::insert(&mut tx, &user).await?;
         if let Some(key) = &api_key {
-            db::api_keys::insert(&mut tx, &key.row, &secret_hash(&key.secret)).await?;
+            db::api_keys::insert(&mut tx, &key.row, &key.hash()).await?;
         }
         tx.commit().await?;
         self.set_up_token.set(None);

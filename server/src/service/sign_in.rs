@@ -108,7 +108,8 @@ impl Service {
     async fn used_key(&self, kind: KeyUse, key: &str) -> Result<ApiKey> {
         // Looked up by hash: how long the comparison takes says something of the hash, from which nobody gets to the key.
         let now = self.clock.now();
-        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, kind, &api_keys::secret_hash(key), now).await?;
+        let found =
+            db::api_keys::by_secret_hash(&mut self.db.read().await?, kind, &api_keys::secret_hash(kind, key), now).await?;
         let key = found.ok_or(Refusal::BadCredentials)?;
         if key.last_used_at.is_none_or(|used| now.ms_since(used) >= TOUCH_INTERVAL_MS) {
             // A database that cannot be written must not keep programs from reading.

@@ -3,9 +3,13 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use afterlive_domain::Role;
+use afterlive_domain::{KeyId, KeyUse, Role};
+use afterlive_server::db::api_keys::{self, ApiKey};
+use afterlive_server::hexadecimal::hexadecimal;
 use afterlive_server::service::Opens;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::streams::a_stream;
 use crate::fixture::database::NOW;
@@ -79,6 +83,42 @@ async fn a_key_is_good_until_it_expires_and_is_listed_then_as_expired() {
             assert_eq!(call().await.error(), (401, 4002));
             assert_eq!(listed(&server, &tenant, text(&made, "id")).await["expired"], json!(true));
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_that_have_expired_keep_no_new_one_from_being_made_and_are_deleted_in_the_end() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let mut tx = server.db.write().await.unwrap();
+        for n in 0..997 {
+            let key = ApiKey {
+                id: KeyId(Uuid::new_v4()),
+                organisation: tenant.organisation.id,
+                label: "short".to_owned(),
+                kind: KeyUse::Api,
+                role: Role::ReadOnly,
+                hint: "012345".to_owned(),
+                created_at: NOW,
+                last_used_at: None,
+                expires_at: Some(NOW.plus_ms(60_000)),
+            };
+            api_keys::insert(&mut tx, &key, &format!("{n} of {}", tenant.organisation.hash)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let make = async || {
+            let body = r#"{"label":"one more","role":"nanoUser"}"#;
+            server.send("POST /organisation/apikey", Some(&tenant.admin_key), body).await
+        };
+        let count = async || server.send("GET /apikey", Some(&tenant.admin_key), "").await.ok().as_array().unwrap().len();
+        assert_eq!((make().await.error(), count().await), ((409, 3003), 1_000), "no more than a thousand");
+        server.clock.advance_ms(60_000);
+        make().await.ok();
+        assert_eq!(count().await, 3 + 100 + 1, "of those that have expired a hundred are shown");
+        server.clock.advance_ms(30 * 86_400_000);
+        make().await.ok();
+        assert_eq!(count().await, 3 + 2);
     })
     .await;
 }
@@ -302,6 +342,13 @@ async fn a_player_key_shows_what_players_see_of_its_organisation_and_opens_nothi
         ] {
             assert_eq!(ask(call).await.error(), (401, 4002), "{call}");
         }
+        // A node of a version that knows no kinds looks for the hash of what is sent as an API key, and finds none.
+        let mut connection = server.db.read().await.unwrap();
+        for kind in [KeyUse::Api, KeyUse::Player] {
+            let hash = hexadecimal(&Sha256::digest(key.as_bytes()));
+            assert_eq!(api_keys::by_secret_hash(&mut connection, kind, &hash, NOW).await.unwrap(), None);
+        }
+        drop(connection);
         // Each kind is good in its own header alone.
         assert_eq!(server.send("GET /stream", Some(key), "").await.error(), (401, 4002));
         assert_eq!(server.send("POST /apikey", None, &json!({ "apikey": key }).to_string()).await.error(), (401, 4002));
