@@ -18,8 +18,10 @@ use super::error;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Ids have hyphens and files a dot, and names are short: what is as long as this and has neither may be half a key.
-const MIN_SECRET_CHARS: usize = 32;
+/// Names are short, and ids have hyphens: as many letters, digits and underscores in a row as this may be half a key. Those that are written as `%6b` count too.
+const MIN_KEY_CHARS: usize = 32;
+/// The parts of a token may have hyphens; that many in a row are no id either, which has 36.
+const MIN_TOKEN_CHARS: usize = 40;
 
 /// Under which the log has what happened. Ours, never the client's.
 #[derive(Clone, Debug)]
@@ -67,17 +69,27 @@ pub async fn observe(
     .await
 }
 
-/// The path as it may be logged: `POST /apikey/{key}` has a key in it, which nobody is to find in a log, wherever in a path somebody puts it.
+/// The path as it may be logged: `POST /apikey/{key}` has a key in it, which nobody is to find in a log, wherever in a path somebody puts it. Of a segment with a
+/// key or a token in it nothing is left.
 fn without_keys(path: &str) -> String {
-    let is_secret = |segment: &str| segment.len() >= MIN_SECRET_CHARS && !segment.contains(['-', '.']);
     let mut after_apikey = false;
     let segments = path.split('/').map(|segment| {
-        let hidden = after_apikey || is_secret(segment);
+        let hidden = after_apikey || may_have_secret(segment);
         // What is below it is hidden to the end of the path.
         after_apikey |= segment.eq_ignore_ascii_case("apikey");
         if hidden && !segment.is_empty() { "…" } else { segment }
     });
     segments.collect::<Vec<_>>().join("/")
+}
+
+fn may_have_secret(segment: &str) -> bool {
+    let is_of_key = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'%');
+    let is_of_token = |byte: u8| is_of_key(byte) || byte == b'-';
+    longest_run(segment, is_of_key) >= MIN_KEY_CHARS || longest_run(segment, is_of_token) >= MIN_TOKEN_CHARS
+}
+
+fn longest_run(text: &str, is_of_it: impl Fn(u8) -> bool) -> usize {
+    text.as_bytes().split(|&byte| !is_of_it(byte)).map(<[u8]>::len).max().unwrap_or(0)
 }
 
 /// The last address in `X-Forwarded-For` that is no proxy of ours: all before it could have been written by the client.
@@ -106,9 +118,14 @@ mod tests {
             (format!("/apikey/x%2F{key}/y"), "/apikey/…/…"),
             (format!("/%61pikey/{key}"), "/%61pikey/…"),
             (format!("/{}", &key[..32]), "/…"),
+            (format!("/x-{key}.mp4/y"), "/…/y"),
+            (format!("/stream/{}", key.replace('f', "%66")), "/stream/…"),
+            ("/live/eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhIjoxfQ.aa-bb_cc/ws".to_owned(), "/live/…/ws"),
+            (format!("/x/{}", "abcdefghi-".repeat(4)), "/x/…"),
             ("/organisation/apikey".to_owned(), "/organisation/apikey"),
             ("/stream/5f86a12f-3801-415a-b450-6b6a46842349/tag".to_owned(), "/stream/5f86a12f-3801-415a-b450-6b6a46842349/tag"),
             ("/vod-eu/8sKpm/8sKpm-x49nB.mp4".to_owned(), "/vod-eu/8sKpm/8sKpm-x49nB.mp4"),
+            ("/pkg/afterlive_bg.0123456789abcdef.wasm".to_owned(), "/pkg/afterlive_bg.0123456789abcdef.wasm"),
             ("*".to_owned(), "*"),
         ] {
             assert_eq!(without_keys(&path), logged);

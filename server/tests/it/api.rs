@@ -4,6 +4,7 @@ mod assets;
 mod errors;
 mod keys;
 mod library;
+mod log;
 mod permissions;
 mod players;
 mod sessions;

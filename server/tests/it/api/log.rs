@@ -1,0 +1,159 @@
+//! What must not be in the log, at whatever level it is written.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use reqwest::{Client, Method, redirect};
+use serde_json::{Value, json};
+
+use crate::fixture::program::{Serving, afterlive, run};
+use crate::fixture::server::on_a_server;
+
+/// What is logged, in memory.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Paper {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_has_a_key() {
+    let paper = Paper::default();
+    let writer = paper.clone();
+    let log =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(move || writer.clone());
+    on_a_server(&[], async |server| {
+        let tenant = server.an_organisation().await;
+        // What is logged for the first time by a test without a log would be given up for all: so here it has been by then.
+        let _ = server.send("POST /apikey", None, "").await;
+        // This test's thread alone, on which all of it runs.
+        let _log = tracing::subscriber::set_default(log.finish());
+        let label = r#"{"label":"x","role":"nanoReadOnly"}"#;
+        let made = server.send("POST /organisation/apikey", Some(&tenant.admin_key), label).await.ok();
+        let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+        let body = json!({ "apikey": key }).to_string();
+        server.send("POST /apikey", None, &body).await.ok();
+        for call in
+            ["POST /apikey/KEY", "GET /apikey/KEY", "POST /APIKEY/KEY", "POST /apikey/KEY/x", "GET /stream/KEY", "GET /KEY?k=KEY"]
+        {
+            let _ = server.send(&call.replace("KEY", key), Some(key), &body).await;
+        }
+        server.send(&format!("DELETE /organisation/apikey/{key}"), Some(&tenant.admin_key), "").await.error();
+        server.send(&format!("DELETE /organisation/apikey/{id}"), Some(&tenant.admin_key), "").await.ok();
+        server.send("POST /apikey", None, &body).await.error();
+        let log = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        assert!(log.contains("answered") && log.contains("/apikey/…") && log.contains(id), "it is the log: {log}");
+        for secret in [key, &key[6..], tenant.admin_key.as_str()] {
+            assert!(!log.contains(secret), "a key is in the log");
+        }
+    })
+    .await;
+}
+
+const PASSWORD: &str = "correct horse 7Hq2";
+
+/// The program, to which one talks.
+struct Talk {
+    client: Client,
+    url: String,
+}
+
+impl Talk {
+    /// Status, the cookie that is set, and the body.
+    async fn send(&self, call: &str, headers: &[(&str, &str)], body: String) -> (u16, String, String) {
+        let (method, path) = call.split_once(' ').unwrap();
+        let mut request = self.client.request(method.parse::<Method>().unwrap(), format!("{}{path}", self.url)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        let cookie = answer.headers().get("set-cookie").map_or("", |cookie| cookie.to_str().unwrap());
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        (answer.status().as_u16(), cookie, answer.text().await.unwrap())
+    }
+
+    async fn json(&self, call: &str, headers: &[(&str, &str)], body: &Value) -> Value {
+        let (status, _, text) = self.send(call, headers, body.to_string()).await;
+        assert_eq!(status, 200, "{call}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+/// All of it, the pages and every library too: another test looks into the API's part alone.
+#[tokio::test]
+async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let command = afterlive(folder.path(), &["serve"], &[("AFTERLIVE__LOG__FILTER", "trace")]);
+    let serving = Serving::logging_to(&log, command);
+    let url = serving.printed_after("Dashboard").to_owned();
+    let talk = Talk { client: Client::builder().redirect(redirect::Policy::none()).build().unwrap(), url };
+    let html = ("accept", "text/html");
+
+    let set_up = serving.printed_after("/setup?token=").to_owned();
+    assert_eq!(talk.send(&format!("GET /setup?token={set_up}"), &[html], String::new()).await.0, 200);
+    let arguments = ["setup", "--email", "ada@example.com", "--password-stdin"];
+    let made = run(afterlive(folder.path(), &arguments, &[("AFTERLIVE__LOG__FILTER", "trace")]), PASSWORD);
+    let told_by_command = String::from_utf8_lossy(&made.stderr).into_owned();
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let admin = made["api_key"].as_str().unwrap().to_owned();
+    let by_key = [("x-bintu-apikey", admin.as_str())];
+
+    let body = json!({ "label": "Website", "kind": "player" });
+    let player = talk.json("POST /organisation/apikey", &by_key, &body).await["key"].as_str().unwrap().to_owned();
+    let credentials = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let token = talk.json("POST /user/validate", &[], &credentials).await["token"].as_str().unwrap().to_owned();
+    let stream = talk.json("POST /stream", &by_key, &json!({})).await["id"].as_str().unwrap().to_owned();
+    let playback = talk.json("POST /token/playback", &by_key, &json!({ "expires_in_s": 600 })).await;
+    let playback = playback["token"].as_str().unwrap().to_owned();
+    talk.json("POST /apikey", &[], &json!({ "apikey": admin })).await;
+    talk.json("POST /token/verify", &by_key, &json!({ "token": playback })).await;
+
+    // Where each is to be sent, and where nobody should send it.
+    for secret in [&admin, &player, &token, &playback, &set_up] {
+        for path in
+            ["/apikey/SECRET", "/stream/SECRET", "/SECRET", "/live/SECRET/ws", "/vod-eu/SECRET.mp4", "/stream?token=SECRET"]
+        {
+            for method in ["GET", "POST"] {
+                let call = format!("{method} {}", path.replace("SECRET", secret));
+                for accept in [html, ("accept", "*/*")] {
+                    talk.send(&call, &[accept], String::new()).await;
+                }
+            }
+        }
+        for header in ["x-bintu-apikey", "x-bintu-token", "x-bintu-playerkey", "cookie"] {
+            talk.send(&format!("GET /stream/{stream}?token={playback}"), &[(header, secret)], String::new()).await;
+        }
+        let bearer = format!("Bearer {secret}");
+        talk.send("GET /stream", &[("authorization", &bearer)], String::new()).await;
+    }
+    let form = |password: &str| format!("email=ada%40example.com&password={}", password.replace(' ', "+"));
+    let as_form = [("content-type", "application/x-www-form-urlencoded")];
+    talk.send("POST /ui/sign_in", &as_form, form(&format!("{PASSWORD}x"))).await;
+    let (status, cookie, _) = talk.send("POST /ui/sign_in", &as_form, form(PASSWORD)).await;
+    let (_, cookie) = cookie.split_once('=').unwrap_or_else(|| panic!("{status}: it sets a cookie"));
+    let signed_in = format!("afterlive_session={cookie}");
+    for path in ["/", "/organisation", "/events"] {
+        // The last of them does not end.
+        let asked = talk.client.get(format!("{}{path}", talk.url)).header("cookie", &signed_in).header("accept", "text/html");
+        assert_eq!(asked.send().await.unwrap().status().as_u16(), 200, "{path}");
+    }
+
+    let log = std::fs::read_to_string(&log).unwrap() + &told_by_command;
+    assert!(log.contains("TRACE") && log.contains("answered") && log.contains("made a session token"), "it is the log: {log}");
+    let halves = |token: &str| token.split('.').skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let mut secrets = vec![set_up, PASSWORD.to_owned(), PASSWORD.replace(' ', "+"), cookie.to_owned()];
+    secrets.extend([&admin, &player].map(|key| key[6..].to_owned()));
+    secrets.extend([&token, &playback].into_iter().flat_map(|token| halves(token)));
+    for secret in secrets {
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(&secret)).collect();
+        assert!(lines.is_empty(), "a secret is in the log: {lines:#?}");
+    }
+}
