@@ -12,13 +12,12 @@ use axum::extract::{FromRequestParts as _, Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RANGE, RETRY_AFTER, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RANGE, RETRY_AFTER, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::api::query::Query;
+use super::credentials::CREDENTIAL_HEADERS;
 use super::error::ApiError;
 use super::listen::AddressHold;
 use super::viewer::{self, Admission};
@@ -49,7 +48,7 @@ pub fn router(service: &Arc<Service>, feeds: Feeds) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::any())
         .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers([ACCEPT, AUTHORIZATION, RANGE])
+        .allow_headers(CREDENTIAL_HEADERS.into_iter().chain([ACCEPT, RANGE]).collect::<Vec<HeaderName>>())
         .expose_headers([RETRY_AFTER, HeaderName::from_static("x-request-id")]);
     Router::new()
         .route("/live/{streamname}/ws", get(socket))

@@ -27,7 +27,7 @@ pub async fn handle(
     let headers = [
         (CONTENT_TYPE, "image/jpeg"),
         (CACHE_CONTROL, CACHE_FOR),
-        (VARY, "Cookie, X-BINTU-APIKEY, Authorization, Origin, Referer"),
+        (VARY, "Cookie, X-BINTU-APIKEY, X-BINTU-TOKEN, Authorization, Origin, Referer"),
         (LAST_MODIFIED, &taken_at),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];

@@ -221,7 +221,7 @@ pub async fn before(routes: &Router, vod: &Vod, request: Request) -> Response {
         (ACCESS_CONTROL_ALLOW_METHODS, METHODS),
         (
             ACCESS_CONTROL_ALLOW_HEADERS,
-            "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Authorization, X-BINTU-APIKEY",
+            "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Authorization, X-BINTU-APIKEY, X-BINTU-TOKEN",
         ),
         (ACCESS_CONTROL_EXPOSE_HEADERS, "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified"),
         (ACCESS_CONTROL_MAX_AGE, "86400"),

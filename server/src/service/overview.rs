@@ -152,7 +152,7 @@ impl Service {
                 other => other?,
             },
         };
-        let StreamWithOrganisation { stream, organisation, sees_recordings } = found;
+        let StreamWithOrganisation { stream, organisation, sees_recordings, .. } = found;
         let insider = caller.filter(|caller| caller.organisation == stream.organisation);
         let mut connection = self.db().read().await?;
         let connection = &mut connection;
@@ -193,7 +193,7 @@ impl Service {
             Err(error) => return Err(error),
         };
         let organisation = self.organisation(caller).await?;
-        Ok(Some(StreamWithOrganisation { stream, organisation, sees_recordings: true }))
+        Ok(Some(StreamWithOrganisation { stream, organisation, sees_live: true, sees_recordings: true }))
     }
 }
 

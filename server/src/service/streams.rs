@@ -44,6 +44,8 @@ pub struct NewStream {
 pub struct StreamWithOrganisation {
     pub stream: Stream,
     pub organisation: Organisation,
+    /// Whether this viewer may watch it live.
+    pub sees_live: bool,
     /// Whether this viewer may also watch its recordings.
     pub sees_recordings: bool,
 }
@@ -140,23 +142,22 @@ impl Service {
         match no_live {
             Some(refusal) => Err(refusal.into()),
             // Whether recordings are public, or it is the token that opens them.
-            None => Ok(StreamWithOrganisation { stream, organisation, sees_recordings: no_recordings.is_none() }),
+            None => {
+                Ok(StreamWithOrganisation { stream, organisation, sees_live: true, sees_recordings: no_recordings.is_none() })
+            }
         }
     }
 
-    /// A stream as who has a player key sees it, also where live is not public: to watch it then takes a playback token all the same.
+    /// A stream as who has a player key sees it, also where live is not public: to watch it then takes a playback token all the same, and with one `viewer` is shown
+    /// what that opens.
     ///
     /// # Errors
     /// `NoSuchStream`, also where it is deleted or another organisation's.
-    pub async fn stream_for_player(&self, player: &Player, id: StreamId) -> Result<StreamWithOrganisation> {
-        let mut connection = self.db.read().await?;
-        let stream = streams::by_id(&mut connection, id).await?;
-        let stream = stream.filter(|stream| stream.organisation == player.organisation && stream.state != StreamState::Deleted);
-        let stream = stream.ok_or_else(|| Refusal::no_such_stream(id))?;
-        let organisation = db::organisations::by_id(&mut connection, stream.organisation).await?;
-        let organisation = organisation.ok_or_else(|| Refusal::no_such_stream(id))?;
-        let sees_recordings = organisation.settings.vod_public;
-        Ok(StreamWithOrganisation { stream, organisation, sees_recordings })
+    pub async fn stream_for_player(&self, player: &Player, id: StreamId, viewer: &Viewer) -> Result<StreamWithOrganisation> {
+        let found = self.stream_as_seen(id, viewer).await?.filter(|found| found.stream.organisation == player.organisation);
+        let StreamAsSeen { stream, organisation, no_live, no_recordings } = found.ok_or_else(|| Refusal::no_such_stream(id))?;
+        let (sees_live, sees_recordings) = (no_live.is_none(), no_recordings.is_none());
+        Ok(StreamWithOrganisation { stream, organisation, sees_live, sees_recordings })
     }
 
     /// Streams as players see them, and whose they are. Deleted ones are not among them, whatever is searched for. A player key, which is in everybody's hands,

@@ -84,6 +84,14 @@ async fn programs_in_browsers_may_ask_from_anywhere() {
             let allowed = answer.header("access-control-allow-headers");
             assert!(["accept", "content-type", "x-bintu-apikey"].iter().all(|name| allowed.contains(name)), "{allowed}");
         }
+        let headers = [("Origin", "https://player.example.com"), ("Access-Control-Request-Method", "GET")];
+        for path in ["/stream/x", "/live/8sKpm-x49nB/index.m3u8", "/vod-eu/8sKpm/8sKpm-x49nB.mp4"] {
+            let answer = server.send_with(&format!("OPTIONS {path}"), &headers, "").await;
+            let allowed = answer.header("access-control-allow-headers").to_lowercase();
+            for credential in ["x-bintu-apikey", "x-bintu-token", "authorization"] {
+                assert!(allowed.contains(credential), "{path}: {allowed}");
+            }
+        }
         let refused = server.send_with("GET /stream", &headers[..1], "").await;
         assert_eq!(refused.header("access-control-allow-origin"), "*", "errors are readable too");
     })

@@ -6,6 +6,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::*;
 use crate::fixture::server::on_a_server;
+use afterlive_server::db::Raw;
 use afterlive_server::service::Opens;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -154,6 +155,28 @@ async fn a_key_that_is_revoked_ends_what_it_has_opened() {
             scene.server.service.create_api_key(&scene.ours.admin, "a player", Opens::Role(Role::ReadOnly), None).await.unwrap();
         let mut cut = scene.watches(None, &[("x-bintu-apikey", &key.secret)]).await;
         scene.server.service.revoke_api_key(&scene.ours.admin, key.row.id).await.unwrap();
+        let (words, code) = last_words(&mut cut).await;
+        assert_eq!((&words["state"], code), (&json!("refused"), 1_008), "{words}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_watches_with_a_session_token_is_cut_when_the_password_changes() {
+    on_a_server(&[], async |server| {
+        let scene = Scene::new(server).await;
+        let (service, admin) = (&scene.server.service, &scene.ours.admin);
+        let (email, password) = ("ada@example.com", "correct horse");
+        service.add_user(admin, email, password, Role::ReadOnly).await.unwrap();
+        let token = service.make_session_token(email, password, [192, 0, 2, 7].into()).await.unwrap();
+        let mut cut = scene.watches(None, &[("x-bintu-token", &token)]).await;
+        let mut tx = scene.server.db.write().await.unwrap();
+        let Raw::Sqlite(connection) = tx.raw() else { unreachable!("it runs on SQLite") };
+        let change = "UPDATE users SET password_hash = password_hash || 'x'";
+        sqlx::query(change).execute(connection).await.unwrap();
+        tx.commit().await.unwrap();
+        // Any change of the organisation's has all asked again that watch; without one they are within ten seconds.
+        service.set_tags(admin, scene.stream.id, &scene.stream.tags).await.unwrap();
         let (words, code) = last_words(&mut cut).await;
         assert_eq!((&words["state"], code), (&json!("refused"), 1_008), "{words}");
     })

@@ -1,6 +1,8 @@
 //! How playback tokens are made, verified, listed, revoked and swept.
 
 use super::*;
+use crate::fixture::recordings::a_finished_recording;
+use afterlive_server::service::Opens;
 
 #[tokio::test]
 async fn tokens_are_made_verified_listed_and_revoked_by_calls() {
@@ -106,6 +108,35 @@ async fn what_has_expired_is_swept() {
             swept
         };
         assert_eq!((sweep(3_590_000).await, sweep(3_700_000).await, sweep(3_700_000).await), (0, 2, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn beside_a_player_key_a_token_shows_what_it_opens() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        a_finished_recording(&scene.server.db, scene.stream.id).await;
+        let key = scene.server.service.create_api_key(&scene.ours.admin, "Website", Opens::Playout, None).await.unwrap().secret;
+        let ask = async |call: &str| scene.server.send_with(call, &[("x-bintu-playerkey", &key)], "").await;
+        let has_still = |playout: &Value| playout["thumbnails"].to_string().contains("/live/");
+        let shown = async |token: Option<String>| {
+            let query = token.map_or_else(String::new, |token| format!("?token={token}"));
+            let playout = ask(&format!("GET /stream/{}{query}", scene.stream.id)).await.ok()["playout"].clone();
+            (playout["web"].as_array().unwrap().len(), has_still(&playout))
+        };
+        for opens_nothing in ["none", "nonsense", "other stream", "other organisation", "revoked"] {
+            assert_eq!(shown(scene.token(opens_nothing).await).await, (1, false), "{opens_nothing}");
+        }
+        for opens in ["stream", "organisation"] {
+            assert_eq!(shown(scene.token(opens).await).await, (2, true), "{opens}");
+        }
+        let listed = async || ask("GET /stream?tags[]=b").await.ok()[0]["playout"].clone();
+        assert_eq!((listed().await["web"].as_array().unwrap().len(), has_still(&listed().await)), (1, false));
+        let public = Settings { recording_enabled: true, vod_public: true, live_public: true };
+        scene.server.service.save_organisation(&scene.ours.admin, "Chapel", public).await.unwrap();
+        assert_eq!((listed().await["web"].as_array().unwrap().len(), has_still(&listed().await)), (2, true));
+        assert_eq!(shown(None).await, (2, true));
     })
     .await;
 }

@@ -1,5 +1,5 @@
 //! `GET /stream/{id}`: one stream with its recordings; also for players, without a key, where live is public or they have a
-//! playback token (`?token=`), and with a player key.
+//! playback token (`?token=`), and with a player key, beside which a token opens what it opens.
 //! `GET /stream/{id}/group` is the same, since a stream is the only one of its group.
 
 use std::sync::Arc;
@@ -27,7 +27,8 @@ pub async fn handle(
     let recordings = asset_limit(&query)?;
     Ok(Json(match holder {
         Some(Holder::Player(player)) => {
-            StreamJson::for_viewer(&service, service.stream_for_player(&player, id).await?, recordings).await?
+            let viewer = viewer::viewer(&service, &parts, true).await?;
+            StreamJson::for_viewer(&service, service.stream_for_player(&player, id, &viewer).await?, recordings).await?
         }
         Some(Holder::Caller(caller)) => {
             StreamJson::with_recordings(&service, &caller, service.stream(&caller, id).await?, recordings).await?

@@ -199,7 +199,8 @@ struct Thumbnail {
 enum Audience {
     /// Readers are not told keys of other servers.
     Organisation(Role),
-    Anybody,
+    /// Pictures of it are for who may watch it live.
+    Anybody { sees_live: bool },
 }
 
 impl StreamJson {
@@ -218,41 +219,47 @@ impl StreamJson {
     /// As their organisation sees them, in the given order.
     pub async fn list(service: &Service, caller: &Caller, streams: Vec<Stream>) -> Result<Vec<Self>> {
         let organisation = service.organisation(caller).await?;
-        let ids: Vec<StreamId> = streams.iter().map(|stream| stream.id).collect();
-        let mut recordings = service.finished_recordings(&ids, DEFAULT_RECORDINGS).await?;
-        let json = |stream: Stream| {
-            let recordings = recordings.remove(&stream.id).unwrap_or_default();
-            Self::new(service, &organisation, stream, recordings, Audience::Organisation(caller.role))
-        };
-        Ok(streams.into_iter().map(json).collect())
+        Self::each(service, &organisation, streams, DEFAULT_RECORDINGS, Audience::Organisation(caller.role)).await
     }
 
     /// As players see them, in the given order.
     pub async fn public_list(service: &Service, organisation: &Organisation, streams: Vec<Stream>) -> Result<Vec<Self>> {
-        let ids: Vec<StreamId> = streams.iter().map(|stream| stream.id).collect();
         let limit = if organisation.settings.vod_public { DEFAULT_RECORDINGS } else { 0 };
+        Self::each(service, organisation, streams, limit, Audience::Anybody { sees_live: organisation.settings.live_public })
+            .await
+    }
+
+    /// With at most so many recordings each.
+    async fn each(
+        service: &Service,
+        organisation: &Organisation,
+        streams: Vec<Stream>,
+        limit: u32,
+        audience: Audience,
+    ) -> Result<Vec<Self>> {
+        let ids: Vec<StreamId> = streams.iter().map(|stream| stream.id).collect();
         let mut recordings = service.finished_recordings(&ids, limit).await?;
         let json = |stream: Stream| {
             let recordings = recordings.remove(&stream.id).unwrap_or_default();
-            Self::new(service, organisation, stream, recordings, Audience::Anybody)
+            Self::new(service, organisation, stream, recordings, audience)
         };
         Ok(streams.into_iter().map(json).collect())
     }
 
-    /// As players see it, which have no key.
+    /// As players see it.
     pub async fn for_viewer(service: &Service, found: StreamWithOrganisation, limit: u32) -> Result<Self> {
-        let StreamWithOrganisation { stream, organisation, sees_recordings } = found;
+        let StreamWithOrganisation { stream, organisation, sees_live, sees_recordings } = found;
         let limit = if sees_recordings { limit } else { 0 };
         let recordings = service.finished_recordings(&[stream.id], limit).await?.remove(&stream.id).unwrap_or_default();
-        Ok(Self::new(service, &organisation, stream, recordings, Audience::Anybody))
+        Ok(Self::new(service, &organisation, stream, recordings, Audience::Anybody { sees_live }))
     }
 
     fn new(service: &Service, organisation: &Organisation, stream: Stream, recordings: Vec<Asset>, audience: Audience) -> Self {
         let config = service.config();
         let streamname = stream.streamname.to_string();
-        let role = match audience {
-            Audience::Organisation(role) => Some(role),
-            Audience::Anybody => None,
+        let (role, sees_live) = match audience {
+            Audience::Organisation(role) => (Some(role), true),
+            Audience::Anybody { sees_live } => (None, sees_live),
         };
         let live = Web::Live(LivePage {
             url: format!("{}/playout/{}", config.http.public_url, stream.id),
@@ -268,8 +275,7 @@ impl StreamJson {
         });
         let recordings: Vec<Vod> = recordings.into_iter().filter_map(|asset| Vod::new(service, asset)).collect();
         let poster = recordings.iter().find_map(|vod| vod.thumbnail.clone());
-        // Whoever is shown the stream may watch it.
-        let still = service.hub().still(stream.id).map(|_| service.live_still_url(&stream.streamname));
+        let still = service.hub().still(stream.id).filter(|_| sees_live).map(|_| service.live_still_url(&stream.streamname));
         let rtmp_url = format!("{}/play", config.rtmp.public_url);
         let hls_url = service.live_hls_url(&stream.streamname);
         let h5live = H5live {
