@@ -382,7 +382,7 @@ async fn a_key_is_good_until_it_is_revoked_or_for_some_days() {
     let keys = site.fake.organisation().await.unwrap().keys.unwrap();
     let ends: Vec<_> = keys[..2].iter().map(|key| (key.label.as_str(), key.expires_at)).collect();
     assert_eq!(ends, [("Week", Some(NOW.plus_ms(7 * 86_400_000))), ("Forever", None)]);
-    site.get("/organisation").await.shows("data-label=\"Good until (UTC)\"").shows("2026-11-11 17:09:19");
+    site.get("/organisation").await.shows("data-label=\"Good until (UTC)\"").shows("2026-11-11 17:09:19").shows("it is revoked");
     site.post("/ui/create_api_key", "label=Players&role=player").await;
     let keys = site.fake.organisation().await.unwrap().keys.unwrap();
     assert_eq!((keys[0].label.as_str(), keys[0].role), ("Players", None));

@@ -274,7 +274,7 @@ fn KeyRow(key_row: Signal<ApiKeyRow>) -> impl IntoView {
             <td data-label="Good until (UTC)">
                 {match first.expires_at {
                     Some(at) => view! { <When at=Signal::stored(at) /> }.into_any(),
-                    None => view! { <span class="muted">"revoked"</span> }.into_any(),
+                    None => view! { <span class="muted">"it is revoked"</span> }.into_any(),
                 }} {move || has_expired.get().then(|| view! { <span class="muted">" (expired)"</span> })}
             </td>
             <td class="row-actions">

@@ -9,6 +9,8 @@ use afterlive_domain::{Error, KeyId, OrganisationId, Permission, Role, UserId};
 pub enum Identity {
     /// Signed in to the dashboard.
     User(UserId),
+    /// A program with a user's session token.
+    Token(UserId),
     /// A program with an API key.
     Key(KeyId),
     /// At the server's own terminal.
@@ -20,6 +22,7 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(id) => write!(f, "user {id}"),
+            Self::Token(id) => write!(f, "user {id} by a session token"),
             Self::Key(id) => write!(f, "key {id}"),
             Self::Operator => f.write_str("operator"),
         }

@@ -165,7 +165,9 @@ impl Service {
     pub(super) async fn name_of(&self, caller: &Caller) -> Result<String> {
         let mut connection = self.db.read().await?;
         Ok(match caller.identity {
-            Identity::User(id) => users::by_id(&mut connection, id).await?.map_or_else(|| id.to_string(), |user| user.email),
+            Identity::User(id) | Identity::Token(id) => {
+                users::by_id(&mut connection, id).await?.map_or_else(|| id.to_string(), |user| user.email)
+            }
             Identity::Key(id) => {
                 let keys = api_keys::list(&mut connection, caller.organisation).await?;
                 let label = keys.into_iter().find(|key| key.id == id).map(|key| key.label);

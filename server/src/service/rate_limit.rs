@@ -47,6 +47,14 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
         Ok(())
     }
 
+    /// Takes one attempt back: it turned out to be none of those that are counted.
+    pub(super) fn give_back(&self, key: &K) {
+        let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(empty_at) = empty_at.get_mut(key) {
+            *empty_at = empty_at.plus_ms(-self.interval_ms);
+        }
+    }
+
     /// Forgets a key's attempts.
     pub(super) fn forgive(&self, key: &K) {
         self.empty_at.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
@@ -72,6 +80,22 @@ mod tests {
         assert!(limit.attempt(&"a", NOW.plus_ms(10_000)).is_err());
         limit.forgive(&"a");
         assert_eq!(limit.attempt(&"a", NOW.plus_ms(10_000)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_given_back_was_not_counted_and_nothing_more() {
+        let limit = RateLimit::new(2, 10_000);
+        limit.give_back(&"a");
+        for _ in 0..100 {
+            assert_eq!(limit.attempt(&"a", NOW), Ok(()));
+            limit.give_back(&"a");
+        }
+        // Taken back late, it is no credit either.
+        assert_eq!(limit.attempt(&"a", NOW), Ok(()));
+        limit.give_back(&"a");
+        limit.give_back(&"a");
+        let passed = (0..10).filter(|_| limit.attempt(&"a", NOW).is_ok()).count();
+        assert_eq!(passed, 2);
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Service {
         if digest(&user.password_hash) != token.password_digest {
             return Err(Refusal::BadCredentials.into());
         }
-        Ok(Caller { organisation: user.organisation, role: user.role.min(token.role), identity: Identity::User(user.id) })
+        Ok(Caller { organisation: user.organisation, role: user.role.min(token.role), identity: Identity::Token(user.id) })
     }
 }
 

@@ -66,6 +66,8 @@ impl Service {
         match user {
             Some(user) if matches => {
                 self.sign_in_limits.by_account.forgive(&account);
+                // Who knows the password is not guessing: many programs may sign in from one address.
+                self.sign_in_limits.by_address.give_back(&address);
                 tracing::info!(user = %user.id, %address, "signed in");
                 Ok(SignIn::Done(user))
             }
@@ -123,7 +125,7 @@ impl Service {
     /// What is known of an API key, for who shows it and has no other credential. `address` is theirs.
     ///
     /// # Errors
-    /// `TooMany` for who asks too often; `BadCredentials` where there is no such key, or it is revoked or has expired.
+    /// `TooMany` for who has asked too often for what is no key; `BadCredentials` where there is no such key, or it is revoked or has expired.
     pub async fn inspect_key(&self, key: &str, address: IpAddr) -> Result<ApiKey> {
         let now = self.clock.now();
         let address = network(address);
@@ -133,7 +135,10 @@ impl Service {
         }
         let found =
             db::api_keys::by_secret_hash(&mut self.db.read().await?, KeyUse::Api, &api_keys::secret_hash(key), now).await?;
-        Ok(found.ok_or(Refusal::BadCredentials)?)
+        let key = found.ok_or(Refusal::BadCredentials)?;
+        // A program that asks about its own key as often as it likes guesses none.
+        self.sign_in_limits.keys_by_address.give_back(&address);
+        Ok(key)
     }
 }
 

@@ -128,6 +128,10 @@ impl Service {
     pub async fn is_streamname_taken(&self, caller: &Caller, streamname: &str) -> Result<bool> {
         caller.require(Permission::Read)?;
         let Ok(streamname) = streamname.parse::<Streamname>() else { return Ok(false) };
+        // Not even by how long it takes.
+        if streamname.organisation_hash() != self.organisation(caller).await?.hash {
+            return Ok(false);
+        }
         let found = streams::by_streamname(&mut self.db.read().await?, &streamname).await?;
         Ok(found.is_some_and(|stream| stream.organisation == caller.organisation))
     }

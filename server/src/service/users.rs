@@ -24,7 +24,7 @@ impl Service {
         caller.require(Permission::Read)?;
         let mut connection = self.db.read().await?;
         let found = match caller.identity {
-            Identity::User(id) => db::users::by_id(&mut connection, id).await?.map(Who::User),
+            Identity::User(id) | Identity::Token(id) => db::users::by_id(&mut connection, id).await?.map(Who::User),
             Identity::Key(id) => db::api_keys::by_id(&mut connection, caller.organisation, id).await?.map(Who::Key),
             Identity::Operator => None,
         };

@@ -68,6 +68,24 @@ async fn guessing_is_slowed_by_account_and_by_address_and_forgiven_with_time() {
 }
 
 #[tokio::test]
+async fn who_knows_the_password_is_not_slowed_for_signing_in_often() {
+    on_each_server(async |server| {
+        let (email, _) = a_user(&server).await;
+        for _ in 0..31 {
+            let outcome = server.service.sign_in(&email, PASSWORD, address(1)).await.unwrap();
+            assert!(matches!(outcome, SignIn::Done(_)), "{outcome:?}");
+        }
+        for account in 0..30 {
+            let guess = server.service.sign_in(&format!("a{account}@example.com"), "wrong", address(1)).await.unwrap();
+            assert_eq!(guess, SignIn::WrongCredentials);
+        }
+        let outcome = server.service.sign_in(&email, PASSWORD, address(1)).await.unwrap();
+        assert!(matches!(outcome, SignIn::TooManyAttempts { .. }), "{outcome:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_two_that_set_up_at_once_exactly_one_succeeds_and_the_link_works_once() {
     on_each_server(async |server| {
         assert!(server.service.needs_set_up().await.unwrap());

@@ -97,11 +97,11 @@ impl Fields {
         texts.map(Some).ok_or_else(|| wrong(name, "array of strings"))
     }
 
-    /// An array of arrays, unread; null is as good as absent.
-    pub fn lists(&self, name: &str) -> Result<Option<usize>, Refusal> {
+    /// Whether there is an array of arrays, which is not read; null is as good as absent.
+    pub fn has_lists(&self, name: &str) -> Result<bool, Refusal> {
         match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Array(lists)) if lists.iter().all(Value::is_array) => Ok(Some(lists.len())),
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Array(lists)) if lists.iter().all(Value::is_array) => Ok(true),
             Some(_) => Err(wrong(name, "array of arrays")),
         }
     }

@@ -20,7 +20,9 @@ pub async fn handle(
     StreamPath(id): StreamPath,
     fields: Fields,
 ) -> Result<Json<StreamJson>, ApiError> {
-    fields.lists("processing")?.ok_or_else(|| Refusal::ParameterRequired { parameter: "processing".to_owned() })?;
+    if !fields.has_lists("processing")? {
+        return Err(Refusal::ParameterRequired { parameter: "processing".to_owned() }.into());
+    }
     let stream = service.stream_to_edit(&caller, id).await?;
     Ok(Json(StreamJson::for_caller(&service, &caller, stream).await?))
 }
