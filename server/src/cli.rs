@@ -22,6 +22,7 @@ use crate::lifecycle::Lifecycle;
 use crate::pictures;
 use crate::record::Growing;
 use crate::run::{self, Started};
+use crate::service::playback::Expiry;
 use crate::service::{Caller, Opens, Service, SetUp, SetUpForm};
 use crate::sound;
 use crate::storage::Regions;
@@ -30,6 +31,7 @@ use crate::storage::Regions;
 const LEFT_BEHIND_TIME: Duration = Duration::from_secs(1);
 /// No password is longer; what else is on standard input stays there.
 const MAX_PASSWORD_INPUT_BYTES: u64 = 4 * 1024;
+const SECONDS_A_DAY: u64 = 86_400;
 
 /// Live recording and video on demand, on your own machine.
 #[derive(Parser, Debug)]
@@ -113,17 +115,23 @@ enum UserCommand {
 
 #[derive(Subcommand, Debug)]
 enum KeyCommand {
-    /// Make an API key; prints the key alone. It is never shown again.
+    /// Make an API key or a player key; prints the key alone. It is never shown again.
     Add {
         /// The organisation's hash.
         #[arg(long, value_name = "HASH")]
         org: OrganisationHash,
         /// nanoAdmin, nanoUser or nanoReadOnly.
-        #[arg(long)]
-        role: Role,
+        #[arg(long, required_unless_present = "player")]
+        role: Option<Role>,
+        /// In place of a role: a player key, which shows what players see, and may stand in a page for everybody to have.
+        #[arg(long, conflicts_with = "role")]
+        player: bool,
         /// What the key is for.
         #[arg(long)]
         label: String,
+        /// After so many days it is good for nothing; without this it is good until it is revoked.
+        #[arg(long, value_name = "DAYS")]
+        days: Option<u64>,
     },
 }
 
@@ -195,7 +203,9 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         }
         Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
         Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
-        Command::Key { command: KeyCommand::Add { org, role, label } } => add_key(config, &org, role, &label).await?,
+        Command::Key { command: KeyCommand::Add { org, role, label, days, .. } } => {
+            add_key(config, &org, role.map_or(Opens::Playout, Opens::Role), &label, days).await?;
+        }
         Command::Version | Command::Recover { .. } | Command::Pictures { .. } | Command::Sound { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -257,10 +267,11 @@ async fn add_user(config: Config, hash: &OrganisationHash, email: &str, role: Ro
     Ok(writeln!(io::stdout(), "{}", json!({ "id": user.id, "email": user.email, "role": user.role }))?)
 }
 
-async fn add_key(config: Config, hash: &OrganisationHash, role: Role, label: &str) -> Result<(), Failure> {
+async fn add_key(config: Config, hash: &OrganisationHash, opens: Opens, label: &str, days: Option<u64>) -> Result<(), Failure> {
     let service = service(config).await?;
     let caller = operator(&service, hash).await?;
-    let key = service.create_api_key(&caller, label, Opens::Role(role), None).await.map_err(explain)?;
+    let expiry = days.map(|days| Expiry::In(days.saturating_mul(SECONDS_A_DAY)));
+    let key = service.create_api_key(&caller, label, opens, expiry).await.map_err(explain)?;
     service.db().close().await;
     Ok(writeln!(io::stdout(), "{}", key.secret)?)
 }

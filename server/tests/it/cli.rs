@@ -46,6 +46,15 @@ async fn setup_makes_the_first_organisation_once_and_keys_and_users_follow() {
         let printed = text(&key.stdout);
         assert!(printed.ends_with('\n') && printed.trim().len() == 64, "{printed}{}", text(&key.stderr));
 
+        let player = call(&["key", "add", "--org", hash, "--player", "--label", "site", "--days", "7"], "");
+        assert_eq!(text(&player.stdout).trim().len(), 64, "{}", text(&player.stderr));
+        let never = call(&["key", "add", "--org", hash, "--role", "nanoUser", "--label", "x", "--days", "0"], "");
+        assert!(!never.status.success() && text(&never.stderr).contains("an end in the future"), "{}", text(&never.stderr));
+        for neither_or_both in [&["--label", "x"][..], &["--label", "x", "--player", "--role", "nanoUser"]] {
+            let refused = call(&[&["key", "add", "--org", hash], neither_or_both].concat(), "");
+            assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+        }
+
         let user = call(&["user", "add", "--org", hash, "--email", "bob@example.com", "--password-stdin"], "correct horse\n");
         let added: Value = serde_json::from_slice(&user.stdout).unwrap();
         assert_eq!(added["role"], "nanoUser");
