@@ -6,26 +6,29 @@ use afterlive_server::service::Opens;
 use afterlive_server::service::playback::Expiry;
 use serde_json::json;
 
+use super::sessions::{a_token, a_user};
 use super::streams::a_stream;
-use crate::fixture::server::on_each_server;
+use crate::fixture::server::{Server, Tenant, on_each_server};
 
 /// Every call, with the least role that may make it. `ID` stands for a stream.
 const CALLS: &[(&str, Role)] = &[
-    ("GET /stream", Role::ReadOnly),
+    ("GET /stream?tags[]=a", Role::ReadOnly),
     ("GET /stream/ID", Role::ReadOnly),
     ("GET /stream/ID/group", Role::ReadOnly),
-    ("GET /stream/public", Role::ReadOnly),
+    ("GET /stream/public?tags[]=a", Role::ReadOnly),
     ("GET /tag", Role::ReadOnly),
     ("GET /organisation", Role::ReadOnly),
     ("GET /asset", Role::ReadOnly),
     ("GET /user", Role::ReadOnly),
     ("GET /permission", Role::ReadOnly),
     ("POST /stream/validate", Role::ReadOnly),
+    ("POST /token/verify", Role::ReadOnly),
     ("POST /stream", Role::User),
     ("PUT /stream/ID/tag", Role::User),
     ("PUT /stream/ID/push_url", Role::User),
     ("POST /stream/ID/processing", Role::User),
     ("GET /token/playback", Role::User),
+    ("POST /token/playback", Role::User),
     ("PUT /stream/ID/stop", Role::Admin),
     ("POST /stream/ID/stop", Role::Admin),
     ("PUT /stream/ID/lock", Role::Admin),
@@ -43,23 +46,72 @@ fn is_for_anybody(call: &str) -> bool {
     call.starts_with("GET /stream/ID")
 }
 
+/// And those that they make with a player key.
+fn is_for_players(call: &str) -> bool {
+    is_for_anybody(call) || call.starts_with("GET /stream?") || call.starts_with("GET /stream/public?")
+}
+
+/// In which ways a caller of that role can show who it is.
+async fn credentials(server: &Server, tenant: &Tenant, role: Role) -> [(&'static str, String); 3] {
+    let (_, email) = a_user(server, tenant, role).await;
+    let token = a_token(server, &email).await;
+    let key = tenant.key(role).to_owned();
+    [("X-BINTU-APIKEY", key), ("X-BINTU-TOKEN", token.clone()), ("Authorization", format!("Bearer {token}"))]
+}
+
 const BODY: &str = r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key","webhook":null,"label":"a","role":"nanoReadOnly",
-    "streamname":"a","processing":[["a"]]}"#;
+    "streamname":"a","processing":[["a"]],"expires_in_s":600,"token":"a"}"#;
 
 #[tokio::test]
 async fn each_role_may_call_what_it_may_and_nothing_more() {
     on_each_server(async |server| {
         let tenant = server.an_organisation().await;
-        for (call, least) in CALLS {
-            for role in Role::ALL {
-                let id = a_stream(&server, &tenant, &[]).await;
-                let answer = server.send(&call.replace("ID", &id.to_string()), Some(tenant.key(role)), BODY).await;
-                if role >= *least {
-                    answer.ok();
-                } else {
-                    assert_eq!(answer.error(), (403, 2001), "{call} as {role}");
-                    assert_eq!(answer.json()["error"]["userinfo"], json!({ "required_role": least.as_str() }), "{call}");
+        for role in Role::ALL {
+            for (name, value) in credentials(&server, &tenant, role).await {
+                for (call, least) in CALLS {
+                    let id = a_stream(&server, &tenant, &[]).await;
+                    let answer = server.send_with(&call.replace("ID", &id.to_string()), &[(name, &value)], BODY).await;
+                    if role >= *least {
+                        answer.ok();
+                    } else {
+                        assert_eq!(answer.error(), (403, 2001), "{call} as {role} by {name}");
+                        assert_eq!(answer.json()["error"]["userinfo"], json!({ "required_role": least.as_str() }), "{call}");
+                    }
                 }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_player_key_opens_what_players_need_and_a_browser_session_no_call_at_all() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &[]).await.to_string();
+        let player = server.service.create_api_key(&tenant.admin, "Website", Opens::Playout, None).await.unwrap().secret;
+        let (user, _) = a_user(&server, &tenant, Role::Admin).await;
+        let signed_in = server.send(&format!("GET /sign-in/{user}"), None, "").await;
+        let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
+        for (call, _) in CALLS {
+            let send = async |name, value: &str| server.send_with(&call.replace("ID", &id), &[(name, value)], BODY).await;
+            let answer = send("X-BINTU-PLAYERKEY", &player).await;
+            if is_for_players(call) {
+                answer.ok();
+                assert!(!answer.text.contains("ingest"), "{call}");
+            } else {
+                assert_eq!(answer.error(), (401, 4002), "{call} by a player key");
+            }
+            for elsewhere in ["X-BINTU-APIKEY", "X-BINTU-TOKEN"] {
+                assert_eq!(send(elsewhere, &player).await.error(), (401, 4002), "{call}: a player key as {elsewhere}");
+            }
+            // Another site's form would send it along. A stream it shows as it does to whoever watches.
+            let answer = send("Cookie", &cookie).await;
+            if is_for_anybody(call) {
+                answer.ok();
+                assert!(!answer.text.contains("ingest"), "{call}");
+            } else {
+                assert_eq!(answer.error(), (401, 4002), "{call} by a browser session");
             }
         }
     })
@@ -77,8 +129,12 @@ async fn without_a_good_credential_nothing_is_open_but_what_players_need() {
         server.service.revoke_api_key(&tenant.admin, revoked.row.id).await.unwrap();
         let soon = Some(Expiry::In(1));
         let expired = server.service.create_api_key(&tenant.admin, "short", Opens::Role(Role::Admin), soon).await.unwrap();
+        let ended = server.service.create_api_key(&tenant.admin, "site", Opens::Playout, soon).await.unwrap();
         server.clock.advance_ms(1_000);
-        let halved = &tenant.admin_key[..32];
+        let (_, email) = a_user(&server, &tenant, Role::Admin).await;
+        let token = a_token(&server, &email).await;
+        let (halved, unsigned) = (&tenant.admin_key[..32], token.rsplit_once('.').unwrap().0);
+        let basic = format!("Basic {token}");
         let long = "a".repeat(2_000);
         let bad = [
             ("X-BINTU-APIKEY", revoked.secret.as_str()),
@@ -87,8 +143,12 @@ async fn without_a_good_credential_nothing_is_open_but_what_players_need() {
             ("X-BINTU-APIKEY", ""),
             ("X-BINTU-APIKEY", &long),
             ("X-BINTU-TOKEN", &tenant.admin_key),
+            ("X-BINTU-TOKEN", unsigned),
             ("X-BINTU-PLAYERKEY", &tenant.admin_key),
+            ("X-BINTU-PLAYERKEY", &ended.secret),
+            ("X-BINTU-PLAYERKEY", &token),
             ("Authorization", "Bearer x"),
+            ("Authorization", &basic),
         ];
         for (call, _) in CALLS {
             let call = call.replace("ID", &id);
@@ -113,10 +173,21 @@ async fn another_organisations_streams_do_not_exist() {
     on_each_server(async |server| {
         let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
         let id = a_stream(&server, &ours, &["secret"]).await.to_string();
-        for (call, _) in CALLS.iter().filter(|(call, _)| call.contains("ID")) {
-            let answer = server.send(&call.replace("ID", &id), Some(&theirs.admin_key), BODY).await;
-            assert_eq!(answer.error(), (404, 3001), "{call}");
-            assert_eq!(answer.json()["error"]["userinfo"], json!({ "stream": id }));
+        let mut means = credentials(&server, &theirs, Role::Admin).await.to_vec();
+        let player = server.service.create_api_key(&theirs.admin, "Website", Opens::Playout, None).await.unwrap().secret;
+        means.push(("X-BINTU-PLAYERKEY", player));
+        for (name, value) in &means {
+            for (call, _) in CALLS.iter().filter(|(call, _)| call.contains("ID")) {
+                let answer = server.send_with(&call.replace("ID", &id), &[(name, value)], BODY).await;
+                if *name == "X-BINTU-PLAYERKEY" && !is_for_players(call) {
+                    assert_eq!(answer.error(), (401, 4002), "{call}");
+                    continue;
+                }
+                assert_eq!(answer.error(), (404, 3001), "{call} by {name}");
+                assert_eq!(answer.json()["error"]["userinfo"], json!({ "stream": id }));
+            }
+            let list = server.send_with("GET /stream?tags[]=secret", &[(name, value)], "").await;
+            assert_eq!(list.ok(), json!([]), "by {name}");
         }
         assert_eq!(server.send("GET /stream?q=secret", Some(&theirs.admin_key), "").await.ok(), json!([]));
         assert_eq!(server.send("GET /tag", Some(&theirs.admin_key), "").await.ok(), json!([]));

@@ -13,7 +13,7 @@ use crate::fixture::server::{Answer, Server, Tenant, on_each_server};
 
 const PASSWORD: &str = "correct horse";
 
-async fn a_user(server: &Server, tenant: &Tenant, role: Role) -> (UserId, String) {
+pub async fn a_user(server: &Server, tenant: &Tenant, role: Role) -> (UserId, String) {
     let email = format!("{role}@{}.example.com", tenant.organisation.hash).to_lowercase();
     let user = server.service.add_user(&tenant.admin, &email, PASSWORD, role).await.unwrap();
     (user.id, email)
@@ -23,7 +23,7 @@ async fn validate(server: &Server, email: &str, password: &str) -> Answer {
     server.send("POST /user/validate", None, &json!({ "email": email, "password": password }).to_string()).await
 }
 
-async fn a_token(server: &Server, email: &str) -> String {
+pub async fn a_token(server: &Server, email: &str) -> String {
     let answer = validate(server, email, PASSWORD).await.ok();
     assert_eq!(answer.as_object().unwrap().len(), 1, "no API key is made: {answer}");
     answer["token"].as_str().unwrap().to_owned()
