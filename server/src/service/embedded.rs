@@ -4,7 +4,7 @@ use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, StreamId, Stream
 
 use super::playback::Viewer;
 use super::playback::token::{Site, with_token};
-use super::streams::StreamAsSeen;
+use super::seen::StreamAsSeen;
 use super::{Result, Service};
 use crate::db::asset_list;
 use crate::db::assets::{self, Asset};

@@ -14,6 +14,7 @@ pub mod playback;
 mod rate_limit;
 mod readiness;
 mod recordings;
+mod seen;
 pub mod session_tokens;
 mod set_up;
 mod sign_in;
@@ -42,9 +43,10 @@ pub use library::{AssetList, AssetPage};
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
 pub use playback::Viewer;
 pub use recordings::Accounted;
+pub use seen::StreamWithOrganisation;
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::SignIn;
-pub use streams::{NewStream, StreamList, StreamPage, StreamWithOrganisation};
+pub use streams::{NewStream, StreamList, StreamPage};
 pub use users::Who;
 
 /// The use cases, over everything that they need. One for the whole process.

@@ -2,7 +2,7 @@
 
 use afterlive_domain::{Error as Refusal, Mode, Permission, Role, StreamId, StreamState};
 
-use super::streams::StreamWithOrganisation;
+use super::seen::StreamWithOrganisation;
 use super::traffic::{self, Day};
 use super::{Caller, Result, Service, Viewer};
 use crate::db::asset_list;

@@ -36,6 +36,9 @@ impl Service {
     /// Where the database fails.
     pub async fn finished_recordings(&self, streams: &[StreamId], limit: u32) -> Result<HashMap<StreamId, Vec<Asset>>> {
         let mut by_stream: HashMap<StreamId, Vec<Asset>> = HashMap::new();
+        if limit == 0 {
+            return Ok(by_stream);
+        }
         for asset in asset_list::finished_of_streams(&mut self.db.read().await?, streams, limit).await? {
             by_stream.entry(asset.stream).or_default().push(asset);
         }
