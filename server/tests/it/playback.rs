@@ -19,6 +19,7 @@ use afterlive_server::ingest::whip::Whip;
 use afterlive_server::live::Use;
 use afterlive_server::live::whep::Whep;
 use afterlive_server::rtc::{self, Transport};
+use afterlive_server::service::Opens;
 use afterlive_server::service::playback::{Expiry, Secret, TokenOf, TokenWish};
 use afterlive_server::sound::Interpreter;
 use afterlive_server::storage::Key;
@@ -375,12 +376,19 @@ async fn the_organisations_own_need_no_token_and_others_learn_nothing() {
         let signed_in = server.send(&format!("GET /sign-in/{}", user.id), None, "").await;
         let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
         let (ours, theirs) = (scene.ours.reader_key.as_str(), scene.theirs.admin_key.as_str());
+        let session = server.service.make_session_token(&email, "correct horse", [192, 0, 2, 7].into()).await.unwrap();
+        let player = server.service.create_api_key(&scene.ours.admin, "Website", Opens::Playout, None).await.unwrap().secret;
         for Way(way, fine) in WAYS.iter().filter(|Way(way, _)| !way.contains("/stream/")) {
             let call = scene.call(way);
             let bearer = format!("Bearer {}", scene.token("stream").await.unwrap());
             for (header, status) in [
                 (("x-bintu-apikey", ours), *fine),
                 (("cookie", &cookie), *fine),
+                (("x-bintu-token", &session), *fine),
+                (("x-bintu-token", "wrong"), 401),
+                (("x-bintu-apikey", &player), 401),
+                // It shows streams, and lets nobody watch.
+                (("x-bintu-playerkey", &player), 403),
                 (("x-bintu-apikey", theirs), 404),
                 (("x-bintu-apikey", "wrong"), 401),
                 (("authorization", &bearer), *fine),

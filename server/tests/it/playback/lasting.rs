@@ -7,7 +7,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::*;
 use crate::fixture::server::on_a_server;
 use afterlive_server::db::Raw;
-use afterlive_server::service::Opens;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::fixture::recordings::a_finished_recording;
-use afterlive_server::service::Opens;
 
 #[tokio::test]
 async fn tokens_are_made_verified_listed_and_revoked_by_calls() {
