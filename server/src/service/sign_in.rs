@@ -133,8 +133,8 @@ impl Service {
             tracing::warn!(%address, "too many keys tried");
             return Err(Refusal::TooMany { retry_after_s }.into());
         }
-        let found =
-            db::api_keys::by_secret_hash(&mut self.db.read().await?, KeyUse::Api, &api_keys::secret_hash(key), now).await?;
+        let hash = api_keys::secret_hash(KeyUse::Api, key);
+        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, KeyUse::Api, &hash, now).await?;
         let key = found.ok_or(Refusal::BadCredentials)?;
         // A program that asks about its own key as often as it likes guesses none.
         self.sign_in_limits.keys_by_address.give_back(&address);
