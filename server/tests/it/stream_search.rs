@@ -118,7 +118,7 @@ async fn a_tag_that_many_have_finds_what_one_that_few_have_does() {
         for number in 1..=1_001 {
             let mut stream = streams::by_id(&mut tx, few).await.unwrap().unwrap();
             stream.id = StreamId(Uuid::new_v4());
-            stream.streamname = format!("{}-name{number}", organisation.hash).parse().unwrap();
+            stream.streamname = format!("{}-{number:05}", organisation.hash).parse().unwrap();
             stream.created_at = NOW.plus_ms(-number);
             stream.tags = Tags::new(["all"]).unwrap();
             streams::insert(&mut tx, &stream).await.unwrap();
