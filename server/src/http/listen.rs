@@ -9,8 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
+use tower::{Service, ServiceExt as _};
 
 use self::per_address::{AddressPlace, PerAddress};
 use self::stalled::CutStalled;
@@ -69,7 +69,10 @@ impl From<&config::Http> for Settings {
 }
 
 /// Serves until `stop`, then answers what is running and returns, at the latest after [`DRAIN_DEADLINE`].
-pub async fn serve(listener: TcpListener, router: Router, settings: Settings, stop: CancellationToken) {
+pub async fn serve<S>(listener: TcpListener, service: S, settings: Settings, stop: CancellationToken)
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(settings.max_connections));
     let addresses = PerAddress::new(settings.max_connections_per_address, &settings.trusted_proxies);
     let mut told_at: Option<Instant> = None;
@@ -96,7 +99,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
                 let _ = stream.set_nodelay(true);
                 let stream = CutStalled::new(stream, settings.stalled_after);
                 let hold = AddressHold(Arc::new(address_place));
-                let connection = serve_connection(stream, peer, hold, router.clone(), stop.clone(), cut.clone());
+                let connection = serve_connection(stream, peer, hold, service.clone(), stop.child_token(), cut.child_token());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -118,23 +121,26 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, st
     }
 }
 
-async fn serve_connection(
+/// The tokens are the connection's own: each poll locks them, which connections on other threads would wait for.
+async fn serve_connection<S>(
     stream: CutStalled,
     peer: SocketAddr,
     hold: AddressHold,
-    router: Router,
+    service: S,
     stop: CancellationToken,
     cut: CancellationToken,
-) {
+) where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     let parts = Parts::default();
     let stream = FileStream::new(stream, parts.clone());
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+    let answering = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(hold.clone());
-        let (router, parts) = (router.clone(), parts.clone());
+        let (service, parts) = (service.clone(), parts.clone());
         async move {
             let response: Result<http::Response<OutgoingBody>, Infallible> =
-                router.oneshot(request.map(axum::body::Body::new)).await.map(|response| parts.outgoing(response));
+                service.oneshot(request.map(axum::body::Body::new)).await.map(|response| parts.outgoing(response));
             response
         }
     });
@@ -142,7 +148,7 @@ async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(stream, service)
+        .serve_connection(stream, answering)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let mut stopping = false;

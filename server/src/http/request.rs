@@ -52,7 +52,7 @@ pub async fn observe(
     let address = client_address(peer, request.headers(), trusted_proxies);
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     request.extensions_mut().insert(ClientAddress(address));
-    let (method, path) = (request.method().clone(), without_keys(request.uri().path()));
+    let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), without_keys(request.uri().path())));
     let span = tracing::info_span!("request", %id);
     let started = Instant::now();
     async move {
@@ -61,8 +61,10 @@ pub async fn observe(
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
-        let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis());
-        tracing::debug!(%method, path, status, ms, "answered");
+        if let Some((method, path)) = line {
+            let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis());
+            tracing::debug!(%method, path, status, ms, "answered");
+        }
         response
     }
     .instrument(span)

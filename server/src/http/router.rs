@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +25,7 @@ pub fn router(
     feeds: Feeds,
     webrtc: Option<(Whip, Whep)>,
     stop: CancellationToken,
-) -> Router {
+) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + use<> {
     let config = service.config();
     let sessions =
         browser_session::layer(service.db().clone(), service.clock().clone(), config.http.public_url.starts_with("https://"));
@@ -40,11 +41,11 @@ pub fn router(
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))
         .merge(webrtc.map(|(whip, whep)| whip::router(whip).merge(whep::router(service, whep))).unwrap_or_default());
-    Router::new().fallback_service(tower::service_fn(move |request: Request| {
+    tower::service_fn(move |request: Request| {
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
         async move {
             let answer = async |request| vod::before(&routes, &vod, request).await;
-            Ok::<_, Infallible>(request::observe(&trusted_proxies, request, answer).await)
+            Ok(request::observe(&trusted_proxies, request, answer).await)
         }
-    }))
+    })
 }

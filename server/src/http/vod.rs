@@ -58,11 +58,20 @@ const FOR_NOW: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 /// A recording has its first second on disk after about as long.
 const RETRY_AFTER_S: &str = "1";
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// What scripts of other sites may ask, and for how long they need not ask whether.
+const PREFLIGHT: [(HeaderName, &str); 3] = [
+    (ACCESS_CONTROL_ALLOW_METHODS, METHODS),
+    (
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Authorization, X-BINTU-APIKEY, X-BINTU-TOKEN",
+    ),
+    (ACCESS_CONTROL_MAX_AGE, "86400"),
+];
 
 /// Where requests for a region's files arrive.
 #[derive(Debug)]
 struct Mount {
-    /// The host name that is the region's alone, in lower case; `None` where it shares the dashboard's.
+    /// The host name that is the region's alone; `None` where it shares the dashboard's.
     host: Option<String>,
     /// What the path begins with, without a slash at its end.
     prefix: String,
@@ -88,7 +97,7 @@ impl Vod {
         for region in regions.iter() {
             let host = region.vod_url().host_str().filter(|host| Some(*host) != public_url.host_str());
             let prefix = region.vod_url().path().trim_end_matches('/').to_owned();
-            mounts.push(Mount { host: host.map(str::to_ascii_lowercase), prefix, region: region.name().clone() });
+            mounts.push(Mount { host: host.map(str::to_owned), prefix, region: region.name().clone() });
             mounts.push(Mount { host: None, prefix: format!("/vod-{}", region.name()), region: region.name().clone() });
         }
         // A mount on a host of its own comes before one that takes any host, and a longer prefix before a shorter.
@@ -99,9 +108,9 @@ impl Vod {
     /// The region the request is for, and the rest of its path, as sent: nothing is decoded, so that no encoding can name anything but a key.
     fn locate<'a>(&self, uri: &'a Uri, headers: &HeaderMap) -> Option<(&RegionStore, &'a str)> {
         let authority = uri.authority().map(http::uri::Authority::as_str);
-        let host = authority.or_else(|| headers.get(HOST)?.to_str().ok()).map(host_name);
+        let host = authority.or_else(|| headers.get(HOST)?.to_str().ok()).map_or("", host_name);
         self.mounts.iter().find_map(|mount| {
-            if mount.host.is_some() && mount.host != host {
+            if mount.host.as_ref().is_some_and(|own| !own.eq_ignore_ascii_case(host)) {
                 return None;
             }
             let rest = uri.path().strip_prefix(&mount.prefix)?;
@@ -118,7 +127,7 @@ impl Vod {
     async fn answer(&self, store: &RegionStore, path: &str, request: &Parts) -> Response {
         let Parts { method, uri, .. } = request;
         if *method == Method::OPTIONS {
-            return (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response();
+            return (StatusCode::NO_CONTENT, [(ALLOW, METHODS)], PREFLIGHT).into_response();
         }
         if *method != Method::GET && *method != Method::HEAD {
             return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, METHODS)]).into_response();
@@ -182,7 +191,7 @@ impl Vod {
         Ok(match self.snapshots.get(name, upto, now, time).await? {
             Found::Snapshot(snapshot) => {
                 // Once it has ended it can be deleted, and then is gone for all.
-                if !self.snapshots.grows(name) && self.files.get(store.path(&name.key), store.media(), now).await?.is_none() {
+                if !self.snapshots.grows(name) && self.files.get(name, store, now).await?.is_none() {
                     return Ok(not_found());
                 }
                 let content = Content::Snapshot { snapshot, all: &self.snapshots, name };
@@ -193,13 +202,13 @@ impl Vod {
             }
             Found::Other(media_bytes) => elsewhere(&name.key, &query.with_upto(media_bytes)),
             Found::NotYet => not_yet(),
-            Found::Ended if self.files.get(store.path(&name.key), store.media(), now).await?.is_none() => not_found(),
+            Found::Ended if self.files.get(name, store, now).await?.is_none() => not_found(),
             Found::Ended => elsewhere(&name.key, &query.without_upto()),
         })
     }
 
     async fn file(&self, store: &RegionStore, name: &Name, query: Query<'_>, request: &Parts) -> io::Result<Response> {
-        let file = self.files.get(store.path(&name.key), store.media(), Instant::now()).await?;
+        let file = self.files.get(name, store, Instant::now()).await?;
         let Some(file) = file else { return Ok(not_found()) };
         let sent = send(Content::File(file), &name.key, query, request, SystemTime::now()).await?;
         Ok(sent.unwrap_or_else(not_found))
@@ -218,13 +227,7 @@ pub async fn before(routes: &Router, vod: &Vod, request: Request) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (ACCESS_CONTROL_ALLOW_METHODS, METHODS),
-        (
-            ACCESS_CONTROL_ALLOW_HEADERS,
-            "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Authorization, X-BINTU-APIKEY, X-BINTU-TOKEN",
-        ),
         (ACCESS_CONTROL_EXPOSE_HEADERS, "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified"),
-        (ACCESS_CONTROL_MAX_AGE, "86400"),
         (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {
@@ -233,12 +236,11 @@ pub async fn before(routes: &Router, vod: &Vod, request: Request) -> Response {
     response
 }
 
-fn host_name(authority: &str) -> String {
-    let host = match authority.rsplit_once(':') {
+fn host_name(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
-    };
-    host.to_ascii_lowercase()
+    }
 }
 
 fn not_found() -> Response {

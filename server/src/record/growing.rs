@@ -23,8 +23,8 @@ pub struct Growing {
 #[derive(Default, Debug)]
 struct Entries {
     states: HashMap<AssetId, State>,
-    /// By where the finished file has its place.
-    places: HashMap<(Region, String), AssetId>,
+    /// By where the finished file has its place: the region, and the file's name.
+    places: HashMap<Region, HashMap<String, AssetId>>,
     /// Those that wait for their storage, also before they have a file and after they have ended.
     stalled: HashSet<AssetId>,
 }
@@ -55,7 +55,7 @@ impl Growing {
     #[must_use]
     pub fn file(&self, region: &Region, file_name: &str) -> Option<(AssetId, GrowingFile)> {
         let entries = self.read();
-        let asset = *entries.places.get(&(region.clone(), file_name.to_owned()))?;
+        let asset = *entries.places.get(region)?.get(file_name)?;
         entries.states.get(&asset).map(|state| (asset, state.file.clone()))
     }
 
@@ -70,7 +70,8 @@ impl Growing {
         let entry = Entry { list: self.clone(), asset: asset.id, place, file: file.clone() };
         let mut entries = self.write();
         entries.states.insert(asset.id, State { facts, file });
-        entries.places.insert(entry.place.clone(), asset.id);
+        let (region, file_name) = entry.place.clone();
+        entries.places.entry(region).or_default().insert(file_name, asset.id);
         drop(entries);
         entry
     }
@@ -113,8 +114,11 @@ impl Drop for Entry {
             return;
         }
         entries.states.remove(&self.asset);
-        if entries.places.get(&self.place) == Some(&self.asset) {
-            entries.places.remove(&self.place);
+        let (region, file_name) = &self.place;
+        if let Some(places) = entries.places.get_mut(region)
+            && places.get(file_name) == Some(&self.asset)
+        {
+            places.remove(file_name);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,8 +18,9 @@ use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use super::conditional::Validators;
+use super::snapshots::Name;
 use crate::http::sendfile::{Sendable, Sending, send_fast};
-use crate::storage::{MediaPlace, MediaPlaces, SharedPlace};
+use crate::storage::{MediaPlace, MediaPlaces, RegionStore, SharedPlace};
 
 /// What one read takes, and so what one viewer's answer holds in memory.
 const CHUNK_BYTES: u64 = 128 * 1024;
@@ -186,7 +187,7 @@ pub struct OpenFiles {
 
 #[derive(Debug, Default)]
 struct Entries {
-    by_path: HashMap<PathBuf, Entry>,
+    by_name: HashMap<Name, Entry>,
     swept_at: Option<Instant>,
 }
 
@@ -198,40 +199,39 @@ struct Entry {
 }
 
 impl OpenFiles {
-    /// The file as it is, or was less than [`FRESH`] before `now`; `None` where there is none. `places` are its region's.
+    /// The file as it is, or was less than [`FRESH`] before `now`; `None` where there is none.
     ///
     /// # Errors
     /// Where the disk fails.
-    pub async fn get(&self, path: PathBuf, places: &MediaPlaces, now: Instant) -> io::Result<Option<Arc<OpenFile>>> {
-        if let Some(file) = self.fresh(&path, now) {
+    pub async fn get(&self, name: &Name, store: &RegionStore, now: Instant) -> io::Result<Option<Arc<OpenFile>>> {
+        if let Some(file) = self.fresh(name, now) {
             return Ok(Some(file));
         }
-        let places = places.clone();
-        let (path, file) = on_disk(move || OpenFile::open(&path, &places).map(|file| (path, file))).await?;
-        let file = file.map(Arc::new);
-        self.keep(path, file.clone(), now);
+        let (path, places) = (store.path(&name.key), store.media().clone());
+        let file = on_disk(move || OpenFile::open(&path, &places)).await?.map(Arc::new);
+        self.keep(name, file.clone(), now);
         Ok(file)
     }
 
-    fn fresh(&self, path: &Path, now: Instant) -> Option<Arc<OpenFile>> {
+    fn fresh(&self, name: &Name, now: Instant) -> Option<Arc<OpenFile>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.sweep(now);
-        let entry = entries.by_path.get_mut(path)?;
+        let entry = entries.by_name.get_mut(name)?;
         entry.used_at = now;
         (now.duration_since(entry.opened_at) < FRESH).then(|| Arc::clone(&entry.file))
     }
 
-    fn keep(&self, path: PathBuf, file: Option<Arc<OpenFile>>, now: Instant) {
-        let by_path = &mut self.entries.lock().unwrap_or_else(PoisonError::into_inner).by_path;
+    fn keep(&self, name: &Name, file: Option<Arc<OpenFile>>, now: Instant) {
+        let by_name = &mut self.entries.lock().unwrap_or_else(PoisonError::into_inner).by_name;
         let Some(file) = file else {
-            by_path.remove(&path);
+            by_name.remove(name);
             return;
         };
-        by_path.insert(path, Entry { file, opened_at: now, used_at: now });
-        if by_path.len() > MAX_OPEN_FILES
-            && let Some(oldest) = by_path.iter().min_by_key(|(_, entry)| entry.used_at).map(|(path, _)| path.clone())
+        by_name.insert(name.clone(), Entry { file, opened_at: now, used_at: now });
+        if by_name.len() > MAX_OPEN_FILES
+            && let Some(oldest) = by_name.iter().min_by_key(|(_, entry)| entry.used_at).map(|(name, _)| name.clone())
         {
-            by_path.remove(&oldest);
+            by_name.remove(&oldest);
         }
     }
 }
@@ -240,24 +240,46 @@ impl Entries {
     fn sweep(&mut self, now: Instant) {
         if now.duration_since(*self.swept_at.get_or_insert(now)) >= IDLE {
             self.swept_at = Some(now);
-            self.by_path.retain(|_, entry| now.duration_since(entry.used_at) < IDLE);
+            self.by_name.retain(|_, entry| now.duration_since(entry.used_at) < IDLE);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::PathBuf;
+
     use futures::TryStreamExt;
+
+    use super::*;
+    use crate::storage::{Key, RegionSettings, Regions};
+
+    /// A region in a folder of its own.
+    fn regions(folder: &Path) -> Regions {
+        let vod_url = "http://localhost/vod-eu".parse().unwrap();
+        Regions::open([RegionSettings { name: "eu".parse().unwrap(), storage: folder.to_owned(), vod_url }]).unwrap()
+    }
+
+    /// The stream's recording number `index`.
+    fn name(store: &RegionStore, index: u32) -> Name {
+        Name { region: store.name().clone(), key: Key::recording(&"8sKpm-x49nB".parse().unwrap(), index) }
+    }
+
+    fn write(store: &RegionStore, name: &Name, bytes: &[u8]) -> PathBuf {
+        let path = store.path(&name.key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
 
     #[tokio::test]
     async fn a_range_is_read_in_chunks_and_a_file_cut_short_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
         let bytes: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[1]).collect();
-        std::fs::write(&path, &bytes).unwrap();
-        let files = OpenFiles::default();
-        let file = files.get(path.clone(), &MediaPlaces::default(), Instant::now()).await.unwrap().unwrap();
+        let path = write(store, &name(store, 1), &bytes);
+        let file = OpenFiles::default().get(&name(store, 1), store, Instant::now()).await.unwrap().unwrap();
 
         let chunks: Vec<Bytes> = parts(Arc::clone(&file), 10..299_999).try_collect().await.unwrap();
         assert_eq!(chunks.concat(), bytes[10..299_999]);
@@ -270,25 +292,29 @@ mod tests {
     #[tokio::test]
     async fn a_removed_file_is_gone_within_a_second_and_the_oldest_descriptor_goes_first() {
         let folder = tempfile::tempdir().unwrap();
-        let path = |n: usize| folder.path().join(n.to_string());
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        let name = |n: u32| name(store, n);
         let files = OpenFiles::default();
         let mut now = Instant::now();
-        for n in 0..=MAX_OPEN_FILES {
-            std::fs::write(path(n), b"x").unwrap();
-            assert!(files.get(path(n), &MediaPlaces::default(), now).await.unwrap().is_some());
+        for n in 1..=MAX_OPEN_FILES as u32 + 1 {
+            write(store, &name(n), b"x");
+            assert!(files.get(&name(n), store, now).await.unwrap().is_some());
             now += Duration::from_millis(1);
         }
-        assert_eq!(files.entries.lock().unwrap().by_path.len(), MAX_OPEN_FILES);
-        assert!(!files.entries.lock().unwrap().by_path.contains_key(&path(0)));
+        assert_eq!(files.entries.lock().unwrap().by_name.len(), MAX_OPEN_FILES);
+        assert!(!files.entries.lock().unwrap().by_name.contains_key(&name(1)));
 
-        std::fs::remove_file(path(7)).unwrap();
-        assert!(files.get(path(7), &MediaPlaces::default(), now).await.unwrap().is_some());
+        std::fs::remove_file(store.path(&name(7).key)).unwrap();
+        assert!(files.get(&name(7), store, now).await.unwrap().is_some());
         now += FRESH;
-        assert!(files.get(path(7), &MediaPlaces::default(), now).await.unwrap().is_none());
-        assert!(files.get(folder.path().to_owned(), &MediaPlaces::default(), now).await.unwrap().is_none());
+        assert!(files.get(&name(7), store, now).await.unwrap().is_none());
+        // A folder is no file.
+        std::fs::create_dir(store.path(&name(7).key)).unwrap();
+        assert!(files.get(&name(7), store, now).await.unwrap().is_none());
 
         now += IDLE;
-        assert!(files.get(path(8), &MediaPlaces::default(), now).await.unwrap().is_some());
-        assert_eq!(files.entries.lock().unwrap().by_path.len(), 1, "what nobody asks for is closed");
+        assert!(files.get(&name(8), store, now).await.unwrap().is_some());
+        assert_eq!(files.entries.lock().unwrap().by_name.len(), 1, "what nobody asks for is closed");
     }
 }
