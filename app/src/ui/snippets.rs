@@ -12,7 +12,10 @@ use crate::format::attribute;
 #[must_use]
 pub fn video_html(url: &str, poster: Option<&str>) -> String {
     let poster = poster.map(|poster| format!(" poster=\"{}\"", attribute(poster))).unwrap_or_default();
-    format!("<video controls preload=\"metadata\" width=\"640\"{poster} src=\"{}\"></video>", attribute(url))
+    format!(
+        "<video controls preload=\"metadata\" width=\"640\" style=\"max-width: 100%\"{poster} src=\"{}\"></video>",
+        attribute(url)
+    )
 }
 
 #[must_use]
@@ -20,11 +23,11 @@ pub fn recording_html(recording: &RecordingRow) -> String {
     video_html(&recording.url, recording.poster_url.as_deref())
 }
 
-/// `url` is that of the player alone.
+/// `url` is that of the player alone. It has the given size where there is room, and becomes smaller with the page where there is not.
 #[must_use]
 pub fn iframe_html(url: &str) -> String {
     format!(
-        "<iframe src=\"{}\" width=\"640\" height=\"360\" allow=\"autoplay; fullscreen; picture-in-picture\" title=\"Player\"></iframe>",
+        "<iframe src=\"{}\" width=\"640\" height=\"360\" style=\"max-width: 100%; height: auto; aspect-ratio: 16/9; border: 0\" allow=\"autoplay; fullscreen; picture-in-picture\" title=\"Player\"></iframe>",
         attribute(url)
     )
 }
@@ -125,7 +128,7 @@ mod tests {
         let html = video_html("http://localhost/a.mp4?x=1&y=\"2\"", None);
         assert_eq!(
             html,
-            "<video controls preload=\"metadata\" width=\"640\" src=\"http://localhost/a.mp4?x=1&amp;y=&quot;2&quot;\"></video>"
+            "<video controls preload=\"metadata\" width=\"640\" style=\"max-width: 100%\" src=\"http://localhost/a.mp4?x=1&amp;y=&quot;2&quot;\"></video>"
         );
     }
 

@@ -199,7 +199,9 @@ async function end(location) {
 async function wordsOf(response) {
   try {
     const { error } = await response.json();
-    if (typeof error?.message === 'string') return error.message;
+    if (typeof error?.message === 'string') {
+      return error.userinfo?.state === 'live' ? `${error.message}: end that one, then go live here again` : error.message;
+    }
   } catch {
     // Something in between has answered.
   }
