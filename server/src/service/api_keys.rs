@@ -76,14 +76,14 @@ pub struct RevokedKey {
     pub is_own: bool,
 }
 
-/// A key of 256 random bits needs no salt and no slow hash: there is no dictionary of them. A player key's is of a text that no header has as it is: so a node of
-/// a version that knows no player keys, and asks for no kind, takes none for an API key.
+/// A key of 256 random bits needs no salt and no slow hash: there is no dictionary of them. A player key's is of what no header can carry: so a node of a version
+/// that knows no player keys, hashes a header as it comes and asks for no kind, can be sent nothing by which it takes one for an API key.
 pub(super) fn secret_hash(kind: KeyUse, key: &str) -> String {
-    let text = match kind {
-        KeyUse::Api => key.to_owned(),
-        KeyUse::Player => format!("player:{key}"),
+    let before: &[u8] = match kind {
+        KeyUse::Api => b"",
+        KeyUse::Player => b"player\0",
     };
-    hexadecimal(&Sha256::digest(text.as_bytes()))
+    hexadecimal(&Sha256::new().chain_update(before).chain_update(key).finalize())
 }
 
 /// Which of an organisation's keys are to be deleted for having expired: long ago, or with too many others after them.
@@ -191,9 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn a_player_keys_hash_is_not_that_of_what_is_sent() {
+    fn a_player_keys_hash_is_of_what_no_header_can_carry() {
         let key = a_key(None).id.to_string();
-        assert_ne!(secret_hash(KeyUse::Player, &key), secret_hash(KeyUse::Api, &key));
+        let hashed = [b"player\0", key.as_bytes()].concat();
+        assert_eq!(secret_hash(KeyUse::Player, &key), hexadecimal(&Sha256::digest(&hashed)));
+        assert!(http::HeaderValue::from_bytes(&hashed).is_err());
         assert_eq!(secret_hash(KeyUse::Api, &key), hexadecimal(&Sha256::digest(key.as_bytes())));
     }
 }

@@ -4,6 +4,7 @@ use afterlive_domain::{KeyId, KeyUse, Role};
 use afterlive_server::db::api_keys::{self, ApiKey};
 use afterlive_server::hexadecimal::hexadecimal;
 use afterlive_server::service::Opens;
+use http::HeaderValue;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -299,11 +300,15 @@ async fn a_player_key_shows_what_players_see_of_its_organisation_and_opens_nothi
         ] {
             assert_eq!(ask(call).await.error(), (401, 4002), "{call}");
         }
-        // A node of a version that knows no kinds looks for the hash of what is sent as an API key, and finds none.
+        // A node of a version that knows no kinds looks for the hash of what is sent as an API key, and finds none, whatever a header can carry.
         let mut connection = server.db.read().await.unwrap();
-        for kind in [KeyUse::Api, KeyUse::Player] {
-            let hash = hexadecimal(&Sha256::digest(key.as_bytes()));
-            assert_eq!(api_keys::by_secret_hash(&mut connection, kind, &hash, NOW).await.unwrap(), None);
+        let between = (1..=u8::MAX).filter(|byte| HeaderValue::from_bytes(&[*byte]).is_ok());
+        let sent = between.map(|byte| [b"player", &[byte][..], key.as_bytes()].concat());
+        for sent in sent.chain([key.as_bytes().to_vec(), format!("player{key}").into_bytes()]) {
+            let hash = hexadecimal(&Sha256::digest(&sent));
+            for kind in [KeyUse::Api, KeyUse::Player] {
+                assert_eq!(api_keys::by_secret_hash(&mut connection, kind, &hash, NOW).await.unwrap(), None);
+            }
         }
         drop(connection);
         // Each kind is good in its own header alone.
