@@ -2,12 +2,13 @@
 
 use afterlive_domain::{OrganisationId, StreamId, StreamState, UnixMillis};
 use sqlx::{Database, Encode, QueryBuilder, Type};
+use uuid::Uuid;
 
 use super::streams::{COLUMNS, Row, Stream, tags_of};
-use super::{Connection, Result, on};
+use super::{Connection, Result, on, parse};
 
 /// A tag that no more streams have is where a search begins: they are read, and sorted. The streams with one that more have are found by walking the list in
-/// its order, where the next is never far.
+/// its order, where the next is mostly not far; where it is, [`page_among`] stops, and the others walk on.
 const RARE: u32 = 1_000;
 
 /// Which streams, and in which order.
@@ -88,10 +89,10 @@ pub async fn page_after(
     connection: &mut Connection,
     organisation: OrganisationId,
     search: &Search,
-    (place, id): &(Place, StreamId),
+    after: &(Place, StreamId),
     limit: u32,
 ) -> Result<Vec<Stream>> {
-    let order = match place {
+    let order = match after.0 {
         Place::CreatedAt(_) => Order::NewestFirst,
         Place::UpdatedAt(_) => Order::LastUpdatedFirst,
         Place::Name(_) => Order::ByName,
@@ -101,17 +102,96 @@ pub async fn page_after(
         let mut query = QueryBuilder::new("SELECT ");
         query.push(COLUMNS);
         push_source(&mut query, organisation, search, rare.as_deref());
-        match place {
-            Place::CreatedAt(at) => query.push(" AND (s.created_at, s.id) < (").push_bind(at.0),
-            Place::UpdatedAt(at) => query.push(" AND (s.updated_at, s.id) < (").push_bind(at.0),
-            // A name is nobody else's; the id only keeps the three alike.
-            Place::Name(name) => query.push(" AND (s.streamname, s.id) > (").push_bind(name.replace('\0', "")),
-        };
-        query.push(", ").push_bind(id.to_string()).push(") ORDER BY ").push(order.as_sql());
-        query.push(" LIMIT ").push_bind(i64::from(limit));
+        push_behind(&mut query, after);
+        query.push(" ORDER BY ").push(order.as_sql()).push(" LIMIT ").push_bind(i64::from(limit));
         query.build_query_as().fetch_all(c).await
     })?;
     with_tags(connection, rows).await
+}
+
+/// Streams that were found among so many of a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Among {
+    pub streams: Vec<Stream>,
+    /// Where to look on; `None` where there is no more.
+    pub next: Option<(Place, StreamId)>,
+}
+
+/// The streams behind a place, newest first, for who may not cost much: where none of the tags is rare, no more than `most` rows of the list are looked at, so
+/// that fewer streams than `limit`, and even none, are found though there are more behind. Of the search's `order` nothing is taken.
+pub async fn page_among(
+    connection: &mut Connection,
+    organisation: OrganisationId,
+    search: &Search,
+    after: Option<&(Place, StreamId)>,
+    limit: u32,
+    most: u32,
+) -> Result<Among> {
+    let rare = rare_tag(connection, organisation, search).await?;
+    let end = if rare.is_none() { end_of_look(connection, organisation, search, after, most).await? } else { None };
+    let mut rows: Vec<Row> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS);
+        push_source(&mut query, organisation, search, rare.as_deref());
+        if let Some(after) = after {
+            push_behind(&mut query, after);
+        }
+        if let Some((at, id)) = end {
+            query.push(" AND (s.created_at, s.id) >= (").push_bind(at.0).push(", ").push_bind(id.to_string()).push(")");
+        }
+        // One more than asked for tells whether there are more in what is looked at.
+        query.push(" ORDER BY ").push(Order::NewestFirst.as_sql()).push(" LIMIT ").push_bind(i64::from(limit) + 1);
+        query.build_query_as().fetch_all(c).await
+    })?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let streams = with_tags(connection, rows).await?;
+    let next = match streams.last().filter(|_| more) {
+        Some(last) => Some((Order::NewestFirst.place(last), last.id)),
+        None => end.map(|(at, id)| (Place::CreatedAt(at), id)),
+    };
+    Ok(Among { streams, next })
+}
+
+/// Where a look ends that has `most` rows of the list behind the place in it; `None` where there are fewer. Of the last row's id only the beginning is kept,
+/// with which it stands in the list where the row does: who may see none of the rows must not learn an id.
+async fn end_of_look(
+    connection: &mut Connection,
+    organisation: OrganisationId,
+    search: &Search,
+    after: Option<&(Place, StreamId)>,
+    most: u32,
+) -> Result<Option<(UnixMillis, StreamId)>> {
+    let end: Option<(i64, String)> = on!(connection, c => {
+        // All that the walk reads, also what it does not take: along the index alone.
+        let mut query = QueryBuilder::new("SELECT created_at, id FROM streams s WHERE organisation_id = ");
+        query.push_bind(organisation.to_string());
+        if let Some(state) = search.state {
+            query.push(" AND state = ").push_bind(state.as_str().to_owned());
+        }
+        if let Some(after) = after {
+            push_behind(&mut query, after);
+        }
+        query.push(" ORDER BY ").push(Order::NewestFirst.as_sql()).push(" LIMIT 1 OFFSET ");
+        query.push_bind(i64::from(most.saturating_sub(1))).build_query_as().fetch_optional(c).await
+    })?;
+    let Some((at, id)) = end else { return Ok(None) };
+    let id: StreamId = parse("streams.id", &id)?;
+    Ok(Some((UnixMillis(at), StreamId(Uuid::from_u128(id.0.as_u128() >> 96 << 96)))))
+}
+
+fn push_behind<D: Database>(query: &mut QueryBuilder<D>, (place, id): &(Place, StreamId))
+where
+    String: for<'q> Encode<'q, D> + Type<D>,
+    i64: for<'q> Encode<'q, D> + Type<D>,
+{
+    match place {
+        Place::CreatedAt(at) => query.push(" AND (s.created_at, s.id) < (").push_bind(at.0),
+        Place::UpdatedAt(at) => query.push(" AND (s.updated_at, s.id) < (").push_bind(at.0),
+        // A name is nobody else's; the id only keeps the three alike.
+        Place::Name(name) => query.push(" AND (s.streamname, s.id) > (").push_bind(name.replace('\0', "")),
+    };
+    query.push(", ").push_bind(id.to_string()).push(")");
 }
 
 async fn with_tags(connection: &mut Connection, rows: Vec<Row>) -> Result<Vec<Stream>> {
@@ -148,23 +228,26 @@ pub async fn tags(connection: &mut Connection, organisation: OrganisationId, lim
     .await)?)
 }
 
-/// The first of the tags searched for that few streams have.
+/// Of the tags searched for that few streams have the one that fewest have.
 async fn rare_tag(connection: &mut Connection, organisation: OrganisationId, search: &Search) -> Result<Option<String>> {
+    let mut rarest = None;
+    let mut fewest = i64::from(RARE) + 1;
     // No stored tag has a zero, and PostgreSQL takes none.
     for tag in search.tags.iter().filter(|tag| !tag.contains('\0')) {
+        // No further than it takes to see that another is rarer.
         let count: i64 = on!(connection, c => sqlx::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM stream_tags WHERE organisation_id = $1 AND tag = $2 LIMIT $3) AS found",
         )
         .bind(organisation.to_string())
         .bind(tag)
-        .bind(i64::from(RARE) + 1)
+        .bind(fewest)
         .fetch_one(c)
         .await)?;
-        if count <= i64::from(RARE) {
-            return Ok(Some(tag.clone()));
+        if count < fewest {
+            (rarest, fewest) = (Some(tag.clone()), count);
         }
     }
-    Ok(None)
+    Ok(rarest)
 }
 
 /// From where the rows come, and which of them. Those with the rare tag, where there is one; else all of the organisation, along an index.
@@ -231,12 +314,44 @@ pub(super) fn contains_pattern(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::db::{Db, Location, Raw};
-    use uuid::Uuid;
+
+    async fn sqlite() -> (Db, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Db::open(&Location::Sqlite(folder.path().join("test.db"))).await.unwrap(), folder)
+    }
+
+    #[tokio::test]
+    async fn a_search_begins_with_the_tag_that_fewest_have() {
+        let (db, _folder) = sqlite().await;
+        let organisation = OrganisationId(Uuid::new_v4());
+        let mut tx = db.write().await.unwrap();
+        let without_streams = "PRAGMA defer_foreign_keys = on";
+        on!(tx, c => sqlx::query(without_streams).execute(c).await).unwrap();
+        for (tag, streams) in [("many", 1_001), ("some", 20), ("few", 2), ("more", 30)] {
+            for n in 0..streams {
+                on!(tx, c => sqlx::query("INSERT INTO stream_tags VALUES ($1, $2, $3, 0)")
+                    .bind(n.to_string())
+                    .bind(organisation.to_string())
+                    .bind(tag)
+                    .execute(c)
+                    .await)
+                .unwrap();
+            }
+        }
+        let mut rarest = async |tags: &[&str]| {
+            let search = Search { tags: tags.iter().map(|&tag| tag.to_owned()).collect(), ..Search::default() };
+            rare_tag(&mut tx, organisation, &search).await.unwrap()
+        };
+        assert_eq!(rarest(&["many", "some", "few", "more"]).await.as_deref(), Some("few"));
+        assert_eq!(rarest(&["few", "some", "nobody's"]).await.as_deref(), Some("nobody's"));
+        assert_eq!(rarest(&["more", "many"]).await.as_deref(), Some("more"));
+        assert_eq!(rarest(&["many"]).await, None);
+        assert_eq!(rarest(&[]).await, None);
+    }
 
     /// How SQLite goes about it, step by step.
     async fn steps(rare: Option<&str>) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(&Location::Sqlite(folder.path().join("test.db"))).await.unwrap();
+        let (db, _folder) = sqlite().await;
         let mut connection = db.read().await.unwrap();
         let Raw::Sqlite(sqlite) = connection.raw() else { unreachable!("it was opened as SQLite") };
         let search = Search { tags: vec!["a".to_owned()], ..Search::default() };

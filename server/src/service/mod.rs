@@ -63,6 +63,7 @@ pub struct Service {
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
     sign_in_limits: sign_in::Limits,
+    player_lists: seen::PlayerLists,
     set_up_token: set_up::Token,
 }
 
@@ -82,6 +83,7 @@ impl Service {
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),
+            player_lists: seen::PlayerLists::default(),
             set_up_token: set_up::Token::default(),
         }
     }

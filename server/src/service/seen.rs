@@ -1,15 +1,47 @@
 //! Streams as those see them who watch, or have a player key: which may be everybody. What the organisation itself sees and does is `streams`.
 
-use afterlive_domain::{Error as Refusal, StreamId, StreamState};
+use std::time::Duration;
+
+use afterlive_domain::{Error as Refusal, OrganisationId, StreamId, StreamState};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use super::{Holder, Player, Result, Service, StreamList, StreamPage, Viewer};
 use crate::db;
 use crate::db::organisations::Organisation;
-use crate::db::stream_search::{Order, Search};
+use crate::db::stream_search::{self, Among, Order, Search};
 use crate::db::streams::{self, Stream};
 
 /// The most streams on a page for who has a player key, which is everybody.
 const MAX_PLAYER_PAGE: u32 = 100;
+/// The most rows of the list that a page for them looks at. With tags that no stream shares it would else be all of them.
+const MAX_PLAYER_LOOK: u32 = 10_000;
+/// So many lists are read for them at a time: the other readers of the database are for who signs in, and who goes live.
+const PLAYER_LISTS_AT_A_TIME: usize = 2;
+/// Who has waited so long for a place is told to come back later.
+const PLAYER_LIST_WAIT: Duration = Duration::from_secs(1);
+const RETRY_AFTER_S: u32 = 5;
+
+/// The places for lists that are read for players.
+#[derive(Debug)]
+pub(super) struct PlayerLists(Semaphore);
+
+impl Default for PlayerLists {
+    fn default() -> Self {
+        Self(Semaphore::new(PLAYER_LISTS_AT_A_TIME))
+    }
+}
+
+impl PlayerLists {
+    /// Until it is dropped, one of the places.
+    async fn place(&self, wait: Duration) -> Result<SemaphorePermit<'_>, Refusal> {
+        match timeout(wait, self.0.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            // It is never closed.
+            Ok(Err(_)) | Err(_) => Err(Refusal::TooMany { retry_after_s: RETRY_AFTER_S }),
+        }
+    }
+}
 
 /// A stream and whose it is, for a viewer from outside.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,28 +92,42 @@ impl Service {
     }
 
     /// Streams as players see them, and whose they are. Deleted ones are not among them, whatever is searched for. A player key, which is in everybody's hands,
-    /// opens no list of all that there is: it finds what has a tag that its page knows, by means that cost little.
+    /// opens no list of all that there is: it finds what has a tag that its page knows, by means that cost little. So a page for it may be short, or empty, with more
+    /// behind it.
     ///
     /// # Errors
     /// `Denied` for a caller who may not read; for `state` where it is that of the deleted; with a player key for `tags` where there are none, and for what else
-    /// it may not search by.
+    /// it may not search by; `TooMany` where too many lists are read for players.
     pub async fn public_streams(&self, holder: &Holder, list: &StreamList) -> Result<(StreamPage, Organisation)> {
         let organisation = holder.organisation()?;
-        let limit = match holder {
-            Holder::Caller(_) => list.limit,
-            Holder::Player(_) => {
-                only_what_players_search_by(&list.search)?;
-                list.limit.min(MAX_PLAYER_PAGE)
-            }
-        };
+        if let Holder::Player(_) = holder {
+            only_what_players_search_by(&list.search)?;
+        }
         if list.search.state == Some(StreamState::Deleted) {
             let expected = "all, created, live, ended or locked".to_owned();
             return Err(Refusal::WrongType { parameter: "state".to_owned(), expected }.into());
         }
-        let page = self.page_of(organisation, list, limit).await?;
+        let page = match holder {
+            Holder::Caller(caller) => self.streams(caller, list).await?,
+            Holder::Player(_) => self.page_for_player(organisation, list).await?,
+        };
         let found = db::organisations::by_id(&mut self.db.read().await?, organisation).await?;
         // A credential's organisation is never deleted; were it, the credential would be worth nothing.
         Ok((page, found.ok_or(Refusal::BadCredentials)?))
+    }
+
+    async fn page_for_player(&self, organisation: OrganisationId, list: &StreamList) -> Result<StreamPage> {
+        let limit = list.limit.min(MAX_PLAYER_PAGE);
+        if limit == 0 {
+            return Ok(StreamPage { streams: Vec::new(), next: None });
+        }
+        // Before it takes one of the database's connections.
+        let _place = self.player_lists.place(PLAYER_LIST_WAIT).await?;
+        let mut connection = self.db.read().await?;
+        let (search, after) = (&list.search, list.after.as_ref());
+        let found = stream_search::page_among(&mut connection, organisation, search, after, limit, MAX_PLAYER_LOOK).await?;
+        let Among { streams, next } = found;
+        Ok(StreamPage { streams, next })
     }
 
     /// `None` where there is no such stream, or it is deleted.
@@ -115,5 +161,20 @@ fn refusal_of<T>(outcome: Result<T>) -> Result<Option<Refusal>> {
         Ok(_) => Ok(None),
         Err(super::Error::Refused(refusal)) => Ok(Some(refusal)),
         Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn two_lists_at_a_time_are_read_for_players_and_who_waits_long_is_turned_away() {
+        let lists = PlayerLists::default();
+        let at_once = async || lists.place(Duration::ZERO).await;
+        let (one, _other) = (at_once().await.unwrap(), at_once().await.unwrap());
+        assert_eq!(at_once().await.unwrap_err(), Refusal::TooMany { retry_after_s: RETRY_AFTER_S });
+        drop(one);
+        at_once().await.unwrap();
     }
 }

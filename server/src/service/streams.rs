@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
-    Error as Refusal, EventKind, Mode, OrganisationId, Permission, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
+    Error as Refusal, EventKind, Mode, Permission, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
 };
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
@@ -119,12 +119,7 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn streams(&self, caller: &Caller, list: &StreamList) -> Result<StreamPage> {
         caller.require(Permission::Read)?;
-        self.page_of(caller.organisation, list, list.limit).await
-    }
-
-    /// A page of at most `limit`, and of [`MAX_PAGE`].
-    pub(super) async fn page_of(&self, organisation: OrganisationId, list: &StreamList, limit: u32) -> Result<StreamPage> {
-        let limit = limit.min(MAX_PAGE);
+        let (organisation, limit) = (caller.organisation, list.limit.min(MAX_PAGE));
         if limit == 0 {
             return Ok(StreamPage { streams: Vec::new(), next: None });
         }

@@ -2,7 +2,7 @@
 
 use afterlive_domain::{StreamId, StreamState, Tags};
 use afterlive_server::db::organisations::Organisation;
-use afterlive_server::db::stream_search::{Order, Search, count, page, page_after, tags};
+use afterlive_server::db::stream_search::{Order, Search, count, page, page_after, page_among, tags};
 use afterlive_server::db::{Db, streams};
 use uuid::Uuid;
 
@@ -134,6 +134,67 @@ async fn a_tag_that_many_have_finds_what_one_that_few_have_does() {
         let behind = page_after(&mut connection, organisation.id, &tagged(&["all"]), &next, 1).await.unwrap();
         assert_eq!((all[0].id, behind[0].id), (few, all[1].id));
         assert!(page_after(&mut connection, organisation.id, &tagged(&["few"]), &next, 1).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+/// So many streams, each an older one than the one before; the number-th has the tags that it is given.
+async fn many_streams(db: &Db, organisation: &Organisation, streams: i64, tags: impl Fn(i64) -> Tags) -> Vec<StreamId> {
+    let newest = a_tagged_stream(db, organisation, 0, "newest").await;
+    let mut ids = vec![newest];
+    let mut tx = db.write().await.unwrap();
+    let mut stream = streams::by_id(&mut tx, newest).await.unwrap().unwrap();
+    for number in 1..streams {
+        stream.id = StreamId(Uuid::new_v4());
+        stream.streamname = format!("{}-{number:05}", organisation.hash).parse().unwrap();
+        // Two have the same instant each, so that the id decides between them.
+        stream.created_at = NOW.plus_ms(-(number / 2) - 1);
+        stream.tags = tags(number);
+        streams::insert(&mut tx, &stream).await.unwrap();
+        ids.push(stream.id);
+    }
+    tx.commit().await.unwrap();
+    ids
+}
+
+#[tokio::test]
+async fn a_look_at_so_many_rows_ends_there_and_the_next_goes_on_behind_them() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        // Common tags: even and odd, which no stream shares, and one that only the oldest have.
+        let ids = many_streams(&db, &organisation, 2_500, |number| {
+            let parity = if number % 2 == 0 { "even" } else { "odd" };
+            if number < 1_400 { Tags::new([parity]).unwrap() } else { Tags::new([parity, "old"]).unwrap() }
+        });
+        let ids = ids.await;
+        let mut connection = db.read().await.unwrap();
+        let search = |tags: &[&str]| Search { tags: tags.iter().map(|&tag| tag.to_owned()).collect(), ..Search::default() };
+        for (tags, state, expected, looks) in [
+            (&["even", "odd"][..], None, 0, 7),
+            (&["even", "odd"], Some(StreamState::Created), 0, 7),
+            (&["odd", "even"], Some(StreamState::Live), 0, 1),
+            (&["old"], None, 1_100, 4 + 1_100_u32.div_ceil(100)),
+            (&["newest"], None, 1, 1),
+        ] {
+            let search = Search { state, ..search(tags) };
+            let (mut seen, mut after, mut looked) = (Vec::new(), None, 0);
+            loop {
+                let found = page_among(&mut connection, organisation.id, &search, after.as_ref(), 100, 400).await.unwrap();
+                looked += 1;
+                seen.extend(found.streams.iter().map(|stream| stream.id));
+                if let (true, Some((_, id))) = (found.streams.is_empty(), &found.next) {
+                    assert!(!ids.contains(id), "{tags:?}: of what is not shown the id is not told");
+                }
+                after = found.next;
+                if after.is_none() || looked > 100 {
+                    break;
+                }
+            }
+            let all = page(&mut connection, organisation.id, &search, 3_000, 0).await.unwrap();
+            assert_eq!(seen, all.iter().map(|stream| stream.id).collect::<Vec<_>>(), "{tags:?}: each once, none left out");
+            assert_eq!(seen.len(), expected, "{tags:?}");
+            assert!((looks..=looks + 1).contains(&looked), "{tags:?} {state:?}: {looked} looks, not {looks}");
+        }
     })
     .await;
 }

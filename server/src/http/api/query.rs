@@ -1,5 +1,6 @@
 //! The query of a call. Parameters that it does not know are ignored; of one that comes twice the last counts.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::str::FromStr;
 
@@ -56,12 +57,14 @@ impl Query {
         self.text(name).map(|text| text.parse().map_err(|_| wrong(name, expected))).transpose()
     }
 
-    /// The tags of `tags[]` to filter by.
+    /// The tags of `tags[]` to filter by, each once.
     pub fn filter_tags(&self) -> Result<Vec<String>, Refusal> {
-        let tags = self.list("tags");
+        let mut tags = self.list("tags");
         if tags.len() > MAX_FILTER_TAGS {
             return Err(wrong("tags", &format!("array of at most {MAX_FILTER_TAGS} strings")));
         }
+        let mut seen = HashSet::new();
+        tags.retain(|tag| seen.insert(tag.clone()));
         Ok(tags)
     }
 
@@ -101,6 +104,12 @@ mod tests {
         {
             assert_eq!(Query::parse(query).list("tags"), ["a", "b c"], "{query}");
         }
+    }
+
+    #[test]
+    fn a_tag_that_is_named_twice_is_looked_for_once() {
+        assert_eq!(Query::parse("tags[]=b&tags[]=a&tags[]=b").filter_tags().unwrap(), ["b", "a"]);
+        assert!(Query::parse(&"tags[]=a&".repeat(11)).filter_tags().is_err());
     }
 
     #[test]
