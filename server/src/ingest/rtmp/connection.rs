@@ -14,11 +14,9 @@ use super::admission::Ticket;
 use super::wire::{Closed, Wire};
 use super::{GATE_TIMEOUT, Server, play, publish};
 use crate::ingest::gate::{Grant, PublishRequest, Refusal};
+use crate::ingest::logged_name;
 use crate::ingest::usher::ViewRequest;
 use crate::sound::{AacViewer, Takes};
-
-/// How much of a name that means nothing is shown in the log.
-const NAME_LOG_CHARS: usize = 40;
 
 /// What a connection is for, by the first part of the path in its URL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,8 +145,7 @@ impl Connection {
                 publish::run(self, grant).await
             }
             Err(refusal) => {
-                let stream: String = name.name.escape_debug().take(NAME_LOG_CHARS).collect();
-                info!(peer = %self.peer, stream, %refusal, "a publish was refused");
+                info!(peer = %self.peer, stream = logged_name(&name.name), %refusal, "a publish was refused");
                 self.wire.session().refuse(&refusal.to_string());
                 Ok(Outcome::Farewell)
             }

@@ -13,12 +13,11 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::gate::{Gatekeeper, Grant, PublishRequest, Refusal};
+use super::logged_name;
 use crate::rtc::{Answer, NotAccepted, Peer, Role, Sessions, Transport};
 
 /// How long the gate may take to answer.
 const GATE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How much of a name that means nothing is shown in the log.
-const NAME_LOG_CHARS: usize = 40;
 
 /// Why an offer does not become a publish, in words for the one who made it.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +55,7 @@ impl Whip {
     pub async fn publish(&self, request: PublishRequest, offer: &str) -> Result<(Uuid, Answer), Refused> {
         let answer = self.try_publish(request.clone(), offer).await;
         if let Err(Refused::Gate(refusal)) = &answer {
-            let stream: String = request.streamname.escape_debug().take(NAME_LOG_CHARS).collect();
-            info!(peer = %request.peer, stream, %refusal, "a publish was refused");
+            info!(peer = %request.peer, stream = logged_name(&request.streamname), %refusal, "a publish was refused");
         }
         answer
     }
