@@ -26,11 +26,14 @@ pub enum SignIn {
 }
 
 /// How often someone may try: by account, so that one password cannot be guessed from many addresses, and by address, so that
-/// one address cannot try many accounts.
+/// one address cannot try many accounts. And how often who is no stranger may sign in: each time takes a while of one of the few places where passwords are
+/// checked, which are everybody's.
 #[derive(Debug)]
 pub(super) struct Limits {
     by_account: RateLimit<String>,
     by_address: RateLimit<IpAddr>,
+    /// With the right password; by account, and wide.
+    known_by_account: RateLimit<String>,
     /// Of those who ask whether a key is good, apart from those who sign in: a program must not lock people out.
     keys_by_address: RateLimit<IpAddr>,
 }
@@ -40,8 +43,22 @@ impl Default for Limits {
         Self {
             by_account: RateLimit::new(10, 15_000),
             by_address: RateLimit::new(30, 5_000),
+            known_by_account: RateLimit::new(60, 1_000),
             keys_by_address: RateLimit::new(30, 5_000),
         }
+    }
+}
+
+impl Limits {
+    /// Counts an attempt to sign in, which may turn out to be of either kind.
+    ///
+    /// # Errors
+    /// How many seconds to wait. It is then not counted; but one too many for the account counts for the address.
+    fn attempt(&self, account: &String, address: IpAddr, now: UnixMillis) -> Result<(), u32> {
+        self.by_address.attempt(&address, now)?;
+        // Who knows the password shuts out nobody else behind the address.
+        self.known_by_account.attempt(account, now).inspect_err(|_| self.by_address.give_back(&address))?;
+        self.by_account.attempt(account, now).inspect_err(|_| self.known_by_account.give_back(account))
     }
 }
 
@@ -56,8 +73,7 @@ impl Service {
         // A key of the limit is as long as the longest address that can have an account; who sends more shares one.
         let account = super::text::email(&email).unwrap_or_default();
         let address = network(address);
-        let attempt = self.sign_in_limits.by_address.attempt(&address, now);
-        if let Err(retry_after_s) = attempt.and_then(|()| self.sign_in_limits.by_account.attempt(&account, now)) {
+        if let Err(retry_after_s) = self.sign_in_limits.attempt(&account, address, now) {
             tracing::warn!(%address, "too many attempts to sign in");
             return Ok(SignIn::TooManyAttempts { retry_after_s });
         }
@@ -72,6 +88,7 @@ impl Service {
                 Ok(SignIn::Done(user))
             }
             _ => {
+                self.sign_in_limits.known_by_account.give_back(&account);
                 tracing::info!(%address, "an attempt to sign in failed");
                 Ok(SignIn::WrongCredentials)
             }

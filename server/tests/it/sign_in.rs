@@ -86,6 +86,31 @@ async fn who_knows_the_password_is_not_slowed_for_signing_in_often() {
 }
 
 #[tokio::test]
+async fn who_signs_in_all_the_time_leaves_the_places_to_others() {
+    on_each_server(async |server| {
+        let ((email, _), (other, _)) = (a_user(&server).await, a_user(&server).await);
+        let sign_in = async |email: &str, password: &str, last: u8| {
+            server.service.sign_in(email, password, address(last)).await.unwrap()
+        };
+        for n in 0..60 {
+            let outcome = sign_in(&email, PASSWORD, n).await;
+            assert!(matches!(outcome, SignIn::Done(_)), "{n}: {outcome:?}");
+            // What is guessed at is not counted here.
+            if n % 10 == 0 {
+                assert_eq!(sign_in(&email, "wrong", n).await, SignIn::WrongCredentials);
+            }
+        }
+        let refused = sign_in(&email, PASSWORD, 100).await;
+        assert!(matches!(refused, SignIn::TooManyAttempts { retry_after_s: 1..=2 }), "from any address: {refused:?}");
+        assert!(matches!(sign_in(&other, PASSWORD, 100).await, SignIn::Done(_)));
+        server.clock.advance_ms(1_000);
+        assert!(matches!(sign_in(&email, PASSWORD, 101).await, SignIn::Done(_)), "one a second");
+        assert!(matches!(sign_in(&email, PASSWORD, 101).await, SignIn::TooManyAttempts { .. }));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_two_that_set_up_at_once_exactly_one_succeeds_and_the_link_works_once() {
     on_each_server(async |server| {
         assert!(server.service.needs_set_up().await.unwrap());
