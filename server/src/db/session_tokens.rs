@@ -2,7 +2,7 @@
 
 use afterlive_domain::{Role, UnixMillis, UserId};
 
-use super::{Connection, Error, Result, Tx, on, parse};
+use super::{Connection, Error, Result, Tx, on, parse, users};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionToken {
@@ -39,8 +39,18 @@ impl TryFrom<Row> for SessionToken {
     }
 }
 
-/// `hash` is the token's SHA-256 in hexadecimal.
-pub async fn insert(tx: &mut Tx, token: &SessionToken, hash: &str) -> Result<()> {
+/// Adds a token, and deletes the user's oldest where it has more than `most` then; of those that are added at once too. `hash` is the token's SHA-256 in
+/// hexadecimal. False where the user is gone.
+pub async fn add(tx: &mut Tx, token: &SessionToken, hash: &str, most: u32) -> Result<bool> {
+    if !users::hold(tx, token.user).await? {
+        return Ok(false);
+    }
+    keep_newest(tx, token.user, most.saturating_sub(1)).await?;
+    insert(tx, token, hash).await?;
+    Ok(true)
+}
+
+async fn insert(tx: &mut Tx, token: &SessionToken, hash: &str) -> Result<()> {
     on!(tx, c => sqlx::query(
         "INSERT INTO session_tokens (hash, user_id, role, password_digest, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -69,7 +79,7 @@ pub async fn by_hash(connection: &mut Connection, hash: &str, now: UnixMillis) -
 }
 
 /// Deletes all of a user's but the newest so many.
-pub async fn keep_newest(tx: &mut Tx, user: UserId, kept: u32) -> Result<()> {
+async fn keep_newest(tx: &mut Tx, user: UserId, kept: u32) -> Result<()> {
     on!(tx, c => sqlx::query(
         "DELETE FROM session_tokens WHERE user_id = $1 AND hash NOT IN
          (SELECT hash FROM session_tokens WHERE user_id = $1 ORDER BY created_at DESC, hash LIMIT $2)",

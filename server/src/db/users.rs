@@ -66,6 +66,17 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
     Ok(())
 }
 
+/// Makes other transactions that do the same for the user wait for the end of this one, as `organisations::hold` does. False where the user is gone; who is
+/// held is not gone before then.
+pub async fn hold(tx: &mut Tx, id: UserId) -> Result<bool> {
+    let held = on!(tx, c => sqlx::query("UPDATE users SET role = role WHERE id = $1")
+        .bind(id.to_string())
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(held > 0)
+}
+
 /// `email` as it is stored: trimmed, in lower case.
 pub async fn by_email(connection: &mut Connection, email: &str) -> Result<Option<User>> {
     let row: Option<Row> = on!(connection, c => sqlx::query_as("SELECT * FROM users WHERE email = $1")

@@ -73,7 +73,7 @@ impl Service {
     /// A token for the user, by e-mail and password. `address` is the program's. Slowed as signing in is, and counted with it.
     ///
     /// # Errors
-    /// `BadCredentials`, whichever of the two is wrong; `TooMany`.
+    /// `BadCredentials`, whichever of the two is wrong, and where the user is gone; `TooMany`.
     pub async fn make_session_token(&self, email: &str, password: &str, address: IpAddr) -> Result<String> {
         let user = match self.sign_in(email, password, address).await? {
             SignIn::Done(user) => user,
@@ -82,8 +82,10 @@ impl Service {
         };
         let NewToken { row, text } = NewToken::draw(&user, self.clock.now());
         let mut tx = self.db.write().await?;
-        db::session_tokens::keep_newest(&mut tx, user.id, MAX_TOKENS - 1).await?;
-        db::session_tokens::insert(&mut tx, &row, &digest(&text)).await?;
+        // The password took a while to check: the user may have been removed since.
+        if !db::session_tokens::add(&mut tx, &row, &digest(&text), MAX_TOKENS).await? {
+            return Err(Refusal::BadCredentials.into());
+        }
         tx.commit().await?;
         tracing::info!(user = %user.id, "made a session token");
         Ok(text)

@@ -289,10 +289,10 @@ async fn of_a_users_session_tokens_the_newest_stay_and_none_without_its_user() {
         for (user, name) in [(&one, "a"), (&other, "b")] {
             users::insert(&mut tx, user).await.unwrap();
             for n in 0..4 {
-                session_tokens::insert(&mut tx, &token(user, n), &format!("{name}{n}")).await.unwrap();
+                let most = if name == "a" { 2 } else { 4 };
+                assert!(session_tokens::add(&mut tx, &token(user, n), &format!("{name}{n}"), most).await.unwrap());
             }
         }
-        session_tokens::keep_newest(&mut tx, one.id, 2).await.unwrap();
         tx.commit().await.unwrap();
         let found = async |now: UnixMillis| {
             let mut connection = db.read().await.unwrap();
@@ -319,6 +319,49 @@ async fn of_a_users_session_tokens_the_newest_stay_and_none_without_its_user() {
         }
         tx.commit().await.unwrap();
         assert_eq!(found(NOW).await, ["b2", "b3"]);
+        let mut tx = db.write().await.unwrap();
+        assert!(!session_tokens::add(&mut tx, &token(&one, 5), "a5", 2).await.unwrap(), "the user is gone");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_tokens_that_a_user_gets_at_once_no_more_stay_than_may() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let user = User {
+            id: UserId(Uuid::new_v4()),
+            organisation: organisation.id,
+            email: "a@example.com".to_owned(),
+            password_hash: "$argon2id$x".to_owned(),
+            role: Role::User,
+            created_at: NOW,
+        };
+        let mut tx = db.write().await.unwrap();
+        users::insert(&mut tx, &user).await.unwrap();
+        tx.commit().await.unwrap();
+        let gate = Arc::new(tokio::sync::Barrier::new(8));
+        let racers: Vec<_> = (0..8)
+            .map(|racer| {
+                let (db, gate, user) = (db.clone(), Arc::clone(&gate), user.id);
+                tokio::spawn(async move {
+                    for n in 0..5 {
+                        gate.wait().await;
+                        let mut tx = db.write().await.unwrap();
+                        let (created_at, expires_at) = (NOW.plus_ms(n), NOW.plus_ms(1_000));
+                        let password_digest = "x".to_owned();
+                        let token = SessionToken { user, role: Role::User, password_digest, created_at, expires_at };
+                        assert!(session_tokens::add(&mut tx, &token, &format!("{racer} {n}"), 10).await.unwrap());
+                        tx.commit().await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for racer in racers {
+            racer.await.unwrap();
+        }
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(session_tokens::delete_expired(&mut tx, NOW.plus_ms(1_000)).await.unwrap(), 10);
     })
     .await;
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::streams::a_stream;
 use crate::fixture::database::NOW;
-use crate::fixture::server::{Answer, Server, Tenant, on_each_server};
+use crate::fixture::server::{Answer, Server, Tenant, on_a_server, on_each_server};
 
 const PASSWORD: &str = "correct horse";
 
@@ -180,6 +180,22 @@ async fn passwords_are_not_guessed_here_either() {
         assert_eq!(refused.error(), (429, 1006));
         server.clock.advance_ms(1_000 * refused.header("retry-after").parse::<i64>().unwrap());
         a_token(&server, &email).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_removed_while_the_password_is_checked_gets_no_token() {
+    on_a_server(&[], async |server| {
+        let tenant = server.an_organisation().await;
+        let (_, email) = a_user(&server, &tenant, Role::User).await;
+        // As it looks to who comes too late: there is nobody to be held.
+        let mut tx = server.db.write().await.unwrap();
+        let Raw::Sqlite(connection) = tx.raw() else { unreachable!("it runs on SQLite") };
+        let gone = "CREATE TRIGGER gone BEFORE UPDATE ON users BEGIN SELECT RAISE(IGNORE); END";
+        sqlx::query(gone).execute(connection).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(validate(&server, &email, PASSWORD).await.error(), (401, 4002));
     })
     .await;
 }
