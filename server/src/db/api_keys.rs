@@ -141,6 +141,17 @@ pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: KeyId) -> Res
     Ok(())
 }
 
+/// Deletes the organisation's keys that were revoked at an instant or before.
+pub async fn delete_revoked(tx: &mut Tx, organisation: OrganisationId, until: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query("DELETE FROM api_keys WHERE organisation_id = $1 AND revoked_at <= $2")
+        .bind(organisation.to_string())
+        .bind(until.0)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
 /// Notes that the key was used.
 pub async fn touch(tx: &mut Tx, id: KeyId, now: UnixMillis) -> Result<()> {
     on!(tx, c => sqlx::query("UPDATE api_keys SET last_used_at = $2 WHERE id = $1")

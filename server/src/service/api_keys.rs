@@ -17,6 +17,8 @@ const HINT_CHARS: usize = 6;
 const MAX_KEYS: usize = 1_000;
 /// Keys that have expired are listed for so long, so that people see why a program is refused, and then deleted when another is made.
 const EXPIRED_FOR_MS: i64 = 30 * 86_400_000;
+/// So long those that were revoked are kept, for who looks into the database for whose they were; then they are deleted in the same way.
+const REVOKED_FOR_MS: i64 = 30 * 86_400_000;
 /// Of those that have expired at most so many are listed: the ones that did last.
 const MAX_EXPIRED: usize = 100;
 /// The longest time that a key that is to end can be good for: ten years. One that is to be good for longer is made without an end.
@@ -141,6 +143,7 @@ impl Service {
         for outlived in outlived(&keys, now) {
             db::api_keys::delete(&mut tx, caller.organisation, outlived).await?;
         }
+        db::api_keys::delete_revoked(&mut tx, caller.organisation, now.plus_ms(-REVOKED_FOR_MS)).await?;
         db::api_keys::insert(&mut tx, &key.row, &key.hash()).await?;
         tx.commit().await?;
         tracing::info!(key = %key.row.id, ?opens, by = %caller.identity, "made a key");

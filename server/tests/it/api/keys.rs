@@ -122,6 +122,35 @@ async fn keys_that_have_expired_keep_no_new_one_from_being_made_and_are_deleted_
 }
 
 #[tokio::test]
+async fn of_keys_that_are_revoked_nothing_stays_after_a_month() {
+    on_each_server(async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let body = r#"{"label":"old","role":"nanoUser"}"#;
+        let mut gone = Vec::new();
+        for tenant in [&ours, &theirs] {
+            let id = text(&a_key(&server, tenant, body).await, "id").parse::<KeyId>().unwrap();
+            server.service.revoke_api_key(&tenant.admin, id).await.unwrap().unwrap();
+            gone.push((tenant.organisation.id, id));
+        }
+        let left = async || {
+            let mut connection = server.db.read().await.unwrap();
+            let [ours, theirs] = [gone[0], gone[1]];
+            let of_ours = api_keys::by_id(&mut connection, ours.0, ours.1).await.unwrap();
+            (of_ours.is_some(), api_keys::by_id(&mut connection, theirs.0, theirs.1).await.unwrap().is_some())
+        };
+        server.clock.advance_ms(30 * 86_400_000 - 1);
+        a_key(&server, &ours, body).await;
+        assert_eq!(left().await, (true, true));
+        server.clock.advance_ms(1);
+        a_key(&server, &ours, body).await;
+        assert_eq!(left().await, (false, true));
+        let good = server.send("GET /apikey", Some(&ours.admin_key), "").await.ok();
+        assert_eq!(good.as_array().unwrap().len(), 3 + 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_no_key_can_be_is_refused_by_the_field() {
     on_each_server(async |server| {
         let tenant = server.an_organisation().await;
