@@ -181,3 +181,30 @@ async fn who_watches_with_a_session_token_is_cut_when_the_password_changes() {
     })
     .await;
 }
+
+/// Nobody is told of an end that comes by itself: who watches is asked again every ten seconds, by the real clock.
+#[tokio::test]
+async fn who_watches_with_a_key_or_a_session_token_is_cut_when_it_has_expired() {
+    on_a_server(&[], async |server| {
+        let scene = Scene::new(server).await;
+        let (service, admin) = (&scene.server.service, &scene.ours.admin);
+        let soon = Some(Expiry::In(60));
+        let key = service.create_api_key(admin, "a player", Opens::Role(Role::ReadOnly), soon).await.unwrap();
+        let (email, password) = ("ada@example.com", "correct horse");
+        service.add_user(admin, email, password, Role::ReadOnly).await.unwrap();
+        let token = service.make_session_token(email, password, [192, 0, 2, 7].into()).await.unwrap();
+        let mut tx = scene.server.db.write().await.unwrap();
+        let Raw::Sqlite(connection) = tx.raw() else { unreachable!("it runs on SQLite") };
+        let end = "UPDATE session_tokens SET expires_at = $1";
+        sqlx::query(end).bind(NOW.plus_ms(60_000).0).execute(connection).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut cut_by_key = scene.watches(None, &[("x-bintu-apikey", &key.secret)]).await;
+        let mut cut_by_token = scene.watches(None, &[("x-bintu-token", &token)]).await;
+        scene.server.clock.advance_ms(60_000);
+        let (by_key, by_token) = tokio::join!(last_words(&mut cut_by_key), last_words(&mut cut_by_token));
+        for (words, code) in [by_key, by_token] {
+            assert_eq!((&words["state"], code), (&json!("refused"), 1_008), "{words}");
+        }
+    })
+    .await;
+}
