@@ -1,16 +1,18 @@
 //! Who may call what, and that nobody sees another organisation's.
 
-use afterlive_domain::Role;
 use afterlive_domain::organisation::Settings;
+use afterlive_domain::{AssetId, KeyId, Role, StreamId};
 use afterlive_server::service::Opens;
 use afterlive_server::service::playback::Expiry;
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::sessions::{a_token, a_user};
 use super::streams::a_stream;
-use crate::fixture::server::{Server, Tenant, on_each_server};
+use crate::fixture::recordings::a_finished_recording;
+use crate::fixture::server::{Answer, Server, Tenant, on_each_server};
 
-/// Every call, with the least role that may make it. `ID` stands for a stream.
+/// Every call, with the least role that may make it. `ID` stands for a stream, `ASSET` for a recording, `KEY` for a key. What is behind a `#` is for [`body`].
 const CALLS: &[(&str, Role)] = &[
     ("GET /stream?tags[]=a", Role::ReadOnly),
     ("GET /stream/ID", Role::ReadOnly),
@@ -19,6 +21,8 @@ const CALLS: &[(&str, Role)] = &[
     ("GET /tag", Role::ReadOnly),
     ("GET /organisation", Role::ReadOnly),
     ("GET /asset", Role::ReadOnly),
+    ("GET /asset/ASSET", Role::ReadOnly),
+    ("GET /asset/ASSET/report", Role::ReadOnly),
     ("GET /user", Role::ReadOnly),
     ("GET /permission", Role::ReadOnly),
     ("POST /stream/validate", Role::ReadOnly),
@@ -26,19 +30,25 @@ const CALLS: &[(&str, Role)] = &[
     ("POST /stream", Role::User),
     ("PUT /stream/ID/tag", Role::User),
     ("PUT /stream/ID/push_url", Role::User),
+    ("PUT /stream/ID/push_url#null", Role::User),
     ("POST /stream/ID/processing", Role::User),
     ("GET /token/playback", Role::User),
     ("POST /token/playback", Role::User),
+    ("POST /token/revoke", Role::User),
     ("PUT /stream/ID/stop", Role::Admin),
     ("POST /stream/ID/stop", Role::Admin),
     ("PUT /stream/ID/lock", Role::Admin),
     ("PUT /stream/ID/unlock", Role::Admin),
     ("DELETE /stream/ID", Role::Admin),
+    ("DELETE /asset/ASSET", Role::Admin),
+    ("POST /asset/ASSET/restore", Role::Admin),
+    ("PUT /asset/ASSET/hold", Role::Admin),
     ("PUT /organisation/recording", Role::Admin),
     ("PUT /organisation/webhook", Role::Admin),
     ("GET /apikey", Role::Admin),
     ("GET /organisation/apikey", Role::Admin),
     ("POST /organisation/apikey", Role::Admin),
+    ("DELETE /organisation/apikey/KEY", Role::Admin),
 ];
 
 /// Calls that players make without a key.
@@ -59,8 +69,56 @@ async fn credentials(server: &Server, tenant: &Tenant, role: Role) -> [(&'static
     [("X-BINTU-APIKEY", key), ("X-BINTU-TOKEN", token.clone()), ("Authorization", format!("Bearer {token}"))]
 }
 
-const BODY: &str = r#"{"tags":["a"],"url":"rtmp://live.example.com/app/key","webhook":null,"label":"a","role":"nanoReadOnly",
-    "streamname":"a","processing":[["a"]],"expires_in_s":600,"token":"a"}"#;
+/// What all calls take; for `POST /token/revoke` a token of nobody's, by its id.
+fn body(call: &str) -> String {
+    let mut body = json!({
+        "tags": ["a"], "url": "rtmp://live.example.com/app/key", "webhook": null, "label": "a", "role": "nanoReadOnly",
+        "streamname": "a", "processing": [["a"]], "expires_in_s": 600, "hold": true,
+    });
+    if call.ends_with("#null") {
+        body["url"] = json!(null);
+    }
+    if call.ends_with("/token/revoke") {
+        body["id"] = json!(Uuid::new_v4());
+    } else {
+        body["token"] = json!("a");
+    }
+    body.to_string()
+}
+
+/// What calls name. All of it is the organisation's.
+struct Named {
+    stream: StreamId,
+    asset: AssetId,
+    key: KeyId,
+}
+
+impl Named {
+    async fn of(server: &Server, tenant: &Tenant, tags: &[&str]) -> Self {
+        let stream = a_stream(server, tenant, tags).await;
+        let recorded = a_stream(server, tenant, tags).await;
+        let asset = a_finished_recording(&server.db, recorded).await.id;
+        let key = server.service.create_api_key(&tenant.admin, "named", Opens::Role(Role::ReadOnly), None).await.unwrap();
+        Self { stream, asset, key: key.row.id }
+    }
+
+    async fn send(&self, server: &Server, call: &str, headers: &[(&str, &str)]) -> Answer {
+        let (path, _) = call.split_once('#').unwrap_or((call, ""));
+        let path = path.replace("KEY", &self.key.to_string()).replace("ASSET", &self.asset.to_string());
+        server.send_with(&path.replace("ID", &self.stream.to_string()), headers, &body(call)).await
+    }
+
+    /// What is not there for another organisation: the refusal's code, and what it names.
+    fn missing(&self, call: &str) -> Option<(u64, Value)> {
+        let names = |part: &str| call.contains(part);
+        match () {
+            () if names("ASSET") => Some((3004, json!({ "asset": self.asset }))),
+            () if names("KEY") => Some((3006, json!({ "key": self.key }))),
+            () if names("ID") => Some((3001, json!({ "stream": self.stream }))),
+            () => None,
+        }
+    }
+}
 
 #[tokio::test]
 async fn each_role_may_call_what_it_may_and_nothing_more() {
@@ -69,8 +127,8 @@ async fn each_role_may_call_what_it_may_and_nothing_more() {
         for role in Role::ALL {
             for (name, value) in credentials(&server, &tenant, role).await {
                 for (call, least) in CALLS {
-                    let id = a_stream(&server, &tenant, &[]).await;
-                    let answer = server.send_with(&call.replace("ID", &id.to_string()), &[(name, &value)], BODY).await;
+                    let named = Named::of(&server, &tenant, &[]).await;
+                    let answer = named.send(&server, call, &[(name, &value)]).await;
                     if role >= *least {
                         answer.ok();
                     } else {
@@ -88,13 +146,13 @@ async fn each_role_may_call_what_it_may_and_nothing_more() {
 async fn a_player_key_opens_what_players_need_and_a_browser_session_no_call_at_all() {
     on_each_server(async |server| {
         let tenant = server.an_organisation().await;
-        let id = a_stream(&server, &tenant, &[]).await.to_string();
+        let named = Named::of(&server, &tenant, &[]).await;
         let player = server.service.create_api_key(&tenant.admin, "Website", Opens::Playout, None).await.unwrap().secret;
         let (user, _) = a_user(&server, &tenant, Role::Admin).await;
         let signed_in = server.send(&format!("GET /sign-in/{user}"), None, "").await;
         let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
         for (call, _) in CALLS {
-            let send = async |name, value: &str| server.send_with(&call.replace("ID", &id), &[(name, value)], BODY).await;
+            let send = async |name, value: &str| named.send(&server, call, &[(name, value)]).await;
             let answer = send("X-BINTU-PLAYERKEY", &player).await;
             if is_for_players(call) {
                 answer.ok();
@@ -117,7 +175,7 @@ async fn a_player_key_opens_what_players_need_and_a_browser_session_no_call_at_a
 async fn without_a_good_credential_nothing_is_open_but_what_players_need() {
     on_each_server(async |server| {
         let tenant = server.an_organisation().await;
-        let id = a_stream(&server, &tenant, &[]).await.to_string();
+        let named = Named::of(&server, &tenant, &[]).await;
         let live = Settings { live_public: true, ..tenant.organisation.settings };
         server.service.save_organisation(&tenant.admin, "Chapel", live).await.unwrap();
         let revoked = server.service.create_api_key(&tenant.admin, "old", Opens::Role(Role::Admin), None).await.unwrap();
@@ -146,15 +204,14 @@ async fn without_a_good_credential_nothing_is_open_but_what_players_need() {
             ("Authorization", &basic),
         ];
         for (call, _) in CALLS {
-            let call = call.replace("ID", &id);
-            let answer = server.send(&call, None, BODY).await;
-            if is_for_anybody(&call.replace(&id, "ID")) {
+            let answer = named.send(&server, call, &[]).await;
+            if is_for_anybody(call) {
                 answer.ok();
             } else {
                 assert_eq!(answer.error(), (401, 4002), "{call}");
             }
             for header in bad {
-                let answer = server.send_with(&call, &[header], BODY).await;
+                let answer = named.send(&server, call, &[header]).await;
                 assert_eq!(answer.error(), (401, 4002), "{call} with {header:?}");
                 assert!(header.1.is_empty() || !answer.text.contains(header.1), "a credential is never repeated");
             }
@@ -164,22 +221,24 @@ async fn without_a_good_credential_nothing_is_open_but_what_players_need() {
 }
 
 #[tokio::test]
-async fn another_organisations_streams_do_not_exist() {
+async fn what_another_organisation_has_does_not_exist() {
     on_each_server(async |server| {
         let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
-        let id = a_stream(&server, &ours, &["secret"]).await.to_string();
+        let named = Named::of(&server, &ours, &["secret"]).await;
+        let id = named.stream;
         let mut means = credentials(&server, &theirs, Role::Admin).await.to_vec();
         let player = server.service.create_api_key(&theirs.admin, "Website", Opens::Playout, None).await.unwrap().secret;
         means.push(("X-BINTU-PLAYERKEY", player));
         for (name, value) in &means {
-            for (call, _) in CALLS.iter().filter(|(call, _)| call.contains("ID")) {
-                let answer = server.send_with(&call.replace("ID", &id), &[(name, value)], BODY).await;
+            for (call, _) in CALLS {
+                let Some((code, userinfo)) = named.missing(call) else { continue };
+                let answer = named.send(&server, call, &[(name, value)]).await;
                 if *name == "X-BINTU-PLAYERKEY" && !is_for_players(call) {
                     assert_eq!(answer.error(), (401, 4002), "{call}");
                     continue;
                 }
-                assert_eq!(answer.error(), (404, 3001), "{call} by {name}");
-                assert_eq!(answer.json()["error"]["userinfo"], json!({ "stream": id }));
+                assert_eq!(answer.error(), (404, code), "{call} by {name}");
+                assert_eq!(answer.json()["error"]["userinfo"], userinfo, "{call}");
             }
             let list = server.send_with("GET /stream?tags[]=secret", &[(name, value)], "").await;
             assert_eq!(list.ok(), json!([]), "by {name}");
@@ -188,6 +247,10 @@ async fn another_organisations_streams_do_not_exist() {
         assert_eq!(server.send("GET /tag", Some(&theirs.admin_key), "").await.ok(), json!([]));
         let stream = server.send(&format!("GET /stream/{id}"), Some(&ours.admin_key), "").await.ok();
         assert_eq!((&stream["tags"], &stream["state"]), (&json!(["secret"]), &json!("created")), "untouched");
+        let asset = server.send(&format!("GET /asset/{}", named.asset), Some(&ours.reader_key), "").await.ok();
+        assert_eq!((&asset["state"], &asset["hold"]), (&json!("ready"), &json!(null)), "untouched");
+        let keys = server.send("GET /apikey", Some(&ours.admin_key), "").await;
+        assert!(keys.text.contains(&named.key.to_string()), "not revoked");
     })
     .await;
 }
