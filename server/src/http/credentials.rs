@@ -74,8 +74,9 @@ impl FromRequestParts<Arc<Service>> for MaybeHolder {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, ApiError> {
-        // A program that has both sends its own key for what it may do with it.
-        let has_other = CREDENTIAL_HEADERS.iter().any(|name| *name != PLAYER_KEY && parts.headers.contains_key(name));
+        // A program that has both sends its own key for what it may do with it. What `Authorization` has beside a player key is no credential of the API: a
+        // playback token, or what a proxy asked for. Were it a session token, the caller would be taken for less than it is, never for more.
+        let has_other = [API_KEY, TOKEN].iter().any(|name| parts.headers.contains_key(name));
         if let (false, Some(key)) = (has_other, parts.headers.get(PLAYER_KEY)) {
             return Ok(Self(Some(Holder::Player(service.player(readable(key)?).await?))));
         }

@@ -347,6 +347,17 @@ async fn a_player_key_shows_what_players_see_of_its_organisation_and_opens_nothi
         assert_eq!(as_player.error(), (401, 4002));
         let both = [("X-BINTU-PLAYERKEY", key), ("X-BINTU-APIKEY", ours.reader_key.as_str())];
         assert!(server.send_with("GET /stream?q=a", &both, "").await.text.contains("ingest"));
+        // What a proxy asked for, or a playback token, which opens what it opens.
+        let playback = server.send("POST /token/playback", Some(&ours.admin_key), r#"{"expires_in_s":600}"#).await.ok();
+        for authorization in ["Basic dXNlcjpwYXNzd29yZA==".to_owned(), format!("Bearer {}", text(&playback, "token"))] {
+            let both = [("X-BINTU-PLAYERKEY", key), ("Authorization", authorization.as_str())];
+            for call in ["GET /stream?tags[]=a".to_owned(), format!("GET /stream/{a}")] {
+                let seen = server.send_with(&call, &both, "").await;
+                seen.ok();
+                assert!(!seen.text.contains("ingest"), "{call}");
+            }
+            assert_eq!(server.send_with("GET /tag", &both, "").await.error(), (401, 4002));
+        }
 
         let revoke = format!("DELETE /organisation/apikey/{}", text(&made, "id"));
         server.send(&revoke, Some(&ours.admin_key), "").await.ok();
