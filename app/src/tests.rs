@@ -386,8 +386,16 @@ async fn a_key_is_good_until_it_is_revoked_or_for_some_days() {
     site.post("/ui/create_api_key", "label=Players&role=player").await;
     let keys = site.fake.organisation().await.unwrap().keys.unwrap();
     assert_eq!((keys[0].label.as_str(), keys[0].role), ("Players", None));
-    site.get("/organisation").await.shows("<td data-label=\"Role\">player key</td>");
-    for (bad, says) in [("days=a+week&role=nanoUser", "the days as a whole number"), ("days=1&role=root", "not a role")] {
+    site.get("/organisation")
+        .await
+        .shows("<td data-label=\"Role\">player key</td>")
+        .shows("X-BINTU-APIKEY")
+        .shows("X-BINTU-PLAYERKEY");
+    for (bad, says) in [
+        ("days=a+week&role=nanoUser", "the days as a whole number"),
+        ("days=1&role=root", "Please choose a role, or a player key."),
+        ("days=1&role=", "Please choose a role, or a player key."),
+    ] {
         let page = site.post("/ui/create_api_key", &format!("label=Bad&{bad}")).await;
         assert_eq!(page.location, "/organisation?notice=flash");
         site.get(&page.location).await.shows(says);

@@ -181,18 +181,11 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
             <div class="card-head">
                 <h2 id="keys">"API keys"</h2>
             </div>
-            {move || {
-                if is_empty.get() {
-                    view! {
-                        <p class="muted">
-                            "No keys yet. Programs send one in the header " <code>"X-BINTU-APIKEY"</code> "."
-                        </p>
-                    }
-                        .into_any()
-                } else {
-                    view! { <KeyTable keys /> }.into_any()
-                }
-            }}
+            <p class="muted">
+                {move || is_empty.get().then_some("No keys yet. ")} "Programs send one in the header " <code>"X-BINTU-APIKEY"</code>
+                ", players a player key in " <code>"X-BINTU-PLAYERKEY"</code> "."
+            </p>
+            {move || (!is_empty.get()).then(|| view! { <KeyTable keys /> })}
             <ActionForm action node_ref=form attr:class="inline-form">
                 <label class="grow">
                     "Label"

@@ -118,7 +118,10 @@ pub async fn create_api_key(
     let form = (|| {
         let role = match role.as_str() {
             "player" => None,
-            role => Some(role.parse::<Role>().map_err(|error| BackendError::Refused(error.to_string()))?),
+            role => match role.parse::<Role>() {
+                Ok(role) => Some(role),
+                Err(_) => return Err(BackendError::Refused("Please choose a role, or a player key.".to_owned())),
+            },
         };
         let expires_in_s = match days.trim() {
             "" => None,
