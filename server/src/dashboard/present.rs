@@ -5,7 +5,7 @@ use afterlive_app::backend::{
     OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
     RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
-use afterlive_domain::{AssetState, Error as Refusal, KeyUse, Mode, Role, StreamId, StreamState, Streamname, UnixMillis};
+use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, StreamId, StreamState, Streamname, UnixMillis};
 
 use crate::db::api_keys::ApiKey;
 use crate::db::assets::Asset;
@@ -357,15 +357,16 @@ pub(super) fn playback_token(issued: IssuedToken) -> PlaybackTokenRow {
 }
 
 fn api_key_row(key: ApiKey, now: UnixMillis) -> ApiKeyRow {
+    let (role, has_expired) = (key.shown_role(), key.has_expired(now));
     ApiKeyRow {
         id: key.id,
         label: key.label,
-        role: (key.kind == KeyUse::Api).then_some(key.role),
+        role,
         hint: key.hint,
         created_at: key.created_at,
         last_used_at: key.last_used_at,
         expires_at: key.expires_at,
-        has_expired: key.expires_at.is_some_and(|at| at <= now),
+        has_expired,
     }
 }
 

@@ -20,6 +20,20 @@ pub struct ApiKey {
     pub expires_at: Option<UnixMillis>,
 }
 
+impl ApiKey {
+    /// Whether it is good for nothing any more, by its end.
+    #[must_use]
+    pub fn has_expired(&self, now: UnixMillis) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// The role as people are told it: a player key has none.
+    #[must_use]
+    pub fn shown_role(&self) -> Option<Role> {
+        (self.kind == KeyUse::Api).then_some(self.role)
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: String,

@@ -91,16 +91,12 @@ pub(super) fn secret_hash(kind: KeyUse, key: &str) -> String {
 /// Which of an organisation's keys are to be deleted for having expired: long ago, or with too many others after them.
 fn outlived(keys: &[ApiKey], now: UnixMillis) -> Vec<KeyId> {
     let mut expired: Vec<(UnixMillis, KeyId)> =
-        keys.iter().filter(|key| has_expired(key, now)).filter_map(|key| Some((key.expires_at?, key.id))).collect();
+        keys.iter().filter(|key| key.has_expired(now)).filter_map(|key| Some((key.expires_at?, key.id))).collect();
     expired.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
     let is_outlived = |(place, (at, id)): (usize, (UnixMillis, KeyId))| {
         (place >= MAX_EXPIRED || now.ms_since(at) >= EXPIRED_FOR_MS).then_some(id)
     };
     expired.into_iter().enumerate().filter_map(is_outlived).collect()
-}
-
-fn has_expired(key: &ApiKey, now: UnixMillis) -> bool {
-    key.expires_at.is_some_and(|at| at <= now)
 }
 
 fn end(expiry: Expiry, now: UnixMillis) -> Result<UnixMillis, Refusal> {
@@ -137,7 +133,7 @@ impl Service {
         // Of two that make the last one only one may.
         db::organisations::hold(&mut tx, caller.organisation).await?;
         let keys = db::api_keys::list(&mut tx, caller.organisation).await?;
-        if keys.iter().filter(|key| !has_expired(key, now)).count() >= MAX_KEYS {
+        if keys.iter().filter(|key| !key.has_expired(now)).count() >= MAX_KEYS {
             return Err(Refusal::WrongState { state: format!("{MAX_KEYS} keys, which is the most") }.into());
         }
         for outlived in outlived(&keys, now) {

@@ -169,9 +169,8 @@ impl Service {
                 users::by_id(&mut connection, id).await?.map_or_else(|| id.to_string(), |user| user.email)
             }
             Identity::Key(id) => {
-                let keys = api_keys::list(&mut connection, caller.organisation).await?;
-                let label = keys.into_iter().find(|key| key.id == id).map(|key| key.label);
-                format!("API key {}", label.unwrap_or_else(|| id.to_string()))
+                let key = api_keys::by_id(&mut connection, caller.organisation, id).await?;
+                format!("API key {}", key.map_or_else(|| id.to_string(), |key| key.label))
             }
             Identity::Operator => "the server's operator".to_owned(),
         })

@@ -85,7 +85,8 @@ impl Service {
     /// # Errors
     /// `NoSuchStream`, also where it is deleted or another organisation's.
     pub async fn stream_for_player(&self, player: &Player, id: StreamId, viewer: &Viewer) -> Result<StreamWithOrganisation> {
-        let found = self.stream_as_seen(id, viewer).await?.filter(|found| found.stream.organisation == player.organisation);
+        // Whose it is first: of another's not even is asked who may watch it.
+        let found = self.stream_of(Some(player.organisation), id, viewer).await?;
         let StreamAsSeen { stream, organisation, no_live, no_recordings } = found.ok_or_else(|| Refusal::no_such_stream(id))?;
         let (sees_live, sees_recordings) = (no_live.is_none(), no_recordings.is_none());
         Ok(StreamWithOrganisation { stream, organisation, sees_live, sees_recordings })
@@ -132,9 +133,15 @@ impl Service {
 
     /// `None` where there is no such stream, or it is deleted.
     pub(super) async fn stream_as_seen(&self, id: StreamId, viewer: &Viewer) -> Result<Option<StreamAsSeen>> {
+        self.stream_of(None, id, viewer).await
+    }
+
+    /// The same, of that organisation alone where there is one.
+    async fn stream_of(&self, owner: Option<OrganisationId>, id: StreamId, viewer: &Viewer) -> Result<Option<StreamAsSeen>> {
+        let is_seen =
+            |stream: &Stream| stream.state != StreamState::Deleted && owner.is_none_or(|owner| stream.organisation == owner);
         let mut connection = self.db.read().await?;
-        let stream = streams::by_id(&mut connection, id).await?.filter(|stream| stream.state != StreamState::Deleted);
-        let Some(stream) = stream else { return Ok(None) };
+        let Some(stream) = streams::by_id(&mut connection, id).await?.filter(is_seen) else { return Ok(None) };
         let organisation = db::organisations::by_id(&mut connection, stream.organisation).await?;
         let Some(organisation) = organisation else { return Ok(None) };
         drop(connection);

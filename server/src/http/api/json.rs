@@ -10,6 +10,12 @@ use crate::http::error::internal;
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
+/// The original's answer to whether something is so.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    pub success: bool,
+}
+
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         let headers =

@@ -5,17 +5,11 @@ use std::sync::Arc;
 use afterlive_domain::Error as Refusal;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use serde::Serialize;
 
-use crate::http::api::json::Json;
+use crate::http::api::json::{Json, Verdict};
 use crate::http::error::ApiError;
 use crate::http::request::ClientAddress;
 use crate::service::{Error, Service};
-
-#[derive(Serialize)]
-pub struct Verdict {
-    success: bool,
-}
 
 pub async fn handle(
     State(service): State<Arc<Service>>,

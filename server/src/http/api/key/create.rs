@@ -26,9 +26,7 @@ pub async fn handle(
     Authenticated(caller): Authenticated,
     fields: Fields,
 ) -> Result<Json<Made>, ApiError> {
-    let required = |name: &str| Refusal::ParameterRequired { parameter: name.to_owned() };
-    let label = fields.text("label")?.ok_or_else(|| required("label"))?;
-    let made = service.create_api_key(&caller, label, opens(&fields)?, expiry(&fields)?).await?;
+    let made = service.create_api_key(&caller, fields.required_text("label")?, opens(&fields)?, expiry(&fields)?).await?;
     Ok(Json(Made { key: made.secret, row: KeyJson::new(made.row, service.clock().now()) }))
 }
 

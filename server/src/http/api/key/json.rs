@@ -24,16 +24,17 @@ pub struct KeyJson {
 
 impl KeyJson {
     pub fn new(key: ApiKey, now: UnixMillis) -> Self {
+        let (role, expired) = (key.shown_role(), key.has_expired(now));
         Self {
             id: key.id,
             label: key.label,
             kind: key.kind,
-            role: (key.kind == KeyUse::Api).then_some(key.role),
+            role,
             hint: key.hint,
             created_at: key.created_at,
             last_used_at: key.last_used_at,
             expires_at: key.expires_at,
-            expired: key.expires_at.is_some_and(|at| at <= now),
+            expired,
         }
     }
 }

@@ -29,7 +29,7 @@ pub async fn handle(
     Authenticated(caller): Authenticated,
     fields: Fields,
 ) -> Result<Json<Verdict>, ApiError> {
-    let token = fields.text("token")?.ok_or_else(|| Refusal::ParameterRequired { parameter: "token".to_owned() })?;
+    let token = fields.required_text("token")?;
     let address = fields.text("ip")?.map(|text| {
         let expected = "an IP address".to_owned();
         text.trim().parse::<IpAddr>().map_err(|_| Refusal::WrongType { parameter: "ip".to_owned(), expected })

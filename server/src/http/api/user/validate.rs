@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::Error as Refusal;
 use axum::extract::State;
 use serde::Serialize;
 
@@ -22,10 +21,7 @@ pub async fn handle(
     ClientAddress(address): ClientAddress,
     fields: Fields,
 ) -> Result<Json<SignedIn>, ApiError> {
-    let required = |name: &str| {
-        let found = fields.text(name)?;
-        found.ok_or_else(|| Refusal::ParameterRequired { parameter: name.to_owned() })
-    };
-    let token = service.make_session_token(required("email")?, required("password")?, address).await?;
+    let (email, password) = (fields.required_text("email")?, fields.required_text("password")?);
+    let token = service.make_session_token(email, password, address).await?;
     Ok(Json(SignedIn { token }))
 }
