@@ -9,13 +9,11 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::ApiError;
-use crate::service::{self, Caller, Holder, Service};
+use crate::service::{self, Caller, Holder, MAX_CREDENTIAL_BYTES, Service};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-bintu-apikey");
 const TOKEN: HeaderName = HeaderName::from_static("x-bintu-token");
 const PLAYER_KEY: HeaderName = HeaderName::from_static("x-bintu-playerkey");
-/// No credential of ours is longer; a longer one is not looked up.
-pub(super) const MAX_CREDENTIAL_BYTES: usize = 512;
 
 /// Every header that can carry a credential.
 pub const CREDENTIAL_HEADERS: [HeaderName; 4] = [API_KEY, TOKEN, PLAYER_KEY, AUTHORIZATION];

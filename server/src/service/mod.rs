@@ -45,7 +45,7 @@ pub use playback::Viewer;
 pub use recordings::Accounted;
 pub use seen::StreamWithOrganisation;
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
-pub use sign_in::SignIn;
+pub use sign_in::{MAX_CREDENTIAL_BYTES, SignIn};
 pub use streams::{NewStream, StreamList, StreamPage};
 pub use users::Who;
 

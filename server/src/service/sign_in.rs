@@ -13,6 +13,9 @@ use crate::db::{self, Db};
 /// A key's last use is written down at most so often.
 const TOUCH_INTERVAL_MS: i64 = 60_000;
 
+/// No credential of ours is longer; a longer one is not looked up.
+pub const MAX_CREDENTIAL_BYTES: usize = 512;
+
 /// How an attempt to sign in ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SignIn {
@@ -144,6 +147,10 @@ impl Service {
     /// # Errors
     /// `TooMany` for who has asked too often for what is no key; `BadCredentials` where there is no such key, or it is revoked or has expired.
     pub async fn inspect_key(&self, key: &str, address: IpAddr) -> Result<ApiKey> {
+        // Not even hashed.
+        if key.len() > MAX_CREDENTIAL_BYTES {
+            return Err(Refusal::BadCredentials.into());
+        }
         let now = self.clock.now();
         let address = network(address);
         if let Err(retry_after_s) = self.sign_in_limits.keys_by_address.attempt(&address, now) {

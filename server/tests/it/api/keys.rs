@@ -258,6 +258,11 @@ async fn keys_are_not_tried_by_the_thousand_and_who_signs_in_is_not_slowed_by_it
         }
         let check = server.send(&format!("POST /apikey/{}", tenant.admin_key), None, "").await;
         assert_eq!(check.ok(), json!({ "success": true }));
+        // What is longer than any key is none, and no guess.
+        for _ in 0..40 {
+            let check = server.send(&format!("POST /apikey/{}", "a".repeat(513)), None, "").await;
+            assert_eq!(check.ok(), json!({ "success": false }));
+        }
         assert_eq!(validate("wrong").await.error(), (401, 4002));
         assert_eq!(validate(&tenant.admin_key).await.error(), (429, 1006));
     })

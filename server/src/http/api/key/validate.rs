@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{Error as Refusal, UnixMillis};
+use afterlive_domain::UnixMillis;
 use axum::extract::State;
 use serde::Serialize;
 
 use crate::http::api::body::Fields;
 use crate::http::api::json::Json;
-use crate::http::credentials::MAX_CREDENTIAL_BYTES;
 use crate::http::error::ApiError;
 use crate::http::request::ClientAddress;
 use crate::service::Service;
@@ -25,10 +24,7 @@ pub async fn handle(
     ClientAddress(address): ClientAddress,
     fields: Fields,
 ) -> Result<Json<Valid>, ApiError> {
-    let key = fields.text("apikey")?.ok_or_else(|| Refusal::ParameterRequired { parameter: "apikey".to_owned() })?;
-    if key.len() > MAX_CREDENTIAL_BYTES {
-        return Err(Refusal::BadCredentials.into());
-    }
+    let key = fields.required_text("apikey")?;
     let row = service.inspect_key(key, address).await?;
     Ok(Json(Valid { key: key.to_owned(), created_at: row.created_at }))
 }
