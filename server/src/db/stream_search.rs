@@ -75,7 +75,7 @@ pub async fn page(
     let rows: Vec<Row> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(COLUMNS);
-        push_source(&mut query, organisation, search, rare.as_deref());
+        push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
         query.push(" ORDER BY ").push(search.order.as_sql()).push(" LIMIT ").push_bind(i64::from(limit));
         query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
         query.build_query_as().fetch_all(c).await
@@ -101,7 +101,7 @@ pub async fn page_after(
     let rows: Vec<Row> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(COLUMNS);
-        push_source(&mut query, organisation, search, rare.as_deref());
+        push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
         push_behind(&mut query, after);
         query.push(" ORDER BY ").push(order.as_sql()).push(" LIMIT ").push_bind(i64::from(limit));
         query.build_query_as().fetch_all(c).await
@@ -132,7 +132,7 @@ pub async fn page_among(
     let mut rows: Vec<Row> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(COLUMNS);
-        push_source(&mut query, organisation, search, rare.as_deref());
+        push_source(&mut query, organisation, search, rare.as_deref(), Look::Bounded);
         if let Some(after) = after {
             push_behind(&mut query, after);
         }
@@ -210,7 +210,7 @@ pub async fn count(connection: &mut Connection, organisation: OrganisationId, se
     let rare = rare_tag(connection, organisation, search).await?;
     let count: i64 = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT COUNT(*)");
-        push_source(&mut query, organisation, search, rare.as_deref());
+        push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
         query.build_query_scalar().fetch_one(c).await
     })?;
     Ok(count.unsigned_abs())
@@ -250,9 +250,22 @@ async fn rare_tag(connection: &mut Connection, organisation: OrganisationId, sea
     Ok(rarest)
 }
 
+/// How much of a list may be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    All,
+    /// A part of it, row by row.
+    Bounded,
+}
+
 /// From where the rows come, and which of them. Those with the rare tag, where there is one; else all of the organisation, along an index.
-fn push_source<D: Database>(query: &mut QueryBuilder<D>, organisation: OrganisationId, search: &Search, rare: Option<&str>)
-where
+fn push_source<D: Database>(
+    query: &mut QueryBuilder<D>,
+    organisation: OrganisationId,
+    search: &Search,
+    rare: Option<&str>,
+    look: Look,
+) where
     String: for<'q> Encode<'q, D> + Type<D>,
     i64: for<'q> Encode<'q, D> + Type<D>,
 {
@@ -281,10 +294,13 @@ where
         return;
     }
     for tag in search.tags.iter().filter(|tag| Some(tag.as_str()) != rare) {
-        query
-            .push(" AND EXISTS (SELECT 1 FROM stream_tags t WHERE t.stream_id = s.id AND t.tag = ")
-            .push_bind(tag.clone())
-            .push(")");
+        query.push(" AND EXISTS (SELECT 1 FROM stream_tags t WHERE t.stream_id = s.id AND t.tag = ").push_bind(tag.clone()).push(
+            match look {
+                Look::All => ")",
+                // With an OFFSET PostgreSQL asks of each row, and does not read all that has the tag to join it.
+                Look::Bounded => " LIMIT 1 OFFSET 0)",
+            },
+        );
     }
     if let Some(text) = &search.text {
         // Lowered by the database on both sides, since each has its own idea of letters beyond ASCII.
@@ -357,7 +373,7 @@ mod tests {
         let search = Search { tags: vec!["a".to_owned()], ..Search::default() };
         let mut query = QueryBuilder::<sqlx::Sqlite>::new("EXPLAIN QUERY PLAN SELECT ");
         query.push(COLUMNS);
-        push_source(&mut query, OrganisationId(Uuid::new_v4()), &search, rare);
+        push_source(&mut query, OrganisationId(Uuid::new_v4()), &search, rare, Look::Bounded);
         query.push(" ORDER BY ").push(search.order.as_sql()).push(" LIMIT 51");
         let steps: Vec<(i64, i64, i64, String)> = query.build_query_as().fetch_all(sqlite).await.unwrap();
         steps.into_iter().map(|(.., step)| step).collect()
