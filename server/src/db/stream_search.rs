@@ -342,7 +342,7 @@ mod tests {
         let organisation = OrganisationId(Uuid::new_v4());
         let mut tx = db.write().await.unwrap();
         let without_streams = "PRAGMA defer_foreign_keys = on";
-        on!(tx, c => sqlx::query(without_streams).execute(c).await).unwrap();
+        on!(tx, c => sqlx::query(without_streams).execute(c).await.map(drop)).unwrap();
         for (tag, streams) in [("many", 1_001), ("some", 20), ("few", 2), ("more", 30)] {
             for n in 0..streams {
                 on!(tx, c => sqlx::query("INSERT INTO stream_tags VALUES ($1, $2, $3, 0)")
@@ -350,7 +350,8 @@ mod tests {
                     .bind(organisation.to_string())
                     .bind(tag)
                     .execute(c)
-                    .await)
+                    .await
+                    .map(drop))
                 .unwrap();
             }
         }

@@ -182,6 +182,6 @@ mod tests {
         let (one, _other) = (at_once().await.unwrap(), at_once().await.unwrap());
         assert_eq!(at_once().await.unwrap_err(), Refusal::TooMany { retry_after_s: RETRY_AFTER_S });
         drop(one);
-        at_once().await.unwrap();
+        drop(at_once().await.unwrap());
     }
 }

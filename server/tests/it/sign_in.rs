@@ -89,9 +89,8 @@ async fn who_knows_the_password_is_not_slowed_for_signing_in_often() {
 async fn who_signs_in_all_the_time_leaves_the_places_to_others() {
     on_each_server(async |server| {
         let ((email, _), (other, _)) = (a_user(&server).await, a_user(&server).await);
-        let sign_in = async |email: &str, password: &str, last: u8| {
-            server.service.sign_in(email, password, address(last)).await.unwrap()
-        };
+        let sign_in =
+            async |email: &str, password: &str, last: u8| server.service.sign_in(email, password, address(last)).await.unwrap();
         for n in 0..60 {
             let outcome = sign_in(&email, PASSWORD, n).await;
             assert!(matches!(outcome, SignIn::Done(_)), "{n}: {outcome:?}");

@@ -171,10 +171,10 @@ async fn a_look_at_so_many_rows_ends_there_and_the_next_goes_on_behind_them() {
         let search = |tags: &[&str]| Search { tags: tags.iter().map(|&tag| tag.to_owned()).collect(), ..Search::default() };
         for (tags, state, expected, looks) in [
             (&["even", "odd"][..], None, 0, 7),
-            (&["even", "odd"], Some(StreamState::Created), 0, 7),
-            (&["odd", "even"], Some(StreamState::Live), 0, 1),
-            (&["old"], None, 1_100, 4 + 1_100_u32.div_ceil(100)),
-            (&["newest"], None, 1, 1),
+            (&["even", "odd"][..], Some(StreamState::Created), 0, 7),
+            (&["odd", "even"][..], Some(StreamState::Live), 0, 1),
+            (&["old"][..], None, 1_100, 3 + 11),
+            (&["newest"][..], None, 1, 1),
         ] {
             let search = Search { state, ..search(tags) };
             let (mut seen, mut after, mut looked) = (Vec::new(), None, 0);
@@ -193,7 +193,7 @@ async fn a_look_at_so_many_rows_ends_there_and_the_next_goes_on_behind_them() {
             let all = page(&mut connection, organisation.id, &search, 3_000, 0).await.unwrap();
             assert_eq!(seen, all.iter().map(|stream| stream.id).collect::<Vec<_>>(), "{tags:?}: each once, none left out");
             assert_eq!(seen.len(), expected, "{tags:?}");
-            assert!((looks..=looks + 1).contains(&looked), "{tags:?} {state:?}: {looked} looks, not {looks}");
+            assert_eq!(looked, looks, "{tags:?} {state:?}");
         }
     })
     .await;

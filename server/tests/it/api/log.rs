@@ -118,7 +118,12 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     }
 
     let log = std::fs::read_to_string(&log).unwrap() + &told_by_command;
-    assert!(["TRACE", "answered", "/apikey/…", "made a session token", "a publish was refused"].iter().all(|words| log.contains(words)), "it is the log");
+    assert!(
+        ["TRACE", "answered", "/apikey/…", "made a session token", "a publish was refused"]
+            .iter()
+            .all(|words| log.contains(words)),
+        "it is the log"
+    );
     let halves = |token: &str| token.split('.').skip(1).map(str::to_owned).collect::<Vec<_>>();
     let mut secrets = vec![set_up, PASSWORD.to_owned(), PASSWORD.replace(' ', "+"), cookie.to_owned()];
     secrets.extend([&admin, &player].map(|key| key[6..].to_owned()));

@@ -110,13 +110,12 @@ impl Named {
 
     /// What is not there for another organisation: the refusal's code, and what it names.
     fn missing(&self, call: &str) -> Option<(u64, Value)> {
-        let names = |part: &str| call.contains(part);
-        match () {
-            () if names("ASSET") => Some((3004, json!({ "asset": self.asset }))),
-            () if names("KEY") => Some((3006, json!({ "key": self.key }))),
-            () if names("ID") => Some((3001, json!({ "stream": self.stream }))),
-            () => None,
-        }
+        let missing = [
+            ("ASSET", 3004, json!({ "asset": self.asset })),
+            ("KEY", 3006, json!({ "key": self.key })),
+            ("ID", 3001, json!({ "stream": self.stream })),
+        ];
+        missing.into_iter().find(|(part, ..)| call.contains(part)).map(|(_, code, userinfo)| (code, userinfo))
     }
 }
 
