@@ -272,8 +272,13 @@ fn push_source<D: Database>(
     if let Some(tag) = rare {
         query.push(" FROM (SELECT stream_id FROM stream_tags WHERE organisation_id = ").push_bind(organisation.to_string());
         query.push(" AND tag = ").push_bind(tag.to_owned());
-        // SQLite, which knows nothing of how rare it is, keeps to the order of a CROSS JOIN.
-        query.push(") AS rare CROSS JOIN streams s WHERE s.id = rare.stream_id AND s.organisation_id = ");
+        // SQLite, which knows nothing of how rare it is, keeps to the order of a CROSS JOIN. PostgreSQL does not, and would sooner read all streams than look
+        // a thousand up; with an OFFSET it looks them up.
+        query.push(match D::NAME {
+            "PostgreSQL" => ") AS rare CROSS JOIN LATERAL (SELECT * FROM streams WHERE id = rare.stream_id OFFSET 0) AS s",
+            _ => ") AS rare CROSS JOIN streams s",
+        });
+        query.push(" WHERE s.id = rare.stream_id AND s.organisation_id = ");
     } else {
         query.push(" FROM streams s WHERE s.organisation_id = ");
     }
