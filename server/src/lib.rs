@@ -18,6 +18,7 @@ pub mod live;
 pub mod pictures;
 pub mod push;
 pub mod random;
+mod rate_limit;
 pub mod record;
 pub mod rtc;
 pub mod run;

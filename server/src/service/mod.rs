@@ -11,7 +11,6 @@ mod organisations;
 mod overview;
 mod passwords;
 pub mod playback;
-mod rate_limit;
 mod readiness;
 mod recordings;
 mod seen;

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use afterlive_domain::{Error as Refusal, KeyId, KeyUse, UnixMillis, UserId};
 
-use super::rate_limit::RateLimit;
 use super::{Caller, Identity, Player, Result, Service, api_keys};
 use crate::db::api_keys::ApiKey;
 use crate::db::users::User;
 use crate::db::{self, Db};
+use crate::rate_limit::RateLimit;
 
 /// A key's last use is written down at most so often.
 const TOUCH_INTERVAL_MS: i64 = 60_000;

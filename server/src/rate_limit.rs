@@ -11,7 +11,7 @@ const MAX_KEYS: usize = 10_000;
 
 /// Lets `burst` attempts pass at once, and then one each `interval_ms` (the generic cell rate algorithm: a leaky bucket with one number a key).
 #[derive(Debug)]
-pub(super) struct RateLimit<K> {
+pub(crate) struct RateLimit<K> {
     interval_ms: i64,
     burst: i64,
     /// When the bucket of a key will be empty. Keys whose instant has passed are as good as absent.
@@ -19,7 +19,7 @@ pub(super) struct RateLimit<K> {
 }
 
 impl<K: Hash + Eq + Clone> RateLimit<K> {
-    pub(super) fn new(burst: u16, interval_ms: u32) -> Self {
+    pub(crate) fn new(burst: u16, interval_ms: u32) -> Self {
         Self { interval_ms: interval_ms.into(), burst: burst.into(), empty_at: Mutex::default() }
     }
 
@@ -27,7 +27,7 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
     ///
     /// # Errors
     /// How many seconds to wait, where there were too many; the attempt is then not counted.
-    pub(super) fn attempt(&self, key: &K, now: UnixMillis) -> Result<(), u32> {
+    pub(crate) fn attempt(&self, key: &K, now: UnixMillis) -> Result<(), u32> {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
         let level_ms = empty_at.get(key).map_or(0, |empty_at| empty_at.ms_since(now).max(0));
         let over_ms = level_ms + self.interval_ms - self.burst * self.interval_ms;
@@ -48,7 +48,7 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
     }
 
     /// Takes one attempt back: it turned out to be none of those that are counted.
-    pub(super) fn give_back(&self, key: &K) {
+    pub(crate) fn give_back(&self, key: &K) {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(empty_at) = empty_at.get_mut(key) {
             *empty_at = empty_at.plus_ms(-self.interval_ms);
@@ -56,7 +56,7 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
     }
 
     /// Forgets a key's attempts.
-    pub(super) fn forgive(&self, key: &K) {
+    pub(crate) fn forgive(&self, key: &K) {
         self.empty_at.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
