@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf};
 pub use organisation::{ApiKeyRow, KeyForm, OrganisationPage, PlaybackTokenRow, RegionRow, TokenForm, TokenScope};
 pub use overview::{
-    IngestUrls, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState, RecordingRange,
-    Recordings,
+    IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState,
+    RecordingRange, Recordings,
 };
 pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 
@@ -135,6 +135,8 @@ pub trait Backend: Send + Sync {
     /// Cuts the running publish, if there is one, and refuses new ones.
     async fn stop_and_lock(&self, stream: StreamId) -> Answer<()>;
     async fn unlock(&self, stream: StreamId) -> Answer<()>;
+    /// The key before it lets nobody in any more; what is on air goes on.
+    async fn renew_publish_key(&self, stream: StreamId) -> Answer<()>;
     /// The stream and its recordings.
     async fn delete_stream(&self, stream: StreamId) -> Answer<()>;
 
@@ -156,6 +158,8 @@ pub trait Backend: Send + Sync {
     async fn save_embed_domains(&self, domains: EmbedDomains) -> Answer<()>;
     /// `None`: nobody is asked.
     async fn save_webhook(&self, webhook: Option<WebhookUrl>) -> Answer<()>;
+    /// Whether an encoder must show its stream's publish key.
+    async fn require_publish_key(&self, is_required: bool) -> Answer<()>;
     /// The key itself, which is never shown again.
     async fn create_api_key(&self, form: KeyForm) -> Answer<String>;
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;

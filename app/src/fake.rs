@@ -49,6 +49,8 @@ struct State {
     recording: RecordingSettings,
     embed_domains: EmbedDomains,
     webhook: Option<WebhookUrl>,
+    publish_key_required: bool,
+    key_renewals: BTreeMap<StreamId, u32>,
     flash: Option<String>,
     /// How often [`Backend::overview`] was asked: what grows, grows with it.
     asked: u64,
@@ -117,6 +119,8 @@ impl Fake {
             recording: RecordingSettings { max_duration_s: Some(7_200), ..RecordingSettings::default() },
             embed_domains: EmbedDomains::default(),
             webhook: None,
+            publish_key_required: false,
+            key_renewals: BTreeMap::new(),
             flash: None,
             asked: 0,
             keeping: BTreeMap::new(),
@@ -287,6 +291,10 @@ impl Backend for Fake {
         self.change_stream(stream, |row| row.state = StreamState::Live)
     }
 
+    async fn renew_publish_key(&self, stream: StreamId) -> Answer<()> {
+        self.change(|state| *state.key_renewals.entry(stream).or_default() += 1)
+    }
+
     async fn delete_stream(&self, stream: StreamId) -> Answer<()> {
         self.change_stream(stream, |row| row.state = StreamState::Deleted)
     }
@@ -344,6 +352,10 @@ impl Backend for Fake {
 
     async fn save_webhook(&self, webhook: Option<WebhookUrl>) -> Answer<()> {
         self.change(|state| state.webhook = webhook)
+    }
+
+    async fn require_publish_key(&self, is_required: bool) -> Answer<()> {
+        self.change(|state| state.publish_key_required = is_required)
     }
 
     async fn create_api_key(&self, form: KeyForm) -> Answer<String> {

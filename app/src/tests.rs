@@ -241,7 +241,7 @@ async fn pages_to_operate_a_stream_from_ask_outsiders_to_sign_in_also_where_reco
         page.shows_not("8sKpm-x49nB");
     }
     let site = Site::new(Fake::signed_in());
-    site.get("/organisation").await.shows("it is the key to publish with");
+    site.get("/organisation").await.shows("it is all that it takes to publish");
 }
 
 #[tokio::test]
@@ -304,6 +304,48 @@ async fn the_webhook_is_a_form_that_says_what_it_cannot_take() {
     site.get(&page.location).await.shows("Saved.").shows_not("https://example.com/publish");
     let site = Site::new(Fake::signed_in_as(Role::User));
     site.get("/organisation").await.shows_not("URL that decides who may publish");
+}
+
+#[tokio::test]
+async fn a_publish_key_is_recommended_where_playback_is_public_and_then_stands_in_all_that_encoders_take() {
+    let site = Site::new(Fake::signed_in());
+    site.get("/organisation").await.shows("Recommended, since playback is public");
+    let stream = format!("/stream/{LIVE}");
+    site.get(&stream).await.shows_not("?key=").shows_not("Renew key");
+    let page = site.post("/ui/require_publish_key", "required=on").await;
+    let page = site.get(&page.location).await;
+    page.shows("Saved.").shows_not("Recommended, since").shows_not("it is all that it takes to publish");
+
+    for path in [&stream, &format!("/stream/new/{LIVE}"), &format!("/webcaster/{LIVE}")] {
+        let page = site.get(path).await;
+        page.shows("rtmp://localhost:1935/rec/8sKpm-x49nB?key=fake0").shows("stream_name=8sKpm-x49nB%3Fkey%3Dfake0");
+        page.shows_not("your role is not shown");
+    }
+    site.get(&format!("/webcaster/{LIVE}")).await.shows("stream-key=\"8sKpm-x49nB?key=fake0\"").shows_not("Renew key");
+    site.get(&stream).await.shows("Renew key").shows("What is on air goes on");
+    let page = site.post("/ui/renew_publish_key", &format!("stream={LIVE}")).await;
+    site.get(&page.location).await.shows("The publish key is renewed.").shows("?key=fake1").shows_not("?key=fake0");
+
+    site.post("/ui/require_publish_key", "").await;
+    site.get(&stream).await.shows_not("?key=");
+    let private = Settings { vod_public: false, live_public: false, ..Settings::default() };
+    let site = Site::new(Fake::signed_in().with_settings(private));
+    site.get("/organisation").await.shows("Publish key required").shows_not("Recommended, since");
+}
+
+#[tokio::test]
+async fn who_may_only_read_is_shown_no_publish_key_and_told_so() {
+    for (role, is_shown) in [(Role::ReadOnly, false), (Role::User, true)] {
+        let site = Site::new(Fake::signed_in_as(role));
+        site.post("/ui/require_publish_key", "required=on").await;
+        for path in ["stream", "stream/new", "webcaster"] {
+            let page = site.get(&format!("/{path}/{LIVE}")).await;
+            assert_eq!(page.html.contains("?key="), is_shown, "{path} as {role}");
+            assert_eq!(page.html.contains("your role is not shown"), !is_shown, "{path} as {role}");
+            page.shows_not("Renew key");
+        }
+        site.get("/organisation").await.shows_not("Publish key required");
+    }
 }
 
 #[tokio::test]

@@ -208,6 +208,11 @@ impl Backend for Dashboard {
         self.service.unlock_stream(&caller, stream).await.map(drop).map_err(|error| self.error(&error))
     }
 
+    async fn renew_publish_key(&self, stream: StreamId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.renew_publish_key(&caller, stream).await.map(drop).map_err(|error| self.error(&error))
+    }
+
     async fn delete_stream(&self, stream: StreamId) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.delete_stream(&caller, stream).await.map(drop).map_err(|error| self.error(&error))
@@ -289,6 +294,11 @@ impl Backend for Dashboard {
     async fn save_webhook(&self, webhook: Option<WebhookUrl>) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.set_webhook(&caller, webhook.as_ref()).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn require_publish_key(&self, is_required: bool) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.require_publish_key(&caller, is_required).await.map(drop).map_err(|error| self.error(&error))
     }
 
     async fn create_api_key(&self, form: KeyForm) -> Answer<String> {

@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod lifecycle;
 pub mod live;
 pub mod pictures;
+pub mod publish_key;
 pub mod push;
 pub mod random;
 mod rate_limit;

@@ -85,6 +85,8 @@ pub struct OrganisationPage {
     pub embed_domains: EmbedDomains,
     /// Who is asked before an encoder may publish. All of it for admins only.
     pub webhook: Option<String>,
+    /// Whether an encoder must show its stream's publish key.
+    pub publish_key_required: bool,
     /// So long what is deleted can be restored.
     pub bin_days: u64,
     pub regions: Vec<RegionRow>,

@@ -80,6 +80,17 @@ pub struct Level {
     pub rms_dbfs: f64,
 }
 
+/// Whether the stream's name alone lets an encoder in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum KeyInName {
+    /// It does.
+    NotRequired,
+    /// A publish key is required, and stands behind the name wherever that is copied from.
+    Shown,
+    /// One is required, and not for the caller to see.
+    Withheld,
+}
+
 /// What an encoder needs. Absent for viewers from outside.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct IngestUrls {
@@ -89,6 +100,7 @@ pub struct IngestUrls {
     pub default_mode: Mode,
     /// What OBS calls "Stream Key".
     pub stream_key: String,
+    pub key_in_name: KeyInName,
     /// The same two for encoders that speak WebRTC; the stream is named in them.
     pub whip_rec_url: String,
     pub whip_live_url: String,

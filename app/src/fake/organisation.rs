@@ -22,6 +22,7 @@ impl State {
             recording_rules: RecordingRules { reconnect_window_s: 30, ..RecordingRules::default() },
             embed_domains: self.embed_domains.clone(),
             webhook: self.webhook.as_ref().filter(|_| viewer.role == Role::Admin).map(|url| url.as_str().to_owned()),
+            publish_key_required: self.publish_key_required,
             bin_days: 7,
             regions: vec![region("eu", true), region("us", false), region("au", false)],
             keys: (viewer.role == Role::Admin).then(|| self.keys.clone()),

@@ -1,11 +1,11 @@
 //! The fake's streams as their own pages show them.
 
-use afterlive_domain::{AssetState, Mode, StreamId, StreamState};
+use afterlive_domain::{AssetState, Mode, Permission, StreamId, StreamState};
 
 use super::{NOW, ORIGIN, State, TOKEN};
 use crate::backend::{
-    Access, Answer, BackendError, IngestUrls, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push,
-    PushState, RecordingRange, Recordings,
+    Access, Answer, BackendError, IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls,
+    Push, PushState, RecordingRange, Recordings,
 };
 
 impl State {
@@ -56,19 +56,22 @@ impl State {
             RecordingRange::All => all,
             RecordingRange::Page(page) => all.into_iter().skip((page as usize - 1) * 10).take(10).collect(),
         };
+        let renewals = self.key_renewals.get(&id).copied().unwrap_or_default();
+        let (stream_key, key_in_name) =
+            match (self.publish_key_required, role.is_some_and(|role| role.allows(Permission::EditStreams))) {
+                (false, _) => (stream.streamname.to_string(), KeyInName::NotRequired),
+                (true, true) => (format!("{}?key=fake{renewals}", stream.streamname), KeyInName::Shown),
+                (true, false) => (stream.streamname.to_string(), KeyInName::Withheld),
+            };
+        let whip_name = stream_key.replace('?', "%3F").replace('=', "%3D");
         let ingest = IngestUrls {
             rec_url: "rtmp://localhost:1935/rec".into(),
             live_url: "rtmp://localhost:1935/live".into(),
             default_mode: Mode::Rec,
-            stream_key: stream.streamname.to_string(),
-            whip_rec_url: format!(
-                "{ORIGIN}/p/webrtc?stream_name={}&stream_url=rtmp%3A%2F%2Flocalhost%3A1935%2Frec",
-                stream.streamname
-            ),
-            whip_live_url: format!(
-                "{ORIGIN}/p/webrtc?stream_name={}&stream_url=rtmp%3A%2F%2Flocalhost%3A1935%2Flive",
-                stream.streamname
-            ),
+            stream_key,
+            key_in_name,
+            whip_rec_url: format!("{ORIGIN}/p/webrtc?stream_name={whip_name}&stream_url=rtmp%3A%2F%2Flocalhost%3A1935%2Frec"),
+            whip_live_url: format!("{ORIGIN}/p/webrtc?stream_name={whip_name}&stream_url=rtmp%3A%2F%2Flocalhost%3A1935%2Flive"),
         };
         Ok(Overview {
             default_mode: Mode::Rec,

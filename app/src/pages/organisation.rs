@@ -15,6 +15,7 @@ use crate::ui::copy::CopyRow;
 use crate::ui::embedding::EmbeddingForm;
 use crate::ui::icon::Icon;
 use crate::ui::notice::clear_after;
+use crate::ui::publish_keys::PublishKeyForm;
 use crate::ui::recording_settings::RecordingSettingsForm;
 use crate::ui::rows::keyed_rows;
 use crate::ui::webhook::WebhookForm;
@@ -70,6 +71,7 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                         .then(|| {
                             view! {
                                 <Settings page />
+                                <PublishKeyForm page />
                                 <WebhookForm page />
                                 <EmbeddingForm page />
                                 <RecordingSettingsForm page />
@@ -86,6 +88,7 @@ fn Settings(page: Signal<backend::OrganisationPage>) -> impl IntoView {
     let action = ServerAction::<SaveOrganisation>::new();
     refresh_after(action.version());
     let settings = Memo::new(move |_| page.with(|page| page.settings));
+    let key_required = Memo::new(move |_| page.with(|page| page.publish_key_required));
     view! {
         <section class="card" aria-labelledby="settings">
             <h2 id="settings">"Settings"</h2>
@@ -125,9 +128,17 @@ fn Settings(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                         <small class="muted">
                             "On: a recording plays for who has its URL, playout pages list recordings, and so do API answers without a key. "
                             "Off: the URL alone opens nothing; a playback token, an API key or a sign-in of this organisation is needed. "
-                            <strong>
-                                "The streamname stands in playout answers and in the recordings' URLs, and it is the key to publish with: whoever sees it can send to the stream."
-                            </strong> " Lock a stream when it is over."
+                            {move || {
+                                (!key_required.get())
+                                    .then(|| {
+                                        view! {
+                                            <strong>
+                                                "The streamname stands in playout answers and in the recordings' URLs, and it is all that it takes to publish: whoever sees it can send to the stream."
+                                            </strong>
+                                            " Require publish keys, or lock a stream when it is over."
+                                        }
+                                    })
+                            }}
                         </small>
                     </span>
                 </label>

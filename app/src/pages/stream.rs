@@ -15,6 +15,7 @@ use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyButton;
 use crate::ui::overview::{OverviewCards, load_to_operate, title, wanted, watch};
 use crate::ui::playback_tokens::PlaybackAccess;
+use crate::ui::publish_keys::PublishKeyRenewal;
 use crate::ui::recordings::Recordings;
 use crate::ui::snippets::Snippets;
 use crate::ui::state_pill::StreamPill;
@@ -158,6 +159,7 @@ fn AdminActions(overview: Signal<Overview>) -> impl IntoView {
     };
     let (lock_id, delete_id) = (hidden.clone(), hidden.clone());
     view! {
+        <PublishKeyRenewal overview />
         {move || {
             let (hidden, lock_id) = (hidden.clone(), lock_id.clone());
             if is_locked.get() {

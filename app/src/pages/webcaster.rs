@@ -41,9 +41,7 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
             </p>
         </div>
         <div class="cards">
-            {move || {
-                ingest.get().map(|(ingest, recording_enabled)| view! { <FromTheBrowser ingest recording_enabled /> })
-            }}
+            <FromTheBrowser ingest />
             <details class="card go-live">
                 <summary>
                     <h2>"Go live with OBS or ffmpeg"</h2>
@@ -58,20 +56,28 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
 }
 
 /// `<afterlive-webcaster>`, which stands in `player/src/webcaster`, in JavaScript: cameras and WebRTC are the browser's, and nothing of ours would make them better.
+/// It stays the same element when what it is told changes, such as the key that is renewed: else what is live from it would end.
 #[component]
-fn FromTheBrowser(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView {
-    view! {
-        <section class="card" aria-labelledby="from-the-browser">
-            <h2 id="from-the-browser">"Go live from this browser"</h2>
-            <afterlive-webcaster
-                stream-key=ingest.stream_key
-                rec-url=ingest.rec_url
-                live-url=ingest.live_url
-                records=recording_enabled
-            >
-                // Shown to nobody who has scripts.
-                <p>"Cameras are for pages with JavaScript, and it is switched off here. An encoder does without: see below."</p>
-            </afterlive-webcaster>
-        </section>
-    }
+fn FromTheBrowser(ingest: Memo<Option<(IngestUrls, bool)>>) -> impl IntoView {
+    let is_given = Memo::new(move |_| ingest.with(Option::is_some));
+    let told =
+        move |what: fn(&IngestUrls) -> &String| move || ingest.with(|ingest| ingest.as_ref().map(|(urls, _)| what(urls).clone()));
+    let records = move || ingest.with(|ingest| ingest.as_ref().is_some_and(|(_, recording_enabled)| *recording_enabled));
+    let element = move || {
+        view! {
+            <section class="card" aria-labelledby="from-the-browser">
+                <h2 id="from-the-browser">"Go live from this browser"</h2>
+                <afterlive-webcaster
+                    stream-key=told(|urls| &urls.stream_key)
+                    rec-url=told(|urls| &urls.rec_url)
+                    live-url=told(|urls| &urls.live_url)
+                    records=records
+                >
+                    // Shown to nobody who has scripts.
+                    <p>"Cameras are for pages with JavaScript, and it is switched off here. An encoder does without: see below."</p>
+                </afterlive-webcaster>
+            </section>
+        }
+    };
+    move || is_given.get().then(element)
 }

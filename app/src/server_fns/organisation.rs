@@ -64,6 +64,12 @@ pub async fn save_webhook(#[server(default)] url: String) -> Result<(), BackendE
     }
 }
 
+#[server(prefix = "/ui", endpoint = "require_publish_key")]
+pub async fn require_publish_key(#[server(default)] required: Option<String>) -> Result<(), BackendError> {
+    let outcome = crate::request::backend().require_publish_key(required.is_some()).await;
+    super::outcome::tell_outcome(outcome, PAGE, PAGE, "saved").await
+}
+
 /// An empty field goes back to the server's default.
 #[server(prefix = "/ui", endpoint = "save_recording_settings")]
 pub async fn save_recording_settings(

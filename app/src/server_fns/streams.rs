@@ -82,6 +82,13 @@ pub async fn unlock(stream: StreamId) -> Result<(), BackendError> {
     super::outcome::tell_outcome(outcome, &page, &page, "unlocked").await
 }
 
+#[server(prefix = "/ui", endpoint = "renew_publish_key")]
+pub async fn renew_publish_key(stream: StreamId) -> Result<(), BackendError> {
+    let page = format!("/stream/{stream}");
+    let outcome = crate::request::backend().renew_publish_key(stream).await;
+    super::outcome::tell_outcome(outcome, &page, &page, "publish-key").await
+}
+
 #[server(prefix = "/ui", endpoint = "delete_stream")]
 pub async fn delete_stream(stream: StreamId) -> Result<(), BackendError> {
     let outcome = crate::request::backend().delete_stream(stream).await;

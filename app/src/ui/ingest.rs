@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::copy::CopyRow;
 use super::icon::Icon;
-use crate::backend::IngestUrls;
+use crate::backend::{IngestUrls, KeyInName};
 
 /// The URL and what a publish to it becomes, the default first.
 #[must_use]
@@ -47,6 +47,7 @@ pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView 
         <div class="ingest-rows">
             {(!recording_enabled).then(|| view! { <RecordingOff /> })} {rows.into_iter().collect_view()}
             <CopyRow label="Stream key" value=ingest.stream_key.clone() />
+            {(ingest.key_in_name == KeyInName::Withheld).then(|| view! { <KeyWithheld /> })}
             <details class="more">
                 <summary>"In one URL, for ffmpeg and hardware encoders"</summary>
                 {whole.into_iter().collect_view()}
@@ -56,6 +57,18 @@ pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView 
                 {by_webrtc.into_iter().collect_view()}
             </details>
         </div>
+    }
+}
+
+#[component]
+fn KeyWithheld() -> impl IntoView {
+    view! {
+        <p class="notice warn">
+            {Icon::Info.draw()}
+            <span>
+                "To publish takes the stream's publish key too, which your role is not shown. Who may create streams sees it here, behind the stream's name."
+            </span>
+        </p>
     }
 }
 

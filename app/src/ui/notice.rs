@@ -23,6 +23,9 @@ fn sentence(code: &str) -> Option<&'static str> {
         "held" => "On legal hold. Neither people nor the retention delete it until the hold is lifted.",
         "released" => "The legal hold is lifted.",
         "revoked" => "The key is revoked. Programs that use it are refused from now on.",
+        "publish-key" => {
+            "The publish key is renewed. What is on air goes on; for the next time the encoder needs the new stream key."
+        }
         "push-url" => "Saved. While the stream is live, this page shows how the push does.",
         "token-revoked" => "The token is revoked. Whoever watches with it is refused from now on.",
         "signed-out" => "You are signed out.",

@@ -32,7 +32,7 @@ pub fn WebhookForm(page: Signal<OrganisationPage>) -> impl IntoView {
                 </label>
                 <p class="muted small" id="webhook-hint">
                     "Before an encoder goes live this URL is sent a POST with the stream's name; only the answer 200 within 5 s lets it in. "
-                    "While it does not answer, nobody can go live. Empty: who knows a stream's name may publish."
+                    "While it does not answer, nobody can go live. Empty: nobody is asked."
                 </p>
                 <button class="button">"Save"</button>
             </ActionForm>

@@ -150,8 +150,8 @@ export class AfterliveWebcaster extends HTMLElement {
     if (stream === null) return;
     const { kbps, rate, rec } = this.#face;
     const to = this.getAttribute(rec.checked ? 'rec-url' : 'live-url') ?? '';
-    const query = new URLSearchParams({ stream_name: this.getAttribute('stream-key') ?? '', stream_url: to });
-    const target = { url: `/p/webrtc?${query}`, kbps: Number(kbps.value), framesPerSecond: Number(rate.value) };
+    const url = () => `/p/webrtc?${new URLSearchParams({ stream_name: this.getAttribute('stream-key') ?? '', stream_url: to })}`;
+    const target = { url, kbps: Number(kbps.value), framesPerSecond: Number(rate.value) };
     this.#rates = [];
     this.#reading = null;
     this.#say('');

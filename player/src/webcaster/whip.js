@@ -13,7 +13,7 @@ const CONNECT_MS = 8_000;
 
 /**
  * @typedef {object} Target
- * @property {string} url
+ * @property {() => string} url asked for with each session: the stream's key may have been renewed
  * @property {number} kbps of the pictures
  * @property {number} framesPerSecond
  */
@@ -107,7 +107,7 @@ export class Publish {
   /** @param {RTCPeerConnection} connection */
   async #offer(connection) {
     const sdp = connection.localDescription?.sdp ?? '';
-    const response = await fetch(this.#target.url, { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: sdp });
+    const response = await fetch(this.#target.url(), { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: sdp });
     if (response.status === 201) {
       const place = response.headers.get('location');
       const location = place === null ? null : new URL(place, response.url).href;

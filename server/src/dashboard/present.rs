@@ -1,7 +1,7 @@
 //! From the services' terms to the pages': rows with their URLs, and refusals as sentences. Decides nothing and reads nothing.
 
 use afterlive_app::backend::{
-    Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, Level, LiveAudio, LiveFacts, LiveVideo, Loudness,
+    Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness,
     OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
     RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
@@ -180,10 +180,23 @@ pub(super) fn recording_row(
     })
 }
 
+/// What who has that role in the organisation copies into an encoder.
+fn ingest_urls(service: &Service, role: Role, organisation: &Organisation, stream: &Stream, default_mode: Mode) -> IngestUrls {
+    let config = service.config();
+    let [rec_url, live_url] = [Mode::Rec, Mode::Live].map(|mode| format!("{}/{}", config.rtmp.public_url, mode.as_str()));
+    let (stream_key, key_in_name) = match Service::shown_publish_key(role, organisation, stream) {
+        Some(key) => (key.behind(&stream.streamname), KeyInName::Shown),
+        None if organisation.publish_secret.is_some() => (stream.streamname.to_string(), KeyInName::Withheld),
+        None => (stream.streamname.to_string(), KeyInName::NotRequired),
+    };
+    let [whip_rec_url, whip_live_url] = [&rec_url, &live_url].map(|url| whip_url(&config.http.public_url, &stream_key, url));
+    IngestUrls { rec_url, live_url, default_mode, stream_key, key_in_name, whip_rec_url, whip_live_url }
+}
+
 /// Where an encoder that speaks WHIP sends to. `ingest_url` says whether it is recorded, and in which region.
-fn whip_url(public_url: &str, name: &Streamname, ingest_url: &str) -> String {
+fn whip_url(public_url: &str, stream_key: &str, ingest_url: &str) -> String {
     let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("stream_name", name.as_str())
+        .append_pair("stream_name", stream_key)
         .append_pair("stream_url", ingest_url)
         .finish();
     format!("{public_url}/p/webrtc?{query}")
@@ -196,7 +209,6 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
     let config = service.config();
     let settings = seen.organisation.settings;
     let default_mode = if settings.recording_enabled { seen.stream.default_mode } else { Mode::Live };
-    let rtmp = &config.rtmp.public_url;
     let name = seen.stream.streamname.clone();
     let newest = seen.newest_finished.and_then(recording_row);
     // What a guest copies is to open for them.
@@ -205,14 +217,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
     let growing = seen.growing.and_then(recording_row).filter(|row| row.duration_ms > 0);
     Overview {
         default_mode,
-        ingest: seen.role.map(|_| IngestUrls {
-            rec_url: format!("{rtmp}/rec"),
-            live_url: format!("{rtmp}/live"),
-            default_mode,
-            stream_key: name.to_string(),
-            whip_rec_url: whip_url(&config.http.public_url, &name, &format!("{rtmp}/rec")),
-            whip_live_url: whip_url(&config.http.public_url, &name, &format!("{rtmp}/live")),
-        }),
+        ingest: seen.role.map(|role| ingest_urls(service, role, &seen.organisation, &seen.stream, default_mode)),
         playout: PlayoutUrls {
             page: for_guest(format!("{}/playout/{}", config.http.public_url, seen.stream.id)),
             embed: for_guest(format!("{}/embed/{}", config.http.public_url, seen.stream.id)),
@@ -220,7 +225,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
             hls: for_guest(format!("{}/live/{name}/index.m3u8", config.http.public_url)),
             websocket: for_guest(format!("{}/live/{name}/ws", web_socket_origin(&config.http.public_url))),
             whep: for_guest(format!("{}/live/{name}/whep", config.http.public_url)),
-            rtmp: format!("{rtmp}/play/{name}"),
+            rtmp: format!("{}/play/{name}", config.rtmp.public_url),
             newest_recording,
         },
         push: seen.role.map(|role| Push {
@@ -324,6 +329,7 @@ pub(super) fn organisation(
     };
     OrganisationPage {
         webhook: Service::shown_webhook(role, &organisation),
+        publish_key_required: organisation.publish_secret.is_some(),
         name: organisation.name,
         hash: organisation.hash,
         settings: organisation.settings,

@@ -4,6 +4,7 @@ use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{EmbedDomains, OrganisationHash, OrganisationId, UnixMillis, WebhookUrl};
 
 use super::{Connection, Error, Raw, Result, Tx, on, parse};
+use crate::publish_key::PublishSecret;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Organisation {
@@ -15,6 +16,8 @@ pub struct Organisation {
     pub embed_domains: EmbedDomains,
     /// Who is asked before an encoder may publish.
     pub webhook: Option<WebhookUrl>,
+    /// Of which the publish keys of its streams are made; `None` where encoders need none.
+    pub publish_secret: Option<PublishSecret>,
     pub created_at: UnixMillis,
     pub updated_at: UnixMillis,
 }
@@ -31,6 +34,8 @@ struct Row {
     recording: RecordingRow,
     embed_domains: String,
     webhook: Option<String>,
+    publish_key_required: bool,
+    publish_secret: Option<String>,
     created_at: i64,
     updated_at: i64,
 }
@@ -72,6 +77,7 @@ impl TryFrom<Row> for Organisation {
             recording: row.recording.into(),
             embed_domains: parse("organisations.embed_domains", &row.embed_domains)?,
             webhook: row.webhook.map(|url| webhook(&url)).transpose()?,
+            publish_secret: secret_in_use(row.publish_key_required, row.publish_secret)?,
             created_at: UnixMillis(row.created_at),
             updated_at: UnixMillis(row.updated_at),
         })
@@ -81,6 +87,15 @@ impl TryFrom<Row> for Organisation {
 /// One that cannot be read is not told: it may hold a secret.
 pub(super) fn webhook(url: &str) -> Result<WebhookUrl> {
     url.parse().map_err(|_| Error::Unreadable { column: "organisations.webhook", value: "…".to_owned() })
+}
+
+/// The one that encoders' keys are compared with. Where a key is required and there is none, nobody may publish.
+pub(super) fn secret_in_use(is_required: bool, secret: Option<String>) -> Result<Option<PublishSecret>> {
+    match (is_required, secret) {
+        (false, _) => Ok(None),
+        (true, Some(secret)) => Ok(Some(PublishSecret::stored(secret))),
+        (true, None) => Err(Error::Unreadable { column: "organisations.publish_secret", value: "nothing".to_owned() }),
+    }
 }
 
 /// Settings have been checked, so that their numbers fit.
@@ -197,6 +212,29 @@ pub async fn set_webhook(tx: &mut Tx, id: OrganisationId, webhook: Option<&Webho
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// Whether encoders must show a publish key; false where there is no such organisation. The first time that they must, `drawn` becomes the secret.
+pub async fn require_publish_key(
+    tx: &mut Tx,
+    id: OrganisationId,
+    is_required: bool,
+    drawn: &PublishSecret,
+    now: UnixMillis,
+) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE organisations SET publish_key_required = $2, updated_at = $4,
+                publish_secret = CASE WHEN $2 THEN COALESCE(publish_secret, $3) ELSE publish_secret END
+         WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(is_required)
+    .bind(drawn.as_str())
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
     Ok(changed > 0)
 }
 

@@ -10,6 +10,7 @@ use afterlive_domain::{
 use sqlx::QueryBuilder;
 
 use super::{Connection, Error, Result, Tx, on, organisations, parse, parse_option};
+use crate::publish_key::PublishKey;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stream {
@@ -28,6 +29,8 @@ pub struct Stream {
     pub deleted_at: Option<UnixMillis>,
     /// Where it is also pushed to while it is live.
     pub push_url: Option<PushUrl>,
+    /// How often its publish key was renewed.
+    pub publish_key_renewals: i64,
     pub tags: Tags,
 }
 
@@ -40,6 +43,8 @@ pub struct PublishTarget {
     pub settings: Settings,
     /// Who is asked before it may be published.
     pub webhook: Option<WebhookUrl>,
+    /// What an encoder must show; `None`: nothing.
+    pub publish_key: Option<PublishKey>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -51,6 +56,9 @@ struct TargetRow {
     vod_public: bool,
     live_public: bool,
     webhook: Option<String>,
+    publish_key_required: bool,
+    publish_secret: Option<String>,
+    publish_key_renewals: i64,
 }
 
 impl TryFrom<TargetRow> for PublishTarget {
@@ -58,12 +66,15 @@ impl TryFrom<TargetRow> for PublishTarget {
 
     fn try_from(row: TargetRow) -> Result<Self> {
         let TargetRow { recording_enabled, vod_public, live_public, .. } = row;
+        let stream = parse("streams.id", &row.id)?;
+        let secret = organisations::secret_in_use(row.publish_key_required, row.publish_secret)?;
         Ok(Self {
-            stream: parse("streams.id", &row.id)?,
+            stream,
             organisation: parse("streams.organisation_id", &row.organisation_id)?,
             state: parse("streams.state", &row.state)?,
             settings: Settings { recording_enabled, vod_public, live_public },
             webhook: row.webhook.map(|url| organisations::webhook(&url)).transpose()?,
+            publish_key: secret.map(|secret| secret.key(stream, row.publish_key_renewals)),
         })
     }
 }
@@ -82,11 +93,12 @@ pub(super) struct Row {
     updated_at: i64,
     deleted_at: Option<i64>,
     push_url: Option<String>,
+    publish_key_renewals: i64,
 }
 
 /// The columns of [`Row`].
 pub(super) const COLUMNS: &str = "id, organisation_id, streamname, state, default_mode, live_session_id, first_live_at, \
-     last_live_at, created_at, updated_at, deleted_at, push_url";
+     last_live_at, created_at, updated_at, deleted_at, push_url, publish_key_renewals";
 
 pub(super) fn mode(column: &'static str, text: &str) -> Result<Mode> {
     match text {
@@ -112,6 +124,7 @@ impl Row {
             deleted_at: self.deleted_at.map(UnixMillis),
             // The column's name stands for the value, which goes in no log.
             push_url: self.push_url.map(|url| parse_push_url(&url)).transpose()?,
+            publish_key_renewals: self.publish_key_renewals,
             tags,
         })
     }
@@ -177,7 +190,8 @@ pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Re
 /// What the ingest asks when an encoder names a stream; one row by a unique key.
 pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> Result<Option<PublishTarget>> {
     let row: Option<TargetRow> = on!(connection, c => sqlx::query_as(
-        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public, o.live_public, o.webhook
+        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public, o.live_public, o.webhook,
+                o.publish_key_required, o.publish_secret, s.publish_key_renewals
          FROM streams s JOIN organisations o ON o.id = s.organisation_id WHERE s.streamname = $1",
     )
     .bind(name.as_str())
@@ -279,6 +293,24 @@ pub async fn push_url(connection: &mut Connection, id: StreamId) -> Result<Optio
     .fetch_optional(c)
     .await)?;
     found.flatten().map(|url| parse_push_url(&url)).transpose()
+}
+
+/// Makes the stream's publish key another one; the event is `stream.changed`. False where the stream is not there or deleted.
+pub async fn renew_publish_key(tx: &mut Tx, organisation: OrganisationId, id: StreamId, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE streams SET publish_key_renewals = publish_key_renewals + 1, updated_at = $3
+         WHERE id = $1 AND organisation_id = $2 AND state <> 'deleted'",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if changed > 0 {
+        tx.emit_stream(EventKind::StreamChanged, organisation, id, now);
+    }
+    Ok(changed > 0)
 }
 
 /// What became of a wish to lock, unlock or delete a stream.

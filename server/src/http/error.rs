@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::json::Json;
+use crate::ingest::key_check::BadKey;
 use crate::ingest::webhook::Denied;
 use crate::ingest::{gate, whip};
 use crate::live::whep;
@@ -100,28 +101,30 @@ pub(super) fn refuse(refusal: &Refusal) -> Response {
         Refusal::Held { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "held", "asset": asset })),
         Refusal::Purged { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "purged", "asset": asset })),
         Refusal::BodyTooLarge { limit_bytes } => (StatusCode::PAYLOAD_TOO_LARGE, 1005, json!({ "limit_bytes": limit_bytes })),
-        Refusal::TooMany { retry_after_s } => (StatusCode::TOO_MANY_REQUESTS, 1006, json!({ "retry_after_s": retry_after_s })),
+        Refusal::TooMany { retry_after_s } => return too_many(refusal, *retry_after_s),
         Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, 9000, json!({})),
     };
-    let mut response = answer(status, code, refusal, userinfo);
-    if let Refusal::TooMany { retry_after_s } = refusal {
-        response.headers_mut().insert(RETRY_AFTER, (*retry_after_s).into());
-    }
-    response
+    answer(status, code, refusal, userinfo)
 }
 
 /// The words are those that an encoder gets over RTMP.
 pub(super) fn refuse_publish(refused: &whip::Refused, streamname: &str) -> Response {
     let conflict = |state: &str| answer(StatusCode::CONFLICT, 3003, refused, json!({ "state": state }));
+    let denied = |userinfo| answer(StatusCode::FORBIDDEN, 2001, refused, userinfo);
     match refused {
         whip::Refused::Gate(gate::Refusal::UnknownStream) => {
             refuse(&Refusal::NoSuchStream { stream: streamname.chars().take(100).collect() })
         }
+        whip::Refused::Gate(gate::Refusal::PublishKey(cause)) => match cause {
+            BadKey::Missing => denied(json!({ "publish_key": "missing" })),
+            BadKey::Wrong => denied(json!({ "publish_key": "wrong" })),
+            BadKey::TooMany { retry_after_s } => too_many(refused, *retry_after_s),
+        },
         whip::Refused::Gate(gate::Refusal::Locked) => conflict("locked"),
         whip::Refused::Gate(gate::Refusal::AlreadyLive) => conflict("live"),
-        whip::Refused::Gate(gate::Refusal::Webhook(denied)) => match denied {
-            denied if denied.passes() => try_again(refused),
-            Denied::Refused { status } => answer(StatusCode::FORBIDDEN, 2001, refused, json!({ "webhook": status })),
+        whip::Refused::Gate(gate::Refusal::Webhook(cause)) => match cause {
+            cause if cause.passes() => try_again(refused),
+            Denied::Refused { status } => denied(json!({ "webhook": status })),
             Denied::TooLong => {
                 answer(StatusCode::BAD_REQUEST, 1004, refused, json!({ "parameter": "stream_name", "type": "a shorter name" }))
             }
@@ -162,8 +165,16 @@ pub(super) fn wrong_offer(cause: impl ToString) -> Response {
 }
 
 fn try_again(cause: impl ToString) -> Response {
-    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, 3005, cause, json!({ "retry_after_s": RETRY_AFTER_S }));
-    response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S.into());
+    later(StatusCode::SERVICE_UNAVAILABLE, 3005, cause, RETRY_AFTER_S)
+}
+
+fn too_many(cause: impl ToString, retry_after_s: u32) -> Response {
+    later(StatusCode::TOO_MANY_REQUESTS, 1006, cause, retry_after_s)
+}
+
+fn later(status: StatusCode, code: u16, cause: impl ToString, retry_after_s: u32) -> Response {
+    let mut response = answer(status, code, cause, json!({ "retry_after_s": retry_after_s }));
+    response.headers_mut().insert(RETRY_AFTER, retry_after_s.into());
     response
 }
 

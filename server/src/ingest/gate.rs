@@ -19,7 +19,9 @@ use crate::db::sessions::{self, EndReason, GoLive, NewSession};
 use crate::db::streams::{self, PublishTarget};
 use crate::db::{self, Db};
 use crate::hub::{Hub, Publisher, Recorder, Recording};
+use crate::ingest::key_check::{BadKey, KeyCheck};
 use crate::ingest::webhook::{self, Attended, Denied, Facts, Webhooks};
+use crate::publish_key;
 
 /// How long a publish waits for the end of the stream's previous one to be written, when an encoder is back at once.
 const PREVIOUS_END_WAIT: Duration = Duration::from_secs(3);
@@ -55,6 +57,9 @@ pub enum Refusal {
     /// Also for a deleted one: its name means nothing any more.
     #[error("stream name unknown")]
     UnknownStream,
+    /// The organisation requires one.
+    #[error(transparent)]
+    PublishKey(#[from] BadKey),
     #[error("stream is locked")]
     Locked,
     #[error("already live from another encoder")]
@@ -209,6 +214,7 @@ struct Parts {
     recorder: Arc<dyn Recorder>,
     tasks: TaskTracker,
     webhooks: Webhooks,
+    key_check: KeyCheck,
     /// Is told whenever the end of a publish has been written.
     ended: Notify,
 }
@@ -226,14 +232,15 @@ impl Gate {
         webhook: webhook::Settings,
     ) -> Self {
         let webhooks = Webhooks::new(webhook, db.clone(), tasks.clone());
-        Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, webhooks, ended: Notify::new() }) }
+        let key_check = KeyCheck::default();
+        Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, webhooks, key_check, ended: Notify::new() }) }
     }
 }
 
 #[async_trait]
 impl Gatekeeper for Gate {
     async fn look(&self, request: PublishRequest) -> Result<Permit, Refusal> {
-        let found = Some(self.parts.find(&request.streamname).await?);
+        let found = Some(self.parts.find(&request).await?);
         Ok(Permit { found, ..Permit::unasked(request) })
     }
 
@@ -241,7 +248,8 @@ impl Gatekeeper for Gate {
         if !permit.is_to_be_asked_about() {
             return Ok(permit);
         }
-        let Some((streamname, PublishTarget { stream, organisation, webhook: Some(url), .. })) = &permit.found else {
+        let Some((streamname, PublishTarget { stream, organisation, webhook: Some(url), publish_key, .. })) = &permit.found
+        else {
             return Ok(permit);
         };
         // Who would be refused in any case is not asked about. It can still become live before the answer.
@@ -249,7 +257,11 @@ impl Gatekeeper for Gate {
             return Err(Refusal::AlreadyLive);
         }
         let facts = Facts {
-            query: permit.request.query.clone(),
+            // The key is nobody's but the encoder's and ours. Where none is required `key` is a pair like others.
+            query: permit.request.query.as_deref().map(|query| match publish_key {
+                Some(_) => publish_key::without_key(query),
+                None => query.to_owned(),
+            }),
             streamname: streamname.as_str().to_owned(),
             app: permit.request.mode.as_str(),
             address: webhook::address_of(permit.request.peer),
@@ -275,21 +287,22 @@ impl Gatekeeper for Gate {
 }
 
 impl Parts {
-    async fn find(&self, name: &str) -> Result<(Streamname, PublishTarget), Refusal> {
-        let name: Streamname = name.parse().map_err(|_| Refusal::UnknownStream)?;
+    async fn find(&self, request: &PublishRequest) -> Result<(Streamname, PublishTarget), Refusal> {
+        let name: Streamname = request.streamname.parse().map_err(|_| Refusal::UnknownStream)?;
         let target: db::Result<_> = async { streams::publish_target(&mut self.db.read().await?, &name).await }.await;
-        match target.map_err(unavailable)? {
-            Some(target) if target.state == StreamState::Locked => Err(Refusal::Locked),
-            Some(target) if target.state != StreamState::Deleted => Ok((name, target)),
-            _ => Err(Refusal::UnknownStream),
+        let target = target.map_err(unavailable)?.filter(|target| target.state != StreamState::Deleted);
+        let target = target.ok_or(Refusal::UnknownStream)?;
+        if let Some(key) = &target.publish_key {
+            self.key_check.check(key, request.query.as_deref(), request.peer.ip(), self.clock.now())?;
         }
+        if target.state == StreamState::Locked { Err(Refusal::Locked) } else { Ok((name, target)) }
     }
 
     async fn admit(parts: &Arc<Self>, permit: Permit) -> Result<Grant, Refusal> {
         let Permit { request, session, found, attended, waited } = permit;
         let (streamname, target) = match found {
             Some(found) => found,
-            None => parts.find(&request.streamname).await?,
+            None => parts.find(&request).await?,
         };
         let mode = if target.settings.recording_enabled { request.mode } else { Mode::Live };
         let region = parts.regions.of(request.host.as_deref()).clone();

@@ -7,6 +7,7 @@ use super::{Caller, Identity, Result, Service, text};
 use crate::db;
 use crate::db::organisations::Organisation;
 use crate::dial::{self, Reach};
+use crate::publish_key::PublishSecret;
 
 impl Service {
     /// The operator at the server's terminal, as an admin of the organisation; `None` where there is none with this hash.
@@ -102,6 +103,21 @@ impl Service {
             Role::User | Role::ReadOnly => webhook.without_target(),
         };
         organisation.webhook.as_ref().map(shown)
+    }
+
+    /// Whether encoders must show their stream's publish key. What is on air goes on; the next publish follows the new setting. Keys are the same as before when
+    /// they are asked for again.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins.
+    pub async fn require_publish_key(&self, caller: &Caller, is_required: bool) -> Result<Organisation> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        let drawn = PublishSecret::draw();
+        db::organisations::require_publish_key(&mut tx, caller.organisation, is_required, &drawn, self.clock.now()).await?;
+        tx.commit().await?;
+        tracing::info!(organisation = %caller.organisation, by = %caller.identity, is_required, "changed whether a publish key is required");
+        self.organisation(caller).await
     }
 
     /// What holds for recordings of an organisation that has set nothing.

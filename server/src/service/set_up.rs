@@ -111,6 +111,7 @@ impl Service {
             recording: RecordingSettings::default(),
             embed_domains: afterlive_domain::EmbedDomains::default(),
             webhook: None,
+            publish_secret: None,
             created_at: now,
             updated_at: now,
         };

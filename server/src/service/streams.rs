@@ -16,6 +16,7 @@ use crate::db::stream_search::{self, Place, Search};
 use crate::db::streams::{self, Stream, Transition};
 use crate::hub::Hub;
 use crate::jobs::{self, Task};
+use crate::publish_key::PublishKey;
 use crate::push::PushStatus;
 use crate::random;
 use crate::sound::Loudness;
@@ -213,6 +214,30 @@ impl Service {
         Some(if role.allows(Permission::EditStreams) { url.as_str().to_owned() } else { url.without_key() })
     }
 
+    /// Makes the stream's publish key another one: the one before lets nobody in from now on. What is on air goes on.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; `NoSuchStream`; `WrongState` where it is deleted.
+    pub async fn renew_publish_key(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        if streams::renew_publish_key(&mut tx, caller.organisation, id, self.clock.now()).await? {
+            tx.commit().await?;
+            tracing::info!(stream = %id, by = %caller.identity, "renewed a publish key");
+        } else {
+            drop(tx);
+            self.not_deleted(caller, id).await?;
+        }
+        self.stream(caller, id).await
+    }
+
+    /// What the caller's encoder must show to publish the stream; `None` where that is nothing, and for readers, who are not to publish.
+    #[must_use]
+    pub fn shown_publish_key(role: Role, organisation: &Organisation, stream: &Stream) -> Option<PublishKey> {
+        let secret = organisation.publish_secret.as_ref().filter(|_| role.allows(Permission::EditStreams))?;
+        Some(secret.key(stream.id, stream.publish_key_renewals))
+    }
+
     /// Ends the running publish, and returns when the encoder is gone, or nearly so. Where there is none, nothing happens.
     ///
     /// # Errors
@@ -357,6 +382,7 @@ fn draw_stream(organisation: &Organisation, new: &NewStream, now: UnixMillis) ->
         updated_at: now,
         deleted_at: None,
         push_url: None,
+        publish_key_renewals: 0,
         tags: new.tags.clone(),
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod get;
 mod json;
+pub mod require_publish_key;
 pub mod set_recording;
 pub mod set_webhook;

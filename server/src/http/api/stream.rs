@@ -9,6 +9,7 @@ pub mod list;
 pub mod lock;
 mod path;
 pub mod public;
+pub mod renew_publish_key;
 pub mod set_processing;
 pub mod set_push_url;
 pub mod set_tags;

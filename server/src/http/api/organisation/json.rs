@@ -14,12 +14,18 @@ pub struct OrganisationJson {
     hash: OrganisationHash,
     /// Only admins see what stands behind its host.
     webhook: Option<String>,
+    publish_key: PublishKey,
     vod: Vod,
     live: Live,
     recording: Recording,
     region: Region,
     created_at: UnixMillis,
     updated_at: UnixMillis,
+}
+
+#[derive(Serialize)]
+struct PublishKey {
+    required: bool,
 }
 
 #[derive(Serialize)]
@@ -48,6 +54,7 @@ impl OrganisationJson {
         Self {
             id: organisation.id,
             webhook: Service::shown_webhook(caller.role, &organisation),
+            publish_key: PublishKey { required: organisation.publish_secret.is_some() },
             name: organisation.name,
             hash: organisation.hash,
             vod: Vod { enabled: organisation.settings.recording_enabled, public: organisation.settings.vod_public },

@@ -197,7 +197,7 @@ struct Thumbnail {
 /// What of a stream may be told.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Audience {
-    /// Readers are not told keys of other servers.
+    /// Readers are told neither publish keys nor keys of other servers.
     Organisation(Role),
     /// Pictures of it are for who may watch it live.
     Anybody { sees_live: bool },
@@ -299,7 +299,7 @@ impl StreamJson {
             updated_at: stream.updated_at,
             webrtc: false,
             transcoding: false,
-            ingest: role.map(|_| Ingest::new(config, organisation, &stream)),
+            ingest: role.map(|role| Ingest::new(config, role, organisation, &stream)),
             playout: Playout {
                 thumbnails: still.into_iter().chain(poster).map(thumbnail).collect(),
                 h5live: [h5live],
@@ -325,11 +325,13 @@ impl From<LiveStats> for Info {
 }
 
 impl Ingest {
-    /// Ends in `/rec` only where that records.
-    fn new(config: &Config, organisation: &Organisation, stream: &Stream) -> Self {
+    /// Ends in `/rec` only where that records. The name is what is copied into an encoder, with the publish key where one is required.
+    fn new(config: &Config, role: Role, organisation: &Organisation, stream: &Stream) -> Self {
         let mode = if organisation.settings.recording_enabled { stream.default_mode } else { Mode::Live };
         let url = format!("{}/{}", config.rtmp.public_url, mode.as_str());
-        Self { rtmp: RtmpIngest { url, streamname: stream.streamname.to_string() } }
+        let key = Service::shown_publish_key(role, organisation, stream);
+        let streamname = key.map_or_else(|| stream.streamname.to_string(), |key| key.behind(&stream.streamname));
+        Self { rtmp: RtmpIngest { url, streamname } }
     }
 }
 
