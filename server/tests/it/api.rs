@@ -7,6 +7,7 @@ mod library;
 mod log;
 mod permissions;
 mod players;
+mod publish_keys;
 mod sessions;
 pub mod streams;
 pub mod webhook;

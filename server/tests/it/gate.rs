@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use afterlive_domain::{EventKind, Mode, StreamState};
 use afterlive_server::clock::Clock;
@@ -12,8 +13,11 @@ use afterlive_server::db::streams::{self, Stream};
 use afterlive_server::db::{Db, organisations};
 use afterlive_server::hub::{CannotRecord, Hub, Message, Recorder, RecorderSubscription, Recording};
 use afterlive_server::ingest::gate::{Gate, Gatekeeper, Grant, IngestRegions, PublishRequest, Refusal};
+use afterlive_server::ingest::key_check::BadKey;
 use afterlive_server::ingest::webhook;
+use afterlive_server::publish_key::PublishSecret;
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
 use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
@@ -169,6 +173,37 @@ async fn of_two_that_come_at_once_one_is_let_in() {
         let (one, other) = tokio::join!(scene.admit(Mode::Live), scene.admit(Mode::Live));
         assert_eq!(u8::from(one.is_ok()) + u8::from(other.is_ok()), 1);
         drop((one, other));
+        scene.settled().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_silent_publish_gives_way_to_who_has_the_key_and_to_nobody_else() {
+    on_each_database(async |db| {
+        let scene = Scene::new(db, FakeRecorder::default()).await;
+        let secret = PublishSecret::draw();
+        let mut tx = scene.db.write().await.unwrap();
+        organisations::require_publish_key(&mut tx, scene.organisation.id, true, &secret, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        let named = secret.key(scene.stream.id, 0).behind(&scene.stream.streamname);
+        let right = named.split_once('?').map(|(_, query)| query.to_owned());
+        let admit = async |query: Option<String>| scene.gate.admit(PublishRequest { query, ..scene.request(Mode::Live) }).await;
+
+        let mut grant = admit(right.clone()).await.unwrap();
+        let gives_way = grant.publisher().gives_way(Box::new(|| Duration::from_secs(60)));
+        let mut gives_way = std::pin::pin!(gives_way);
+        for (query, why) in [(None, BadKey::Missing), (Some("key=a".to_owned()), BadKey::Wrong)] {
+            assert_eq!(refusal(admit(query).await), Refusal::PublishKey(why));
+        }
+        assert!(gives_way.as_mut().now_or_never().is_none(), "nobody was asked to go");
+        let leave = async {
+            gives_way.await;
+            drop(grant);
+        };
+        let (next, ()) = tokio::join!(admit(right), leave);
+        assert!(next.is_ok());
+        drop(next);
         scene.settled().await;
     })
     .await;

@@ -17,6 +17,7 @@ mod live;
 mod overview;
 mod pictures;
 mod playback;
+mod publish_keys;
 mod reconnect;
 mod recording;
 mod retention;

@@ -34,7 +34,7 @@ use crate::fixture::server::{Answer, Server, Tenant, on_a_server, on_each_server
 use crate::rtmp::client::Client;
 use crate::webrtc::client::Client as Peer;
 
-const ALLOWED: &str = "NetStream.Publish.Start";
+pub const ALLOWED: &str = "NetStream.Publish.Start";
 
 struct NoRecorder;
 
@@ -50,17 +50,17 @@ fn settings() -> Settings {
 }
 
 /// A server with RTMP and WHIP, and an organisation with a webhook.
-struct Scene {
-    server: Server,
-    tenant: Tenant,
-    stream: Stream,
-    hook: Hook,
-    rtmp: SocketAddr,
+pub struct Scene {
+    pub server: Server,
+    pub tenant: Tenant,
+    pub stream: Stream,
+    pub hook: Hook,
+    pub rtmp: SocketAddr,
     tasks: TaskTracker,
 }
 
 impl Scene {
-    async fn new(server: Server) -> Self {
+    pub async fn new(server: Server) -> Self {
         Self::with(server, settings()).await
     }
 
@@ -95,13 +95,13 @@ impl Scene {
     }
 
     /// Tries to publish by RTMP; with the answer's code and description.
-    fn publish(&self, query: &str) -> JoinHandle<(Client, String, String)> {
+    pub fn publish(&self, query: &str) -> JoinHandle<(Client, String, String)> {
         let (rtmp, name) = (self.rtmp, format!("{}{query}", self.stream.streamname));
         tokio::spawn(async move { Client::publish(rtmp, "live", &name).await })
     }
 
     /// The same by WHIP.
-    async fn whip(&self, query: &str) -> Answer {
+    pub async fn whip(&self, query: &str) -> Answer {
         let offer = Peer::new(Direction::SendOnly).await.offer;
         let name: String =
             url::form_urlencoded::byte_serialize(format!("{}{query}", self.stream.streamname).as_bytes()).collect();
@@ -109,11 +109,11 @@ impl Scene {
         self.server.send_with(&call, &[("content-type", "application/sdp")], &offer).await
     }
 
-    async fn state(&self) -> StreamState {
+    pub async fn state(&self) -> StreamState {
         streams::by_id(&mut self.server.db.read().await.unwrap(), self.stream.id).await.unwrap().unwrap().state
     }
 
-    async fn until(&self, state: StreamState) {
+    pub async fn until(&self, state: StreamState) {
         let reached = async {
             while self.state().await != state {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -123,7 +123,7 @@ impl Scene {
     }
 
     /// Until a keyframe is there.
-    async fn has_pictures(&self) {
+    pub async fn has_pictures(&self) {
         let come = async {
             while self.server.hub.newest_keyframe(self.stream.id).is_none() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -141,7 +141,7 @@ impl Scene {
 }
 
 /// What a publish came to.
-async fn came_to(publish: JoinHandle<(Client, String, String)>) -> (Client, String, String) {
+pub async fn came_to(publish: JoinHandle<(Client, String, String)>) -> (Client, String, String) {
     timeout(PATIENCE, publish).await.expect("an answer").unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! What must not be in the log, at whatever level it is written.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 
 use reqwest::{Client, Method, redirect};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ const MOST_LETTERS: usize = 15;
 
 /// The program, to which one talks.
 struct Talk {
-    client: Client,
+    client: reqwest::Client,
     url: String,
 }
 
@@ -48,6 +49,7 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     let serving = Serving::logging_to(&log, command);
     let url = serving.printed_after("Dashboard").to_owned();
     let rtmp_port: u16 = serving.printed_after("rtmp://localhost:").split('/').next().unwrap().parse().unwrap();
+    let rtmp = SocketAddr::from(([127, 0, 0, 1], rtmp_port));
     let talk = Talk { client: Client::builder().redirect(redirect::Policy::none()).build().unwrap(), url };
     let html = ("accept", "text/html");
 
@@ -97,7 +99,7 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         talk.send("GET /stream", &[("authorization", &bearer)], String::new()).await;
         // People paste a key where the stream's name belongs.
         for name in [secret.clone(), format!("8sKpm-x49nB&passcode={secret}"), format!("8sKpm-x49nB?passcode={secret}")] {
-            let (_, code, _) = Encoder::publish(([127, 0, 0, 1], rtmp_port).into(), "rec", &name).await;
+            let (_, code, _) = Encoder::publish(rtmp, "rec", &name).await;
             assert_eq!(code, "NetStream.Publish.BadName");
             let name = name.replace('&', "%26").replace('?', "%3F");
             let whip = format!("POST /p/webrtc?stream_name={name}&stream_url=rtmp://localhost/rec");
@@ -117,6 +119,35 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         assert_eq!(asked.send().await.unwrap().status().as_u16(), 200, "{path}");
     }
 
+    // A publish key, in all places where encoders have it, and where none should.
+    talk.json("PUT /organisation/publish_key", &by_key, &json!({ "required": true })).await;
+    let ingest = talk.json(&format!("GET /stream/{stream}"), &by_key, &json!({})).await["ingest"]["rtmp"].clone();
+    let named = ingest["streamname"].as_str().unwrap();
+    let (name, publish_key) = named.split_once("?key=").unwrap();
+    let app = format!("live?key={publish_key}");
+    // The second finds it live, or, where it is wrong, is refused before. A `?` that is not read as one makes the key a part of the name.
+    let wrong = format!("{name}?key=x{publish_key}");
+    let (behind, encoded) = (format!("{name}&key={publish_key}"), format!("{name}%3Fkey%3D{publish_key}"));
+    let mut publishers = Vec::new();
+    for (app, name) in [("live", named), (app.as_str(), name), ("live", wrong.as_str()), ("live", behind.as_str()), ("live", encoded.as_str()), ("play", named)] {
+        publishers.push(Encoder::publish(rtmp, app, name).await);
+    }
+    assert_eq!(publishers[0].1, "NetStream.Publish.Start", "{}", publishers[0].2);
+    let encoded: String = url::form_urlencoded::byte_serialize(named.as_bytes()).collect();
+    let whip = format!("/p/webrtc?stream_name={encoded}&stream_url=rtmp://localhost/live");
+    for path in [
+        whip.as_str(),
+        &format!("/stream/{publish_key}"),
+        &format!("/live/{named}/ws"),
+        &format!("/live/{name}/ws?key={publish_key}"),
+    ] {
+        for method in ["GET", "POST"] {
+            talk.send(&format!("{method} {path}"), &[("content-type", "application/sdp")], "v=0".to_owned()).await;
+        }
+    }
+    talk.json(&format!("POST /stream/{stream}/publish_key"), &by_key, &json!({})).await;
+    assert_ne!(Encoder::publish(rtmp, "live", named).await.1, "NetStream.Publish.Start");
+
     let log = std::fs::read_to_string(&log).unwrap() + &told_by_command;
     assert!(
         ["TRACE", "answered", "/apikey/…", "made a session token", "a publish was refused"]
@@ -125,7 +156,7 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         "it is the log"
     );
     let halves = |token: &str| token.split('.').skip(1).map(str::to_owned).collect::<Vec<_>>();
-    let mut secrets = vec![set_up, PASSWORD.to_owned(), PASSWORD.replace(' ', "+"), cookie.to_owned()];
+    let mut secrets = vec![publish_key.to_owned(), set_up, PASSWORD.to_owned(), PASSWORD.replace(' ', "+"), cookie.to_owned()];
     secrets.extend([&admin, &player].map(|key| key[6..].to_owned()));
     secrets.extend([&token, &playback].into_iter().flat_map(|token| halves(token)));
     let parts: HashSet<&[u8]> =

@@ -39,12 +39,14 @@ const CALLS: &[(&str, Role)] = &[
     ("POST /stream/ID/stop", Role::Admin),
     ("PUT /stream/ID/lock", Role::Admin),
     ("PUT /stream/ID/unlock", Role::Admin),
+    ("POST /stream/ID/publish_key", Role::Admin),
     ("DELETE /stream/ID", Role::Admin),
     ("DELETE /asset/ASSET", Role::Admin),
     ("POST /asset/ASSET/restore", Role::Admin),
     ("PUT /asset/ASSET/hold", Role::Admin),
     ("PUT /organisation/recording", Role::Admin),
     ("PUT /organisation/webhook", Role::Admin),
+    ("PUT /organisation/publish_key", Role::Admin),
     ("GET /apikey", Role::Admin),
     ("GET /organisation/apikey", Role::Admin),
     ("POST /organisation/apikey", Role::Admin),
@@ -73,7 +75,7 @@ async fn credentials(server: &Server, tenant: &Tenant, role: Role) -> [(&'static
 fn body(call: &str) -> String {
     let mut body = json!({
         "tags": ["a"], "url": "rtmp://live.example.com/app/key", "webhook": null, "label": "a", "role": "nanoReadOnly",
-        "streamname": "a", "processing": [["a"]], "expires_in_s": 600, "hold": true,
+        "streamname": "a", "processing": [["a"]], "expires_in_s": 600, "hold": true, "required": false,
     });
     if call.ends_with("#null") {
         body["url"] = json!(null);
@@ -265,6 +267,7 @@ async fn an_organisation_describes_itself() {
                 "name": "Chapel",
                 "hash": tenant.organisation.hash,
                 "webhook": null,
+                "publish_key": { "required": false },
                 "vod": { "enabled": true, "public": false },
                 "live": { "public": false },
                 "recording": {
