@@ -32,6 +32,10 @@ export class Api {
     await this.call('PUT', `/stream/${id}/stop`);
   }
 
+  async renewPublishKey(id: string): Promise<void> {
+    await this.call('POST', `/stream/${id}/publish_key`);
+  }
+
   /** Asks to delete a recording, and says the answer's status. */
   async deleteAsset(id: string): Promise<number> {
     const answer = await this.send('DELETE', `/asset/${id}`);
