@@ -298,7 +298,7 @@ impl Backend for Dashboard {
 
     async fn require_publish_key(&self, is_required: bool) -> Answer<()> {
         let caller = self.signed_in().await?;
-        self.service.require_publish_key(&caller, is_required).await.map(drop).map_err(|error| self.error(&error))
+        self.service.require_publish_key(&caller, is_required, false).await.map(drop).map_err(|error| self.error(&error))
     }
 
     async fn create_api_key(&self, form: KeyForm) -> Answer<String> {

@@ -215,21 +215,24 @@ pub async fn set_webhook(tx: &mut Tx, id: OrganisationId, webhook: Option<&Webho
     Ok(changed > 0)
 }
 
-/// Whether encoders must show a publish key; false where there is no such organisation. The first time that they must, `drawn` becomes the secret.
+/// Sets whether encoders must show a publish key; false where there is no such organisation. `drawn` becomes the secret where there is none yet, and where
+/// all keys are to be other ones.
 pub async fn require_publish_key(
     tx: &mut Tx,
     id: OrganisationId,
     is_required: bool,
+    renews_all: bool,
     drawn: &PublishSecret,
     now: UnixMillis,
 ) -> Result<bool> {
     let changed = on!(tx, c => sqlx::query(
-        "UPDATE organisations SET publish_key_required = $2, updated_at = $4,
-                publish_secret = CASE WHEN $2 THEN COALESCE(publish_secret, $3) ELSE publish_secret END
+        "UPDATE organisations SET publish_key_required = $2, updated_at = $5,
+                publish_secret = CASE WHEN $3 OR publish_secret IS NULL THEN $4 ELSE publish_secret END
          WHERE id = $1",
     )
     .bind(id.to_string())
     .bind(is_required)
+    .bind(renews_all)
     .bind(drawn.as_str())
     .bind(now.0)
     .execute(c)

@@ -72,7 +72,7 @@ fn publish_request(request: &Request) -> Result<PublishRequest, Refusal> {
             });
         }
     };
-    // As encoders have it, with what is meant for the webhook behind a `?`.
+    // As encoders have it, with the publish key and what is meant for the webhook behind a `?`.
     let (streamname, query) = match stream_name.split_once('?') {
         Some((name, query)) => (name.to_owned(), Some(query.to_owned())),
         None => (stream_name, None),

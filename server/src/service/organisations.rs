@@ -105,18 +105,20 @@ impl Service {
         organisation.webhook.as_ref().map(shown)
     }
 
-    /// Whether encoders must show their stream's publish key. What is on air goes on; the next publish follows the new setting. Keys are the same as before when
-    /// they are asked for again.
+    /// Sets whether encoders must show their stream's publish key. What is on air goes on; the next publish follows the new setting. Keys stay the same when it is
+    /// switched, unless all are renewed.
     ///
     /// # Errors
     /// `Denied` for all but admins.
-    pub async fn require_publish_key(&self, caller: &Caller, is_required: bool) -> Result<Organisation> {
+    pub async fn require_publish_key(&self, caller: &Caller, is_required: bool, renews_all: bool) -> Result<Organisation> {
         caller.require(Permission::Administer)?;
         let mut tx = self.db.write().await?;
         let drawn = PublishSecret::draw();
-        db::organisations::require_publish_key(&mut tx, caller.organisation, is_required, &drawn, self.clock.now()).await?;
+        let now = self.clock.now();
+        db::organisations::require_publish_key(&mut tx, caller.organisation, is_required, renews_all, &drawn, now).await?;
         tx.commit().await?;
-        tracing::info!(organisation = %caller.organisation, by = %caller.identity, is_required, "changed whether a publish key is required");
+        let (organisation, by) = (caller.organisation, &caller.identity);
+        tracing::info!(%organisation, %by, is_required, renews_all, "changed whether a publish key is required");
         self.organisation(caller).await
     }
 

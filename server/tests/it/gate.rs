@@ -184,7 +184,7 @@ async fn a_silent_publish_gives_way_to_who_has_the_key_and_to_nobody_else() {
         let scene = Scene::new(db, FakeRecorder::default()).await;
         let secret = PublishSecret::draw();
         let mut tx = scene.db.write().await.unwrap();
-        organisations::require_publish_key(&mut tx, scene.organisation.id, true, &secret, NOW).await.unwrap();
+        organisations::require_publish_key(&mut tx, scene.organisation.id, true, false, &secret, NOW).await.unwrap();
         tx.commit().await.unwrap();
         let named = secret.key(scene.stream.id, 0).behind(&scene.stream.streamname);
         let right = named.split_once('?').map(|(_, query)| query.to_owned());

@@ -35,7 +35,7 @@ const WAYS: [Way; 3] = [Way::RtmpName, Way::RtmpApp, Way::Whip];
 async fn scene(server: Server) -> Scene {
     let scene = Scene::new(server).await;
     scene.server.service.set_webhook(&scene.tenant.admin, None).await.unwrap();
-    scene.server.service.require_publish_key(&scene.tenant.admin, true).await.unwrap();
+    scene.server.service.require_publish_key(&scene.tenant.admin, true, false).await.unwrap();
     scene
 }
 
@@ -113,7 +113,7 @@ async fn on_every_protocol_the_right_key_is_let_in_and_no_other() {
             }
         }
 
-        scene.server.service.require_publish_key(&scene.tenant.admin, false).await.unwrap();
+        scene.server.service.require_publish_key(&scene.tenant.admin, false, false).await.unwrap();
         for query in ["", "key=a", &old, &right] {
             for way in WAYS {
                 assert_eq!(publish(&scene, way, query).await, Ok(()), "{query} by {way:?}, where none is required");
@@ -183,7 +183,7 @@ async fn the_webhook_is_asked_of_who_has_the_key_and_is_not_told_it() {
     on_each_server(async |server| {
         let scene = Scene::new(server).await;
         let admin = &scene.tenant.admin;
-        scene.server.service.require_publish_key(admin, true).await.unwrap();
+        scene.server.service.require_publish_key(admin, true, false).await.unwrap();
         let right = pair(&scene, scene.stream.id).await;
         for query in ["", "?key=a", "?passcode=7"] {
             let refused = if query == "?key=a" { WRONG } else { MISSING };
@@ -209,7 +209,7 @@ async fn the_webhook_is_asked_of_who_has_the_key_and_is_not_told_it() {
         assert_eq!(scene.hook.allow().await.field("call"), "publish_done");
 
         // Where none is required the name of the pair is everybody's.
-        scene.server.service.require_publish_key(admin, false).await.unwrap();
+        scene.server.service.require_publish_key(admin, false, false).await.unwrap();
         let publish = scene.publish("?key=theirs&passcode=7");
         let call = scene.hook.allow().await;
         assert!(call.form.starts_with("key=theirs&passcode=7&call=publish&"), "{}", call.form);

@@ -34,7 +34,7 @@ impl Call {
 /// One publish, as a webhook knows it. Not `Debug`: what the encoder passes on is mostly a secret.
 #[derive(Clone)]
 pub struct Facts {
-    /// What stood behind a `?` in the stream's name.
+    /// What stood behind a `?` in the stream's name, without a publish key.
     pub query: Option<String>,
     pub streamname: String,
     /// `live` or `rec`, as the encoder asked.

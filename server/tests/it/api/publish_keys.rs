@@ -80,6 +80,13 @@ async fn a_key_is_renewed_for_one_stream() {
         require(&server, &tenant, true).await;
         assert_ne!(name(&server, &tenant, Role::User, one).await, renewed);
 
+        let now = [name(&server, &tenant, Role::User, one).await, name(&server, &tenant, Role::User, other).await];
+        let all = r#"{"required":true,"renew_all":true}"#;
+        server.send("PUT /organisation/publish_key", Some(&tenant.admin_key), all).await.ok();
+        for (stream, before) in [one, other].into_iter().zip(&now) {
+            assert_ne!(key(&name(&server, &tenant, Role::User, stream).await), key(before));
+        }
+
         server.send(&format!("DELETE /stream/{one}"), Some(&tenant.admin_key), "").await.ok();
         let answer = server.send(&format!("POST /stream/{one}/publish_key"), Some(&tenant.admin_key), "").await;
         assert_eq!(answer.error(), (409, 3003));
@@ -113,12 +120,16 @@ async fn no_viewer_is_shown_a_key() {
 async fn what_is_no_switch_is_refused_and_named() {
     on_each_server(async |server| {
         let tenant = server.an_organisation().await;
-        for (body, code) in
-            [("{}", 1002), (r#"{"required":null}"#, 1002), (r#"{"required":"yes"}"#, 1004), (r#"{"required":1}"#, 1004)]
-        {
+        for (body, code, parameter) in [
+            ("{}", 1002, "required"),
+            (r#"{"required":null}"#, 1002, "required"),
+            (r#"{"required":"yes"}"#, 1004, "required"),
+            (r#"{"required":1}"#, 1004, "required"),
+            (r#"{"required":true,"renew_all":1}"#, 1004, "renew_all"),
+        ] {
             let answer = server.send("PUT /organisation/publish_key", Some(&tenant.admin_key), body).await;
             assert_eq!(answer.error(), (400, code), "{body}");
-            assert!(answer.text.contains("\"required\""), "{}", answer.text);
+            assert!(answer.text.contains(&format!("\"{parameter}\"")), "{}", answer.text);
         }
     })
     .await;

@@ -1,4 +1,4 @@
-//! `PUT /organisation/publish_key`: whether an encoder must show its stream's publish key.
+//! `PUT /organisation/publish_key`: whether an encoder must show its stream's publish key; with `renew_all` each stream has another one.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ pub async fn handle(
     fields: Fields,
 ) -> Result<Json<OrganisationJson>, ApiError> {
     let required = fields.switch("required")?.ok_or_else(|| Refusal::ParameterRequired { parameter: "required".to_owned() })?;
-    let organisation = service.require_publish_key(&caller, required).await?;
+    let renews_all = fields.switch("renew_all")?.unwrap_or(false);
+    let organisation = service.require_publish_key(&caller, required, renews_all).await?;
     Ok(Json(OrganisationJson::new(&service, &caller, organisation)))
 }
