@@ -219,7 +219,7 @@ async fn the_webhook_is_asked_of_who_has_the_key_and_is_not_told_it() {
 }
 
 #[tokio::test]
-async fn who_guesses_is_told_to_wait_and_keeps_the_encoder_out_from_nowhere() {
+async fn who_guesses_is_told_to_wait_and_keeps_nobody_out() {
     on_each_server(async |server| {
         let scene = scene(server).await;
         let right = pair(&scene, scene.stream.id).await;
