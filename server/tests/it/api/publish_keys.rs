@@ -105,7 +105,9 @@ async fn no_viewer_is_shown_a_key() {
         let key = key(&name(&server, &tenant, Role::User, id).await).to_owned();
         let player = server.service.create_api_key(&tenant.admin, "Website", Opens::Playout, None).await.unwrap().secret;
         let player = [("X-BINTU-PLAYERKEY", player.as_str())];
-        for path in [format!("/stream/{id}").as_str(), &format!("/stream/{id}/group"), "/stream/public?tags[]=a", "/stream?tags[]=a"] {
+        for path in
+            [format!("/stream/{id}").as_str(), &format!("/stream/{id}/group"), "/stream/public?tags[]=a", "/stream?tags[]=a"]
+        {
             for credential in [&player[..], &[]] {
                 let answer = server.send_with(&format!("GET {path}"), credential, "").await;
                 assert!(!answer.text.contains("ingest") && !answer.text.contains(&key), "{path}: {}", answer.text);
