@@ -43,39 +43,65 @@ test('only H.264 is told where to begin', () => {
   );
 });
 
-test('a session that is answered after the stop is ended', async (t) => {
+/**
+ * A browser whose requests wait for the test's answer.
+ * @param {import('node:test').TestContext} t
+ */
+function browser(t) {
   /** @type {[string, string][]} */
   const asked = [];
-  /** @type {(answer: unknown) => void} */
-  let answer = () => {};
-  const before = { fetch: globalThis.fetch, peer: Reflect.get(globalThis, 'RTCPeerConnection') };
-  t.after(() => Object.assign(globalThis, { fetch: before.fetch, RTCPeerConnection: before.peer }));
-  const fetching = new Promise((resolve) => {
-    Object.assign(globalThis, {
-      RTCPeerConnection: class {
-        localDescription = { sdp: 'an offer' };
-        addEventListener() {}
-        async setLocalDescription() {}
-        close() {}
-      },
-      /** @param {string} url @param {{ method: string }} how */
-      fetch: (url, { method }) => {
-        asked.push([method, url]);
-        return new Promise((answered) => {
-          answer = answered;
-          resolve(undefined);
-        });
-      },
-    });
+  /** @type {((answer: unknown) => void)[]} */
+  const answers = [];
+  const names = ['fetch', 'RTCPeerConnection', 'window'];
+  const before = names.map((name) => [name, Reflect.get(globalThis, name)]);
+  t.after(() => Object.assign(globalThis, Object.fromEntries(before)));
+  Object.assign(globalThis, {
+    window: globalThis,
+    RTCPeerConnection: class {
+      localDescription = { sdp: 'an offer' };
+      addEventListener() {}
+      async setLocalDescription() {}
+      close() {}
+    },
+    /** @param {string} url @param {{ method: string }} how */
+    fetch: (url, { method }) => {
+      asked.push([method, url]);
+      return new Promise((answered) => answers.push(answered));
+    },
   });
-  const stream = /** @type {MediaStream} */ (/** @type {unknown} */ ({ getTracks: () => [] }));
-  const publish = new Publish({ url: 'http://host/p/webrtc?x', kbps: 1, framesPerSecond: 1 }, stream, () => {});
+  return { asked, answers, stream: /** @type {MediaStream} */ (/** @type {unknown} */ ({ getTracks: () => [] })) };
+}
+
+/** What is due by now has happened. */
+async function settled() {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+}
+
+test('a session that is answered after the stop is ended', async (t) => {
+  const { asked, answers, stream } = browser(t);
+  const publish = new Publish({ url: () => 'http://host/p/webrtc?x', kbps: 1, framesPerSecond: 1 }, stream, () => {});
   publish.start();
-  await fetching;
+  await settled();
   publish.stop();
-  answer({ status: 201, url: 'http://host/p/webrtc?x', headers: new Headers({ location: '/p/webrtc/7' }), text: async () => 'an answer' });
-  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  answers[0]?.({ status: 201, url: 'http://host/p/webrtc?x', headers: new Headers({ location: '/p/webrtc/7' }), text: async () => 'an answer' });
+  await settled();
   assert.deepEqual(asked, [['POST', 'http://host/p/webrtc?x'], ['DELETE', 'http://host/p/webrtc/7']]);
+});
+
+test('who connects anew does so with the key as it is then', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { asked, answers, stream } = browser(t);
+  let key = 'old';
+  const publish = new Publish({ url: () => `http://host/p/webrtc?key=${key}`, kbps: 1, framesPerSecond: 1 }, stream, () => {});
+  publish.start();
+  await settled();
+  key = 'new';
+  answers[0]?.({ status: 503, json: async () => ({}) });
+  await settled();
+  t.mock.timers.tick(1_000);
+  await settled();
+  publish.stop();
+  assert.deepEqual(asked, [['POST', 'http://host/p/webrtc?key=old'], ['POST', 'http://host/p/webrtc?key=new']]);
 });
 
 test('pictures are sent as H.264 in packets of mode 1, and as nothing else', () => {
