@@ -12,6 +12,7 @@ pub const MAX_HOLD_NOTE_CHARS: usize = 500;
 
 /// A legal hold: while it is there, nobody and nothing deletes the recording, and what is in the bin already stays there.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hold {
     pub at: UnixMillis,
     /// Who set it, in words for people.
@@ -35,6 +36,7 @@ pub fn hold_note(text: &str) -> Result<Option<String>, Error> {
 
 /// The state of an asset.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AssetState {
     /// The encoder is sending; the file grows in the spool.

@@ -14,6 +14,8 @@ pub mod push;
 pub mod region;
 pub mod report;
 pub mod role;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod stream;
 pub mod time;
 pub mod webhook;

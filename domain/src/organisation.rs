@@ -13,7 +13,7 @@ pub const MAX_RECONNECT_WINDOW_S: u64 = 3_600;
 /// The longest time that recordings can be kept, other than for ever: a hundred years.
 pub const MAX_RETENTION_DAYS: u64 = 36_500;
 /// No limit is larger: databases count to 2⁶³.
-const MAX_LIMIT: u64 = i64::MAX as u64;
+pub const MAX_LIMIT: u64 = i64::MAX as u64;
 
 /// What an organisation's admins switch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -36,6 +36,7 @@ impl Default for Settings {
 
 /// What an organisation's admins set for its recordings. `None` is the server's default; zero is none: no limit, no window, kept for ever.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecordingSettings {
     pub max_duration_s: Option<u64>,
     pub max_bytes: Option<u64>,
@@ -45,6 +46,7 @@ pub struct RecordingSettings {
 
 /// What holds for recordings, of a server or, with its own settings over the server's, of an organisation. Zero is none, as in [`RecordingSettings`].
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecordingRules {
     /// In media time; the stream's next recording goes on.
     pub max_duration_s: u64,

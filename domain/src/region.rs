@@ -5,9 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// The most characters of a region's name.
+pub const MAX_REGION_CHARS: usize = 20;
+
 /// The text is not a region's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a region: 1 to 20 lower-case letters, digits and '-' are asked for, a letter first")]
+#[error("not a region: 1 to {MAX_REGION_CHARS} lower-case letters, digits and '-' are asked for, a letter first")]
 pub struct BadRegion;
 
 /// A region's name, `eu`, `us`, `au` or what the operator configures: lower-case letters, digits and `-`.
@@ -37,7 +40,7 @@ impl FromStr for Region {
     type Err = BadRegion;
 
     fn from_str(text: &str) -> Result<Self, BadRegion> {
-        let fine = (1..=20).contains(&text.len())
+        let fine = (1..=MAX_REGION_CHARS).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_lowercase())
             && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if fine { Ok(Self(text.to_owned())) } else { Err(BadRegion) }

@@ -11,12 +11,13 @@ pub const MAX_LISTED: usize = 100;
 
 /// What became of what an encoder sent. Times are media time from the recording's beginning, in milliseconds.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Pictures first.
     pub tracks: Vec<TrackReport>,
     /// What the recorder wrote, computed while it wrote; absent where a crash or a failing disk came in between.
     pub checksum: Option<Checksum>,
-    /// The first [`MAX_LISTED`] times that an encoder left and came back.
+    /// The first hundred times that an encoder left and came back; all are counted.
     #[serde(default)]
     pub reconnects: Vec<Reconnect>,
     #[serde(default)]
@@ -44,6 +45,7 @@ impl Report {
 
 /// An encoder left and came back soon enough for the recording to go on. The time between is not in the recording: what came after follows what came before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reconnect {
     /// Where in the recording: what came first after the return.
     pub at_ms: u64,
@@ -53,6 +55,7 @@ pub struct Reconnect {
 
 /// One track of a recording.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrackReport {
     /// `video` or `audio`.
     pub kind: String,
@@ -76,13 +79,14 @@ pub struct TrackReport {
     /// From the first one's beginning to the last one's end.
     pub lasts_ms: u64,
     pub media_bytes: u64,
-    /// The first [`MAX_LISTED`] of them.
+    /// The first hundred of them; all are counted.
     pub gaps: Vec<Gap>,
     pub gap_count: u64,
 }
 
-/// A stretch of at least [`GAP_MS`] without a frame: the frame before it is shown, or silence heard, for so long.
+/// A stretch of at least a second without a frame: the frame before it is shown, or silence heard, for so long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Gap {
     pub from_ms: u64,
     pub to_ms: u64,
@@ -90,6 +94,7 @@ pub struct Gap {
 
 /// SHA-256 of the last bytes of the file, all that lies behind its index: `tail -c BYTES FILE | sha256sum`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Checksum {
     pub last_bytes: u64,
     /// In lower-case hexadecimal digits.

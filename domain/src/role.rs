@@ -32,11 +32,15 @@ impl Permission {
 
 /// The role of a user or an API key, by the names that bintu gives them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Role {
+    /// Reads.
     #[serde(rename = "nanoReadOnly")]
     ReadOnly,
+    /// Also makes streams and playback tokens, and edits tags and push URLs.
     #[serde(rename = "nanoUser")]
     User,
+    /// May all that an organisation can.
     #[serde(rename = "nanoAdmin")]
     Admin,
 }
@@ -77,6 +81,7 @@ impl fmt::Display for Role {
 
 /// What a key is for, and so in which header it is good.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KeyUse {
     /// A program's: may what its role may.

@@ -9,6 +9,7 @@ use crate::Error;
 
 /// The state of a stream, as the API names it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum StreamState {
     /// Never was live.

@@ -191,6 +191,9 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
         <section class="card" aria-labelledby="keys">
             <div class="card-head">
                 <h2 id="keys">"API keys"</h2>
+                <a class="small" href="/docs" rel="external">
+                    "What programs can ask"
+                </a>
             </div>
             <p class="muted">
                 {move || is_empty.get().then_some("No keys yet. ")} "Programs send one in the header " <code>"X-BINTU-APIKEY"</code>

@@ -1,11 +1,15 @@
 //! The REST API: one folder a resource, one file a call. What they have in common (bodies, queries) stands beside them.
 
 pub(super) mod asset;
-mod body;
+pub(super) mod body;
+mod calls;
+pub(super) mod doc;
 pub(super) mod json;
 mod key;
+pub mod openapi;
 mod organisation;
 pub(super) mod query;
+mod revalidate;
 mod stream;
 mod tag;
 mod token;
@@ -18,12 +22,12 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{delete, get, post, put};
-use http::header::{ACCEPT, CONTENT_TYPE, LINK, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
 use tower::ServiceExt as _;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use self::calls::groups;
 use super::credentials::CREDENTIAL_HEADERS;
 use super::ui::asks_for_page;
 use crate::service::Service;
@@ -33,39 +37,9 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
 
 /// Every call of the API. What a browser asks for as a page goes to `pages`, as does every path that is no call.
 pub fn router(service: Arc<Service>, pages: Router) -> Router {
-    Router::new()
-        .route("/stream", get(stream::list::handle).post(stream::create::handle))
-        .route("/stream/public", get(stream::public::handle))
-        .route("/stream/validate", post(stream::validate::handle))
-        .route("/stream/{id}", get(stream::get::handle).delete(stream::delete::handle))
-        .route("/stream/{id}/group", get(stream::get::handle))
-        .route("/stream/{id}/tag", put(stream::set_tags::handle))
-        .route("/stream/{id}/push_url", put(stream::set_push_url::handle))
-        .route("/stream/{id}/publish_key", post(stream::renew_publish_key::handle))
-        .route("/stream/{id}/processing", post(stream::set_processing::handle))
-        .route("/stream/{id}/stop", put(stream::stop::handle).post(stream::stop::handle))
-        .route("/stream/{id}/lock", put(stream::lock::handle))
-        .route("/stream/{id}/unlock", put(stream::unlock::handle))
-        .route("/asset", get(asset::list::handle))
-        .route("/asset/{id}", get(asset::get::handle).delete(asset::delete::handle))
-        .route("/asset/{id}/report", get(asset::report::handle))
-        .route("/asset/{id}/restore", post(asset::restore::handle))
-        .route("/asset/{id}/hold", put(asset::hold::handle))
-        .route("/tag", get(tag::list::handle))
-        .route("/organisation", get(organisation::get::handle))
-        .route("/organisation/recording", put(organisation::set_recording::handle))
-        .route("/organisation/webhook", put(organisation::set_webhook::handle))
-        .route("/organisation/publish_key", put(organisation::require_publish_key::handle))
-        .route("/organisation/apikey", get(key::list::handle).post(key::create::handle))
-        .route("/organisation/apikey/{id}", delete(key::revoke::handle))
-        .route("/apikey", get(key::list::handle).post(key::validate::handle))
-        .route("/apikey/{key}", post(key::check::handle))
-        .route("/user", get(user::get::handle))
-        .route("/user/validate", post(user::validate::handle))
-        .route("/permission", get(user::permissions::handle))
-        .route("/token/playback", get(token::list::handle).post(token::create::handle))
-        .route("/token/verify", post(token::verify::handle))
-        .route("/token/revoke", post(token::revoke::handle))
+    let calls = groups().into_iter().flat_map(|group| group.calls);
+    calls
+        .fold(Router::new(), |routes, call| routes.route(call.path, call.route))
         .route_layer(map_response(name_charset))
         .route_layer(cors())
         .route_layer(from_fn_with_state(pages.clone(), page_or_call))
@@ -78,8 +52,8 @@ fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::any())
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers(CREDENTIAL_HEADERS.into_iter().chain([ACCEPT, CONTENT_TYPE]).collect::<Vec<HeaderName>>())
-        .expose_headers([LINK, RETRY_AFTER, HeaderName::from_static("x-request-id")])
+        .allow_headers(CREDENTIAL_HEADERS.into_iter().chain([ACCEPT, CONTENT_TYPE, IF_NONE_MATCH]).collect::<Vec<HeaderName>>())
+        .expose_headers([ETAG, LINK, RETRY_AFTER, HeaderName::from_static("x-request-id")])
         .max_age(PREFLIGHT_MAX_AGE)
 }
 
@@ -92,7 +66,8 @@ async fn name_charset(mut response: Response) -> Response {
 }
 
 async fn page_or_call(State(pages): State<Router>, request: Request, next: Next) -> Response {
-    if asks_for_page(request.method(), request.headers()) {
+    // The document is what a browser shows too: there is no page of it.
+    if request.uri().path() != openapi::PATH && asks_for_page(request.method(), request.headers()) {
         return match pages.oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},

@@ -7,8 +7,9 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::api::json::Json;
 use crate::ingest::key_check::BadKey;
@@ -38,16 +39,28 @@ impl<E: Into<service::Error>> From<E> for ApiError {
     }
 }
 
-#[derive(Serialize)]
-struct ErrorBody {
+/// What went wrong.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Error")]
+pub(super) struct ErrorBody {
     error: Explanation,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Explanation {
+    /// For people who write programs.
     message: String,
+    /// For programs.
     code: u16,
+    /// What it is about: which fields there are hangs on the code.
+    #[schemars(with = "Map<String, Value>")]
     userinfo: Value,
+}
+
+impl ErrorBody {
+    pub(super) fn code(&self) -> u16 {
+        self.error.code
+    }
 }
 
 /// When who was turned away for want of room may try again.
@@ -77,13 +90,25 @@ pub(super) fn internal(cause: impl std::error::Error + Send + Sync + 'static) ->
 pub(super) fn disclose_to_log(response: &mut Response, request_id: &str) {
     let Some(Undisclosed(cause)) = response.extensions_mut().remove::<Undisclosed>() else { return };
     tracing::error!(%cause, "a request failed");
-    let told = answer(StatusCode::INTERNAL_SERVER_ERROR, 9000, &Refusal::Internal, json!({ "request_id": request_id }));
+    let (status, mut body) = explained(&Refusal::Internal);
+    body.error.userinfo = json!({ "request_id": request_id });
+    let told = (status, Json(body)).into_response();
     let (parts, body) = told.into_parts();
     response.headers_mut().extend(parts.headers);
     *response.body_mut() = Body::new(body);
 }
 
 pub(super) fn refuse(refusal: &Refusal) -> Response {
+    let (status, body) = explained(refusal);
+    let mut response = (status, Json(body)).into_response();
+    if let Refusal::TooMany { retry_after_s } = refusal {
+        response.headers_mut().insert(RETRY_AFTER, (*retry_after_s).into());
+    }
+    response
+}
+
+/// A refusal's status and body.
+pub(super) fn explained(refusal: &Refusal) -> (StatusCode, ErrorBody) {
     let (status, code, userinfo) = match refusal {
         Refusal::ParameterRequired { parameter } => (StatusCode::BAD_REQUEST, 1002, json!({ "required_parameter": parameter })),
         Refusal::NotUnique { parameter } => (StatusCode::BAD_REQUEST, 1003, json!({ "duplicated_parameter": parameter })),
@@ -101,10 +126,11 @@ pub(super) fn refuse(refusal: &Refusal) -> Response {
         Refusal::Held { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "held", "asset": asset })),
         Refusal::Purged { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "purged", "asset": asset })),
         Refusal::BodyTooLarge { limit_bytes } => (StatusCode::PAYLOAD_TOO_LARGE, 1005, json!({ "limit_bytes": limit_bytes })),
-        Refusal::TooMany { retry_after_s } => return too_many(refusal, *retry_after_s),
-        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, 9000, json!({})),
+        Refusal::TooMany { retry_after_s } => (StatusCode::TOO_MANY_REQUESTS, 1006, json!({ "retry_after_s": retry_after_s })),
+        // Which one is known to `disclose_to_log` alone.
+        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, 9000, json!({ "request_id": "" })),
     };
-    answer(status, code, refusal, userinfo)
+    (status, ErrorBody { error: Explanation { message: refusal.to_string(), code, userinfo } })
 }
 
 /// The words are those that an encoder gets over RTMP.

@@ -33,8 +33,8 @@ const STALLED_AFTER: Duration = Duration::from_mins(1);
 const ADDRESSES_THAT_FILL_IT: usize = 2;
 /// A refused address is told in the log not more often than this.
 const TELL_EVERY: Duration = Duration::from_mins(1);
-/// The longest header.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// The longest head of a request: its first line and its headers.
+pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// Requests that run when the server stops may take so long; what is still there is cut.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// After a failed `accept`, as when all file descriptors are in use, trying again at once would only burn the processor.

@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::{api, browser_session, embed, events, health, live, live_still, report, request, vod, whep, whip};
+use super::{api, browser_session, embed, events, health, live, live_still, reference, report, request, vod, whep, whip};
 use crate::ingest::whip::Whip;
 use crate::live::Feeds;
 use crate::live::whep::Whep;
@@ -40,6 +40,7 @@ pub fn router(
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))
+        .merge(reference::router(&config.http.public_url))
         .merge(webrtc.map(|(whip, whep)| whip::router(whip).merge(whep::router(service, whep))).unwrap_or_default());
     tower::service_fn(move |request: Request| {
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));

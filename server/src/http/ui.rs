@@ -36,6 +36,12 @@ pub fn player_folder() -> String {
     format!("{}/player", SITE.pkg_dir())
 }
 
+/// The path of the style sheet that all pages share, for those outside the app.
+#[must_use]
+pub fn style_sheet() -> String {
+    format!("{}/afterlive.css", SITE.pkg_dir())
+}
+
 /// The player's modules that every page with a player needs, by their names in [`player_folder`].
 pub fn player_modules() -> impl Iterator<Item = &'static str> {
     SITE.names().filter_map(|name| name.strip_prefix("pkg/player/").filter(|name| name.ends_with(".js") && !name.contains('/')))

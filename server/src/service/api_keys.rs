@@ -14,7 +14,7 @@ use crate::random;
 /// How much of a key is kept in clear: enough to tell keys apart, far too little to guess the rest.
 const HINT_CHARS: usize = 6;
 /// The most keys that an organisation may have at a time, without those that have expired.
-const MAX_KEYS: usize = 1_000;
+pub const MAX_KEYS: usize = 1_000;
 /// Keys that have expired are listed for so long, so that people see why a program is refused, and then deleted when another is made.
 const EXPIRED_FOR_MS: i64 = 30 * 86_400_000;
 /// So long those that were revoked are kept, for who looks into the database for whose they were; then they are deleted in the same way.
@@ -22,7 +22,7 @@ const REVOKED_FOR_MS: i64 = 30 * 86_400_000;
 /// Of those that have expired at most so many are listed: the ones that did last.
 const MAX_EXPIRED: usize = 100;
 /// The longest time that a key that is to end can be good for: ten years. One that is to be good for longer is made without an end.
-const MAX_LIFETIME_S: u64 = 10 * 366 * 24 * 3_600;
+pub const MAX_KEY_LIFETIME_S: u64 = 10 * 366 * 24 * 3_600;
 
 /// A key that was just made. The only time that it is in clear.
 #[derive(Clone, PartialEq, Eq)]
@@ -102,8 +102,8 @@ fn outlived(keys: &[ApiKey], now: UnixMillis) -> Vec<KeyId> {
 fn end(expiry: Expiry, now: UnixMillis) -> Result<UnixMillis, Refusal> {
     let (parameter, expires_at) = expiry.resolve(now);
     let lifetime_ms = expires_at.ms_since(now);
-    if lifetime_ms <= 0 || lifetime_ms > 1_000 * MAX_LIFETIME_S.cast_signed() {
-        let expected = format!("an end in the future, at most {} days ahead", MAX_LIFETIME_S / 86_400);
+    if lifetime_ms <= 0 || lifetime_ms > 1_000 * MAX_KEY_LIFETIME_S.cast_signed() {
+        let expected = format!("an end in the future, at most {} days ahead", MAX_KEY_LIFETIME_S / 86_400);
         return Err(Refusal::WrongType { parameter: parameter.to_owned(), expected });
     }
     Ok(expires_at)

@@ -34,7 +34,7 @@ use crate::record::Growing;
 use crate::sound::Meters;
 use crate::storage::Regions;
 
-pub use api_keys::{NewApiKey, Opens, RevokedKey};
+pub use api_keys::{MAX_KEY_LIFETIME_S, MAX_KEYS, NewApiKey, Opens, RevokedKey};
 pub use caller::{Caller, Holder, Identity, Player};
 pub use embedded::{Embedded, EmbeddedRecording};
 pub use error::{Error, Result};
@@ -42,10 +42,11 @@ pub use library::{AssetList, AssetPage};
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
 pub use playback::Viewer;
 pub use recordings::Accounted;
-pub use seen::StreamWithOrganisation;
+pub use seen::{MAX_PLAYER_PAGE, StreamWithOrganisation};
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::{MAX_CREDENTIAL_BYTES, SignIn};
-pub use streams::{NewStream, StreamList, StreamPage};
+pub use streams::{MAX_LISTED_TAGS, MAX_PAGE, NewStream, StreamList, StreamPage};
+pub use text::MAX_NAME_CHARS;
 pub use users::Who;
 
 /// The use cases, over everything that they need. One for the whole process.

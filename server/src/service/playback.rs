@@ -28,7 +28,7 @@ use crate::db::playback::Terms;
 
 pub use lasting::{Right, Withdrawn, words};
 pub use pass::Pass;
-pub use tokens::{Expiry, IssuedToken, MadeToken, RevokedToken, TokenOf, TokenQuestion, TokenWish};
+pub use tokens::{Expiry, IssuedToken, MAX_REVOKED, MadeToken, RevokedToken, TokenOf, TokenQuestion, TokenWish};
 
 /// For so long an organisation's switches and revoked tokens, and a stream's tags, are believed. What is changed on this node holds at once.
 const BELIEVED_FOR: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use crate::db::stream_search::{self, Among, Order, Search};
 use crate::db::streams::{self, Stream};
 
 /// The most streams on a page for who has a player key, which is everybody.
-const MAX_PLAYER_PAGE: u32 = 100;
+pub const MAX_PLAYER_PAGE: u32 = 100;
 /// The most rows of the list that a page for them looks at. With tags that no stream shares it would else be all of them.
 const MAX_PLAYER_LOOK: u32 = 10_000;
 /// So many lists are read for them at a time: the other readers of the database are for who signs in, and who goes live.

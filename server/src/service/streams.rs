@@ -24,7 +24,7 @@ use crate::sound::Loudness;
 /// The most streams on a page.
 pub const MAX_PAGE: u32 = 1_000;
 /// The most tags that are listed; more suggest nothing to anybody.
-const MAX_LISTED_TAGS: u32 = 1_000;
+pub const MAX_LISTED_TAGS: u32 = 1_000;
 /// How often a streamname is drawn. An organisation with 9 million of the 916 million names needs a fourth draw once in a million times.
 const DRAWS: usize = 8;
 /// How long a stop waits for the encoder's connection to be gone. The stop itself has happened by then.

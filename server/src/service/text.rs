@@ -3,7 +3,7 @@
 use afterlive_domain::Error;
 
 /// The most characters of a name or a label.
-const MAX_NAME_CHARS: usize = 100;
+pub const MAX_NAME_CHARS: usize = 100;
 /// The most bytes of an e-mail address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const MAX_EMAIL_BYTES: usize = 254;
 

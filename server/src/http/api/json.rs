@@ -2,7 +2,9 @@
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::http::error::internal;
 
@@ -11,8 +13,10 @@ use crate::http::error::internal;
 pub struct Json<T>(pub T);
 
 /// The original's answer to whether something is so.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(example = json!({ "success": true }))]
 pub struct Verdict {
+    /// Whether it is so.
     pub success: bool,
 }
 

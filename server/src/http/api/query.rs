@@ -8,12 +8,15 @@ use afterlive_domain::Error as Refusal;
 use afterlive_domain::UnixMillis;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use serde_json::json;
 use url::form_urlencoded;
+
+use super::doc::Field;
 
 /// A longer text to search for finds nothing.
 const MAX_SEARCH_CHARS: usize = 200;
 /// The most tags to filter by; each is a look-up.
-const MAX_FILTER_TAGS: usize = 10;
+pub const MAX_FILTER_TAGS: usize = 10;
 
 /// The parameters, decoded, in their order.
 #[derive(Debug)]
@@ -87,6 +90,32 @@ impl Query {
         let others = self.0.iter().filter(|(key, _)| key != name);
         form_urlencoded::Serializer::new(String::new()).extend_pairs(others).append_pair(name, value).finish()
     }
+}
+
+/// `quantity`, for the document.
+pub fn quantity_field(default: u32, most: u32) -> Field {
+    let about = format!("How many a page has; {most} at most, also where more are asked for.");
+    Field::optional("quantity", about, json!({ "type": "integer", "minimum": 0, "default": default })).example(10)
+}
+
+/// `cursor`, for the document.
+pub fn cursor_field() -> Field {
+    let about = "Where the page begins: as it stands in the `Link` header of the page before. What comes or goes meanwhile shifts nothing.";
+    Field::optional("cursor", about, json!({ "type": "string" }))
+}
+
+/// `tags[]`, for the document.
+pub fn tags_field(about: &'static str) -> Field {
+    let about = format!("{about} Written `tags[]=a&tags[]=b` or `tags[0]=a&tags[1]=b`, the brackets as they are or encoded.");
+    let schema = json!({ "type": "array", "items": { "type": "string" }, "maxItems": MAX_FILTER_TAGS });
+    Field::optional("tags[]", about, schema).example(json!(["title:Sunday service"]))
+}
+
+/// `q`, for the document.
+pub fn search_field(about: &'static str) -> Field {
+    let about =
+        format!("{about} The case of letters is nothing. Of a longer text the first {MAX_SEARCH_CHARS} characters count.");
+    Field::optional("q", about, json!({ "type": "string" }))
 }
 
 pub fn wrong(parameter: &str, expected: &str) -> Refusal {

@@ -3,6 +3,7 @@
 pub mod create;
 mod cursor;
 pub mod delete;
+mod example;
 pub mod get;
 mod json;
 pub mod list;

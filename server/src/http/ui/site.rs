@@ -11,6 +11,9 @@ use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYP
 use http::{HeaderMap, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
+use crate::hexadecimal::hexadecimal;
+use crate::http::etag;
+
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -42,7 +45,7 @@ impl Site {
     }
 
     fn of(all: &[(&'static str, &'static [u8])]) -> Self {
-        let form = |bytes: &'static [u8]| Form { bytes, etag: etag(bytes) };
+        let form = |bytes: &'static [u8]| Form { bytes, etag: etag::of(bytes) };
         let mut files: HashMap<_, _> = all
             .iter()
             .filter(|(name, _)| !name.ends_with(".br"))
@@ -58,7 +61,7 @@ impl Site {
             version.update(name.as_bytes());
             version.update(Sha256::digest(bytes));
         }
-        Self { files, version: hex(&version.finalize()[..6]) }
+        Self { files, version: hexadecimal(&version.finalize()[..6]) }
     }
 
     /// Whether the server was compiled without the site: its pages have no styles then, and do not come alive.
@@ -91,7 +94,7 @@ impl Site {
         };
         let accepted = file.brotli.as_ref().filter(|_| accepts_brotli(headers));
         let form = accepted.unwrap_or(&file.plain);
-        let unchanged = is_known_to_client(headers, &form.etag);
+        let unchanged = etag::is_among(headers.get_all(IF_NONE_MATCH), &form.etag);
 
         let mut response = Response::new(if unchanged { Body::empty() } else { Body::from(form.bytes) });
         if unchanged {
@@ -110,15 +113,6 @@ impl Site {
         }
         Some(response)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn etag(bytes: &[u8]) -> HeaderValue {
-    let text = format!("\"{}\"", hex(&Sha256::digest(bytes)[..16]));
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 fn content_type(name: &str) -> HeaderValue {
@@ -150,12 +144,6 @@ fn accepts_brotli(headers: &HeaderMap) -> bool {
         })
     };
     weight("br").or_else(|| weight("*")).is_some_and(|weight| weight > 0.0)
-}
-
-/// RFC 9110 §13.1.2, by weak comparison.
-fn is_known_to_client(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    known.map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::random;
 use crate::service::{Caller, Result, Service, text};
 
 /// The most revoked tokens of an organisation that have not expired.
-pub(super) const MAX_REVOKED: u32 = 10_000;
+pub const MAX_REVOKED: u32 = 10_000;
 /// The most tokens with a label that have not expired. Those without one are not counted: there is no row of them.
 const MAX_LISTED: u32 = 1_000;
 

@@ -129,7 +129,14 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     let wrong = format!("{name}?key=x{publish_key}");
     let (behind, encoded) = (format!("{name}&key={publish_key}"), format!("{name}%3Fkey%3D{publish_key}"));
     let mut publishers = Vec::new();
-    for (app, name) in [("live", named), (app.as_str(), name), ("live", wrong.as_str()), ("live", behind.as_str()), ("live", encoded.as_str()), ("play", named)] {
+    for (app, name) in [
+        ("live", named),
+        (app.as_str(), name),
+        ("live", wrong.as_str()),
+        ("live", behind.as_str()),
+        ("live", encoded.as_str()),
+        ("play", named),
+    ] {
         publishers.push(Encoder::publish(rtmp, app, name).await);
     }
     assert_eq!(publishers[0].1, "NetStream.Publish.Start", "{}", publishers[0].2);

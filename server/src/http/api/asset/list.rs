@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{AssetState, Error as Refusal};
+use afterlive_domain::{AssetState, Error as Refusal, Region, Role, StreamId};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::LINK;
+use serde_json::json;
 
 use super::json::AssetJson;
 use crate::db::asset_search::{Place, Search};
+use crate::http::api::doc::{Access, Doc, Field, instant, schema_of};
 use crate::http::api::json::Json;
-use crate::http::api::query::{Query, wrong};
+use crate::http::api::query::{Query, cursor_field, quantity_field, search_field, tags_field, wrong};
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
-use crate::service::{AssetList, Service};
+use crate::service::{AssetList, MAX_PAGE, Service};
 
 const DEFAULT_QUANTITY: u32 = 50;
 
@@ -29,6 +31,30 @@ pub async fn handle(
     });
     let assets: Vec<AssetJson> = page.assets.into_iter().map(|asset| AssetJson::new(&service, asset)).collect();
     Ok((next, Json(assets)).into_response())
+}
+
+pub fn doc() -> Doc {
+    let states: Vec<&str> = std::iter::once("all").chain(AssetState::ALL.map(AssetState::as_str)).collect();
+    Doc::new("Lists recordings", Access::Role(Role::ReadOnly))
+        .about("Those of all streams, newest first. What was removed for good is on no list.")
+        .query([
+            Field::optional("stream", "Only those of this stream.", schema_of::<StreamId>()),
+            tags_field("Only those of streams that have each of these tags."),
+            Field::optional("region", "Only those in this region.", schema_of::<Region>()).example("eu"),
+            Field::optional(
+                "state",
+                "Only those in this state. `all` are all but those in the bin, which are `deleted`.",
+                json!({ "enum": states, "default": "all" }),
+            )
+            .example("ready"),
+            quantity_field(DEFAULT_QUANTITY, MAX_PAGE),
+            cursor_field(),
+            Field::optional("from", "Only those that began at that time or later.", instant()),
+            Field::optional("to", "Only those that began before that time.", instant()),
+            search_field("Only those with this text in the name of their file, or in their stream's name or a tag."),
+        ])
+        .answers_page::<AssetJson>("A page of recordings.")
+        .refuses([wrong("stream", "a UUID"), wrong("quantity", "integer"), wrong("cursor", "cursor from a Link header")])
 }
 
 fn list(query: &Query) -> Result<AssetList, Refusal> {

@@ -2,30 +2,38 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{AssetId, AssetState, Region, Report, StreamId};
+use afterlive_domain::{AssetId, AssetState, Region, Report, Role, StreamId, UnixMillis};
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::path::AssetPath;
+use crate::http::api::doc::{Access, Doc, EXAMPLE_ASSET, EXAMPLE_STREAM};
 use crate::http::api::json::Json;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
 use crate::service::{Accounted, Service};
 
-/// Wall times are as the API writes them; `ended_at` is absent while it is being recorded, `report` also after a crash that left only the finished file.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
+/// The account of a recording.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "RecordingReport", example = example())]
 pub struct ReportJson {
     id: AssetId,
     stream: StreamId,
     file_name: String,
     region: Region,
     state: AssetState,
+    /// Why it is incomplete or failed; null where neither.
     reason: Option<String>,
-    created_at: String,
-    ended_at: Option<String>,
+    created_at: UnixMillis,
+    /// Null while it is being recorded.
+    ended_at: Option<UnixMillis>,
+    /// In milliseconds.
     duration_ms: u64,
+    /// In bytes.
     size_bytes: u64,
+    /// Null while it is being recorded, and after a crash that left only the finished file.
     report: Option<Report>,
 }
 
@@ -35,6 +43,13 @@ pub async fn handle(
     AssetPath(id): AssetPath,
 ) -> Result<Json<ReportJson>, ApiError> {
     Ok(Json(ReportJson::new(&service, service.asset_report(&caller, id).await?)))
+}
+
+pub fn doc() -> Doc {
+    let doc = Doc::new("The account of a recording", Access::Role(Role::ReadOnly))
+        .about("What came from the encoder and what of it is in the file, for audits.")
+        .answers::<ReportJson>("The account.");
+    AssetPath::of(doc)
 }
 
 impl ReportJson {
@@ -49,11 +64,52 @@ impl ReportJson {
             region: asset.region,
             state: asset.state,
             reason: asset.reason,
-            created_at: asset.created_at.to_string(),
-            ended_at: asset.ended_at.map(|at| at.to_string()),
+            created_at: asset.created_at,
+            ended_at: asset.ended_at,
             duration_ms: facts.duration_ms,
             size_bytes: facts.size_bytes,
             report,
         }
     }
+}
+
+/// The example in the document.
+fn example() -> Value {
+    json!({
+        "id": EXAMPLE_ASSET,
+        "stream": EXAMPLE_STREAM,
+        "file_name": "8sKpm-x49nB.mp4",
+        "region": "eu",
+        "state": "ready",
+        "reason": null,
+        "created_at": "2026-11-04T17:10:49.413Z",
+        "ended_at": "2026-11-04T17:12:12.863Z",
+        "duration_ms": 83_450,
+        "size_bytes": 26_411_008,
+        "report": {
+            "tracks": [{
+                "kind": "video",
+                "configurations": 1,
+                "received_frames": 2_503,
+                "stored_frames": 2_503,
+                "left_out_frames": 0,
+                "dropped_frames": 0,
+                "received_ms": 83_450,
+                "begins_ms": 0,
+                "lasts_ms": 83_450,
+                "media_bytes": 25_000_000,
+                "gaps": [{ "from_ms": 10_000, "to_ms": 12_500 }],
+                "gap_count": 1,
+            }],
+            "checksum": {
+                "last_bytes": 26_000_000,
+                "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            },
+            "reconnects": [{ "at_ms": 40_000, "left_at": "2026-11-04T17:11:29.413Z", "back_at": "2026-11-04T17:11:37.020Z" }],
+            "reconnect_count": 1,
+            "lost_frames": 0,
+            "av_begin_offset_ms": null,
+            "av_end_offset_ms": null,
+        },
+    })
 }

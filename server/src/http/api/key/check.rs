@@ -5,7 +5,9 @@ use std::sync::Arc;
 use afterlive_domain::Error as Refusal;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use serde_json::json;
 
+use crate::http::api::doc::{Access, Doc, Field};
 use crate::http::api::json::{Json, Verdict};
 use crate::http::error::ApiError;
 use crate::http::request::ClientAddress;
@@ -23,4 +25,13 @@ pub async fn handle(
         Err(Error::Refused(Refusal::BadCredentials)) => Ok(Json(Verdict { success: false })),
         Err(other) => Err(other.into()),
     }
+}
+
+pub fn doc() -> Doc {
+    let key = Field::required("key", "The key.", json!({ "type": "string" })).example("4f1f6c…").variable("KEY");
+    Doc::new("Is a key good? In the path", Access::Open)
+        .about("Needs no header. A proxy in front of the server may log the path: `POST /apikey` has the key in its body.")
+        .path(key)
+        .answers::<Verdict>("Whether it is.")
+        .refuses([Refusal::TooMany { retry_after_s: 5 }])
 }

@@ -1,8 +1,10 @@
 //! A stream as the API writes it. The mix of `created_at` and `createdAt` is the original's, and its clients read both.
 
 use afterlive_domain::{AssetId, AssetState, Mode, Region, Role, StreamId, StreamState, Tags, UnixMillis};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::example::example;
 use crate::config::Config;
 use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
@@ -18,152 +20,205 @@ pub const STREAM_TYPE: &str = "low-latency";
 pub const DEFAULT_RECORDINGS: u32 = 50;
 pub const MAX_RECORDINGS: u32 = 1_000;
 
-#[derive(Serialize)]
+/// What an encoder publishes to, with its newest recordings.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Stream", example = example())]
 pub struct StreamJson {
     id: StreamId,
+    /// As `id`: a stream is the only one of its group.
     streamgroup: StreamId,
     state: StreamState,
+    /// Always `low-latency`.
     r#type: &'static str,
     created_at: UnixMillis,
     updated_at: UnixMillis,
+    /// Always false, whatever protocols the stream can be published by.
     webrtc: bool,
+    /// Always false.
     transcoding: bool,
     tags: Tags,
-    /// Left out where there is no key: who sees it can publish.
+    /// Left out for players: who sees it can publish.
     #[serde(skip_serializing_if = "Option::is_none")]
     ingest: Option<Ingest>,
     playout: Playout,
 }
 
-#[derive(Serialize)]
+/// Where an encoder publishes to.
+#[derive(JsonSchema, Serialize)]
 struct Ingest {
     rtmp: RtmpIngest,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct RtmpIngest {
+    /// What encoders call the server. Ends in `/rec` where the organisation records, else in `/live`.
     url: String,
+    /// What encoders call the stream key: `HASH-NAME`.
     streamname: String,
 }
 
-/// A player fails where `h5live` is present and empty, or longer than an `hls` that is not.
-#[derive(Serialize)]
+/// How it is watched.
+// A player fails where `h5live` is present and empty, or longer than an `hls` that is not.
+#[derive(JsonSchema, Serialize)]
 struct Playout {
+    /// Live, for bintu's players.
     h5live: [H5live; 1],
+    /// Live by HLS.
     hls: [HlsPlayout; 1],
+    /// Live by RTMP.
     rtmp: [RtmpPlayout; 1],
+    /// The page that plays it live (`type` is `live`), and then its recordings (`vod`), newest first.
     web: Vec<Web>,
+    /// The still of what is live, and the picture of the newest recording that has one.
     thumbnails: Vec<Thumbnail>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct HlsPlayout {
+    /// Of the playlist.
     url: String,
+    /// Always `live`.
     r#type: &'static str,
 }
 
 /// How the original's players find a stream's forms; there is one, as it comes.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct H5live {
     id: StreamId,
+    /// Always `live`.
     r#type: &'static str,
     index: u32,
+    /// Always `Passthrough`: as the encoder sent it.
     label: &'static str,
     tags: [&'static str; 1],
+    /// Always empty.
     processing: [(); 0],
     server: H5liveServer,
     rtmp: RtmpTarget,
     info: Info,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct H5liveServer {
+    /// URL of fragmented MP4 by WebSocket.
     websocket: String,
+    /// URL of the HLS playlist.
     hls: String,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct RtmpTarget {
+    /// The server, up to the application.
     url: String,
     streamname: String,
 }
 
 /// What is known of it while it is live.
-#[derive(Default, Serialize)]
+#[derive(Default, JsonSchema, Serialize)]
 struct Info {
+    /// In pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     width: Option<u16>,
+    /// In pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u16>,
+    /// In bits a second, of pictures and sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     bitrate: Option<u32>,
+    /// Pictures a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     fps: Option<f32>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct RtmpPlayout {
+    /// The server, up to the application.
     url: String,
     streamname: String,
+    /// Always `live`.
     r#type: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(untagged)]
 enum Web {
     Live(LivePage),
     Vod(Box<Vod>),
 }
 
-/// The fields up to `index` are the original's, the others ours.
-#[derive(Serialize)]
+/// A recording that can be played.
+// The fields up to `index` are the original's, the others ours.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "StreamRecording")]
 struct Vod {
+    /// Of the MP4: plays in every player, and is what is copied.
     url: String,
+    /// Always `vod`.
+    #[schemars(extend("const" = "vod"))]
     r#type: &'static str,
+    /// When it began.
     #[serde(rename = "createdAt")]
     created_at: UnixMillis,
     #[serde(rename = "streamId")]
     stream_id: StreamId,
+    /// Which of the stream's recordings it is, counted from 1.
     index: u32,
     id: AssetId,
     region: Region,
     state: AssetState,
+    /// In milliseconds.
     duration_ms: u64,
+    /// In bytes.
     size_bytes: u64,
+    /// In pixels; null where it is not known.
     width: Option<u32>,
+    /// In pixels; null where it is not known.
     height: Option<u32>,
+    /// Null without pictures.
     video_codec: Option<String>,
+    /// Null without sound.
     audio_codec: Option<String>,
+    /// URL of a JPEG; null before it is made.
     thumbnail: Option<String>,
-    /// A WebVTT file of pictures for scrubbing.
+    /// URL of a WebVTT file of pictures for scrubbing.
     storyboard: Option<String>,
 }
 
-#[derive(Serialize)]
+/// The page that plays it live.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "LivePage")]
 struct LivePage {
     url: String,
+    /// Always `live`.
+    #[schemars(extend("const" = "live"))]
     r#type: &'static str,
+    /// When the stream was made.
     created_at: UnixMillis,
     stream_id: StreamId,
     id: StreamId,
-    /// Inner `None`: nothing is pushed anywhere. Outer `None`: nobody's business.
+    /// Where the live stream is pushed to as well; null: nowhere. Without its key for who may only read, and left out for players.
+    // Inner `None`: nothing is pushed anywhere. Outer `None`: nobody's business.
     #[serde(skip_serializing_if = "Option::is_none")]
     push_url: Option<Option<String>>,
-    /// How that does, while the stream is live (ours).
+    /// How that does, while the stream is live.
     #[serde(skip_serializing_if = "Option::is_none")]
     push_state: Option<PushState>,
+    /// Always null.
     opcode: Option<String>,
+    /// Always empty.
     processing: [(); 0],
+    /// Always empty.
     tags: [(); 0],
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(tag = "state", rename_all = "lowercase", rename_all_fields = "camelCase")]
 enum PushState {
     Connecting,
     Pushing {
         since: UnixMillis,
+        /// So many were sent since then.
         bytes: u64,
         /// Why it is sent without its sound at the moment.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,10 +240,12 @@ impl From<PushStatus> for PushState {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Thumbnail {
+    /// Of a JPEG.
     url: String,
+    /// Always `image`.
     r#type: &'static str,
     stream_id: StreamId,
     streamname: String,

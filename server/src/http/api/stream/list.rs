@@ -7,15 +7,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderName;
 use http::header::LINK;
+use serde_json::json;
 
 use super::cursor;
 use super::json::StreamJson;
 use crate::db::stream_search::{Order, Search};
+use crate::http::api::doc::{Access, Doc, Field, instant, required};
 use crate::http::api::json::Json;
-use crate::http::api::query::{Query, wrong};
+use crate::http::api::query::{Query, cursor_field, quantity_field, search_field, tags_field, wrong};
 use crate::http::credentials::MaybeHolder;
 use crate::http::error::ApiError;
-use crate::service::{Holder, Service, StreamList, StreamPage};
+use crate::service::{Holder, MAX_PAGE, Service, StreamList, StreamPage};
 
 const DEFAULT_QUANTITY: u32 = 50;
 
@@ -32,6 +34,47 @@ pub async fn handle(
     let next = next(&service, &query, &page, "/stream");
     let streams = StreamJson::list(&service, &caller, page.streams).await?;
     Ok((next, Json(streams)).into_response())
+}
+
+pub fn doc() -> Doc {
+    Doc::new("Lists streams", Access::Players)
+        .about("With a player key as `GET /stream/public`.")
+        .query(filters(&StreamState::ALL))
+        .answers_page::<StreamJson>("A page of streams, in the order asked for.")
+        .refuses(refusals())
+}
+
+/// The parameters of a list of streams.
+pub(super) fn filters(states: &[StreamState]) -> Vec<Field> {
+    let states: Vec<&str> = std::iter::once("all").chain(states.iter().map(|state| state.as_str())).collect();
+    vec![
+        Field::optional(
+            "state",
+            "Only streams in this state. `all` are all but the deleted.",
+            json!({ "enum": states, "default": "all" }),
+        )
+        .example("ended"),
+        tags_field("Only streams that have each of these tags."),
+        quantity_field(DEFAULT_QUANTITY, MAX_PAGE),
+        cursor_field(),
+        Field::optional("from", "Only streams made at that time or later.", instant()),
+        Field::optional("to", "Only streams made before that time.", instant()),
+        search_field("Only streams with this text in their streamname or in a tag."),
+        Field::optional(
+            "sort",
+            "`created`: the newest first. `updated`: those first that were changed last. `name`: by streamname.",
+            json!({ "enum": ["created", "updated", "name"], "default": "created" }),
+        ),
+    ]
+}
+
+pub(super) fn refusals() -> Vec<Refusal> {
+    vec![
+        wrong("quantity", "integer"),
+        wrong("state", "all, created, live, ended, locked or deleted"),
+        wrong("cursor", "cursor from a Link header"),
+        required("tags"),
+    ]
 }
 
 /// The same list as players see it.

@@ -4,6 +4,7 @@ use afterlive_domain::{Error as Refusal, StreamId};
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
+use crate::http::api::doc::{Doc, EXAMPLE_STREAM, Field, schema_of};
 use crate::http::error::ApiError;
 
 /// How much of what is no id is repeated to the client.
@@ -12,6 +13,15 @@ const MAX_REPEATED_CHARS: usize = 100;
 /// `{id}` in the path. What is no id names no stream.
 #[derive(Debug)]
 pub struct StreamPath(pub StreamId);
+
+impl StreamPath {
+    /// A call whose path has it.
+    pub fn of(doc: Doc) -> Doc {
+        let about = "The stream's id.";
+        let field = Field::required("id", about, schema_of::<StreamId>()).example(EXAMPLE_STREAM).variable("STREAM");
+        doc.path(field).refuses([Refusal::NoSuchStream { stream: EXAMPLE_STREAM.to_owned() }])
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for StreamPath {
     type Rejection = ApiError;

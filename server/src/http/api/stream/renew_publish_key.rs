@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use afterlive_domain::Role;
 use axum::extract::State;
 
 use super::json::StreamJson;
 use super::path::StreamPath;
+use crate::http::api::doc::{Access, Doc, wrong_state};
 use crate::http::api::json::Json;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
@@ -18,4 +20,12 @@ pub async fn handle(
 ) -> Result<Json<StreamJson>, ApiError> {
     let stream = service.renew_publish_key(&caller, id).await?;
     Ok(Json(StreamJson::for_caller(&service, &caller, stream).await?))
+}
+
+pub fn doc() -> Doc {
+    let doc = Doc::new("Makes a stream's publish key another one", Access::Role(Role::Admin))
+        .about("From then on the one before is refused; who publishes with it already goes on. It is drawn whether one is required or not.")
+        .answers::<StreamJson>("The stream; where a publish key is required, `ingest.rtmp.streamname` has the new one.")
+        .refuses([wrong_state("deleted")]);
+    StreamPath::of(doc)
 }

@@ -2,23 +2,33 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{Error as Refusal, Tags};
+use afterlive_domain::stream::MAX_TAG_CHARS;
+use afterlive_domain::{Error as Refusal, Role, Tags};
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::json::ClaimsJson;
 use crate::http::api::body::Fields;
+use crate::http::api::doc::{Access, Doc, Field, instant_or_seconds, required, schema_of, wrong_state};
 use crate::http::api::json::Json;
+use crate::http::api::query::wrong;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
+use crate::service::playback::token::{MAX_BOUNDS, MAX_LIFETIME_S};
 use crate::service::playback::{Expiry, Secret, TokenOf, TokenWish};
-use crate::service::{Caller, Service};
+use crate::service::{Caller, MAX_NAME_CHARS, Service};
 
-#[derive(Serialize)]
+/// A playback token that was just made.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "MadePlaybackToken", example = example())]
 pub struct Made {
+    /// Goes behind a URL as `?token=…`, or into `Authorization: Bearer`.
     token: String,
     #[serde(flatten)]
     claims: ClaimsJson,
+    /// Null where it was given none.
     label: Option<String>,
 }
 
@@ -38,6 +48,44 @@ pub async fn handle(
     let made = service.make_playback_token(&caller, &wish).await?;
     let Secret(token) = made.token;
     Ok(Json(Made { token, claims: made.claims.into(), label: wish.label }))
+}
+
+pub fn doc() -> Doc {
+    let texts = || json!({ "type": "array", "items": { "type": "string" }, "maxItems": MAX_BOUNDS });
+    Doc::new("Makes a playback token", Access::Role(Role::User))
+        .about(format!(
+            "For a stream, for the streams that have tags, or for all of the organisation where neither is named. With a label it is listed; without one it leaves no trace, \
+             and may be made by the thousand. It is good for {} days at most.",
+            MAX_LIFETIME_S / 86_400
+        ))
+        .body([
+            Field::optional("stream", "The id or the streamname of a stream. Not beside tags.", json!({ "type": "string" })),
+            Field::optional("tags", "It opens the streams that have each of these.", schema_of::<Tags>()).example(json!(["title:Sunday service"])),
+            Field::optional("tag", "One tag, in place of `tags`.", json!({ "type": "string", "maxLength": MAX_TAG_CHARS })),
+            Field::optional(
+                "expires_in_s",
+                "It is good for so many seconds from now on. This or `exp` is asked for.",
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIFETIME_S }),
+            )
+            .example(7_200),
+            Field::optional("exp", "It is good until then: RFC 3339, or seconds since 1970.", instant_or_seconds()),
+            Field::optional("nbf", "It is good from then on: RFC 3339, or seconds since 1970.", instant_or_seconds()),
+            Field::optional("ips", "Good from these IP addresses and networks only.", texts()),
+            Field::optional("domains", "Good for players on these sites only: host names, or `*.example.com`.", texts()).example(json!(["example.com"])),
+            Field::optional("label", "What it is for, in words for people.", json!({ "type": "string", "maxLength": MAX_NAME_CHARS })),
+        ])
+        .answers::<Made>("The token, and what it says.")
+        .refuses([
+            required("expires_in_s"),
+            Refusal::NotUnique { parameter: "exp".to_owned() },
+            wrong("tags", "either a stream or tags"),
+            Refusal::NoSuchStream { stream: "8sKpm-x49nB".to_owned() },
+            wrong_state("deleted"),
+        ])
+}
+
+fn example() -> Value {
+    super::json::example(json!({ "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…" }), json!({ "label": null }))
 }
 
 async fn of(service: &Service, caller: &Caller, fields: &Fields) -> Result<TokenOf, ApiError> {
@@ -65,6 +113,6 @@ fn expiry(fields: &Fields) -> Result<Expiry, Refusal> {
         (Some(_), Some(_)) => Err(Refusal::NotUnique { parameter: "exp".to_owned() }),
         (Some(seconds), None) => Ok(Expiry::In(seconds)),
         (None, Some(at)) => Ok(Expiry::At(at)),
-        (None, None) => Err(Refusal::ParameterRequired { parameter: "expires_in_s".to_owned() }),
+        (None, None) => Err(required("expires_in_s")),
     }
 }

@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{Error as Refusal, TokenId};
+use afterlive_domain::{Error as Refusal, Role, TokenId};
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::http::api::body::Fields;
+use crate::http::api::doc::{Access, Doc, Field, required, schema_of, wrong_state};
 use crate::http::api::json::Json;
+use crate::http::api::query::wrong;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
 use crate::service::Service;
-use crate::service::playback::RevokedToken;
+use crate::service::playback::{MAX_REVOKED, RevokedToken};
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "RevokedPlaybackToken", example = json!({ "id": "0b0d9e0e-6a0c-4cf8-9d3e-2f6a3c1b7d11", "revoked": true }))]
 pub struct Revoked {
     id: TokenId,
+    /// Always true.
     revoked: bool,
 }
 
@@ -30,8 +36,25 @@ pub async fn handle(
             let expected = "the id of a token".to_owned();
             RevokedToken::Id(id.parse().map_err(|_| Refusal::WrongType { parameter: "id".to_owned(), expected })?)
         }
-        (None, None) => return Err(Refusal::ParameterRequired { parameter: "token".to_owned() }.into()),
+        (None, None) => return Err(required("token").into()),
     };
     let id = service.revoke_playback_token(&caller, which).await?;
     Ok(Json(Revoked { id, revoked: true }))
+}
+
+pub fn doc() -> Doc {
+    Doc::new("Revokes a playback token", Access::Role(Role::User))
+        .about("Named by itself or by its id. Who watches with it is cut.")
+        .body([
+            Field::optional("token", "The token. This or `id` is asked for.", json!({ "type": "string" })),
+            Field::optional("id", "The token's id.", schema_of::<TokenId>())
+                .example("0b0d9e0e-6a0c-4cf8-9d3e-2f6a3c1b7d11")
+                .variable("TOKEN_ID"),
+        ])
+        .answers::<Revoked>("That it is revoked.")
+        .refuses([
+            required("token"),
+            wrong("id", "the id of a token"),
+            wrong_state(&format!("{MAX_REVOKED} revoked tokens, which is the most")),
+        ])
 }

@@ -3,22 +3,29 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use afterlive_domain::Error as Refusal;
+use afterlive_domain::{Error as Refusal, Role};
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::json::ClaimsJson;
 use crate::http::api::body::Fields;
+use crate::http::api::doc::{Access, Doc, Field, required};
 use crate::http::api::json::Json;
+use crate::http::api::query::wrong;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
 use crate::service::Service;
 use crate::service::playback::TokenQuestion;
 
-#[derive(Serialize)]
+/// Whether a playback token would be taken. Where it would not, the token's own fields are left out.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "PlaybackTokenVerdict", example = example())]
 pub struct Verdict {
+    /// Whether it would be taken.
     valid: bool,
-    /// Null where it is valid.
+    /// Why not; null where it is valid.
     reason: Option<String>,
     #[serde(flatten)]
     claims: Option<ClaimsJson>,
@@ -46,4 +53,26 @@ pub async fn handle(
         Ok(claims) => Verdict { valid: true, reason: None, claims: Some(claims.into()) },
         Err(refused) => Verdict { valid: false, reason: Some(refused.to_string()), claims: None },
     }))
+}
+
+pub fn doc() -> Doc {
+    let text = || json!({ "type": "string" });
+    Doc::new("Would a playback token be taken?", Access::Role(Role::ReadOnly))
+        .about("For this stream, from this address and on this site. What is left out is not looked at.")
+        .body([
+            Field::required("token", "The token.", text()).example("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…").variable("TOKEN"),
+            Field::optional("stream", "The id or the streamname of a stream.", text()),
+            Field::optional(
+                "ip",
+                "The viewer's IP address.",
+                json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }),
+            ),
+            Field::optional("domain", "The host name of the site that the player stands on.", text()),
+        ])
+        .answers::<Verdict>("Whether it would, and what it says.")
+        .refuses([required("token"), wrong("ip", "an IP address"), Refusal::NoSuchStream { stream: "8sKpm-x49nB".to_owned() }])
+}
+
+fn example() -> Value {
+    super::json::example(json!({ "valid": true, "reason": null }), json!({}))
 }

@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{OrganisationHash, OrganisationId, UnixMillis};
+use afterlive_domain::{OrganisationHash, OrganisationId, Role, UnixMillis};
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::permissions::Permissions;
+use crate::http::api::doc::{Access, Doc, EXAMPLE_KEY};
 use crate::http::api::json::Json;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
 use crate::service::{Service, Who};
 
-#[derive(Serialize)]
+/// Who calls.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Caller", example = example())]
 pub struct UserJson {
     /// Of the user, or of the key.
     id: String,
+    /// `user` with a session token, `apikey` with a key.
     r#type: &'static str,
     /// Null for a key.
     email: Option<String>,
@@ -28,10 +34,12 @@ pub struct UserJson {
     created_at: UnixMillis,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "CallersOrganisation")]
 struct Organisation {
     id: OrganisationId,
     name: String,
+    /// The first half of its streams' names.
     hash: OrganisationHash,
 }
 
@@ -53,4 +61,22 @@ pub async fn handle(
         organisation: Organisation { id: organisation.id, name: organisation.name, hash: organisation.hash },
         created_at,
     }))
+}
+
+pub fn doc() -> Doc {
+    Doc::new("Who calls?", Access::Role(Role::ReadOnly)).answers::<UserJson>("The user of the session token, or the API key.")
+}
+
+/// The example in the document.
+fn example() -> Value {
+    json!({
+        "id": EXAMPLE_KEY,
+        "type": "apikey",
+        "email": null,
+        "label": "Website",
+        "role": "nanoReadOnly",
+        "permissions": ["read"],
+        "organisation": { "id": "8d0b4a4e-52a3-4f49-8f0c-6d2f2f2ed6c7", "name": "Chapel", "hash": "8sKpm" },
+        "created_at": "2026-11-04T17:09:19.899Z",
+    })
 }

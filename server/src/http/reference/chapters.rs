@@ -1,0 +1,145 @@
+//! What holds for all calls, and the types that they answer with.
+
+use std::collections::BTreeMap;
+
+use afterlive_domain::stream::{MAX_TAG_CHARS, MAX_TAGS};
+use serde_json::Value;
+
+use super::call::fields;
+use super::kind::kind;
+use super::markup::{code_block, escaped, prose, table};
+use crate::http::api::body::MAX_BODY_BYTES;
+use crate::http::api::query::MAX_FILTER_TAGS;
+use crate::http::listen::MAX_HEADER_BYTES;
+use crate::service::{MAX_CREDENTIAL_BYTES, MAX_PAGE};
+
+/// Id, title and HTML of what stands before the calls.
+pub(super) fn before(document: &Value, base_url: &str) -> [(&'static str, &'static str, String); 7] {
+    [
+        ("begin", "To begin with", begin(base_url)),
+        ("credentials", "Credentials", credentials(document)),
+        ("paging", "Paging", paging(base_url)),
+        ("polling", "Asking again", polling(base_url)),
+        ("errors", "Errors", errors(document)),
+        ("cors", "From a browser", cors()),
+        ("limits", "Limits", limits()),
+    ]
+}
+
+fn paragraphs<const COUNT: usize>(texts: [&str; COUNT]) -> String {
+    texts.into_iter().map(|text| format!("<p>{}</p>", prose(text))).collect()
+}
+
+fn begin(base_url: &str) -> String {
+    let text = paragraphs([
+        "Programs that were written for bintu's API run against this one with another base URL and another key. Every success answers 200, in JSON, and so does every \
+         error, with another status. Fields and parameters that a call does not know are ignored, no body is as good as `{}`, and a parameter without a value as good as none. Fields may be added to answers.",
+        "An administrator makes a key in the dashboard under Organisation. The examples take it, and what else is yours, from variables of the shell:",
+    ]);
+    let example = format!(
+        "KEY=…      # an API key\ncurl \"{base_url}/stream\" -H \"X-BINTU-APIKEY: $KEY\"\nSTREAM=…   # the id of a stream, ASSET that of a recording"
+    );
+    text + &code_block(&example)
+}
+
+fn credentials(document: &Value) -> String {
+    let schemes = document["components"]["securitySchemes"].as_object().into_iter().flatten().map(|(_, scheme)| {
+        let header = scheme["name"].as_str().unwrap_or("Authorization: Bearer");
+        [format!("<code>{}</code>", escaped(header)), prose(scheme["description"].as_str().unwrap_or_default())]
+    });
+    let roles = document["components"]["schemas"]["Role"]["oneOf"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|role| [kind(role), prose(role["description"].as_str().unwrap_or_default())]);
+    let text = paragraphs([
+        "One is sent with each call, in a header. What belongs to another organisation does not exist: 404, never 403. A browser session of the dashboard is none here.",
+    ]);
+    text + &table("Headers with credentials", ["Header", "What it is"], schemes) + &table("Roles", ["Role", "May"], roles)
+}
+
+fn paging(base_url: &str) -> String {
+    paragraphs([
+        "Lists answer with an array, and where there is more, with the URL of the next page in the header `Link`, with the same filters. Follow it until there is none. \
+         A page begins behind the last entry of the page before: streams and recordings that are made or deleted meanwhile shift nothing, and none comes twice.",
+    ]) + &code_block(&format!("Link: <{base_url}/stream?quantity=50&cursor=…>; rel=\"next\""))
+}
+
+fn polling(base_url: &str) -> String {
+    paragraphs([
+        "What programs ask for again and again is answered with an `ETag`. Sent back in `If-None-Match`, it gets 304 and no body where the answer to the same caller would be the \
+         same. Answers are to be stored by the caller alone (`Cache-Control: private, no-cache`), all others not at all.",
+    ]) + &code_block(&format!(
+        "curl -i \"{base_url}/stream/$STREAM\" \\\n  -H \"X-BINTU-APIKEY: $KEY\" \\\n  -H 'If-None-Match: \"4f2d…\"'"
+    ))
+}
+
+/// All that some call gives, by status and code.
+fn errors(document: &Value) -> String {
+    let mut found: BTreeMap<(u64, u64), (String, String)> = BTreeMap::new();
+    let paths = document["paths"].as_object().into_iter().flatten();
+    for operation in paths.flat_map(|(_, methods)| methods.as_object().into_iter().flatten()).map(|(_, operation)| operation) {
+        for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+            let examples = response["content"]["application/json"]["examples"].as_object().into_iter().flatten();
+            for error in examples.map(|(_, example)| &example["value"]["error"]) {
+                let key = (status.parse().unwrap_or_default(), error["code"].as_u64().unwrap_or_default());
+                let message = error["message"].as_str().unwrap_or_default().to_owned();
+                found.entry(key).or_insert((message, error["userinfo"].to_string()));
+            }
+        }
+    }
+    let rows = found.into_iter().map(|((status, code), (message, userinfo))| {
+        [status.to_string(), code.to_string(), escaped(&message), format!("<code>{}</code>", escaped(&userinfo))]
+    });
+    let text = paragraphs([
+        "The code is for programs, the message for people, and `userinfo` says what it is about. A method that a path does not have is answered with 405, and no body.",
+    ]);
+    text + &code_block(
+        "{\"error\":{\"message\":\"Parameter required\",\"code\":1002,\"userinfo\":{\"required_parameter\":\"tags\"}}}",
+    ) + &table("Errors", ["Status", "Code", "Message", "userinfo, for instance"], rows)
+}
+
+fn cors() -> String {
+    paragraphs([
+        "Pages on every site may make these calls: `Access-Control-Allow-Origin` is `*`, and no cookie is ever looked at. The headers of credentials, `Accept`, `Content-Type` and \
+         `If-None-Match` may be sent; `ETag`, `Link`, `Retry-After` and `X-Request-Id` may be read. An API key in a page is everybody's: a player key is made for that.",
+        "What a browser asks for as a page (`Accept: text/html`, without a credential) is answered with the dashboard's page, where a path is both.",
+    ])
+}
+
+fn limits() -> String {
+    let rows = [
+        ("The head of a request", format!("{MAX_HEADER_BYTES} bytes, else 431 without a body")),
+        ("A body", format!("{MAX_BODY_BYTES} bytes, else 413/1005")),
+        ("A credential", format!("{MAX_CREDENTIAL_BYTES} bytes, else 401/4002")),
+        ("Tags of a stream", format!("{MAX_TAGS}, each of at most {MAX_TAG_CHARS} characters, else 400/1004")),
+        ("Tags to filter by", format!("{MAX_FILTER_TAGS}, else 400/1004")),
+        ("A page", format!("{MAX_PAGE} entries; of more that are asked for, so many come")),
+    ];
+    let text = paragraphs(["Who tries too many keys or passwords gets 429/1006, and in `Retry-After` the seconds to wait."]);
+    text + &table("Limits", ["What", "At most"], rows.map(|(what, most)| [what.to_owned(), most]))
+}
+
+/// The types that have a name.
+pub(super) fn types(document: &Value) -> String {
+    let schemas = document["components"]["schemas"].as_object().into_iter().flatten();
+    let each = schemas.map(|(name, schema)| {
+        let about = prose(schema["description"].as_str().unwrap_or_default());
+        format!("<article class=\"card type\" aria-labelledby=\"type-{name}\"><h3 id=\"type-{name}\">{name}</h3><p>{about}</p>{}</article>", shape(name, schema))
+    });
+    each.collect()
+}
+
+/// An object's fields, or the values that there are.
+fn shape(name: &str, schema: &Value) -> String {
+    if schema.get("properties").is_some() {
+        return fields(&format!("Fields of {name}"), schema);
+    }
+    let several = ["oneOf", "anyOf"].into_iter().find_map(|several| schema[several].as_array());
+    let Some(several) = several else { return format!("<p>{}</p>", kind(schema)) };
+    if several.iter().any(|one| one.get("properties").is_some()) {
+        return several.iter().map(|one| fields(&format!("One form of {name}"), one)).collect();
+    }
+    let rows = several.iter().map(|one| [kind(one), prose(one["description"].as_str().unwrap_or_default())]);
+    table(&format!("Values of {name}"), ["Value", "Meaning"], rows)
+}
