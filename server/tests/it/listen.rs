@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_server::http::listen::{Settings, serve};
+use afterlive_server::http::listen::{MAX_HEADER_BYTES, Settings, serve};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
@@ -65,6 +65,18 @@ async fn who_comes_when_all_places_are_taken_waits_for_one() {
     assert!(tokio::time::timeout(Duration::from_millis(100), third.read(&mut byte)).await.is_err(), "was served");
     drop(streams.pop());
     answer(&mut third).await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused_when_that_is_known() {
+    let running = start(Router::new().route("/", get(async || "done")), room_for(1)).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let begin = "GET / HTTP/1.1\r\nHost: x\r\nX-Long: ";
+    let head = format!("{begin}{}", "a".repeat(MAX_HEADER_BYTES - begin.len()));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 431 "), "{text}");
 }
 
 #[tokio::test]

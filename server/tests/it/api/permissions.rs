@@ -2,6 +2,7 @@
 
 use afterlive_domain::organisation::Settings;
 use afterlive_domain::{AssetId, KeyId, Role, StreamId};
+use afterlive_server::http::api::openapi::DOCUMENT;
 use afterlive_server::service::Opens;
 use afterlive_server::service::playback::Expiry;
 use serde_json::{Value, json};
@@ -118,6 +119,22 @@ impl Named {
             ("ID", 3001, json!({ "stream": self.stream })),
         ];
         missing.into_iter().find(|(part, ..)| call.contains(part)).map(|(_, code, userinfo)| (code, userinfo))
+    }
+}
+
+#[test]
+fn the_document_asks_for_the_same_roles() {
+    for (call, least) in CALLS {
+        let (method, path) = call.split_once(' ').unwrap();
+        let path = path.split(['?', '#']).next().unwrap();
+        let path = ["ID", "ASSET", "KEY"].into_iter().fold(path.to_owned(), |path, name| path.replace(name, "{id}"));
+        let operation = &DOCUMENT["paths"][&path][method.to_lowercase()];
+        assert!(operation.is_object(), "{call}");
+        let asked = operation["security"][0]["apiKey"][0].as_str();
+        assert_eq!(asked, Some(least.as_str()), "{call}");
+        let schemes: Vec<&String> =
+            operation["security"].as_array().unwrap().iter().flat_map(|one| one.as_object().unwrap().keys()).collect();
+        assert_eq!(schemes.contains(&&"playerKey".to_owned()), is_for_players(call), "{call}");
     }
 }
 
