@@ -32,7 +32,7 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
     }
 }
 
-/// Outsiders are not shown the streamname in large letters: anybody can publish by it.
+/// Outsiders are not shown the streamname in large letters: where no publish key is required, anybody can publish by it.
 fn heading(overview: &Overview) -> String {
     title(overview).unwrap_or_else(|| match overview.role {
         Some(_) => overview.stream.streamname.to_string(),

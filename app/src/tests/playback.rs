@@ -89,6 +89,11 @@ async fn operators_are_told_that_who_sees_the_addresses_can_publish_and_viewers_
     for path in ["stream", "playout"] {
         inside.get(&format!("/{path}/{LIVE}")).await.shows(told);
     }
+    inside.post("/ui/require_publish_key", "required=on").await;
+    for path in ["stream", "playout"] {
+        let page = inside.get(&format!("/{path}/{LIVE}")).await;
+        page.shows("opens for everyone who has its link").shows_not(told);
+    }
     let outside = Site::new(Fake::signed_out().with_settings(public)).get(&format!("/playout/{LIVE}")).await;
     outside.shows("index.m3u8").shows_not(told).shows_not("opens for everyone");
 }

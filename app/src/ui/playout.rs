@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::copy::CopyRow;
 use super::playback_tokens::WhereTokensAreMade;
-use crate::backend::{Overview, PlayoutUrls};
+use crate::backend::{KeyInName, Overview, PlayoutUrls};
 
 #[component]
 pub fn PlayoutRows(overview: Signal<Overview>) -> impl IntoView {
@@ -15,11 +15,21 @@ pub fn PlayoutRows(overview: Signal<Overview>) -> impl IntoView {
     let is_public = Memo::new(move |_| overview.with(|overview| overview.live_public));
     // Who only watches came by one of these addresses, and has no say in who else does.
     let operates = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
+    let name_publishes = Memo::new(move |_| {
+        overview.with(|overview| overview.ingest.as_ref().is_some_and(|ingest| ingest.key_in_name == KeyInName::NotRequired))
+    });
     let remark = move || {
         let remark = match (operates.get(), is_public.get()) {
             (false, _) => return None,
             (true, true) => view! {
-                "The playout page opens for everyone who has its link. Whoever can watch can also find the streamname, and it is the key to publish with: they can send to the stream."
+                "The playout page opens for everyone who has its link."
+                {move || {
+                    name_publishes
+                        .get()
+                        .then_some(
+                            " Whoever can watch can also find the streamname, and it is the key to publish with: they can send to the stream.",
+                        )
+                }}
             }
             .into_any(),
             (true, false) => view! {
