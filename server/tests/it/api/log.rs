@@ -152,8 +152,22 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
             talk.send(&format!("{method} {path}"), &[("content-type", "application/sdp")], "v=0".to_owned()).await;
         }
     }
-    talk.json(&format!("POST /stream/{stream}/publish_key"), &by_key, &json!({})).await;
-    assert_ne!(Encoder::publish(rtmp, "live", named).await.1, "NetStream.Publish.Start");
+    let renewed = talk.json(&format!("POST /stream/{stream}/publish_key"), &by_key, &json!({})).await["ingest"]["rtmp"].clone();
+    let renewed_key = renewed["streamname"].as_str().unwrap().split_once("?key=").unwrap().1;
+    assert_ne!(renewed_key, publish_key);
+    let (renewed_named, renewed_behind) = (format!("{name}?key={renewed_key}"), format!("{name}&key={renewed_key}"));
+    for named in [named, renewed_named.as_str(), renewed_behind.as_str()] {
+        // What has the right one finds the stream live.
+        assert_ne!(Encoder::publish(rtmp, "live", named).await.1, "NetStream.Publish.Start");
+    }
+    // The same slips by WHIP, where a letter is escaped once too often.
+    for key in [publish_key, renewed_key] {
+        for name in [format!("{name}%26key%3D{key}"), format!("{name}%253Fkey%253D{key}")] {
+            let whip = format!("POST /p/webrtc?stream_name={name}&stream_url=rtmp://localhost/live");
+            let refused = talk.send(&whip, &[("content-type", "application/sdp")], "v=0\r\n".to_owned()).await;
+            assert_eq!(refused.0, 404, "{}", refused.2);
+        }
+    }
 
     let log = std::fs::read_to_string(&log).unwrap() + &told_by_command;
     assert!(
@@ -163,7 +177,14 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         "it is the log"
     );
     let halves = |token: &str| token.split('.').skip(1).map(str::to_owned).collect::<Vec<_>>();
-    let mut secrets = vec![publish_key.to_owned(), set_up, PASSWORD.to_owned(), PASSWORD.replace(' ', "+"), cookie.to_owned()];
+    let mut secrets = vec![
+        publish_key.to_owned(),
+        renewed_key.to_owned(),
+        set_up,
+        PASSWORD.to_owned(),
+        PASSWORD.replace(' ', "+"),
+        cookie.to_owned(),
+    ];
     secrets.extend([&admin, &player].map(|key| key[6..].to_owned()));
     secrets.extend([&token, &playback].into_iter().flat_map(|token| halves(token)));
     let parts: HashSet<&[u8]> =
