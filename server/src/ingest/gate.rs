@@ -42,7 +42,7 @@ pub struct PublishRequest {
     pub mode: Mode,
     /// As sent, without the query.
     pub streamname: String,
-    /// What stood behind a `?` in the stream's name.
+    /// What stood behind a `?` in the stream's name, and by RTMP then what stood behind one in the application's.
     pub query: Option<String>,
     /// The host in the URL that the encoder was given: decides the region.
     pub host: Option<String>,

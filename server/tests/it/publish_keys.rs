@@ -200,6 +200,23 @@ async fn the_webhook_is_asked_of_who_has_the_key_and_is_not_told_it() {
         assert!(done.form.starts_with("a=1&passcode=b%26c&call=publish_done&"), "{}", done.form);
         scene.until(StreamState::Ended).await;
 
+        // What an encoder has behind the application is handed on beside what is behind the name, in which the key may be in either.
+        let name = scene.stream.streamname.as_str();
+        let (named, app) = (format!("{name}?{right}"), format!("live?{right}&passcode=8"));
+        for (app, name, pairs) in [
+            ("live?passcode=7", named.as_str(), "passcode=7&"),
+            (app.as_str(), &format!("{name}?passcode=7"), "passcode=7&passcode=8&"),
+        ] {
+            let publish = Client::publish(scene.rtmp, app, name);
+            let (call, published) = tokio::join!(scene.hook.allow(), timeout(PATIENCE, publish));
+            let (client, code, words) = published.unwrap();
+            assert_eq!(code, ALLOWED, "{words}");
+            assert!(call.form.starts_with(&format!("{pairs}call=publish&")), "{}", call.form);
+            drop(client);
+            assert_eq!(scene.hook.allow().await.field("call"), "publish_done");
+            scene.until(StreamState::Ended).await;
+        }
+
         // By the time that it is allowed another key is right.
         let publish = scene.publish(&format!("?{right}"));
         let mut call = scene.hook.call().await;

@@ -133,7 +133,7 @@ impl Connection {
         let request = PublishRequest {
             mode,
             streamname: name.name.clone(),
-            query: name.query.or_else(|| connect.app.query.clone()),
+            query: pairs_of_both(name.query, connect.app.query.as_deref()),
             host: connect.host.clone(),
             peer: self.peer,
             protocol: "rtmp",
@@ -208,4 +208,26 @@ impl Connection {
 
 async fn in_time<T>(until: Instant, answer: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     timeout_at(until, answer).await.unwrap_or(Err(Refusal::Unavailable))
+}
+
+/// What an encoder has behind the stream's name, and behind the application, where others put the same. Of what stands in both the name's is first, and counts.
+fn pairs_of_both(name: Option<String>, app: Option<&str>) -> Option<String> {
+    match (name, app) {
+        (Some(name), Some(app)) => Some(format!("{name}&{app}")),
+        (name, app) => name.or_else(|| app.map(str::to_owned)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_the_name_comes_before_what_stands_behind_the_application() {
+        let both = |name: Option<&str>, app| pairs_of_both(name.map(str::to_owned), app);
+        assert_eq!(both(Some("key=a"), Some("key=b&passcode=7")).as_deref(), Some("key=a&key=b&passcode=7"));
+        assert_eq!(both(Some("key=a"), None).as_deref(), Some("key=a"));
+        assert_eq!(both(None, Some("passcode=7")).as_deref(), Some("passcode=7"));
+        assert_eq!(both(None, None), None);
+    }
 }
