@@ -52,6 +52,8 @@ function browser(t) {
   const asked = [];
   /** @type {((answer: unknown) => void)[]} */
   const answers = [];
+  /** @type {((state: string) => void)[]} */
+  const connections = [];
   const names = ['fetch', 'RTCPeerConnection', 'window'];
   const before = names.map((name) => [name, Reflect.get(globalThis, name)]);
   t.after(() => Object.assign(globalThis, Object.fromEntries(before)));
@@ -59,8 +61,19 @@ function browser(t) {
     window: globalThis,
     RTCPeerConnection: class {
       localDescription = { sdp: 'an offer' };
-      addEventListener() {}
+      connectionState = 'new';
+      /** @param {string} _ @param {() => void} hear */
+      addEventListener(_, hear) {
+        connections.push((state) => {
+          this.connectionState = state;
+          hear();
+        });
+      }
       async setLocalDescription() {}
+      async setRemoteDescription() {}
+      getSenders() {
+        return [];
+      }
       close() {}
     },
     /** @param {string} url @param {{ method: string }} how */
@@ -69,7 +82,7 @@ function browser(t) {
       return new Promise((answered) => answers.push(answered));
     },
   });
-  return { asked, answers, stream: /** @type {MediaStream} */ (/** @type {unknown} */ ({ getTracks: () => [] })) };
+  return { asked, answers, connections, stream: /** @type {MediaStream} */ (/** @type {unknown} */ ({ getTracks: () => [] })) };
 }
 
 /** What is due by now has happened. */
@@ -102,6 +115,59 @@ test('who connects anew does so with the key as it is then', async (t) => {
   await settled();
   publish.stop();
   assert.deepEqual(asked, [['POST', 'http://host/p/webrtc?key=old'], ['POST', 'http://host/p/webrtc?key=new']]);
+});
+
+/** @param {string} kind */
+const withoutKey = (kind) => ({ status: 403, json: async () => ({ error: { message: `it is ${kind}`, code: 2001, userinfo: { publish_key: kind } } }) });
+
+test('who comes back with a key that is no more waits for the page to have another', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { asked, answers, connections, stream } = browser(t);
+  let key = 'old';
+  /** @type {string[]} */
+  const states = [];
+  const target = { url: () => `http://host/p/webrtc?key=${key}`, kbps: 1, framesPerSecond: 1 };
+  const publish = new Publish(target, stream, ({ name }) => states.push(name));
+  publish.start();
+  await settled();
+  answers[0]?.({ status: 201, url: 'http://host/p/webrtc', headers: new Headers(), text: async () => 'an answer' });
+  await settled();
+  connections[0]?.('connected');
+  connections[0]?.('failed');
+  t.mock.timers.tick(1_000);
+  await settled();
+  answers[1]?.(withoutKey('wrong'));
+  await settled();
+  for (let second = 0; second < 60; second += 1) t.mock.timers.tick(1_000);
+  await settled();
+  assert.equal(asked.length, 2, 'the same key is not shown again');
+  key = 'new';
+  t.mock.timers.tick(1_000);
+  await settled();
+  assert.deepEqual(asked.slice(1).map(([, url]) => url), ['http://host/p/webrtc?key=old', 'http://host/p/webrtc?key=new']);
+  assert.deepEqual(states, ['connecting', 'live', 'reconnecting', 'reconnecting']);
+  publish.stop();
+  assert.equal(states.at(-1), 'ended');
+});
+
+test('who begins with a wrong key is told so, unless there is another by then', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { asked, answers, stream } = browser(t);
+  let key = 'old';
+  /** @type {import('../src/webcaster/whip.js').State[]} */
+  const states = [];
+  const target = { url: () => `http://host/p/webrtc?key=${key}`, kbps: 1, framesPerSecond: 1 };
+  new Publish(target, stream, (state) => states.push(state)).start();
+  await settled();
+  key = 'new';
+  answers[0]?.(withoutKey('missing'));
+  await settled();
+  t.mock.timers.tick(1_000);
+  await settled();
+  assert.deepEqual(asked.map(([, url]) => url), ['http://host/p/webrtc?key=old', 'http://host/p/webrtc?key=new']);
+  answers[1]?.(withoutKey('wrong'));
+  await settled();
+  assert.deepEqual(states.at(-1), { name: 'ended', reason: 'it is wrong' });
 });
 
 test('pictures are sent as H.264 in packets of mode 1, and as nothing else', () => {

@@ -34,6 +34,8 @@ export class Publish {
   #location = null;
   #isOver = false;
   #wasLive = false;
+  /** The one whose publish key is not the right one any more. @type {string | null} */
+  #refusedUrl = null;
   #waitMs = FIRST_WAIT_MS;
   #timer = 0;
 
@@ -71,6 +73,11 @@ export class Publish {
   }
 
   async #connect() {
+    if (this.#target.url() === this.#refusedUrl) {
+      // The page has not heard of the new key yet, and the server would say the same.
+      this.#later(FIRST_WAIT_MS, () => void this.#connect());
+      return;
+    }
     this.#drop();
     const connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.#connection = connection;
@@ -107,7 +114,8 @@ export class Publish {
   /** @param {RTCPeerConnection} connection */
   async #offer(connection) {
     const sdp = connection.localDescription?.sdp ?? '';
-    const response = await fetch(this.#target.url(), { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: sdp });
+    const url = this.#target.url();
+    const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: sdp });
     if (response.status === 201) {
       const place = response.headers.get('location');
       const location = place === null ? null : new URL(place, response.url).href;
@@ -116,9 +124,11 @@ export class Publish {
       else if (location !== null) void end(location);
       return response.text();
     }
-    const words = await wordsOf(response);
-    // Our own session of before the break may not have been given up yet, and a busy server may have room in a moment.
-    const passes = response.status >= 500 || (response.status === 409 && this.#wasLive);
+    const { words, lacksKey } = await explained(response);
+    if (lacksKey && this.#connection === connection) this.#refusedUrl = url;
+    // Our own session of before the break may not have been given up yet, a busy server may have room in a moment, and the page hears of a new key.
+    const hasNewKey = lacksKey && this.#target.url() !== url;
+    const passes = response.status >= 500 || hasNewKey || (this.#wasLive && (response.status === 409 || lacksKey));
     throw passes ? new Error(words) : new Refused(words);
   }
 
@@ -195,17 +205,21 @@ async function end(location) {
   await fetch(location, { method: 'DELETE', keepalive: true }).catch(() => {});
 }
 
-/** The words of an error of the API. @param {Response} response */
-async function wordsOf(response) {
+/** An error of the API: its words, and whether it is that the publish key is missing or wrong. @param {Response} response */
+async function explained(response) {
   try {
     const { error } = await response.json();
     if (typeof error?.message === 'string') {
-      return error.userinfo?.state === 'live' ? `${error.message}: end that one, then go live here again` : error.message;
+      const isLive = error.userinfo?.state === 'live';
+      return {
+        words: isLive ? `${error.message}: end that one, then go live here again` : error.message,
+        lacksKey: response.status === 403 && error.userinfo?.publish_key !== undefined,
+      };
     }
   } catch {
     // Something in between has answered.
   }
-  return `the server answered ${response.status}`;
+  return { words: `the server answered ${response.status}`, lacksKey: false };
 }
 
 /** Browsers of Chromium's family begin with 300 kbit/s and a small picture otherwise. @param {string} sdp @param {number} kbps */
