@@ -16,6 +16,8 @@ const CHART_SLOTS = 120;
 /** @typedef {import('./devices.js').Wish} Wish */
 
 export class AfterliveWebcaster extends HTMLElement {
+  static observedAttributes = ['records'];
+
   #root = this.attachShadow({ mode: 'open' });
   #face = face(this.#root);
   #meter = new Meter();
@@ -65,10 +67,7 @@ export class AfterliveWebcaster extends HTMLElement {
     const missing = whatIsMissing();
     this.#face.desk.hidden = missing !== null;
     this.#lacks(missing);
-    if (!this.hasAttribute('records')) {
-      this.#face.liveOnly.checked = true;
-      this.#face.rec.disabled = true;
-    }
+    this.#offerRecording();
     if (missing === null) {
       this.#show();
       void this.#list();
@@ -76,11 +75,23 @@ export class AfterliveWebcaster extends HTMLElement {
     }
   }
 
+  /** The organisation's recording switch was set while the page is open; what is live goes on as it began. */
+  attributeChangedCallback() {
+    if (this.#publish === null) this.#offerRecording();
+  }
+
   disconnectedCallback() {
     removeEventListener('click', leave, { capture: true });
     this.#publish?.stop();
     this.#letGo();
     if ('mediaDevices' in navigator) navigator.mediaDevices.removeEventListener('devicechange', this.#list);
+  }
+
+  #offerRecording() {
+    const records = this.hasAttribute('records');
+    const { rec, liveOnly } = this.#face;
+    rec.disabled = !records;
+    if (!records) liveOnly.checked = true;
   }
 
   /** @param {string | null} missing */
@@ -179,6 +190,7 @@ export class AfterliveWebcaster extends HTMLElement {
       this.#publish = null;
       const isRecorded = this.#face.rec.checked;
       this.#say(state.reason ?? (isRecorded ? 'Ended. The recording stands below.' : 'Ended.'), state.reason !== null);
+      this.#offerRecording();
     } else {
       const words = { connecting: 'Connecting…', live: 'Live', reconnecting: 'Reconnecting…' };
       this.#face.pillWord.textContent = words[state.name];
