@@ -36,6 +36,11 @@ export class Api {
     await this.call('POST', `/stream/${id}/publish_key`);
   }
 
+  /** Of all streams' encoders. */
+  async requirePublishKeys(required: boolean): Promise<void> {
+    await this.call('PUT', '/organisation/publish_key', { required });
+  }
+
   /** Asks to delete a recording, and says the answer's status. */
   async deleteAsset(id: string): Promise<number> {
     const answer = await this.send('DELETE', `/asset/${id}`);
