@@ -16,8 +16,26 @@ const PAIR: &str = "key";
 /// 128 bits: nobody guesses that. In hexadecimal as many letters as make the log leave out part of a path.
 const KEY_BYTES: usize = 16;
 
+/// What an organisation asks of encoders.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PublishKeys {
+    /// The stream's name is enough.
+    Off,
+    /// A stream's key, which is made of this.
+    On(PublishSecret),
+    /// Keys, and what they were made of is gone, as by a bad restore: none is right, and none can be shown.
+    Lost,
+}
+
+impl PublishKeys {
+    #[must_use]
+    pub fn are_required(&self) -> bool {
+        !matches!(self, Self::Off)
+    }
+}
+
 /// An organisation's, of which the keys of its streams are made.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Eq)]
 pub struct PublishSecret(String);
 
 impl PublishSecret {
@@ -46,14 +64,21 @@ impl PublishSecret {
     }
 }
 
+/// Takes as long wherever two differ.
+impl PartialEq for PublishSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
 impl fmt::Debug for PublishSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PublishSecret(…)")
     }
 }
 
-/// A stream's: letters and digits, which stand in every URL as they are.
-#[derive(Clone, PartialEq, Eq)]
+/// A stream's: letters and digits, which stand in every URL as they are. It has no `==`, but [`PublishKey::is`].
+#[derive(Clone)]
 pub struct PublishKey(String);
 
 impl PublishKey {
@@ -82,10 +107,10 @@ pub fn shown(query: &str) -> Option<String> {
     form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PAIR).map(|(_, key)| key.into_owned())
 }
 
-/// All else that stands there.
+/// All else that stands there than the keys of which `is_left_out` is true.
 #[must_use]
-pub fn without_key(query: &str) -> String {
-    let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != PAIR);
+pub fn without_key(query: &str, is_left_out: impl Fn(&str) -> bool) -> String {
+    let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, key)| name != PAIR || !is_left_out(key));
     form_urlencoded::Serializer::new(String::new()).extend_pairs(others).finish()
 }
 
@@ -130,8 +155,9 @@ mod tests {
             ("Key=a&keys=b&key%5B%5D=c", None, "Key=a&keys=b&key%5B%5D=c"),
             ("", None, ""),
         ] {
-            assert_eq!((shown(query).as_deref(), without_key(query).as_str()), (key, others), "{query}");
+            assert_eq!((shown(query).as_deref(), without_key(query, |_| true).as_str()), (key, others), "{query}");
         }
+        assert_eq!(without_key("key=a&key=b&x=b", |key| key == "b"), "key=a&x=b", "only these keys");
     }
 
     #[test]

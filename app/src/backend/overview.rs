@@ -89,6 +89,8 @@ pub enum KeyInName {
     Shown,
     /// One is required, and not for the caller to see.
     Withheld,
+    /// One is required, and the server has lost it: nobody is let in.
+    Lost,
 }
 
 /// What an encoder needs. Absent for viewers from outside.

@@ -48,6 +48,7 @@ pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView 
             {(!recording_enabled).then(|| view! { <RecordingOff /> })} {rows.into_iter().collect_view()}
             <CopyRow label="Stream key" value=ingest.stream_key.clone() />
             {(ingest.key_in_name == KeyInName::Withheld).then(|| view! { <KeyWithheld /> })}
+            {(ingest.key_in_name == KeyInName::Lost).then(|| view! { <KeyLost /> })}
             <details class="more">
                 <summary>"In one URL, for ffmpeg and hardware encoders"</summary>
                 {whole.into_iter().collect_view()}
@@ -67,6 +68,19 @@ fn KeyWithheld() -> impl IntoView {
             {Icon::Info.draw()}
             <span>
                 "To publish takes the stream's publish key too, which your role is not shown. Who may create streams sees it here, behind the stream's name."
+            </span>
+        </p>
+    }
+}
+
+#[component]
+fn KeyLost() -> impl IntoView {
+    view! {
+        <p class="notice warn">
+            {Icon::Info.draw()}
+            <span>
+                "Publish keys are required, and the server has lost them: no encoder is let in. An administrator can make new ones: "
+                <a href="/organisation">"save “Publish key required”"</a> " again."
             </span>
         </p>
     }

@@ -12,6 +12,7 @@ use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{Order, Search};
 use crate::db::streams::Stream;
+use crate::publish_key::PublishKeys;
 use crate::push::PushStatus;
 use crate::service::playback::token::{Scope, network_text, with_token};
 use crate::service::playback::{IssuedToken, Pass, Secret};
@@ -186,8 +187,14 @@ fn ingest_urls(service: &Service, role: Role, organisation: &Organisation, strea
     let [rec_url, live_url] = [Mode::Rec, Mode::Live].map(|mode| format!("{}/{}", config.rtmp.public_url, mode.as_str()));
     let (stream_key, key_in_name) = match Service::shown_publish_key(role, organisation, stream) {
         Some(key) => (key.behind(&stream.streamname), KeyInName::Shown),
-        None if organisation.publish_secret.is_some() => (stream.streamname.to_string(), KeyInName::Withheld),
-        None => (stream.streamname.to_string(), KeyInName::NotRequired),
+        None => {
+            let key_in_name = match organisation.publish_keys {
+                PublishKeys::Off => KeyInName::NotRequired,
+                PublishKeys::On(_) => KeyInName::Withheld,
+                PublishKeys::Lost => KeyInName::Lost,
+            };
+            (stream.streamname.to_string(), key_in_name)
+        }
     };
     let [whip_rec_url, whip_live_url] = [&rec_url, &live_url].map(|url| whip_url(&config.http.public_url, &stream_key, url));
     IngestUrls { rec_url, live_url, default_mode, stream_key, key_in_name, whip_rec_url, whip_live_url }
@@ -329,7 +336,7 @@ pub(super) fn organisation(
     };
     OrganisationPage {
         webhook: Service::shown_webhook(role, &organisation),
-        publish_key_required: organisation.publish_secret.is_some(),
+        publish_key_required: organisation.publish_keys.are_required(),
         name: organisation.name,
         hash: organisation.hash,
         settings: organisation.settings,

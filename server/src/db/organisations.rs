@@ -4,7 +4,7 @@ use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{EmbedDomains, OrganisationHash, OrganisationId, UnixMillis, WebhookUrl};
 
 use super::{Connection, Error, Raw, Result, Tx, on, parse};
-use crate::publish_key::PublishSecret;
+use crate::publish_key::{PublishKeys, PublishSecret};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Organisation {
@@ -16,8 +16,7 @@ pub struct Organisation {
     pub embed_domains: EmbedDomains,
     /// Who is asked before an encoder may publish.
     pub webhook: Option<WebhookUrl>,
-    /// Of which the publish keys of its streams are made; `None` where encoders need none.
-    pub publish_secret: Option<PublishSecret>,
+    pub publish_keys: PublishKeys,
     pub created_at: UnixMillis,
     pub updated_at: UnixMillis,
 }
@@ -77,7 +76,7 @@ impl TryFrom<Row> for Organisation {
             recording: row.recording.into(),
             embed_domains: parse("organisations.embed_domains", &row.embed_domains)?,
             webhook: row.webhook.map(|url| webhook(&url)).transpose()?,
-            publish_secret: secret_in_use(row.publish_key_required, row.publish_secret)?,
+            publish_keys: publish_keys(row.publish_key_required, row.publish_secret),
             created_at: UnixMillis(row.created_at),
             updated_at: UnixMillis(row.updated_at),
         })
@@ -89,12 +88,11 @@ pub(super) fn webhook(url: &str) -> Result<WebhookUrl> {
     url.parse().map_err(|_| Error::Unreadable { column: "organisations.webhook", value: "…".to_owned() })
 }
 
-/// The one that encoders' keys are compared with. Where a key is required and there is none, nobody may publish.
-pub(super) fn secret_in_use(is_required: bool, secret: Option<String>) -> Result<Option<PublishSecret>> {
-    match (is_required, secret) {
-        (false, _) => Ok(None),
-        (true, Some(secret)) => Ok(Some(PublishSecret::stored(secret))),
-        (true, None) => Err(Error::Unreadable { column: "organisations.publish_secret", value: "nothing".to_owned() }),
+fn publish_keys(are_required: bool, secret: Option<String>) -> PublishKeys {
+    match (are_required, secret) {
+        (false, _) => PublishKeys::Off,
+        (true, Some(secret)) => PublishKeys::On(PublishSecret::stored(secret)),
+        (true, None) => PublishKeys::Lost,
     }
 }
 

@@ -10,7 +10,7 @@ use afterlive_domain::{
 use sqlx::QueryBuilder;
 
 use super::{Connection, Error, Result, Tx, on, organisations, parse, parse_option};
-use crate::publish_key::PublishKey;
+use crate::publish_key::{PublishKey, PublishSecret};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stream {
@@ -35,7 +35,7 @@ pub struct Stream {
 }
 
 /// What the ingest must know of the stream that an encoder names.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct PublishTarget {
     pub stream: StreamId,
     pub organisation: OrganisationId,
@@ -43,7 +43,9 @@ pub struct PublishTarget {
     pub settings: Settings,
     /// Who is asked before it may be published.
     pub webhook: Option<WebhookUrl>,
-    /// What an encoder must show; `None`: nothing.
+    /// Whether an encoder must show its key.
+    pub publish_key_required: bool,
+    /// There is one as soon as its organisation has required one, and also while it does not.
     pub publish_key: Option<PublishKey>,
 }
 
@@ -67,14 +69,14 @@ impl TryFrom<TargetRow> for PublishTarget {
     fn try_from(row: TargetRow) -> Result<Self> {
         let TargetRow { recording_enabled, vod_public, live_public, .. } = row;
         let stream = parse("streams.id", &row.id)?;
-        let secret = organisations::secret_in_use(row.publish_key_required, row.publish_secret)?;
         Ok(Self {
             stream,
             organisation: parse("streams.organisation_id", &row.organisation_id)?,
             state: parse("streams.state", &row.state)?,
             settings: Settings { recording_enabled, vod_public, live_public },
             webhook: row.webhook.map(|url| organisations::webhook(&url)).transpose()?,
-            publish_key: secret.map(|secret| secret.key(stream, row.publish_key_renewals)),
+            publish_key_required: row.publish_key_required,
+            publish_key: row.publish_secret.map(|secret| PublishSecret::stored(secret).key(stream, row.publish_key_renewals)),
         })
     }
 }

@@ -145,6 +145,7 @@ pub(super) fn refuse_publish(refused: &whip::Refused, streamname: &str) -> Respo
             BadKey::Missing => denied(json!({ "publish_key": "missing" })),
             BadKey::Wrong => denied(json!({ "publish_key": "wrong" })),
             BadKey::TooMany { retry_after_s } => too_many(refused, *retry_after_s),
+            BadKey::Lost => try_again(refused),
         },
         whip::Refused::Gate(gate::Refusal::Locked) => conflict("locked"),
         whip::Refused::Gate(gate::Refusal::AlreadyLive) => conflict("live"),

@@ -248,8 +248,7 @@ impl Gatekeeper for Gate {
         if !permit.is_to_be_asked_about() {
             return Ok(permit);
         }
-        let Some((streamname, PublishTarget { stream, organisation, webhook: Some(url), publish_key, .. })) = &permit.found
-        else {
+        let Some((streamname, target @ PublishTarget { stream, organisation, webhook: Some(url), .. })) = &permit.found else {
             return Ok(permit);
         };
         // Who would be refused in any case is not asked about. It can still become live before the answer.
@@ -257,10 +256,11 @@ impl Gatekeeper for Gate {
             return Err(Refusal::AlreadyLive);
         }
         let facts = Facts {
-            // The key is nobody's but the encoder's and ours. Where none is required `key` is a pair like others.
-            query: permit.request.query.as_deref().map(|query| match publish_key {
-                Some(_) => publish_key::without_key(query),
-                None => query.to_owned(),
+            // The key is nobody's but the encoder's and ours. Where none is required `key` is a pair like others, unless it is the stream's own, which may count again.
+            query: permit.request.query.as_deref().map(|query| match (target.publish_key_required, &target.publish_key) {
+                (true, _) => publish_key::without_key(query, |_| true),
+                (false, Some(own)) => publish_key::without_key(query, |key| own.is(key)),
+                (false, None) => query.to_owned(),
             }),
             streamname: streamname.as_str().to_owned(),
             app: permit.request.mode.as_str(),
@@ -292,8 +292,16 @@ impl Parts {
         let target: db::Result<_> = async { streams::publish_target(&mut self.db.read().await?, &name).await }.await;
         let target = target.map_err(unavailable)?.filter(|target| target.state != StreamState::Deleted);
         let target = target.ok_or(Refusal::UnknownStream)?;
-        if let Some(key) = &target.publish_key {
-            self.key_check.check(key, request.query.as_deref(), request.peer.ip(), self.clock.now())?;
+        match (target.publish_key_required, &target.publish_key) {
+            (false, _) => {}
+            (true, Some(key)) => {
+                self.key_check.check(key, request.query.as_deref(), request.peer.ip(), self.clock.now())?;
+            }
+            (true, None) => {
+                let organisation = target.organisation;
+                error!(%organisation, "publish keys are required, and what they are made of is gone from the database: an administrator saves them anew");
+                return Err(BadKey::Lost.into());
+            }
         }
         if target.state == StreamState::Locked { Err(Refusal::Locked) } else { Ok((name, target)) }
     }

@@ -22,6 +22,11 @@ pub enum BadKey {
     Wrong,
     #[error("too many wrong publish keys: copy the stream key anew from the stream's page, and try again in {retry_after_s} s")]
     TooMany { retry_after_s: u32 },
+    /// One is required, and the server has nothing to compare it with.
+    #[error(
+        "the publish keys are lost: an administrator saves them anew on the organisation's page, then copy the stream key from the stream's page"
+    )]
+    Lost,
 }
 
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use crate::db;
 use crate::db::organisations::Organisation;
 use crate::db::users::User;
 use crate::hexadecimal::hexadecimal;
+use crate::publish_key::PublishKeys;
 use crate::random;
 
 /// What the first key is called.
@@ -111,7 +112,7 @@ impl Service {
             recording: RecordingSettings::default(),
             embed_domains: afterlive_domain::EmbedDomains::default(),
             webhook: None,
-            publish_secret: None,
+            publish_keys: PublishKeys::Off,
             created_at: now,
             updated_at: now,
         };

@@ -16,7 +16,7 @@ use crate::db::stream_search::{self, Place, Search};
 use crate::db::streams::{self, Stream, Transition};
 use crate::hub::Hub;
 use crate::jobs::{self, Task};
-use crate::publish_key::PublishKey;
+use crate::publish_key::{PublishKey, PublishKeys};
 use crate::push::PushStatus;
 use crate::random;
 use crate::sound::Loudness;
@@ -231,11 +231,15 @@ impl Service {
         self.stream(caller, id).await
     }
 
-    /// What the caller's encoder must show to publish the stream; `None` where that is nothing, and for readers, who are not to publish.
+    /// What the caller's encoder must show to publish the stream; `None` where that is nothing, where it is lost, and for readers, who are not to publish.
     #[must_use]
     pub fn shown_publish_key(role: Role, organisation: &Organisation, stream: &Stream) -> Option<PublishKey> {
-        let secret = organisation.publish_secret.as_ref().filter(|_| role.allows(Permission::EditStreams))?;
-        Some(secret.key(stream.id, stream.publish_key_renewals))
+        match &organisation.publish_keys {
+            PublishKeys::On(secret) if role.allows(Permission::EditStreams) => {
+                Some(secret.key(stream.id, stream.publish_key_renewals))
+            }
+            _ => None,
+        }
     }
 
     /// Ends the running publish, and returns when the encoder is gone, or nearly so. Where there is none, nothing happens.

@@ -17,6 +17,7 @@ use crate::webhook::{ALLOWED, Scene, came_to};
 use crate::webrtc::client::Client as Peer;
 
 const MISSING: &str = "a publish key is missing: copy the stream key as the stream's page shows it, with ?key= and what follows";
+const LOST: &str = "the publish keys are lost: an administrator saves them anew on the organisation's page, then copy the stream key from the stream's page";
 const WRONG: &str = "the publish key is wrong: copy the stream key anew from the stream's page";
 
 /// A way to publish, with what stands behind the stream's name.
@@ -225,9 +226,10 @@ async fn the_webhook_is_asked_of_who_has_the_key_and_is_not_told_it() {
         assert_eq!(came_to(publish).await.2, WRONG);
         assert_eq!(scene.hook.allow().await.field("call"), "publish_done");
 
-        // Where none is required the name of the pair is everybody's.
+        // Where none is required the name of the pair is everybody's. The stream's own, which an encoder may still have, is told to nobody.
+        let right = pair(&scene, scene.stream.id).await;
         scene.server.service.require_publish_key(admin, false, false).await.unwrap();
-        let publish = scene.publish("?key=theirs&passcode=7");
+        let publish = scene.publish(&format!("?key=theirs&{right}&passcode=7"));
         let call = scene.hook.allow().await;
         assert!(call.form.starts_with("key=theirs&passcode=7&call=publish&"), "{}", call.form);
         assert_eq!(came_to(publish).await.1, ALLOWED);
@@ -259,7 +261,7 @@ async fn who_guesses_is_told_to_wait_and_keeps_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_gone_lets_nobody_in() {
+async fn a_secret_that_is_gone_lets_nobody_in_and_takes_nothing_else_down() {
     on_each_server(async |server| {
         let scene = scene(server).await;
         let right = pair(&scene, scene.stream.id).await;
@@ -271,8 +273,21 @@ async fn a_secret_that_is_gone_lets_nobody_in() {
         }
         tx.commit().await.unwrap();
         for query in ["", "?key=", &format!("?{right}")] {
-            assert_eq!(came_to(scene.publish(query)).await.2, "the server cannot take streams at the moment, try again");
+            assert_eq!(came_to(scene.publish(query)).await.2, LOST);
         }
+        let answer = scene.whip(&format!("?{right}")).await;
+        assert_eq!((answer.error(), answer.json()["error"]["message"].as_str()), ((503, 3005), Some(LOST)));
+
+        let admin = Some(scene.tenant.admin_key.as_str());
+        let organisation = scene.server.send("GET /organisation", admin, "").await.ok();
+        assert_eq!(organisation["publish_key"]["required"], true);
+        let shown = scene.server.send(&format!("GET /stream/{}", scene.stream.id), admin, "").await.ok();
+        assert_eq!(shown["ingest"]["rtmp"]["streamname"], scene.stream.streamname.as_str());
+
+        scene.server.send("PUT /organisation/publish_key", admin, r#"{"required":true}"#).await.ok();
+        assert_eq!(came_to(scene.publish(&format!("?{right}"))).await.2, WRONG);
+        let right = pair(&scene, scene.stream.id).await;
+        assert_eq!(publish(&scene, Way::RtmpName, &right).await, Ok(()));
     })
     .await;
 }

@@ -66,7 +66,7 @@ impl OrganisationJson {
         Self {
             id: organisation.id,
             webhook: Service::shown_webhook(caller.role, &organisation),
-            publish_key: PublishKey { required: organisation.publish_secret.is_some() },
+            publish_key: PublishKey { required: organisation.publish_keys.are_required() },
             name: organisation.name,
             hash: organisation.hash,
             vod: Vod { enabled: organisation.settings.recording_enabled, public: organisation.settings.vod_public },
