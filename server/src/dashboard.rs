@@ -18,6 +18,7 @@ use serde::Serialize;
 use tower_sessions::Session;
 
 use crate::http::browser_session::USER;
+use crate::publish_key::bare_name;
 use crate::service::playback::{Expiry, Pass, RevokedToken, Secret, TokenOf, TokenWish};
 use crate::service::{self, Caller, Opens, Service};
 
@@ -221,7 +222,7 @@ impl Backend for Dashboard {
     async fn library(&self, filter: LibraryFilter) -> Answer<LibraryPage> {
         let caller = self.signed_in().await?;
         let stream = match filter.stream.as_deref() {
-            Some(text) => Some(self.service.stream_called(&caller, text).await.map_err(|error| self.error(&error))?),
+            Some(text) => Some(self.service.stream_called(&caller, bare_name(text)).await.map_err(|error| self.error(&error))?),
             None => None,
         };
         let page = match stream {

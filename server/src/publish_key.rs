@@ -101,6 +101,15 @@ impl fmt::Debug for PublishKey {
     }
 }
 
+/// The name alone in what is copied into an encoder, for who takes that where a name is asked for. All else stays as it is.
+#[must_use]
+pub fn bare_name(copied: &str) -> &str {
+    match copied.split_once('?') {
+        Some((name, _)) if name.parse::<Streamname>().is_ok() => name,
+        _ => copied,
+    }
+}
+
 /// The key in what an encoder has behind the stream's name: of several the first, so that one attempt is one guess.
 #[must_use]
 pub fn shown(query: &str) -> Option<String> {
@@ -168,5 +177,9 @@ mod tests {
         let (before, query) = copied.split_once('?').unwrap();
         assert_eq!(before, name.as_str());
         assert!(key.is(&shown(query).unwrap()));
+        assert_eq!(bare_name(&copied), name.as_str());
+        for other in ["", "8sKpm-x49nB", "title:Who am I? A talk", "?key=a"] {
+            assert_eq!(bare_name(other), other);
+        }
     }
 }

@@ -5,6 +5,7 @@ use afterlive_domain::{AssetState, Role, StreamId};
 
 use super::present::recording_row;
 use crate::db::asset_search::{Listed, Search};
+use crate::publish_key::bare_name;
 use crate::service::playback::Pass;
 use crate::service::{Accounted, AssetList, AssetPage, Service};
 
@@ -21,7 +22,7 @@ pub(super) fn asset_list(filter: LibraryFilter, stream: Option<StreamId>) -> Ass
             region,
             state: shelf.and_then(Shelf::state),
             held: shelf == Some(Shelf::Held),
-            text,
+            text: text.map(|text| bare_name(&text).to_owned()),
             from,
             to,
         },

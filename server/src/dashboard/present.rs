@@ -12,7 +12,7 @@ use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{Order, Search};
 use crate::db::streams::Stream;
-use crate::publish_key::PublishKeys;
+use crate::publish_key::{PublishKeys, bare_name};
 use crate::push::PushStatus;
 use crate::service::playback::token::{Scope, network_text, with_token};
 use crate::service::playback::{IssuedToken, Pass, Secret};
@@ -72,6 +72,7 @@ pub(super) fn search(filter: StreamFilter) -> (Search, u32, u64) {
         StreamSort::Name => Order::ByName,
     };
     let StreamFilter { state, tag, search: text, from, to, .. } = filter;
+    let text = text.map(|text| bare_name(&text).to_owned());
     (Search { state, tags: tag.into_iter().collect(), text, from, to, order }, limit, offset)
 }
 
@@ -396,6 +397,12 @@ mod tests {
         assert_eq!(limit_and_offset(0, 0), (25, 0));
         assert_eq!(limit_and_offset(99, 3), (50, 100));
         assert_eq!(limit_and_offset(u32::MAX, u32::MAX), (150, 150 * u64::from(u32::MAX - 1)));
+    }
+
+    #[test]
+    fn what_is_copied_into_an_encoder_is_searched_for_without_its_key() {
+        let copied = StreamFilter { search: Some("8sKpm-x49nB?key=0f3c".to_owned()), ..StreamFilter::default() };
+        assert_eq!(search(copied).0.text.as_deref(), Some("8sKpm-x49nB"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::db::stream_search::{self, Place, Search};
 use crate::db::streams::{self, Stream, Transition};
 use crate::hub::Hub;
 use crate::jobs::{self, Task};
-use crate::publish_key::{PublishKey, PublishKeys};
+use crate::publish_key::{PublishKey, PublishKeys, bare_name};
 use crate::push::PushStatus;
 use crate::random;
 use crate::sound::Loudness;
@@ -107,7 +107,7 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn is_streamname_taken(&self, caller: &Caller, streamname: &str) -> Result<bool> {
         caller.require(Permission::Read)?;
-        let Ok(streamname) = streamname.parse::<Streamname>() else { return Ok(false) };
+        let Ok(streamname) = bare_name(streamname).parse::<Streamname>() else { return Ok(false) };
         // Not even by how long it takes.
         if streamname.organisation_hash() != self.organisation(caller).await?.hash {
             return Ok(false);

@@ -12,6 +12,7 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::doc::Field;
+use crate::publish_key::bare_name;
 
 /// A longer text to search for finds nothing.
 const MAX_SEARCH_CHARS: usize = 200;
@@ -71,9 +72,9 @@ impl Query {
         Ok(tags)
     }
 
-    /// The text of `q` to search for.
+    /// The text of `q` to search for; of a streamname as it is copied into encoders the name.
     pub fn search_text(&self) -> Option<String> {
-        self.text("q").map(|text| text.chars().take(MAX_SEARCH_CHARS).collect())
+        self.text("q").map(|text| bare_name(text).chars().take(MAX_SEARCH_CHARS).collect())
     }
 
     /// A list, as `name[]=a&name[]=b` or `name[0]=a&name[1]=b`, in the order sent.
@@ -150,6 +151,14 @@ mod tests {
         for bad in ["n=-1", "n=1.5", "n=ten", "n=%2B1"] {
             assert!(count(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_copied_into_an_encoder_is_searched_for_without_its_key() {
+        let text = |query: &str| Query::parse(query).search_text();
+        assert_eq!(text("q=8sKpm-x49nB?key=0f3c").as_deref(), Some("8sKpm-x49nB"));
+        assert_eq!(text("q=8sKpm-x49nB%3Fkey%3D0f3c").as_deref(), Some("8sKpm-x49nB"));
+        assert_eq!(text("q=who?+me").as_deref(), Some("who? me"));
     }
 
     #[test]

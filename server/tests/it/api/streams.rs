@@ -236,6 +236,7 @@ async fn a_streamname_is_taken_within_the_organisation_for_ever() {
             server.send("POST /stream/validate", Some(key), &body).await.ok()["success"].clone()
         };
         assert_eq!(taken(&ours.reader_key, name).await, json!(true));
+        assert_eq!(taken(&ours.reader_key, &format!("{name}?key=0f3c")).await, json!(true), "as it is copied into encoders");
         assert_eq!(taken(&theirs.admin_key, name).await, json!(false), "what is another's does not exist");
         for none in ["", "x", &id.to_string(), &format!("{name}x"), &name.to_lowercase()] {
             assert_eq!(taken(&ours.reader_key, none).await, json!(none == name), "{none}");
