@@ -102,18 +102,35 @@ async fn no_viewer_is_shown_a_key() {
         server.service.save_organisation(&tenant.admin, "Chapel", public).await.unwrap();
         let id = a_stream(&server, &tenant, &["a"]).await;
         require(&server, &tenant, true).await;
-        let key = key(&name(&server, &tenant, Role::User, id).await).to_owned();
+        let named = name(&server, &tenant, Role::User, id).await;
+        let (key, bare) = (key(&named).to_owned(), name(&server, &tenant, Role::ReadOnly, id).await);
         let player = server.service.create_api_key(&tenant.admin, "Website", Opens::Playout, None).await.unwrap().secret;
         let player = [("X-BINTU-PLAYERKEY", player.as_str())];
-        for path in
-            [format!("/stream/{id}").as_str(), &format!("/stream/{id}/group"), "/stream/public?tags[]=a", "/stream?tags[]=a"]
-        {
-            for credential in [&player[..], &[]] {
+        // Lists are for keys alone.
+        for (path, to_guests) in [
+            (format!("/stream/{id}").as_str(), 200),
+            (&format!("/stream/{id}/group"), 200),
+            ("/stream/public?tags[]=a", 401),
+            ("/stream?tags[]=a", 401),
+        ] {
+            for (credential, status) in [(&player[..], 200), (&[], to_guests)] {
                 let answer = server.send_with(&format!("GET {path}"), credential, "").await;
+                assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.text);
+                assert_eq!(answer.text.contains(&bare), status == 200, "{path}: {}", answer.text);
                 assert!(!answer.text.contains("ingest") && !answer.text.contains(&key), "{path}: {}", answer.text);
             }
         }
-        assert!(!server.send("GET /organisation", Some(&tenant.admin_key), "").await.text.contains(&key));
+        for page in [format!("GET /embed/{id}"), format!("GET /embed/{id}/facts")] {
+            let answer = server.send(&page, None, "").await;
+            assert_eq!(answer.status.as_u16(), 200, "{page}: {}", answer.text);
+            assert!(!answer.text.contains(&key), "{page}: {}", answer.text);
+        }
+        let organisation = server.send("GET /organisation", Some(&tenant.admin_key), "").await;
+        organisation.ok();
+        assert!(!organisation.text.contains(&key));
+        // Who may publish has the bare name where it is not for encoders.
+        let ours = server.send(&format!("GET /stream/{id}"), Some(&tenant.user_key), "").await.ok();
+        assert_eq!(ours["playout"]["rtmp"][0]["streamname"], json!(bare));
     })
     .await;
 }
