@@ -256,7 +256,7 @@ impl Gatekeeper for Gate {
             return Err(Refusal::AlreadyLive);
         }
         let facts = Facts {
-            // The key is nobody's but the encoder's and ours. Where none is required `key` is a pair like others, unless it is the stream's own, which may count again.
+            // The key is nobody's but the encoder's and ours. Where none is required `key` is a pair like others, but for the stream's own: it may count again.
             query: permit.request.query.as_deref().map(|query| match (target.publish_key_required, &target.publish_key) {
                 (true, _) => publish_key::without_key(query, |_| true),
                 (false, Some(own)) => publish_key::without_key(query, |key| own.is(key)),
