@@ -90,6 +90,7 @@ fn example() -> Value {
         "name": "Chapel",
         "hash": "8sKpm",
         "webhook": "https://example.com/may-publish",
+        "publish_key": { "required": false },
         "vod": { "enabled": true, "public": true },
         "live": { "public": true },
         "recording": {
