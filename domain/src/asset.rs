@@ -39,15 +39,15 @@ pub fn hold_note(text: &str) -> Result<Option<String>, Error> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AssetState {
-    /// The encoder is sending; the file grows in the spool.
+    /// The encoder is sending; the file grows.
     Recording,
-    /// A finished MP4 stands at its URL. Where the encoder comes back in time it is recorded on, and so `Recording` again.
+    /// A finished MP4 stands at its URL. Where the encoder comes back in time it is recorded on, and so `recording` again.
     Ready,
     /// A finished MP4 stands at its URL, but the recording stopped before the encoder did; a reason is kept.
     Incomplete,
-    /// Nothing playable came of it; what bytes there are stay in quarantine, and a reason is kept.
+    /// Nothing playable came of it; what bytes there are, are kept aside, and so is a reason.
     Failed,
-    /// In the bin, or gone. The row stays, so that its name is never given again.
+    /// In the bin, or gone. Its name is never given again.
     Deleted,
 }
 

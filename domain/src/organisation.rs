@@ -44,7 +44,7 @@ pub struct RecordingSettings {
     pub retention_days: Option<u64>,
 }
 
-/// What holds for recordings, of a server or, with its own settings over the server's, of an organisation. Zero is none, as in [`RecordingSettings`].
+/// What holds for recordings, of a server or, with its own settings over the server's, of an organisation. Zero is none.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecordingRules {

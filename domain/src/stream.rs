@@ -20,7 +20,7 @@ pub enum StreamState {
     Ended,
     /// Refuses publishes until it is unlocked.
     Locked,
-    /// Gone for its users; the row stays, so that its name is never given again.
+    /// Gone for its users. Its name is never given again.
     Deleted,
 }
 

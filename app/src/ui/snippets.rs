@@ -13,7 +13,7 @@ use crate::format::attribute;
 pub fn video_html(url: &str, poster: Option<&str>) -> String {
     let poster = poster.map(|poster| format!(" poster=\"{}\"", attribute(poster))).unwrap_or_default();
     format!(
-        "<video controls preload=\"metadata\" width=\"640\" style=\"max-width: 100%\"{poster} src=\"{}\"></video>",
+        "<video controls preload=\"metadata\" width=\"640\" style='max-width: 100%'{poster} src=\"{}\"></video>",
         attribute(url)
     )
 }
@@ -27,7 +27,7 @@ pub fn recording_html(recording: &RecordingRow) -> String {
 #[must_use]
 pub fn iframe_html(url: &str) -> String {
     format!(
-        "<iframe src=\"{}\" width=\"640\" height=\"360\" style=\"max-width: 100%; height: auto; aspect-ratio: 16/9; border: 0\" allow=\"autoplay; fullscreen; picture-in-picture\" title=\"Player\"></iframe>",
+        "<iframe src=\"{}\" width=\"640\" height=\"360\" style='max-width: 100%; height: auto; aspect-ratio: 16/9; border: 0' allow=\"autoplay; fullscreen; picture-in-picture\" title=\"Player\"></iframe>",
         attribute(url)
     )
 }
@@ -128,7 +128,7 @@ mod tests {
         let html = video_html("http://localhost/a.mp4?x=1&y=\"2\"", None);
         assert_eq!(
             html,
-            "<video controls preload=\"metadata\" width=\"640\" style=\"max-width: 100%\" src=\"http://localhost/a.mp4?x=1&amp;y=&quot;2&quot;\"></video>"
+            "<video controls preload=\"metadata\" width=\"640\" style='max-width: 100%' src=\"http://localhost/a.mp4?x=1&amp;y=&quot;2&quot;\"></video>"
         );
     }
 

@@ -18,6 +18,12 @@ const PLAYER_KEY: HeaderName = HeaderName::from_static("x-bintu-playerkey");
 /// Every header that can carry a credential.
 pub const CREDENTIAL_HEADERS: [HeaderName; 4] = [API_KEY, TOKEN, PLAYER_KEY, AUTHORIZATION];
 
+/// Whether something is sent by which one may be shown more than everybody is. A player key is no such thing: everybody has it.
+#[must_use]
+pub(super) fn are_sent(headers: &HeaderMap) -> bool {
+    [API_KEY, TOKEN, AUTHORIZATION].iter().any(|name| headers.contains_key(name))
+}
+
 /// A caller with a good credential; all else is answered with 401.
 #[derive(Debug)]
 pub struct Authenticated(pub Caller);

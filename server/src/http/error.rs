@@ -52,7 +52,7 @@ struct Explanation {
     message: String,
     /// For programs.
     code: u16,
-    /// What it is about: which fields there are hangs on the code.
+    /// What it is about: which fields there are depends on the code.
     #[schemars(with = "Map<String, Value>")]
     userinfo: Value,
 }

@@ -8,11 +8,12 @@ use crate::hexadecimal::hexadecimal;
 /// Bytes of the hash that make a tag: half of it is far more than chance or malice need for two of the same.
 const TAG_BYTES: usize = 16;
 
-/// A strong tag: of these bytes and no others. A fast hash would do against chance; this one also keeps a user who may choose what is in an answer from making
-/// two that look the same, and costs a few microseconds.
+/// A strong tag: of these bytes, one part behind the other, and no others. A fast hash would do against chance; this one also keeps a user who may choose what is
+/// in an answer from making two that look the same. It costs some microseconds for the usual answer, and 1 ms a MB.
 #[must_use]
-pub fn of(bytes: &[u8]) -> HeaderValue {
-    let text = format!("\"{}\"", hexadecimal(&Sha256::digest(bytes)[..TAG_BYTES]));
+pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> HeaderValue {
+    let hash = parts.into_iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
+    let text = format!("\"{}\"", hexadecimal(&hash[..TAG_BYTES]));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use afterlive_app::request::Theme;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
@@ -26,32 +27,45 @@ use super::{etag, ui};
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page as it stands for this server, but for the colours that its reader has chosen.
+/// The page as it stands for this server, once for each of the colours that readers choose: all who read it share its bytes.
 struct Reference {
     base_url: String,
-    /// Made when it is first asked for.
-    body: OnceLock<String>,
+    /// In the order of [`Theme::ALL`], each made when it is first asked for.
+    pages: [OnceLock<Page>; Theme::ALL.len()],
+}
+
+struct Page {
+    html: Bytes,
+    tag: HeaderValue,
+}
+
+impl Reference {
+    fn page(&self, theme: Theme) -> &Page {
+        let place = Theme::ALL.iter().position(|one| *one == theme).unwrap_or_default();
+        self.pages[place].get_or_init(|| {
+            let html: Bytes = document(theme, &body(&DOCUMENT, &self.base_url)).into();
+            Page { tag: etag::of([&html[..]]), html }
+        })
+    }
 }
 
 /// `base_url` is where programs reach the server.
 pub fn router(base_url: &str) -> Router {
-    let reference = Reference { base_url: base_url.trim_end_matches('/').to_owned(), body: OnceLock::new() };
+    let reference = Reference { base_url: base_url.trim_end_matches('/').to_owned(), pages: Default::default() };
     Router::new().route("/docs", get(page).with_state(Arc::new(reference)))
 }
 
 async fn page(State(reference): State<Arc<Reference>>, headers: HeaderMap) -> Response {
     let cookies = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
-    let body = reference.body.get_or_init(|| body(&DOCUMENT, &reference.base_url));
-    let html = document(Theme::from_cookies(cookies), body);
-    let tag = etag::of(html.as_bytes());
-    let mut response = if etag::is_among(headers.get_all(IF_NONE_MATCH), &tag) {
+    let Page { html, tag } = reference.page(Theme::from_cookies(cookies));
+    let mut response = if etag::is_among(headers.get_all(IF_NONE_MATCH), tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Html(html).into_response()
+        Html(html.clone()).into_response()
     };
     let fixed = |name: HeaderName, value| (name, HeaderValue::from_static(value));
     response.headers_mut().extend([
-        (ETAG, tag),
+        (ETAG, tag.clone()),
         fixed(CONTENT_SECURITY_POLICY, POLICY),
         fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"),
         fixed(REFERRER_POLICY, "same-origin"),

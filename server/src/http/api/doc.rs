@@ -68,7 +68,7 @@ pub fn schema_of<T: JsonSchema>() -> FieldSchema {
 
 /// The schema of an instant in a query.
 pub fn instant() -> Value {
-    json!({ "type": "string", "anyOf": [{ "format": "date-time" }, { "format": "date" }] })
+    json!({ "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "string", "format": "date" }] })
 }
 
 /// The schema of an instant in a body.

@@ -12,11 +12,10 @@ use crate::http::error::internal;
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-/// The original's answer to whether something is so.
+/// Whether something is so.
 #[derive(Debug, JsonSchema, Serialize)]
 #[schemars(example = json!({ "success": true }))]
 pub struct Verdict {
-    /// Whether it is so.
     pub success: bool,
 }
 

@@ -7,7 +7,7 @@ use afterlive_domain::{Error as Refusal, Role};
 use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::Method;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -28,7 +28,7 @@ pub static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 static TEXT: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_string().into());
 
 pub async fn handle() -> Response {
-    ([(CONTENT_TYPE, "application/json")], TEXT.clone()).into_response()
+    ([(CONTENT_TYPE, "application/json"), (X_CONTENT_TYPE_OPTIONS, "nosniff")], TEXT.clone()).into_response()
 }
 
 pub fn doc() -> Doc {
@@ -53,7 +53,7 @@ fn document() -> Value {
             path[call.method.as_str().to_ascii_lowercase()] = operation;
         }
     }
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Afterlive",
@@ -69,7 +69,37 @@ fn document() -> Value {
             "schemas": generator.take_definitions(true),
             "securitySchemes": security_schemes(),
         },
-    })
+    });
+    ease(&mut document);
+    document
+}
+
+/// Says what is so in words that generators of clients read as well: formats of numbers that OpenAPI has (unsigned ones are read as 32 bits with a sign, which files
+/// of 2 GiB outgrow; `minimum` says that they are not negative), and the type of what is one of some values.
+fn ease(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(ease),
+        Value::Object(object) => {
+            match object.get("format").and_then(Value::as_str) {
+                Some("uint" | "uint32" | "uint64") => object["format"] = json!("int64"),
+                Some("uint8" | "uint16") => object["format"] = json!("int32"),
+                _ => {}
+            }
+            let values = object.get("enum").and_then(Value::as_array).and_then(|values| values.first()).or_else(|| object.get("const"));
+            let kind = match values {
+                Some(Value::String(_)) => Some("string"),
+                Some(Value::Number(_)) => Some("integer"),
+                _ => None,
+            };
+            if let Some(kind) = kind
+                && !object.contains_key("type")
+            {
+                object.insert("type".to_owned(), json!(kind));
+            }
+            object.iter_mut().filter(|(name, _)| !matches!(name.as_str(), "example" | "examples")).for_each(|(_, inner)| ease(inner));
+        }
+        _ => {}
+    }
 }
 
 fn security_schemes() -> Value {

@@ -27,9 +27,10 @@ impl Call<'_> {
         let text = |name: &str| prose(self.operation[name].as_str().unwrap_or_default());
         let id = self.id();
         let mut html = format!(
-            "<article class=\"card call\" aria-labelledby=\"{id}\"><h3 id=\"{id}\"><a href=\"#{id}\">{}</a></h3><p><strong>{}.</strong> {}</p><p class=\"muted\">{}</p>",
+            "<article class=\"card call\" aria-labelledby=\"{id}\"><h3 id=\"{id}\"><a href=\"#{id}\">{}</a></h3><p><strong>{}{}</strong> {}</p><p class=\"muted\">{}</p>",
             self.name(),
-            text("summary").trim_end_matches(['.', '?']),
+            text("summary"),
+            if text("summary").ends_with('?') { "" } else { "." },
             text("description"),
             self.who()
         );

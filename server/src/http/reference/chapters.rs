@@ -61,14 +61,14 @@ fn credentials(document: &Value) -> String {
 fn paging(base_url: &str) -> String {
     paragraphs([
         "Lists answer with an array, and where there is more, with the URL of the next page in the header `Link`, with the same filters. Follow it until there is none. \
-         A page begins behind the last entry of the page before: streams and recordings that are made or deleted meanwhile shift nothing, and none comes twice.",
+         A page begins behind the last entry of the page before: streams and recordings that are made or deleted meanwhile shift nothing. With `sort=updated` a stream that changes meanwhile goes to the front, where this walk has been already.",
     ]) + &code_block(&format!("Link: <{base_url}/stream?quantity=50&cursor=…>; rel=\"next\""))
 }
 
 fn polling(base_url: &str) -> String {
     paragraphs([
         "What programs ask for again and again is answered with an `ETag`. Sent back in `If-None-Match`, it gets 304 and no body where the answer to the same caller would be the \
-         same. Answers are to be stored by the caller alone (`Cache-Control: private, no-cache`), all others not at all.",
+         same; keep the tag with the answer, as what a credential shows is `Cache-Control: no-store`. The answer about a stream that is live has its bitrate in it, and changes each second.",
     ]) + &code_block(&format!(
         "curl -i \"{base_url}/stream/$STREAM\" \\\n  -H \"X-BINTU-APIKEY: $KEY\" \\\n  -H 'If-None-Match: \"4f2d…\"'"
     ))
@@ -103,7 +103,7 @@ fn cors() -> String {
     paragraphs([
         "Pages on every site may make these calls: `Access-Control-Allow-Origin` is `*`, and no cookie is ever looked at. The headers of credentials, `Accept`, `Content-Type` and \
          `If-None-Match` may be sent; `ETag`, `Link`, `Retry-After` and `X-Request-Id` may be read. An API key in a page is everybody's: a player key is made for that.",
-        "What a browser asks for as a page (`Accept: text/html`, without a credential) is answered with the dashboard's page, where a path is both.",
+        "What a browser asks for as a page (`Accept: text/html`, without a credential) is answered by the dashboard.",
     ])
 }
 
@@ -116,7 +116,7 @@ fn limits() -> String {
         ("Tags to filter by", format!("{MAX_FILTER_TAGS}, else 400/1004")),
         ("A page", format!("{MAX_PAGE} entries; of more that are asked for, so many come")),
     ];
-    let text = paragraphs(["Who tries too many keys or passwords gets 429/1006, and in `Retry-After` the seconds to wait."]);
+    let text = paragraphs(["Who tries too many keys or passwords, and who comes while too many lists are being read for player keys, gets 429/1006, and in `Retry-After` the seconds to wait."]);
     text + &table("Limits", ["What", "At most"], rows.map(|(what, most)| [what.to_owned(), most]))
 }
 

@@ -45,7 +45,7 @@ impl Site {
     }
 
     fn of(all: &[(&'static str, &'static [u8])]) -> Self {
-        let form = |bytes: &'static [u8]| Form { bytes, etag: etag::of(bytes) };
+        let form = |bytes: &'static [u8]| Form { bytes, etag: etag::of([bytes]) };
         let mut files: HashMap<_, _> = all
             .iter()
             .filter(|(name, _)| !name.ends_with(".br"))

@@ -135,6 +135,8 @@ fn the_document_asks_for_the_same_roles() {
         let schemes: Vec<&String> =
             operation["security"].as_array().unwrap().iter().flat_map(|one| one.as_object().unwrap().keys()).collect();
         assert_eq!(schemes.contains(&&"playerKey".to_owned()), is_for_players(call), "{call}");
+        let without_any = operation["security"].as_array().unwrap().contains(&json!({}));
+        assert_eq!(without_any, is_for_anybody(call), "{call}");
     }
 }
 

@@ -41,13 +41,33 @@ async fn who_has_the_answer_already_is_told_so_and_nothing_else() {
                 assert!(!again.headers.contains_key("content-type"), "{path}");
             }
             assert_eq!(get(Some("\"other\"")).await.text, first.text, "{path}");
-            assert_eq!(first.header("cache-control"), "private, no-cache");
+            assert_eq!(first.header("cache-control"), "no-store", "{path}: it can have keys in it");
             let varies = values(&first, "vary").join(",");
             for name in ["accept", "authorization", "cookie", "x-bintu-apikey", "x-bintu-playerkey", "x-bintu-token"] {
                 assert!(varies.contains(name), "{path}: {varies}");
             }
             let exposed = first.header("access-control-expose-headers").to_lowercase();
             assert!(exposed.contains("etag") && exposed.contains("link"), "{exposed}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_everybody_sees_a_browser_keeps_and_asks_again() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let stream = a_stream(&server, &tenant, &["a"]).await;
+        let path = format!("GET /stream/{stream}");
+        let readers = server.send(&path, Some(&tenant.reader_key), "").await;
+        for path in [path.as_str(), "GET /openapi.json"] {
+            let first = server.send(path, None, "").await;
+            first.ok();
+            assert_eq!(first.header("cache-control"), "private, no-cache", "{path}");
+            let again = server.send_with(path, &[("If-None-Match", first.header("etag"))], "").await;
+            assert_eq!((again.status.as_u16(), again.header("cache-control")), (304, "private, no-cache"), "{path}");
+            let of_a_reader = server.send_with(path, &[("If-None-Match", readers.header("etag"))], "").await;
+            assert_eq!(of_a_reader.status, 200, "{path}");
         }
     })
     .await;

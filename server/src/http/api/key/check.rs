@@ -29,7 +29,7 @@ pub async fn handle(
 
 pub fn doc() -> Doc {
     let key = Field::required("key", "The key.", json!({ "type": "string" })).example("4f1f6c…").variable("KEY");
-    Doc::new("Is a key good? In the path", Access::Open)
+    Doc::new("Is the key in the path good?", Access::Open)
         .about("Needs no header. A proxy in front of the server may log the path: `POST /apikey` has the key in its body.")
         .path(key)
         .answers::<Verdict>("Whether it is.")

@@ -21,7 +21,7 @@ pub struct Revoked {
     id: KeyId,
     /// Always true.
     revoked: bool,
-    /// Whether it is the key that this call was made with, so that it was the last one.
+    /// Whether it is the key that this call was made with: it was the last call with it.
     own: bool,
 }
 

@@ -35,7 +35,7 @@ pub async fn handle(
 
 pub fn doc() -> Doc {
     let key = Field::required("apikey", "The key.", json!({ "type": "string", "maxLength": MAX_CREDENTIAL_BYTES }));
-    Doc::new("Is a key good? In the body", Access::Open)
+    Doc::new("Is the key in the body good?", Access::Open)
         .about("Needs no header. Who asks about too many that are none has to wait. Player keys are none here.")
         .body([key.example("4f1f6c…").variable("KEY")])
         .answers::<Valid>("It is.")

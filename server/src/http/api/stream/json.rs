@@ -37,7 +37,7 @@ pub struct StreamJson {
     /// Always false.
     transcoding: bool,
     tags: Tags,
-    /// Left out for players: who sees it can publish.
+    /// Left out for players: who sees it can publish, but for readers where a publish key is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     ingest: Option<Ingest>,
     playout: Playout,
@@ -53,7 +53,7 @@ struct Ingest {
 struct RtmpIngest {
     /// What encoders call the server. Ends in `/rec` where the organisation records, else in `/live`.
     url: String,
-    /// What encoders call the stream key: `HASH-NAME`.
+    /// What encoders call the stream key: `HASH-NAME`, and `?key=…` behind it where a publish key is required and the caller may create streams.
     streamname: String,
 }
 
@@ -81,7 +81,7 @@ struct HlsPlayout {
     r#type: &'static str,
 }
 
-/// How the original's players find a stream's forms; there is one, as it comes.
+/// What bintu's players are given of a stream; there is one form of it, as the encoder sends it.
 #[derive(JsonSchema, Serialize)]
 struct H5live {
     id: StreamId,

@@ -74,6 +74,7 @@ pub(super) fn refusals() -> Vec<Refusal> {
         wrong("state", "all, created, live, ended, locked or deleted"),
         wrong("cursor", "cursor from a Link header"),
         required("tags"),
+        Refusal::TooMany { retry_after_s: 5 },
     ]
 }
 

@@ -27,7 +27,7 @@ pub fn doc() -> Doc {
     Doc::new("Lists streams as players see them", Access::Players)
         .about(format!(
             "Without `ingest` and `pushUrl`, and with recordings only where those are public. A player key has to name at least one tag, gets at most {MAX_PLAYER_PAGE} \
-             at a time, and takes no `q`, `sort`, `from` or `to`."
+             at a time, and takes no `q`, `sort`, `from` or `to`; its pages may be short, and even empty, with more behind them as long as there is a `Link`."
         ))
         .query(list::filters(&states.collect::<Vec<_>>()))
         .answers_page::<StreamJson>("A page of streams, in the order asked for.")

@@ -24,7 +24,7 @@ use crate::service::{Caller, MAX_NAME_CHARS, Service};
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "MadePlaybackToken", example = example())]
 pub struct Made {
-    /// Goes behind a URL as `?token=…`, or into `Authorization: Bearer`.
+    /// Goes behind a URL as `?token=…`; to what is watched, and beside a player key, also in `Authorization: Bearer`.
     token: String,
     #[serde(flatten)]
     claims: ClaimsJson,
