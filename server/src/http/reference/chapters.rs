@@ -96,7 +96,7 @@ fn errors(document: &Value) -> String {
     ]);
     text + &code_block(
         "{\"error\":{\"message\":\"Parameter required\",\"code\":1002,\"userinfo\":{\"required_parameter\":\"tags\"}}}",
-    ) + &table("Errors", ["Status", "Code", "Message", "userinfo, for instance"], rows)
+    ) + &table("All errors", ["Status", "Code", "Message", "userinfo, for instance"], rows)
 }
 
 fn cors() -> String {
@@ -117,7 +117,7 @@ fn limits() -> String {
         ("A page", format!("{MAX_PAGE} entries; of more that are asked for, so many come")),
     ];
     let text = paragraphs(["Who tries too many keys or passwords, and who comes while too many lists are being read for player keys, gets 429/1006, and in `Retry-After` the seconds to wait."]);
-    text + &table("Limits", ["What", "At most"], rows.map(|(what, most)| [what.to_owned(), most]))
+    text + &table("All limits", ["What", "At most"], rows.map(|(what, most)| [what.to_owned(), most]))
 }
 
 /// The types that have a name.
@@ -138,7 +138,7 @@ fn shape(name: &str, schema: &Value) -> String {
     let several = ["oneOf", "anyOf"].into_iter().find_map(|several| schema[several].as_array());
     let Some(several) = several else { return format!("<p>{}</p>", kind(schema)) };
     if several.iter().any(|one| one.get("properties").is_some()) {
-        return several.iter().map(|one| fields(&format!("One form of {name}"), one)).collect();
+        return several.iter().zip(1..).map(|(one, number)| fields(&format!("Form {number} of {name}"), one)).collect();
     }
     let rows = several.iter().map(|one| [kind(one), prose(one["description"].as_str().unwrap_or_default())]);
     table(&format!("Values of {name}"), ["Value", "Meaning"], rows)
