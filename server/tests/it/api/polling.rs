@@ -1,5 +1,6 @@
 //! What programs ask for again and again.
 
+use afterlive_domain::organisation::Settings;
 use serde_json::json;
 
 use super::streams::a_stream;
@@ -57,6 +58,8 @@ async fn who_has_the_answer_already_is_told_so_and_nothing_else() {
 async fn what_everybody_sees_a_browser_keeps_and_asks_again() {
     on_each_server(async |server| {
         let tenant = server.an_organisation().await;
+        let public = Settings { recording_enabled: true, vod_public: true, live_public: true };
+        server.service.save_organisation(&tenant.admin, "Chapel", public).await.unwrap();
         let stream = a_stream(&server, &tenant, &["a"]).await;
         let path = format!("GET /stream/{stream}");
         let readers = server.send(&path, Some(&tenant.reader_key), "").await;
