@@ -12,7 +12,7 @@ const TAG_BYTES: usize = 16;
 /// in an answer from making two that look the same. It costs some microseconds for the usual answer, and 1 ms a MB.
 #[must_use]
 pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> HeaderValue {
-    let hash = parts.into_iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
+    let hash = parts.into_iter().fold(Sha256::new(), Sha256::chain_update).finalize();
     let text = format!("\"{}\"", hexadecimal(&hash[..TAG_BYTES]));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }

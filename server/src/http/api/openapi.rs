@@ -85,7 +85,8 @@ fn ease(value: &mut Value) {
                 Some("uint8" | "uint16") => object["format"] = json!("int32"),
                 _ => {}
             }
-            let values = object.get("enum").and_then(Value::as_array).and_then(|values| values.first()).or_else(|| object.get("const"));
+            let values =
+                object.get("enum").and_then(Value::as_array).and_then(|values| values.first()).or_else(|| object.get("const"));
             let kind = match values {
                 Some(Value::String(_)) => Some("string"),
                 Some(Value::Number(_)) => Some("integer"),
@@ -96,7 +97,10 @@ fn ease(value: &mut Value) {
             {
                 object.insert("type".to_owned(), json!(kind));
             }
-            object.iter_mut().filter(|(name, _)| !matches!(name.as_str(), "example" | "examples")).for_each(|(_, inner)| ease(inner));
+            object
+                .iter_mut()
+                .filter(|(name, _)| !matches!(name.as_str(), "example" | "examples"))
+                .for_each(|(_, inner)| ease(inner));
         }
         _ => {}
     }

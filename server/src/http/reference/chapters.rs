@@ -116,7 +116,9 @@ fn limits() -> String {
         ("Tags to filter by", format!("{MAX_FILTER_TAGS}, else 400/1004")),
         ("A page", format!("{MAX_PAGE} entries; of more that are asked for, so many come")),
     ];
-    let text = paragraphs(["Who tries too many keys or passwords, and who comes while too many lists are being read for player keys, gets 429/1006, and in `Retry-After` the seconds to wait."]);
+    let text = paragraphs([
+        "Who tries too many keys or passwords, and who comes while too many lists are being read for player keys, gets 429/1006, and in `Retry-After` the seconds to wait.",
+    ]);
     text + &table("All limits", ["What", "At most"], rows.map(|(what, most)| [what.to_owned(), most]))
 }
 
