@@ -3,6 +3,7 @@
 //! A [`Backend`] belongs to one request: it knows the caller from the browser session, so no method takes a user, and each checks the caller's
 //! permissions itself. Everything here travels to the browser as JSON.
 
+mod accounts;
 mod library;
 mod organisation;
 mod overview;
@@ -11,9 +12,12 @@ mod streams;
 use std::sync::Arc;
 
 use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{AssetId, EmbedDomains, KeyId, Mode, OrganisationHash, Role, StreamId, Tags, TokenId, WebhookUrl};
+use afterlive_domain::{
+    AssetId, EmbedDomains, InvitationId, KeyId, Mode, OrganisationHash, Role, StreamId, Tags, TokenId, UserId, WebhookUrl,
+};
 use serde::{Deserialize, Serialize};
 
+pub use accounts::{Account, Chosen, InvitationRow, Invited, PasswordChange, People, SessionRow, SessionTokenRow, UserRow};
 pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf};
 pub use organisation::{ApiKeyRow, KeyForm, OrganisationPage, PlaybackTokenRow, RegionRow, TokenForm, TokenScope};
 pub use overview::{
@@ -163,6 +167,33 @@ pub trait Backend: Send + Sync {
     /// The key itself, which is never shown again.
     async fn create_api_key(&self, form: KeyForm) -> Answer<String>;
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;
+
+    /// For administrators.
+    async fn people(&self) -> Answer<People>;
+    async fn change_role(&self, user: UserId, role: Role) -> Answer<()>;
+    /// Signed out everywhere at once.
+    async fn remove_user(&self, user: UserId) -> Answer<()>;
+    /// The link, which is never shown again.
+    async fn invite(&self, email: &str, role: Role) -> Answer<String>;
+    async fn revoke_invitation(&self, invitation: InvitationId) -> Answer<()>;
+    /// The link by which the user sets a new password, which is never shown again.
+    async fn make_password_link(&self, user: UserId) -> Answer<String>;
+    /// For who has the link, of which `secret` is the last part; `None` where it is worth nothing.
+    async fn invitation(&self, secret: &str) -> Answer<Option<Invited>>;
+    async fn accept_invitation(&self, secret: &str, password: &str) -> Answer<Chosen>;
+    /// Whose password the link sets.
+    async fn password_link(&self, secret: &str) -> Answer<Option<String>>;
+    /// Ends all of the user's sessions but the new one.
+    async fn choose_password(&self, secret: &str, password: &str) -> Answer<Chosen>;
+
+    /// The caller's own.
+    async fn account(&self) -> Answer<Account>;
+    /// On `Done` all sessions have ended but this browser's, which goes on under a new id.
+    async fn change_password(&self, present: &str, password: &str) -> Answer<PasswordChange>;
+    async fn end_session(&self, id: &str) -> Answer<()>;
+    async fn end_session_token(&self, id: &str) -> Answer<()>;
+    /// All of the caller's, and all session tokens, but this browser's.
+    async fn end_other_sessions(&self) -> Answer<()>;
 
     /// Keeps `text` in the browser session until the next [`take_flash`](Self::take_flash): how the outcome of a form reaches the page after it
     /// where there is no JavaScript, and a new API key never stands in a URL.

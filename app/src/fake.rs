@@ -1,6 +1,7 @@
 //! A backend in memory with some streams and recordings, for tests of the pages and for looking at them. It keeps what forms change, and
 //! checks nothing that is the server's to check.
 
+mod accounts;
 mod library;
 mod organisation;
 mod overview;
@@ -11,23 +12,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::asset::Hold;
 use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{AssetId, EmbedDomains, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis, WebhookUrl};
+use afterlive_domain::password::check_length;
+use afterlive_domain::{
+    AssetId, EmbedDomains, InvitationId, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis, UserId, WebhookUrl,
+};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use self::accounts::{ADA, BOB};
 pub use self::library::asset_id;
 use crate::backend::{
-    Access, Answer, ApiKeyRow, Backend, BackendError, Home, Keeping, KeyForm, LibraryFilter, LibraryPage, OrganisationPage,
-    Overview, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow,
-    TokenForm, TokenScope, Viewer,
+    Access, Account, Answer, ApiKeyRow, Backend, BackendError, Chosen, Home, InvitationRow, Invited, Keeping, KeyForm,
+    LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage,
+    RecordingRange, SessionRow, SessionTokenRow, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm,
+    TokenScope, UserRow, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
 pub const NOW: UnixMillis = UnixMillis(1_793_812_159_000);
 const ORIGIN: &str = "http://localhost:3000";
 const DAY_MS: i64 = 86_400_000;
-pub const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse battery";
+/// What every link has in it.
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 /// The playback token that opens everything.
 pub const TOKEN: &str = "a.playback.token";
 
@@ -43,6 +51,10 @@ struct State {
     streams: Vec<StreamRow>,
     keys: Vec<ApiKeyRow>,
     tokens: Vec<PlaybackTokenRow>,
+    users: Vec<UserRow>,
+    invitations: Vec<InvitationRow>,
+    sessions: Vec<SessionRow>,
+    session_tokens: Vec<SessionTokenRow>,
     push_urls: BTreeMap<StreamId, String>,
     name: String,
     settings: Settings,
@@ -113,6 +125,10 @@ impl Fake {
             streams,
             keys: vec![key(2, "Website", Role::ReadOnly, Some(NOW)), key(1, "Scheduler", Role::Admin, None)],
             tokens: Vec::new(),
+            users: accounts::users(),
+            invitations: Vec::new(),
+            sessions: accounts::sessions(),
+            session_tokens: accounts::tokens(),
             push_urls: BTreeMap::new(),
             name: "Northlight Events".into(),
             settings: Settings::default(),
@@ -381,6 +397,101 @@ impl Backend for Fake {
 
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()> {
         self.change(|state| state.keys.retain(|row| row.id != key))
+    }
+
+    async fn people(&self) -> Answer<People> {
+        let state = self.signed_in_state()?;
+        Ok(People { users: state.users.clone(), invitations: state.invitations.clone() })
+    }
+
+    async fn change_role(&self, user: UserId, role: Role) -> Answer<()> {
+        if user == ADA && role != Role::Admin {
+            return Err(BackendError::Refused("This is the last administrator.".into()));
+        }
+        self.change(|state| state.users.iter_mut().filter(|row| row.id == user).for_each(|row| row.role = role))
+    }
+
+    async fn remove_user(&self, user: UserId) -> Answer<()> {
+        self.change(|state| state.users.retain(|row| row.id != user))
+    }
+
+    async fn invite(&self, email: &str, role: Role) -> Answer<String> {
+        if self.signed_in_state()?.users.iter().any(|user| user.email == email) {
+            return Err(BackendError::Refused("This email is taken.".into()));
+        }
+        self.change(|state| {
+            let id = InvitationId(Uuid::from_u128(500 + state.invitations.len() as u128));
+            let expires_at = NOW.plus_ms(7 * DAY_MS);
+            state.invitations.insert(0, InvitationRow { id, email: email.into(), role, created_at: NOW, expires_at });
+        })?;
+        Ok(format!("{ORIGIN}/invitation/{SECRET}"))
+    }
+
+    async fn revoke_invitation(&self, invitation: InvitationId) -> Answer<()> {
+        self.change(|state| state.invitations.retain(|row| row.id != invitation))
+    }
+
+    async fn make_password_link(&self, _user: UserId) -> Answer<String> {
+        drop(self.signed_in_state()?);
+        Ok(format!("{ORIGIN}/password/{SECRET}"))
+    }
+
+    async fn invitation(&self, secret: &str) -> Answer<Option<Invited>> {
+        let invited =
+            || Invited { email: "dee@example.com".into(), role: Role::User, organisation_name: "Northlight Events".into() };
+        Ok((secret == SECRET).then(invited))
+    }
+
+    async fn accept_invitation(&self, secret: &str, password: &str) -> Answer<Chosen> {
+        self.choose_password(secret, password).await
+    }
+
+    async fn password_link(&self, secret: &str) -> Answer<Option<String>> {
+        Ok((secret == SECRET).then(|| "dee@example.com".into()))
+    }
+
+    async fn choose_password(&self, secret: &str, password: &str) -> Answer<Chosen> {
+        if secret != SECRET {
+            return Ok(Chosen::WrongLink);
+        }
+        if let Err(weakness) = check_length(password) {
+            return Ok(Chosen::Weak(weakness));
+        }
+        self.state().access = Access::SignedIn(viewer(Role::User));
+        Ok(Chosen::Done)
+    }
+
+    async fn account(&self) -> Answer<Account> {
+        let state = self.signed_in_state()?;
+        let Access::SignedIn(Viewer { email, role, organisation_name, .. }) = state.access.clone() else {
+            return Err(BackendError::SignedOut);
+        };
+        let (sessions, tokens) = (state.sessions.clone(), state.session_tokens.clone());
+        Ok(Account { email, role, organisation_name, sessions, tokens })
+    }
+
+    async fn change_password(&self, present: &str, password: &str) -> Answer<PasswordChange> {
+        drop(self.signed_in_state()?);
+        Ok(match check_length(password) {
+            _ if present != PASSWORD => PasswordChange::WrongPassword,
+            Err(weakness) => PasswordChange::Weak(weakness),
+            Ok(()) => PasswordChange::Done,
+        })
+    }
+
+    async fn end_session(&self, id: &str) -> Answer<()> {
+        self.change(|state| state.sessions.retain(|session| session.id != id))
+    }
+
+    async fn end_session_token(&self, id: &str) -> Answer<()> {
+        self.change(|state| state.session_tokens.retain(|token| token.id != id))
+    }
+
+    async fn end_other_sessions(&self) -> Answer<()> {
+        self.change(|state| {
+            state.sessions.retain(|session| session.is_this);
+            state.session_tokens.clear();
+        })
     }
 
     async fn put_flash(&self, text: String) -> Answer<()> {

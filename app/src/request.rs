@@ -19,6 +19,17 @@ pub const THEME_COOKIE: &str = "theme";
 /// One year.
 pub const THEME_MAX_AGE_S: u32 = 31_536_000;
 
+/// What was typed as the e-mail address into a sign-in that failed, for the form that comes after it. A cookie, as strangers have no session; the page's script
+/// does not see it.
+#[cfg(feature = "ssr")]
+const TYPED_EMAIL_COOKIE: &str = "typed_email";
+/// Five minutes.
+#[cfg(feature = "ssr")]
+const TYPED_EMAIL_MAX_AGE_S: u32 = 300;
+/// Longer ones are no addresses.
+#[cfg(feature = "ssr")]
+const MAX_TYPED_EMAIL_BYTES: usize = 254;
+
 impl Theme {
     pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
@@ -57,8 +68,9 @@ mod server {
     use http::{HeaderValue, StatusCode, header, request::Parts};
     use leptos::prelude::{expect_context, use_context};
     use leptos_axum::ResponseOptions;
+    use leptos_router::location::Url;
 
-    use super::Theme;
+    use super::{MAX_TYPED_EMAIL_BYTES, TYPED_EMAIL_COOKIE, TYPED_EMAIL_MAX_AGE_S, Theme};
     use crate::backend::SharedBackend;
 
     /// # Panics
@@ -85,6 +97,27 @@ mod server {
         }
     }
 
+    /// Keeps it for [`typed_email`]; an empty one ends that.
+    pub fn keep_typed_email(email: &str) {
+        let email = if email.len() > MAX_TYPED_EMAIL_BYTES { "" } else { email };
+        let max_age_s = if email.is_empty() { 0 } else { TYPED_EMAIL_MAX_AGE_S };
+        // A cookie takes neither spaces nor semicolons nor other scripts' letters.
+        let value = Url::escape(email);
+        let cookie = format!("{TYPED_EMAIL_COOKIE}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax");
+        if let (Some(response), Ok(cookie)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(&cookie)) {
+            response.append_header(header::SET_COOKIE, cookie);
+        }
+    }
+
+    /// Empty where none was typed.
+    #[must_use]
+    pub fn typed_email() -> String {
+        let parts = use_context::<Parts>();
+        let cookies = parts.as_ref().and_then(|parts| parts.headers.get(header::COOKIE)?.to_str().ok()).unwrap_or_default();
+        let value = cookies.split(';').find_map(|pair| pair.trim().strip_prefix(TYPED_EMAIL_COOKIE)?.strip_prefix('='));
+        value.map(Url::unescape).unwrap_or_default()
+    }
+
     #[must_use]
     pub fn theme() -> Theme {
         let parts = use_context::<Parts>();
@@ -94,7 +127,7 @@ mod server {
 }
 
 #[cfg(feature = "ssr")]
-pub use server::{backend, redirect, set_status, set_theme, theme};
+pub use server::{backend, keep_typed_email, redirect, set_status, set_theme, theme, typed_email};
 
 #[cfg(not(feature = "ssr"))]
 pub use crate::browser::theme;

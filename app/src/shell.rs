@@ -90,6 +90,8 @@ fn Pages() -> impl IntoView {
         <Routes fallback=NotFound>
             <Route path=path!("/auth") view=pages::auth::AuthPage ssr=SsrMode::Async />
             <Route path=path!("/setup") view=pages::setup::SetUpPage ssr=SsrMode::Async />
+            <Route path=path!("/invitation/:secret") view=pages::invitation::InvitationPage ssr=SsrMode::Async />
+            <Route path=path!("/password/:secret") view=pages::new_password::NewPasswordPage ssr=SsrMode::Async />
             <Route path=path!("/") view=pages::home::HomePage ssr=SsrMode::Async />
             <Route path=path!("/stream") view=pages::streams::StreamsPage ssr=SsrMode::Async />
             <Route path=path!("/stream/create") view=pages::stream_create::StreamCreatePage ssr=SsrMode::Async />
@@ -100,6 +102,7 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/webcaster/:id") view=pages::webcaster::WebcasterPage ssr=SsrMode::Async />
             <Route path=path!("/vod") view=pages::library::LibraryPage ssr=SsrMode::Async />
             <Route path=path!("/vod/:id") view=pages::recording::RecordingPage ssr=SsrMode::Async />
+            <Route path=path!("/account") view=pages::account::AccountPage ssr=SsrMode::Async />
             <Route path=path!("/organisation") view=pages::organisation::OrganisationPage ssr=SsrMode::Async />
         </Routes>
     }

@@ -61,7 +61,7 @@ impl Afterlive {
             command
         };
         let password = folder.join("password");
-        std::fs::write(&password, "correct horse\n")?;
+        std::fs::write(&password, "correct horse battery\n")?;
         let mut set_up = command(&["setup", "--email", "bench@example.com", "--password-stdin", "--organisation", "Bench"]);
         let made = set_up.stdin(std::fs::File::open(&password)?).output().context("the server cannot be started")?;
         ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -1,6 +1,6 @@
 //! The closed list of what can be wrong with a request. One place in the server maps it to HTTP; nothing internal is ever in it.
 
-use crate::{AssetId, KeyId, Role, StreamId};
+use crate::{AssetId, InvitationId, KeyId, Role, StreamId, UserId};
 
 /// Why a use case did not happen. The numbers are bintu's where bintu has one, else ours.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -35,12 +35,21 @@ pub enum Error {
     /// 404 / 3006 (ours). Also where it is another organisation's, or revoked.
     #[error("API key not found")]
     NoSuchKey { key: KeyId },
+    /// 404 / 3008 (ours). Also where it is another organisation's, or removed.
+    #[error("User not found")]
+    NoSuchUser { user: UserId },
+    /// 404 / 3009 (ours). Also where it is another organisation's, revoked, or has been used.
+    #[error("Invitation not found")]
+    NoSuchInvitation { invitation: InvitationId },
     /// 409 / 3003.
     #[error("State does not allow this")]
     WrongState { state: String },
     /// 409 / 3003: nobody deletes it before the hold is lifted.
     #[error("State does not allow this: the recording is under legal hold")]
     Held { asset: AssetId },
+    /// 409 / 3003: without them nobody could administer the organisation.
+    #[error("State does not allow this: it is the organisation's last administrator")]
+    LastAdmin { user: UserId },
     /// 409 / 3003: its files are gone for good.
     #[error("State does not allow this: the recording was removed for good")]
     Purged { asset: AssetId },

@@ -49,6 +49,10 @@ id!(
     UserId
 );
 id!(
+    /// An invitation to become a user of an organisation.
+    InvitationId
+);
+id!(
     /// A stream: a configured channel.
     StreamId
 );

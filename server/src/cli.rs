@@ -111,6 +111,11 @@ enum UserCommand {
         #[arg(long, default_value = "nanoUser")]
         role: Role,
     },
+    /// Print a link by which a user sets a new password, for who is locked out; it works once, for 24 hours, and is never shown again.
+    PasswordLink {
+        #[arg(long)]
+        email: String,
+    },
 }
 
 #[derive(Subcommand, Debug)]
@@ -203,6 +208,7 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         }
         Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
         Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
+        Command::User { command: UserCommand::PasswordLink { email } } => print_password_link(config, &email).await?,
         Command::Key { command: KeyCommand::Add { org, role, label, days, .. } } => {
             add_key(config, &org, role.map_or(Opens::Playout, Opens::Role), &label, days).await?;
         }
@@ -265,6 +271,14 @@ async fn add_user(config: Config, hash: &OrganisationHash, email: &str, role: Ro
     let user = service.add_user(&caller, email, &password, role).await.map_err(explain)?;
     service.db().close().await;
     Ok(writeln!(io::stdout(), "{}", json!({ "id": user.id, "email": user.email, "role": user.role }))?)
+}
+
+async fn print_password_link(config: Config, email: &str) -> Result<(), Failure> {
+    let service = service(config).await?;
+    let link = service.operators_password_link(email).await.map_err(explain)?;
+    service.db().close().await;
+    let link = link.ok_or_else(|| format!("there is no user with the e-mail address {email}"))?;
+    Ok(writeln!(io::stdout(), "{link}")?)
 }
 
 async fn add_key(config: Config, hash: &OrganisationHash, opens: Opens, label: &str, days: Option<u64>) -> Result<(), Failure> {

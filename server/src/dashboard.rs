@@ -1,26 +1,32 @@
 //! The server's side of the dashboard's port: one [`Dashboard`] a request, which knows the browser session and turns use cases into what pages
 //! show. Checks no permission and runs no SQL: both are behind `service/`.
 
+mod accounts;
 mod library;
 mod present;
+mod user_agent;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_app::backend::{
-    Access, Answer, Backend, BackendError, Home, KeyForm, LibraryFilter, LibraryPage, OrganisationPage, Overview,
-    PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm, Viewer,
+    Access, Account, Answer, Backend, BackendError, Chosen, Home, Invited, KeyForm, LibraryFilter, LibraryPage, OrganisationPage,
+    Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter,
+    StreamPage, TokenForm, Viewer,
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;
-use afterlive_domain::{AssetId, EmbedDomains, Error as Refusal, KeyId, Mode, StreamId, Tags, TokenId, UserId, WebhookUrl};
+use afterlive_domain::{
+    AssetId, EmbedDomains, Error as Refusal, InvitationId, KeyId, Mode, Role, StreamId, Tags, TokenId, UserId, WebhookUrl,
+};
 use serde::Serialize;
 use tower_sessions::Session;
 
-use crate::http::browser_session::USER;
+use crate::db::users::User;
+use crate::http::browser_session;
 use crate::publish_key::bare_name;
 use crate::service::playback::{Expiry, Pass, RevokedToken, Secret, TokenOf, TokenWish};
-use crate::service::{self, Caller, Opens, Service};
+use crate::service::{self, Caller, Opens, Service, SignedIn};
 
 /// Session: the text that the next page shows.
 const FLASH: &str = "flash";
@@ -38,21 +44,28 @@ pub struct Dashboard {
     address: IpAddr,
     /// The host of the page that asks.
     site: Option<String>,
+    /// What the browser says that it is.
+    browser: String,
     /// Under which the log has the cause of a failure.
     request_id: String,
 }
 
 impl Dashboard {
     #[must_use]
-    pub fn new(service: Arc<Service>, session: Session, address: IpAddr, site: Option<String>, request_id: String) -> Self {
-        Self { service, session, address, site, request_id }
+    pub fn new(
+        service: Arc<Service>,
+        session: Session,
+        address: IpAddr,
+        site: Option<String>,
+        browser: String,
+        request_id: String,
+    ) -> Self {
+        Self { service, session, address, site, browser, request_id }
     }
 
     /// Who has signed in, where somebody has.
     async fn caller(&self) -> Answer<Option<Caller>> {
-        let Some(user) = self.session.get::<UserId>(USER).await.map_err(|cause| self.failed(&cause))? else { return Ok(None) };
-        let found = self.service.user_caller(user).await.map_err(|error| self.error(&error))?;
-        Ok(found.map(|(caller, _)| caller))
+        browser_session::caller(&self.service, &self.session).await.map_err(|error| self.error(&error))
     }
 
     /// What lets the caller's pages load recordings; `None` where everybody can.
@@ -65,10 +78,23 @@ impl Dashboard {
         self.caller().await?.ok_or(BackendError::SignedOut)
     }
 
-    /// Gives the browser a session under a new id, so that nobody who knew the old one is signed in with it.
-    async fn begin_session(&self, user: UserId) -> Answer<()> {
-        self.session.cycle_id().await.map_err(|cause| self.failed(&cause))?;
-        self.keep(USER, &user).await
+    async fn begin_session(&self, user: &User) -> Answer<()> {
+        let signed_in = SignedIn::new(user, self.service.clock().now(), self.address, &self.browser);
+        browser_session::begin(&self.session, &signed_in).await.map_err(|cause| self.failed(&cause))
+    }
+
+    /// The browser session that asks.
+    fn session_id(&self) -> Option<String> {
+        browser_session::id(&self.session)
+    }
+
+    /// Signs in who has chosen a password.
+    async fn begin_chosen(&self, chosen: service::Result<service::Chosen>) -> Answer<Chosen> {
+        match chosen.map_err(|error| self.error(&error))? {
+            service::Chosen::Done(user) => self.begin_session(&user).await.map(|()| Chosen::Done),
+            service::Chosen::WrongLink => Ok(Chosen::WrongLink),
+            service::Chosen::Weak(weakness) => Ok(Chosen::Weak(weakness)),
+        }
     }
 
     async fn keep<T: Serialize + Sync>(&self, key: &str, value: &T) -> Answer<()> {
@@ -92,12 +118,11 @@ impl Dashboard {
 #[async_trait::async_trait]
 impl Backend for Dashboard {
     async fn access(&self) -> Answer<Access> {
-        let Some(user) = self.session.get::<UserId>(USER).await.map_err(|cause| self.failed(&cause))? else {
+        let found = browser_session::signed_in(&self.service, &self.session).await.map_err(|error| self.error(&error))?;
+        let Some((caller, user)) = found else {
             let needed = self.service.needs_set_up().await.map_err(|error| self.error(&error))?;
             return Ok(if needed { Access::NotSetUp } else { Access::SignedOut });
         };
-        let found = self.service.user_caller(user).await.map_err(|error| self.error(&error))?;
-        let Some((caller, user)) = found else { return Ok(Access::SignedOut) };
         let organisation = self.service.organisation(&caller).await.map_err(|error| self.error(&error))?;
         Ok(Access::SignedIn(Viewer {
             email: user.email,
@@ -110,7 +135,7 @@ impl Backend for Dashboard {
 
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
         match self.service.sign_in(email, password, self.address).await.map_err(|error| self.error(&error))? {
-            service::SignIn::Done(user) => self.begin_session(user.id).await.map(|()| SignIn::Done),
+            service::SignIn::Done(user) => self.begin_session(&user).await.map(|()| SignIn::Done),
             service::SignIn::WrongCredentials => Ok(SignIn::WrongCredentials),
             service::SignIn::TooManyAttempts { retry_after_s } => Ok(SignIn::TooManyAttempts { retry_after_s }),
         }
@@ -124,7 +149,7 @@ impl Backend for Dashboard {
         let SetUpForm { token, organisation_name, email, password } = form;
         let fields = service::SetUpForm { organisation_name: &organisation_name, email: &email, password: &password };
         match self.service.set_up_with_link(&token, fields).await {
-            Ok(service::SetUp::Done(made)) => self.begin_session(made.user.id).await.map(|()| SetUp::Done),
+            Ok(service::SetUp::Done(made)) => self.begin_session(&made.user).await.map(|()| SetUp::Done),
             Ok(service::SetUp::WrongLink) => Ok(SetUp::WrongLink),
             Err(service::Error::Refused(refusal)) => present::bad_field(&refusal),
             Err(error) => Err(self.error(&error)),
@@ -312,6 +337,92 @@ impl Backend for Dashboard {
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.revoke_api_key(&caller, key).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn people(&self) -> Answer<People> {
+        let caller = self.signed_in().await?;
+        let users = self.service.users(&caller).await.map_err(|error| self.error(&error))?;
+        let invitations = self.service.invitations(&caller).await.map_err(|error| self.error(&error))?;
+        Ok(accounts::people(&caller, users, invitations))
+    }
+
+    async fn change_role(&self, user: UserId, role: Role) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.change_role(&caller, user, role).await.map_err(|error| self.error(&error))
+    }
+
+    async fn remove_user(&self, user: UserId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.remove_user(&caller, user).await.map_err(|error| self.error(&error))
+    }
+
+    async fn invite(&self, email: &str, role: Role) -> Answer<String> {
+        let caller = self.signed_in().await?;
+        self.service.invite(&caller, email, role).await.map_err(|error| self.error(&error))
+    }
+
+    async fn revoke_invitation(&self, invitation: InvitationId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.revoke_invitation(&caller, invitation).await.map_err(|error| self.error(&error))
+    }
+
+    async fn make_password_link(&self, user: UserId) -> Answer<String> {
+        let caller = self.signed_in().await?;
+        self.service.make_password_link(&caller, user).await.map_err(|error| self.error(&error))
+    }
+
+    async fn invitation(&self, secret: &str) -> Answer<Option<Invited>> {
+        let found = self.service.invitation(secret).await.map_err(|error| self.error(&error))?;
+        Ok(found.map(|(invitation, organisation_name)| accounts::invited(invitation, organisation_name)))
+    }
+
+    async fn accept_invitation(&self, secret: &str, password: &str) -> Answer<Chosen> {
+        match self.service.accept_invitation(secret, password).await {
+            Err(service::Error::Refused(Refusal::NotUnique { .. })) => Ok(Chosen::Taken),
+            chosen => self.begin_chosen(chosen).await,
+        }
+    }
+
+    async fn password_link(&self, secret: &str) -> Answer<Option<String>> {
+        let found = self.service.password_link(secret).await.map_err(|error| self.error(&error))?;
+        Ok(found.map(|user| user.email))
+    }
+
+    async fn choose_password(&self, secret: &str, password: &str) -> Answer<Chosen> {
+        self.begin_chosen(self.service.set_password_by_link(secret, password).await).await
+    }
+
+    async fn account(&self) -> Answer<Account> {
+        let caller = self.signed_in().await?;
+        let open = self.service.open_account(&caller).await.map_err(|error| self.error(&error))?;
+        let organisation = self.service.organisation(&caller).await.map_err(|error| self.error(&error))?;
+        Ok(accounts::account(open, organisation.name, self.session_id().as_deref()))
+    }
+
+    async fn change_password(&self, present: &str, password: &str) -> Answer<PasswordChange> {
+        let caller = self.signed_in().await?;
+        let change = self.service.change_password(&caller, present, password, self.session_id().as_deref()).await;
+        match change.map_err(|error| self.error(&error))? {
+            service::PasswordChange::Done(user) => self.begin_session(&user).await.map(|()| PasswordChange::Done),
+            service::PasswordChange::WrongPassword => Ok(PasswordChange::WrongPassword),
+            service::PasswordChange::Weak(weakness) => Ok(PasswordChange::Weak(weakness)),
+            service::PasswordChange::TooManyAttempts { retry_after_s } => Ok(PasswordChange::TooManyAttempts { retry_after_s }),
+        }
+    }
+
+    async fn end_session(&self, id: &str) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.end_session(&caller, id).await.map_err(|error| self.error(&error))
+    }
+
+    async fn end_session_token(&self, id: &str) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.end_session_token(&caller, id).await.map_err(|error| self.error(&error))
+    }
+
+    async fn end_other_sessions(&self) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.end_other_sessions(&caller, self.session_id().as_deref()).await.map_err(|error| self.error(&error))
     }
 
     async fn put_flash(&self, text: String) -> Answer<()> {

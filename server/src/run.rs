@@ -12,6 +12,7 @@ use std::time::Duration;
 use afterlive_domain::Region;
 use axum::Router;
 use futures::FutureExt as _;
+use http::header::USER_AGENT;
 use http::request::Parts;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -23,7 +24,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Config, RegionConfig};
 use crate::dashboard::Dashboard;
-use crate::db::{self, Db, assets, browser_sessions, playback, session_tokens};
+use crate::db::{self, Db, assets, browser_sessions, invitations, password_links, playback, session_tokens};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
 use crate::http::viewer::{self, RecordingGuard};
@@ -218,7 +219,7 @@ fn ingest_regions(config: &Config) -> IngestRegions {
 }
 
 /// The dashboard, with a view of the server for each request.
-fn pages(service: &Arc<Service>) -> Router {
+pub fn pages(service: &Arc<Service>) -> Router {
     let config = service.config();
     let origin = |url: &str| Url::parse(url).map(|url| url.origin().ascii_serialization());
     // Also where it is the public origin itself: who visits the server by another name sees its URLs all the same.
@@ -229,7 +230,8 @@ fn pages(service: &Arc<Service>) -> Router {
         let session = parts.extensions.get::<Session>().expect("the router puts a session into every request for a page").clone();
         let RequestId(id) = parts.extensions.get::<RequestId>().expect("the router gives every request an id");
         let ClientAddress(address) = parts.extensions.get().expect("the router gives every request its client's address");
-        Arc::new(Dashboard::new(Arc::clone(&service), session, *address, viewer::site(&parts.headers), id.to_string()))
+        let browser = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        Arc::new(Dashboard::new(Arc::clone(&service), session, *address, viewer::site(&parts.headers), browser, id.to_string()))
     })
 }
 
@@ -288,7 +290,7 @@ async fn ensure_retention(db: &Db, clock: &Clock) -> db::Result<()> {
     tx.commit().await
 }
 
-/// Drops browser sessions, session tokens, and what is known of playback tokens, that nobody can use any more, at once and then every hour.
+/// Drops browser sessions, session tokens, links for accounts, and what is known of playback tokens, that nobody can use any more, at once and then every hour.
 async fn drop_expired(db: Db, clock: Clock, stop: CancellationToken) {
     loop {
         let dropping = async {
@@ -296,6 +298,8 @@ async fn drop_expired(db: Db, clock: Clock, stop: CancellationToken) {
             browser_sessions::delete_expired(&mut tx, clock.now()).await?;
             playback::delete_expired(&mut tx, clock.now()).await?;
             session_tokens::delete_expired(&mut tx, clock.now()).await?;
+            invitations::delete_expired(&mut tx, clock.now()).await?;
+            password_links::delete_expired(&mut tx, clock.now()).await?;
             tx.commit().await
         };
         if let Err(error) = dropping.await {

@@ -8,7 +8,7 @@ use leptos_router::hooks::use_query_map;
 use super::skeleton;
 use crate::backend::Access;
 use crate::live::loaded;
-use crate::server_fns::access::{SignIn, load_access};
+use crate::server_fns::access::{SignIn, load_access, load_typed_email};
 use crate::ui::icon::Logo;
 use crate::ui::notice::Failure;
 
@@ -40,6 +40,7 @@ fn SignInForm() -> impl IntoView {
     let next = move || read("next");
     // Digits only: it came through the URL.
     let seconds = move || read("seconds").chars().filter(char::is_ascii_digit).take(5).collect::<String>();
+    let typed = OnceResource::new(load_typed_email());
     view! {
         <section class="gate">
             <Logo />
@@ -48,17 +49,36 @@ fn SignInForm() -> impl IntoView {
             // A plain form: with another person every page is another one, so it is loaded anew.
             <form method="post" action=SignIn::url()>
                 <input type="hidden" name="next" value=next />
-                <label>
-                    "E-mail address"
-                    <input type="email" name="email" autocomplete="username" required maxlength="254" autofocus />
-                </label>
-                <label>
-                    "Password"
-                    <input type="password" name="password" autocomplete="current-password" required maxlength="1024" />
-                </label>
+                <Suspense>
+                    {move || Suspend::new(async move { view! { <Fields typed=typed.await.unwrap_or_default() /> } })}
+                </Suspense>
                 <button class="button primary">"Sign in"</button>
             </form>
+            <p class="muted small">"Forgotten? An administrator of your organisation can give you a link for a new password."</p>
         </section>
+    }
+}
+
+/// Where the address stands already, what is missing is the password.
+#[component]
+fn Fields(typed: String) -> impl IntoView {
+    let is_known = !typed.is_empty();
+    view! {
+        <label>
+            "E-mail address"
+            <input type="email" name="email" autocomplete="username" required maxlength="254" value=typed autofocus=!is_known />
+        </label>
+        <label>
+            "Password"
+            <input
+                type="password"
+                name="password"
+                autocomplete="current-password"
+                required
+                maxlength="1024"
+                autofocus=is_known
+            />
+        </label>
     }
 }
 

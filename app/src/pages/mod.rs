@@ -1,8 +1,11 @@
 //! The pages, one a file: what is on each, and which data it asks for.
 
+pub mod account;
 pub mod auth;
 pub mod home;
+pub mod invitation;
 pub mod library;
+pub mod new_password;
 pub mod organisation;
 pub mod playout;
 pub mod recording;

@@ -15,6 +15,7 @@ use crate::ui::copy::CopyRow;
 use crate::ui::embedding::EmbeddingForm;
 use crate::ui::icon::Icon;
 use crate::ui::notice::clear_after;
+use crate::ui::people::{People, role_options};
 use crate::ui::publish_keys::PublishKeyForm;
 use crate::ui::recording_settings::RecordingSettingsForm;
 use crate::ui::rows::keyed_rows;
@@ -46,13 +47,14 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                 {move || {
                     if is_admin.get() {
                         view! {
+                            <People />
                             <Keys keys=Signal::derive(move || keys.get().unwrap_or_default()) />
                         }
                             .into_any()
                     } else {
                         view! {
                             <section class="card">
-                                <p class="muted">"Administrators see and change the settings and API keys here."</p>
+                                <p class="muted">"Administrators see and change the settings, users and API keys here."</p>
                             </section>
                         }
                             .into_any()
@@ -172,14 +174,6 @@ fn Regions(page: Signal<backend::OrganisationPage>) -> impl IntoView {
     }
 }
 
-fn role_text(role: Role) -> &'static str {
-    match role {
-        Role::Admin => "nanoAdmin: everything",
-        Role::User => "nanoUser: create streams, edit tags, make playback tokens",
-        Role::ReadOnly => "nanoReadOnly: read",
-    }
-}
-
 #[component]
 fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
     let action = ServerAction::<CreateApiKey>::new();
@@ -208,16 +202,7 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
                 <label>
                     "Role"
                     <select name="role">
-                        {Role::ALL
-                            .map(|role| {
-                                view! {
-                                    <option value=role.as_str() selected=role == Role::User>
-                                        {role_text(role)}
-                                    </option>
-                                }
-                            })
-                            .into_iter()
-                            .collect_view()} <option value="player">"player key: what players see, for everybody to have"</option>
+                        {role_options(Role::User)} <option value="player">"player key: what players see, for everybody to have"</option>
                     </select>
                 </label>
                 <label>

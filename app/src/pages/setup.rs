@@ -12,6 +12,7 @@ use crate::server_fns::Flash;
 use crate::server_fns::access::{SetUp, load_access};
 use crate::ui::icon::Logo;
 use crate::ui::notice::LastFlash;
+use crate::ui::password::NewPasswordField;
 
 #[component]
 pub fn SetUpPage() -> impl IntoView {
@@ -97,8 +98,9 @@ fn SetUpForm(token: String, typed: Option<Flash>) -> impl IntoView {
         Some(Flash::SetUp { organisation_name, email, field, problem }) => (organisation_name, email, field, problem),
         _ => Default::default(),
     };
+    let problem_of = move |name: &str| if field == name { problem.clone() } else { String::new() };
     let hint =
-        move |name: &str| (field == name).then(|| view! { <span class="field-problem" role="alert">{problem.clone()}</span> });
+        |problem: String| (!problem.is_empty()).then(|| view! { <span class="field-problem" role="alert">{problem}</span> });
     view! {
         <p>"Make your organisation and its first administrator. This takes a minute and is done once."</p>
         <form method="post" action=SetUp::url()>
@@ -106,19 +108,14 @@ fn SetUpForm(token: String, typed: Option<Flash>) -> impl IntoView {
             <label>
                 "Organisation"
                 <input type="text" name="organisation_name" value=organisation_name autocomplete="organization" required maxlength="100" />
-                {hint("organisation_name")}
+                {hint(problem_of("organisation_name"))}
             </label>
             <label>
                 "Your e-mail address"
                 <input type="email" name="email" value=email autocomplete="username" required maxlength="254" />
-                {hint("email")}
+                {hint(problem_of("email"))}
             </label>
-            <label>
-                "Password"
-                <input type="password" name="password" autocomplete="new-password" required minlength="8" maxlength="1024" />
-                <small class="muted">"At least 8 characters."</small>
-                {hint("password")}
-            </label>
+            <NewPasswordField problem=problem_of("password") />
             <button class="button primary">"Create the organisation"</button>
         </form>
     }

@@ -19,14 +19,22 @@ pub async fn take_flash() -> Result<Option<Flash>, BackendError> {
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
+/// What was typed into the sign-in that failed a moment ago.
+#[server(prefix = "/ui", endpoint = "typed_email", input = Json)]
+pub async fn load_typed_email() -> Result<String, BackendError> {
+    Ok(crate::request::typed_email())
+}
+
 #[server(prefix = "/ui", endpoint = "sign_in")]
 pub async fn sign_in(email: String, password: String, #[server(default)] next: String) -> Result<(), BackendError> {
     use crate::backend::SignIn;
     use crate::query::with_query;
-    use crate::request::{backend, local_path, redirect};
+    use crate::request::{backend, keep_typed_email, local_path, redirect};
 
-    let next = local_path(&next);
-    match backend().sign_in(email.trim(), &password).await {
+    let (next, email) = (local_path(&next), email.trim());
+    let signed_in = backend().sign_in(email, &password).await;
+    keep_typed_email(if signed_in == Ok(SignIn::Done) { "" } else { email });
+    match signed_in {
         Ok(SignIn::Done) => redirect(next),
         Ok(SignIn::WrongCredentials) => redirect(&with_query("/auth", &[("error", "credentials"), ("next", next)])),
         Ok(SignIn::TooManyAttempts { retry_after_s }) => {

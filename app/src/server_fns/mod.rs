@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::backend::{BackendError, PlayoutUrls};
 
 pub mod access;
+pub mod account;
+pub mod accounts;
 pub mod library;
 pub mod organisation;
 pub mod playback;
@@ -39,6 +41,14 @@ pub enum Flash {
     NewKey { label: String, key: String },
     /// A playback token, to be seen this once, and the URLs to put it behind.
     NewPlaybackToken { label: String, token: String, playout: PlayoutUrls },
+    /// The link of an invitation, to be seen this once.
+    Invitation { email: String, link: String },
+    /// What was typed into the form for an invitation, and how to mend it.
+    NotInvited { email: String, problem: String },
+    /// The link by which a user sets a new password, to be seen this once.
+    PasswordLink { email: String, link: String },
+    /// The own password was changed.
+    PasswordChanged,
     /// A recording went to the bin; `back` is the page to undo it on.
     Binned { asset: AssetId, file_name: String, back: String },
     /// What was typed into the set-up form, the field that is wrong and how to mend it.

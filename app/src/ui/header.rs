@@ -69,6 +69,9 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
                     <br />
                     <span class="muted">{viewer.organisation_name} " · " {viewer.role.as_str()}</span>
                 </p>
+                <a class="button quiet" href="/account">
+                    "Your account"
+                </a>
                 // A plain form: with another person every page is another one, so it is loaded anew.
                 <form method="post" action=SignOut::url()>
                     <button class="button quiet">"Sign out"</button>

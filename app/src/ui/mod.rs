@@ -15,6 +15,8 @@ pub mod live_facts;
 pub mod notice;
 pub mod overview;
 pub mod pager;
+pub mod password;
+pub mod people;
 pub mod playback_tokens;
 pub mod player;
 pub mod playout;

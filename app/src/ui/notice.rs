@@ -26,6 +26,13 @@ fn sentence(code: &str) -> Option<&'static str> {
         "publish-key" => {
             "The publish key is renewed. What is on air goes on; for the next time the encoder needs the new stream key."
         }
+        "role" => "The role is changed, and holds from now on.",
+        "removed" => "The user is removed, and signed out everywhere.",
+        "invitation-revoked" => "The invitation is revoked. Its link opens nothing any more.",
+        "joined" => "Welcome. Your account is made, and you are signed in.",
+        "password" => "The new password is set, and you are signed in. All other sessions have ended.",
+        "session-ended" => "Ended. It is signed out with its next request.",
+        "sessions-ended" => "All others have ended. Only this browser is signed in.",
         "push-url" => "Saved. While the stream is live, this page shows how the push does.",
         "token-revoked" => "The token is revoked. Whoever watches with it is refused from now on.",
         "signed-out" => "You are signed out.",
@@ -96,6 +103,30 @@ fn show(flash: Flash) -> Option<AnyView> {
         Flash::Binned { asset, file_name, back } => Some(view! { <Binned asset file_name back /> }.into_any()),
         Flash::NewPlaybackToken { label, token, playout } => Some(view! { <NewToken label token playout /> }.into_any()),
         Flash::NewKey { label, key } => Some(view! { <NewKey label key /> }.into_any()),
+        Flash::Invitation { email, link } => Some(
+            view! {
+                <OneTimeLink name="Invitation" link>
+                    "Give this link to " <strong>{email}</strong>
+                    ", who chooses a password with it and is signed in. It works once, for seven days, and "
+                    <strong>"is shown this once"</strong> "."
+                </OneTimeLink>
+            }
+            .into_any(),
+        ),
+        Flash::PasswordLink { email, link } => Some(
+            view! {
+                <OneTimeLink name="Link for a new password" link>
+                    "Give this link to " <strong>{email}</strong>
+                    ", who sets a new password with it. It works once, for 24 hours, and " <strong>"is shown this once"</strong>
+                    ". Until then the present password goes on."
+                </OneTimeLink>
+            }
+            .into_any(),
+        ),
+        Flash::PasswordChanged => {
+            Some(view! { <Done text="Your password is changed. All your other sessions have ended." /> }.into_any())
+        }
+        Flash::NotInvited { problem, .. } => Some(view! { <Failure problem /> }.into_any()),
         // The form shows it beside the field.
         Flash::SetUp { .. } => None,
     }
@@ -141,6 +172,17 @@ fn NewKey(label: String, key: String) -> impl IntoView {
                 </span>
             </p>
             <CopyRow label="API key" value=key />
+        </section>
+    }
+}
+
+/// Opens somebody's account: `children` say whose, and for how long.
+#[component]
+fn OneTimeLink(name: &'static str, link: String, children: Children) -> impl IntoView {
+    view! {
+        <section class="notice key" role="status" aria-label=name>
+            <p>{Icon::Key.draw()} <span>{children()}</span></p>
+            <CopyRow label=name value=link />
         </section>
     }
 }

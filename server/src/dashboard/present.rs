@@ -33,6 +33,7 @@ pub(super) fn refusal(refusal: &Refusal) -> BackendError {
         Refusal::Denied { .. } => BackendError::Denied,
         Refusal::PlaybackDenied { reason } => BackendError::Refused(format!("This cannot be watched: {reason}.")),
         Refusal::NoSuchStream { .. } | Refusal::NoSuchAsset { .. } | Refusal::NoSuchKey { .. } => BackendError::NotFound,
+        Refusal::NoSuchUser { .. } | Refusal::NoSuchInvitation { .. } => BackendError::NotFound,
         other => BackendError::Refused(sentence(other)),
     }
 }
@@ -43,6 +44,9 @@ fn sentence(refusal: &Refusal) -> String {
         Refusal::NotUnique { parameter } => format!("This {parameter} is taken."),
         Refusal::WrongType { expected, .. } => format!("Please give {expected}."),
         Refusal::WrongState { state } => format!("It is {state}, which does not allow this."),
+        Refusal::LastAdmin { .. } => {
+            "This is the organisation's last administrator, who cannot be removed or given another role. Make another user one first.".to_owned()
+        }
         Refusal::Held { .. } => "It is under legal hold, and stays. End the hold first.".to_owned(),
         Refusal::Purged { .. } => "It was removed from the bin for good, and cannot be brought back.".to_owned(),
         Refusal::BodyTooLarge { limit_bytes } => format!("This is too long: at most {limit_bytes} bytes are taken."),

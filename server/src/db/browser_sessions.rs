@@ -1,17 +1,29 @@
 //! The table `browser_sessions`: who is signed in where. The key is a hash of the cookie, so that a stolen table signs nobody in.
 
-use afterlive_domain::UnixMillis;
+use afterlive_domain::{UnixMillis, UserId};
 
 use super::{Connection, Result, Tx, on};
 
+/// A session as it is written.
+#[derive(Clone, Copy)]
+pub struct Written<'a> {
+    pub id: &'a str,
+    /// JSON.
+    pub data: &'a str,
+    /// Who is signed in with it.
+    pub user: Option<UserId>,
+    pub expires_at: UnixMillis,
+}
+
 /// Inserts a session; false where the id is taken.
-pub async fn insert(tx: &mut Tx, id: &str, data: &str, expires_at: UnixMillis) -> Result<bool> {
+pub async fn insert(tx: &mut Tx, session: Written<'_>) -> Result<bool> {
     let inserted = on!(tx, c => sqlx::query(
-        "INSERT INTO browser_sessions (id, data, expires_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO browser_sessions (id, data, user_id, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
     )
-    .bind(id)
-    .bind(data)
-    .bind(expires_at.0)
+    .bind(session.id)
+    .bind(session.data)
+    .bind(session.user.map(|user| user.to_string()))
+    .bind(session.expires_at.0)
     .execute(c)
     .await
     .map(|done| done.rows_affected()))?;
@@ -19,11 +31,12 @@ pub async fn insert(tx: &mut Tx, id: &str, data: &str, expires_at: UnixMillis) -
 }
 
 /// Replaces a session's data. One that was deleted meanwhile, as by signing out in another tab, is not brought back.
-pub async fn update(tx: &mut Tx, id: &str, data: &str, expires_at: UnixMillis) -> Result<()> {
-    on!(tx, c => sqlx::query("UPDATE browser_sessions SET data = $2, expires_at = $3 WHERE id = $1")
-        .bind(id)
-        .bind(data)
-        .bind(expires_at.0)
+pub async fn update(tx: &mut Tx, session: Written<'_>) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE browser_sessions SET data = $2, user_id = $3, expires_at = $4 WHERE id = $1")
+        .bind(session.id)
+        .bind(session.data)
+        .bind(session.user.map(|user| user.to_string()))
+        .bind(session.expires_at.0)
         .execute(c)
         .await
         .map(drop))?;
@@ -44,6 +57,38 @@ pub async fn load(connection: &mut Connection, id: &str, now: UnixMillis) -> Res
 
 pub async fn delete(tx: &mut Tx, id: &str) -> Result<()> {
     on!(tx, c => sqlx::query("DELETE FROM browser_sessions WHERE id = $1").bind(id).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Ids and data of those of a user that have not expired.
+pub async fn of_user(connection: &mut Connection, user: UserId, now: UnixMillis) -> Result<Vec<(String, String)>> {
+    let rows = on!(connection, c => sqlx::query_as("SELECT id, data FROM browser_sessions WHERE user_id = $1 AND expires_at > $2")
+        .bind(user.to_string())
+        .bind(now.0)
+        .fetch_all(c)
+        .await)?;
+    Ok(rows)
+}
+
+/// Deletes a user's session; false where the user has no such session.
+pub async fn delete_of_user(tx: &mut Tx, user: UserId, id: &str) -> Result<bool> {
+    let deleted = on!(tx, c => sqlx::query("DELETE FROM browser_sessions WHERE id = $1 AND user_id = $2")
+        .bind(id)
+        .bind(user.to_string())
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(deleted > 0)
+}
+
+/// Deletes all of a user's but one.
+pub async fn delete_others(tx: &mut Tx, user: UserId, kept: Option<&str>) -> Result<()> {
+    on!(tx, c => sqlx::query("DELETE FROM browser_sessions WHERE user_id = $1 AND id <> $2")
+        .bind(user.to_string())
+        .bind(kept.unwrap_or_default())
+        .execute(c)
+        .await
+        .map(drop))?;
     Ok(())
 }
 

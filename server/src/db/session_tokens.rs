@@ -25,6 +25,13 @@ struct Row {
     expires_at: i64,
 }
 
+#[derive(sqlx::FromRow)]
+struct ListedRow {
+    hash: String,
+    #[sqlx(flatten)]
+    row: Row,
+}
+
 impl TryFrom<Row> for SessionToken {
     type Error = Error;
 
@@ -76,6 +83,29 @@ pub async fn by_hash(connection: &mut Connection, hash: &str, now: UnixMillis) -
     .fetch_optional(c)
     .await)?;
     row.map(SessionToken::try_from).transpose()
+}
+
+/// Hash and row of those of a user that have not expired, newest first.
+pub async fn of_user(connection: &mut Connection, user: UserId, now: UnixMillis) -> Result<Vec<(String, SessionToken)>> {
+    let rows: Vec<ListedRow> = on!(connection, c => sqlx::query_as(
+        "SELECT * FROM session_tokens WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC, hash",
+    )
+    .bind(user.to_string())
+    .bind(now.0)
+    .fetch_all(c)
+    .await)?;
+    rows.into_iter().map(|ListedRow { hash, row }| Ok((hash, row.try_into()?))).collect()
+}
+
+/// Deletes a user's token; false where the user has no such token.
+pub async fn delete_of_user(tx: &mut Tx, user: UserId, hash: &str) -> Result<bool> {
+    let deleted = on!(tx, c => sqlx::query("DELETE FROM session_tokens WHERE hash = $1 AND user_id = $2")
+        .bind(hash)
+        .bind(user.to_string())
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(deleted > 0)
 }
 
 /// Deletes all of a user's but the newest so many.

@@ -14,6 +14,8 @@ pub struct User {
     pub password_hash: String,
     pub role: Role,
     pub created_at: UnixMillis,
+    /// With the password, to the dashboard or for a session token.
+    pub last_sign_in_at: Option<UnixMillis>,
 }
 
 impl std::fmt::Debug for User {
@@ -31,6 +33,7 @@ struct Row {
     password_hash: String,
     role: String,
     created_at: i64,
+    last_sign_in_at: Option<i64>,
 }
 
 impl TryFrom<Row> for User {
@@ -44,6 +47,7 @@ impl TryFrom<Row> for User {
             password_hash: row.password_hash,
             role: parse("users.role", &row.role)?,
             created_at: UnixMillis(row.created_at),
+            last_sign_in_at: row.last_sign_in_at.map(UnixMillis),
         })
     }
 }
@@ -92,4 +96,62 @@ pub async fn by_id(connection: &mut Connection, id: UserId) -> Result<Option<Use
         .fetch_optional(c)
         .await)?;
     row.map(User::try_from).transpose()
+}
+
+/// Those of an organisation, by their addresses.
+pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<User>> {
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as("SELECT * FROM users WHERE organisation_id = $1 ORDER BY email")
+        .bind(organisation.to_string())
+        .fetch_all(c)
+        .await)?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
+/// How many users of an organisation have that role.
+pub async fn count(connection: &mut Connection, organisation: OrganisationId, role: Role) -> Result<u64> {
+    let count: i64 = on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE organisation_id = $1 AND role = $2")
+        .bind(organisation.to_string())
+        .bind(role.as_str())
+        .fetch_one(c)
+        .await)?;
+    Ok(count.unsigned_abs())
+}
+
+pub async fn set_role(tx: &mut Tx, id: UserId, role: Role) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE users SET role = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(role.as_str())
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// False where the password is not the one of the hash `before` any more.
+pub async fn set_password(tx: &mut Tx, id: UserId, before: &str, password_hash: &str) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+        .bind(id.to_string())
+        .bind(before)
+        .bind(password_hash)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// Notes that the user signed in.
+pub async fn signed_in(tx: &mut Tx, id: UserId, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE users SET last_sign_in_at = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// With the user's browser sessions and session tokens, and the links that the user made.
+pub async fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
+    on!(tx, c => sqlx::query("DELETE FROM users WHERE id = $1").bind(id.to_string()).execute(c).await.map(drop))?;
+    Ok(())
 }

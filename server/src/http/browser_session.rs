@@ -17,19 +17,19 @@ use tower_sessions::session_store::{Error, Result};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
 use crate::clock::Clock;
+use crate::db::browser_sessions::Written;
+use crate::db::users::User;
 use crate::db::{self, Db};
-use crate::service::{self, Caller, Service};
+use crate::hexadecimal::hexadecimal;
+use crate::service::account::{SIGNED_IN, USED_AT};
+use crate::service::{self, Caller, Service, SignedIn};
 
-/// The key under which a session has the id of the user who signed in.
-pub const USER: &str = "user";
 /// The name of the cookie.
 pub const COOKIE: &str = "afterlive_session";
 /// A session ends so many days after it was last used, give or take [`RENEW_AFTER_MS`].
 const IDLE_DAYS: i64 = 14;
-/// The key under which a session has when its end was last moved.
-const RENEWED_AT: &str = "renewed_at";
-/// Use moves a session's end, but not more often than so: each time is a write.
-const RENEW_AFTER_MS: i64 = DAY_MS;
+/// Use is noted, and moves a session's end, but not more often than so: each time is a write.
+const RENEW_AFTER_MS: i64 = 10 * 60_000;
 const DAY_MS: i64 = 86_400_000;
 
 #[derive(Clone, Debug)]
@@ -60,17 +60,43 @@ pub async fn renew(State(clock): State<Clock>, session: Session, request: Reques
     next.run(request).await
 }
 
-/// Who has signed in with the session; `None` for a stranger, and where the session cannot be read.
+/// Signs in with the session, under a new id, so that nobody who knew the old one is signed in with it.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn begin(session: &Session, signed_in: &SignedIn) -> std::result::Result<(), tower_sessions::session::Error> {
+    session.cycle_id().await?;
+    session.insert(USED_AT, signed_in.began_at).await?;
+    session.insert(SIGNED_IN, signed_in).await
+}
+
+/// Who has signed in with the session, as a caller and as the user that is; `None` for a stranger, and where the session cannot be read.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn signed_in(service: &Service, session: &Session) -> service::Result<Option<(Caller, User)>> {
+    let signed_in: Option<SignedIn> = session.get(SIGNED_IN).await.unwrap_or_else(|cause| {
+        tracing::error!(%cause, "a browser session cannot be read");
+        None
+    });
+    match signed_in {
+        Some(signed_in) => service.session_caller(&signed_in).await,
+        None => Ok(None),
+    }
+}
+
+/// By what the session is called in the database; `None` of one that was not there before this request.
+#[must_use]
+pub fn id(session: &Session) -> Option<String> {
+    session.id().map(|id| row_id(&id))
+}
+
+/// As [`signed_in`], for whom a caller is enough.
 ///
 /// # Errors
 /// Where the database fails.
 pub async fn caller(service: &Service, session: &Session) -> service::Result<Option<Caller>> {
-    let user: Option<UserId> = session.get(USER).await.unwrap_or_else(|cause| {
-        tracing::error!(%cause, "a browser session cannot be read");
-        None
-    });
-    let Some(user) = user else { return Ok(None) };
-    Ok(service.user_caller(user).await?.map(|(caller, _)| caller))
+    Ok(signed_in(service, session).await?.map(|(caller, _)| caller))
 }
 
 /// As [`caller`], where no layer has put a session into the request: nothing is written, and the session's end is not moved.
@@ -87,24 +113,19 @@ pub async fn caller_by_cookie(service: &Service, headers: &HeaderMap) -> service
 
 async fn renew_if_due(session: &Session, now: UnixMillis) -> std::result::Result<(), tower_sessions::session::Error> {
     // Who has not signed in has no session worth a row.
-    if session.get_value(USER).await?.is_none() {
+    if session.get_value(SIGNED_IN).await?.is_none() {
         return Ok(());
     }
-    let renewed_at: Option<i64> = session.get(RENEWED_AT).await?;
-    if renewed_at.is_none_or(|at| now.ms_since(UnixMillis(at)) >= RENEW_AFTER_MS) {
-        session.insert(RENEWED_AT, now.0).await?;
+    let used_at: Option<UnixMillis> = session.get(USED_AT).await?;
+    if used_at.is_none_or(|at| now.ms_since(at) >= RENEW_AFTER_MS) {
+        session.insert(USED_AT, now).await?;
     }
     Ok(())
 }
 
 /// The table's key: of the cookie only a hash is kept, so that a copy of the table signs nobody in.
 fn row_id(id: &Id) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(id.0.to_be_bytes()).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string never fails.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hexadecimal(&Sha256::digest(id.0.to_be_bytes()))
 }
 
 fn failed(cause: impl ToString) -> Error {
@@ -113,6 +134,11 @@ fn failed(cause: impl ToString) -> Error {
 
 fn encode(record: &Record) -> Result<String> {
     serde_json::to_string(&record.data).map_err(|cause| Error::Encode(cause.to_string()))
+}
+
+/// Whose session it is, for who wants to end all of a user's.
+fn user(record: &Record) -> Option<UserId> {
+    Some(serde_json::from_value::<SignedIn>(record.data.get(SIGNED_IN)?.clone()).ok()?.user)
 }
 
 impl Store {
@@ -128,7 +154,8 @@ impl SessionStore for Store {
         let data = encode(record)?;
         loop {
             let mut tx = self.db.write().await.map_err(failed)?;
-            let inserted = db::browser_sessions::insert(&mut tx, &row_id(&record.id), &data, self.expires_at()).await;
+            let session = Written { id: &row_id(&record.id), data: &data, user: user(record), expires_at: self.expires_at() };
+            let inserted = db::browser_sessions::insert(&mut tx, session).await;
             if inserted.map_err(failed)? {
                 return tx.commit().await.map_err(failed);
             }
@@ -139,8 +166,9 @@ impl SessionStore for Store {
 
     async fn save(&self, record: &Record) -> Result<()> {
         let data = encode(record)?;
+        let session = Written { id: &row_id(&record.id), data: &data, user: user(record), expires_at: self.expires_at() };
         let mut tx = self.db.write().await.map_err(failed)?;
-        db::browser_sessions::update(&mut tx, &row_id(&record.id), &data, self.expires_at()).await.map_err(failed)?;
+        db::browser_sessions::update(&mut tx, session).await.map_err(failed)?;
         tx.commit().await.map_err(failed)
     }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{Error as Refusal, Event, OrganisationId, StreamId};
+use afterlive_domain::{Error as Refusal, Event, OrganisationHash, OrganisationId, StreamId};
 use axum::extract::State;
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response, sse};
@@ -23,7 +23,7 @@ use super::api::query::Query;
 use super::browser_session;
 use super::error::ApiError;
 use super::viewer;
-use crate::service::Service;
+use crate::service::{Caller, Service};
 
 /// Open event streams at a time. Each is a connection and some kilobytes.
 const MAX_STREAMS: usize = 1_000;
@@ -31,7 +31,7 @@ const RETRY_AFTER_S: u32 = 10;
 /// Silence for longer makes proxies close the connection, and hides one that is dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Who may hear is judged at the beginning. A stream ends after this, and the browser asks for the next one by itself.
+/// A stream ends after this, and the browser asks for the next one by itself.
 const LONGEST_STREAM: Duration = Duration::from_mins(5);
 
 #[derive(Clone)]
@@ -49,23 +49,30 @@ impl Events {
 }
 
 /// Whose events are told.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Audience {
     organisation: OrganisationId,
+    hash: OrganisationHash,
     stream: Option<StreamId>,
 }
 
 impl Audience {
-    fn hears(self, event: &Event) -> bool {
+    fn hears(&self, event: &Event) -> bool {
         event.organisation == self.organisation && (self.stream.is_none() || self.stream == event.stream)
     }
 }
 
 /// With `stream=ID` only that stream's events, which anybody may hear who may watch it.
 pub async fn handle(State(events): State<Events>, session: Session, query: Query, request: Parts) -> Result<Response, ApiError> {
-    let audience = audience(&events.service, &session, query.text("stream"), &request).await?;
+    let stream: Option<StreamId> = match query.text("stream") {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|_| Refusal::NoSuchStream { stream: text.chars().take(100).collect() })?),
+    };
+    let caller = browser_session::caller(&events.service, &session).await?;
+    let audience = audience(&events.service, caller, stream, &request).await?;
+    let gone = gone(Arc::clone(&events.service), audience.clone(), viewer::who_asked(&request));
     let place = Arc::clone(&events.places).try_acquire_owned().map_err(|_| Refusal::TooMany { retry_after_s: RETRY_AFTER_S })?;
-    let messages = messages(&events, audience, place);
+    let messages = messages(&events, audience, place).take_until(gone);
     let mut response = Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx would collect events until its buffer is full.
@@ -73,26 +80,40 @@ pub async fn handle(State(events): State<Events>, session: Session, query: Query
     Ok(response)
 }
 
-async fn audience(service: &Service, session: &Session, stream: Option<&str>, request: &Parts) -> Result<Audience, ApiError> {
-    let stream: Option<StreamId> = match stream {
-        None => None,
-        Some(text) => Some(text.parse().map_err(|_| Refusal::NoSuchStream { stream: text.chars().take(100).collect() })?),
+/// Completes when who hears would be refused: who is signed out hears nothing more.
+async fn gone(service: Arc<Service>, audience: Audience, request: Parts) {
+    let ask = || async {
+        let caller = browser_session::caller_by_cookie(&service, &request.headers).await?;
+        self::audience(&service, caller, audience.stream, &request).await.map(|_| None).map_err(ApiError::into_reason)
     };
-    match (browser_session::caller(service, session).await?, stream) {
-        (Some(caller), None) => return Ok(Audience { organisation: caller.organisation, stream }),
-        (Some(caller), Some(id)) => match service.stream(&caller, id).await {
-            Ok(_) => return Ok(Audience { organisation: caller.organisation, stream }),
-            Err(crate::service::Error::Refused(_)) => {}
-            Err(failure) => return Err(failure.into()),
-        },
-        (None, None) => return Err(Refusal::BadCredentials.into()),
-        (None, Some(_)) => {}
+    service.until_refused(&audience.hash, ask).await;
+}
+
+async fn audience(
+    service: &Service,
+    caller: Option<Caller>,
+    stream: Option<StreamId>,
+    request: &Parts,
+) -> Result<Audience, ApiError> {
+    if let Some(caller) = caller {
+        let is_own = match stream {
+            None => true,
+            Some(id) => match service.stream(&caller, id).await {
+                Ok(_) => true,
+                Err(crate::service::Error::Refused(_)) => false,
+                Err(failure) => return Err(failure.into()),
+            },
+        };
+        if is_own {
+            let hash = service.organisation(&caller).await?.hash;
+            return Ok(Audience { organisation: caller.organisation, hash, stream });
+        }
     }
     // Somebody from outside, or of another organisation, who names a stream.
     let Some(id) = stream else { return Err(Refusal::BadCredentials.into()) };
     let viewer = viewer::viewer(service, request, true).await?;
     match service.stream_for_viewer(id, &viewer).await {
-        Ok(found) => Ok(Audience { organisation: found.organisation.id, stream }),
+        Ok(found) => Ok(Audience { organisation: found.organisation.id, hash: found.organisation.hash, stream }),
         Err(crate::service::Error::Refused(_)) => Err(Refusal::no_such_stream(id).into()),
         Err(failure) => Err(failure.into()),
     }

@@ -115,6 +115,7 @@ pub fn router<V: IntoView + 'static>(
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(lead_to_embed))
+                .layer(from_fn(tell_no_secret_path))
                 .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 // Forms without JavaScript return to where they came from, so our own pages must tell us.
                 .layer(header(REFERRER_POLICY, "same-origin"))
@@ -147,6 +148,17 @@ async fn lead_to_embed(request: Request, next: Next) -> Response {
         Some(moved) => moved,
         None => next.run(request).await,
     }
+}
+
+/// The path of a page that is opened by a link of ours has the link's secret, which no `Referer` is to carry, not even to ourselves: proxies log it. The origin it
+/// may carry: without it browsers send forms as nobody's, which are refused.
+async fn tell_no_secret_path(request: Request, next: Next) -> Response {
+    let is_secret = ["/invitation/", "/password/"].iter().any(|folder| request.uri().path().starts_with(folder));
+    let mut response = next.run(request).await;
+    if is_secret {
+        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
+    }
+    response
 }
 
 /// Scripts and styles are ours alone; inline ones carry the nonce of their page. WASM needs leave to be compiled. No page of these may stand in a frame:

@@ -54,7 +54,7 @@ pub fn withdrawn(service: &Arc<Service>, streamname: &Streamname, request: &Part
             async move {
                 let (service, streamname, request) = &*asked;
                 let admission = watch_live(service, streamname.as_str(), request).await;
-                admission.map(|admission| admission.right).map_err(ApiError::into_reason)
+                admission.map(|admission| admission.right.until).map_err(ApiError::into_reason)
             }
         };
         playback::words(service.until_refused(&streamname.organisation_hash(), ask).await)
@@ -63,7 +63,7 @@ pub fn withdrawn(service: &Arc<Service>, streamname: &Streamname, request: &Part
 }
 
 /// What of a request says who sent it. Not its connection's place, nor whatever else is counted while it is held.
-fn who_asked(request: &Parts) -> Parts {
+pub(super) fn who_asked(request: &Parts) -> Parts {
     let (mut kept, ()) = Request::new(()).into_parts();
     kept.uri = request.uri.clone();
     for name in CREDENTIAL_HEADERS.into_iter().chain([COOKIE, ORIGIN, REFERER]) {

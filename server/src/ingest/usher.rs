@@ -69,7 +69,8 @@ impl Usher for Service {
         // Who was admitted has named a stream.
         let Ok(streamname) = request.streamname.parse::<Streamname>() else { return UNKNOWN.to_owned() };
         let viewer = request.viewer();
-        let refusal = self.until_refused(&streamname.organisation_hash(), || self.watch_live(streamname.as_str(), &viewer)).await;
+        let ask = async || Ok(self.watch_live(streamname.as_str(), &viewer).await?.until);
+        let refusal = self.until_refused(&streamname.organisation_hash(), ask).await;
         playback::words(refusal)
     }
 }

@@ -1,6 +1,8 @@
 //! Use cases and permissions: what a caller may do, and what then happens. API and dashboard both come through here, so that they cannot differ.
 //! Knows neither HTTP nor HTML.
 
+pub mod account;
+mod account_links;
 mod api_keys;
 mod caller;
 mod embedded;
@@ -34,6 +36,8 @@ use crate::record::Growing;
 use crate::sound::Meters;
 use crate::storage::Regions;
 
+pub use account::{OpenAccount, OpenSession, PasswordChange, SignedIn};
+pub use account_links::Chosen;
 pub use api_keys::{MAX_KEY_LIFETIME_S, MAX_KEYS, NewApiKey, Opens, RevokedKey};
 pub use caller::{Caller, Holder, Identity, Player};
 pub use embedded::{Embedded, EmbeddedRecording};

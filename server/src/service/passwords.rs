@@ -1,9 +1,11 @@
 //! Hashing and checking passwords, off the async threads and not more than a few at a time.
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use afterlive_domain::Error as Refusal;
+use afterlive_domain::password::{MAX_BYTES, Weakness, check_length};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -16,9 +18,35 @@ const HASHES_AT_A_TIME: usize = 2;
 /// Who comes when so many wait is told to come back later.
 const MAX_WAITING: usize = 32;
 const RETRY_AFTER_S: u32 = 5;
-const MIN_PASSWORD_CHARS: usize = 8;
-/// Argon2 would take more; a form need not.
-const MAX_PASSWORD_BYTES: usize = 1_024;
+/// Fewer guesses than this find a password that is not taken: it is among those that are tried first.
+const MIN_GUESSES: u64 = 100_000_000;
+
+/// Why a password that somebody chose is not theirs now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotTaken {
+    #[error("the password is not taken: {}", .0.as_str())]
+    Weak(Weakness),
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl From<Weakness> for NotTaken {
+    fn from(weakness: Weakness) -> Self {
+        Self::Weak(weakness)
+    }
+}
+
+/// For whom a password is a field among others.
+impl From<NotTaken> for Error {
+    fn from(not_taken: NotTaken) -> Self {
+        match not_taken {
+            NotTaken::Weak(weakness) => {
+                Refusal::WrongType { parameter: "password".to_owned(), expected: weakness.asked_for() }.into()
+            }
+            NotTaken::Failed(error) => error,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Passwords {
@@ -38,20 +66,33 @@ fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// # Errors
-/// `WrongType` for `password` where it is too short or too long.
-pub(super) fn check(password: &str) -> Result<(), Refusal> {
-    let fine = password.chars().count() >= MIN_PASSWORD_CHARS && password.len() <= MAX_PASSWORD_BYTES;
-    if fine {
-        return Ok(());
-    }
-    let expected = format!("at least {MIN_PASSWORD_CHARS} characters and at most {MAX_PASSWORD_BYTES} bytes");
-    Err(Refusal::WrongType { parameter: "password".to_owned(), expected })
+/// Whether the password is worth nothing against who tries what is common, and what is about the person. Takes some milliseconds of one core.
+fn is_guessable(password: &str, about: &[String]) -> bool {
+    let about: Vec<&str> = about.iter().flat_map(|text| words_of(text)).collect();
+    zxcvbn::zxcvbn(password, &about).guesses() < MIN_GUESSES
+}
+
+/// A text as a whole, and each of its words: somebody's name is one of their address.
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    iter::once(text).chain(text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2))
 }
 
 impl Passwords {
+    /// A PHC string of a password that somebody chose. `about` is what is known of them: their address, the organisation's name.
+    ///
+    /// # Errors
+    /// `Weak`; `Refused` where too many wait.
+    pub(super) async fn hash_chosen(&self, password: &str, about: &[&str]) -> Result<String, NotTaken> {
+        check_length(password)?;
+        let (asked, about) = (password.to_owned(), about.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        if self.run(move || is_guessable(&asked, &about)).await? {
+            return Err(Weakness::Guessable.into());
+        }
+        Ok(self.hash(password).await?)
+    }
+
     /// A PHC string of the password, with a new salt.
-    pub(super) async fn hash(&self, password: &str) -> Result<String> {
+    async fn hash(&self, password: &str) -> Result<String> {
         let password = password.to_owned();
         self.run(move || match argon2().hash_password(password.as_bytes()) {
             Ok(hash) => Ok(hash.to_string()),
@@ -62,7 +103,7 @@ impl Passwords {
 
     /// Whether the password is the one of the hash. Without a hash the answer is no, after the same time.
     pub(super) async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool> {
-        if password.len() > MAX_PASSWORD_BYTES {
+        if password.len() > MAX_BYTES {
             return Ok(false);
         }
         let (password, hash) = (password.to_owned(), hash.map(str::to_owned));
@@ -118,6 +159,42 @@ mod tests {
         assert!(!passwords.verify("correct horse ", Some(&hash)).await.unwrap());
         assert!(!passwords.verify("correct horse", None).await.unwrap());
         assert_ne!(hash, passwords.hash("correct horse").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_tried_first_is_not_taken_and_what_is_long_and_ones_own_is() {
+        let passwords = Passwords::default();
+        let about = ["ada.lovelace@northlight.example", "Northlight Events"];
+        let taken = async |password: &str| match passwords.hash_chosen(password, &about).await {
+            Ok(_) => Ok(()),
+            Err(NotTaken::Weak(weakness)) => Err(weakness),
+            Err(NotTaken::Failed(error)) => panic!("{error}"),
+        };
+        for fine in [
+            "correct horse battery",
+            "die Kirchturmuhr schlägt dreizehn",
+            "時計塔の鐘は十三時を打つのだった",
+            "x7Gq-92mZ-pL0v-8Kd",
+            &"wandering goose 91 ".repeat(50),
+        ] {
+            assert_eq!(taken(fine).await, Ok(()), "{fine}");
+        }
+        assert_eq!(taken("correct horse").await, Err(Weakness::Short));
+        assert_eq!(taken(&"x".repeat(1_025)).await, Err(Weakness::Long));
+        for known in [
+            "passwordpassword",
+            "123456789012345",
+            "aaaaaaaaaaaaaaaaaaaa",
+            "qwertyuiopasdfghjkl",
+            "abcdefghijklmnopqrst",
+            "iloveyouiloveyou",
+            "ada.lovelace@northlight.example",
+            "northlight events",
+            "Northlight Events 1",
+            "lovelacelovelace",
+        ] {
+            assert_eq!(taken(known).await, Err(Weakness::Guessable), "{known}");
+        }
     }
 
     #[tokio::test]

@@ -65,7 +65,7 @@ impl NewToken {
 }
 
 /// Of a token, which nobody can guess; of a password's hash, which has a salt of its own and stands in the next table.
-fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }
 
@@ -127,6 +127,7 @@ mod tests {
             password_hash: "$argon2id$x".into(),
             role: Role::Admin,
             created_at: NOW,
+            last_sign_in_at: None,
         }
     }
 

@@ -116,7 +116,7 @@ impl Service {
             created_at: now,
             updated_at: now,
         };
-        let user = self.new_user(organisation.id, form.email, form.password, Role::Admin, now).await?;
+        let user = self.new_user(organisation.id, &organisation.name, form.email, form.password, Role::Admin).await?;
         let api_key =
             with_key.then(|| NewApiKey::draw(organisation.id, FIRST_KEY_LABEL.to_owned(), Opens::Role(Role::Admin), now, None));
         let mut tx = self.db.write().await?;

@@ -33,7 +33,7 @@ pub enum SignIn {
 /// checked, which are everybody's.
 #[derive(Debug)]
 pub(super) struct Limits {
-    by_account: RateLimit<String>,
+    pub(super) by_account: RateLimit<String>,
     by_address: RateLimit<IpAddr>,
     /// With the right password; by account, and wide.
     known_by_account: RateLimit<String>,
@@ -87,6 +87,7 @@ impl Service {
                 self.sign_in_limits.by_account.forgive(&account);
                 // Who knows the password is not guessing: many programs may sign in from one address.
                 self.sign_in_limits.by_address.give_back(&address);
+                self.note_sign_in(user.id, now).await;
                 tracing::info!(user = %user.id, %address, "signed in");
                 Ok(SignIn::Done(user))
             }
@@ -98,16 +99,16 @@ impl Service {
         }
     }
 
-    /// The caller behind a browser session: the user as it is now, not as it was at signing in.
-    ///
-    /// # Errors
-    /// Where the database fails; a user that is gone is `None`.
-    pub async fn user_caller(&self, id: UserId) -> Result<Option<(Caller, User)>> {
-        let user = db::users::by_id(&mut self.db.read().await?, id).await?;
-        Ok(user.map(|user| {
-            let caller = Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id) };
-            (caller, user)
-        }))
+    /// Notes when a user last signed in. A database that cannot be written keeps nobody out.
+    pub(super) async fn note_sign_in(&self, user: UserId, now: UnixMillis) {
+        let noting = async {
+            let mut tx = self.db.write().await?;
+            db::users::signed_in(&mut tx, user, now).await?;
+            tx.commit().await
+        };
+        if let Err(cause) = noting.await {
+            tracing::warn!(%user, %cause, "when a user last signed in could not be noted");
+        }
     }
 
     /// The caller behind an API key.

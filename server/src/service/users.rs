@@ -1,10 +1,12 @@
-//! Users of an organisation.
+//! Users of an organisation: listed, given another role, removed. How they come in, and get a new password, is `account_links`'s.
 
-use afterlive_domain::{Error as Refusal, OrganisationId, Permission, Role, UnixMillis, UserId};
+use afterlive_domain::{Error as Refusal, OrganisationId, Permission, Role, UserId};
 use uuid::Uuid;
 
-use super::{Caller, Identity, Result, Service, passwords, text};
+use super::passwords::NotTaken;
+use super::{Caller, Error, Identity, Result, Service, text};
 use crate::db;
+use crate::db::Tx;
 use crate::db::api_keys::ApiKey;
 use crate::db::users::User;
 
@@ -34,31 +36,123 @@ impl Service {
     /// Adds a user to the caller's organisation.
     ///
     /// # Errors
-    /// `Denied` for all but admins; for `email` where it is none or taken, for `password` where it is too short.
+    /// `Denied` for all but admins; for `email` where it is none or taken, for `password` where it is too short or guessable.
     pub async fn add_user(&self, caller: &Caller, email: &str, password: &str, role: Role) -> Result<User> {
         caller.require(Permission::Administer)?;
-        let user = self.new_user(caller.organisation, email, password, role, self.clock.now()).await?;
+        let organisation = self.organisation(caller).await?;
+        let user = self.new_user(organisation.id, &organisation.name, email, password, role).await?;
         let mut tx = self.db.write().await?;
-        match db::users::insert(&mut tx, &user).await {
-            Err(error) if error.is_unique_violation() => return Err(Refusal::NotUnique { parameter: "email".to_owned() }.into()),
-            other => other?,
-        }
+        insert(&mut tx, &user).await?;
         tx.commit().await?;
-        tracing::info!(user = %user.id, %role, "added a user");
+        tracing::info!(user = %user.id, %role, by = %caller.identity, "added a user");
         Ok(user)
     }
 
+    /// Those of the caller's organisation, by their addresses.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins.
+    pub async fn users(&self, caller: &Caller) -> Result<Vec<User>> {
+        caller.require(Permission::Administer)?;
+        Ok(db::users::list(&mut self.db.read().await?, caller.organisation).await?)
+    }
+
+    /// Gives a user another role, from their next request on. Who is no administrator any more has no links open that they made as one.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; `NoSuchUser`; `LastAdmin` where nobody would be left to administer the organisation.
+    pub async fn change_role(&self, caller: &Caller, id: UserId, role: Role) -> Result<()> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        if administers_alone(&mut tx, caller.organisation, id).await? && role != Role::Admin {
+            return Err(Refusal::LastAdmin { user: id }.into());
+        }
+        db::users::set_role(&mut tx, id, role).await?;
+        if role != Role::Admin {
+            db::invitations::delete_by(&mut tx, id).await?;
+            db::password_links::delete_by(&mut tx, id).await?;
+        }
+        tx.commit().await?;
+        tracing::info!(user = %id, %role, by = %caller.identity, "gave a user another role");
+        Ok(())
+    }
+
+    /// Removes a user: signed out everywhere with the next request, on every node, since each looks the user up; who watches with that sign-in is cut. What they
+    /// made for others stays, apart from links to become a user or to set a password.
+    ///
+    /// # Errors
+    /// As [`Service::change_role`].
+    pub async fn remove_user(&self, caller: &Caller, id: UserId) -> Result<()> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        if administers_alone(&mut tx, caller.organisation, id).await? {
+            return Err(Refusal::LastAdmin { user: id }.into());
+        }
+        db::users::delete(&mut tx, id).await?;
+        tx.commit().await?;
+        self.ask_viewers_of(caller.organisation).await?;
+        tracing::info!(user = %id, by = %caller.identity, "removed a user");
+        Ok(())
+    }
+
+    /// Somebody's sign-in is over: who watches with it is asked again.
+    pub(super) async fn ask_viewers_of(&self, organisation: OrganisationId) -> Result<()> {
+        if let Some(found) = db::organisations::by_id(&mut self.db.read().await?, organisation).await? {
+            self.ask_viewers_again(&found.hash);
+        }
+        Ok(())
+    }
+
+    /// Not in the database yet. `organisation_name` is no password.
+    ///
+    /// # Errors
+    /// For `email` where it is none, for `password` where it is too short or guessable.
     pub(super) async fn new_user(
         &self,
         organisation: OrganisationId,
+        organisation_name: &str,
         email: &str,
         password: &str,
         role: Role,
-        now: UnixMillis,
-    ) -> Result<User> {
-        let email = text::email(email)?;
-        passwords::check(password)?;
-        let password_hash = self.passwords.hash(password).await?;
-        Ok(User { id: UserId(Uuid::new_v4()), organisation, email, password_hash, role, created_at: now })
+    ) -> Result<User, NotTaken> {
+        let email = text::email(email).map_err(Error::from)?;
+        let password_hash = self.passwords.hash_chosen(password, &[&email, organisation_name]).await?;
+        let (id, created_at) = (UserId(Uuid::new_v4()), self.clock.now());
+        Ok(User { id, organisation, email, password_hash, role, created_at, last_sign_in_at: None })
     }
+}
+
+/// # Errors
+/// `NotUnique` where the e-mail address is taken.
+pub(super) async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
+    match db::users::insert(tx, user).await {
+        Err(error) if error.is_unique_violation() => Err(Refusal::NotUnique { parameter: "email".to_owned() }.into()),
+        other => Ok(other?),
+    }
+}
+
+/// # Errors
+/// `NoSuchUser`, also where it is another organisation's.
+pub(super) async fn of_organisation(tx: &mut Tx, organisation: OrganisationId, id: UserId) -> Result<User> {
+    let user = db::users::by_id(tx, id).await?.filter(|user| user.organisation == organisation);
+    Ok(user.ok_or(Refusal::NoSuchUser { user: id })?)
+}
+
+/// Whether the user is the organisation's last administrator. Stays true or false until the transaction ends: of two that would take away the last two only one may.
+async fn administers_alone(tx: &mut Tx, organisation: OrganisationId, id: UserId) -> Result<bool> {
+    db::organisations::hold(tx, organisation).await?;
+    let user = of_organisation(tx, organisation, id).await?;
+    Ok(user.role == Role::Admin && db::users::count(tx, organisation, Role::Admin).await? <= 1)
+}
+
+/// Sets a user's password, and ends whatever the one before opened: browser sessions but the one that is `kept`, session tokens, and a link for a new password.
+/// False where the password has been changed meanwhile.
+pub(super) async fn set_password(tx: &mut Tx, user: &User, password_hash: &str, kept: Option<&str>) -> Result<bool> {
+    if !db::users::set_password(tx, user.id, &user.password_hash, password_hash).await? {
+        return Ok(false);
+    }
+    db::browser_sessions::delete_others(tx, user.id, kept).await?;
+    db::session_tokens::keep_newest(tx, user.id, 0).await?;
+    db::password_links::delete_of(tx, user.id).await?;
+    Ok(true)
 }

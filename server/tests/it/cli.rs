@@ -26,10 +26,10 @@ async fn setup_makes_the_first_organisation_once_and_keys_and_users_follow() {
 
         let weak = call(&["setup", "--email", "ada@example.com", "--password-stdin"], "short\n");
         assert_eq!((weak.status.code(), text(&weak.stdout)), (Some(1), String::new()));
-        assert!(text(&weak.stderr).contains("password: at least 8 characters"), "{}", text(&weak.stderr));
+        assert!(text(&weak.stderr).contains("password: at least 15 characters"), "{}", text(&weak.stderr));
 
         let setup = ["setup", "--email", "Ada@Example.com", "--password-stdin", "--organisation", "Chapel"];
-        let first = call(&setup, "correct horse\n");
+        let first = call(&setup, "correct horse battery\n");
         let made: Value = serde_json::from_slice(&first.stdout).unwrap_or_else(|_| panic!("{}", text(&first.stderr)));
         assert_eq!((first.status.code(), &made["organisation"]["name"]), (Some(0), &Value::from("Chapel")));
         assert_eq!(made["user"]["email"], "ada@example.com");
@@ -37,7 +37,7 @@ async fn setup_makes_the_first_organisation_once_and_keys_and_users_follow() {
         assert_eq!(made["api_key"].as_str().unwrap().len(), 64);
         assert_eq!(text(&first.stdout).lines().count(), 1);
 
-        let second = call(&setup, "correct horse\n");
+        let second = call(&setup, "correct horse battery\n");
         assert_eq!((second.status.code(), text(&second.stdout)), (Some(1), String::new()));
         assert!(text(&second.stderr).contains("set-up has been done"));
 
@@ -55,11 +55,22 @@ async fn setup_makes_the_first_organisation_once_and_keys_and_users_follow() {
             assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
         }
 
-        let user = call(&["user", "add", "--org", hash, "--email", "bob@example.com", "--password-stdin"], "correct horse\n");
+        let user =
+            call(&["user", "add", "--org", hash, "--email", "bob@example.com", "--password-stdin"], "correct horse battery\n");
         let added: Value = serde_json::from_slice(&user.stdout).unwrap();
         assert_eq!(added["role"], "nanoUser");
-        let again = call(&["user", "add", "--org", hash, "--email", "bob@example.com", "--password-stdin"], "correct horse\n");
+        let again =
+            call(&["user", "add", "--org", hash, "--email", "bob@example.com", "--password-stdin"], "correct horse battery\n");
         assert!(!again.status.success() && text(&again.stderr).contains("this email is taken"));
+        let link = call(&["user", "password-link", "--email", "Bob@Example.com"], "");
+        let printed = text(&link.stdout);
+        assert!(
+            printed.starts_with("http://localhost:3000/password/") && printed.lines().count() == 1,
+            "{printed}{}",
+            text(&link.stderr)
+        );
+        let nobody = call(&["user", "password-link", "--email", "eve@example.com"], "");
+        assert!(!nobody.status.success() && text(&nobody.stderr).contains("no user with the e-mail address"));
         let nowhere = call(&["key", "add", "--org", "zzzzz", "--role", "nanoAdmin", "--label", "x"], "");
         assert!(!nowhere.status.success() && text(&nowhere.stderr).contains("no organisation with the hash zzzzz"));
     })
@@ -123,7 +134,8 @@ async fn serve_prints_where_it_is_and_a_set_up_link_until_set_up_is_done() {
     assert!(text(&taken.stderr).contains("Change http.listen"), "{}", text(&taken.stderr));
 
     // Made while the server runs, and known to it at once.
-    let made = run(afterlive(folder.path(), &["setup", "--email", "a@example.com", "--password-stdin"], &[]), "correct horse");
+    let made =
+        run(afterlive(folder.path(), &["setup", "--email", "a@example.com", "--password-stdin"], &[]), "correct horse battery");
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     let call = reqwest::Client::new().get(format!("{dashboard}/tag")).header("X-BINTU-APIKEY", made["api_key"].as_str().unwrap());
     assert_eq!(call.send().await.unwrap().status(), 200);

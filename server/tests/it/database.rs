@@ -276,6 +276,7 @@ async fn of_a_users_session_tokens_the_newest_stay_and_none_without_its_user() {
             password_hash: "$argon2id$x".to_owned(),
             role: Role::User,
             created_at: NOW,
+            last_sign_in_at: None,
         };
         let (one, other) = (user("a@example.com"), user("b@example.com"));
         let token = |user: &User, n: i64| SessionToken {

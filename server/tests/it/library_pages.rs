@@ -12,7 +12,7 @@ use crate::fixture::server::{Server, Tenant, on_each_server};
 /// The cookie of a browser in which a user of the organisation has signed in.
 async fn a_browser(server: &Server, tenant: &Tenant) -> String {
     let email = format!("{}@example.com", tenant.organisation.hash.as_str().to_lowercase());
-    let user = server.service.add_user(&tenant.admin, &email, "correct horse", Role::ReadOnly).await.unwrap();
+    let user = server.service.add_user(&tenant.admin, &email, "correct horse battery", Role::ReadOnly).await.unwrap();
     let answer = server.send(&format!("GET /sign-in/{}", user.id), None, "").await;
     answer.header("set-cookie").split(';').next().unwrap().to_owned()
 }

@@ -1,9 +1,11 @@
 //! Behaviour of the server as a whole: over a real database, real sockets and the real binary. One binary, so that it links once.
 
+mod accounts;
 mod api;
 mod assets;
 mod cli;
 mod counts;
+mod dashboard;
 mod database;
 mod embed;
 mod fixture;

@@ -451,7 +451,8 @@ async fn who_may_watch_a_stream_may_see_its_still_and_nobody_else() {
         assert_eq!((seen.status.as_u16(), &*seen.text), (200, "jpeg"));
         assert_eq!((seen.header("content-type"), seen.header("cache-control")), ("image/jpeg", "private, max-age=5"));
         assert!(seen.header("vary").contains("X-BINTU-TOKEN"), "whoever else asks is another");
-        let user = server.service.add_user(&ours.admin, "v@example.com", "correct horse", afterlive_domain::Role::ReadOnly);
+        let user =
+            server.service.add_user(&ours.admin, "v@example.com", "correct horse battery", afterlive_domain::Role::ReadOnly);
         let signed_in = server.send(&format!("GET /sign-in/{}", user.await.unwrap().id), None, "").await;
         let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
         assert_eq!(server.send_with(&call, &[("cookie", &cookie)], "").await.text, "jpeg");

@@ -372,11 +372,11 @@ async fn the_organisations_own_need_no_token_and_others_learn_nothing() {
         let scene = Scene::new(server).await;
         let server = &scene.server;
         let email = format!("{}@example.com", scene.ours.organisation.hash.as_str().to_lowercase());
-        let user = server.service.add_user(&scene.ours.admin, &email, "correct horse", Role::ReadOnly).await.unwrap();
+        let user = server.service.add_user(&scene.ours.admin, &email, "correct horse battery", Role::ReadOnly).await.unwrap();
         let signed_in = server.send(&format!("GET /sign-in/{}", user.id), None, "").await;
         let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
         let (ours, theirs) = (scene.ours.reader_key.as_str(), scene.theirs.admin_key.as_str());
-        let session = server.service.make_session_token(&email, "correct horse", [192, 0, 2, 7].into()).await.unwrap();
+        let session = server.service.make_session_token(&email, "correct horse battery", [192, 0, 2, 7].into()).await.unwrap();
         let player = server.service.create_api_key(&scene.ours.admin, "Website", Opens::Playout, None).await.unwrap().secret;
         for Way(way, fine) in WAYS.iter().filter(|Way(way, _)| !way.contains("/stream/")) {
             let call = scene.call(way);

@@ -8,7 +8,7 @@ use afterlive_server::service::{SetUp, SetUpForm, SignIn};
 
 use crate::fixture::server::{Server, on_each_server};
 
-const PASSWORD: &str = "correct horse";
+const PASSWORD: &str = "correct horse battery";
 
 fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
@@ -152,7 +152,7 @@ async fn a_session_lives_as_long_as_it_is_used_and_ends_two_weeks_later() {
             server.clock.advance_ms(13 * DAY_MS);
             assert_eq!(who().await.text, user.to_string());
         }
-        assert!(who().await.headers.get("set-cookie").is_none(), "not renewed more than once a day");
+        assert!(who().await.headers.get("set-cookie").is_none(), "not renewed with every request");
         server.clock.advance_ms(15 * DAY_MS);
         assert_eq!(who().await.text, "nobody");
     })

@@ -34,17 +34,17 @@ impl Right {
 pub type Withdrawn = BoxFuture<'static, String>;
 
 impl Service {
-    /// Waits until what `ask` asks, which is for something of that organisation, is refused. Safe to cancel.
+    /// Waits until what `ask` asks, which is for something of that organisation, is refused. It answers with when the right ends by itself. Safe to cancel.
     pub async fn until_refused<F>(&self, organisation: &OrganisationHash, ask: impl Fn() -> F) -> Refusal
     where
-        F: Future<Output = Result<Right>>,
+        F: Future<Output = Result<Option<UnixMillis>>>,
     {
         let mut bell = self.doors.bells.listen(organisation);
         loop {
             // From before the question, so that no change is missed.
             bell.borrow_and_update();
             let until = match ask().await {
-                Ok(right) => right.until,
+                Ok(until) => until,
                 Err(Error::Refused(refusal)) => return refusal,
                 Err(cause) => {
                     warn!(%cause, "whether a viewer may still watch cannot be found out: for now they may");

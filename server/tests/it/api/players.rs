@@ -154,7 +154,11 @@ async fn who_is_signed_in_hears_what_happens_in_the_organisation_and_nowhere_els
     on_each_server(async |server| {
         let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
         let email = format!("{}@example.com", ours.organisation.hash);
-        let user = server.service.add_user(&ours.admin, &email, "correct horse", afterlive_domain::Role::ReadOnly).await.unwrap();
+        let user = server
+            .service
+            .add_user(&ours.admin, &email, "correct horse battery", afterlive_domain::Role::ReadOnly)
+            .await
+            .unwrap();
         let signed_in = server.send(&format!("GET /sign-in/{}", user.id), None, "").await;
         let cookie = signed_in.header("set-cookie").to_owned();
         assert!(

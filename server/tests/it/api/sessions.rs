@@ -11,7 +11,7 @@ use super::streams::a_stream;
 use crate::fixture::database::NOW;
 use crate::fixture::server::{Answer, Server, Tenant, on_a_server, on_each_server};
 
-pub const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse battery";
 
 pub async fn a_user(server: &Server, tenant: &Tenant, role: Role) -> (UserId, String) {
     let email = format!("{role}@{}.example.com", tenant.organisation.hash).to_lowercase();

@@ -165,7 +165,7 @@ async fn who_watches_with_a_session_token_is_cut_when_the_password_changes() {
     on_a_server(&[], async |server| {
         let scene = Scene::new(server).await;
         let (service, admin) = (&scene.server.service, &scene.ours.admin);
-        let (email, password) = ("ada@example.com", "correct horse");
+        let (email, password) = ("ada@example.com", "correct horse battery");
         service.add_user(admin, email, password, Role::ReadOnly).await.unwrap();
         let token = service.make_session_token(email, password, [192, 0, 2, 7].into()).await.unwrap();
         let mut cut = scene.watches(None, &[("x-bintu-token", &token)]).await;

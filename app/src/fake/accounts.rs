@@ -1,0 +1,43 @@
+//! The fake's people.
+
+use afterlive_domain::{Role, UserId};
+use uuid::Uuid;
+
+use super::{DAY_MS, NOW};
+use crate::backend::{SessionRow, SessionTokenRow, UserRow};
+
+/// Ada is who is signed in.
+pub const ADA: UserId = UserId(Uuid::from_u128(0xada));
+pub const BOB: UserId = UserId(Uuid::from_u128(0xb0b));
+
+pub(super) fn users() -> Vec<UserRow> {
+    let user = |id, name: &str, role, last_sign_in_at| UserRow {
+        id,
+        email: format!("{name}@northlight.example"),
+        role,
+        created_at: NOW.plus_ms(-90 * DAY_MS),
+        last_sign_in_at,
+        is_self: id == ADA,
+    };
+    vec![
+        user(ADA, "ada", Role::Admin, Some(NOW)),
+        user(BOB, "bob.the.builder.of.very.long.addresses", Role::User, Some(NOW.plus_ms(-9 * DAY_MS))),
+        user(UserId(Uuid::from_u128(0xc)), "cy", Role::ReadOnly, None),
+    ]
+}
+
+pub(super) fn sessions() -> Vec<SessionRow> {
+    let session = |id: &str, browser: &str, address: &str, days_ago: i64| SessionRow {
+        id: id.into(),
+        browser: browser.into(),
+        address: address.into(),
+        began_at: NOW.plus_ms(-(days_ago + 1) * DAY_MS),
+        used_at: NOW.plus_ms(-days_ago * DAY_MS),
+        is_this: id == "a",
+    };
+    vec![session("a", "Firefox on Linux", "192.0.2.7", 0), session("b", "Safari on iPhone", "2001:db8:1:2:3:4:5:6", 3)]
+}
+
+pub(super) fn tokens() -> Vec<SessionTokenRow> {
+    vec![SessionTokenRow { id: "t".into(), role: Role::Admin, created_at: NOW, expires_at: NOW.plus_ms(DAY_MS / 2) }]
+}

@@ -1,0 +1,251 @@
+//! An organisation's people on its page, for administrators: who may sign in, as what, and since when.
+
+use afterlive_domain::Role;
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+
+use super::confirm::Confirm;
+use super::icon::Icon;
+use super::notice::{LastFlash, clear_after};
+use super::rows::keyed_rows;
+use super::when::When;
+use crate::backend::{self, InvitationRow, UserRow};
+use crate::live::{loaded, refresh_after};
+use crate::server_fns::Flash;
+use crate::server_fns::accounts::{ChangeRole, Invite, MakePasswordLink, RemoveUser, RevokeInvitation, load_people};
+
+/// What a role may, in a few words.
+#[must_use]
+pub fn role_text(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "nanoAdmin: everything",
+        Role::User => "nanoUser: create streams, edit tags, make playback tokens",
+        Role::ReadOnly => "nanoReadOnly: read",
+    }
+}
+
+/// The options of a choice of roles.
+pub fn role_options(chosen: Role) -> impl IntoView {
+    Role::ALL
+        .map(|role| {
+            view! {
+                <option value=role.as_str() selected=role == chosen>
+                    {role_text(role)}
+                </option>
+            }
+        })
+        .into_iter()
+        .collect_view()
+}
+
+#[component]
+pub fn People() -> impl IntoView {
+    view! {
+        <section class="card" aria-labelledby="people">
+            <div class="card-head">
+                <h2 id="people">"Users"</h2>
+            </div>
+            {loaded(Signal::stored(()), |()| load_people(), || ().into_any(), |people| view! { <Content people /> })}
+        </section>
+    }
+}
+
+#[component]
+fn Content(people: Signal<backend::People>) -> impl IntoView {
+    let users = Signal::derive(move || people.with(|people| people.users.clone()));
+    let invitations = Signal::derive(move || people.with(|people| people.invitations.clone()));
+    let has_invitations = Memo::new(move |_| invitations.with(|invitations| !invitations.is_empty()));
+    view! {
+        <UserTable users />
+        {move || has_invitations.get().then(|| view! { <InvitationTable invitations /> })}
+        <InviteForm />
+    }
+}
+
+#[component]
+fn InviteForm() -> impl IntoView {
+    let action = ServerAction::<Invite>::new();
+    refresh_after(action.version());
+    let form = NodeRef::new();
+    clear_after(form, |flash| matches!(flash, Flash::Invitation { .. }));
+    let LastFlash(flash) = expect_context();
+    view! {
+        // Without scripts the page is another one: what was typed and refused stands in it again.
+        <Transition>
+            {move || Suspend::new(async move {
+                let typed = match flash.await {
+                    Some(Flash::NotInvited { email, .. }) => email,
+                    _ => String::new(),
+                };
+                view! {
+                    <ActionForm action node_ref=form attr:class="inline-form">
+                        <label class="grow">
+                            "E-mail address"
+                            <input type="email" name="email" required maxlength="254" value=typed placeholder="Who is to join" />
+                        </label>
+                        <label>
+                            "Role"
+                            <select name="role">{role_options(Role::User)}</select>
+                        </label>
+                        <button class="button">{Icon::Person.draw()} "Invite"</button>
+                    </ActionForm>
+                }
+            })}
+        </Transition>
+        <p class="muted small">"No mail is sent: you are shown a link, once, to hand over yourself. It works for seven days."</p>
+    }
+}
+
+#[component]
+fn InvitationTable(invitations: Signal<Vec<InvitationRow>>) -> impl IntoView {
+    let row = |invitation: Signal<InvitationRow>| view! { <InvitationTableRow invitation /> }.into_any();
+    view! {
+        <h3>"Invited"</h3>
+        <table class="key-table">
+            <caption class="offscreen">"Invitations that were not used yet, newest first"</caption>
+            <thead>
+                <tr>
+                    <th scope="col">"E-mail address"</th>
+                    <th scope="col">"Role"</th>
+                    <th scope="col">"Invited " <small>"(UTC)"</small></th>
+                    <th scope="col">"Good until " <small>"(UTC)"</small></th>
+                    <th scope="col">
+                        <span class="offscreen">"Revoke"</span>
+                    </th>
+                </tr>
+            </thead>
+            <tbody>{keyed_rows(invitations, |invitation| invitation.id, row)}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn InvitationTableRow(invitation: Signal<InvitationRow>) -> impl IntoView {
+    let revoke = ServerAction::<RevokeInvitation>::new();
+    refresh_after(revoke.version());
+    let InvitationRow { id, email, role, created_at, expires_at } = invitation.get_untracked();
+    let question = format!("The link that was made for {email} opens nothing any more. You can invite them again.");
+    view! {
+        <tr>
+            <td data-label="E-mail address" class="address">
+                {email.clone()}
+            </td>
+            <td data-label="Role">{role.as_str()}</td>
+            <td data-label="Invited (UTC)">
+                <When at=Signal::stored(created_at) />
+            </td>
+            <td data-label="Good until (UTC)">
+                <When at=Signal::stored(expires_at) />
+            </td>
+            <td class="row-actions">
+                <Confirm label="Revoke" about=format!("Revoke the invitation of {email}") question=Signal::stored(question)>
+                    <ActionForm action=revoke>
+                        <input type="hidden" name="invitation" value=id.to_string() />
+                        <button class="button danger solid">"Revoke the invitation"</button>
+                    </ActionForm>
+                </Confirm>
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn UserTable(users: Signal<Vec<UserRow>>) -> impl IntoView {
+    let row = |user: Signal<UserRow>| view! { <UserTableRow user /> }.into_any();
+    view! {
+        <table class="key-table">
+            <caption class="offscreen">"Users, by their addresses"</caption>
+            <thead>
+                <tr>
+                    <th scope="col">"E-mail address"</th>
+                    <th scope="col">"Role"</th>
+                    <th scope="col">"Last signed in " <small>"(UTC)"</small></th>
+                    <th scope="col">"Since " <small>"(UTC)"</small></th>
+                    <th scope="col">
+                        <span class="offscreen">"Change"</span>
+                    </th>
+                </tr>
+            </thead>
+            <tbody>{keyed_rows(users, |user| user.id, row)}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn UserTableRow(user: Signal<UserRow>) -> impl IntoView {
+    let change = ServerAction::<ChangeRole>::new();
+    let remove = ServerAction::<RemoveUser>::new();
+    let reset = ServerAction::<MakePasswordLink>::new();
+    refresh_after(change.version());
+    refresh_after(remove.version());
+    refresh_after(reset.version());
+    let first = user.get_untracked();
+    let (id, email) = (first.id, first.email);
+    let role = Memo::new(move |_| user.with(|user| user.role));
+    let last_sign_in = Memo::new(move |_| user.with(|user| user.last_sign_in_at));
+    let question = if first.is_self {
+        "This is you: you are signed out everywhere at once, and another administrator must invite you again.".to_owned()
+    } else {
+        format!(
+            "{email} is signed out everywhere at once, and may not sign in again. Streams and recordings stay, and so do API keys and playback tokens."
+        )
+    };
+    let about_removal = format!("Remove {email}");
+    let about_password = format!("Make a link for a new password of {email}");
+    let about_role = format!("Change the role of {email}");
+    let of_role = format!("What may {email} do, from now on?");
+    let of_password =
+        format!("Makes a link by which {email} sets a new password. You are shown it once, and hand it over yourself.");
+    view! {
+        <tr>
+            <td data-label="E-mail address" class="address">
+                {email.clone()} {first.is_self.then(|| view! { <span class="muted">" (you)"</span> })}
+            </td>
+            <td data-label="Role">{move || role.get().as_str()}</td>
+            <td data-label="Last signed in (UTC)">
+                {move || match last_sign_in.get() {
+                    Some(at) => view! { <When at=Signal::stored(at) /> }.into_any(),
+                    None => view! { <span class="muted">"never"</span> }.into_any(),
+                }}
+            </td>
+            <td data-label="Since (UTC)">
+                <When at=Signal::stored(first.created_at) />
+            </td>
+            <td class="row-actions">
+                <Confirm
+                    label="Role"
+                    about=about_role
+                    question=Signal::stored(of_role)
+                    calm=true
+                >
+                    <ActionForm action=change>
+                        <input type="hidden" name="user" value=id.to_string() />
+                        <label>
+                            "Role"
+                            <select name="role">{move || role_options(role.get())}</select>
+                        </label>
+                        <button class="button primary">"Change the role"</button>
+                    </ActionForm>
+                </Confirm>
+                <Confirm
+                    label="New password"
+                    about=about_password
+                    question=Signal::stored(of_password)
+                    calm=true
+                >
+                    <ActionForm action=reset>
+                        <input type="hidden" name="user" value=id.to_string() />
+                        <input type="hidden" name="email" value=email />
+                        <button class="button primary">"Make the link"</button>
+                    </ActionForm>
+                </Confirm>
+                <Confirm label="Remove" about=about_removal question=Signal::stored(question)>
+                    <ActionForm action=remove>
+                        <input type="hidden" name="user" value=id.to_string() />
+                        <button class="button danger solid">"Remove the user"</button>
+                    </ActionForm>
+                </Confirm>
+            </td>
+        </tr>
+    }
+}

@@ -1,0 +1,57 @@
+//! From the services' terms to the pages': an organisation's people, and a user's own account. Decides nothing and reads nothing.
+
+use afterlive_app::backend::{Account, InvitationRow, Invited, People, SessionRow, SessionTokenRow, UserRow};
+
+use super::user_agent;
+use crate::db::invitations::Invitation;
+use crate::db::session_tokens::SessionToken;
+use crate::db::users::User;
+use crate::service::{Caller, Identity, OpenAccount, OpenSession};
+
+pub(super) fn people(caller: &Caller, users: Vec<User>, invitations: Vec<Invitation>) -> People {
+    let row = |user: User| UserRow {
+        is_self: caller.identity == Identity::User(user.id),
+        id: user.id,
+        email: user.email,
+        role: user.role,
+        created_at: user.created_at,
+        last_sign_in_at: user.last_sign_in_at,
+    };
+    let invitation = |invitation: Invitation| InvitationRow {
+        id: invitation.id,
+        email: invitation.email,
+        role: invitation.role,
+        created_at: invitation.created_at,
+        expires_at: invitation.expires_at,
+    };
+    People { users: users.into_iter().map(row).collect(), invitations: invitations.into_iter().map(invitation).collect() }
+}
+
+pub(super) fn invited(invitation: Invitation, organisation_name: String) -> Invited {
+    Invited { email: invitation.email, role: invitation.role, organisation_name }
+}
+
+/// `this` is the browser session that asks.
+pub(super) fn account(open: OpenAccount, organisation_name: String, this: Option<&str>) -> Account {
+    let session = |OpenSession { id, signed_in, used_at }: OpenSession| SessionRow {
+        is_this: this == Some(id.as_str()),
+        id,
+        browser: user_agent::in_words(&signed_in.browser),
+        address: signed_in.address.to_canonical().to_string(),
+        began_at: signed_in.began_at,
+        used_at,
+    };
+    let token = |(id, token): (String, SessionToken)| SessionTokenRow {
+        id,
+        role: token.role,
+        created_at: token.created_at,
+        expires_at: token.expires_at,
+    };
+    Account {
+        email: open.user.email,
+        role: open.user.role,
+        organisation_name,
+        sessions: open.sessions.into_iter().map(session).collect(),
+        tokens: open.tokens.into_iter().map(token).collect(),
+    }
+}

@@ -1,0 +1,197 @@
+//! A user's own account: the browser sessions and session tokens that are open, and the password. Where browser sessions lie, and how a browser names its own, is
+//! `http/browser_session`'s.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use afterlive_domain::password::Weakness;
+use afterlive_domain::{Error as Refusal, UnixMillis, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::passwords::NotTaken;
+use super::session_tokens::digest;
+use super::{Caller, Identity, Result, Service, users};
+use crate::db;
+use crate::db::session_tokens::SessionToken;
+use crate::db::users::User;
+
+/// Of what a browser says of itself so much is kept, in characters.
+const MAX_BROWSER_CHARS: usize = 300;
+
+/// The keys under which a session has who signed in, and when it was used last.
+pub const SIGNED_IN: &str = "signed_in";
+pub const USED_AT: &str = "used_at";
+
+/// What a session knows of who signed in with it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SignedIn {
+    pub user: UserId,
+    /// SHA-256 of the user's password hash, in hexadecimal: with another password the session is worth nothing.
+    password_digest: String,
+    pub began_at: UnixMillis,
+    pub address: IpAddr,
+    /// What the browser says that it is.
+    pub browser: String,
+}
+
+/// A browser session that is good.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenSession {
+    /// The hash by which it lies in the database; it signs nobody in.
+    pub id: String,
+    pub signed_in: SignedIn,
+    pub used_at: UnixMillis,
+}
+
+/// What is open of a user's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenAccount {
+    pub user: User,
+    /// Last used first.
+    pub sessions: Vec<OpenSession>,
+    /// With their hashes, newest first.
+    pub tokens: Vec<(String, SessionToken)>,
+}
+
+/// What came of changing one's own password.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PasswordChange {
+    /// Sign them in, under a new session.
+    Done(User),
+    /// The present password is another.
+    WrongPassword,
+    Weak(Weakness),
+    TooManyAttempts {
+        retry_after_s: u32,
+    },
+}
+
+impl SignedIn {
+    #[must_use]
+    pub fn new(user: &User, now: UnixMillis, address: IpAddr, browser: &str) -> Self {
+        Self {
+            user: user.id,
+            password_digest: digest(&user.password_hash),
+            began_at: now,
+            address,
+            browser: browser.chars().take(MAX_BROWSER_CHARS).collect(),
+        }
+    }
+}
+
+impl Service {
+    /// The caller behind a browser session: the user as it is now, not as it was at signing in. Each request looks, so that who is removed or has another
+    /// password is signed out at once, on every node.
+    ///
+    /// # Errors
+    /// Where the database fails; a user that is gone, or has another password since, is `None`.
+    pub async fn session_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
+        let user = db::users::by_id(&mut self.db.read().await?, signed_in.user).await?;
+        let user = user.filter(|user| digest(&user.password_hash) == signed_in.password_digest);
+        Ok(user.map(|user| {
+            let caller = Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id) };
+            (caller, user)
+        }))
+    }
+
+    /// # Errors
+    /// `BadCredentials` for all who are no user that signed in to the dashboard.
+    pub async fn open_account(&self, caller: &Caller) -> Result<OpenAccount> {
+        let (now, mut connection) = (self.clock.now(), self.db.read().await?);
+        let user = db::users::by_id(&mut connection, own(caller)?).await?.ok_or(Refusal::BadCredentials)?;
+        let rows = db::browser_sessions::of_user(&mut connection, user.id, now).await?;
+        let mut sessions: Vec<OpenSession> = rows.into_iter().filter_map(|(id, data)| read(id, &data)).collect();
+        sessions.sort_unstable_by_key(|session| std::cmp::Reverse(session.used_at));
+        let tokens = db::session_tokens::of_user(&mut connection, user.id, now).await?;
+        Ok(OpenAccount { user, sessions, tokens })
+    }
+
+    /// Ends one of the caller's own browser sessions, on every node. One that is over already stays so.
+    ///
+    /// # Errors
+    /// As [`Service::open_account`].
+    pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        db::browser_sessions::delete_of_user(&mut tx, own(caller)?, id).await?;
+        tx.commit().await?;
+        self.ask_viewers_of(caller.organisation).await
+    }
+
+    /// As [`Service::end_session`], of a session token.
+    ///
+    /// # Errors
+    /// As [`Service::open_account`].
+    pub async fn end_session_token(&self, caller: &Caller, hash: &str) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        db::session_tokens::delete_of_user(&mut tx, own(caller)?, hash).await?;
+        tx.commit().await?;
+        self.ask_viewers_of(caller.organisation).await
+    }
+
+    /// Ends all that is open of the caller's but one browser session.
+    ///
+    /// # Errors
+    /// As [`Service::open_account`].
+    pub async fn end_other_sessions(&self, caller: &Caller, kept: Option<&str>) -> Result<()> {
+        let user = own(caller)?;
+        let mut tx = self.db.write().await?;
+        db::browser_sessions::delete_others(&mut tx, user, kept).await?;
+        db::session_tokens::keep_newest(&mut tx, user, 0).await?;
+        tx.commit().await?;
+        tracing::info!(%user, "ended all other sessions");
+        self.ask_viewers_of(caller.organisation).await
+    }
+
+    /// Changes the caller's own password, and ends all that is open but the browser session that is `kept`. Who does not know the present one is slowed as who
+    /// signs in is, and counted with them: a browser that was left open gives no password away.
+    ///
+    /// # Errors
+    /// As [`Service::open_account`].
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        present: &str,
+        password: &str,
+        kept: Option<&str>,
+    ) -> Result<PasswordChange> {
+        let (id, now) = (own(caller)?, self.clock.now());
+        let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
+        if let Err(retry_after_s) = self.sign_in_limits.by_account.attempt(&user.email, now) {
+            return Ok(PasswordChange::TooManyAttempts { retry_after_s });
+        }
+        if !self.passwords.verify(present, Some(&user.password_hash)).await? {
+            return Ok(PasswordChange::WrongPassword);
+        }
+        self.sign_in_limits.by_account.forgive(&user.email);
+        let password_hash = match self.hash_for(&user, password).await {
+            Ok(hash) => hash,
+            Err(NotTaken::Weak(weakness)) => return Ok(PasswordChange::Weak(weakness)),
+            Err(NotTaken::Failed(error)) => return Err(error),
+        };
+        let mut tx = self.db.write().await?;
+        if !users::set_password(&mut tx, &user, &password_hash, kept).await? {
+            return Ok(PasswordChange::WrongPassword);
+        }
+        tx.commit().await?;
+        self.ask_viewers_of(user.organisation).await?;
+        tracing::info!(user = %id, "changed the own password");
+        Ok(PasswordChange::Done(User { password_hash, ..user }))
+    }
+}
+
+/// Whose account it is. Programs have none: with a stolen token nobody ends its owner's sessions.
+fn own(caller: &Caller) -> Result<UserId, Refusal> {
+    match caller.identity {
+        Identity::User(id) => Ok(id),
+        Identity::Token(_) | Identity::Key(_) | Identity::Operator => Err(Refusal::BadCredentials),
+    }
+}
+
+/// A row as it was written by `http/browser_session`; `None` where it is none of this version's.
+fn read(id: String, data: &str) -> Option<OpenSession> {
+    let mut data: HashMap<String, Value> = serde_json::from_str(data).ok()?;
+    let signed_in = serde_json::from_value(data.remove(SIGNED_IN)?).ok()?;
+    let used_at = serde_json::from_value(data.remove(USED_AT)?).ok()?;
+    Some(OpenSession { id, signed_in, used_at })
+}

@@ -1,0 +1,213 @@
+//! Links that are good once, for who has no password or has lost it: an invitation to become a user, and a new password for who is one. An administrator hands
+//! them over. To look at one uses nothing up.
+
+use afterlive_domain::password::Weakness;
+use afterlive_domain::{Error as Refusal, InvitationId, OrganisationId, Permission, Role, UserId};
+use uuid::Uuid;
+
+use super::passwords::NotTaken;
+use super::session_tokens::digest;
+use super::{Caller, Identity, Result, Service, text, users};
+use crate::db;
+use crate::db::invitations::Invitation;
+use crate::db::users::User;
+use crate::hexadecimal::hexadecimal;
+use crate::random;
+
+/// An invitation is good for so long.
+const INVITATION_MS: i64 = 7 * DAY_MS;
+/// A link for a new password is good for so long: what NIST SP 800-63B-4 §4.2.2.2 allows a code that is sent by mail.
+const PASSWORD_LINK_MS: i64 = DAY_MS;
+const DAY_MS: i64 = 86_400_000;
+/// The most users of an organisation, with those who are invited.
+const MAX_PEOPLE: usize = 1_000;
+
+/// What came of choosing a password by a link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Chosen {
+    /// Sign them in, under a new session.
+    Done(User),
+    /// It never was one, was revoked or used, or has expired.
+    WrongLink,
+    /// The link can be used again.
+    Weak(Weakness),
+}
+
+/// What a link has in it: as hard to guess as an API key, and kept as that is.
+fn draw() -> (String, String) {
+    let secret = hexadecimal(&random::secret_bytes());
+    let hash = digest(&secret);
+    (secret, hash)
+}
+
+/// Who is gone together with those whose links are to go with them.
+fn maker(caller: &Caller) -> Option<UserId> {
+    match caller.identity {
+        Identity::User(id) | Identity::Token(id) => Some(id),
+        Identity::Key(_) | Identity::Operator => None,
+    }
+}
+
+impl Service {
+    /// The link by which somebody becomes a user of that role. One that was made for the same address before is worth nothing then.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; for `email` where it is none, or a user's; `WrongState` where there are too many.
+    pub async fn invite(&self, caller: &Caller, email: &str, role: Role) -> Result<String> {
+        caller.require(Permission::Administer)?;
+        let (email, now) = (text::email(email)?, self.clock.now());
+        let invitation = Invitation {
+            id: InvitationId(Uuid::new_v4()),
+            organisation: caller.organisation,
+            email,
+            role,
+            invited_by: maker(caller),
+            created_at: now,
+            expires_at: now.plus_ms(INVITATION_MS),
+        };
+        let (secret, hash) = draw();
+        let mut tx = self.db.write().await?;
+        // Of two that make the last one only one may.
+        db::organisations::hold(&mut tx, caller.organisation).await?;
+        let users = db::users::list(&mut tx, caller.organisation).await?;
+        if users.iter().any(|user| user.email == invitation.email) {
+            return Err(Refusal::NotUnique { parameter: "email".to_owned() }.into());
+        }
+        if users.len() + db::invitations::list(&mut tx, caller.organisation, now).await?.len() >= MAX_PEOPLE {
+            return Err(Refusal::WrongState { state: format!("{MAX_PEOPLE} users, which is the most") }.into());
+        }
+        db::invitations::put(&mut tx, &invitation, &hash).await?;
+        tx.commit().await?;
+        tracing::info!(invitation = %invitation.id, %role, by = %caller.identity, "invited somebody");
+        Ok(format!("{}/invitation/{secret}", self.config.http.public_url))
+    }
+
+    /// Those that can still be used, newest first.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins.
+    pub async fn invitations(&self, caller: &Caller) -> Result<Vec<Invitation>> {
+        caller.require(Permission::Administer)?;
+        Ok(db::invitations::list(&mut self.db.read().await?, caller.organisation, self.clock.now()).await?)
+    }
+
+    /// # Errors
+    /// `Denied` for all but admins; `NoSuchInvitation`.
+    pub async fn revoke_invitation(&self, caller: &Caller, id: InvitationId) -> Result<()> {
+        caller.require(Permission::Administer)?;
+        let mut tx = self.db.write().await?;
+        if !db::invitations::delete(&mut tx, caller.organisation, id).await? {
+            return Err(Refusal::NoSuchInvitation { invitation: id }.into());
+        }
+        tx.commit().await?;
+        tracing::info!(invitation = %id, by = %caller.identity, "revoked an invitation");
+        Ok(())
+    }
+
+    /// Who is invited, and into which organisation, for who has the link.
+    ///
+    /// # Errors
+    /// Where the database fails; `None` where the link is worth nothing.
+    pub async fn invitation(&self, secret: &str) -> Result<Option<(Invitation, String)>> {
+        let mut connection = self.db.read().await?;
+        let found = db::invitations::by_secret_hash(&mut connection, &digest(secret), self.clock.now()).await?;
+        let Some(invitation) = found else { return Ok(None) };
+        let organisation = db::organisations::by_id(&mut connection, invitation.organisation).await?;
+        Ok(organisation.map(|organisation| (invitation, organisation.name)))
+    }
+
+    /// Makes the user that was invited. Of two that use one link at once exactly one is `Done`.
+    ///
+    /// # Errors
+    /// For `email` where it became a user's in another way; the link can then be used again.
+    pub async fn accept_invitation(&self, secret: &str, password: &str) -> Result<Chosen> {
+        let Some((invitation, organisation_name)) = self.invitation(secret).await? else { return Ok(Chosen::WrongLink) };
+        let Invitation { id, organisation, email, role, .. } = invitation;
+        let user = match self.new_user(organisation, &organisation_name, &email, password, role).await {
+            Ok(user) => User { last_sign_in_at: Some(self.clock.now()), ..user },
+            Err(NotTaken::Weak(weakness)) => return Ok(Chosen::Weak(weakness)),
+            Err(NotTaken::Failed(error)) => return Err(error),
+        };
+        let mut tx = self.db.write().await?;
+        if !db::invitations::delete(&mut tx, organisation, id).await? {
+            return Ok(Chosen::WrongLink);
+        }
+        users::insert(&mut tx, &user).await?;
+        tx.commit().await?;
+        tracing::info!(user = %user.id, invitation = %id, "an invitation was accepted");
+        Ok(Chosen::Done(user))
+    }
+
+    /// The link by which a user sets a new password. One that was made before is worth nothing then; the password is good until the link is used.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; `NoSuchUser`.
+    pub async fn make_password_link(&self, caller: &Caller, user: UserId) -> Result<String> {
+        caller.require(Permission::Administer)?;
+        let (secret, hash) = draw();
+        let mut tx = self.db.write().await?;
+        users::of_organisation(&mut tx, caller.organisation, user).await?;
+        let expires_at = self.clock.now().plus_ms(PASSWORD_LINK_MS);
+        db::password_links::put(&mut tx, user, &hash, maker(caller), expires_at).await?;
+        tx.commit().await?;
+        tracing::info!(%user, by = %caller.identity, "made a link for a new password");
+        Ok(format!("{}/password/{secret}", self.config.http.public_url))
+    }
+
+    /// As [`Service::make_password_link`], by the operator at the server's terminal; `None` where nobody has that address.
+    ///
+    /// # Errors
+    /// For `email` where it is none.
+    pub async fn operators_password_link(&self, email: &str) -> Result<Option<String>> {
+        let found = db::users::by_email(&mut self.db.read().await?, &text::email(email)?).await?;
+        let Some(user) = found else { return Ok(None) };
+        let operator = Caller { organisation: user.organisation, role: Role::Admin, identity: Identity::Operator };
+        self.make_password_link(&operator, user.id).await.map(Some)
+    }
+
+    /// Whose password the link sets, for who has it.
+    ///
+    /// # Errors
+    /// Where the database fails; `None` where the link is worth nothing.
+    pub async fn password_link(&self, secret: &str) -> Result<Option<User>> {
+        let mut connection = self.db.read().await?;
+        let found = db::password_links::user(&mut connection, &digest(secret), self.clock.now()).await?;
+        let Some(user) = found else { return Ok(None) };
+        Ok(db::users::by_id(&mut connection, user).await?)
+    }
+
+    /// Sets a user's password by a link, and ends all of the user's sessions and tokens. Of two that use one link at once exactly one is `Done`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn set_password_by_link(&self, secret: &str, password: &str) -> Result<Chosen> {
+        let Some(user) = self.password_link(secret).await? else { return Ok(Chosen::WrongLink) };
+        let password_hash = match self.hash_for(&user, password).await {
+            Ok(hash) => hash,
+            Err(NotTaken::Weak(weakness)) => return Ok(Chosen::Weak(weakness)),
+            Err(NotTaken::Failed(error)) => return Err(error),
+        };
+        let mut tx = self.db.write().await?;
+        let is_used_now = db::password_links::delete(&mut tx, &digest(secret)).await?;
+        if !is_used_now || !users::set_password(&mut tx, &user, &password_hash, None).await? {
+            return Ok(Chosen::WrongLink);
+        }
+        let now = self.clock.now();
+        db::users::signed_in(&mut tx, user.id, now).await?;
+        tx.commit().await?;
+        self.ask_viewers_of(user.organisation).await?;
+        tracing::info!(user = %user.id, "a new password was set by a link");
+        Ok(Chosen::Done(User { password_hash, last_sign_in_at: Some(now), ..user }))
+    }
+
+    /// The hash of a password that the user chose.
+    pub(super) async fn hash_for(&self, user: &User, password: &str) -> Result<String, NotTaken> {
+        let organisation = self.organisation_name(user.organisation).await?;
+        self.passwords.hash_chosen(password, &[&user.email, &organisation]).await
+    }
+
+    async fn organisation_name(&self, id: OrganisationId) -> Result<String> {
+        let found = db::organisations::by_id(&mut self.db.read().await?, id).await?;
+        Ok(found.map(|organisation| organisation.name).unwrap_or_default())
+    }
+}
