@@ -100,6 +100,9 @@ mod server {
     /// Keeps it for [`typed_email`]; an empty one ends that.
     pub fn keep_typed_email(email: &str) {
         let email = if email.len() > MAX_TYPED_EMAIL_BYTES { "" } else { email };
+        if email.is_empty() && typed_email().is_empty() {
+            return;
+        }
         let max_age_s = if email.is_empty() { 0 } else { TYPED_EMAIL_MAX_AGE_S };
         // A cookie takes neither spaces nor semicolons nor other scripts' letters.
         let value = Url::escape(email);

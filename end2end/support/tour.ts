@@ -10,6 +10,8 @@ export function tour(recorded: StreamAnswer): Stop[] {
     { name: 'auth', path: '/auth', signedIn: false },
     { name: 'reference', path: '/docs', signedIn: false },
     { name: 'setup', path: '/setup?token=not-the-right-one', signedIn: false },
+    { name: 'invitation-none', path: '/invitation/not-the-right-one', signedIn: false },
+    { name: 'new-password-none', path: '/password/not-the-right-one', signedIn: false },
     page('start', '/'),
     page('streams', '/stream'),
     page('streams-none', '/stream?q=nothing+is+called+that'),
@@ -26,6 +28,7 @@ export function tour(recorded: StreamAnswer): Stop[] {
     page('recordings-bin', '/vod?state=bin'),
     page('recording', `/vod/${recorded.playout.web.find((entry) => entry.type === 'vod')?.id ?? ''}`),
     page('organisation', '/organisation'),
+    page('account', '/account'),
     { ...page('not-found', '/no/such/page'), status: 404 },
   ];
 }

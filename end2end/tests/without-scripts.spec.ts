@@ -13,7 +13,7 @@ test('set-up, a stream, sign-out, a wrong password and sign-in', async ({ page, 
   await page.goto(newServer.setUpLink);
   await page.getByLabel('Organisation').fill(ADMIN.organisation);
   await page.getByLabel('Your e-mail address').fill(ADMIN.email);
-  await page.getByLabel('Password').fill(ADMIN.password);
+  await page.getByLabel('New password').fill(ADMIN.password);
   await page.getByRole('button', { name: 'Create the organisation' }).click();
   await expect(page.getByText('All set. Create a stream, and go live.')).toBeVisible();
   await page.getByRole('link', { name: 'Create the first stream' }).click();
@@ -27,6 +27,7 @@ test('set-up, a stream, sign-out, a wrong password and sign-in', async ({ page, 
   await page.getByLabel('Password').fill('not the password');
   await page.getByRole('button', { name: 'Sign in' }).click();
   await expect(page.getByRole('alert')).toHaveText('This e-mail address and this password do not belong together.');
+  await expect(page.getByLabel('E-mail address'), 'is kept').toHaveValue(ADMIN.email);
   await signIn(page, newServer.url);
   await expect(page.getByRole('navigation', { name: 'Streams by state' })).toBeVisible();
 });

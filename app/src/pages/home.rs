@@ -8,6 +8,7 @@ use crate::backend::{DayTraffic, Home, RecordingRow, RegionUse, StateCounts};
 use crate::format;
 use crate::live::{follow_growth, listen, loaded};
 use crate::server_fns::streams::load_home;
+use crate::ui::editors::ForEditors;
 use crate::ui::icon::Icon;
 use crate::ui::recording_row::{picture, recording_path};
 use crate::ui::rows::keyed_rows;
@@ -68,18 +69,20 @@ fn FirstStream() -> impl IntoView {
     view! {
         <section class="card empty hero">
             <h2>"Nothing here yet"</h2>
-            <p>
-                "A stream is a channel with an address of its own. Make one, paste its address into OBS or any RTMP encoder, and the recording is here, playable, the moment you stop."
-            </p>
-            <p class="actions">
-                <a class="button primary" href="/stream/create">
-                    {Icon::Plus.draw()}
-                    "Create the first stream"
-                </a>
-                <a class="button" href="/webcaster">
-                    "Go live from this browser"
-                </a>
-            </p>
+            <ForEditors others="There are no streams yet. Who may create streams makes the first; your role lets you see them.">
+                <p>
+                    "A stream is a channel with an address of its own. Make one, paste its address into OBS or any RTMP encoder, and the recording is here, playable, the moment you stop."
+                </p>
+                <p class="actions">
+                    <a class="button primary" href="/stream/create">
+                        {Icon::Plus.draw()}
+                        "Create the first stream"
+                    </a>
+                    <a class="button" href="/webcaster">
+                        "Go live from this browser"
+                    </a>
+                </p>
+            </ForEditors>
         </section>
     }
 }

@@ -225,10 +225,6 @@ fn NoRecordings(filter: Memo<LibraryFilter>) -> impl IntoView {
                     <a class="button primary" href="/stream">
                         "Choose a stream"
                     </a>
-                    <a class="button" href="/stream/create">
-                        {Icon::Plus.draw()}
-                        "Create a stream"
-                    </a>
                 </p>
             }
             .into_any(),

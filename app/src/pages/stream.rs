@@ -97,20 +97,28 @@ fn Tabs(tab: Memo<String>) -> impl IntoView {
 #[component]
 fn Actions(overview: Signal<Overview>) -> impl IntoView {
     let url = move |page: &'static str| move || overview.with(|overview| format!("{page}/{}", overview.stream.id));
+    let allows = move |permission| overview.with(|overview| overview.role.is_some_and(|role| role.allows(permission)));
+    let may_send = Memo::new(move |_| allows(Permission::EditStreams));
     let may_administer = Memo::new(move |_| {
-        overview.with(|overview| {
-            overview.role.is_some_and(|role| role.allows(Permission::Administer)) && overview.stream.state != StreamState::Deleted
-        })
+        allows(Permission::Administer) && overview.with(|overview| overview.stream.state != StreamState::Deleted)
     });
     view! {
         <div class="actions">
-            <a class="button" href=url("/stream/new")>
-                "Instructions"
-            </a>
-            // A page of its own, which the browser asks before it leaves.
-            <a class="button" rel="external" href=url("/webcaster")>
-                "Webcaster"
-            </a>
+            {move || {
+                may_send
+                    .get()
+                    .then(|| {
+                        view! {
+                            <a class="button" href=url("/stream/new")>
+                                "Instructions"
+                            </a>
+                            // A page of its own, which the browser asks before it leaves.
+                            <a class="button" rel="external" href=url("/webcaster")>
+                                "Webcaster"
+                            </a>
+                        }
+                    })
+            }}
             <a class="button" href=url("/playout")>
                 "Watch"
             </a>

@@ -7,7 +7,7 @@ use super::skeleton;
 use crate::backend::Overview;
 use crate::live::loaded;
 use crate::ui::encoder::EncoderSteps;
-use crate::ui::overview::{PlayoutCard, load_to_operate, wanted, watch};
+use crate::ui::overview::{PlayoutCard, load_to_send, wanted, watch};
 use crate::ui::snippets::Snippets;
 use crate::ui::state_pill::StreamPill;
 
@@ -15,7 +15,7 @@ use crate::ui::state_pill::StreamPill;
 pub fn StreamNewPage() -> impl IntoView {
     view! {
         <Title text="Go live" />
-        {loaded(wanted(), load_to_operate, skeleton, |overview| view! { <Content overview /> })}
+        {loaded(wanted(), load_to_send, skeleton, |overview| view! { <Content overview /> })}
     }
 }
 

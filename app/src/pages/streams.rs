@@ -12,6 +12,7 @@ use crate::live::{listen, loaded};
 use crate::query::{PAGE_SIZES, day_text, last_day_text, sort_name, stream_filter, stream_list_url};
 use crate::server_fns::streams::load_streams;
 use crate::ui::filters::{ClearFilters, FilterField, FilterForm, TagField};
+use crate::ui::editors::ForEditors;
 use crate::ui::icon::Icon;
 use crate::ui::pager::{PageSizes, Pager};
 use crate::ui::state_pill::stream_icon;
@@ -177,13 +178,15 @@ fn NoStreams(filter: Memo<StreamFilter>) -> impl IntoView {
         if is_plain() {
             view! {
                 <div class="empty">
-                    <p>"There are no streams yet. Create one to get an address that encoders can send to."</p>
-                    <p class="actions">
-                        <a class="button primary" href="/stream/create">
-                            {Icon::Plus.draw()}
-                            "Create a stream"
-                        </a>
-                    </p>
+                    <ForEditors others="There are no streams yet. Who may create streams makes the first; your role lets you see them.">
+                        <p>"There are no streams yet. Create one to get an address that encoders can send to."</p>
+                        <p class="actions">
+                            <a class="button primary" href="/stream/create">
+                                {Icon::Plus.draw()}
+                                "Create a stream"
+                            </a>
+                        </p>
+                    </ForEditors>
                 </div>
             }
             .into_any()

@@ -7,12 +7,12 @@ use super::skeleton;
 use crate::backend::{IngestUrls, Overview};
 use crate::live::loaded;
 use crate::ui::encoder::EncoderSteps;
-use crate::ui::overview::{OverviewCards, load_to_operate, title, wanted, watch};
+use crate::ui::overview::{OverviewCards, load_to_send, title, wanted, watch};
 use crate::ui::state_pill::StreamPill;
 
 #[component]
 pub fn WebcasterPage() -> impl IntoView {
-    loaded(wanted(), load_to_operate, skeleton, |overview| view! { <Content overview /> })
+    loaded(wanted(), load_to_send, skeleton, |overview| view! { <Content overview /> })
 }
 
 #[component]

@@ -2,6 +2,7 @@
 
 pub mod confirm;
 pub mod copy;
+pub mod editors;
 pub mod embedding;
 pub mod encoder;
 pub mod facts;

@@ -1,6 +1,6 @@
 //! The overview that `/stream/ID`, `/playout/ID` and `/webcaster/ID` share, and how those pages load it.
 
-use afterlive_domain::{StreamId, Tags};
+use afterlive_domain::{Permission, StreamId, Tags};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -41,6 +41,13 @@ pub async fn load((stream, recordings, token): Wanted) -> Answer<Overview> {
 pub async fn load_to_operate(wanted: Wanted) -> Answer<Overview> {
     let overview = load(wanted).await?;
     if overview.role.is_some() { Ok(overview) } else { Err(BackendError::SignedOut) }
+}
+
+/// For pages to send to a stream from: who may only read has no business there.
+pub async fn load_to_send(wanted: Wanted) -> Answer<Overview> {
+    let overview = load_to_operate(wanted).await?;
+    let may_send = overview.role.is_some_and(|role| role.allows(Permission::EditStreams));
+    if may_send { Ok(overview) } else { Err(BackendError::Denied) }
 }
 
 /// Keeps a page that shows `overview` fresh.

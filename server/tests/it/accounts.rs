@@ -48,7 +48,7 @@ async fn the_last_administrator_can_neither_go_nor_be_made_less() {
         service.change_role(&admin, one.id, Role::Admin).await.unwrap();
         service.change_role(&admin, other.id, Role::Admin).await.unwrap();
         service.change_role(&admin, one.id, Role::ReadOnly).await.unwrap();
-        assert_eq!(refusal(service.remove_user(&as_user(&other), other.id).await), Refusal::LastAdmin { user: other.id });
+        assert_eq!(refusal(service.remove_user(&tenant.admin, other.id).await), Refusal::LastAdmin { user: other.id });
         service.change_role(&tenant.admin, one.id, Role::Admin).await.unwrap();
         service.remove_user(&admin, one.id).await.unwrap();
         assert_eq!(roles(&server, &tenant).await, [(other.id, Role::Admin)]);

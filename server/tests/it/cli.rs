@@ -65,7 +65,7 @@ async fn setup_makes_the_first_organisation_once_and_keys_and_users_follow() {
         let link = call(&["user", "password-link", "--email", "Bob@Example.com"], "");
         let printed = text(&link.stdout);
         assert!(
-            printed.starts_with("http://localhost:3000/password/") && printed.lines().count() == 1,
+            printed.contains("/password/") && printed.lines().count() == 1,
             "{printed}{}",
             text(&link.stderr)
         );

@@ -72,14 +72,21 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     talk.json("POST /apikey", &[], &json!({ "apikey": admin })).await;
     talk.json("POST /token/verify", &by_key, &json!({ "token": playback })).await;
 
+    let print = ["user", "password-link", "--email", "ada@example.com"];
+    let printed = run(afterlive(folder.path(), &print, &[("AFTERLIVE__LOG__FILTER", "trace")]), "");
+    let told_by_command = told_by_command + &String::from_utf8_lossy(&printed.stderr);
+    let link = String::from_utf8(printed.stdout).unwrap().trim().rsplit_once('/').unwrap().1.to_owned();
+
     // Where each is to be sent, and where nobody should send it.
-    for secret in [&admin, &player, &token, &playback, &set_up] {
+    for secret in [&admin, &player, &token, &playback, &set_up, &link] {
         for path in [
             "/apikey/SECRET",
             "/APIKEY/SECRET",
             "/apikey/SECRET/x",
             "/organisation/apikey/SECRET",
             "/stream/SECRET",
+            "/invitation/SECRET",
+            "/password/SECRET",
             "/SECRET?key=SECRET",
             "/live/SECRET/ws",
             "/vod-eu/SECRET.mp4",
@@ -113,6 +120,23 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     let (status, cookie, _) = talk.send("POST /ui/sign_in", &as_form, form(PASSWORD)).await;
     let (_, cookie) = cookie.split_once('=').unwrap_or_else(|| panic!("{status}: it sets a cookie"));
     let signed_in = format!("afterlive_session={cookie}");
+    // A page of ours asks for the rest with its own address beside.
+    let referer = format!("{}/password/{link}", talk.url);
+    talk.send("GET /favicon.svg", &[("referer", &referer)], String::new()).await;
+    let invited = "email=bob%40example.com&role=nanoUser".to_owned();
+    let by_cookie = [("content-type", "application/x-www-form-urlencoded"), ("cookie", signed_in.as_str())];
+    assert_eq!(talk.send("POST /ui/invite", &by_cookie, invited).await.0, 302);
+    let (_, _, flash) = talk.send("POST /ui/take_flash", &[("content-type", "application/json"), ("cookie", &signed_in)], "{}".to_owned()).await;
+    let invitation = flash.split_once("/invitation/").unwrap_or_else(|| panic!("{flash}")).1[..64].to_owned();
+    let password = PASSWORD.replace(' ', "+");
+    for (function, secret) in [("accept_invitation", &invitation), ("choose_password", &link)] {
+        let fields = format!("secret={secret}&password={password}");
+        let (status, _, text) = talk.send(&format!("POST /ui/{function}"), &as_form, fields).await;
+        assert_eq!(status, 302, "{function}: {text}");
+    }
+    let (_, cookie_then, _) = talk.send("POST /ui/sign_in", &as_form, form(PASSWORD)).await;
+    let (_, cookie_then) = cookie_then.split_once('=').unwrap();
+    let signed_in = format!("afterlive_session={cookie_then}");
     for path in ["/", "/organisation", "/events"] {
         // The last of them does not end.
         let asked = talk.client.get(format!("{}{path}", talk.url)).header("cookie", &signed_in).header("accept", "text/html");
@@ -181,9 +205,12 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         publish_key.to_owned(),
         renewed_key.to_owned(),
         set_up,
+        link,
+        invitation,
         PASSWORD.to_owned(),
-        PASSWORD.replace(' ', "+"),
+        password,
         cookie.to_owned(),
+        cookie_then.to_owned(),
     ];
     secrets.extend([&admin, &player].map(|key| key[6..].to_owned()));
     secrets.extend([&token, &playback].into_iter().flat_map(|token| halves(token)));
