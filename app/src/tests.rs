@@ -1,5 +1,6 @@
 //! The pages as people get them before any script has run: rendered by the real router over the fake backend, forms posted as a browser posts them.
 
+mod accounts;
 mod library;
 mod playback;
 
@@ -115,6 +116,7 @@ async fn every_page_answers_in_full_without_a_script() {
         "/stream",
         "/stream/create",
         "/organisation",
+        "/account",
         "/vod",
         "/webcaster",
         &format!("/vod/{}", asset_id(ENDED, 3)),

@@ -56,7 +56,7 @@ impl TryFrom<Row> for User {
 /// A unique violation where the e-mail address is taken.
 pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
     on!(tx, c => sqlx::query(
-        "INSERT INTO users (id, organisation_id, email, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO users (id, organisation_id, email, password_hash, role, created_at, last_sign_in_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(user.id.to_string())
     .bind(user.organisation.to_string())
@@ -64,6 +64,7 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
     .bind(&user.password_hash)
     .bind(user.role.as_str())
     .bind(user.created_at.0)
+    .bind(user.last_sign_in_at.map(|at| at.0))
     .execute(c)
     .await
     .map(drop))?;

@@ -117,6 +117,8 @@ impl Service {
             updated_at: now,
         };
         let user = self.new_user(organisation.id, &organisation.name, form.email, form.password, Role::Admin).await?;
+        // By the link: who does it is signed in then.
+        let user = User { last_sign_in_at: (!with_key).then_some(now), ..user };
         let api_key =
             with_key.then(|| NewApiKey::draw(organisation.id, FIRST_KEY_LABEL.to_owned(), Opens::Role(Role::Admin), now, None));
         let mut tx = self.db.write().await?;
