@@ -9,7 +9,7 @@ test('an API key is shown once, opens the API, and is refused once it is revoked
   await page.getByRole('link', { name: 'Organisation', exact: true }).click();
   const label = `Player ${Date.now()}`;
   await page.getByLabel('Label').fill(label);
-  await page.getByLabel('Role').selectOption({ label: 'nanoReadOnly: read' });
+  await page.getByRole('region', { name: 'API keys' }).getByLabel('Role').selectOption({ label: 'nanoReadOnly: read' });
   await page.getByRole('button', { name: 'Make a key' }).click();
   const key = await copyValue(page.getByRole('status', { name: 'New API key' }), 'API key').innerText();
   expect(key.length).toBeGreaterThanOrEqual(32);

@@ -365,7 +365,8 @@ async fn what_is_open_of_ones_own_is_listed_and_ended_one_by_one_or_all_but_this
         for _ in 0..2 {
             tokens.push(server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap());
         }
-        let works = async |token: &str| server.send_with("GET /user", &[("X-BINTU-TOKEN", token)], "").await.status.as_u16() == 200;
+        let works =
+            async |token: &str| server.send_with("GET /user", &[("X-BINTU-TOKEN", token)], "").await.status.as_u16() == 200;
         let [mine, second, third, fourth] = &mut browsers[..] else { unreachable!() };
         let (sessions, this, open) = account(mine).await;
         assert_eq!((sessions.len(), open.len()), (4, 2));

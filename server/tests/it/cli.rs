@@ -64,11 +64,7 @@ async fn setup_makes_the_first_organisation_once_and_keys_and_users_follow() {
         assert!(!again.status.success() && text(&again.stderr).contains("this email is taken"));
         let link = call(&["user", "password-link", "--email", "Bob@Example.com"], "");
         let printed = text(&link.stdout);
-        assert!(
-            printed.contains("/password/") && printed.lines().count() == 1,
-            "{printed}{}",
-            text(&link.stderr)
-        );
+        assert!(printed.contains("/password/") && printed.lines().count() == 1, "{printed}{}", text(&link.stderr));
         let nobody = call(&["user", "password-link", "--email", "eve@example.com"], "");
         assert!(!nobody.status.success() && text(&nobody.stderr).contains("no user with the e-mail address"));
         let nowhere = call(&["key", "add", "--org", "zzzzz", "--role", "nanoAdmin", "--label", "x"], "");

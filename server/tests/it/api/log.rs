@@ -126,7 +126,8 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     let invited = "email=bob%40example.com&role=nanoUser".to_owned();
     let by_cookie = [("content-type", "application/x-www-form-urlencoded"), ("cookie", signed_in.as_str())];
     assert_eq!(talk.send("POST /ui/invite", &by_cookie, invited).await.0, 302);
-    let (_, _, flash) = talk.send("POST /ui/take_flash", &[("content-type", "application/json"), ("cookie", &signed_in)], "{}".to_owned()).await;
+    let (_, _, flash) =
+        talk.send("POST /ui/take_flash", &[("content-type", "application/json"), ("cookie", &signed_in)], "{}".to_owned()).await;
     let invitation = flash.split_once("/invitation/").unwrap_or_else(|| panic!("{flash}")).1[..64].to_owned();
     let password = PASSWORD.replace(' ', "+");
     for (function, secret) in [("accept_invitation", &invitation), ("choose_password", &link)] {
