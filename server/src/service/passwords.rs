@@ -72,9 +72,10 @@ fn is_guessable(password: &str, about: &[String]) -> bool {
     zxcvbn::zxcvbn(password, &about).guesses() < MIN_GUESSES
 }
 
-/// A text as a whole, and each of its words: somebody's name is one of their address.
+/// A text as a whole, what stands on either side of an address's `@`, and each of its words: somebody's name is one of their address.
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
-    iter::once(text).chain(text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2))
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2);
+    iter::once(text).chain(text.split('@')).chain(words)
 }
 
 impl Passwords {
@@ -189,6 +190,8 @@ mod tests {
             "abcdefghijklmnopqrst",
             "iloveyouiloveyou",
             "ada.lovelace@northlight.example",
+            "northlight.example",
+            "ada.lovelace.2026",
             "northlight events",
             "Northlight Events 1",
             "lovelacelovelace",
