@@ -381,7 +381,7 @@ async fn what_is_open_of_ones_own_is_listed_and_ended_one_by_one_or_all_but_this
         other.submit("end_session_token", &[("id", &open[0])]).await;
         assert_eq!((account(mine).await.0.len(), account(mine).await.2.len()), (4, 2));
 
-        assert_eq!(mine.submit("end_session", &[("id", &of_second)]).await, "/account?notice=session-ended");
+        assert_eq!(mine.submit("end_session", &[("id", &of_second)]).await, "/account?notice=session%2Dended");
         assert_eq!(second.load("home", "{}").await.status.as_u16(), 401);
         mine.submit("end_session_token", &[("id", &open[0])]).await;
         let left = [works(&tokens[0]).await, works(&tokens[1]).await];
