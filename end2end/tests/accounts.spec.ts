@@ -112,12 +112,12 @@ test('somebody is invited, sees what the role allows, gets a new password, and i
     await other.goto('/');
     await live(other);
 
-    // The open page, without a click.
     await row(page, email).getByLabel(`Remove ${email}`).click();
     await row(page, email).getByRole('button', { name: 'Remove the user' }).click();
     await expect(page.getByText('The user is removed')).toBeVisible();
     await expect(row(page, email)).toHaveCount(0);
-    await expect(other, 'signed out where it stands').toHaveURL(/\/auth\?next=/, { timeout: 15_000 });
+    await other.getByRole('link', { name: 'Streams', exact: true }).click();
+    await expect(other, 'signed out with the next click').toHaveURL(/\/auth\?next=/);
     await other.context().close();
   });
   await person.context().close();
