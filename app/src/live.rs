@@ -221,8 +221,8 @@ pub fn listen(stream: Option<StreamId>) {
             }
         };
         let connected = move |stands: bool| {
-            // What happened while there was no connection has been missed.
-            if stands && news.connected.get_untracked() == Some(false) {
+            // What happened while there was no connection has been missed. And who has been signed out gets none any more: the page asks, and hears so.
+            if !stands || news.connected.get_untracked() == Some(false) {
                 news.refresh();
             }
             news.connected.set(Some(stands));

@@ -69,7 +69,8 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
                     <br />
                     <span class="muted">{viewer.organisation_name} " · " {viewer.role.as_str()}</span>
                 </p>
-                <a class="button quiet" href="/account">
+                // External, as the menu would stay open over the page.
+                <a class="button quiet" href="/account" rel="external">
                     "Your account"
                 </a>
                 // A plain form: with another person every page is another one, so it is loaded anew.
