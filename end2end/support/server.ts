@@ -23,7 +23,7 @@ export type SetUp = {
   api_key: string;
 };
 
-export const ADMIN = { email: 'admin@example.com', password: 'correct horse battery staple', organisation: 'Chapel' };
+export const ADMIN = { email: 'admin@example.com', password: 'wandering geese by night', organisation: 'Chapel' };
 
 export class Server {
   private child: ChildProcess | undefined;

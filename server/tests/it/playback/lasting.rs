@@ -190,7 +190,7 @@ async fn who_watches_with_a_key_or_a_session_token_is_cut_when_it_has_expired() 
         let (service, admin) = (&scene.server.service, &scene.ours.admin);
         let soon = Some(Expiry::In(60));
         let key = service.create_api_key(admin, "a player", Opens::Role(Role::ReadOnly), soon).await.unwrap();
-        let (email, password) = ("ada@example.com", "correct horse");
+        let (email, password) = ("ada@example.com", "correct horse battery");
         service.add_user(admin, email, password, Role::ReadOnly).await.unwrap();
         let token = service.make_session_token(email, password, [192, 0, 2, 7].into()).await.unwrap();
         let mut tx = scene.server.db.write().await.unwrap();
