@@ -5,9 +5,9 @@ mod accounts;
 mod library;
 mod organisation;
 mod overview;
+mod state;
 mod streams;
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use afterlive_domain::asset::Hold;
@@ -22,11 +22,11 @@ use uuid::Uuid;
 
 pub use self::accounts::{ADA, BOB};
 pub use self::library::asset_id;
+use self::state::{State, viewer};
 use crate::backend::{
     Access, Account, Answer, ApiKeyRow, Backend, BackendError, Chosen, Home, InvitationRow, Invited, Keeping, KeyForm,
     LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage,
-    RecordingRange, SessionRow, SessionTokenRow, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm,
-    TokenScope, UserRow, Viewer,
+    RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm, TokenScope, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -46,102 +46,15 @@ pub const ENDED: StreamId = StreamId(Uuid::from_u128(0x0d1b_77aa_9c11_4d02_8a44_
 /// Was never live.
 pub const CREATED: StreamId = StreamId(Uuid::from_u128(0x3c9e_0bb2_61f4_4e7b_9f00_0000_0000_0003));
 
-struct State {
-    access: Access,
-    streams: Vec<StreamRow>,
-    keys: Vec<ApiKeyRow>,
-    tokens: Vec<PlaybackTokenRow>,
-    users: Vec<UserRow>,
-    invitations: Vec<InvitationRow>,
-    sessions: Vec<SessionRow>,
-    session_tokens: Vec<SessionTokenRow>,
-    push_urls: BTreeMap<StreamId, String>,
-    name: String,
-    settings: Settings,
-    recording: RecordingSettings,
-    embed_domains: EmbedDomains,
-    webhook: Option<WebhookUrl>,
-    publish_key_required: bool,
-    key_renewals: BTreeMap<StreamId, u32>,
-    flash: Option<String>,
-    /// How often [`Backend::overview`] was asked: what grows, grows with it.
-    asked: u64,
-    keeping: BTreeMap<AssetId, Keeping>,
-}
-
 pub struct Fake {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
 }
 
-fn viewer(role: Role) -> Viewer {
-    Viewer {
-        email: "ada@northlight.example".into(),
-        role,
-        organisation_name: "Northlight Events".into(),
-        organisation_hash: "8sKpm".parse().expect("a hash"),
-        settings: Settings::default(),
-    }
-}
-
-fn stream(id: StreamId, name: &str, state: StreamState, days_ago: i64, tags: &[&str], recordings: u64) -> StreamRow {
-    let created_at = NOW.plus_ms(-days_ago * DAY_MS);
-    StreamRow {
-        id,
-        streamname: format!("8sKpm-{name}").parse().expect("a streamname"),
-        state,
-        created_at,
-        updated_at: created_at.plus_ms(3_600_000),
-        tags: Tags::new(tags).expect("tags"),
-        recordings,
-    }
-}
-
 impl Fake {
     #[must_use]
     pub fn new(access: Access) -> Self {
-        let mut streams = vec![
-            stream(LIVE, "x49nB", StreamState::Live, 0, &["title:Sunday service", "hall-2"], 24),
-            stream(ENDED, "Q7wLd", StreamState::Ended, 2, &["title:Council meeting", "public"], 3),
-            stream(CREATED, "m3RtZ", StreamState::Created, 3, &[], 0),
-            stream(StreamId(Uuid::from_u128(4)), "b8HhK", StreamState::Locked, 9, &["rehearsal"], 1),
-        ];
-        streams.extend((5..40).map(|n: u32| {
-            let name = format!("s{n:04}");
-            stream(StreamId(Uuid::from_u128(n.into())), &name, StreamState::Ended, n.into(), &["archive"], u64::from(n) % 4)
-        }));
-        let key = |n: u128, label: &str, role: Role, last_used_at| ApiKeyRow {
-            id: KeyId(Uuid::from_u128(n)),
-            label: label.into(),
-            role: Some(role),
-            hint: "al_7Hq".into(),
-            created_at: NOW.plus_ms(-20 * DAY_MS),
-            last_used_at,
-            expires_at: None,
-            has_expired: false,
-        };
-        let state = State {
-            access,
-            streams,
-            keys: vec![key(2, "Website", Role::ReadOnly, Some(NOW)), key(1, "Scheduler", Role::Admin, None)],
-            tokens: Vec::new(),
-            users: accounts::users(),
-            invitations: Vec::new(),
-            sessions: accounts::sessions(),
-            session_tokens: accounts::tokens(),
-            push_urls: BTreeMap::new(),
-            name: "Northlight Events".into(),
-            settings: Settings::default(),
-            recording: RecordingSettings { max_duration_s: Some(7_200), ..RecordingSettings::default() },
-            embed_domains: EmbedDomains::default(),
-            webhook: None,
-            publish_key_required: false,
-            key_renewals: BTreeMap::new(),
-            flash: None,
-            asked: 0,
-            keeping: BTreeMap::new(),
-        };
-        Self { state: Mutex::new(state), changed: watch::Sender::new(0) }
+        Self { state: Mutex::new(State::new(access)), changed: watch::Sender::new(0) }
     }
 
     #[must_use]

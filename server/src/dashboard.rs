@@ -2,12 +2,10 @@
 //! show. Checks no permission and runs no SQL: both are behind `service/`.
 
 mod accounts;
+mod asking;
 mod library;
 mod present;
 mod user_agent;
-
-use std::net::IpAddr;
-use std::sync::Arc;
 
 use afterlive_app::backend::{
     Access, Account, Answer, Backend, BackendError, Chosen, Home, Invited, KeyForm, LibraryFilter, LibraryPage, OrganisationPage,
@@ -19,14 +17,12 @@ use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
     AssetId, EmbedDomains, Error as Refusal, InvitationId, KeyId, Mode, Role, StreamId, Tags, TokenId, UserId, WebhookUrl,
 };
-use serde::Serialize;
-use tower_sessions::Session;
 
-use crate::db::users::User;
+pub use self::asking::Dashboard;
 use crate::http::browser_session;
 use crate::publish_key::bare_name;
 use crate::service::playback::{Expiry, Pass, RevokedToken, Secret, TokenOf, TokenWish};
-use crate::service::{self, Caller, Opens, Service, SignedIn};
+use crate::service::{self, Opens};
 
 /// Session: the text that the next page shows.
 const FLASH: &str = "flash";
@@ -35,85 +31,6 @@ const MAX_FLASH_BYTES: usize = 8 * 1024;
 
 /// The most tags that the library suggests.
 const MAX_SUGGESTED_TAGS: usize = 200;
-
-/// What a page is given to reach the server, for the length of one request.
-pub struct Dashboard {
-    service: Arc<Service>,
-    session: Session,
-    /// The browser's, for the limit on attempts to sign in and for playback tokens.
-    address: IpAddr,
-    /// The host of the page that asks.
-    site: Option<String>,
-    /// What the browser says that it is.
-    browser: String,
-    /// Under which the log has the cause of a failure.
-    request_id: String,
-}
-
-impl Dashboard {
-    #[must_use]
-    pub fn new(
-        service: Arc<Service>,
-        session: Session,
-        address: IpAddr,
-        site: Option<String>,
-        browser: String,
-        request_id: String,
-    ) -> Self {
-        Self { service, session, address, site, browser, request_id }
-    }
-
-    /// Who has signed in, where somebody has.
-    async fn caller(&self) -> Answer<Option<Caller>> {
-        browser_session::caller(&self.service, &self.session).await.map_err(|error| self.error(&error))
-    }
-
-    /// What lets the caller's pages load recordings; `None` where everybody can.
-    async fn pass(&self, caller: &Caller) -> Answer<Option<Pass>> {
-        let organisation = self.service.organisation(caller).await.map_err(|error| self.error(&error))?;
-        self.service.pass(caller, &organisation).await.map_err(|error| self.error(&error))
-    }
-
-    async fn signed_in(&self) -> Answer<Caller> {
-        self.caller().await?.ok_or(BackendError::SignedOut)
-    }
-
-    async fn begin_session(&self, user: &User) -> Answer<()> {
-        let signed_in = SignedIn::new(user, self.service.clock().now(), self.address, &self.browser);
-        browser_session::begin(&self.session, &signed_in).await.map_err(|cause| self.failed(&cause))
-    }
-
-    /// The browser session that asks.
-    fn session_id(&self) -> Option<String> {
-        browser_session::id(&self.session)
-    }
-
-    /// Signs in who has chosen a password.
-    async fn begin_chosen(&self, chosen: service::Result<service::Chosen>) -> Answer<Chosen> {
-        match chosen.map_err(|error| self.error(&error))? {
-            service::Chosen::Done(user) => self.begin_session(&user).await.map(|()| Chosen::Done),
-            service::Chosen::WrongLink => Ok(Chosen::WrongLink),
-            service::Chosen::Weak(weakness) => Ok(Chosen::Weak(weakness)),
-        }
-    }
-
-    async fn keep<T: Serialize + Sync>(&self, key: &str, value: &T) -> Answer<()> {
-        self.session.insert(key, value).await.map_err(|cause| self.failed(&cause))
-    }
-
-    fn error(&self, error: &service::Error) -> BackendError {
-        match error {
-            service::Error::Refused(refusal) => present::refusal(refusal),
-            ours => self.failed(ours),
-        }
-    }
-
-    /// A failure of ours: the log has its cause, the page only where to look.
-    fn failed(&self, cause: &dyn std::error::Error) -> BackendError {
-        tracing::error!(request_id = %self.request_id, %cause, "a page could not be served");
-        BackendError::Internal { request_id: self.request_id.clone() }
-    }
-}
 
 #[async_trait::async_trait]
 impl Backend for Dashboard {

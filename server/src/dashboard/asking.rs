@@ -1,0 +1,93 @@
+//! Who asks, for the length of one request: the browser, its session, and who has signed in with it. What is answered is not decided here.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use afterlive_app::backend::{Answer, BackendError, Chosen};
+use serde::Serialize;
+use tower_sessions::Session;
+
+use super::present;
+use crate::db::users::User;
+use crate::http::browser_session;
+use crate::service::playback::Pass;
+use crate::service::{self, Caller, Service, SignedIn};
+
+/// What a page is given to reach the server, for the length of one request.
+pub struct Dashboard {
+    pub(super) service: Arc<Service>,
+    pub(super) session: Session,
+    /// The browser's, for the limit on attempts to sign in and for playback tokens.
+    pub(super) address: IpAddr,
+    /// The host of the page that asks.
+    pub(super) site: Option<String>,
+    /// What the browser says that it is.
+    pub(super) browser: String,
+    /// Under which the log has the cause of a failure.
+    pub(super) request_id: String,
+}
+
+impl Dashboard {
+    #[must_use]
+    pub fn new(
+        service: Arc<Service>,
+        session: Session,
+        address: IpAddr,
+        site: Option<String>,
+        browser: String,
+        request_id: String,
+    ) -> Self {
+        Self { service, session, address, site, browser, request_id }
+    }
+
+    /// Who has signed in, where somebody has.
+    pub(super) async fn caller(&self) -> Answer<Option<Caller>> {
+        browser_session::caller(&self.service, &self.session).await.map_err(|error| self.error(&error))
+    }
+
+    /// What lets the caller's pages load recordings; `None` where everybody can.
+    pub(super) async fn pass(&self, caller: &Caller) -> Answer<Option<Pass>> {
+        let organisation = self.service.organisation(caller).await.map_err(|error| self.error(&error))?;
+        self.service.pass(caller, &organisation).await.map_err(|error| self.error(&error))
+    }
+
+    pub(super) async fn signed_in(&self) -> Answer<Caller> {
+        self.caller().await?.ok_or(BackendError::SignedOut)
+    }
+
+    pub(super) async fn begin_session(&self, user: &User) -> Answer<()> {
+        let signed_in = SignedIn::new(user, self.service.clock().now(), self.address, &self.browser);
+        browser_session::begin(&self.session, &signed_in).await.map_err(|cause| self.failed(&cause))
+    }
+
+    /// The browser session that asks.
+    pub(super) fn session_id(&self) -> Option<String> {
+        browser_session::id(&self.session)
+    }
+
+    /// Signs in who has chosen a password.
+    pub(super) async fn begin_chosen(&self, chosen: service::Result<service::Chosen>) -> Answer<Chosen> {
+        match chosen.map_err(|error| self.error(&error))? {
+            service::Chosen::Done(user) => self.begin_session(&user).await.map(|()| Chosen::Done),
+            service::Chosen::WrongLink => Ok(Chosen::WrongLink),
+            service::Chosen::Weak(weakness) => Ok(Chosen::Weak(weakness)),
+        }
+    }
+
+    pub(super) async fn keep<T: Serialize + Sync>(&self, key: &str, value: &T) -> Answer<()> {
+        self.session.insert(key, value).await.map_err(|cause| self.failed(&cause))
+    }
+
+    pub(super) fn error(&self, error: &service::Error) -> BackendError {
+        match error {
+            service::Error::Refused(refusal) => present::refusal(refusal),
+            ours => self.failed(ours),
+        }
+    }
+
+    /// A failure of ours: the log has its cause, the page only where to look.
+    pub(super) fn failed(&self, cause: &dyn std::error::Error) -> BackendError {
+        tracing::error!(request_id = %self.request_id, %cause, "a page could not be served");
+        BackendError::Internal { request_id: self.request_id.clone() }
+    }
+}

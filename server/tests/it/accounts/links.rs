@@ -1,0 +1,198 @@
+//! Links that are good once: invitations, and new passwords.
+
+use std::sync::Arc;
+
+use afterlive_domain::password::Weakness;
+use afterlive_domain::{Error as Refusal, Role};
+use afterlive_server::service::{Chosen, SignIn};
+
+use super::{PASSWORD, a_user, as_user, refusal};
+use crate::fixture::browser::Browser;
+use crate::fixture::server::on_each_server;
+
+/// What a link has in it.
+fn secret(link: &str) -> String {
+    let secret = link.rsplit_once('/').unwrap().1;
+    assert_eq!(secret.len(), 64, "{link}");
+    secret.to_owned()
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+#[tokio::test]
+async fn an_invitation_makes_one_user_once_within_seven_days() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let (service, admin) = (&server.service, &tenant.admin);
+        let link = service.invite(admin, " Ada@Example.com ", Role::ReadOnly).await.unwrap();
+        assert!(link.starts_with("http://localhost:3000/invitation/"), "{link}");
+        let of_ada = secret(&link);
+        // Looking at it uses nothing up.
+        for _ in 0..3 {
+            let (invitation, name) = service.invitation(&of_ada).await.unwrap().unwrap();
+            assert_eq!(
+                (invitation.email.as_str(), invitation.role, name.as_str()),
+                ("ada@example.com", Role::ReadOnly, "Chapel")
+            );
+        }
+        for wrong in ["", "x", &of_ada[1..], &format!("{of_ada}0"), &of_ada.to_uppercase()] {
+            assert_eq!(service.invitation(wrong).await.unwrap(), None);
+            assert_eq!(service.accept_invitation(wrong, PASSWORD).await.unwrap(), Chosen::WrongLink);
+        }
+        assert_eq!(service.accept_invitation(&of_ada, "short").await.unwrap(), Chosen::Weak(Weakness::Short));
+        server.clock.advance_ms(7 * DAY_MS - 1);
+        let racers = (0..3).map(|_| {
+            let (service, secret) = (Arc::clone(service), of_ada.clone());
+            tokio::spawn(async move { service.accept_invitation(&secret, PASSWORD).await.unwrap() })
+        });
+        let mut users = Vec::new();
+        for racer in racers.collect::<Vec<_>>() {
+            match racer.await.unwrap() {
+                Chosen::Done(user) => users.push(user),
+                other => assert_eq!(other, Chosen::WrongLink),
+            }
+        }
+        assert_eq!(users.len(), 1);
+        assert_eq!((users[0].role, users[0].organisation), (Role::ReadOnly, tenant.organisation.id));
+        assert_eq!(service.users(admin).await.unwrap(), users);
+        assert_eq!(service.invitation(&of_ada).await.unwrap(), None);
+        assert!(service.invitations(admin).await.unwrap().is_empty());
+        let signed_in = service.sign_in("ada@example.com", PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+        assert!(matches!(signed_in, SignIn::Done(user) if user.id == users[0].id));
+        let taken = Refusal::NotUnique { parameter: "email".into() };
+        assert_eq!(refusal(service.invite(admin, "ada@example.com", Role::Admin).await), taken);
+
+        let late = secret(&service.invite(admin, "bob@example.com", Role::User).await.unwrap());
+        server.clock.advance_ms(7 * DAY_MS);
+        assert_eq!(service.accept_invitation(&late, PASSWORD).await.unwrap(), Chosen::WrongLink);
+        assert!(service.invitations(admin).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_invitation_ends_by_being_revoked_replaced_or_its_makers_going() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let maker = a_user(&server, &tenant, Role::Admin).await;
+        let (service, admin, by_maker) = (&server.service, &tenant.admin, as_user(&maker));
+        let opens = async |link: &str| service.invitation(&secret(link)).await.unwrap().is_some();
+        let first = service.invite(admin, "ada@example.com", Role::User).await.unwrap();
+        let second = service.invite(admin, "ada@example.com", Role::ReadOnly).await.unwrap();
+        assert_eq!((opens(&first).await, opens(&second).await), (false, true));
+        let [invitation] = service.invitations(admin).await.unwrap().try_into().unwrap();
+
+        let theirs = server.an_organisation().await;
+        let none = Refusal::NoSuchInvitation { invitation: invitation.id };
+        assert_eq!(refusal(service.revoke_invitation(&theirs.admin, invitation.id).await), none);
+        service.revoke_invitation(admin, invitation.id).await.unwrap();
+        assert_eq!((opens(&second).await, refusal(service.revoke_invitation(admin, invitation.id).await)), (false, none));
+
+        // By somebody who is an administrator no more: neither a way in nor a way to another's account is left.
+        let other = a_user(&server, &tenant, Role::Admin).await;
+        for is_removed in [false, true] {
+            service.change_role(admin, maker.id, Role::Admin).await.unwrap();
+            let link = service.invite(&by_maker, "bob@example.com", Role::Admin).await.unwrap();
+            let password = service.make_password_link(&by_maker, other.id).await.unwrap();
+            assert!(opens(&link).await && service.password_link(&secret(&password)).await.unwrap().is_some());
+            if is_removed {
+                service.remove_user(admin, maker.id).await.unwrap();
+            } else {
+                service.change_role(admin, maker.id, Role::User).await.unwrap();
+            }
+            assert!(!opens(&link).await && service.password_link(&secret(&password)).await.unwrap().is_none());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_password_by_a_link_ends_all_that_the_one_before_opened() {
+    on_each_server(async |server| {
+        let server = server.with_dashboard();
+        let tenant = server.an_organisation().await;
+        let user = a_user(&server, &tenant, Role::User).await;
+        let service = &server.service;
+        let mut old = Browser::signed_in(&server, &user.email, PASSWORD).await;
+        let token = service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+        let unused = secret(&service.make_password_link(&tenant.admin, user.id).await.unwrap());
+        let link = service.make_password_link(&tenant.admin, user.id).await.unwrap();
+        let path = link.strip_prefix("http://localhost:3000").unwrap();
+
+        // What looks at links uses nothing up, and the password goes on until then.
+        let mut browser = Browser::new(&server);
+        for _ in 0..2 {
+            let page = browser.open(path).await;
+            assert!(page.status.is_success() && page.text.contains(&user.email), "{}", page.text);
+            assert_eq!((page.header("referrer-policy"), page.header("cache-control")), ("strict-origin", "no-store"));
+            assert!(page.headers.get("set-cookie").is_none());
+        }
+        assert_eq!(old.load("home", "{}").await.status.as_u16(), 200);
+        let choose = |secret: &str, password: &str| [("secret", secret.to_owned()), ("password", password.to_owned())];
+        let mut submit = async |secret: &str, password: &str| {
+            let fields = choose(secret, password);
+            browser.submit("choose_password", &fields.each_ref().map(|(name, value)| (*name, value.as_str()))).await
+        };
+        assert_eq!(submit(&unused, "another horse battery").await, format!("/password/{unused}"), "the newest one counts");
+        assert_eq!(submit(&secret(&link), "passwordpassword").await, format!("{path}?error=guessable"));
+        assert_eq!(submit(&secret(&link), "another horse battery").await, "/?notice=password");
+        assert_eq!(browser.load("home", "{}").await.status.as_u16(), 200);
+        assert_eq!(old.load("home", "{}").await.status.as_u16(), 401);
+        assert_eq!(server.send_with("GET /user", &[("X-BINTU-TOKEN", &token)], "").await.status.as_u16(), 401);
+        let sign_in = async |password: &str| service.sign_in(&user.email, password, [192, 0, 2, 1].into()).await.unwrap();
+        assert_eq!(sign_in(PASSWORD).await, SignIn::WrongCredentials);
+        assert!(matches!(sign_in("another horse battery").await, SignIn::Done(_)));
+        let dead = browser.open(path).await;
+        assert!(dead.text.contains("This link opens nothing"), "{}", dead.text);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_for_a_password_is_good_once_for_a_day_and_for_the_own_organisation() {
+    on_each_server(async |server| {
+        let (tenant, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let user = a_user(&server, &tenant, Role::User).await;
+        let service = &server.service;
+        let none = Refusal::NoSuchUser { user: user.id };
+        assert_eq!(refusal(service.make_password_link(&theirs.admin, user.id).await), none);
+        let denied = Refusal::Denied { needed: Role::Admin };
+        assert_eq!(refusal(service.make_password_link(&as_user(&user), user.id).await), denied);
+        let late = secret(&service.make_password_link(&tenant.admin, user.id).await.unwrap());
+        server.clock.advance_ms(DAY_MS);
+        assert_eq!(service.set_password_by_link(&late, PASSWORD).await.unwrap(), Chosen::WrongLink);
+
+        let link = service.operators_password_link(&user.email.to_uppercase()).await.unwrap().unwrap();
+        assert_eq!(service.operators_password_link("nobody@example.com").await.unwrap(), None);
+        let racers = (0..3).map(|n| {
+            let (service, secret) = (Arc::clone(service), secret(&link));
+            tokio::spawn(
+                async move { service.set_password_by_link(&secret, &format!("{n} lanterns by the quay")).await.unwrap() },
+            )
+        });
+        let mut done = 0;
+        for racer in racers.collect::<Vec<_>>() {
+            done += usize::from(matches!(racer.await.unwrap(), Chosen::Done(_)));
+        }
+        assert_eq!(done, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn using_a_link_gives_the_browser_a_new_session() {
+    on_each_server(async |server| {
+        let server = server.with_dashboard();
+        let tenant = server.an_organisation().await;
+        let user = a_user(&server, &tenant, Role::User).await;
+        let mut browser = Browser::signed_in(&server, &user.email, PASSWORD).await;
+        let mut twin = browser.clone();
+        let link = server.service.invite(&tenant.admin, "ada@example.com", Role::ReadOnly).await.unwrap();
+        let (invited, password) = (secret(&link), "wandering geese by night");
+        let to = browser.submit("accept_invitation", &[("secret", &invited), ("password", password)]).await;
+        assert_eq!(to, "/?notice=joined");
+        assert!(browser.load("access", "{}").await.text.contains("ada@example.com"));
+        assert_eq!(twin.load("home", "{}").await.status.as_u16(), 401, "who knew the old session has nothing of the new one");
+    })
+    .await;
+}
