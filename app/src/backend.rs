@@ -117,6 +117,8 @@ pub type Answer<T> = Result<T, BackendError>;
 
 #[async_trait::async_trait]
 pub trait Backend: Send + Sync {
+    /// Whether browsers come by TLS alone: cookies are then sent over nothing else.
+    fn is_secure(&self) -> bool;
     async fn access(&self) -> Answer<Access>;
     /// On `Done` the browser session is signed in, under a new id.
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn>;

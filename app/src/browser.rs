@@ -1,5 +1,15 @@
 //! What only the browser can do: clipboard, local time, the theme at once, the stream of events. On the server each is its twin that does nothing.
 
+/// How a connection to the server's events does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Connection {
+    Stands,
+    /// The browser makes another one.
+    Broken,
+    /// The server does not tell this reader anything any more, and the browser asks no more.
+    Refused,
+}
+
 #[cfg(feature = "hydrate")]
 mod inner {
     use std::rc::Rc;
@@ -8,6 +18,7 @@ mod inner {
     use wasm_bindgen::{JsCast, JsValue, closure::Closure};
     use web_sys::{Document, EventSource, HtmlDocument, HtmlElement, HtmlTextAreaElement, VisibilityState, Window};
 
+    use super::Connection;
     use crate::request::Theme;
 
     fn window() -> Option<Window> {
@@ -89,7 +100,7 @@ mod inner {
         }
     }
 
-    /// A connection to the server's events, which the browser makes anew when it breaks; closed when dropped.
+    /// A connection to the server's events, which the browser makes anew when it breaks, but not when it is refused; closed when dropped.
     pub struct Events {
         source: EventSource,
         _message: Closure<dyn Fn()>,
@@ -98,17 +109,23 @@ mod inner {
     }
 
     impl Events {
-        /// Calls `heard` for each event, and `connected` when the connection stands or breaks.
+        /// Calls `heard` for each event, and `connected` when the connection stands, breaks or is refused.
         #[must_use]
-        pub fn open(url: &str, heard: impl Fn() + 'static, connected: impl Fn(bool) + 'static) -> Option<Self> {
+        pub fn open(url: &str, heard: impl Fn() + 'static, connected: impl Fn(Connection) + 'static) -> Option<Self> {
             let source = EventSource::new(url).ok()?;
             let connected = Rc::new(connected);
             let message = Closure::<dyn Fn()>::new(heard);
             let open = {
                 let connected = Rc::clone(&connected);
-                Closure::<dyn Fn()>::new(move || connected(true))
+                Closure::<dyn Fn()>::new(move || connected(Connection::Stands))
             };
-            let error = Closure::<dyn Fn()>::new(move || connected(false));
+            let error = {
+                let source = source.clone();
+                Closure::<dyn Fn()>::new(move || {
+                    let is_refused = source.ready_state() == EventSource::CLOSED;
+                    connected(if is_refused { Connection::Refused } else { Connection::Broken });
+                })
+            };
             source.set_onmessage(Some(message.as_ref().unchecked_ref()));
             source.add_event_listener_with_callback("resync", message.as_ref().unchecked_ref()).ok()?;
             source.set_onopen(Some(open.as_ref().unchecked_ref()));
@@ -128,6 +145,7 @@ mod inner {
 mod inner {
     use afterlive_domain::UnixMillis;
 
+    use super::Connection;
     use crate::request::Theme;
 
     pub fn copy(_text: String, _done: impl FnOnce(bool) + 'static) {}
@@ -158,7 +176,7 @@ mod inner {
 
     impl Events {
         #[must_use]
-        pub fn open(_url: &str, _heard: impl Fn() + 'static, _connected: impl Fn(bool) + 'static) -> Option<Self> {
+        pub fn open(_url: &str, _heard: impl Fn() + 'static, _connected: impl Fn(Connection) + 'static) -> Option<Self> {
             None
         }
     }

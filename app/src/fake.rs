@@ -126,6 +126,10 @@ impl Backend for Fake {
         Ok(self.state().access.clone())
     }
 
+    fn is_secure(&self) -> bool {
+        true
+    }
+
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
         Ok(match password {
             PASSWORD => {

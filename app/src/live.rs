@@ -13,7 +13,7 @@ use leptos_router::hooks::use_query_map;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::backend::{Answer, BackendError};
-use crate::browser;
+use crate::browser::{self, Connection};
 use crate::query::{and_query, playback_token};
 use crate::ui::problem::Problem;
 
@@ -220,9 +220,10 @@ pub fn listen(stream: Option<StreamId>) {
                 pending.try_set_value(set_timeout_with_handle(fetch, DEBOUNCE).ok());
             }
         };
-        let connected = move |stands: bool| {
-            // What happened while there was no connection has been missed. And who has been signed out gets none any more: the page asks, and hears so.
-            if !stands || news.connected.get_untracked() == Some(false) {
+        let connected = move |connection: Connection| {
+            let stands = connection == Connection::Stands;
+            // What happened while there was no connection has been missed. And who has been signed out is refused: the page asks, and hears so.
+            if connection == Connection::Refused || (stands && news.connected.get_untracked() == Some(false)) {
                 news.refresh();
             }
             news.connected.set(Some(stands));

@@ -106,7 +106,8 @@ mod server {
         let max_age_s = if email.is_empty() { 0 } else { TYPED_EMAIL_MAX_AGE_S };
         // A cookie takes neither spaces nor semicolons nor other scripts' letters.
         let value = Url::escape(email);
-        let cookie = format!("{TYPED_EMAIL_COOKIE}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax");
+        let secure = if backend().is_secure() { "; Secure" } else { "" };
+        let cookie = format!("{TYPED_EMAIL_COOKIE}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}");
         if let (Some(response), Ok(cookie)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(&cookie)) {
             response.append_header(header::SET_COOKIE, cookie);
         }

@@ -5,7 +5,7 @@ import { copyValue, live, signIn } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { ADMIN, type Server } from '../support/server.ts';
 
-const PASSWORD = 'wandering geese by night';
+const PASSWORD = 'seven lanterns at the weir';
 const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
 
 /** Another person's browser. */

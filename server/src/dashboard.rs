@@ -24,8 +24,6 @@ use crate::publish_key::bare_name;
 use crate::service::playback::{Expiry, Pass, RevokedToken, Secret, TokenOf, TokenWish};
 use crate::service::{self, Opens};
 
-/// Session: the text that the next page shows.
-const FLASH: &str = "flash";
 /// The longest text kept for the next page, in bytes: a form's outcome, not a place to store things.
 const MAX_FLASH_BYTES: usize = 8 * 1024;
 
@@ -34,6 +32,10 @@ const MAX_SUGGESTED_TAGS: usize = 200;
 
 #[async_trait::async_trait]
 impl Backend for Dashboard {
+    fn is_secure(&self) -> bool {
+        self.service.config().http.is_secure()
+    }
+
     async fn access(&self) -> Answer<Access> {
         let found = browser_session::signed_in(&self.service, &self.session).await.map_err(|error| self.error(&error))?;
         let Some((caller, user)) = found else {
@@ -66,7 +68,11 @@ impl Backend for Dashboard {
         let SetUpForm { token, organisation_name, email, password } = form;
         let fields = service::SetUpForm { organisation_name: &organisation_name, email: &email, password: &password };
         match self.service.set_up_with_link(&token, fields).await {
-            Ok(service::SetUp::Done(made)) => self.begin_session(&made.user).await.map(|()| SetUp::Done),
+            // What was made stands: who could not be signed in is led to the sign-in by the next page, and the log has why.
+            Ok(service::SetUp::Done(made)) => {
+                let _ = self.begin_session(&made.user).await;
+                Ok(SetUp::Done)
+            }
             Ok(service::SetUp::WrongLink) => Ok(SetUp::WrongLink),
             Err(service::Error::Refused(refusal)) => present::bad_field(&refusal),
             Err(error) => Err(self.error(&error)),
@@ -320,7 +326,9 @@ impl Backend for Dashboard {
         let caller = self.signed_in().await?;
         let change = self.service.change_password(&caller, present, password, self.session_id().as_deref()).await;
         match change.map_err(|error| self.error(&error))? {
-            service::PasswordChange::Done(user) => self.begin_session(&user).await.map(|()| PasswordChange::Done),
+            service::PasswordChange::Done(user) => {
+                Ok(self.begin_session(&user).await.map_or(PasswordChange::NotSignedIn, |()| PasswordChange::Done))
+            }
             service::PasswordChange::WrongPassword => Ok(PasswordChange::WrongPassword),
             service::PasswordChange::Weak(weakness) => Ok(PasswordChange::Weak(weakness)),
             service::PasswordChange::TooManyAttempts { retry_after_s } => Ok(PasswordChange::TooManyAttempts { retry_after_s }),
@@ -350,10 +358,11 @@ impl Backend for Dashboard {
         if self.caller().await?.is_none() && !self.service.needs_set_up().await.map_err(|error| self.error(&error))? {
             return Err(BackendError::SignedOut);
         }
-        self.keep(FLASH, &text).await
+        browser_session::put_flash(self.service.db(), &self.session, &text).await.map_err(|cause| self.failed(&cause))
     }
 
     async fn take_flash(&self) -> Answer<Option<String>> {
-        self.session.remove(FLASH).await.map_err(|cause| self.failed(&cause))
+        let now = self.service.clock().now();
+        browser_session::take_flash(self.service.db(), &self.session, now).await.map_err(|cause| self.failed(&cause))
     }
 }

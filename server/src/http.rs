@@ -7,6 +7,7 @@ mod embed;
 pub mod error;
 mod etag;
 pub mod events;
+mod flash;
 mod health;
 pub mod listen;
 mod live;

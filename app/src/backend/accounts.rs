@@ -47,6 +47,8 @@ pub struct Invited {
 pub enum Chosen {
     /// Set, and signed in.
     Done,
+    /// Set, and the link is used up; signing in failed.
+    NotSignedIn,
     /// It never was a link, was revoked or used, or has expired.
     WrongLink,
     Weak(Weakness),
@@ -93,7 +95,10 @@ pub struct SessionTokenRow {
 /// What came of changing one's own password. Not an error: each is an answer that the form shows.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum PasswordChange {
+    /// Set, and signed in anew.
     Done,
+    /// Set; this browser could not be signed in anew.
+    NotSignedIn,
     /// The present password is another.
     WrongPassword,
     Weak(Weakness),

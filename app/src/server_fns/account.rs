@@ -8,6 +8,9 @@ use crate::backend::{Account, BackendError};
 /// The page on which all of it stands.
 #[cfg(feature = "ssr")]
 const PAGE: &str = "/account";
+/// Where a password was set, and signing in with it failed.
+#[cfg(feature = "ssr")]
+pub(super) const SIGN_IN_ANEW: &str = "/auth?notice=password-set";
 
 #[server(prefix = "/ui", endpoint = "account", input = Json)]
 pub async fn load_account() -> Result<Account, BackendError> {
@@ -22,6 +25,10 @@ pub async fn change_password(present: String, password: String) -> Result<(), Ba
 
     let problem = match crate::request::backend().change_password(&present, &password).await {
         Ok(PasswordChange::Done) => return tell_flash(PAGE, Flash::PasswordChanged).await,
+        Ok(PasswordChange::NotSignedIn) => {
+            crate::request::redirect(SIGN_IN_ANEW);
+            return Ok(());
+        }
         Ok(PasswordChange::WrongPassword) => "This is not your present password. Nothing was changed.".to_owned(),
         Ok(PasswordChange::Weak(weakness)) => format!("Please give {}.", weakness.asked_for()),
         Ok(PasswordChange::TooManyAttempts { retry_after_s }) => {

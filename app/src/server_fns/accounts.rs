@@ -89,10 +89,15 @@ pub async fn choose_password(secret: String, password: String) -> Result<(), Bac
 fn tell_chosen(chosen: crate::backend::Answer<crate::backend::Chosen>, page: &str, done: &str) {
     use crate::backend::Chosen;
     use crate::query::with_query;
-    use crate::request::{local_path, redirect};
+    use crate::request::{keep_typed_email, local_path, redirect};
 
+    if matches!(chosen, Ok(Chosen::Done | Chosen::NotSignedIn)) {
+        // Of whoever tried to sign in here before.
+        keep_typed_email("");
+    }
     let problem = match chosen {
         Ok(Chosen::Done) => return redirect(done),
+        Ok(Chosen::NotSignedIn) => return redirect(super::account::SIGN_IN_ANEW),
         // The page says so by itself.
         Ok(Chosen::WrongLink) => return redirect(local_path(page)),
         Ok(Chosen::Weak(weakness)) => weakness.as_str(),

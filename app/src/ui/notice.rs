@@ -27,10 +27,11 @@ fn sentence(code: &str) -> Option<&'static str> {
             "The publish key is renewed. What is on air goes on; for the next time the encoder needs the new stream key."
         }
         "role" => "The role is changed, and holds from now on.",
-        "removed" => "The user is removed, and signed out everywhere.",
+        "removed" => "The user is removed. Every browser and program of theirs is signed out with its next request.",
         "invitation-revoked" => "The invitation is revoked. Its link opens nothing any more.",
         "joined" => "Welcome. Your account is made, and you are signed in.",
         "password" => "The new password is set, and you are signed in. All other sessions have ended.",
+        "password-set" => "The new password is set. Please sign in with it.",
         "session-ended" => "Ended. It is signed out with its next request.",
         "sessions-ended" => "All others have ended. Only this browser is signed in.",
         "push-url" => "Saved. While the stream is live, this page shows how the push does.",

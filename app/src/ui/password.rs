@@ -47,7 +47,7 @@ fn problems(code: &str) -> (Option<String>, Option<&'static str>) {
         "taken" => {
             Some("There is a user with this e-mail address by now. Sign in as that, or ask for a link for a new password.")
         }
-        "server" => Some("Something went wrong on the server. Nothing was changed; please try again in a moment."),
+        "server" => Some("Something went wrong on the server. Please try again in a moment."),
         _ => None,
     };
     (weakness.map(|weakness| format!("Please give {}.", weakness.asked_for())), whole)

@@ -121,6 +121,12 @@ pub enum LogFormat {
 }
 
 impl Http {
+    /// Whether people come by TLS alone, so that cookies are sent over nothing else.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
     pub(super) fn read(reader: &mut Reader) -> Self {
         let listen = reader.take("http.listen", SocketAddr::from(([127, 0, 0, 1], 3000)));
         let public_url: Option<HttpUrl> = reader.take_option("http.public_url");

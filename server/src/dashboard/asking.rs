@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_app::backend::{Answer, BackendError, Chosen};
-use serde::Serialize;
 use tower_sessions::Session;
 
 use super::present;
@@ -68,14 +67,11 @@ impl Dashboard {
     /// Signs in who has chosen a password.
     pub(super) async fn begin_chosen(&self, chosen: service::Result<service::Chosen>) -> Answer<Chosen> {
         match chosen.map_err(|error| self.error(&error))? {
-            service::Chosen::Done(user) => self.begin_session(&user).await.map(|()| Chosen::Done),
+            // What was chosen stands, whatever comes of signing in; the log has why.
+            service::Chosen::Done(user) => Ok(self.begin_session(&user).await.map_or(Chosen::NotSignedIn, |()| Chosen::Done)),
             service::Chosen::WrongLink => Ok(Chosen::WrongLink),
             service::Chosen::Weak(weakness) => Ok(Chosen::Weak(weakness)),
         }
-    }
-
-    pub(super) async fn keep<T: Serialize + Sync>(&self, key: &str, value: &T) -> Answer<()> {
-        self.session.insert(key, value).await.map_err(|cause| self.failed(&cause))
     }
 
     pub(super) fn error(&self, error: &service::Error) -> BackendError {

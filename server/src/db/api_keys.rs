@@ -118,6 +118,20 @@ pub async fn by_id(connection: &mut Connection, organisation: OrganisationId, id
     row.map(ApiKey::try_from).transpose()
 }
 
+/// What a key may that is neither revoked nor has expired.
+pub async fn role(connection: &mut Connection, organisation: OrganisationId, id: KeyId, now: UnixMillis) -> Result<Option<Role>> {
+    let role: Option<String> = on!(connection, c => sqlx::query_scalar(
+        "SELECT role FROM api_keys
+         WHERE id = $1 AND organisation_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)",
+    )
+    .bind(id.to_string())
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .fetch_optional(c)
+    .await)?;
+    role.map(|role| parse("api_keys.role", &role)).transpose()
+}
+
 /// Those that are not revoked, newest first; also those that have expired.
 pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<ApiKey>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(

@@ -2,7 +2,7 @@
 
 use afterlive_domain::{UnixMillis, UserId};
 
-use super::{Connection, Result, Tx, on};
+use super::{Connection, Result, Tx, on, users};
 
 /// A session as it is written.
 #[derive(Clone, Copy)]
@@ -12,17 +12,25 @@ pub struct Written<'a> {
     pub data: &'a str,
     /// Who is signed in with it.
     pub user: Option<UserId>,
+    pub used_at: UnixMillis,
     pub expires_at: UnixMillis,
 }
 
-/// Inserts a session; false where the id is taken.
-pub async fn insert(tx: &mut Tx, session: Written<'_>) -> Result<bool> {
+/// Inserts a session; false where the id is taken. Where somebody is signed in with it, and has more than `most` then, those that were used longest ago are
+/// deleted; of those that are added at once too.
+pub async fn insert(tx: &mut Tx, session: Written<'_>, most: u32) -> Result<bool> {
+    if let Some(user) = session.user
+        && users::hold(tx, user).await?
+    {
+        keep_last_used(tx, user, most.saturating_sub(1)).await?;
+    }
     let inserted = on!(tx, c => sqlx::query(
-        "INSERT INTO browser_sessions (id, data, user_id, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO browser_sessions (id, data, user_id, used_at, expires_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
     )
     .bind(session.id)
     .bind(session.data)
     .bind(session.user.map(|user| user.to_string()))
+    .bind(session.used_at.0)
     .bind(session.expires_at.0)
     .execute(c)
     .await
@@ -32,10 +40,11 @@ pub async fn insert(tx: &mut Tx, session: Written<'_>) -> Result<bool> {
 
 /// Replaces a session's data. One that was deleted meanwhile, as by signing out in another tab, is not brought back.
 pub async fn update(tx: &mut Tx, session: Written<'_>) -> Result<()> {
-    on!(tx, c => sqlx::query("UPDATE browser_sessions SET data = $2, user_id = $3, expires_at = $4 WHERE id = $1")
+    on!(tx, c => sqlx::query("UPDATE browser_sessions SET data = $2, user_id = $3, used_at = $4, expires_at = $5 WHERE id = $1")
         .bind(session.id)
         .bind(session.data)
         .bind(session.user.map(|user| user.to_string()))
+        .bind(session.used_at.0)
         .bind(session.expires_at.0)
         .execute(c)
         .await
@@ -60,14 +69,68 @@ pub async fn delete(tx: &mut Tx, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Ids and data of those of a user that have not expired.
-pub async fn of_user(connection: &mut Connection, user: UserId, now: UnixMillis) -> Result<Vec<(String, String)>> {
-    let rows = on!(connection, c => sqlx::query_as("SELECT id, data FROM browser_sessions WHERE user_id = $1 AND expires_at > $2")
-        .bind(user.to_string())
-        .bind(now.0)
-        .fetch_all(c)
-        .await)?;
-    Ok(rows)
+/// Puts something beside a session's data, in place of what was there; what else is written of the session at the same time leaves it alone.
+pub async fn put_flash(tx: &mut Tx, id: &str, flash: &str) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE browser_sessions SET flash = $2 WHERE id = $1")
+        .bind(id)
+        .bind(flash)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+pub async fn flash(connection: &mut Connection, id: &str, now: UnixMillis) -> Result<Option<String>> {
+    let flash: Option<Option<String>> = on!(connection, c => sqlx::query_scalar(
+        "SELECT flash FROM browser_sessions WHERE id = $1 AND expires_at > $2",
+    )
+    .bind(id)
+    .bind(now.0)
+    .fetch_optional(c)
+    .await)?;
+    Ok(flash.flatten())
+}
+
+/// False where it is another one or none by now.
+pub async fn delete_flash(tx: &mut Tx, id: &str, flash: &str) -> Result<bool> {
+    let deleted = on!(tx, c => sqlx::query("UPDATE browser_sessions SET flash = NULL WHERE id = $1 AND flash = $2")
+        .bind(id)
+        .bind(flash)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(deleted > 0)
+}
+
+/// Id, data and last use of those of a user that have not expired; last used first, and not more than `limit`.
+pub async fn of_user(
+    connection: &mut Connection,
+    user: UserId,
+    now: UnixMillis,
+    limit: u32,
+) -> Result<Vec<(String, String, UnixMillis)>> {
+    let rows: Vec<(String, String, i64)> = on!(connection, c => sqlx::query_as(
+        "SELECT id, data, used_at FROM browser_sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY used_at DESC, id LIMIT $3",
+    )
+    .bind(user.to_string())
+    .bind(now.0)
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await)?;
+    Ok(rows.into_iter().map(|(id, data, used_at)| (id, data, UnixMillis(used_at))).collect())
+}
+
+async fn keep_last_used(tx: &mut Tx, user: UserId, kept: u32) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "DELETE FROM browser_sessions WHERE user_id = $1 AND id NOT IN
+         (SELECT id FROM browser_sessions WHERE user_id = $1 ORDER BY used_at DESC, id LIMIT $2)",
+    )
+    .bind(user.to_string())
+    .bind(i64::from(kept))
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
 }
 
 /// Deletes a user's session; false where the user has no such session.
@@ -81,15 +144,15 @@ pub async fn delete_of_user(tx: &mut Tx, user: UserId, id: &str) -> Result<bool>
     Ok(deleted > 0)
 }
 
-/// Deletes all of a user's but one.
-pub async fn delete_others(tx: &mut Tx, user: UserId, kept: Option<&str>) -> Result<()> {
-    on!(tx, c => sqlx::query("DELETE FROM browser_sessions WHERE user_id = $1 AND id <> $2")
+/// Deletes all of a user's but one, and says how many that were.
+pub async fn delete_others(tx: &mut Tx, user: UserId, kept: Option<&str>) -> Result<u64> {
+    let deleted = on!(tx, c => sqlx::query("DELETE FROM browser_sessions WHERE user_id = $1 AND id <> $2")
         .bind(user.to_string())
         .bind(kept.unwrap_or_default())
         .execute(c)
         .await
-        .map(drop))?;
-    Ok(())
+        .map(|done| done.rows_affected()))?;
+    Ok(deleted)
 }
 
 /// Deletes what has expired, and says how many that were.

@@ -86,6 +86,24 @@ pub async fn list(connection: &mut Connection, organisation: OrganisationId, now
     rows.into_iter().map(Invitation::try_from).collect()
 }
 
+/// How many of an organisation have not expired, without the one for that address.
+pub async fn count_others(
+    connection: &mut Connection,
+    organisation: OrganisationId,
+    email: &str,
+    now: UnixMillis,
+) -> Result<u64> {
+    let count: i64 = on!(connection, c => sqlx::query_scalar(
+        "SELECT COUNT(*) FROM invitations WHERE organisation_id = $1 AND email <> $2 AND expires_at > $3",
+    )
+    .bind(organisation.to_string())
+    .bind(email)
+    .bind(now.0)
+    .fetch_one(c)
+    .await)?;
+    Ok(count.unsigned_abs())
+}
+
 /// The one of that hash, where it has not expired.
 pub async fn by_secret_hash(connection: &mut Connection, secret_hash: &str, now: UnixMillis) -> Result<Option<Invitation>> {
     let row: Option<Row> = on!(connection, c => sqlx::query_as("SELECT * FROM invitations WHERE secret_hash = $1 AND expires_at > $2")

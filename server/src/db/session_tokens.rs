@@ -108,6 +108,16 @@ pub async fn delete_of_user(tx: &mut Tx, user: UserId, hash: &str) -> Result<boo
     Ok(deleted > 0)
 }
 
+/// Deletes all of a user's, and says how many that were.
+pub async fn delete_all(tx: &mut Tx, user: UserId) -> Result<u64> {
+    let deleted = on!(tx, c => sqlx::query("DELETE FROM session_tokens WHERE user_id = $1")
+        .bind(user.to_string())
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(deleted)
+}
+
 /// Deletes all of a user's but the newest so many.
 async fn keep_newest(tx: &mut Tx, user: UserId, kept: u32) -> Result<()> {
     on!(tx, c => sqlx::query(

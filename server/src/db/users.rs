@@ -52,6 +52,10 @@ impl TryFrom<Row> for User {
     }
 }
 
+/// Both run while nobody else can write.
+const LIST: &str = "SELECT * FROM users WHERE organisation_id = $1 ORDER BY email";
+const COUNT: &str = "SELECT COUNT(*) FROM users WHERE organisation_id = $1 AND ($2 IS NULL OR role = $2)";
+
 /// # Errors
 /// A unique violation where the e-mail address is taken.
 pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
@@ -101,18 +105,18 @@ pub async fn by_id(connection: &mut Connection, id: UserId) -> Result<Option<Use
 
 /// Those of an organisation, by their addresses.
 pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<User>> {
-    let rows: Vec<Row> = on!(connection, c => sqlx::query_as("SELECT * FROM users WHERE organisation_id = $1 ORDER BY email")
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(LIST)
         .bind(organisation.to_string())
         .fetch_all(c)
         .await)?;
     rows.into_iter().map(User::try_from).collect()
 }
 
-/// How many users of an organisation have that role.
-pub async fn count(connection: &mut Connection, organisation: OrganisationId, role: Role) -> Result<u64> {
-    let count: i64 = on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE organisation_id = $1 AND role = $2")
+/// How many users of an organisation have that role; `None`: any.
+pub async fn count(connection: &mut Connection, organisation: OrganisationId, role: Option<Role>) -> Result<u64> {
+    let count: i64 = on!(connection, c => sqlx::query_scalar(COUNT)
         .bind(organisation.to_string())
-        .bind(role.as_str())
+        .bind(role.map(Role::as_str))
         .fetch_one(c)
         .await)?;
     Ok(count.unsigned_abs())
@@ -155,4 +159,25 @@ pub async fn signed_in(tx: &mut Tx, id: UserId, now: UnixMillis) -> Result<()> {
 pub async fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
     on!(tx, c => sqlx::query("DELETE FROM users WHERE id = $1").bind(id.to_string()).execute(c).await.map(drop))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Db, Location, Raw};
+
+    #[tokio::test]
+    async fn an_organisations_users_are_read_along_an_index_whoever_else_there_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Location::Sqlite(folder.path().join("test.db"))).await.unwrap();
+        let mut connection = db.read().await.unwrap();
+        let Raw::Sqlite(sqlite) = connection.raw() else { unreachable!("it was opened as SQLite") };
+        for query in [LIST, COUNT] {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+            let steps: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(explain).bind("x").bind("x").fetch_all(&mut *sqlite).await.unwrap();
+            let steps: Vec<String> = steps.into_iter().map(|(.., step)| step).collect();
+            assert_eq!(steps, ["SEARCH users USING INDEX users_by_organisation (organisation_id=?)"], "{query}");
+        }
+    }
 }

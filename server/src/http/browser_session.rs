@@ -16,13 +16,19 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
+use super::flash;
 use crate::clock::Clock;
 use crate::db::browser_sessions::Written;
 use crate::db::users::User;
 use crate::db::{self, Db};
 use crate::hexadecimal::hexadecimal;
-use crate::service::account::{SIGNED_IN, USED_AT};
+use crate::service::account::{MAX_SESSIONS, SIGNED_IN};
 use crate::service::{self, Caller, Service, SignedIn};
+
+/// The key under which a session has when it was used last.
+const USED_AT: &str = "used_at";
+/// Of one that was begun to leave a stranger something: nobody else has a session.
+const STRANGER: &str = "stranger";
 
 /// The name of the cookie.
 pub const COOKIE: &str = "afterlive_session";
@@ -91,6 +97,38 @@ pub fn id(session: &Session) -> Option<String> {
     session.id().map(|id| row_id(&id))
 }
 
+/// Leaves the browser something for its next page, in place of what was left before. In the database nobody can read it.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn put_flash(db: &Db, session: &Session, text: &str) -> Result<()> {
+    if session.id().is_none() {
+        // The layer sends the cookie, as of any session that was changed.
+        session.insert(STRANGER, true).await.map_err(failed)?;
+        session.save().await.map_err(failed)?;
+    }
+    let sealed = session.id().and_then(|id| Some((row_id(&id), flash::seal(&id, text)?)));
+    let (id, sealed) = sealed.ok_or_else(|| Error::Encode("what the next page shows cannot be sealed".to_owned()))?;
+    let mut tx = db.write().await.map_err(failed)?;
+    db::browser_sessions::put_flash(&mut tx, &id, &sealed).await.map_err(failed)?;
+    tx.commit().await.map_err(failed)
+}
+
+/// What was left for this page, once.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn take_flash(db: &Db, session: &Session, now: UnixMillis) -> Result<Option<String>> {
+    let Some(id) = session.id() else { return Ok(None) };
+    let row = row_id(&id);
+    let found = db::browser_sessions::flash(&mut db.read().await.map_err(failed)?, &row, now).await;
+    let Some(sealed) = found.map_err(failed)? else { return Ok(None) };
+    let mut tx = db.write().await.map_err(failed)?;
+    let is_ours = db::browser_sessions::delete_flash(&mut tx, &row, &sealed).await.map_err(failed)?;
+    tx.commit().await.map_err(failed)?;
+    Ok(flash::open(&id, &sealed).filter(|_| is_ours))
+}
+
 /// As [`signed_in`], for whom a caller is enough.
 ///
 /// # Errors
@@ -141,7 +179,17 @@ fn user(record: &Record) -> Option<UserId> {
     Some(serde_json::from_value::<SignedIn>(record.data.get(SIGNED_IN)?.clone()).ok()?.user)
 }
 
+fn used_at(record: &Record) -> UnixMillis {
+    let used_at = record.data.get(USED_AT).and_then(|value| serde_json::from_value(value.clone()).ok());
+    used_at.unwrap_or(UnixMillis(0))
+}
+
 impl Store {
+    /// As it is written now.
+    fn written<'a>(&self, id: &'a str, record: &Record, data: &'a str) -> Written<'a> {
+        Written { id, data, user: user(record), used_at: used_at(record), expires_at: self.expires_at() }
+    }
+
     /// The end of a session that is written now. By our clock; the record's own says the same by the system's.
     fn expires_at(&self) -> UnixMillis {
         self.clock.now().plus_ms(IDLE_DAYS * DAY_MS)
@@ -154,8 +202,8 @@ impl SessionStore for Store {
         let data = encode(record)?;
         loop {
             let mut tx = self.db.write().await.map_err(failed)?;
-            let session = Written { id: &row_id(&record.id), data: &data, user: user(record), expires_at: self.expires_at() };
-            let inserted = db::browser_sessions::insert(&mut tx, session).await;
+            let id = row_id(&record.id);
+            let inserted = db::browser_sessions::insert(&mut tx, self.written(&id, record, &data), MAX_SESSIONS).await;
             if inserted.map_err(failed)? {
                 return tx.commit().await.map_err(failed);
             }
@@ -166,9 +214,9 @@ impl SessionStore for Store {
 
     async fn save(&self, record: &Record) -> Result<()> {
         let data = encode(record)?;
-        let session = Written { id: &row_id(&record.id), data: &data, user: user(record), expires_at: self.expires_at() };
+        let id = row_id(&record.id);
         let mut tx = self.db.write().await.map_err(failed)?;
-        db::browser_sessions::update(&mut tx, session).await.map_err(failed)?;
+        db::browser_sessions::update(&mut tx, self.written(&id, record, &data)).await.map_err(failed)?;
         tx.commit().await.map_err(failed)
     }
 
@@ -185,5 +233,43 @@ impl SessionStore for Store {
         let mut tx = self.db.write().await.map_err(failed)?;
         db::browser_sessions::delete(&mut tx, &row_id(id)).await.map_err(failed)?;
         tx.commit().await.map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Location;
+
+    const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
+
+    async fn a_store(folder: &tempfile::TempDir) -> Arc<Store> {
+        let db = Db::open(&Location::Sqlite(folder.path().join("test.db"))).await.unwrap();
+        Arc::new(Store { db, clock: Clock::simulated(NOW) })
+    }
+
+    #[tokio::test]
+    async fn what_writes_a_session_meanwhile_takes_nothing_from_the_next_page_and_brings_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = a_store(&folder).await;
+        let first = Session::new(None, Arc::clone(&store), None);
+        put_flash(&store.db, &first, "a link").await.unwrap();
+        let open = || Session::new(first.id(), Arc::clone(&store), None);
+
+        // A slow read has the session from before the form, and notes its use after it.
+        let (slow, form) = (open(), open());
+        slow.load().await.unwrap();
+        put_flash(&store.db, &form, "another link").await.unwrap();
+        slow.insert(USED_AT, NOW.plus_ms(RENEW_AFTER_MS)).await.unwrap();
+        slow.save().await.unwrap();
+
+        let (slow, page) = (open(), open());
+        slow.load().await.unwrap();
+        assert_eq!(take_flash(&store.db, &page, NOW).await.unwrap().as_deref(), Some("another link"));
+        slow.insert(USED_AT, NOW.plus_ms(2 * RENEW_AFTER_MS)).await.unwrap();
+        slow.save().await.unwrap();
+        assert_eq!(take_flash(&store.db, &open(), NOW).await.unwrap(), None);
+        let other = Session::new(Some(Id(7)), Arc::clone(&store), None);
+        assert_eq!(take_flash(&store.db, &other, NOW).await.unwrap(), None);
     }
 }

@@ -27,8 +27,7 @@ pub fn router(
     stop: CancellationToken,
 ) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + use<> {
     let config = service.config();
-    let sessions =
-        browser_session::layer(service.db().clone(), service.clock().clone(), config.http.public_url.starts_with("https://"));
+    let sessions = browser_session::layer(service.db().clone(), service.clock().clone(), config.http.is_secure());
     let trusted_proxies: Arc<[IpAddr]> = config.http.trusted_proxies.as_slice().into();
     let pages = pages.route("/events", get(events::handle).with_state(events::Events::new(Arc::clone(service), stop)));
     let pages = pages.route("/vod/{id}/report", get(report::handle).with_state(Arc::clone(service)));

@@ -19,9 +19,11 @@ use crate::db::users::User;
 /// Of what a browser says of itself so much is kept, in characters.
 const MAX_BROWSER_CHARS: usize = 300;
 
-/// The keys under which a session has who signed in, and when it was used last.
+/// The most browser sessions that a user has at a time; one more ends the one that was used longest ago. What signs in each minute fills no table and no page.
+pub const MAX_SESSIONS: u32 = 100;
+
+/// The key under which a session has who signed in.
 pub const SIGNED_IN: &str = "signed_in";
-pub const USED_AT: &str = "used_at";
 
 /// What a session knows of who signed in with it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -100,9 +102,12 @@ impl Service {
     pub async fn open_account(&self, caller: &Caller) -> Result<OpenAccount> {
         let (now, mut connection) = (self.clock.now(), self.db.read().await?);
         let user = db::users::by_id(&mut connection, own(caller)?).await?.ok_or(Refusal::BadCredentials)?;
-        let rows = db::browser_sessions::of_user(&mut connection, user.id, now).await?;
-        let mut sessions: Vec<OpenSession> = rows.into_iter().filter_map(|(id, data)| read(id, &data)).collect();
-        sessions.sort_unstable_by_key(|session| std::cmp::Reverse(session.used_at));
+        let rows = db::browser_sessions::of_user(&mut connection, user.id, now, MAX_SESSIONS).await?;
+        let sessions = rows.into_iter().filter_map(|(id, data, used_at)| {
+            let signed_in = read(&data)?;
+            Some(OpenSession { id, signed_in, used_at })
+        });
+        let sessions = sessions.collect();
         let tokens = db::session_tokens::of_user(&mut connection, user.id, now).await?;
         Ok(OpenAccount { user, sessions, tokens })
     }
@@ -113,9 +118,10 @@ impl Service {
     /// As [`Service::open_account`].
     pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<()> {
         let mut tx = self.db.write().await?;
-        db::browser_sessions::delete_of_user(&mut tx, own(caller)?, id).await?;
+        let is_ended = db::browser_sessions::delete_of_user(&mut tx, own(caller)?, id).await?;
         tx.commit().await?;
-        self.ask_viewers_of(caller.organisation).await
+        self.ask_viewers_where(is_ended, caller).await;
+        Ok(())
     }
 
     /// As [`Service::end_session`], of a session token.
@@ -124,9 +130,10 @@ impl Service {
     /// As [`Service::open_account`].
     pub async fn end_session_token(&self, caller: &Caller, hash: &str) -> Result<()> {
         let mut tx = self.db.write().await?;
-        db::session_tokens::delete_of_user(&mut tx, own(caller)?, hash).await?;
+        let is_ended = db::session_tokens::delete_of_user(&mut tx, own(caller)?, hash).await?;
         tx.commit().await?;
-        self.ask_viewers_of(caller.organisation).await
+        self.ask_viewers_where(is_ended, caller).await;
+        Ok(())
     }
 
     /// Ends all that is open of the caller's but one browser session.
@@ -136,15 +143,23 @@ impl Service {
     pub async fn end_other_sessions(&self, caller: &Caller, kept: Option<&str>) -> Result<()> {
         let user = own(caller)?;
         let mut tx = self.db.write().await?;
-        db::browser_sessions::delete_others(&mut tx, user, kept).await?;
-        db::session_tokens::keep_newest(&mut tx, user, 0).await?;
+        let sessions = db::browser_sessions::delete_others(&mut tx, user, kept).await?;
+        let tokens = db::session_tokens::delete_all(&mut tx, user).await?;
         tx.commit().await?;
-        tracing::info!(%user, "ended all other sessions");
-        self.ask_viewers_of(caller.organisation).await
+        tracing::info!(%user, sessions, tokens, "ended all other sessions");
+        self.ask_viewers_where(sessions + tokens > 0, caller).await;
+        Ok(())
+    }
+
+    /// Where nothing ended nobody is asked: else whoever has signed in has all of the organisation's viewers asked again as often as they like.
+    async fn ask_viewers_where(&self, is_ended: bool, caller: &Caller) {
+        if is_ended {
+            self.ask_viewers_of(caller.organisation).await;
+        }
     }
 
     /// Changes the caller's own password, and ends all that is open but the browser session that is `kept`. Who does not know the present one is slowed as who
-    /// signs in is, and counted with them: a browser that was left open gives no password away.
+    /// signs in is, and counted apart from them: a browser that was left open gives no password away, and shuts nobody out.
     ///
     /// # Errors
     /// As [`Service::open_account`].
@@ -157,13 +172,13 @@ impl Service {
     ) -> Result<PasswordChange> {
         let (id, now) = (own(caller)?, self.clock.now());
         let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
-        if let Err(retry_after_s) = self.sign_in_limits.by_account.attempt(&user.email, now) {
+        if let Err(retry_after_s) = self.sign_in_limits.confirming.attempt(&id, now) {
             return Ok(PasswordChange::TooManyAttempts { retry_after_s });
         }
         if !self.passwords.verify(present, Some(&user.password_hash)).await? {
             return Ok(PasswordChange::WrongPassword);
         }
-        self.sign_in_limits.by_account.forgive(&user.email);
+        self.sign_in_limits.confirming.forgive(&id);
         let password_hash = match self.hash_for(&user, password).await {
             Ok(hash) => hash,
             Err(NotTaken::Weak(weakness)) => return Ok(PasswordChange::Weak(weakness)),
@@ -174,7 +189,7 @@ impl Service {
             return Ok(PasswordChange::WrongPassword);
         }
         tx.commit().await?;
-        self.ask_viewers_of(user.organisation).await?;
+        self.ask_viewers_of(user.organisation).await;
         tracing::info!(user = %id, "changed the own password");
         Ok(PasswordChange::Done(User { password_hash, ..user }))
     }
@@ -188,10 +203,8 @@ fn own(caller: &Caller) -> Result<UserId, Refusal> {
     }
 }
 
-/// A row as it was written by `http/browser_session`; `None` where it is none of this version's.
-fn read(id: String, data: &str) -> Option<OpenSession> {
+/// Who has signed in with a session, by its data as `http/browser_session` wrote them; `None` where they are none of this version's.
+fn read(data: &str) -> Option<SignedIn> {
     let mut data: HashMap<String, Value> = serde_json::from_str(data).ok()?;
-    let signed_in = serde_json::from_value(data.remove(SIGNED_IN)?).ok()?;
-    let used_at = serde_json::from_value(data.remove(USED_AT)?).ok()?;
-    Some(OpenSession { id, signed_in, used_at })
+    serde_json::from_value(data.remove(SIGNED_IN)?).ok()
 }

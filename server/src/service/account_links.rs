@@ -19,8 +19,6 @@ const INVITATION_MS: i64 = 7 * DAY_MS;
 /// A link for a new password is good for so long: what NIST SP 800-63B-4 §4.2.2.2 allows a code that is sent by mail.
 const PASSWORD_LINK_MS: i64 = DAY_MS;
 const DAY_MS: i64 = 86_400_000;
-/// The most users of an organisation, with those who are invited.
-const MAX_PEOPLE: usize = 1_000;
 
 /// What came of choosing a password by a link.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,16 +64,13 @@ impl Service {
             expires_at: now.plus_ms(INVITATION_MS),
         };
         let (secret, hash) = draw();
-        let mut tx = self.db.write().await?;
-        // Of two that make the last one only one may.
-        db::organisations::hold(&mut tx, caller.organisation).await?;
-        let users = db::users::list(&mut tx, caller.organisation).await?;
-        if users.iter().any(|user| user.email == invitation.email) {
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
+        // Another organisation's are not told of.
+        let found = db::users::by_email(&mut tx, &invitation.email).await?;
+        if found.is_some_and(|user| user.organisation == caller.organisation) {
             return Err(Refusal::NotUnique { parameter: "email".to_owned() }.into());
         }
-        if users.len() + db::invitations::list(&mut tx, caller.organisation, now).await?.len() >= MAX_PEOPLE {
-            return Err(Refusal::WrongState { state: format!("{MAX_PEOPLE} users, which is the most") }.into());
-        }
+        users::find_place(&mut tx, caller.organisation, &invitation.email, now).await?;
         db::invitations::put(&mut tx, &invitation, &hash).await?;
         tx.commit().await?;
         tracing::info!(invitation = %invitation.id, %role, by = %caller.identity, "invited somebody");
@@ -94,8 +89,7 @@ impl Service {
     /// # Errors
     /// `Denied` for all but admins; `NoSuchInvitation`.
     pub async fn revoke_invitation(&self, caller: &Caller, id: InvitationId) -> Result<()> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         if !db::invitations::delete(&mut tx, caller.organisation, id).await? {
             return Err(Refusal::NoSuchInvitation { invitation: id }.into());
         }
@@ -145,7 +139,7 @@ impl Service {
     pub async fn make_password_link(&self, caller: &Caller, user: UserId) -> Result<String> {
         caller.require(Permission::Administer)?;
         let (secret, hash) = draw();
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         users::of_organisation(&mut tx, caller.organisation, user).await?;
         let expires_at = self.clock.now().plus_ms(PASSWORD_LINK_MS);
         db::password_links::put(&mut tx, user, &hash, maker(caller), expires_at).await?;
@@ -195,7 +189,7 @@ impl Service {
         let now = self.clock.now();
         db::users::signed_in(&mut tx, user.id, now).await?;
         tx.commit().await?;
-        self.ask_viewers_of(user.organisation).await?;
+        self.ask_viewers_of(user.organisation).await;
         tracing::info!(user = %user.id, "a new password was set by a link");
         Ok(Chosen::Done(User { password_hash, last_sign_in_at: Some(now), ..user }))
     }
@@ -203,7 +197,7 @@ impl Service {
     /// The hash of a password that the user chose.
     pub(super) async fn hash_for(&self, user: &User, password: &str) -> Result<String, NotTaken> {
         let organisation = self.organisation_name(user.organisation).await?;
-        self.passwords.hash_chosen(password, &[&user.email, &organisation]).await
+        self.hash_chosen(password, &user.email, &organisation).await
     }
 
     async fn organisation_name(&self, id: OrganisationId) -> Result<String> {

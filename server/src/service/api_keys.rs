@@ -129,9 +129,7 @@ impl Service {
         let label = text::name("label", label)?;
         let expires_at = expiry.map(|expiry| end(expiry, now)).transpose()?;
         let key = NewApiKey::draw(caller.organisation, label, opens, now, expires_at);
-        let mut tx = self.db.write().await?;
-        // Of two that make the last one only one may.
-        db::organisations::hold(&mut tx, caller.organisation).await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         let keys = db::api_keys::list(&mut tx, caller.organisation).await?;
         if keys.iter().filter(|key| !key.has_expired(now)).count() >= MAX_KEYS {
             return Err(Refusal::WrongState { state: format!("{MAX_KEYS} keys, which is the most") }.into());
@@ -154,7 +152,7 @@ impl Service {
     pub async fn revoke_api_key(&self, caller: &Caller, id: KeyId) -> Result<Option<RevokedKey>> {
         caller.require(Permission::Administer)?;
         let hash = self.organisation(caller).await?.hash;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         let revoked = db::api_keys::revoke(&mut tx, caller.organisation, id, self.clock.now()).await?;
         tx.commit().await?;
         if !revoked {

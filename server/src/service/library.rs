@@ -75,9 +75,8 @@ impl Service {
     /// # Errors
     /// `Denied` for all but admins; `NoSuchAsset`; `WrongState` while it is being recorded; `Held` while it is under legal hold.
     pub async fn delete_asset(&self, caller: &Caller, id: AssetId) -> Result<Listed> {
-        caller.require(Permission::Administer)?;
         let now = self.clock.now();
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         if assets::delete(&mut tx, caller.organisation, id, now).await? {
             jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
             tx.commit().await?;
@@ -99,9 +98,8 @@ impl Service {
     /// # Errors
     /// `Denied` for all but admins; `NoSuchAsset`; `Purged` where it was removed for good.
     pub async fn restore_asset(&self, caller: &Caller, id: AssetId) -> Result<Listed> {
-        caller.require(Permission::Administer)?;
         let now = self.clock.now();
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         if assets::restore(&mut tx, caller.organisation, id, now).await? {
             jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
             tx.commit().await?;
@@ -121,7 +119,7 @@ impl Service {
         caller.require(Permission::Administer)?;
         let note = hold_note(note.unwrap_or_default())?;
         let hold = Hold { at: self.clock.now(), by: self.name_of(caller).await?, note };
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         if retention::hold(&mut tx, caller.organisation, id, &hold).await? {
             tx.commit().await?;
             tracing::info!(asset = %id, by = %caller.identity, "a recording is under legal hold");
@@ -136,8 +134,7 @@ impl Service {
     /// # Errors
     /// `Denied` for all but admins; `NoSuchAsset`.
     pub async fn lift_hold(&self, caller: &Caller, id: AssetId) -> Result<Listed> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         if retention::lift_hold(&mut tx, caller.organisation, id, self.clock.now()).await? {
             tx.commit().await?;
             tracing::info!(asset = %id, by = %caller.identity, "a recording's legal hold is lifted");

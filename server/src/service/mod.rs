@@ -7,6 +7,7 @@ mod api_keys;
 mod caller;
 mod embedded;
 mod error;
+mod guessable;
 mod jwt;
 mod library;
 mod organisations;
@@ -24,6 +25,7 @@ mod streams;
 mod text;
 mod traffic;
 mod users;
+mod write;
 
 use std::sync::Arc;
 
@@ -51,7 +53,7 @@ pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::{MAX_CREDENTIAL_BYTES, SignIn};
 pub use streams::{MAX_LISTED_TAGS, MAX_PAGE, NewStream, StreamList, StreamPage};
 pub use text::MAX_NAME_CHARS;
-pub use users::Who;
+pub use users::{MAX_PEOPLE, Who};
 
 /// The use cases, over everything that they need. One for the whole process.
 pub struct Service {

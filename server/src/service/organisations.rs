@@ -36,7 +36,7 @@ impl Service {
     pub async fn save_organisation(&self, caller: &Caller, name: &str, settings: Settings) -> Result<Organisation> {
         caller.require(Permission::Administer)?;
         let name = text::name("name", name)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
         tx.commit().await?;
         let saved = self.organisation(caller).await?;
@@ -54,9 +54,7 @@ impl Service {
         caller: &Caller,
         change: impl FnOnce(RecordingSettings) -> RecordingSettings + Send,
     ) -> Result<Organisation> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
-        db::organisations::hold(&mut tx, caller.organisation).await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         let settings = change(db::organisations::recording_settings(&mut tx, caller.organisation).await?);
         settings.check()?;
         db::organisations::set_recording(&mut tx, caller.organisation, &settings, self.clock.now()).await?;
@@ -70,8 +68,7 @@ impl Service {
     /// # Errors
     /// `Denied` for all but admins.
     pub async fn set_embed_domains(&self, caller: &Caller, domains: &EmbedDomains) -> Result<()> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         db::organisations::set_embed_domains(&mut tx, caller.organisation, domains, self.clock.now()).await?;
         Ok(tx.commit().await?)
     }
@@ -88,7 +85,7 @@ impl Service {
                 "a URL on a public address: webhook.allow_private forbids this machine and private networks".to_owned();
             return Err(Refusal::WrongType { parameter: "webhook".to_owned(), expected }.into());
         }
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         db::organisations::set_webhook(&mut tx, caller.organisation, webhook, self.clock.now()).await?;
         tx.commit().await?;
         tracing::info!(organisation = %caller.organisation, by = %caller.identity, ?webhook, "changed the webhook");
@@ -111,8 +108,7 @@ impl Service {
     /// # Errors
     /// `Denied` for all but admins.
     pub async fn require_publish_key(&self, caller: &Caller, is_required: bool, renews_all: bool) -> Result<Organisation> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         let drawn = PublishSecret::draw();
         let now = self.clock.now();
         db::organisations::require_publish_key(&mut tx, caller.organisation, is_required, renews_all, &drawn, now).await?;

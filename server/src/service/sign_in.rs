@@ -33,8 +33,10 @@ pub enum SignIn {
 /// checked, which are everybody's.
 #[derive(Debug)]
 pub(super) struct Limits {
-    pub(super) by_account: RateLimit<String>,
+    by_account: RateLimit<String>,
     by_address: RateLimit<IpAddr>,
+    /// Of those who are to give their password once more; by account. Apart from those who sign in: who found a browser open must not lock its owner out.
+    pub(super) confirming: RateLimit<UserId>,
     /// With the right password; by account, and wide.
     known_by_account: RateLimit<String>,
     /// Of those who ask whether a key is good, apart from those who sign in: a program must not lock people out.
@@ -46,6 +48,7 @@ impl Default for Limits {
         Self {
             by_account: RateLimit::new(10, 15_000),
             by_address: RateLimit::new(30, 5_000),
+            confirming: RateLimit::new(10, 15_000),
             known_by_account: RateLimit::new(60, 1_000),
             keys_by_address: RateLimit::new(30, 5_000),
         }

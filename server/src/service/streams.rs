@@ -64,7 +64,7 @@ impl Service {
         let mut draws_left = DRAWS;
         loop {
             let stream = draw_stream(&organisation, &new, self.clock.now());
-            let mut tx = self.db.write().await?;
+            let mut tx = self.write_as(caller, Permission::EditStreams).await?;
             match streams::insert(&mut tx, &stream).await {
                 Err(error) if error.is_unique_violation() && draws_left > 0 => draws_left -= 1,
                 Err(error) => return Err(error.into()),
@@ -159,8 +159,7 @@ impl Service {
     /// # Errors
     /// `Denied` for readers; `NoSuchStream`; `WrongState` where it is deleted.
     pub async fn set_tags(&self, caller: &Caller, id: StreamId, tags: &Tags) -> Result<Stream> {
-        caller.require(Permission::EditStreams)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::EditStreams).await?;
         if streams::set_tags(&mut tx, caller.organisation, id, tags, self.clock.now()).await? {
             tx.commit().await?;
         } else {
@@ -183,7 +182,7 @@ impl Service {
             let expected = "the URL of another server: this is our own".to_owned();
             return Err(Refusal::WrongType { parameter: "url".to_owned(), expected }.into());
         }
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::EditStreams).await?;
         if streams::set_push_url(&mut tx, caller.organisation, id, url, self.clock.now()).await? {
             tx.commit().await?;
             tracing::info!(stream = %id, target = ?url, by = %caller.identity, "changed where a stream is pushed to");
@@ -219,8 +218,7 @@ impl Service {
     /// # Errors
     /// `Denied` for all but admins; `NoSuchStream`; `WrongState` where it is deleted.
     pub async fn renew_publish_key(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         if streams::renew_publish_key(&mut tx, caller.organisation, id, self.clock.now()).await? {
             tx.commit().await?;
             tracing::info!(stream = %id, by = %caller.identity, "renewed a publish key");
@@ -258,8 +256,7 @@ impl Service {
     /// # Errors
     /// As [`Service::stop_stream`].
     pub async fn lock_stream(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         let outcome = streams::lock(&mut tx, caller.organisation, id, self.clock.now()).await?;
         let mut guard = CutUnlessCalledOff::new(&self.hub, matches!(outcome, Transition::Done { .. }).then_some(id));
         tx.commit().await.inspect_err(|_| guard.call_off())?;
@@ -274,8 +271,7 @@ impl Service {
     /// # Errors
     /// As [`Service::stop_stream`]; `WrongState` while the publish that the lock cut is still on its way out.
     pub async fn unlock_stream(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         let outcome = streams::unlock(&mut tx, caller.organisation, id, self.clock.now()).await?;
         tx.commit().await?;
         self.transition_result(caller, id, outcome).await?;
@@ -288,9 +284,8 @@ impl Service {
     /// # Errors
     /// `Denied` for all but admins; `NoSuchStream`.
     pub async fn delete_stream(&self, caller: &Caller, id: StreamId) -> Result<()> {
-        caller.require(Permission::Administer)?;
         let now = self.clock.now();
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         if let Transition::Done { .. } = streams::delete(&mut tx, caller.organisation, id, now).await? {
             for asset in assets::delete_of_stream(&mut tx, caller.organisation, id, now).await? {
                 jobs::enqueue(&mut tx, Task::Place { asset }, now).await?;

@@ -1,6 +1,7 @@
 //! The short texts that people type: names, labels, e-mail addresses.
 
 use afterlive_domain::Error;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// The most characters of a name or a label.
 pub const MAX_NAME_CHARS: usize = 100;
@@ -20,16 +21,22 @@ pub(super) fn name(parameter: &str, text: &str) -> Result<String, Error> {
     Ok(text.to_owned())
 }
 
-/// An address as it is stored and compared: trimmed, in lower case. Only mail sent to it could tell whether it is one.
+/// What is not seen, or turns around what is: with it two addresses that look alike would be two users. Unicode's *Cf*, as far as it is not for one script alone.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// An address as it is stored and compared: trimmed, in lower case, an ä in one letter. Only mail sent to it could tell whether it is one.
 pub(super) fn email(text: &str) -> Result<String, Error> {
-    let email = text.trim().to_lowercase();
+    let email: String = text.trim().to_lowercase().nfc().collect();
     if email.is_empty() {
         return Err(Error::ParameterRequired { parameter: "email".to_owned() });
     }
     let parts = email.rsplit_once('@');
     let fine = parts.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
         && email.len() <= MAX_EMAIL_BYTES
-        && !email.chars().any(|c| c.is_control() || c.is_whitespace());
+        && !email.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c));
     if fine {
         Ok(email)
     } else {
@@ -44,9 +51,19 @@ mod tests {
     #[test]
     fn an_address_is_compared_in_lower_case() {
         assert_eq!(email(" Ada@Example.COM\n").unwrap(), "ada@example.com");
-        for bad in ["", "ada", "@example.com", "ada@", "a da@example.com", "ada@ex\u{0}ample.com"] {
+        for bad in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "a da@example.com",
+            "ada@ex\u{0}ample.com",
+            "ad\u{200b}a@example.com",
+            "ada@moc\u{202e}.example",
+        ] {
             assert!(email(bad).is_err(), "{bad}");
         }
+        assert_eq!(email("ja\u{308}n@example.com"), email("J\u{c4}N@example.com"));
     }
 
     #[test]

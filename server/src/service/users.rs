@@ -1,6 +1,7 @@
 //! Users of an organisation: listed, given another role, removed. How they come in, and get a new password, is `account_links`'s.
 
-use afterlive_domain::{Error as Refusal, OrganisationId, Permission, Role, UserId};
+use afterlive_domain::{Error as Refusal, OrganisationId, Permission, Role, UnixMillis, UserId};
+use url::Url;
 use uuid::Uuid;
 
 use super::passwords::NotTaken;
@@ -9,6 +10,11 @@ use crate::db;
 use crate::db::Tx;
 use crate::db::api_keys::ApiKey;
 use crate::db::users::User;
+
+/// A word that is tried first wherever it runs.
+const PRODUCT: &str = "afterlive";
+/// The most users of an organisation, with those who are invited.
+pub const MAX_PEOPLE: u64 = 1_000;
 
 /// Who a caller is, looked up.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,12 +42,13 @@ impl Service {
     /// Adds a user to the caller's organisation.
     ///
     /// # Errors
-    /// `Denied` for all but admins; for `email` where it is none or taken, for `password` where it is too short or guessable.
+    /// `Denied` for all but admins; for `email` where it is none or taken, for `password` where it is too short or guessable; `WrongState` where there are too many.
     pub async fn add_user(&self, caller: &Caller, email: &str, password: &str, role: Role) -> Result<User> {
         caller.require(Permission::Administer)?;
         let organisation = self.organisation(caller).await?;
         let user = self.new_user(organisation.id, &organisation.name, email, password, role).await?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
+        find_place(&mut tx, organisation.id, &user.email, self.clock.now()).await?;
         insert(&mut tx, &user).await?;
         tx.commit().await?;
         tracing::info!(user = %user.id, %role, by = %caller.identity, "added a user");
@@ -57,18 +64,20 @@ impl Service {
         Ok(db::users::list(&mut self.db.read().await?, caller.organisation).await?)
     }
 
-    /// Gives a user another role, from their next request on. Who is no administrator any more has no links open that they made as one.
+    /// Gives a user another role, from their next request on. Who is no administrator any more has no links open that they made as one, and who becomes one no
+    /// link for a password that was made for less.
     ///
     /// # Errors
     /// `Denied` for all but admins; `NoSuchUser`; `LastAdmin` where nobody would be left to administer the organisation.
     pub async fn change_role(&self, caller: &Caller, id: UserId, role: Role) -> Result<()> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         if administers_alone(&mut tx, caller.organisation, id).await? && role != Role::Admin {
             return Err(Refusal::LastAdmin { user: id }.into());
         }
         db::users::set_role(&mut tx, id, role).await?;
-        if role != Role::Admin {
+        if role == Role::Admin {
+            db::password_links::delete_of(&mut tx, id).await?;
+        } else {
             db::invitations::delete_by(&mut tx, id).await?;
             db::password_links::delete_by(&mut tx, id).await?;
         }
@@ -83,24 +92,25 @@ impl Service {
     /// # Errors
     /// As [`Service::change_role`].
     pub async fn remove_user(&self, caller: &Caller, id: UserId) -> Result<()> {
-        caller.require(Permission::Administer)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
         if administers_alone(&mut tx, caller.organisation, id).await? {
             return Err(Refusal::LastAdmin { user: id }.into());
         }
         db::users::delete(&mut tx, id).await?;
         tx.commit().await?;
-        self.ask_viewers_of(caller.organisation).await?;
+        self.ask_viewers_of(caller.organisation).await;
         tracing::info!(user = %id, by = %caller.identity, "removed a user");
         Ok(())
     }
 
-    /// Somebody's sign-in is over: who watches with it is asked again.
-    pub(super) async fn ask_viewers_of(&self, organisation: OrganisationId) -> Result<()> {
-        if let Some(found) = db::organisations::by_id(&mut self.db.read().await?, organisation).await? {
-            self.ask_viewers_again(&found.hash);
+    /// Somebody's sign-in is over: who watches with it is asked again. What ended it has happened, and is no failure where this fails: they are asked in some
+    /// seconds anyway.
+    pub(super) async fn ask_viewers_of(&self, organisation: OrganisationId) {
+        let asking = async { db::organisations::by_id(&mut self.db.read().await?, organisation).await };
+        match asking.await {
+            Ok(found) => found.into_iter().for_each(|found| self.ask_viewers_again(&found.hash)),
+            Err(cause) => tracing::warn!(%organisation, %cause, "who watches could not be asked again at once"),
         }
-        Ok(())
     }
 
     /// Not in the database yet. `organisation_name` is no password.
@@ -116,10 +126,31 @@ impl Service {
         role: Role,
     ) -> Result<User, NotTaken> {
         let email = text::email(email).map_err(Error::from)?;
-        let password_hash = self.passwords.hash_chosen(password, &[&email, organisation_name]).await?;
+        let password_hash = self.hash_chosen(password, &email, organisation_name).await?;
         let (id, created_at) = (UserId(Uuid::new_v4()), self.clock.now());
         Ok(User { id, organisation, email, password_hash, role, created_at, last_sign_in_at: None })
     }
+
+    /// The hash of a password that somebody chose: none that is about them, the organisation, us, or where this server is.
+    pub(super) async fn hash_chosen(&self, password: &str, email: &str, organisation_name: &str) -> Result<String, NotTaken> {
+        let url = Url::parse(&self.config.http.public_url).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        self.passwords.hash_chosen(password, &[email, organisation_name, PRODUCT, host]).await
+    }
+}
+
+/// That there is a place for who has that address, be it the one of their invitation. Within a transaction of [`Service::write_as`] for who administers: of two
+/// that take the last one only one may.
+///
+/// # Errors
+/// `WrongState` where there are too many.
+pub(super) async fn find_place(tx: &mut Tx, organisation: OrganisationId, email: &str, now: UnixMillis) -> Result<()> {
+    let users = db::users::count(tx, organisation, None).await?;
+    let invited = db::invitations::count_others(tx, organisation, email, now).await?;
+    if users + invited >= MAX_PEOPLE {
+        return Err(Refusal::WrongState { state: format!("{MAX_PEOPLE} users, which is the most") }.into());
+    }
+    Ok(())
 }
 
 /// # Errors
@@ -138,21 +169,23 @@ pub(super) async fn of_organisation(tx: &mut Tx, organisation: OrganisationId, i
     Ok(user.ok_or(Refusal::NoSuchUser { user: id })?)
 }
 
-/// Whether the user is the organisation's last administrator. Stays true or false until the transaction ends: of two that would take away the last two only one may.
+/// Whether the user is the organisation's last administrator. Stays true or false until the transaction ends, which is one of [`Service::write_as`] for who
+/// administers: of two that would take away the last two only one may.
 async fn administers_alone(tx: &mut Tx, organisation: OrganisationId, id: UserId) -> Result<bool> {
-    db::organisations::hold(tx, organisation).await?;
     let user = of_organisation(tx, organisation, id).await?;
-    Ok(user.role == Role::Admin && db::users::count(tx, organisation, Role::Admin).await? <= 1)
+    Ok(user.role == Role::Admin && db::users::count(tx, organisation, Some(Role::Admin)).await? <= 1)
 }
 
-/// Sets a user's password, and ends whatever the one before opened: browser sessions but the one that is `kept`, session tokens, and a link for a new password.
-/// False where the password has been changed meanwhile.
+/// Sets a user's password, and ends whatever the one before opened: browser sessions but the one that is `kept`, session tokens, a link for a new password, and
+/// what lets somebody else in that was made with it: invitations, and links for others' passwords. False where the password has been changed meanwhile.
 pub(super) async fn set_password(tx: &mut Tx, user: &User, password_hash: &str, kept: Option<&str>) -> Result<bool> {
     if !db::users::set_password(tx, user.id, &user.password_hash, password_hash).await? {
         return Ok(false);
     }
     db::browser_sessions::delete_others(tx, user.id, kept).await?;
-    db::session_tokens::keep_newest(tx, user.id, 0).await?;
+    db::session_tokens::delete_all(tx, user.id).await?;
     db::password_links::delete_of(tx, user.id).await?;
+    db::password_links::delete_by(tx, user.id).await?;
+    db::invitations::delete_by(tx, user.id).await?;
     Ok(true)
 }

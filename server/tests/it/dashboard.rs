@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use afterlive_domain::Role;
+use afterlive_server::db::users::User;
+use afterlive_server::service::Chosen;
 use leptos::server_fn::axum::server_fn_paths;
 
 use crate::api::streams::a_stream;
@@ -67,6 +69,7 @@ const FUNCTIONS: &[(&str, May, Sends)] = &[
     ("revoke_playback_token", USER, Form(&[("stream", "STREAM"), ("token", NONE)])),
     ("stop_and_lock", ADMIN, Form(&[("stream", "STREAM")])),
     ("unlock", ADMIN, Form(&[("stream", "STREAM")])),
+    ("renew_publish_key", ADMIN, Form(&[("stream", "STREAM")])),
     ("delete_stream", ADMIN, Form(&[("stream", "STREAM")])),
     ("bin_recording", ADMIN, Form(&[("asset", NONE)])),
     ("restore_recording", ADMIN, Form(&[("asset", NONE)])),
@@ -76,6 +79,7 @@ const FUNCTIONS: &[(&str, May, Sends)] = &[
     ("save_recording_settings", ADMIN, Form(&[("max_duration_s", "3600")])),
     ("save_embed_domains", ADMIN, Form(&[("domains", "example.com")])),
     ("save_webhook", ADMIN, Form(&[("url", "")])),
+    ("require_publish_key", ADMIN, Form(&[])),
     ("create_api_key", ADMIN, Form(&[("label", "a"), ("role", "nanoReadOnly")])),
     ("revoke_api_key", ADMIN, Form(&[("key", NONE)])),
     ("people", ADMIN, Question("{}")),
@@ -123,12 +127,11 @@ async fn call(browser: &mut Browser<'_>, function: &str, sends: Sends, stream: &
             if to.starts_with("/auth?next=") {
                 return Outcome::SignIn;
             }
-            assert!(!to.contains("error=server"), "{function}: {to}");
-            if to.contains("notice=flash") && browser.flash().await.contains("Your role does not allow this.") {
-                Outcome::Denied
-            } else {
-                Outcome::Taken
-            }
+            // What cannot be read, and a failure of ours, is no answer.
+            assert!(!to.contains("error=server") && !to.contains("__err"), "{function}: {to}");
+            let flash = if to.contains("notice=flash") { browser.flash().await } else { String::new() };
+            assert!(!flash.contains("Something went wrong") && flash != "null", "{function}: {flash}");
+            if flash.contains("Your role does not allow this.") { Outcome::Denied } else { Outcome::Taken }
         }
     }
 }
@@ -143,46 +146,90 @@ fn every_server_function_has_its_row() {
     assert_eq!(known, rows.iter().map(String::as_str).collect());
 }
 
-/// Somebody with that role, signed in; `None`: nobody.
-async fn somebody<'a>(server: &'a Server, tenant: &Tenant, role: Option<Role>, is_removed: bool) -> Browser<'a> {
-    let Some(role) = role else { return Browser::new(server) };
+/// Somebody with that role, signed in.
+async fn somebody<'a>(server: &'a Server, tenant: &Tenant, role: Role) -> (User, Browser<'a>) {
     let email = format!("{}@{}.example.com", uuid::Uuid::new_v4(), tenant.organisation.hash).to_lowercase();
     let user = server.service.add_user(&tenant.admin, &email, PASSWORD, role).await.unwrap();
     let browser = Browser::signed_in(server, &email, PASSWORD).await;
-    if is_removed {
-        server.service.remove_user(&tenant.admin, user.id).await.unwrap();
-    }
-    browser
+    (user, browser)
 }
 
 #[tokio::test]
-async fn each_server_function_does_what_the_role_allows_and_nothing_for_who_is_gone() {
+async fn each_server_function_does_what_the_role_allows() {
     on_each_server(async |server| {
         let server = server.with_dashboard();
         let tenant = server.an_organisation().await;
         // An administrator who stays, so that each other one can go.
-        somebody(&server, &tenant, Some(Role::Admin), false).await;
+        somebody(&server, &tenant, Role::Admin).await;
         for (function, may, sends) in FUNCTIONS {
-            let people = [
-                (None, false),
-                (Some(Role::ReadOnly), false),
-                (Some(Role::User), false),
-                (Some(Role::Admin), false),
-                (Some(Role::Admin), true),
-            ];
-            for (role, is_removed) in people {
+            for role in [None, Some(Role::ReadOnly), Some(Role::User), Some(Role::Admin)] {
                 let stream = a_stream(&server, &tenant, &[]).await.to_string();
-                let mut browser = somebody(&server, &tenant, role, is_removed).await;
-                let expected = match (may, role.filter(|_| !is_removed)) {
+                let mut browser = match role {
+                    Some(role) => somebody(&server, &tenant, role).await.1,
+                    None => Browser::new(&server),
+                };
+                let expected = match (may, role) {
                     (Anybody, _) => Outcome::Taken,
                     (Least(_), None) => Outcome::SignIn,
                     (Least(least), Some(role)) if role >= *least => Outcome::Taken,
                     (Least(_), Some(_)) => Outcome::Denied,
                 };
-                let outcome = call(&mut browser, function, *sends, &stream).await;
-                assert_eq!(outcome, expected, "{function} as {role:?}, removed: {is_removed}");
+                assert_eq!(call(&mut browser, function, *sends, &stream).await, expected, "{function} as {role:?}");
             }
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_server_function_does_anything_for_whose_sign_in_is_over() {
+    on_each_server(async |server| {
+        let server = server.with_dashboard();
+        let tenant = server.an_organisation().await;
+        let service = &server.service;
+        let (_, expired) = somebody(&server, &tenant, Role::Admin).await;
+        server.clock.advance_ms(14 * 86_400_000);
+        let (_, stays) = somebody(&server, &tenant, Role::Admin).await;
+        let (removed_user, removed) = somebody(&server, &tenant, Role::Admin).await;
+        service.remove_user(&tenant.admin, removed_user.id).await.unwrap();
+        let (forgetful, other_password) = somebody(&server, &tenant, Role::Admin).await;
+        let link = service.make_password_link(&tenant.admin, forgetful.id).await.unwrap();
+        let secret = link.rsplit_once('/').unwrap().1;
+        let chosen = service.set_password_by_link(secret, "wandering geese by night").await.unwrap();
+        assert!(matches!(chosen, Chosen::Done(_)), "{chosen:?}");
+        let (_, signed_out) = somebody(&server, &tenant, Role::Admin).await;
+        signed_out.clone().submit("sign_out", &[]).await;
+        let stream = a_stream(&server, &tenant, &[]).await.to_string();
+        for (why, browser) in
+            [("expired", expired), ("removed", removed), ("other password", other_password), ("signed out", signed_out)]
+        {
+            for (function, may, sends) in FUNCTIONS {
+                let expected = if *may == Anybody { Outcome::Taken } else { Outcome::SignIn };
+                assert_eq!(call(&mut browser.clone(), function, *sends, &stream).await, expected, "{function}: {why}");
+            }
+        }
+        assert_eq!(call(&mut stays.clone(), "people", Question("{}"), &stream).await, Outcome::Taken);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_administrator_of_another_organisation_changes_nothing_here() {
+    on_each_server(async |server| {
+        let server = server.with_dashboard();
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let (_, mut stranger) = somebody(&server, &theirs, Role::Admin).await;
+        let stream = a_stream(&server, &ours, &[]).await;
+        let before = server.service.stream(&ours.admin, stream).await.unwrap();
+        let with_stream = FUNCTIONS.iter().filter(|(_, _, sends)| format!("{sends:?}").contains("STREAM"));
+        let mut asked = 0;
+        for (function, _, sends) in with_stream {
+            call(&mut stranger, function, *sends, &stream.to_string()).await;
+            assert_eq!(server.service.stream(&ours.admin, stream).await.unwrap(), before, "{function}");
+            asked += 1;
+        }
+        assert!(asked > 8, "{asked}");
+        assert!(server.service.playback_tokens(&ours.admin, Some(stream)).await.unwrap().is_empty());
     })
     .await;
 }

@@ -7,10 +7,13 @@ use afterlive_domain::{Error as Refusal, OrganisationHash, StreamId, UnixMillis}
 use futures::future::BoxFuture;
 use tracing::warn;
 
+use crate::random;
 use crate::service::{Error, Result, Service};
 
-/// Who watches is asked again so often, for what this node was not told of: a token that was revoked at another one, a key that is gone, a sign-out.
-const ASK_AGAIN_EVERY: Duration = Duration::from_secs(10);
+/// Who watches is asked again so often at least, for what this node was not told of: a token that was revoked at another one, a key that is gone, a sign-out.
+const ASK_AGAIN_WITHIN_MS: u16 = 10_000;
+/// Less up to so much, so that a thousand who came at once, or were all asked for one change, do not go on asking at the same instant.
+const ASK_AGAIN_SPREAD_MS: u16 = 2_000;
 /// Changes that come one upon the other are one question.
 const CHANGES_SETTLE: Duration = Duration::from_millis(100);
 
@@ -61,10 +64,14 @@ impl Service {
                 // The bell itself is given up only where nobody listens.
                 _ = bell.changed() => tokio::time::sleep(CHANGES_SETTLE).await,
                 () = ends => {}
-                () = tokio::time::sleep(ASK_AGAIN_EVERY) => {}
+                () = tokio::time::sleep(ask_again_after()) => {}
             }
         }
     }
+}
+
+fn ask_again_after() -> Duration {
+    Duration::from_millis(u64::from(ASK_AGAIN_WITHIN_MS - random::below(ASK_AGAIN_SPREAD_MS)))
 }
 
 /// In words for the viewer.

@@ -174,7 +174,7 @@ impl Service {
             created_at: now,
             expires_at: claims.expires_at,
         };
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_as(caller, Permission::EditStreams).await?;
         if db::playback::count_listed(&mut tx, caller.organisation, now, MAX_LISTED).await? >= u64::from(MAX_LISTED) {
             return Err(Refusal::WrongState { state: format!("{MAX_LISTED} tokens with a label, which is the most") }.into());
         }
@@ -250,7 +250,7 @@ impl Service {
         // Leeway included.
         let expires_at = expires_at.plus_ms(1_000 * super::token::LEEWAY_S);
         if expires_at > now {
-            let mut tx = self.db.write().await?;
+            let mut tx = self.write_as(caller, Permission::EditStreams).await?;
             let revoked = db::playback::revoked(&mut tx, caller.organisation, now, MAX_REVOKED).await?;
             if revoked.len() >= MAX_REVOKED as usize && !revoked.contains(&id) {
                 return Err(Refusal::WrongState { state: format!("{MAX_REVOKED} revoked tokens, which is the most") }.into());

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use afterlive_domain::password::Weakness;
 use afterlive_domain::{Error as Refusal, Role};
+use afterlive_server::db::Raw;
 use afterlive_server::service::{Chosen, SignIn};
 
 use super::{PASSWORD, a_user, as_user, refusal};
 use crate::fixture::browser::Browser;
-use crate::fixture::server::on_each_server;
+use crate::fixture::server::{on_a_server, on_each_server};
 
 /// What a link has in it.
 fn secret(link: &str) -> String {
@@ -193,6 +194,93 @@ async fn using_a_link_gives_the_browser_a_new_session() {
         assert_eq!(to, "/?notice=joined");
         assert!(browser.load("access", "{}").await.text.contains("ada@example.com"));
         assert_eq!(twin.load("home", "{}").await.status.as_u16(), 401, "who knew the old session has nothing of the new one");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_made_with_a_password_ends_with_it() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let (admin, other) = (a_user(&server, &tenant, Role::Admin).await, a_user(&server, &tenant, Role::User).await);
+        let service = &server.service;
+        // By whoever found the browser open.
+        let invitation = secret(&service.invite(&as_user(&admin), "thief@example.com", Role::Admin).await.unwrap());
+        let of_other = secret(&service.make_password_link(&as_user(&admin), other.id).await.unwrap());
+        let own = secret(&service.make_password_link(&tenant.admin, admin.id).await.unwrap());
+        assert!(matches!(service.set_password_by_link(&own, "wandering geese by night").await.unwrap(), Chosen::Done(_)));
+        assert_eq!(service.invitation(&invitation).await.unwrap(), None);
+        assert_eq!(service.password_link(&of_other).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_that_was_made_for_less_opens_no_administrator() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let user = a_user(&server, &tenant, Role::ReadOnly).await;
+        let link = secret(&server.service.make_password_link(&tenant.admin, user.id).await.unwrap());
+        server.service.change_role(&tenant.admin, user.id, Role::User).await.unwrap();
+        assert!(server.service.password_link(&link).await.unwrap().is_some());
+        server.service.change_role(&tenant.admin, user.id, Role::Admin).await.unwrap();
+        assert_eq!(server.service.password_link(&link).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_database_has_no_link_and_no_key_that_is_good() {
+    on_each_server(async |server| {
+        let server = server.with_dashboard();
+        let tenant = server.an_organisation().await;
+        let admin = a_user(&server, &tenant, Role::Admin).await;
+        let mut browser = Browser::signed_in(&server, &admin.email, PASSWORD).await;
+        let user = admin.id.to_string();
+        for (form, fields, begin) in [
+            ("invite", vec![("email", "bob@example.com"), ("role", "nanoUser")], "/invitation/"),
+            ("make_password_link", vec![("user", user.as_str())], "/password/"),
+            ("create_api_key", vec![("label", "x"), ("role", "nanoUser")], "\"key\":\""),
+        ] {
+            assert!(browser.submit(form, &fields).await.contains("notice=flash"));
+            let mut connection = server.db.read().await.unwrap();
+            let all = "SELECT data || COALESCE(flash, '') FROM browser_sessions";
+            let rows: Vec<String> = match connection.raw() {
+                Raw::Sqlite(sqlite) => sqlx::query_scalar(all).fetch_all(sqlite).await.unwrap(),
+                Raw::Postgres(postgres) => sqlx::query_scalar(all).fetch_all(postgres).await.unwrap(),
+            };
+            drop(connection);
+            let mut twin = browser.clone();
+            let flash = browser.flash().await;
+            let secret = &flash.split_once(begin).unwrap_or_else(|| panic!("{flash}")).1[..64];
+            assert!(secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{flash}");
+            for row in rows {
+                assert!(!row.contains(secret) && !row.contains(begin), "{row}");
+            }
+            assert_eq!((browser.flash().await, twin.flash().await), ("null".to_owned(), "null".to_owned()), "once");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_chosen_stands_where_signing_in_with_it_fails() {
+    on_a_server(&[], async |server| {
+        let server = server.with_dashboard();
+        let tenant = server.an_organisation().await;
+        let link = secret(&server.service.invite(&tenant.admin, "ada@example.com", Role::User).await.unwrap());
+        let rename = async |statement: &'static str| {
+            let mut tx = server.db.write().await.unwrap();
+            let Raw::Sqlite(connection) = tx.raw() else { unreachable!("it runs on SQLite") };
+            sqlx::query(statement).execute(connection).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        rename("ALTER TABLE browser_sessions RENAME TO away").await;
+        let fields = [("secret", link.as_str()), ("password", PASSWORD)];
+        let to = Browser::new(&server).submit("accept_invitation", &fields).await;
+        rename("ALTER TABLE away RENAME TO browser_sessions").await;
+        assert_eq!(to, "/auth?notice=password-set");
+        Browser::signed_in(&server, "ada@example.com", PASSWORD).await;
     })
     .await;
 }

@@ -1,16 +1,20 @@
 //! One's own account: what is open of it, and the password.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use afterlive_app::backend::Account;
-use afterlive_domain::Role;
+use afterlive_domain::{Role, UserId};
+use afterlive_server::service::SignIn;
+use afterlive_server::service::account::MAX_SESSIONS;
 use axum::body::Body;
 use http::Request;
+use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
-use super::{PASSWORD, a_user};
+use super::{PASSWORD, a_user, as_user};
 use crate::fixture::browser::Browser;
-use crate::fixture::server::on_each_server;
+use crate::fixture::server::{on_a_server, on_each_server};
 
 /// The ids of what is open, and which of them is the browser's own.
 async fn account(browser: &mut Browser<'_>) -> (Vec<String>, Option<String>, Vec<String>) {
@@ -106,6 +110,9 @@ async fn the_own_password_is_changed_by_who_knows_it_and_leaves_this_browser_alo
         }
         mine.submit("change_password", &[("present", new), ("password", PASSWORD)]).await;
         assert!(mine.flash().await.contains("too many attempts"));
+        // And does not lock its owner out.
+        let signed_in = server.service.sign_in(&user.email, new, [192, 0, 2, 1].into()).await.unwrap();
+        assert!(matches!(signed_in, SignIn::Done(_)), "{signed_in:?}");
     })
     .await;
 }
@@ -122,7 +129,95 @@ async fn the_events_of_an_open_page_end_with_the_sign_in() {
         assert_eq!(answer.status().as_u16(), 200);
         let to_its_end = tokio::spawn(axum::body::to_bytes(answer.into_body(), 1 << 20));
         server.service.remove_user(&tenant.admin, user.id).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(30), to_its_end).await.expect("it ends").unwrap().unwrap();
+        // At once, and not with the next look, which comes within ten seconds.
+        tokio::time::timeout(Duration::from_secs(5), to_its_end).await.expect("it ends").unwrap().unwrap();
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_signs_in_once_more_signs_out_where_it_was_longest_ago() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let (user, other) = (a_user(&server, &tenant, Role::ReadOnly).await, a_user(&server, &tenant, Role::User).await);
+        let sign_in = async |user: UserId| {
+            server.clock.advance_ms(1);
+            let answer = server.send_with(&format!("GET /sign-in/{user}"), &[("accept", "text/html")], "").await;
+            answer.header("set-cookie").split_once(';').unwrap().0.to_owned()
+        };
+        let is_known = async |cookie: &str| {
+            server.send_with("GET /whoami", &[("accept", "text/html"), ("cookie", cookie)], "").await.text != "nobody"
+        };
+        let of_other = sign_in(other.id).await;
+        let mut cookies = Vec::new();
+        for _ in 0..MAX_SESSIONS {
+            cookies.push(sign_in(user.id).await);
+        }
+        // The first is used once more, after ten minutes.
+        server.clock.advance_ms(10 * 60_000);
+        assert!(is_known(&cookies[0]).await && is_known(&cookies[1]).await);
+        let open = async || server.service.open_account(&as_user(&user)).await.unwrap().sessions.len();
+        assert_eq!(open().await, MAX_SESSIONS as usize);
+        for _ in 0..2 {
+            cookies.push(sign_in(user.id).await);
+        }
+        assert_eq!(open().await, MAX_SESSIONS as usize);
+        let mut known = Vec::new();
+        for cookie in [&cookies[0], &cookies[1], &cookies[2], &cookies[3], &cookies[4], cookies.last().unwrap(), &of_other] {
+            known.push(is_known(cookie).await);
+        }
+        assert_eq!(known, [true, true, false, false, true, true, true]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_what_ended_has_viewers_asked_again() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let user = a_user(&server, &tenant, Role::ReadOnly).await;
+        let caller = as_user(&user);
+        let heard = Arc::new(Notify::new());
+        let watching = {
+            let (service, hash) = (Arc::clone(&server.service), tenant.organisation.hash.clone());
+            let heard = Arc::clone(&heard);
+            tokio::spawn(async move {
+                let ask = || {
+                    heard.notify_one();
+                    async { Ok(None) }
+                };
+                service.until_refused(&hash, ask).await
+            })
+        };
+        heard.notified().await;
+        server.service.end_session(&caller, "x").await.unwrap();
+        server.service.end_session_token(&caller, "x").await.unwrap();
+        server.service.end_other_sessions(&caller, None).await.unwrap();
+        let again = tokio::time::timeout(Duration::from_millis(500), heard.notified()).await;
+        assert!(again.is_err(), "nothing ended, and viewers were asked");
+        server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+        server.service.end_other_sessions(&caller, None).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), heard.notified()).await.expect("they are asked");
+        watching.abort();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_address_that_was_typed_is_sent_over_tls_alone_where_people_come_by_that() {
+    for (url, is_secure) in [("https://live.example.com", true), ("http://localhost:3000", false)] {
+        on_a_server(&[("HTTP__PUBLIC_URL", url)], async |server| {
+            let server = server.with_dashboard();
+            let referer = format!("{url}/auth");
+            let headers =
+                [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html"), ("referer", referer.as_str())];
+            let body = "email=ada%40example.com&password=x";
+            let answer = server.send_with("POST /ui/sign_in", &headers, body).await;
+            let set = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap().to_owned());
+            let [cookie] = set.collect::<Vec<_>>().try_into().unwrap();
+            assert!(cookie.starts_with("typed_email=ada%40example.com; ") && cookie.contains("; HttpOnly"), "{cookie}");
+            assert_eq!(cookie.contains("; Secure"), is_secure, "{cookie}");
+        })
+        .await;
+    }
 }
