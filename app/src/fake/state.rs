@@ -44,7 +44,7 @@ pub(super) fn viewer(role: Role) -> Viewer {
     }
 }
 
-fn stream(id: StreamId, name: &str, state: StreamState, days_ago: i64, tags: &[&str], recordings: u64) -> StreamRow {
+pub(super) fn stream(id: StreamId, name: &str, state: StreamState, days_ago: i64, tags: &[&str], recordings: u64) -> StreamRow {
     let created_at = NOW.plus_ms(-days_ago * DAY_MS);
     StreamRow {
         id,

@@ -337,6 +337,7 @@ async fn of_many_tokens_that_a_user_gets_at_once_no_more_stay_than_may() {
             password_hash: "$argon2id$x".to_owned(),
             role: Role::User,
             created_at: NOW,
+            last_sign_in_at: None,
         };
         let mut tx = db.write().await.unwrap();
         users::insert(&mut tx, &user).await.unwrap();
