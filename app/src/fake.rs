@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 pub use self::accounts::{ADA, BOB};
 pub use self::library::asset_id;
-use self::state::{State, viewer};
+use self::state::{State, stream, viewer};
 use crate::backend::{
     Access, Account, Answer, ApiKeyRow, Backend, BackendError, Chosen, Home, InvitationRow, Invited, Keeping, KeyForm,
     LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage,
