@@ -340,10 +340,14 @@ async fn who_may_only_read_is_shown_no_publish_key_and_told_so() {
     for (role, is_shown) in [(Role::ReadOnly, false), (Role::User, true)] {
         let site = Site::new(Fake::signed_in_as(role));
         site.post("/ui/require_publish_key", "required=on").await;
-        for path in ["stream", "stream/new", "webcaster"] {
+        for (path, to_readers) in [
+            ("stream", "your role is not shown"),
+            ("stream/new", "Your role does not allow this"),
+            ("webcaster", "Your role does not allow this"),
+        ] {
             let page = site.get(&format!("/{path}/{LIVE}")).await;
             assert_eq!(page.html.contains("?key="), is_shown, "{path} as {role}");
-            assert_eq!(page.html.contains("your role is not shown"), !is_shown, "{path} as {role}");
+            assert_eq!(page.html.contains(to_readers), !is_shown, "{path} as {role}");
             page.shows_not("Renew key");
         }
         site.get("/organisation").await.shows_not("Publish key required");

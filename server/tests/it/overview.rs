@@ -54,7 +54,7 @@ impl Scene {
 
     async fn make_public(&self) {
         let settings = Settings { vod_public: true, live_public: true, ..self.organisation.settings };
-        let admin = Caller { role: Role::Admin, ..reader_of(&self.organisation) };
+        let admin = Caller { identity: Identity::Operator, role: Role::Admin, ..reader_of(&self.organisation) };
         self.service.save_organisation(&admin, "Chapel", settings).await.unwrap();
     }
 

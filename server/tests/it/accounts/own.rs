@@ -215,7 +215,7 @@ async fn the_address_that_was_typed_is_sent_over_tls_alone_where_people_come_by_
             let answer = server.send_with("POST /ui/sign_in", &headers, body).await;
             let set = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap().to_owned());
             let [cookie] = set.collect::<Vec<_>>().try_into().unwrap();
-            assert!(cookie.starts_with("typed_email=ada%40example.com; ") && cookie.contains("; HttpOnly"), "{cookie}");
+            assert!(cookie.starts_with("typed_email=ada%40example%2Ecom; ") && cookie.contains("; HttpOnly"), "{cookie}");
             assert_eq!(cookie.contains("; Secure"), is_secure, "{cookie}");
         })
         .await;
