@@ -4,6 +4,7 @@ CREATE INDEX users_by_organisation ON users (organisation_id, email);
 -- Whose session it is. Sessions of before are nobody's, and sign nobody in.
 ALTER TABLE browser_sessions ADD COLUMN user_id TEXT REFERENCES users (id) ON DELETE CASCADE;
 ALTER TABLE browser_sessions ADD COLUMN used_at BIGINT NOT NULL DEFAULT 0; -- to within some minutes
+ALTER TABLE browser_sessions ADD COLUMN began_at BIGINT NOT NULL DEFAULT 0; -- where used_at is later, somebody came back with it
 ALTER TABLE browser_sessions ADD COLUMN flash TEXT; -- what the next page shows, under a key that only the cookie gives
 CREATE INDEX browser_sessions_by_user ON browser_sessions (user_id, used_at);
 

@@ -16,8 +16,9 @@ pub struct Written<'a> {
     pub expires_at: UnixMillis,
 }
 
-/// Inserts a session; false where the id is taken. Where somebody is signed in with it, and has more than `most` then, those that were used longest ago are
-/// deleted; of those that are added at once too.
+/// Inserts a session; false where the id is taken. Where somebody is signed in with it, and has more than `most` then, some are deleted; of those
+/// that are added at once too. First go those with which nobody came back some time after they began, as of a program that signs in each time; then those that
+/// were used longest ago.
 pub async fn insert(tx: &mut Tx, session: Written<'_>, most: u32) -> Result<bool> {
     if let Some(user) = session.user
         && users::hold(tx, user).await?
@@ -25,7 +26,7 @@ pub async fn insert(tx: &mut Tx, session: Written<'_>, most: u32) -> Result<bool
         keep_last_used(tx, user, most.saturating_sub(1)).await?;
     }
     let inserted = on!(tx, c => sqlx::query(
-        "INSERT INTO browser_sessions (id, data, user_id, used_at, expires_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO browser_sessions (id, data, user_id, used_at, began_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT (id) DO NOTHING",
     )
     .bind(session.id)
     .bind(session.data)
@@ -123,7 +124,7 @@ pub async fn of_user(
 async fn keep_last_used(tx: &mut Tx, user: UserId, kept: u32) -> Result<()> {
     on!(tx, c => sqlx::query(
         "DELETE FROM browser_sessions WHERE user_id = $1 AND id NOT IN
-         (SELECT id FROM browser_sessions WHERE user_id = $1 ORDER BY used_at DESC, id LIMIT $2)",
+         (SELECT id FROM browser_sessions WHERE user_id = $1 ORDER BY used_at > began_at DESC, used_at DESC, id LIMIT $2)",
     )
     .bind(user.to_string())
     .bind(i64::from(kept))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use url::Url;
 
 use super::{Error, Location, Pools, Result};
@@ -16,6 +16,9 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a request waits for a connection before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// PostgreSQL: whoever waits for a row holds one of the connections, and a node that stops in the middle of a transaction, as a machine that hangs does, would
+/// have all other nodes wait. So who waits is let go, and then the transaction that they wait for.
+const POSTGRES_PATIENCE: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'";
 /// SQLite: how long to wait for another process, such as `afterlive key add`, to finish writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -64,13 +67,17 @@ async fn open_postgres(url: &str) -> Result<Pools> {
     let options = options.application_name("afterlive");
     // A pool would try again and again for as long as a request may wait; a wrong address is better told at once.
     options.connect().await.map_err(failed)?.close().await.map_err(failed)?;
+    // On a connection of its own, with another patience: of nodes that start together all but one wait for as long as it takes.
+    let first = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+    sqlx::migrate!("migrations/postgres").run(&first).await.map_err(|cause| Error::Migrate { place: place.clone(), cause })?;
+    first.close().await;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(POSTGRES_PATIENCE).await.map(drop) }))
         .connect_with(options)
         .await
         .map_err(failed)?;
-    sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(|cause| Error::Migrate { place: place.clone(), cause })?;
     Ok(Pools::Postgres(pool))
 }
 

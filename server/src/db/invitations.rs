@@ -104,6 +104,17 @@ pub async fn count_others(
     Ok(count.unsigned_abs())
 }
 
+/// Deletes the one for that address, if there is one.
+pub async fn delete_of(tx: &mut Tx, organisation: OrganisationId, email: &str) -> Result<()> {
+    on!(tx, c => sqlx::query("DELETE FROM invitations WHERE organisation_id = $1 AND email = $2")
+        .bind(organisation.to_string())
+        .bind(email)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
 /// The one of that hash, where it has not expired.
 pub async fn by_secret_hash(connection: &mut Connection, secret_hash: &str, now: UnixMillis) -> Result<Option<Invitation>> {
     let row: Option<Row> = on!(connection, c => sqlx::query_as("SELECT * FROM invitations WHERE secret_hash = $1 AND expires_at > $2")

@@ -123,6 +123,8 @@ impl Service {
             Err(NotTaken::Failed(error)) => return Err(error),
         };
         let mut tx = self.db.write().await?;
+        // Whose place is being taken is counted by nobody meanwhile, neither as invited nor as a user.
+        db::organisations::hold(&mut tx, organisation).await?;
         if !db::invitations::delete(&mut tx, organisation, id).await? {
             return Ok(Chosen::WrongLink);
         }
@@ -151,9 +153,9 @@ impl Service {
     /// As [`Service::make_password_link`], by the operator at the server's terminal; `None` where nobody has that address.
     ///
     /// # Errors
-    /// For `email` where it is none.
+    /// Where the database fails.
     pub async fn operators_password_link(&self, email: &str) -> Result<Option<String>> {
-        let found = db::users::by_email(&mut self.db.read().await?, &text::email(email)?).await?;
+        let found = users::by_typed_email(&mut self.db.read().await?, email).await?;
         let Some(user) = found else { return Ok(None) };
         let operator = Caller { organisation: user.organisation, role: Role::Admin, identity: Identity::Operator };
         self.make_password_link(&operator, user.id).await.map(Some)
@@ -182,7 +184,9 @@ impl Service {
             Err(NotTaken::Failed(error)) => return Err(error),
         };
         let mut tx = self.db.write().await?;
-        let is_used_now = db::password_links::delete(&mut tx, &digest(secret)).await?;
+        // The user before what hangs on the user, as all others take them: two that took them in turn would wait for each other.
+        let is_user = db::users::hold(&mut tx, user.id).await?;
+        let is_used_now = is_user && db::password_links::delete(&mut tx, &digest(secret)).await?;
         if !is_used_now || !users::set_password(&mut tx, &user, &password_hash, None).await? {
             return Ok(Chosen::WrongLink);
         }

@@ -36,7 +36,8 @@ pub(super) fn is_guessable(password: &str, about: &[String]) -> bool {
     let guesses = |text: &str| zxcvbn::zxcvbn(text, &words).guesses();
     let core = password.trim_matches(|c: char| !c.is_alphabetic());
     let letters = letters(password);
-    FAMOUS.contains(&letters.as_str())
+    is_famous(&letters)
+        || is_famous(&without_disguise(password))
         || password.to_lowercase().chars().collect::<HashSet<char>>().len() < MIN_DIFFERENT
         || is_made_of(&letters, &words)
         || guesses(password) < MIN_GUESSES
@@ -52,6 +53,25 @@ fn words_of(text: &str) -> impl Iterator<Item = &str> {
 /// In small ones.
 fn letters(text: &str) -> String {
     text.to_lowercase().chars().filter(|c| c.is_alphabetic()).collect()
+}
+
+/// Also where a word or so is added.
+fn is_famous(letters: &str) -> bool {
+    FAMOUS.iter().any(|famous| letters.strip_prefix(famous).is_some_and(|rest| rest.chars().count() < MIN_OWN_CHARS))
+}
+
+/// The letters, with those that are commonly written as digits and signs.
+fn without_disguise(text: &str) -> String {
+    let plain = |c: char| match c {
+        '0' => 'o',
+        '1' | '!' => 'i',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' => 't',
+        other => other,
+    };
+    letters(&text.chars().map(plain).collect::<String>())
 }
 
 /// Whether next to nothing is left without what is known.
@@ -92,6 +112,8 @@ mod tests {
             "Password12345678!",
             "correcthorsebatterystaple",
             "Correct Horse Battery Staple!",
+            "c0rrecth0rsebatterystaple",
+            "Correct-Horse-Battery-Staple1x",
             "ada.lovelace@northlight.example",
             "northlight.example",
             "ada.lovelace.2026",

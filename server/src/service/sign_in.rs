@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use afterlive_domain::{Error as Refusal, KeyId, KeyUse, UnixMillis, UserId};
 
-use super::{Caller, Identity, Player, Result, Service, api_keys};
+use super::{Caller, Identity, Player, Result, Service, api_keys, text, users};
 use crate::db::api_keys::ApiKey;
 use crate::db::users::User;
 use crate::db::{self, Db};
@@ -75,15 +75,14 @@ impl Service {
     /// Where the server fails, or has too many passwords to check; wrong credentials are no error.
     pub async fn sign_in(&self, email: &str, password: &str, address: IpAddr) -> Result<SignIn> {
         let now = self.clock.now();
-        let email = email.trim().to_lowercase();
         // A key of the limit is as long as the longest address that can have an account; who sends more shares one.
-        let account = super::text::email(&email).unwrap_or_default();
+        let account = text::email(email).unwrap_or_default();
         let address = network(address);
         if let Err(retry_after_s) = self.sign_in_limits.attempt(&account, address, now) {
             tracing::warn!(%address, "too many attempts to sign in");
             return Ok(SignIn::TooManyAttempts { retry_after_s });
         }
-        let user = db::users::by_email(&mut self.db.read().await?, &account).await?;
+        let user = users::by_typed_email(&mut self.db.read().await?, email).await?;
         let matches = self.passwords.verify(password, user.as_ref().map(|user| user.password_hash.as_str())).await?;
         match user {
             Some(user) if matches => {

@@ -21,15 +21,17 @@ pub(super) fn name(parameter: &str, text: &str) -> Result<String, Error> {
     Ok(text.to_owned())
 }
 
-/// What is not seen, or turns around what is: with it two addresses that look alike would be two users. Unicode's *Cf*, as far as it is not for one script alone.
+/// What is not seen, or turns around what is: with it two addresses that look alike would be two users. Unicode's *Default_Ignorable_Code_Point*, the marks of
+/// interlinear text, and an empty pattern of Braille.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// An address as it is stored and compared: trimmed, in lower case, an ä in one letter. Only mail sent to it could tell whether it is one.
+/// An address as it is stored and compared: trimmed, in lower case, an ä in one letter, and letters of full width as the plain ones (NFKC). Only mail sent to it could tell whether it is one.
 pub(super) fn email(text: &str) -> Result<String, Error> {
-    let email: String = text.trim().to_lowercase().nfc().collect();
+    let email: String = text.trim().nfkc().collect::<String>().to_lowercase().nfkc().collect();
     if email.is_empty() {
         return Err(Error::ParameterRequired { parameter: "email".to_owned() });
     }
@@ -59,10 +61,13 @@ mod tests {
             "a da@example.com",
             "ada@ex\u{0}ample.com",
             "ad\u{200b}a@example.com",
+            "ada\u{fe0f}@example.com",
+            "ada@ex\u{3164}ample.com",
             "ada@moc\u{202e}.example",
         ] {
             assert!(email(bad).is_err(), "{bad}");
         }
+        assert_eq!(email("\u{ff21}da@example.com").unwrap(), "ada@example.com");
         assert_eq!(email("ja\u{308}n@example.com"), email("J\u{c4}N@example.com"));
     }
 

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::passwords::NotTaken;
 use super::{Caller, Error, Identity, Result, Service, text};
 use crate::db;
-use crate::db::Tx;
 use crate::db::api_keys::ApiKey;
 use crate::db::users::User;
+use crate::db::{Connection, Tx};
 
 /// A word that is tried first wherever it runs.
 const PRODUCT: &str = "afterlive";
@@ -96,6 +96,8 @@ impl Service {
         if administers_alone(&mut tx, caller.organisation, id).await? {
             return Err(Refusal::LastAdmin { user: id }.into());
         }
+        let user = of_organisation(&mut tx, caller.organisation, id).await?;
+        db::invitations::delete_of(&mut tx, caller.organisation, &user.email).await?;
         db::users::delete(&mut tx, id).await?;
         tx.commit().await?;
         self.ask_viewers_of(caller.organisation).await;
@@ -153,13 +155,27 @@ pub(super) async fn find_place(tx: &mut Tx, organisation: OrganisationId, email:
     Ok(())
 }
 
+/// Who has come in another way than by their invitation has none any more: it would outlive them.
+///
 /// # Errors
 /// `NotUnique` where the e-mail address is taken.
 pub(super) async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
+    db::invitations::delete_of(tx, user.organisation, &user.email).await?;
     match db::users::insert(tx, user).await {
         Err(error) if error.is_unique_violation() => Err(Refusal::NotUnique { parameter: "email".to_owned() }.into()),
         other => Ok(other?),
     }
+}
+
+/// Who has the address that somebody typed; also one that was taken before addresses were brought into the form of now, and so is another.
+pub(super) async fn by_typed_email(connection: &mut Connection, typed: &str) -> Result<Option<User>> {
+    let (now, before) = (text::email(typed), typed.trim().to_lowercase());
+    if let Ok(email) = &now
+        && let Some(user) = db::users::by_email(connection, email).await?
+    {
+        return Ok(Some(user));
+    }
+    if now == Ok(before.clone()) { Ok(None) } else { Ok(db::users::by_email(connection, &before).await?) }
 }
 
 /// # Errors

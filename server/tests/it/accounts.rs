@@ -6,9 +6,9 @@ mod own;
 use std::sync::Arc;
 
 use afterlive_domain::{Error as Refusal, InvitationId, Role, Tags, UserId};
-use afterlive_server::db::users::User;
+use afterlive_server::db::users::{self, User};
 use afterlive_server::service::playback::{Expiry, TokenOf, TokenWish};
-use afterlive_server::service::{Caller, Error, Identity, MAX_PEOPLE, NewStream, Opens};
+use afterlive_server::service::{Caller, Error, Identity, MAX_PEOPLE, NewStream, Opens, SignIn};
 use uuid::Uuid;
 
 use crate::fixture::browser::Browser;
@@ -152,6 +152,26 @@ async fn the_list_says_when_each_last_signed_in() {
         assert_eq!(last().await, None);
         server.service.sign_in(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
         assert_eq!(last().await, Some(server.clock.now()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_from_before_it_had_the_form_of_now_still_signs_in() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let user = a_user(&server, &tenant, Role::User).await;
+        // An ü of two code points, and one that nobody sees: taken in earlier versions, and typed so now too.
+        for before in ["ju\u{308}rgen@example.com", "ad\u{200b}a@example.com"] {
+            let user = User { id: UserId(Uuid::new_v4()), email: before.to_owned(), ..user.clone() };
+            let mut tx = server.service.db().write().await.unwrap();
+            users::insert(&mut tx, &user).await.unwrap();
+            tx.commit().await.unwrap();
+            let typed = format!(" {} ", before.to_uppercase());
+            let signed_in = server.service.sign_in(&typed, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+            assert!(matches!(signed_in, SignIn::Done(found) if found.id == user.id), "{before:?}");
+            assert!(server.service.operators_password_link(before).await.unwrap().is_some());
+        }
     })
     .await;
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use afterlive_domain::{EventKind, Mode, Role, SessionId, StreamId, StreamState, Tags, UnixMillis, UserId};
+use afterlive_server::db::organisations;
 use afterlive_server::db::session_tokens::{self, SessionToken};
 use afterlive_server::db::sessions::{EndReason, GoLive, NewSession, end_orphaned_live, end_session, go_live};
 use afterlive_server::db::streams::{self, Transition};
@@ -364,6 +365,32 @@ async fn of_many_tokens_that_a_user_gets_at_once_no_more_stay_than_may() {
         }
         let mut tx = db.write().await.unwrap();
         assert_eq!(session_tokens::delete_expired(&mut tx, NOW.plus_ms(1_000)).await.unwrap(), 10);
+    })
+    .await;
+}
+
+/// SQLite has one that writes at a time, and its readers wait for nobody.
+#[tokio::test]
+async fn who_waits_for_a_row_is_let_go_before_everybody_waits_for_a_connection() {
+    on_each_database(async |db| {
+        let (ours, theirs) = (an_organisation(&db).await, an_organisation(&db).await);
+        // As a node that stops in the middle: it neither ends its transaction nor its connection.
+        let mut stopped = db.write().await.unwrap();
+        organisations::hold(&mut stopped, ours.id).await.unwrap();
+        let waiting: Vec<_> = (0..20)
+            .map(|_| {
+                let (db, id) = (db.clone(), ours.id);
+                tokio::spawn(async move {
+                    let mut tx = db.write().await?;
+                    organisations::hold(&mut tx, id).await
+                })
+            })
+            .collect();
+        for waiting in waiting {
+            assert!(waiting.await.unwrap().is_err(), "nobody gets the row");
+        }
+        assert!(organisations::by_id(&mut db.read().await.unwrap(), theirs.id).await.unwrap().is_some());
+        stopped.commit().await.unwrap();
     })
     .await;
 }

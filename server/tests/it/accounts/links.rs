@@ -103,6 +103,11 @@ async fn an_invitation_ends_by_being_revoked_replaced_or_its_makers_going() {
             }
             assert!(!opens(&link).await && service.password_link(&secret(&password)).await.unwrap().is_none());
         }
+
+        // Who came in without it would else come back by it once they are removed.
+        let link = service.invite(admin, "eve@example.com", Role::Admin).await.unwrap();
+        service.add_user(admin, "eve@example.com", PASSWORD, Role::ReadOnly).await.unwrap();
+        assert!(!opens(&link).await && service.invitations(admin).await.unwrap().is_empty());
     })
     .await;
 }

@@ -167,6 +167,11 @@ async fn who_signs_in_once_more_signs_out_where_it_was_longest_ago() {
             known.push(is_known(cookie).await);
         }
         assert_eq!(known, [true, true, false, false, true, true, true]);
+        // What signs in each time and never comes back signs nobody out who does.
+        for _ in 0..MAX_SESSIONS {
+            sign_in(user.id).await;
+        }
+        assert!(is_known(&cookies[0]).await && is_known(&cookies[1]).await && !is_known(&cookies[4]).await);
     })
     .await;
 }
