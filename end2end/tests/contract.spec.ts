@@ -1,0 +1,79 @@
+// The API is called with whatever its document allows, and with what it does not: each answer is one that the document has, and none is the server's own failure.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect, test } from '../support/fixtures.ts';
+import { Server } from '../support/server.ts';
+import { Api } from '../support/api.ts';
+
+/** Of each call, beside what its document has as examples and at its limits. */
+const EXAMPLES = 10;
+/** The same calls in each run: what is found is found by everybody. */
+const SEED = 7;
+/** Some 2,000 calls, and some half a minute. */
+const TIMEOUT_MS = 300_000;
+const CHECKS = [
+  ...['not_a_server_error', 'status_code_conformance', 'content_type_conformance'],
+  ...['response_headers_conformance', 'response_schema_conformance'],
+];
+
+test('no call that can be made of the document is answered by a server error, or by what the document does not have', async ({ push }) => {
+  test.setTimeout(TIMEOUT_MS);
+  const folder = process.env['AFTERLIVE_TEST_SCHEMATHESIS'];
+  if (folder === undefined) throw new Error('Set AFTERLIVE_TEST_SCHEMATHESIS to what scripts/schemathesis prints.');
+  // Its own: an organisation after this has a webhook, locked streams and publish keys.
+  const { server, setUp } = await Server.start({ setUp: true });
+  const settings = await mkdtemp(path.join(tmpdir(), 'afterlive-contract-'));
+  try {
+    const key = setUp?.api_key ?? '';
+    const api = new Api(server.url, key);
+    const stream = await api.createStream(['title:Sunday service']);
+    const encoder = push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
+    await expect.poll(() => encoder.sentMs, { timeout: 30_000 }).toBeGreaterThan(2_000);
+    await encoder.stop();
+    let asset: string | undefined;
+    await expect
+      .poll(async () => (asset = (await api.stream(stream.id)).playout.web.find((entry) => entry.type === 'vod')?.id), { timeout: 30_000 })
+      .toBeDefined();
+    const config = path.join(settings, 'schemathesis.toml');
+    await writeFile(config, configuration(server.url, key, stream.id, asset ?? ''));
+    const { code, printed } = await schemathesis(folder, config, `${server.url}/openapi.json`);
+    expect(code, printed).toBe(0);
+    expect(printed).toMatch(/[1-9]\d* generated, [1-9]\d* passed/);
+    expect(server.log, 'nothing of it is an error in the log').not.toMatch(/ERROR|panicked/);
+  } finally {
+    await server.stop();
+    await rm(settings, { recursive: true });
+  }
+});
+
+/** Ids that are there: with made-up ones most calls get no further than 404. */
+function configuration(url: string, key: string, stream: string, asset: string): string {
+  return `
+base-url = "${url}"
+headers = { X-BINTU-APIKEY = "${key}" }
+[generation]
+database = "none"
+[[operations]]
+include-path-regex = "^/stream/"
+exclude-method = "DELETE"
+parameters = { "path.id" = "${stream}" }
+[[operations]]
+include-path-regex = "^/asset/"
+parameters = { "path.id" = "${asset}" }
+`;
+}
+
+async function schemathesis(folder: string, config: string, document: string): Promise<{ code: number; printed: string }> {
+  const args = ['-m', 'schemathesis.cli', '--config-file', config, 'run', document, '--no-color'];
+  args.push('--phases', 'examples,coverage,fuzzing', '--checks', CHECKS.join(','), '--max-examples', `${EXAMPLES}`, '--seed', `${SEED}`);
+  const child = spawn('python3', args, { env: { ...process.env, PYTHONPATH: folder }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (printed += chunk));
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, printed };
+}
