@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
 /// A wall-clock instant: milliseconds since 1970-01-01T00:00:00Z. Media time has other types and is never mixed with it.
 ///
@@ -30,12 +30,13 @@ impl UnixMillis {
         self.date_time().format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second]")).unwrap_or_default()
     }
 
-    /// Reads RFC 3339 text, or a bare date `2026-11-04` as its midnight in UTC.
+    /// Reads RFC 3339 text, or a bare date `2026-11-04` as its midnight in UTC. An offset can lead out of the years 1 to 9999, which then is no instant.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-        let instant = OffsetDateTime::parse(&full, &Rfc3339).ok()?;
-        i64::try_from(instant.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+        let instant = OffsetDateTime::parse(&full, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
+        let ms = i64::try_from(instant.unix_timestamp_nanos() / 1_000_000).ok()?;
+        (1..=9_999).contains(&instant.year()).then_some(Self(ms))
     }
 
     /// Instants outside the years 1–9999 are clamped to the epoch: no clock of ours makes one.
@@ -83,7 +84,7 @@ mod tests {
     #[test]
     fn a_bare_date_is_its_midnight_and_nonsense_is_nothing() {
         assert_eq!(UnixMillis::parse("1970-01-02"), Some(UnixMillis(86_400_000)));
-        for text in ["", "yesterday", "2026-13-01", "2026-11-04 17:09", "2026-11-04T17:09:19"] {
+        for text in ["", "yesterday", "2026-13-01", "2026-11-04 17:09", "2026-11-04T17:09:19", "9999-12-31T23:59:59-23:59"] {
             assert_eq!(UnixMillis::parse(text), None, "{text}");
         }
     }

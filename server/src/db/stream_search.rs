@@ -1,9 +1,12 @@
 //! Lists of streams: filtered, sorted, a page at a time. The dashboard counts its pages, the API goes on behind the last row it gave.
 
+mod place;
+
 use afterlive_domain::{OrganisationId, StreamId, StreamState, UnixMillis};
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use uuid::Uuid;
 
+pub use self::place::{Order, Place};
 use super::streams::{COLUMNS, Row, Stream, tags_of};
 use super::{Connection, Result, on, parse};
 
@@ -25,22 +28,6 @@ pub struct Search {
     /// Created before.
     pub to: Option<UnixMillis>,
     pub order: Order,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Order {
-    #[default]
-    NewestFirst,
-    LastUpdatedFirst,
-    ByName,
-}
-
-/// What a row is sorted by, apart from its id.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Place {
-    CreatedAt(UnixMillis),
-    UpdatedAt(UnixMillis),
-    Name(String),
 }
 
 impl Order {
