@@ -284,7 +284,8 @@ impl Service {
             let mut connection = self.db.read().await?;
             let Some(terms) = db::playback::terms(&mut connection, hash).await? else { return Ok(None) };
             let Terms { organisation, live_public, vod_public, secret } = terms;
-            let revoked = db::playback::revoked(&mut connection, organisation, now, tokens::MAX_REVOKED).await?;
+            let revoked =
+                db::playback::revoked(&mut connection, organisation, now, tokens::MAX_REVOKED + pass::MAX_ENDED).await?;
             let key = secret.as_deref().map(signing_key);
             Ok(Some(Arc::new(Policy { organisation, live_public, vod_public, key, revoked: revoked.into_iter().collect() })))
         };

@@ -86,7 +86,8 @@ impl Service {
         Ok(())
     }
 
-    /// Removes a user: signed out everywhere with the next request, on every node, since each looks the user up; who watches with that sign-in is cut. What they
+    /// Removes a user: signed out everywhere with the next request, on every node, since each looks the user up; who watches with that sign-in is cut, and so is
+    /// who watches by the address of a recording or a stream that a page of theirs had in it. What they
     /// made for others stays, apart from links to become a user or to set a password.
     ///
     /// # Errors
@@ -98,6 +99,7 @@ impl Service {
         }
         let user = of_organisation(&mut tx, caller.organisation, id).await?;
         db::invitations::delete_of(&mut tx, caller.organisation, &user.email).await?;
+        self.end_passes(&mut tx, caller.organisation, id).await?;
         db::users::delete(&mut tx, id).await?;
         tx.commit().await?;
         self.ask_viewers_of(caller.organisation).await;
@@ -110,7 +112,7 @@ impl Service {
     pub(super) async fn ask_viewers_of(&self, organisation: OrganisationId) {
         let asking = async { db::organisations::by_id(&mut self.db.read().await?, organisation).await };
         match asking.await {
-            Ok(found) => found.into_iter().for_each(|found| self.ask_viewers_again(&found.hash)),
+            Ok(found) => found.into_iter().for_each(|found| self.forget_policy(&found.hash)),
             Err(cause) => tracing::warn!(%organisation, %cause, "who watches could not be asked again at once"),
         }
     }

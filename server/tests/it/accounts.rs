@@ -12,6 +12,7 @@ use afterlive_server::service::{Caller, Error, Identity, MAX_PEOPLE, NewStream, 
 use uuid::Uuid;
 
 use crate::fixture::browser::Browser;
+use crate::fixture::database::a_stream;
 use crate::fixture::server::{Server, Tenant, on_each_server};
 
 const PASSWORD: &str = "correct horse battery";
@@ -137,6 +138,29 @@ async fn who_is_removed_is_signed_out_everywhere_with_the_next_request() {
         // Whoever comes next under that address has nothing of it.
         server.service.add_user(&tenant.admin, &user.email, PASSWORD, Role::Admin).await.unwrap();
         assert_eq!((browsers[0].load("home", "{}").await.status.as_u16(), with_token().await), (401, 401));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_addresses_in_a_users_pages_open_nothing_once_the_user_is_removed() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let (user, other) = (a_user(&server, &tenant, Role::ReadOnly).await, a_user(&server, &tenant, Role::ReadOnly).await);
+        let stream = a_stream(server.service.db(), &tenant.organisation).await;
+        // Not live, so that who may watch is answered 404.
+        let opens = async |token: &str| {
+            let call = format!("GET /live/{}/thumbnail.jpg?token={token}", stream.streamname);
+            server.send_with(&call, &[], "").await.status.as_u16()
+        };
+        let mut tokens = Vec::new();
+        for user in [&user, &other] {
+            let pass = server.service.pass(&as_user(user), &tenant.organisation).await.unwrap().expect("it is not public");
+            tokens.push(pass.token(stream.id, &stream.streamname));
+        }
+        assert_eq!((opens(&tokens[0]).await, opens(&tokens[1]).await), (404, 404));
+        server.service.remove_user(&tenant.admin, user.id).await.unwrap();
+        assert_eq!((opens(&tokens[0]).await, opens(&tokens[1]).await), (403, 404));
     })
     .await;
 }

@@ -1,18 +1,21 @@
 //! A pass: what lets the dashboard's players, posters and storyboards load what is guarded, also from a region's own host name, to which the browser sends no
 //! cookie of ours. For who was found to be allowed all of the organisation's recordings.
 
-use afterlive_domain::{OrganisationHash, StreamId, Streamname, TokenId, UnixMillis};
+use afterlive_domain::{OrganisationHash, OrganisationId, StreamId, Streamname, TokenId, UnixMillis, UserId};
 use ring::hmac;
 use sha2::{Digest as _, Sha256};
 
-use super::token::{Claims, Scope};
+use super::token::{Claims, LEEWAY_S, Scope};
 use super::{Secret, signing_key};
 use crate::db;
+use crate::db::Tx;
 use crate::db::organisations::Organisation;
-use crate::service::{Caller, Result, Service};
+use crate::service::{Caller, Identity, Result, Service};
 
 /// A pass is good for one to two of these. Within one it stays the same, so that a page that reads its data anew does not start its players over.
 const PERIOD_MS: i64 = 6 * 3_600 * 1_000;
+/// The most passes that have ended before their time, beside the tokens that were revoked.
+pub(super) const MAX_ENDED: u32 = 2_000;
 
 /// Makes the tokens of one page.
 pub struct Pass(Kind);
@@ -23,7 +26,8 @@ enum Kind {
     Made {
         key: Box<hmac::Key>,
         organisation: OrganisationHash,
-        viewer: String,
+        /// One for all of a viewer's, by which they end together.
+        id: TokenId,
         expires_at: UnixMillis,
     },
 }
@@ -39,9 +43,9 @@ impl Pass {
     pub fn token(&self, stream: StreamId, streamname: &Streamname) -> String {
         match &self.0 {
             Kind::Given(Secret(token)) => token.clone(),
-            Kind::Made { key, organisation, viewer, expires_at } => {
+            Kind::Made { key, organisation, id, expires_at } => {
                 let claims = Claims {
-                    id: drawn_from(&format!("{viewer} {stream} {}", expires_at.0)),
+                    id: *id,
                     organisation: organisation.clone(),
                     scope: Scope::Stream { id: stream, streamname: streamname.clone() },
                     not_before: None,
@@ -55,9 +59,9 @@ impl Pass {
     }
 }
 
-/// The same id for the same text, so that what is made anew is the same token.
-fn drawn_from(text: &str) -> TokenId {
-    let digest = Sha256::digest(text.as_bytes());
+/// Always the same, so that what is made anew is the same token, and what is out is found.
+fn id_of(viewer: Identity) -> TokenId {
+    let digest = Sha256::digest(format!("pass of {viewer}").as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     TokenId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
@@ -78,8 +82,15 @@ impl Service {
             None => self.ensure_secret(organisation.id, &organisation.hash).await?,
         };
         let expires_at = UnixMillis((self.clock.now().0.div_euclid(PERIOD_MS) + 2) * PERIOD_MS);
-        let (key, viewer) = (Box::new(signing_key(&secret)), caller.identity.to_string());
-        Ok(Some(Pass(Kind::Made { key, organisation: organisation.hash.clone(), viewer, expires_at })))
+        let (key, id) = (Box::new(signing_key(&secret)), id_of(caller.identity));
+        Ok(Some(Pass(Kind::Made { key, organisation: organisation.hash.clone(), id, expires_at })))
+    }
+
+    /// Ends the passes of a user who is gone: whoever the addresses were handed to watches nothing any more.
+    pub(in crate::service) async fn end_passes(&self, tx: &mut Tx, organisation: OrganisationId, user: UserId) -> Result<()> {
+        let now = self.clock.now();
+        let all_expired_at = now.plus_ms(2 * PERIOD_MS + 1_000 * LEEWAY_S);
+        Ok(db::playback::revoke(tx, organisation, id_of(Identity::User(user)), all_expired_at, now).await?)
     }
 }
 
@@ -91,18 +102,19 @@ mod tests {
 
     #[test]
     fn a_pass_makes_the_same_token_for_the_same_stream_and_others_for_others() {
-        let pass = |viewer: &str, expires_at| {
+        let [ada, bob] = [1, 2].map(|user| id_of(Identity::User(UserId(Uuid::from_u128(user)))));
+        let pass = |id, expires_at| {
             let (key, organisation) = (Box::new(signing_key("secret")), "8sKpm".parse().unwrap());
-            Pass(Kind::Made { key, organisation, viewer: viewer.to_owned(), expires_at: UnixMillis(expires_at) })
+            Pass(Kind::Made { key, organisation, id, expires_at: UnixMillis(expires_at) })
         };
         let (one, two) = (StreamId(Uuid::from_u128(1)), StreamId(Uuid::from_u128(2)));
         let name: Streamname = "8sKpm-x49nB".parse().unwrap();
-        let token = pass("ada", 7_000).token(one, &name);
-        assert_eq!(pass("ada", 7_000).token(one, &name), token);
-        assert_ne!(pass("ada", 7_000).token(two, &"8sKpm-x49nC".parse().unwrap()), token);
+        let token = pass(ada, 7_000).token(one, &name);
+        assert_eq!(pass(ada, 7_000).token(one, &name), token);
+        assert_ne!(pass(ada, 7_000).token(two, &"8sKpm-x49nC".parse().unwrap()), token);
         let id = |token: &str| Claims::read(Some(&signing_key("secret")), token).unwrap().id;
-        assert_ne!(id(&pass("bob", 7_000).token(one, &name)), id(&token));
-        assert_ne!(id(&pass("ada", 8_000).token(one, &name)), id(&token));
+        assert_ne!(id(&pass(bob, 7_000).token(one, &name)), id(&token));
+        assert_eq!(id(&pass(ada, 8_000).token(two, &name)), id(&token));
         assert_eq!(Pass::given(Secret("given".to_owned())).token(one, &name), "given");
     }
 }
