@@ -13,7 +13,7 @@ use super::gop::GopCache;
 use super::queue::{Headcount, Policy, Queue};
 use super::seldom::Seldom;
 use super::stats::{Counters, LiveStats};
-use super::still::Still;
+use super::still::{LastStills, Still};
 use super::{Message, Overflow, Streams, lock};
 
 /// For how long nothing has been heard of an encoder.
@@ -144,13 +144,14 @@ impl Live {
 /// [`Message::Ended`], and the stream can be claimed again.
 pub struct Publisher {
     streams: Streams,
+    last_stills: Arc<LastStills>,
     stream: StreamId,
     live: Arc<Live>,
 }
 
 impl Publisher {
-    pub(super) fn new(streams: Streams, stream: StreamId, live: Arc<Live>) -> Self {
-        Self { streams, stream, live }
+    pub(super) fn new(streams: Streams, last_stills: Arc<LastStills>, stream: StreamId, live: Arc<Live>) -> Self {
+        Self { streams, last_stills, stream, live }
     }
 
     #[must_use]
@@ -255,7 +256,10 @@ impl Drop for Publisher {
         let mut state = lock(&self.live.state);
         state.ended = true;
         state.gop.clear();
-        (state.keyframe, state.still) = (None, None);
+        state.keyframe = None;
+        if let Some(still) = state.still.take() {
+            self.last_stills.keep(self.stream, still);
+        }
         state.queues().for_each(|queue| queue.end());
     }
 }

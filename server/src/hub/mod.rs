@@ -31,6 +31,7 @@ pub use self::live::{Publisher, RecorderSubscription, Remote, ViewerSubscription
 pub use self::queue::Headcount;
 pub use self::recorder::{CannotRecord, Recorder, Recording};
 pub use self::stats::{AudioStats, LiveStats, VideoStats};
+use self::still::LastStills;
 pub use self::still::{Keyframe, Still};
 
 /// The most bytes of frames that are kept for viewers to come. A longer group of pictures is not kept: viewers then wait for its end.
@@ -74,6 +75,7 @@ type Streams = Arc<RwLock<HashMap<StreamId, Arc<Live>>>>;
 #[derive(Clone, Default)]
 pub struct Hub {
     streams: Streams,
+    last_stills: Arc<LastStills>,
     /// Told of each publish that begins.
     begun: watch::Sender<()>,
 }
@@ -96,7 +98,7 @@ impl Hub {
                 let live = Arc::new(Live::new(started_at));
                 place.insert(Arc::clone(&live));
                 self.begun.send_replace(());
-                Ok(Publisher::new(Arc::clone(&self.streams), stream, live))
+                Ok(Publisher::new(Arc::clone(&self.streams), Arc::clone(&self.last_stills), stream, live))
             }
         }
     }
@@ -169,6 +171,12 @@ impl Hub {
     #[must_use]
     pub fn still(&self, stream: StreamId) -> Option<Still> {
         self.find(stream).and_then(|live| live.still())
+    }
+
+    /// As [`Hub::still`], and for some seconds after the end the last one: for who has been told of it before.
+    #[must_use]
+    pub fn still_or_last(&self, stream: StreamId) -> Option<Still> {
+        self.still(stream).or_else(|| self.last_stills.of(stream))
     }
 
     /// The streams that are live at this moment, in no order.

@@ -302,6 +302,7 @@ fn the_newest_keyframe_is_there_also_of_a_group_too_large_to_keep_and_a_still_go
     assert_eq!(hub.still(STREAM), Some(still.clone()));
     drop(publisher);
     assert_eq!(hub.still(STREAM), None);
+    assert_eq!(hub.still_or_last(STREAM), Some(still.clone()), "who was told of it before may still ask");
     let _next = hub.publish(STREAM, START).unwrap();
     keyframe.show(still);
     assert_eq!(hub.still(STREAM), None, "a picture of the publish before");

@@ -6,12 +6,12 @@ use super::{Result, Service};
 use crate::hub::Still;
 
 impl Service {
-    /// A picture of a stream that is live, some seconds old. Who asks must have been found to be allowed to watch it: that is not checked again.
+    /// A picture of a stream that is live or was a moment ago, some seconds old. Who asks must have been found to be allowed to watch it: that is not checked again.
     ///
     /// # Errors
     /// `NoSuchStream`, where it is not live or there is no picture yet.
     pub fn live_still(&self, stream: StreamId) -> Result<Still> {
-        Ok(self.hub.still(stream).ok_or_else(|| Refusal::no_such_stream(stream))?)
+        Ok(self.hub.still_or_last(stream).ok_or_else(|| Refusal::no_such_stream(stream))?)
     }
 
     /// Where [`Service::live_still`] is to be had.
