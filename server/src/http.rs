@@ -1,6 +1,7 @@
 //! HTTP: one list of routes, and a module for each of what stands behind them. Decides nothing that `service/` decides.
 
 pub mod api;
+pub mod arrival;
 pub mod browser_session;
 mod credentials;
 mod embed;

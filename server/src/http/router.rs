@@ -11,7 +11,10 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::{api, browser_session, embed, events, health, live, live_still, reference, report, request, vod, whep, whip};
+use super::{
+    api, arrival, browser_session, embed, events, health, live, live_still, reference, report, request, vod, whep,
+    whip,
+};
 use crate::ingest::whip::Whip;
 use crate::live::Feeds;
 use crate::live::whep::Whep;
@@ -45,6 +48,7 @@ pub fn router(
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
         async move {
             let answer = async |request| vod::before(&routes, &vod, request).await;
+            let answer = async |request| arrival::in_time(arrival::BODY_TIMEOUT, request, answer).await;
             Ok(request::observe(&trusted_proxies, request, answer).await)
         }
     })

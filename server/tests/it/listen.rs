@@ -4,14 +4,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use afterlive_server::http::arrival;
 use afterlive_server::http::listen::{MAX_HEADER_BYTES, Settings, serve};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::routing::get;
+use axum::extract::Request;
+use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 struct Running {
     address: std::net::SocketAddr,
@@ -77,6 +80,27 @@ async fn a_head_that_is_too_long_is_refused_when_that_is_known() {
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     assert!(text.starts_with("HTTP/1.1 431 "), "{text}");
+}
+
+#[tokio::test]
+async fn who_trickles_a_body_in_is_told_so_and_gives_its_place_back() {
+    let routes = Router::new().route("/", post(async |body: Bytes| format!("{} bytes, done", body.len())));
+    let in_time = tower::service_fn(move |request: Request| {
+        let answer = {
+            let routes = routes.clone();
+            async move |request| routes.oneshot(request).await.unwrap()
+        };
+        async move { Ok::<_, Infallible>(arrival::in_time(Duration::from_millis(50), request, answer).await) }
+    });
+    let running = start(Router::new().fallback_service(in_time), room_for(1)).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{").await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("\"code\":1004"), "{text}");
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc").await.unwrap();
+    assert!(answer(&mut stream).await.contains("3 bytes"));
 }
 
 #[tokio::test]

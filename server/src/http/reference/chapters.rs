@@ -10,6 +10,7 @@ use super::kind::kind;
 use super::markup::{code_block, escaped, prose, table};
 use crate::http::api::body::MAX_BODY_BYTES;
 use crate::http::api::query::MAX_FILTER_TAGS;
+use crate::http::arrival::BODY_TIMEOUT;
 use crate::http::listen::MAX_HEADER_BYTES;
 use crate::service::{MAX_CREDENTIAL_BYTES, MAX_PAGE};
 
@@ -110,7 +111,10 @@ fn cors() -> String {
 fn limits() -> String {
     let rows = [
         ("The head of a request", format!("{MAX_HEADER_BYTES} bytes, else 431 without a body")),
-        ("A body", format!("{MAX_BODY_BYTES} bytes, else 413/1005")),
+        (
+            "A body",
+            format!("{MAX_BODY_BYTES} bytes, else 413/1005; all of it within {} s, else 408/1004", BODY_TIMEOUT.as_secs()),
+        ),
         ("A credential", format!("{MAX_CREDENTIAL_BYTES} bytes, else 401/4002")),
         ("Tags of a stream", format!("{MAX_TAGS}, each of at most {MAX_TAG_CHARS} characters, else 400/1004")),
         ("Tags to filter by", format!("{MAX_FILTER_TAGS}, else 400/1004")),
