@@ -1,4 +1,4 @@
-//! How many connections there may be, and who goes when there are too many: whoever has been a stranger for longest.
+//! How many connections there may be and how many of them may play, and who goes when there are too many: whoever has been a stranger for longest.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -8,8 +8,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::address::subscriber;
 
-/// Counts connections. One that neither publishes nor plays is a stranger; when a cap is reached the oldest stranger makes room for the
-/// newcomer, so that connections which only sit there never keep an encoder out. Who publishes or plays is never sent away.
+/// One in so many places, of all and of one address, is for no player: who publishes has named a stream, and players may be anybody.
+const KEPT_FROM_PLAYERS: usize = 4;
+
+/// What a connection is here for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    /// Neither publishes nor plays, at least yet.
+    Stranger,
+    Publisher,
+    Player,
+}
+
+/// Why a connection does not become what it wants to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NoPlace {
+    GivenAway,
+    /// Of all or of the connection's address there are as many players as may be. It stays what it was.
+    TooManyPlayers,
+}
+
+/// Counts connections. When a cap is reached the oldest stranger makes room for the newcomer, so that connections which only sit there never keep
+/// an encoder out; nor do players, who get not all places. Who publishes or plays is never sent away.
 #[derive(Clone)]
 pub(super) struct Admission {
     max: usize,
@@ -27,7 +47,7 @@ struct State {
 
 struct Connection {
     address: IpAddr,
-    is_stranger: bool,
+    role: Role,
     evicted: CancellationToken,
 }
 
@@ -44,11 +64,15 @@ impl State {
 
     /// Whether there was a stranger to send away.
     fn evict_oldest(&mut self, is_meant: impl Fn(&Connection) -> bool) -> bool {
-        let oldest = self.connections.iter().find(|(_, connection)| connection.is_stranger && is_meant(connection));
+        let oldest = self.connections.iter().find(|(_, connection)| connection.role == Role::Stranger && is_meant(connection));
         let Some((&id, connection)) = oldest else { return false };
         connection.evicted.cancel();
         self.remove(id);
         true
+    }
+
+    fn players(&self, is_meant: impl Fn(&Connection) -> bool) -> usize {
+        self.connections.values().filter(|connection| connection.role == Role::Player && is_meant(connection)).count()
     }
 }
 
@@ -73,7 +97,7 @@ impl Admission {
         state.next_id += 1;
         *state.per_address.entry(address).or_default() += 1;
         let evicted = CancellationToken::new();
-        state.connections.insert(id, Connection { address, is_stranger: true, evicted: evicted.clone() });
+        state.connections.insert(id, Connection { address, role: Role::Stranger, evicted: evicted.clone() });
         drop(state);
         Some(Ticket { admission: self.clone(), id, evicted })
     }
@@ -91,17 +115,35 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// From now on the connection is one that publishes or plays, or again a stranger. `false`: its place has been given away.
-    #[must_use]
-    pub(super) fn set_stranger(&self, is_stranger: bool) -> bool {
+    /// From now on the connection is here for this.
+    ///
+    /// # Errors
+    /// Its place has been given away, or it is to play where there are too many players.
+    pub(super) fn set_role(&self, role: Role) -> Result<(), NoPlace> {
+        let Admission { max, max_per_address, .. } = self.admission;
         let mut state = self.admission.state();
-        state.connections.get_mut(&self.id).map(|connection| connection.is_stranger = is_stranger).is_some()
+        let address = state.connections.get(&self.id).ok_or(NoPlace::GivenAway)?.address;
+        let are_too_many = role == Role::Player
+            && (state.players(|_| true) >= for_players(max)
+                || state.players(|connection| connection.address == address) >= for_players(max_per_address));
+        if are_too_many {
+            return Err(NoPlace::TooManyPlayers);
+        }
+        if let Some(connection) = state.connections.get_mut(&self.id) {
+            connection.role = role;
+        }
+        Ok(())
     }
 
     /// Completes when the place is needed for someone else.
     pub(super) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
+}
+
+/// How many of so many places players may have.
+fn for_players(places: usize) -> usize {
+    places - places / KEPT_FROM_PLAYERS
 }
 
 impl Drop for Ticket {
@@ -122,20 +164,55 @@ mod tests {
     fn the_oldest_stranger_makes_room_and_who_publishes_stays() {
         let admission = Admission::new(10, 3);
         let publisher = admission.admit(ip("192.0.2.1")).unwrap();
-        assert!(publisher.set_stranger(false));
+        publisher.set_role(Role::Publisher).unwrap();
         let strangers = [(); 2].map(|()| admission.admit(ip("192.0.2.1")).unwrap());
         let newcomer = admission.admit(ip("192.0.2.1")).unwrap();
         let gone = [&publisher, &strangers[0], &strangers[1], &newcomer].map(|ticket| ticket.evicted.is_cancelled());
         assert_eq!(gone, [false, true, false, false]);
-        assert!(!strangers[0].set_stranger(false), "its place is another's");
+        assert_eq!(strangers[0].set_role(Role::Publisher), Err(NoPlace::GivenAway), "its place is another's");
         assert!(admission.admit(ip("192.0.2.2")).is_some(), "another address has places of its own");
+    }
+
+    /// Lets players in from an address until it is told that there are too many.
+    fn fill(admission: &Admission, address: &str) -> Vec<Ticket> {
+        let tickets = std::iter::repeat_with(|| admission.admit(ip(address)).unwrap());
+        tickets.take_while(|ticket| ticket.set_role(Role::Player) != Err(NoPlace::TooManyPlayers)).collect()
+    }
+
+    #[test]
+    fn players_never_take_the_places_of_publishers() {
+        let admission = Admission::new(16, 8);
+        let mut players = fill(&admission, "192.0.2.1");
+        assert_eq!(players.len(), 6, "one address keeps two places for its encoders");
+        players.extend(fill(&admission, "192.0.2.2"));
+        assert_eq!(players.len(), 12);
+        assert!(fill(&admission, "192.0.2.3").is_empty(), "all that players may have");
+        let mut publishers = Vec::new();
+        for address in ["192.0.2.1", "192.0.2.1", "192.0.2.3", "192.0.2.3"] {
+            let publisher = admission.admit(ip(address)).unwrap();
+            publisher.set_role(Role::Publisher).unwrap();
+            publishers.push(publisher);
+        }
+        assert!(admission.admit(ip("192.0.2.4")).is_none(), "there are no more in all");
+        publishers.pop();
+        // Who is done with playing may be anything again.
+        players[0].set_role(Role::Stranger).unwrap();
+        assert_eq!(fill(&admission, "192.0.2.3").len(), 1);
+    }
+
+    #[test]
+    fn where_there_is_one_place_whoever_comes_may_have_it() {
+        let admission = Admission::new(1, 1);
+        for role in [Role::Publisher, Role::Player] {
+            assert_eq!(admission.admit(ip("192.0.2.1")).unwrap().set_role(role), Ok(()));
+        }
     }
 
     #[test]
     fn where_all_publish_nobody_is_taken_in_until_one_leaves() {
         let admission = Admission::new(2, 2);
         let publishers = [(); 2].map(|()| admission.admit(ip("192.0.2.1")).unwrap());
-        assert!(publishers.iter().all(|ticket| ticket.set_stranger(false)));
+        assert!(publishers.iter().all(|ticket| ticket.set_role(Role::Publisher).is_ok()));
         assert!(admission.admit(ip("192.0.2.1")).is_none());
         assert!(admission.admit(ip("192.0.2.2")).is_none());
         drop(publishers);

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::admission::Ticket;
+use super::admission::{NoPlace, Role, Ticket};
 use super::wire::{Closed, Wire};
 use super::{GATE_TIMEOUT, Server, play, publish};
 use crate::ingest::gate::{Grant, PublishRequest, Refusal};
@@ -85,21 +85,29 @@ impl Connection {
                 () = self.stop.cancelled() => return Err(Closed::ServerStops),
             };
             let request = request.map_err(|_| Closed::TooSlow)??;
-            self.set_stranger(false)?;
             let outcome = match request {
-                Some(Request::Publish(mode, name)) => self.publish(mode, name).await?,
-                Some(Request::Play(name)) => self.play(name).await?,
+                Some(Request::Publish(mode, name)) if self.takes_place(Role::Publisher)? => self.publish(mode, name).await?,
+                Some(Request::Play(name)) if self.takes_place(Role::Player)? => self.play(name).await?,
+                Some(_) => {
+                    self.wire.session().refuse("all places for players are taken, try again later");
+                    Outcome::Farewell
+                }
                 None => Outcome::Farewell,
             };
             if outcome == Outcome::Farewell {
                 return Ok(());
             }
-            self.set_stranger(true)?;
+            self.takes_place(Role::Stranger)?;
         }
     }
 
-    fn set_stranger(&self, is_stranger: bool) -> Result<(), Closed> {
-        if self.ticket.set_stranger(is_stranger) { Ok(()) } else { Err(Closed::Evicted) }
+    /// Whether there is a place for one more of that role.
+    fn takes_place(&self, role: Role) -> Result<bool, Closed> {
+        match self.ticket.set_role(role) {
+            Ok(()) => Ok(true),
+            Err(NoPlace::TooManyPlayers) => Ok(false),
+            Err(NoPlace::GivenAway) => Err(Closed::Evicted),
+        }
     }
 
     /// Waits for a request that fits the application. `None`: the client asked for something else, and was told.

@@ -97,6 +97,31 @@ async fn a_thousand_half_open_connections_keep_no_encoder_out() {
 }
 
 #[tokio::test]
+async fn players_keep_no_encoder_out_and_are_told_that_they_are_too_many() {
+    let mut scene = Scene::with(Settings { max_connections: 8, max_connections_per_address: 8, ..settings() }).await;
+    // One has a place already; six may play, and the eighth place is for another encoder.
+    let (mut publisher, code, _) = Client::publish(scene.address, "live", NAME).await;
+    assert_eq!(code, "NetStream.Publish.Start");
+    let mut players = Vec::new();
+    for _ in 0..6 {
+        let (player, code, description) = Client::play(scene.address, NAME, "").await;
+        assert!(code.starts_with("NetStream.Play."), "{code}: {description}");
+        assert!(!description.contains("places"), "{description}");
+        players.push(player);
+    }
+    let (_refused, code, description) = Client::play(scene.address, NAME, "").await;
+    assert_eq!(
+        (code.as_str(), description.contains("all places for players are taken")),
+        ("NetStream.Play.StreamNotFound", true)
+    );
+    let (_other, code, description) = Client::publish(scene.address, "live", NAME).await;
+    assert_eq!((code.as_str(), description.contains("live")), ("NetStream.Publish.BadName", true), "{description}");
+    publisher.command(1, &["closeStream".into(), 3.0.into(), Value::Null]).await;
+    assert_eq!(scene.end().await, EndReason::Unpublished);
+    is_serving(&mut scene).await;
+}
+
+#[tokio::test]
 async fn who_asks_for_nothing_is_cut() {
     let scene = Scene::with(Settings { handshake_timeout: Duration::from_millis(200), ..settings() }).await;
     for said in [Vec::new(), vec![3; 700], after_handshake(&[])] {
