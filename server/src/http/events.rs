@@ -1,6 +1,8 @@
 //! `GET /events`: what happens, as it happens, as server-sent events; each is a [`domain event`](afterlive_domain::Event) that names what to
 //! read anew. Nothing is told twice and nothing is kept: who missed something is told to `resync`.
 
+mod places;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +15,20 @@ use futures::{Stream, StreamExt as _};
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use tokio_util::sync::CancellationToken;
 use tower_sessions::Session;
 
+use self::places::{Hearer, Place, Places, Role};
 use super::api::query::Query;
 use super::browser_session;
 use super::error::ApiError;
+use super::request::ClientAddress;
 use super::viewer;
 use crate::service::{Caller, Service};
 
-/// Open event streams at a time. Each is a connection and some kilobytes.
+/// Open event streams at a time, of which one address and one organisation have a part. Each is a connection and some kilobytes.
 const MAX_STREAMS: usize = 1_000;
 const RETRY_AFTER_S: u32 = 10;
 /// Silence for longer makes proxies close the connection, and hides one that is dead.
@@ -37,14 +40,14 @@ const LONGEST_STREAM: Duration = Duration::from_mins(5);
 #[derive(Clone)]
 pub struct Events {
     service: Arc<Service>,
-    places: Arc<Semaphore>,
+    places: Places,
     stop: CancellationToken,
 }
 
 impl Events {
     #[must_use]
     pub fn new(service: Arc<Service>, stop: CancellationToken) -> Self {
-        Self { service, places: Arc::new(Semaphore::new(MAX_STREAMS)), stop }
+        Self { service, places: Places::new(MAX_STREAMS), stop }
     }
 }
 
@@ -54,6 +57,7 @@ struct Audience {
     organisation: OrganisationId,
     hash: OrganisationHash,
     stream: Option<StreamId>,
+    role: Role,
 }
 
 impl Audience {
@@ -63,7 +67,13 @@ impl Audience {
 }
 
 /// With `stream=ID` only that stream's events, which anybody may hear who may watch it.
-pub async fn handle(State(events): State<Events>, session: Session, query: Query, request: Parts) -> Result<Response, ApiError> {
+pub async fn handle(
+    State(events): State<Events>,
+    ClientAddress(address): ClientAddress,
+    session: Session,
+    query: Query,
+    request: Parts,
+) -> Result<Response, ApiError> {
     let stream: Option<StreamId> = match query.text("stream") {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| Refusal::NoSuchStream { stream: text.chars().take(100).collect() })?),
@@ -71,7 +81,8 @@ pub async fn handle(State(events): State<Events>, session: Session, query: Query
     let caller = browser_session::caller(&events.service, &session).await?;
     let audience = audience(&events.service, caller, stream, &request).await?;
     let gone = gone(Arc::clone(&events.service), audience.clone(), viewer::who_asked(&request));
-    let place = Arc::clone(&events.places).try_acquire_owned().map_err(|_| Refusal::TooMany { retry_after_s: RETRY_AFTER_S })?;
+    let hearer = Hearer { role: audience.role, address, organisation: audience.organisation };
+    let place = events.places.take(hearer).ok_or(Refusal::TooMany { retry_after_s: RETRY_AFTER_S })?;
     let messages = messages(&events, audience, place).take_until(gone);
     let mut response = Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -106,14 +117,17 @@ async fn audience(
         };
         if is_own {
             let hash = service.organisation(&caller).await?.hash;
-            return Ok(Audience { organisation: caller.organisation, hash, stream });
+            return Ok(Audience { organisation: caller.organisation, hash, stream, role: Role::Member });
         }
     }
     // Somebody from outside, or of another organisation, who names a stream.
     let Some(id) = stream else { return Err(Refusal::BadCredentials.into()) };
     let viewer = viewer::viewer(service, request, true).await?;
     match service.stream_for_viewer(id, &viewer).await {
-        Ok(found) => Ok(Audience { organisation: found.organisation.id, hash: found.organisation.hash, stream }),
+        Ok(found) => {
+            let (organisation, hash) = (found.organisation.id, found.organisation.hash);
+            Ok(Audience { organisation, hash, stream, role: Role::Guest })
+        }
         Err(crate::service::Error::Refused(_)) => Err(Refusal::no_such_stream(id).into()),
         Err(failure) => Err(failure.into()),
     }
@@ -123,7 +137,7 @@ async fn audience(
 fn messages(
     events: &Events,
     audience: Audience,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) -> impl Stream<Item = Result<sse::Event, Infallible>> + Send + 'static {
     let stop = events.stop.clone();
     let news = BroadcastStream::new(events.service.db().subscribe());

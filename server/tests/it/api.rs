@@ -12,6 +12,6 @@ mod players;
 mod polling;
 mod publish_keys;
 mod reference;
-mod sessions;
+pub mod sessions;
 pub mod streams;
 pub mod webhook;

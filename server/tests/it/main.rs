@@ -8,6 +8,7 @@ mod counts;
 mod dashboard;
 mod database;
 mod embed;
+mod event_streams;
 mod fixture;
 mod gate;
 mod in_step;
