@@ -10,6 +10,7 @@ mod etag;
 pub mod events;
 mod flash;
 mod health;
+mod instructions;
 pub mod listen;
 mod live;
 mod live_still;

@@ -12,7 +12,7 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    api, arrival, browser_session, embed, events, health, live, live_still, reference, report, request, vod, whep,
+    api, arrival, browser_session, embed, events, health, instructions, live, live_still, reference, report, request, vod, whep,
     whip,
 };
 use crate::ingest::whip::Whip;
@@ -49,7 +49,9 @@ pub fn router(
         async move {
             let answer = async |request| vod::before(&routes, &vod, request).await;
             let answer = async |request| arrival::in_time(arrival::BODY_TIMEOUT, request, answer).await;
-            Ok(request::observe(&trusted_proxies, request, answer).await)
+            let mut response = request::observe(&trusted_proxies, request, answer).await;
+            instructions::add(&mut response);
+            Ok(response)
         }
     })
 }
