@@ -12,7 +12,9 @@ use axum::extract::{FromRequestParts as _, Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RANGE, RETRY_AFTER, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, RANGE, RETRY_AFTER, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -59,6 +61,10 @@ pub fn router(service: &Arc<Service>, feeds: Feeds) -> Router {
 
 async fn socket(State(live): State<Live>, Path(streamname): Path<String>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
+    // Pages of any site may open a WebSocket and read what comes, and browsers may send our cookie along: such a page's viewer is a guest, or has a token.
+    if viewer::is_of_other_site(&parts.headers) {
+        parts.headers.remove(COOKIE);
+    }
     let Admission { right, streamname, .. } = viewer::watch_live(&live.service, &streamname, &parts).await?;
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,

@@ -9,9 +9,9 @@ use afterlive_domain::{Error as Refusal, OrganisationHash, Streamname};
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::header::{AUTHORIZATION, COOKIE, ORIGIN, REFERER};
+use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, REFERER};
 use http::request::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use url::{Url, form_urlencoded};
 
 use super::browser_session;
@@ -22,6 +22,8 @@ use super::vod::Guard;
 use crate::service::playback::token::{MAX_TOKEN_BYTES, Refused, TOKEN};
 use crate::service::playback::{self, Admitted, Right, Secret, Viewer, Withdrawn};
 use crate::service::{self, Caller, Service};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Who may watch a stream live.
 #[derive(Debug)]
@@ -130,6 +132,21 @@ pub fn site(headers: &HeaderMap) -> Option<String> {
     if headers.contains_key(ORIGIN) { host(ORIGIN) } else { host(REFERER) }
 }
 
+/// Whether a page of another site sends the request, by the rule of the guard before our forms: as the browser says, or else by whether the page's origin is the
+/// host that is asked. Who says neither is no browser.
+#[must_use]
+pub fn is_of_other_site(headers: &HeaderMap) -> bool {
+    match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
+        Some(b"same-origin" | b"none") => false,
+        None | Some(b"") => headers.get(ORIGIN).is_some_and(|origin| {
+            let host = |origin: &str| origin.split_once("://").map(|(_, host)| host.to_owned().into_bytes());
+            let (page, asked) = (origin.to_str().ok().and_then(host), headers.get(HOST).map(HeaderValue::as_bytes));
+            !page.zip(asked).is_some_and(|(page, asked)| page.eq_ignore_ascii_case(asked))
+        }),
+        Some(_) => true,
+    }
+}
+
 /// Lets the service decide about the files of recordings.
 pub struct RecordingGuard(Arc<Service>);
 
@@ -196,6 +213,25 @@ mod tests {
         let kept = who_asked(&request);
         assert_eq!((token(&kept), address(&kept)), (token(&request), address(&request)));
         assert_eq!((kept.headers.len(), kept.extensions.len()), (3, 1));
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_told_by_what_the_browser_says() {
+        let found = |headers: &[(&str, &str)]| {
+            is_of_other_site(&parts("/", &[headers, &[("host", "live.example.com:3000")]].concat()).headers)
+        };
+        let (own, other) = (("origin", "http://LIVE.example.com:3000"), ("origin", "https://example.org"));
+        for ours in [&[][..], &[own], &[("sec-fetch-site", "same-origin"), other], &[("sec-fetch-site", ""), own]] {
+            assert!(!found(ours), "{ours:?}");
+        }
+        for theirs in [
+            &[other][..],
+            &[("origin", "null")],
+            &[("origin", "http://live.example.com")],
+            &[("sec-fetch-site", "same-site"), own],
+        ] {
+            assert!(found(theirs), "{theirs:?}");
+        }
     }
 
     #[test]

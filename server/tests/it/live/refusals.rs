@@ -1,6 +1,9 @@
 //! Who may not watch, on every route.
 
+use afterlive_domain::Role;
+
 use super::*;
+use crate::api::sessions::a_user;
 use crate::fixture::encoder::{encode, send};
 use crate::fixture::server::{on_a_server, on_each_server};
 
@@ -52,6 +55,30 @@ async fn who_waits_for_a_stream_and_loses_the_right_meanwhile_waits_no_longer() 
         scene.set_public(false).await;
         assert_eq!(socket.words().await["state"], "refused");
         assert_eq!(socket.next().await, Received::Closed(1_008));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_sees_nothing_by_the_cookie_of_who_visits_it() {
+    on_a_server(&[], async |server| {
+        let tenant = server.an_organisation().await;
+        let (user, _) = a_user(&server, &tenant, Role::Admin).await;
+        let signed_in = server.send(&format!("GET /sign-in/{user}"), None, "").await;
+        let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
+        let stream = a_stream(&server.db, &tenant.organisation).await;
+        let scene = Scene::private(server, tenant, stream).await;
+        let (own, cookie) = (format!("http://{}", scene.address), ("cookie", cookie.as_str()));
+        let other = ("origin", "https://other.example");
+        let own = ("origin", own.as_str());
+        for fine in [&[cookie][..], &[cookie, own], &[cookie, other, ("sec-fetch-site", "same-origin")]] {
+            scene.socket_with(fine).await.unwrap().words().await;
+        }
+        for refused in [&[cookie, other][..], &[cookie, ("origin", "null")], &[cookie, own, ("sec-fetch-site", "same-site")]] {
+            assert_eq!(scene.socket_with(refused).await.err(), Some(403), "{refused:?}");
+        }
+        scene.set_public(true).await;
+        scene.socket_with(&[cookie, other]).await.unwrap().words().await;
     })
     .await;
 }
