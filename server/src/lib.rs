@@ -11,6 +11,7 @@ pub mod finalise;
 pub mod hexadecimal;
 pub mod http;
 pub mod hub;
+mod hush;
 pub mod ingest;
 pub mod jobs;
 pub mod lifecycle;
