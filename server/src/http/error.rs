@@ -70,6 +70,10 @@ const RETRY_AFTER_S: u32 = 5;
 #[derive(Clone)]
 struct Undisclosed(Arc<dyn std::error::Error + Send + Sync>);
 
+/// Travels with the answer to who has no good credential, or one that does not open so much, to where it is known who that is.
+#[derive(Clone)]
+struct TurnedAway;
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match self.0 {
@@ -98,9 +102,17 @@ pub(super) fn disclose_to_log(response: &mut Response, request_id: &str) {
     *response.body_mut() = Body::new(body);
 }
 
+/// Whether the log is to tell of the answer. Who may not watch is no matter for it: a player whose token has expired asks again and again.
+pub(super) fn is_of_one_turned_away(response: &mut Response) -> bool {
+    response.extensions_mut().remove::<TurnedAway>().is_some()
+}
+
 pub(super) fn refuse(refusal: &Refusal) -> Response {
     let (status, body) = explained(refusal);
     let mut response = (status, Json(body)).into_response();
+    if matches!(refusal, Refusal::BadCredentials | Refusal::Denied { .. }) {
+        response.extensions_mut().insert(TurnedAway);
+    }
     if let Refusal::TooMany { retry_after_s } = refusal {
         response.headers_mut().insert(RETRY_AFTER, (*retry_after_s).into());
     }

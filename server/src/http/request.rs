@@ -14,6 +14,8 @@ use tracing::Instrument as _;
 use uuid::Builder;
 
 use super::error;
+use crate::address::subscriber;
+use crate::hush::Hush;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -40,9 +42,14 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
+/// What the log says of who comes without a good credential or with one that does not open so much: one line in a while, by address and by which of the two it was.
+#[derive(Default)]
+pub struct TurnedAway(Hush<(IpAddr, u16)>);
+
 /// Around everything.
 pub async fn observe(
     trusted_proxies: &[IpAddr],
+    turned_away: &TurnedAway,
     mut request: Request,
     answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
@@ -52,7 +59,7 @@ pub async fn observe(
     let address = client_address(peer, request.headers(), trusted_proxies);
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     request.extensions_mut().insert(ClientAddress(address));
-    let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), without_keys(request.uri().path())));
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let span = tracing::info_span!("request", %id);
     let started = Instant::now();
     async move {
@@ -61,9 +68,15 @@ pub async fn observe(
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
-        if let Some((method, path)) = line {
-            let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis());
-            tracing::debug!(%method, path, status, ms, "answered");
+        let status = response.status().as_u16();
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let ms = started.elapsed().as_millis();
+            tracing::debug!(%method, path = without_keys(uri.path()), status, ms, "answered");
+        }
+        if error::is_of_one_turned_away(&mut response)
+            && let Some(unsaid) = turned_away.0.says((subscriber(address), status))
+        {
+            tracing::info!(%address, %method, path = without_keys(uri.path()), status, unsaid, "a request was turned away");
         }
         response
     }

@@ -44,12 +44,14 @@ pub fn router(
         .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))
         .merge(reference::router(&config.http.public_url))
         .merge(webrtc.map(|(whip, whep)| whip::router(whip).merge(whep::router(service, whep))).unwrap_or_default());
+    let turned_away = Arc::<request::TurnedAway>::default();
     tower::service_fn(move |request: Request| {
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
+        let turned_away = Arc::clone(&turned_away);
         async move {
             let answer = async |request| vod::before(&routes, &vod, request).await;
             let answer = async |request| arrival::in_time(arrival::BODY_TIMEOUT, request, answer).await;
-            let mut response = request::observe(&trusted_proxies, request, answer).await;
+            let mut response = request::observe(&trusted_proxies, &turned_away, request, answer).await;
             instructions::add(&mut response);
             Ok(response)
         }

@@ -8,6 +8,7 @@ use super::{Caller, Identity, Player, Result, Service, api_keys, text, users};
 use crate::db::api_keys::ApiKey;
 use crate::db::users::User;
 use crate::db::{self, Db};
+use crate::hush::Hush;
 use crate::rate_limit::RateLimit;
 
 /// A key's last use is written down at most so often.
@@ -41,6 +42,9 @@ pub(super) struct Limits {
     known_by_account: RateLimit<String>,
     /// Of those who ask whether a key is good, apart from those who sign in: a program must not lock people out.
     keys_by_address: RateLimit<IpAddr>,
+    /// What the log says of who fails: by address, and by user where there is one of that e-mail.
+    failed: Hush<(IpAddr, Option<UserId>)>,
+    too_many: Hush<IpAddr>,
 }
 
 impl Default for Limits {
@@ -51,6 +55,8 @@ impl Default for Limits {
             confirming: RateLimit::new(10, 15_000),
             known_by_account: RateLimit::new(60, 1_000),
             keys_by_address: RateLimit::new(30, 5_000),
+            failed: Hush::default(),
+            too_many: Hush::default(),
         }
     }
 }
@@ -79,7 +85,9 @@ impl Service {
         let account = text::email(email).unwrap_or_default();
         let address = network(address);
         if let Err(retry_after_s) = self.sign_in_limits.attempt(&account, address, now) {
-            tracing::warn!(%address, "too many attempts to sign in");
+            if let Some(unsaid) = self.sign_in_limits.too_many.says(address) {
+                tracing::warn!(%address, unsaid, "too many attempts to sign in");
+            }
             return Ok(SignIn::TooManyAttempts { retry_after_s });
         }
         let user = users::by_typed_email(&mut self.db.read().await?, email).await?;
@@ -93,9 +101,13 @@ impl Service {
                 tracing::info!(user = %user.id, %address, "signed in");
                 Ok(SignIn::Done(user))
             }
-            _ => {
+            other => {
                 self.sign_in_limits.known_by_account.give_back(&account);
-                tracing::info!(%address, "an attempt to sign in failed");
+                // Whose account it is, where it is one; never what was typed, which may have been the password.
+                let user = other.map(|user| user.id);
+                if let Some(unsaid) = self.sign_in_limits.failed.says((address, user)) {
+                    tracing::info!(%address, user = user.map(tracing::field::display), unsaid, "an attempt to sign in failed");
+                }
                 Ok(SignIn::WrongCredentials)
             }
         }
@@ -157,7 +169,9 @@ impl Service {
         let now = self.clock.now();
         let address = network(address);
         if let Err(retry_after_s) = self.sign_in_limits.keys_by_address.attempt(&address, now) {
-            tracing::warn!(%address, "too many keys tried");
+            if let Some(unsaid) = self.sign_in_limits.too_many.says(address) {
+                tracing::warn!(%address, unsaid, "too many keys tried");
+            }
             return Err(Refusal::TooMany { retry_after_s }.into());
         }
         let hash = api_keys::secret_hash(KeyUse::Api, key);

@@ -40,6 +40,51 @@ impl Talk {
     }
 }
 
+/// The log is told who fails, but not once for each time, and never what was typed.
+#[tokio::test]
+async fn who_fails_to_sign_in_and_who_is_turned_away_is_in_the_log_at_its_usual_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let serving = Serving::logging_to(&log, afterlive(folder.path(), &["serve"], &[("AFTERLIVE__LOG__FORMAT", "json")]));
+    let talk = Talk { client: Client::new(), url: serving.printed_after("Dashboard").to_owned() };
+    let arguments = ["setup", "--email", "ada@example.com", "--password-stdin"];
+    let made: Value = serde_json::from_slice(&run(afterlive(folder.path(), &arguments, &[]), PASSWORD).stdout).unwrap();
+    let admin = made["api_key"].as_str().unwrap().to_owned();
+    let by_key = [("x-bintu-apikey", admin.as_str())];
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let token = talk.json("POST /user/validate", &[], &body).await["token"].as_str().unwrap().to_owned();
+    let ada = talk.json("GET /user", &[("x-bintu-token", &token)], &json!({})).await;
+    let reader = talk.json("POST /organisation/apikey", &by_key, &json!({ "label": "r", "role": "nanoReadOnly" })).await;
+    let reader = [("x-bintu-apikey", reader["key"].as_str().unwrap())];
+
+    let sign_in = async |email: &str| {
+        let body = json!({ "email": email, "password": "typed-password" }).to_string();
+        assert_eq!(talk.send("POST /user/validate", &[], body).await.0, 401);
+    };
+    for _ in 0..3 {
+        sign_in("ada@example.com").await;
+        sign_in("typed-email@example.com").await;
+        assert_eq!(talk.send("POST /stream", &reader, "{}".to_owned()).await.0, 403);
+        assert_eq!(talk.send("GET /stream", &[("x-bintu-apikey", "typed-key")], String::new()).await.0, 401);
+    }
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(!log.contains("typed"), "{log}");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said = |words: &str| -> Vec<String> {
+        let lines = lines.iter().filter(|line| line.to_string().contains(words));
+        lines.map(|line| format!("{} {}", line["level"].as_str().unwrap(), line)).collect()
+    };
+    let failed = said("an attempt to sign in failed");
+    let of_ada = failed.iter().filter(|line| line.contains(&ada["id"].to_string())).count();
+    assert!(of_ada >= 1 && failed.len() > of_ada && failed.len() < 6, "{failed:#?}");
+    let turned_away = said("a request was turned away");
+    let with = |status: u16| turned_away.iter().filter(|line| line.contains(&format!("\"status\":{status}"))).count();
+    assert!(with(401) >= 1 && with(403) >= 1 && turned_away.len() < 12, "{turned_away:#?}");
+    for line in failed.iter().chain(&turned_away) {
+        assert!(line.starts_with("INFO ") && line.contains("127.0.0.1"), "{line}");
+    }
+}
+
 /// All of it, the pages and every library too. A log within this process would not do: what another test logs first, without one, is given up for all.
 #[tokio::test]
 async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs() {
