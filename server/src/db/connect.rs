@@ -1,5 +1,7 @@
 //! Opening either database with the settings that durability and fairness ask for, and running the migrations.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub(super) async fn open(location: &Location) -> Result<Pools> {
 async fn open_sqlite(path: &Path) -> Result<Pools> {
     let place = path.display().to_string();
     let failed = |cause| Error::Open { place: place.clone(), cause };
+    // A new database is its owner's alone, wherever it lies; SQLite gives the files beside it the same mode. Where this fails, SQLite says better why.
+    let _ = File::options().write(true).create_new(true).mode(0o600).open(path);
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -96,7 +100,27 @@ pub(super) fn without_password(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{Permissions, metadata, set_permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_new_database_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let modes = || {
+            let files = ["a.db", "a.db-wal", "a.db-shm"].map(|name| folder.path().join(name));
+            files.map(|file| metadata(file).unwrap().permissions().mode() & 0o777)
+        };
+        for mode in [0o600, 0o640] {
+            let Pools::Sqlite { writer, readers } = open_sqlite(&path).await.unwrap() else { unreachable!() };
+            assert_eq!(modes(), [mode; 3]);
+            readers.close().await;
+            writer.close().await;
+            set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        }
+    }
 
     #[test]
     fn a_password_is_never_shown() {

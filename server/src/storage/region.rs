@@ -1,7 +1,8 @@
 //! One region: a store for finished files, the spool beside it, and the base of the URLs under which its files are seen.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ const SPOOL: &str = ".spool";
 const BIN: &str = ".bin";
 const QUARANTINE: &str = ".quarantine";
 const CHECK: &str = ".check";
+/// Of a region's folder that is made here: who shares the server's group, as a web server, may read what is in it. One that is there keeps its mode, and what is
+/// made within has the system's: nobody gets past the folder.
+const FOLDER_MODE: u32 = 0o750;
 
 /// A region's storage, opened.
 ///
@@ -44,7 +48,7 @@ impl RegionStore {
     pub(super) fn open(settings: RegionSettings) -> Result<Self, StorageError> {
         let RegionSettings { name, storage, vod_url } = settings;
         let failed = |source| StorageError::Folder { path: storage.clone(), source };
-        fs::create_dir_all(&storage).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&storage).map_err(failed)?;
         let folder = fs::canonicalize(&storage).map_err(failed)?;
         let spool = Spool::open(folder.join(SPOOL), folder.join(QUARANTINE)).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
@@ -233,4 +237,33 @@ fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let (one, other) = (fs::metadata(one)?, fs::metadata(other)?);
     Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use afterlive_domain::AssetId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_not_everybodys_and_what_is_there_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = folder.path().join("disk/eu");
+        let open = || {
+            let (name, vod_url) = ("eu".parse().unwrap(), "http://localhost/vod-eu".parse().unwrap());
+            RegionStore::open(RegionSettings { name, storage: storage.clone(), vod_url }).unwrap()
+        };
+        let mode = |path: &str| fs::metadata(storage.join(path)).unwrap().permissions().mode() & 0o777;
+        open().spool().quarantine(AssetId(Uuid::from_u128(1))).unwrap();
+        assert_eq!([mode(""), mode(SPOOL), mode(QUARANTINE)], [0o750, 0o700, 0o700]);
+        for path in ["", SPOOL] {
+            fs::set_permissions(storage.join(path), Permissions::from_mode(0o755)).unwrap();
+        }
+        open();
+        assert_eq!([mode(""), mode(SPOOL)], [0o755, 0o755]);
+    }
 }

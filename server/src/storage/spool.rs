@@ -1,8 +1,9 @@
 //! A region's spool: the hidden folder in which recordings grow, beside the place they will have, so that a rename is all it takes.
 //! Knows names, notes and the lock; writes no media.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -29,6 +30,11 @@ pub struct SpoolNote {
     pub created_at: UnixMillis,
 }
 
+/// Its owner's alone: nobody else has to do with what is not finished. One that is there keeps its mode.
+fn make_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 /// A region's spool folder.
 #[derive(Clone, Debug)]
 pub struct Spool {
@@ -46,7 +52,7 @@ pub struct SpoolLock {
 
 impl Spool {
     pub(super) fn open(folder: PathBuf, quarantine: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&folder)?;
+        make_private_folder(&folder)?;
         Ok(Self { folder, quarantine, inserts_ranges: Arc::default() })
     }
 
@@ -156,7 +162,7 @@ impl Spool {
     /// # Errors
     /// Where a folder cannot be written.
     pub fn quarantine(&self, asset: AssetId) -> io::Result<PathBuf> {
-        fs::create_dir_all(&self.quarantine)?;
+        make_private_folder(&self.quarantine)?;
         for path in [self.recording_path(asset), self.note_path(asset)] {
             if let Some(name) = path.file_name() {
                 match fs::rename(&path, self.quarantine.join(name)) {
