@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::streams::a_stream;
-use crate::fixture::server::on_each_server;
+use crate::fixture::server::{on_a_server, on_each_server};
 
 #[tokio::test]
 async fn each_mistake_has_its_status_code_and_userinfo() {
@@ -94,6 +94,31 @@ async fn programs_in_browsers_may_ask_from_anywhere() {
         }
         let refused = server.send_with("GET /stream", &headers[..1], "").await;
         assert_eq!(refused.header("access-control-allow-origin"), "*", "errors are readable too");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_answer_says_nosniff_and_what_is_no_page_that_it_loads_nothing() {
+    on_a_server(&[], async |server| {
+        for call in [
+            "GET /healthz",
+            "GET /readyz",
+            "POST /healthz",
+            "GET /stream",
+            "GET /live/x/ws",
+            "GET /live/x/y",
+            "GET /events",
+            "PUT /docs",
+        ] {
+            let answer = server.send(call, None, "").await;
+            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{call}");
+            assert_eq!(answer.header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'", "{call}");
+            assert_eq!(answer.header("referrer-policy"), "no-referrer", "{call}");
+        }
+        let page = server.send("GET /docs", None, "").await;
+        assert!(page.header("content-security-policy").contains("style-src 'self'"), "its own");
+        assert_eq!(page.header("referrer-policy"), "same-origin");
     })
     .await;
 }
