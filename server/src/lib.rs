@@ -1,6 +1,7 @@
 //! The server: from an encoder's bytes to a recording at its URL. `run` wires the parts; each module's first lines say what belongs in it.
 
 pub mod address;
+mod admission;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::admission::{NoPlace, Role, Ticket};
 use super::wire::{Closed, Wire};
 use super::{GATE_TIMEOUT, Server, play, publish};
+use crate::admission::{NoPlace, Role, Ticket};
 use crate::ingest::gate::{Grant, PublishRequest, Refusal};
 use crate::ingest::logged_name;
 use crate::ingest::usher::ViewRequest;

@@ -1,7 +1,6 @@
 //! RTMP over tokio: sockets, time limits and caps, between the protocol in `media` and the gate, hub and viewers.
 //! Knows neither chunks nor commands, and decides nothing about who may publish or watch.
 
-mod admission;
 mod connection;
 mod play;
 mod publish;
@@ -17,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use self::admission::Admission;
 use super::gate::Gatekeeper;
 use super::usher::Usher;
+use crate::admission::Admission;
 use crate::config;
 use crate::hub::Hub;
 use crate::sound::Interpreter;

@@ -1,4 +1,5 @@
-//! How many connections there may be and how many of them may play, and who goes when there are too many: whoever has been a stranger for longest.
+//! How many connections there may be and how many of them may play, and who goes when there are too many: whoever has been a stranger for longest. Knows nothing
+//! of how they speak.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ const KEPT_FROM_PLAYERS: usize = 4;
 
 /// What a connection is here for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Role {
+pub enum Role {
     /// Neither publishes nor plays, at least yet.
     Stranger,
     Publisher,
@@ -22,7 +23,7 @@ pub(super) enum Role {
 
 /// Why a connection does not become what it wants to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum NoPlace {
+pub enum NoPlace {
     GivenAway,
     /// Of all or of the connection's address there are as many players as may be. It stays what it was.
     TooManyPlayers,
@@ -31,7 +32,7 @@ pub(super) enum NoPlace {
 /// Counts connections. When a cap is reached the oldest stranger makes room for the newcomer, so that connections which only sit there never keep
 /// an encoder out; nor do players, who get not all places. Who publishes or plays is never sent away.
 #[derive(Clone)]
-pub(super) struct Admission {
+pub struct Admission {
     max: usize,
     max_per_address: usize,
     state: Arc<Mutex<State>>,
@@ -77,12 +78,12 @@ impl State {
 }
 
 impl Admission {
-    pub(super) fn new(max: usize, max_per_address: usize) -> Self {
+    pub fn new(max: usize, max_per_address: usize) -> Self {
         Self { max, max_per_address, state: Arc::default() }
     }
 
     /// A place for a newcomer. `None` where all places are taken by publishers and players.
-    pub(super) fn admit(&self, address: IpAddr) -> Option<Ticket> {
+    pub fn admit(&self, address: IpAddr) -> Option<Ticket> {
         let address = subscriber(address);
         let mut state = self.state();
         if state.per_address.get(&address).is_some_and(|count| *count >= self.max_per_address)
@@ -108,7 +109,7 @@ impl Admission {
 }
 
 /// A connection's place. Dropping it frees the place.
-pub(super) struct Ticket {
+pub struct Ticket {
     admission: Admission,
     id: u64,
     evicted: CancellationToken,
@@ -119,7 +120,7 @@ impl Ticket {
     ///
     /// # Errors
     /// Its place has been given away, or it is to play where there are too many players.
-    pub(super) fn set_role(&self, role: Role) -> Result<(), NoPlace> {
+    pub fn set_role(&self, role: Role) -> Result<(), NoPlace> {
         let Admission { max, max_per_address, .. } = self.admission;
         let mut state = self.admission.state();
         let address = state.connections.get(&self.id).ok_or(NoPlace::GivenAway)?.address;
@@ -136,7 +137,7 @@ impl Ticket {
     }
 
     /// Completes when the place is needed for someone else.
-    pub(super) async fn evicted(&self) {
+    pub async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
 }
