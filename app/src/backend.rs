@@ -22,7 +22,7 @@ pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage
 pub use organisation::{ApiKeyRow, KeyForm, OrganisationPage, PlaybackTokenRow, RegionRow, TokenForm, TokenScope};
 pub use overview::{
     IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState,
-    RecordingRange, Recordings,
+    RecordingRange, Recordings, RtmpsUrls,
 };
 pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 

@@ -189,6 +189,7 @@ async fn the_overview_has_all_that_is_copied_and_the_recordings_newest_first() {
     for path in ["stream", "playout", "webcaster"] {
         let page = site.get(&format!("/{path}/{LIVE}")).await;
         page.shows("rtmp://localhost:1935/rec").shows("live + recording").shows("rtmp://localhost:1935/live").shows("live only");
+        page.shows("rtmps://localhost:1937/rec").shows("rtmps://localhost:1937/live");
         page.shows("8sKpm-x49nB").shows(&LIVE.to_string()).shows("VOD Playout URLs").shows("24 recordings").shows("Show all 24");
         page.shows("H.264 · 1280 × 720 · 29.97 fps")
             .shows("2.0 s")

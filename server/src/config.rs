@@ -6,20 +6,21 @@ mod regions;
 mod sections;
 mod urls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use afterlive_domain::Region;
 use afterlive_domain::organisation::RecordingRules;
+use url::Url;
 
 pub use self::reader::Problem;
 use self::reader::Reader;
 pub use self::regions::RegionConfig;
 use self::regions::{europe, read_regions};
-pub use self::sections::{Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, WebRtc, Webhook};
-use self::urls::{default_http_url, default_rtmp_url, default_vod_url};
+pub use self::sections::{Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, Tls, WebRtc, Webhook};
+use self::urls::{default_rtmp_url, default_rtmps_url, default_vod_url};
 use crate::db::Location;
 
 /// Read where it stands in the working directory and no other file is named.
@@ -29,6 +30,8 @@ pub const DEFAULT_FILE: &str = "afterlive.toml";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     pub data_dir: PathBuf,
+    /// `None` where this server does not speak TLS itself.
+    pub tls: Option<Tls>,
     pub http: Http,
     pub rtmp: Rtmp,
     pub push: Push,
@@ -43,6 +46,15 @@ pub struct Config {
     pub region: Region,
     pub regions: BTreeMap<Region, RegionConfig>,
     pub log: Log,
+}
+
+/// Where the server listens, once it does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bound {
+    pub http: SocketAddr,
+    pub https: Option<SocketAddr>,
+    pub rtmp: SocketAddr,
+    pub rtmps: Option<SocketAddr>,
 }
 
 /// Every problem of a configuration, each with its key.
@@ -103,8 +115,9 @@ impl Config {
 
     fn read(reader: &mut Reader) -> Self {
         let data_dir: PathBuf = reader.take("data_dir", "data".into());
-        let http = Http::read(reader);
-        let rtmp = Rtmp::read(reader, &http);
+        let tls = Tls::read(reader);
+        let http = Http::read(reader, tls.as_ref());
+        let rtmp = Rtmp::read(reader, &http, tls.as_ref());
         let push = Push::read(reader);
         let webhook = Webhook::read(reader);
         let webrtc = WebRtc::read(reader, &http);
@@ -124,7 +137,7 @@ impl Config {
             reader.refuse("node.region", format!("there is no region {region}: name one of [regions], or add regions.{region}"));
         }
         let log = Log::read(reader);
-        Self { data_dir, http, rtmp, push, webhook, webrtc, record, retention, live, database, region, regions, log }
+        Self { data_dir, tls, http, rtmp, push, webhook, webrtc, record, retention, live, database, region, regions, log }
     }
 
     /// What holds for the recordings of an organisation that has set nothing.
@@ -138,16 +151,30 @@ impl Config {
         }
     }
 
+    /// The host names and addresses by which people and programs come over TLS that this server speaks.
+    #[must_use]
+    pub fn tls_hosts(&self) -> Vec<String> {
+        let by_http = std::iter::once(&self.http.public_url).chain(self.regions.values().map(|region| &region.vod_url));
+        let by_http = by_http.filter(|_| self.http.tls_listen.is_some()).filter(|url| url.starts_with("https://"));
+        let by_rtmp = self.rtmp.tls_public_url.iter().filter(|_| self.rtmp.tls_listen.is_some());
+        let host = |url: &String| Url::parse(url).ok()?.host_str().map(str::to_owned);
+        let hosts: BTreeSet<String> = by_http.chain(by_rtmp).filter_map(host).collect();
+        hosts.into_iter().collect()
+    }
+
     /// The same with the ports that were bound, where the settings left them to the system (port 0): URLs that are not set follow.
     #[must_use]
-    pub fn with_bound(mut self, http: SocketAddr, rtmp: SocketAddr) -> Self {
-        self.http.listen = http;
-        self.rtmp.listen = rtmp;
+    pub fn with_bound(mut self, bound: Bound) -> Self {
+        (self.http.listen, self.http.tls_listen) = (bound.http, bound.https);
+        (self.rtmp.listen, self.rtmp.tls_listen) = (bound.rtmp, bound.rtmps);
         if self.http.public_url_is_default {
-            self.http.public_url = default_http_url(http);
+            self.http.public_url = Http::default_url(bound.http, bound.https);
         }
         if self.rtmp.public_url_is_default {
-            self.rtmp.public_url = default_rtmp_url(&self.http.public_url, rtmp);
+            self.rtmp.public_url = default_rtmp_url(&self.http.public_url, bound.rtmp);
+        }
+        if self.rtmp.tls_public_url_is_default {
+            self.rtmp.tls_public_url = bound.rtmps.map(|listen| default_rtmps_url(&self.http.public_url, listen));
         }
         for (region, config) in &mut self.regions {
             if config.vod_url_is_default {

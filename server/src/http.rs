@@ -19,6 +19,7 @@ mod report;
 pub mod request;
 pub mod router;
 mod sdp;
+pub mod secure;
 mod sendfile;
 pub mod ui;
 pub mod viewer;

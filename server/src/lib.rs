@@ -29,3 +29,4 @@ pub mod service;
 pub mod sound;
 pub mod storage;
 pub mod tagger;
+pub mod tls;

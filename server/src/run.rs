@@ -1,20 +1,25 @@
 //! The one place where parts are wired: from a configuration to a running server, and back to a stopped one.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fs::DirBuilder;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use afterlive_domain::Region;
 use axum::Router;
-use futures::FutureExt as _;
+use axum::extract::Request;
+use axum::response::Response;
+use futures::{FutureExt as _, stream};
 use http::header::USER_AGENT;
 use http::request::Parts;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,12 +27,13 @@ use tower_sessions::Session;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::config::{Config, RegionConfig};
+use crate::config::{Bound, Config, RegionConfig};
 use crate::dashboard::Dashboard;
 use crate::db::{self, Db, assets, browser_sessions, invitations, password_links, playback, session_tokens};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
 use crate::http::viewer::{self, RecordingGuard};
+use crate::http::secure::{self, Way};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
 use crate::ingest::gate::{Gate, Gatekeeper, IngestRegions};
@@ -44,15 +50,23 @@ use crate::rtc::{self, Transport};
 use crate::service::{self, Service};
 use crate::sound::{Interpreter, Meters};
 use crate::storage::{self, RegionSettings, Regions, StorageError};
+use crate::tls::{self, Acceptor, Certificate};
 
 /// How long expired browser sessions and playback tokens may lie in the database; they are worth nothing from their end on.
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+
+/// What is spoken over TLS, as clients ask for it. Not HTTP/2, which the listener does not speak.
+const HTTP_PROTOCOLS: [&str; 2] = ["http/1.1", "http/1.0"];
 
 /// Why the server does not start, or has stopped by itself. Each says what to change, where there is something.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot listen on {address}: {cause}. Change {key}, or stop the other program that listens there.")]
     Bind { key: &'static str, address: SocketAddr, cause: io::Error },
+    #[error("TLS cannot be spoken: {0}.")]
+    Tls(#[from] tls::Error),
+    #[error("TLS cannot be spoken: {0}")]
+    Cipher(#[from] tokio_rustls::rustls::Error),
     #[error("the folder {path} cannot be made: {cause}. Change data_dir, or its owner.")]
     DataDir { path: String, cause: io::Error },
     #[error("{0}. Change database.url, or start the database.")]
@@ -88,8 +102,15 @@ pub struct Started {
 /// # Errors
 /// Where it does not come to serving at all.
 pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&Started)) -> Result<(), Error> {
+    let clock = Clock::system();
+    let certificate = match &config.tls {
+        Some(files) => Some(Certificate::open(files.into(), config.tls_hosts(), clock.clone())?),
+        None => None,
+    };
     let http_listener = bind("http.listen", config.http.listen).await?;
+    let https_listener = bind_if("http.tls_listen", config.http.tls_listen).await?;
     let rtmp_listener = bind("rtmp.listen", config.rtmp.listen).await?;
+    let rtmps_listener = bind_if("rtmp.tls_listen", config.rtmp.tls_listen).await?;
     let webrtc = match &config.webrtc {
         Some(webrtc) => Some(Transport::bind(&rtc::Settings::from(webrtc)).await.map_err(|cause| Error::Bind {
             key: "webrtc.listen",
@@ -98,11 +119,14 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         })?),
         None => None,
     };
-    let http_address = http_listener.local_addr().unwrap_or(config.http.listen);
-    let rtmp_address = rtmp_listener.local_addr().unwrap_or(config.rtmp.listen);
-    let config = Arc::new(config.with_bound(http_address, rtmp_address));
+    let bound = Bound {
+        http: http_listener.local_addr().unwrap_or(config.http.listen),
+        https: https_listener.as_ref().and_then(|listener| listener.local_addr().ok()),
+        rtmp: rtmp_listener.local_addr().unwrap_or(config.rtmp.listen),
+        rtmps: rtmps_listener.as_ref().and_then(|listener| listener.local_addr().ok()),
+    };
+    let config = Arc::new(config.with_bound(bound));
 
-    let clock = Clock::system();
     make_data_dir(&config)?;
     let db = Db::open(&config.database).await?;
     refuse_unmounted(&config, &db).await?;
@@ -132,7 +156,8 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let usher = Arc::<Service>::clone(&service);
     let rtmp_settings = rtmp::Settings::from(&config.rtmp);
     let rtmp = rtmp::Server::new(rtmp_settings, hub.clone(), Arc::clone(&gate), usher, interpreter.clone());
-    let rtmp = tokio::spawn(rtmp.serve(rtmp_listener, lifecycle.soft_stop()));
+    let rtmps = over_tls(rtmps_listener, certificate.as_ref(), &[])?;
+    let rtmp = tokio::spawn(rtmp.serve_with(rtmp_listener, rtmps, lifecycle.soft_stop()));
     let doors = webrtc.clone().map(|transport| {
         let whip = Whip::new(transport.clone(), gate, lifecycle.soft_stop());
         (whip, Whep::new(transport, hub.clone(), interpreter.clone(), lifecycle.soft_stop()))
@@ -145,7 +170,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let jobs_stop = lifecycle.soft_stop();
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
     let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), lifecycle.soft_stop()));
-    let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: rtmp_address.port() };
+    let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: bound.rtmp.port() };
     let pusher = Pusher::new(pushes, db.clone(), (hub.clone(), interpreter), clock.clone(), push_settings);
     let pusher = tokio::spawn(pusher.run(lifecycle.soft_stop()));
     let feeds = Feeds::new(hub.clone(), clock.clone(), live::Settings::from(&config.live), lifecycle.soft_stop());
@@ -156,7 +181,10 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
     let vod = Arc::new(vod::Vod::new(regions, &public_url, growing, Arc::new(RecordingGuard::new(&service))));
     let router = router::router(&service, pages(&service), vod, feeds, doors, lifecycle.soft_stop());
-    let http = tokio::spawn(listen::serve(http_listener, router, listen::Settings::from(&config.http), lifecycle.soft_stop()));
+    let https = over_tls(https_listener, certificate.as_ref(), &HTTP_PROTOCOLS)?;
+    let policy = Arc::new(secure::Policy::from(&*config));
+    let http = tokio::spawn(serve_http(http_listener, https, router, policy, listen::Settings::from(&config.http), lifecycle.soft_stop()));
+    let certificate = tokio::spawn(watch_certificate(certificate, lifecycle.soft_stop()));
 
     started(&Started {
         dashboard_url: config.http.public_url.clone(),
@@ -168,6 +196,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("RTMP server", rtmp, lifecycle),
             until_end("WebRTC server", webrtc, lifecycle),
             until_end("HTTP server", http, lifecycle),
+            until_end("watch over the certificate", certificate, lifecycle),
             until_end("job worker", jobs, lifecycle),
             until_end("sweep of what has expired", sweep, lifecycle),
             until_end("maker of live stills", stills, lifecycle),
@@ -179,7 +208,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
-        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5).and(ends.6).and(ends.7)
+        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5).and(ends.6).and(ends.7).and(ends.8)
     };
     let end = tokio::select! {
         end = parts_end => end,
@@ -200,6 +229,47 @@ async fn serve_webrtc(parts: Option<(Transport, (Whip, Whep))>, stop: Cancellati
         }
         None => stop.cancelled().await,
     }
+}
+
+/// A listener with what accepts on it, for connections that speak one of these protocols.
+fn over_tls(
+    listener: Option<TcpListener>,
+    certificate: Option<&Arc<Certificate>>,
+    protocols: &[&str],
+) -> Result<Option<(TcpListener, Acceptor)>, Error> {
+    let Some((listener, certificate)) = listener.zip(certificate) else { return Ok(None) };
+    Ok(Some((listener, Acceptor::new(certificate, protocols)?)))
+}
+
+/// Without TLS, and over it where that is spoken, with as many connections as there may be of both together.
+async fn serve_http<S>(
+    listener: TcpListener,
+    tls: Option<(TcpListener, Acceptor)>,
+    service: S,
+    policy: Arc<secure::Policy>,
+    settings: listen::Settings,
+    stop: CancellationToken,
+) where
+    S: tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    let places = listen::Places::new(&settings);
+    let plain = listen::serve_in(places.clone(), listener, None, secure::secured(service.clone(), &policy, Way::Plain), stop.clone());
+    let over_tls = async {
+        if let Some((listener, acceptor)) = tls {
+            let service = secure::secured(service, &policy, Way::Tls);
+            listen::serve_in(places, listener, Some(acceptor), service, stop).await;
+        }
+    };
+    tokio::join!(plain, over_tls);
+}
+
+/// Until the server stops, also where there is none.
+async fn watch_certificate(certificate: Option<Arc<Certificate>>, stop: CancellationToken) {
+    let Some(certificate) = certificate else { return stop.cancelled().await };
+    // At a terminal it means that the terminal is closed.
+    let mut hangups = if io::stdin().is_terminal() { None } else { signal(SignalKind::hangup()).ok() };
+    let told = stream::poll_fn(move |context| hangups.as_mut().map_or(Poll::Pending, |hangups| hangups.poll_recv(context)));
+    certificate.watch(tls::LOOK_EVERY, told, stop).await;
 }
 
 /// Waits for a part that serves until it is stopped. One that fails stops the others: half a server helps nobody, and whoever supervises it
@@ -237,6 +307,13 @@ pub fn pages(service: &Arc<Service>) -> Router {
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|cause| Error::Bind { key, address, cause })
+}
+
+async fn bind_if(key: &'static str, address: Option<SocketAddr>) -> Result<Option<TcpListener>, Error> {
+    match address {
+        Some(address) => bind(key, address).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Makes the folder for the database and for what is kept beside it.

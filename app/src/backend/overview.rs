@@ -99,6 +99,8 @@ pub struct IngestUrls {
     /// `rtmp://HOST:1935/rec`, what OBS calls "Server".
     pub rec_url: String,
     pub live_url: String,
+    /// The same two over TLS, where there is such a thing.
+    pub over_tls: Option<RtmpsUrls>,
     pub default_mode: Mode,
     /// What OBS calls "Stream Key".
     pub stream_key: String,
@@ -106,6 +108,13 @@ pub struct IngestUrls {
     /// The same two for encoders that speak WebRTC; the stream is named in them.
     pub whip_rec_url: String,
     pub whip_live_url: String,
+}
+
+/// `rtmps://HOST:1937/rec`, and the like.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RtmpsUrls {
+    pub rec_url: String,
+    pub live_url: String,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use afterlive_domain::{AssetState, Mode, Permission, StreamId, StreamState};
 use super::{NOW, ORIGIN, State, TOKEN};
 use crate::backend::{
     Access, Answer, BackendError, IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls,
-    Push, PushState, RecordingRange, Recordings,
+    Push, PushState, RecordingRange, Recordings, RtmpsUrls,
 };
 
 impl State {
@@ -67,6 +67,10 @@ impl State {
         let ingest = IngestUrls {
             rec_url: "rtmp://localhost:1935/rec".into(),
             live_url: "rtmp://localhost:1935/live".into(),
+            over_tls: Some(RtmpsUrls {
+                rec_url: "rtmps://localhost:1937/rec".into(),
+                live_url: "rtmps://localhost:1937/live".into(),
+            }),
             default_mode: Mode::Rec,
             stream_key,
             key_in_name,

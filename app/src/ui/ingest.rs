@@ -43,6 +43,10 @@ pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView 
         servers(&ingest).map(|(mode, _)| view! { <CopyRow label="In one URL" value=full_url(&ingest, mode) note=note(mode) /> });
     let by_webrtc = default_first(ingest.default_mode, &ingest.whip_rec_url, &ingest.whip_live_url)
         .map(|(mode, url)| view! { <CopyRow label="WHIP URL" value=url note=note(mode) /> });
+    let over_tls = ingest.over_tls.as_ref().map(|urls| {
+        default_first(ingest.default_mode, &urls.rec_url, &urls.live_url)
+            .map(|(mode, url)| view! { <CopyRow label="RTMPS server" value=url note=note(mode) /> })
+    });
     view! {
         <div class="ingest-rows">
             {(!recording_enabled).then(|| view! { <RecordingOff /> })} {rows.into_iter().collect_view()}
@@ -53,6 +57,15 @@ pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView 
                 <summary>"In one URL, for ffmpeg and hardware encoders"</summary>
                 {whole.into_iter().collect_view()}
             </details>
+            {over_tls
+                .map(|rows| {
+                    view! {
+                        <details class="more">
+                            <summary>"Over TLS (RTMPS), with the same stream key"</summary>
+                            {rows.into_iter().collect_view()}
+                        </details>
+                    }
+                })}
             <details class="more">
                 <summary>"By WebRTC, for OBS 30 and other WHIP encoders"</summary>
                 {by_webrtc.into_iter().collect_view()}

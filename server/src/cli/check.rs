@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use url::Url;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, jobs};
 use crate::run;
 use crate::storage::{RegionSettings, Regions};
+use crate::tls;
 
 /// The most jobs that are named.
 const MAX_JOBS: u32 = 20;
@@ -31,6 +33,17 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
         Err(problem) => (Err(problem), Vec::new()),
     };
     well &= report(out, "database", database)?;
+    if let Some(files) = &config.tls {
+        let (files, hosts) = (tls::Files::from(files), config.tls_hosts());
+        let read = files.read(&hosts);
+        if let Ok(pair) = &read {
+            for warning in pair.warnings(Clock::system().now()) {
+                writeln!(out, "note    {warning}")?;
+            }
+        }
+        let what = read.as_ref().map_or_else(|_| "certificate".to_owned(), |pair| format!("certificate, valid until {}", pair.valid_until()));
+        well &= report(out, &what, read.map(|_| ()).map_err(|error| error.to_string()))?;
+    }
     for job in given_up {
         writeln!(out, "note    a job was given up, {}: {}", job.payload, job.error)?;
     }

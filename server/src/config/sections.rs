@@ -1,6 +1,7 @@
 //! The settings' sections but the regions: what each key means, its default and its limits.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use afterlive_domain::organisation;
@@ -8,14 +9,32 @@ use toml::Value;
 use url::Url;
 
 use super::reader::{Reader, Setting, from_text};
-use super::urls::{HttpUrl, RtmpUrl, default_http_url, default_rtmp_url};
+use super::urls::{HttpUrl, RtmpUrl, RtmpsUrl, default_http_url, default_https_url, default_rtmp_url, default_rtmps_url};
+use crate::tls;
 
+/// Beside the default port without TLS: 443 is for who may open it.
+const DEFAULT_HTTPS_PORT: u16 = 3443;
+/// As other servers have it.
+const DEFAULT_RTMPS_PORT: u16 = 1937;
 /// As other servers have it for WebRTC.
 const DEFAULT_WEBRTC_PORT: u16 = 8189;
+
+/// The certificate by which this server is known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Http {
     pub listen: SocketAddr,
+    /// With TLS. `None`: nowhere.
+    pub tls_listen: Option<SocketAddr>,
+    /// Whether who comes without TLS is led to where it is spoken. Only where both is so: this server speaks it, and `public_url` is `https`.
+    pub redirects_to_tls: bool,
+    /// For how long browsers are told to come by TLS only. Zero: they are told nothing.
+    pub hsts_max_age: Duration,
     /// The origin that people and programs use, without a `/` at its end.
     pub public_url: String,
     /// Connections at a time; who comes after waits in the kernel's queue.
@@ -28,8 +47,12 @@ pub struct Http {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rtmp {
     pub listen: SocketAddr,
+    /// With TLS. `None`: nowhere.
+    pub tls_listen: Option<SocketAddr>,
     /// `rtmp://HOST:PORT`, what encoders use, without a path.
     pub public_url: String,
+    /// `rtmps://HOST:PORT`, the same for those that speak TLS. `None`: there is no such thing.
+    pub tls_public_url: Option<String>,
     /// A publisher that sends nothing for so long is cut.
     pub idle_timeout: Duration,
     /// A connection that neither publishes nor plays by then is cut.
@@ -41,6 +64,7 @@ pub struct Rtmp {
     /// Chunk streams a connection may use at a time.
     pub max_chunk_streams: usize,
     pub(super) public_url_is_default: bool,
+    pub(super) tls_public_url_is_default: bool,
 }
 
 /// What becomes of streams that have a push URL.
@@ -120,6 +144,42 @@ pub enum LogFormat {
     Json,
 }
 
+impl Tls {
+    /// `None` where neither file is named, and where only one is, which is refused.
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        let certificate: Option<PathBuf> = reader.take_option("tls.certificate");
+        let key: Option<PathBuf> = reader.take_option("tls.key");
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => return Some(Self { certificate, key }),
+            (Some(_), None) => reader.refuse("tls.key", "the file with the private key of tls.certificate must be named too"),
+            (None, Some(_)) => reader.refuse("tls.certificate", "the file with the certificate of tls.key must be named too"),
+            (None, None) => {}
+        }
+        None
+    }
+
+    /// Where the listener of a section is: where it is set, else beside the one without TLS.
+    fn listen(reader: &mut Reader, key: &str, tls: Option<&Self>, plain: SocketAddr, default_port: u16) -> Option<SocketAddr> {
+        // Who leaves the one port to the system wants no fixed other one.
+        let port = if plain.port() == 0 { 0 } else { default_port };
+        match (reader.take_option(key), tls) {
+            (Some(TlsListen(Some(_))), None) => {
+                reader.refuse(key, "there is no TLS without tls.certificate and tls.key");
+                None
+            }
+            (Some(TlsListen(listen)), _) => listen,
+            (None, Some(_)) => Some(SocketAddr::new(plain.ip(), port)),
+            (None, None) => None,
+        }
+    }
+}
+
+impl From<&Tls> for tls::Files {
+    fn from(config: &Tls) -> Self {
+        Self { certificate: config.certificate.clone(), key: config.key.clone() }
+    }
+}
+
 impl Http {
     /// Whether people come by TLS alone, so that cookies are sent over nothing else.
     #[must_use]
@@ -127,8 +187,14 @@ impl Http {
         self.public_url.starts_with("https://")
     }
 
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    /// Where the server is if nobody says otherwise.
+    pub(super) fn default_url(listen: SocketAddr, tls_listen: Option<SocketAddr>) -> String {
+        tls_listen.map_or_else(|| default_http_url(listen), default_https_url)
+    }
+
+    pub(super) fn read(reader: &mut Reader, tls: Option<&Tls>) -> Self {
         let listen = reader.take("http.listen", SocketAddr::from(([127, 0, 0, 1], 3000)));
+        let tls_listen = Tls::listen(reader, "http.tls_listen", tls, listen, DEFAULT_HTTPS_PORT);
         let public_url: Option<HttpUrl> = reader.take_option("http.public_url");
         if let Some(HttpUrl(url)) = &public_url
             && Url::parse(url).is_ok_and(|url| url.path() != "/")
@@ -137,8 +203,11 @@ impl Http {
         }
         Self {
             listen,
+            tls_listen,
+            redirects_to_tls: reader.take("http.redirect_to_tls", true),
+            hsts_max_age: Duration::from_secs(reader.take_in("http.hsts_max_age_s", 31_536_000, 0..=63_072_000)),
             public_url_is_default: public_url.is_none(),
-            public_url: public_url.map_or_else(|| default_http_url(listen), |HttpUrl(url)| url),
+            public_url: public_url.map_or_else(|| Self::default_url(listen, tls_listen), |HttpUrl(url)| url),
             max_connections: count(reader.take_in("http.max_connections", 2_000, 10..=1_000_000)),
             trusted_proxies: reader.take("http.trusted_proxies", Vec::new()),
         }
@@ -146,11 +215,19 @@ impl Http {
 }
 
 impl Rtmp {
-    pub(super) fn read(reader: &mut Reader, http: &Http) -> Self {
+    pub(super) fn read(reader: &mut Reader, http: &Http, tls: Option<&Tls>) -> Self {
         let listen = reader.take("rtmp.listen", SocketAddr::from(([127, 0, 0, 1], 1935)));
+        let tls_listen = Tls::listen(reader, "rtmp.tls_listen", tls, listen, DEFAULT_RTMPS_PORT);
         let public_url: Option<RtmpUrl> = reader.take_option("rtmp.public_url");
+        let tls_public_url: Option<RtmpsUrl> = reader.take_option("rtmp.tls_public_url");
         Self {
             listen,
+            tls_listen,
+            tls_public_url_is_default: tls_public_url.is_none(),
+            tls_public_url: match tls_public_url {
+                Some(RtmpsUrl(url)) => Some(url),
+                None => tls_listen.map(|listen| default_rtmps_url(&http.public_url, listen)),
+            },
             public_url_is_default: public_url.is_none(),
             public_url: public_url.map_or_else(|| default_rtmp_url(&http.public_url, listen), |RtmpUrl(url)| url),
             idle_timeout: Duration::from_secs(reader.take_in("rtmp.idle_timeout_s", 15, 1..=3_600)),
@@ -268,6 +345,18 @@ fn count(number: u64) -> usize {
 impl Setting for IpAddr {
     fn from_value(value: &Value) -> Result<Self, String> {
         from_text(value, "an IP address")
+    }
+}
+
+/// An address, or `off`.
+struct TlsListen(Option<SocketAddr>);
+
+impl Setting for TlsListen {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        if value.as_str() == Some("off") {
+            return Ok(Self(None));
+        }
+        from_text(value, "an address and port, such as 0.0.0.0:443 or [::]:443, nor off").map(|listen| Self(Some(listen)))
     }
 }
 

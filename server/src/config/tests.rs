@@ -177,9 +177,54 @@ fn what_is_kept_has_its_ranges_and_room_is_made_before_recording_ends() {
 #[test]
 fn urls_that_are_not_set_follow_the_port_that_the_system_gave() {
     let free = [("AFTERLIVE__HTTP__LISTEN", "127.0.0.1:0"), ("AFTERLIVE__REGIONS__US__VOD_URL", "https://vod-us.example.com")];
-    let bound = from_env(&free).unwrap().with_bound("127.0.0.1:4001".parse().unwrap(), "127.0.0.1:4002".parse().unwrap());
+    let address = |text: &str| text.parse().unwrap();
+    let bound = Bound { http: address("127.0.0.1:4001"), https: None, rtmp: address("127.0.0.1:4002"), rtmps: None };
+    let bound = from_env(&free).unwrap().with_bound(bound);
     assert_eq!(bound.http.public_url, "http://localhost:4001");
     assert_eq!(bound.rtmp.public_url, "rtmp://localhost:4002");
     assert_eq!(bound.regions[&europe()].vod_url, "http://localhost:4001/vod-eu");
     assert_eq!(bound.regions[&"us".parse().unwrap()].vod_url, "https://vod-us.example.com");
+}
+
+const FILES: [(&str, &str); 2] = [("AFTERLIVE__TLS__CERTIFICATE", "fullchain.pem"), ("AFTERLIVE__TLS__KEY", "privkey.pem")];
+
+#[test]
+fn who_names_a_certificate_has_tls_on_both() {
+    let config = from_env(&FILES).unwrap();
+    assert_eq!(config.http.tls_listen.unwrap().to_string(), "127.0.0.1:3443");
+    assert_eq!(config.rtmp.tls_listen.unwrap().to_string(), "127.0.0.1:1937");
+    assert_eq!(config.http.public_url, "https://localhost:3443");
+    assert_eq!((config.rtmp.public_url.as_str(), config.rtmp.tls_public_url.as_deref()), ("rtmp://localhost:1935", Some("rtmps://localhost:1937")));
+    assert_eq!(config.regions[&europe()].vod_url, "https://localhost:3443/vod-eu");
+    assert_eq!(config.tls_hosts(), ["localhost"]);
+
+    let free = [FILES.as_slice(), &[("AFTERLIVE__HTTP__LISTEN", "127.0.0.1:0"), ("AFTERLIVE__RTMP__LISTEN", "127.0.0.1:0")]].concat();
+    let config = from_env(&free).unwrap();
+    assert_eq!([config.http.tls_listen, config.rtmp.tls_listen].map(|listen| listen.unwrap().port()), [0, 0]);
+    let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let bound = Bound { http: address(1), https: Some(address(443)), rtmp: address(3), rtmps: Some(address(4)) };
+    let config = config.with_bound(bound);
+    assert_eq!(config.http.public_url, "https://localhost");
+    assert_eq!(config.rtmp.tls_public_url.as_deref(), Some("rtmps://localhost:4"));
+}
+
+#[test]
+fn one_of_both_can_be_left_to_a_proxy_and_neither_is_there_without_a_certificate() {
+    let off = [FILES.as_slice(), &[("AFTERLIVE__HTTP__TLS_LISTEN", "off"), ("AFTERLIVE__HTTP__PUBLIC_URL", "https://live.example.com")]].concat();
+    let config = from_env(&off).unwrap();
+    assert_eq!(config.http.tls_listen, None);
+    assert_eq!(config.rtmp.tls_public_url.as_deref(), Some("rtmps://live.example.com:1937"));
+    assert_eq!(config.tls_hosts(), ["live.example.com"]);
+    let behind_a_proxy = from_env(&[("AFTERLIVE__RTMP__TLS_PUBLIC_URL", "rtmps://live.example.com:443")]).unwrap();
+    assert_eq!((behind_a_proxy.rtmp.tls_listen, behind_a_proxy.tls_hosts()), (None, Vec::new()));
+
+    for wrong in [
+        &FILES[..1],
+        &FILES[1..],
+        &[("AFTERLIVE__HTTP__TLS_LISTEN", "0.0.0.0:443")],
+        &[("AFTERLIVE__RTMP__TLS_LISTEN", "yes")],
+        &[("AFTERLIVE__RTMP__TLS_PUBLIC_URL", "rtmp://live.example.com")],
+    ] {
+        assert_eq!(from_env(wrong).unwrap_err().0.len(), 1, "{wrong:?}");
+    }
 }

@@ -12,9 +12,23 @@ pub(super) fn default_http_url(listen: SocketAddr) -> String {
     format!("http://{}:{}", reachable_host(listen.ip()), listen.port())
 }
 
+pub(super) fn default_https_url(listen: SocketAddr) -> String {
+    let host = reachable_host(listen.ip());
+    // As `HttpUrl` has it: without the port that goes without saying.
+    if listen.port() == 443 { format!("https://{host}") } else { format!("https://{host}:{}", listen.port()) }
+}
+
 pub(super) fn default_rtmp_url(http_url: &str, listen: SocketAddr) -> String {
+    format!("rtmp://{}:{}", host_of(http_url, listen), listen.port())
+}
+
+pub(super) fn default_rtmps_url(http_url: &str, listen: SocketAddr) -> String {
+    format!("rtmps://{}:{}", host_of(http_url, listen), listen.port())
+}
+
+fn host_of(http_url: &str, listen: SocketAddr) -> String {
     let host = Url::parse(http_url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    format!("rtmp://{}:{}", host.unwrap_or_else(|| reachable_host(listen.ip())), listen.port())
+    host.unwrap_or_else(|| reachable_host(listen.ip()))
 }
 
 pub(super) fn default_vod_url(http_url: &str, region: &Region) -> String {
@@ -45,9 +59,23 @@ pub(super) struct RtmpUrl(pub(super) String);
 impl Setting for RtmpUrl {
     fn from_value(value: &Value) -> Result<Self, String> {
         let expected = "an rtmp:// URL without a path, such as rtmp://live.example.com:1935";
-        let url = url_of(value, &["rtmp", "rtmps"], expected)?;
-        if url.matches('/').count() > 2 { Err(format!("{url:?} is not {expected}")) } else { Ok(Self(url)) }
+        url_without_path(value, &["rtmp", "rtmps"], expected).map(Self)
     }
+}
+
+/// An `rtmps` URL without a path.
+pub(super) struct RtmpsUrl(pub(super) String);
+
+impl Setting for RtmpsUrl {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let expected = "an rtmps:// URL without a path, such as rtmps://live.example.com:1937";
+        url_without_path(value, &["rtmps"], expected).map(Self)
+    }
+}
+
+fn url_without_path(value: &Value, schemes: &[&str], expected: &str) -> Result<String, String> {
+    let url = url_of(value, schemes, expected)?;
+    if url.matches('/').count() > 2 { Err(format!("{url:?} is not {expected}")) } else { Ok(url) }
 }
 
 fn url_of(value: &Value, schemes: &[&str], expected: &str) -> Result<String, String> {

@@ -3,7 +3,7 @@
 use afterlive_app::backend::{
     Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness,
     OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
-    RegionRow, RegionUse, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
+    RegionRow, RegionUse, RtmpsUrls, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
 };
 use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, StreamId, StreamState, Streamname, UnixMillis};
 
@@ -189,7 +189,9 @@ pub(super) fn recording_row(
 /// What who has that role in the organisation copies into an encoder.
 fn ingest_urls(service: &Service, role: Role, organisation: &Organisation, stream: &Stream, default_mode: Mode) -> IngestUrls {
     let config = service.config();
-    let [rec_url, live_url] = [Mode::Rec, Mode::Live].map(|mode| format!("{}/{}", config.rtmp.public_url, mode.as_str()));
+    let urls = |server: &String| [Mode::Rec, Mode::Live].map(|mode| format!("{server}/{}", mode.as_str()));
+    let [rec_url, live_url] = urls(&config.rtmp.public_url);
+    let over_tls = config.rtmp.tls_public_url.as_ref().map(urls).map(|[rec_url, live_url]| RtmpsUrls { rec_url, live_url });
     let (stream_key, key_in_name) = match Service::shown_publish_key(role, organisation, stream) {
         Some(key) => (key.behind(&stream.streamname), KeyInName::Shown),
         None => {
@@ -202,7 +204,7 @@ fn ingest_urls(service: &Service, role: Role, organisation: &Organisation, strea
         }
     };
     let [whip_rec_url, whip_live_url] = [&rec_url, &live_url].map(|url| whip_url(&config.http.public_url, &stream_key, url));
-    IngestUrls { rec_url, live_url, default_mode, stream_key, key_in_name, whip_rec_url, whip_live_url }
+    IngestUrls { rec_url, live_url, over_tls, default_mode, stream_key, key_in_name, whip_rec_url, whip_live_url }
 }
 
 /// Where an encoder that speaks WHIP sends to. `ingest_url` says whether it is recorded, and in which region.

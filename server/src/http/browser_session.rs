@@ -32,6 +32,9 @@ const STRANGER: &str = "stranger";
 
 /// The name of the cookie.
 pub const COOKIE: &str = "afterlive_session";
+/// Its name where people come over TLS alone: browsers take one of such a name from nobody but this very host over TLS, so that no other below the same domain,
+/// and nobody on the network, can put one of their own in its place.
+pub const SECURE_COOKIE: &str = "__Host-afterlive_session";
 /// A session ends so many days after it was last used, give or take [`RENEW_AFTER_MS`].
 const IDLE_DAYS: i64 = 14;
 /// Use is noted, and moves a session's end, but not more often than so: each time is a write.
@@ -48,11 +51,15 @@ pub struct Store {
 #[must_use]
 pub fn layer(db: Db, clock: Clock, secure: bool) -> SessionManagerLayer<Store> {
     SessionManagerLayer::new(Store { db, clock })
-        .with_name(COOKIE)
+        .with_name(cookie_name(secure))
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
         .with_secure(secure)
         .with_expiry(Expiry::OnInactivity(Duration::days(IDLE_DAYS)))
+}
+
+fn cookie_name(secure: bool) -> &'static str {
+    if secure { SECURE_COOKIE } else { COOKIE }
 }
 
 /// Middleware behind [`layer`]: moves the end of a session that is in use.
@@ -144,7 +151,8 @@ pub async fn caller(service: &Service, session: &Session) -> service::Result<Opt
 pub async fn caller_by_cookie(service: &Service, headers: &HeaderMap) -> service::Result<Option<Caller>> {
     let cookies = headers.get_all(http::header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut cookies = cookies.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    let Some(id) = cookies.find(|(name, _)| *name == COOKIE).and_then(|(_, id)| id.parse::<Id>().ok()) else { return Ok(None) };
+    let ours = cookie_name(service.config().http.is_secure());
+    let Some(id) = cookies.find(|(name, _)| *name == ours).and_then(|(_, id)| id.parse::<Id>().ok()) else { return Ok(None) };
     let store = Store { db: service.db().clone(), clock: service.clock().clone() };
     caller(service, &Session::new(Some(id), Arc::new(store), None)).await
 }

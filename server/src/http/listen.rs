@@ -1,6 +1,7 @@
-//! Accepts HTTP connections: not more than a named number at a time and of one address, none that dawdles over its header or takes nothing of its
-//! response, and at the end none that hangs on.
+//! Accepts HTTP connections, with TLS and without: not more than a named number at a time and of one address, none that dawdles over its header or takes
+//! nothing of its response, and at the end none that hangs on.
 
+mod not_tls;
 mod per_address;
 pub(super) mod stalled;
 
@@ -13,8 +14,8 @@ use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioTimer;
-use tokio::net::TcpListener;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +25,7 @@ use self::per_address::{AddressPlace, PerAddress};
 use self::stalled::CutStalled;
 use super::sendfile::{FileStream, OutgoingBody, Parts};
 use crate::config;
+use crate::tls::{Acceptor, Failed};
 
 /// A request's header must have arrived by then; this is also how long a connection may stand idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -68,13 +70,38 @@ impl From<&config::Http> for Settings {
     }
 }
 
+/// The places that connections take, of all listeners together.
+#[derive(Clone)]
+pub struct Places {
+    all: Arc<Semaphore>,
+    addresses: PerAddress,
+    stalled_after: Duration,
+}
+
+impl Places {
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(settings.max_connections)),
+            addresses: PerAddress::new(settings.max_connections_per_address, &settings.trusted_proxies),
+            stalled_after: settings.stalled_after,
+        }
+    }
+}
+
 /// Serves until `stop`, then answers what is running and returns, at the latest after [`DRAIN_DEADLINE`].
 pub async fn serve<S>(listener: TcpListener, service: S, settings: Settings, stop: CancellationToken)
 where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(settings.max_connections));
-    let addresses = PerAddress::new(settings.max_connections_per_address, &settings.trusted_proxies);
+    serve_in(Places::new(&settings), listener, None, service, stop).await;
+}
+
+/// The same in places that other listeners share, and over TLS where there is something to accept it.
+pub async fn serve_in<S>(places: Places, listener: TcpListener, tls: Option<Acceptor>, service: S, stop: CancellationToken)
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     let mut told_at: Option<Instant> = None;
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
@@ -82,13 +109,13 @@ where
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = async {
-                let place = Arc::clone(&places).acquire_owned().await;
+                let place = Arc::clone(&places.all).acquire_owned().await;
                 (place, listener.accept().await)
             } => accepted,
         };
         match accepted {
             (Ok(place), Ok((stream, peer))) => {
-                let Some(address_place) = addresses.admit(peer.ip()) else {
+                let Some(address_place) = places.addresses.admit(peer.ip()) else {
                     if told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
                         told_at = Some(Instant::now());
                         tracing::warn!(%peer, "an address has too many HTTP connections; its next are closed. Is it a proxy? Then http.trusted_proxies should name it");
@@ -97,11 +124,15 @@ where
                 };
                 // Answers are written whole; waiting for more to send with them costs each page 40 ms.
                 let _ = stream.set_nodelay(true);
-                let stream = CutStalled::new(stream, settings.stalled_after);
                 let hold = AddressHold(Arc::new(address_place));
-                let connection = serve_connection(stream, peer, hold, service.clone(), stop.child_token(), cut.child_token());
+                let (service, stop, cut) = (service.clone(), stop.child_token(), cut.child_token());
+                let (tls, stalled_after) = (tls.clone(), places.stalled_after);
                 connections.spawn(async move {
-                    connection.await;
+                    let connection = Connection { peer, hold, service, stop, cut };
+                    match tls {
+                        Some(acceptor) => connection.serve_tls(stream, &acceptor, stalled_after).await,
+                        None => connection.serve_plain(CutStalled::new(stream, stalled_after)).await,
+                    }
                     drop(place);
                 });
             }
@@ -122,45 +153,72 @@ where
 }
 
 /// The tokens are the connection's own: each poll locks them, which connections on other threads would wait for.
-async fn serve_connection<S>(
-    stream: CutStalled,
+struct Connection<S> {
     peer: SocketAddr,
     hold: AddressHold,
     service: S,
     stop: CancellationToken,
     cut: CancellationToken,
-) where
+}
+
+impl<S> Connection<S>
+where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    let parts = Parts::default();
-    let stream = FileStream::new(stream, parts.clone());
-    let answering = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(hold.clone());
-        let (service, parts) = (service.clone(), parts.clone());
-        async move {
-            let response: Result<http::Response<OutgoingBody>, Infallible> =
-                service.oneshot(request.map(axum::body::Body::new)).await.map(|response| parts.outgoing(response));
-            response
+    /// Long answers out of files are sent by the kernel.
+    async fn serve_plain(self, stream: CutStalled) {
+        let parts = Parts::default();
+        let stream = FileStream::new(stream, parts.clone());
+        self.serve(stream, move |response| parts.outgoing(response)).await;
+    }
+
+    /// All answers are read, enciphered and written.
+    async fn serve_tls(self, stream: TcpStream, acceptor: &Acceptor, stalled_after: Duration) {
+        let shaken = tokio::select! {
+            shaken = acceptor.accept(stream, self.peer, |stream| CutStalled::new(stream, stalled_after)) => shaken,
+            () = self.stop.cancelled() => return,
+        };
+        match shaken {
+            Ok(stream) => self.serve(TokioIo::new(stream), |response| response.map(OutgoingBody::Made)).await,
+            Err(Failed::NotTls(stream)) => not_tls::answer(stream).await,
+            // One for each port scanner.
+            Err(cause) => tracing::debug!(peer = %self.peer, %cause, "no TLS connection came about"),
         }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(stream, answering)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            // Whatever a client does wrong on its connection is between it and the protocol.
-            _ = connection.as_mut() => break,
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
+    }
+
+    async fn serve<I>(self, stream: I, outgoing: impl Fn(Response) -> http::Response<OutgoingBody> + Clone + Send)
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
+        let Self { peer, hold, service, stop, cut } = self;
+        let answering = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(hold.clone());
+            let (service, outgoing) = (service.clone(), outgoing.clone());
+            async move {
+                let response: Result<http::Response<OutgoingBody>, Infallible> =
+                    service.oneshot(request.map(axum::body::Body::new)).await.map(outgoing);
+                response
             }
-            () = cut.cancelled() => break,
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .serve_connection(stream, answering)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                // Whatever a client does wrong on its connection is between it and the protocol.
+                _ = connection.as_mut() => break,
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = cut.cancelled() => break,
+            }
         }
     }
 }

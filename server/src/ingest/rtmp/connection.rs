@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::socket::Socket;
 use super::wire::{Closed, Wire};
 use super::{GATE_TIMEOUT, Server, play, publish};
 use crate::admission::{NoPlace, Role, Ticket};
@@ -17,6 +18,7 @@ use crate::ingest::gate::{Grant, PublishRequest, Refusal};
 use crate::ingest::logged_name;
 use crate::ingest::usher::ViewRequest;
 use crate::sound::{AacViewer, Takes};
+use crate::tls::Acceptor;
 
 /// What a connection is for, by the first part of the path in its URL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,14 +53,38 @@ pub(super) enum Outcome {
     Farewell,
 }
 
-pub(super) async fn serve(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, ticket: Ticket, stop: CancellationToken) {
+/// Over TLS where there is something to accept it.
+pub(super) async fn serve(
+    server: Arc<Server>,
+    (stream, peer): (TcpStream, SocketAddr),
+    tls: Option<Acceptor>,
+    ticket: Ticket,
+    stop: CancellationToken,
+) {
     // Answers and frames are small and must not wait for each other.
     if let Err(cause) = stream.set_nodelay(true) {
         debug!(%peer, %cause, "a connection was gone at once");
         return;
     }
-    let wire = Wire::new(stream, Session::new(server.settings.limits));
-    let mut connection = Connection { server, wire, peer, ticket, stop, connected: None };
+    let (socket, protocol) = match tls {
+        None => (Socket::Watched(stream), "rtmp"),
+        Some(acceptor) => {
+            let shaken = tokio::select! {
+                shaken = acceptor.accept(stream, peer, |stream| stream) => shaken,
+                () = ticket.evicted() => return,
+                () = stop.cancelled() => return,
+            };
+            match shaken {
+                Ok(stream) => (Socket::Tls(Box::new(stream)), "rtmps"),
+                Err(cause) => {
+                    debug!(%peer, %cause, "no TLS connection came about");
+                    return;
+                }
+            }
+        }
+    };
+    let wire = Wire::new(socket, Session::new(server.settings.limits));
+    let mut connection = Connection { server, wire, peer, protocol, ticket, stop, connected: None };
     match connection.run().await {
         Ok(()) => connection.wire.farewell().await,
         Err(cause) => debug!(%peer, %cause, "a connection has ended"),
@@ -69,6 +95,7 @@ pub(super) struct Connection {
     pub(super) server: Arc<Server>,
     pub(super) wire: Wire,
     pub(super) peer: SocketAddr,
+    protocol: &'static str,
     ticket: Ticket,
     pub(super) stop: CancellationToken,
     connected: Option<(App, Connect)>,
@@ -144,7 +171,7 @@ impl Connection {
             query: pairs_of_both(name.query, connect.app.query.as_deref()),
             host: connect.host.clone(),
             peer: self.peer,
-            protocol: "rtmp",
+            protocol: self.protocol,
         };
         let admitted = self.admit(request).await?;
         match admitted {

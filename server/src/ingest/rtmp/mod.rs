@@ -22,6 +22,7 @@ use crate::admission::Admission;
 use crate::config;
 use crate::hub::Hub;
 use crate::sound::Interpreter;
+use crate::tls::Acceptor;
 
 /// The most connections from one address: a studio behind one router, with room for its viewers.
 const MAX_CONNECTIONS_PER_ADDRESS: usize = 500;
@@ -82,21 +83,31 @@ impl Server {
 
     /// Serves until `stop`; then takes nobody in, ends every connection, and returns when the last is gone.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        self.serve_with(listener, None, stop).await;
+    }
+
+    /// The same, and over TLS too where there is a listener for that; their connections are counted together.
+    pub async fn serve_with(self, listener: TcpListener, tls: Option<(TcpListener, Acceptor)>, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let admission = Admission::new(self.settings.max_connections, self.settings.max_connections_per_address);
         let server = Arc::new(self);
+        let (tls_listener, acceptor) = tls.unzip();
+        let accept_tls = async || match &tls_listener {
+            Some(listener) => listener.accept().await,
+            None => std::future::pending().await,
+        };
         loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+            let (accepted, acceptor) = tokio::select! {
+                accepted = listener.accept() => (accepted, None),
+                accepted = accept_tls() => (accepted, acceptor.clone()),
                 () = stop.cancelled() => break,
             };
             match accepted {
-                Ok((stream, peer)) => match admission.admit(peer.ip()) {
+                Ok(accepted) => match admission.admit(accepted.1.ip()) {
                     Some(ticket) => {
-                        let connection = connection::serve(Arc::clone(&server), stream, peer, ticket, stop.clone());
-                        tasks.spawn(connection);
+                        tasks.spawn(connection::serve(Arc::clone(&server), accepted, acceptor, ticket, stop.clone()));
                     }
-                    None => debug!(%peer, "too many connections"),
+                    None => debug!(peer = %accepted.1, "too many connections"),
                 },
                 Err(cause) => {
                     // Mostly one that was gone before it was accepted; at worst there are no file descriptors.
@@ -105,7 +116,7 @@ impl Server {
                 }
             }
         }
-        drop(listener);
+        drop((listener, tls_listener));
         tasks.close();
         tasks.wait().await;
     }

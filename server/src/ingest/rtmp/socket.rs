@@ -1,18 +1,21 @@
-//! A connection's socket, watched or at a beat.
+//! A connection's socket, with TLS or without, watched or at a beat.
 //!
 //! An encoder sends some seventy small messages a second, and with each the kernel would wake a thread, which finds one frame to do: by far the most of what
 //! a publish costs. So a publisher's socket is not watched. It is looked at each [`BEAT`], all publishers' at the same instant, and one wake-up
 //! takes in what has come on all of them. What is received waits in the kernel meanwhile, the end of the connection behind it: neither is lost, both are later by a beat at most.
+//!
+//! One with TLS is watched always: what has come of a record that is not whole waits in the cipher, and not in the kernel.
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Buf;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
 
 /// By so much at most a frame reaches the hub later. Less than the time from one picture to the next.
 const BEAT: Duration = Duration::from_millis(25);
@@ -25,6 +28,8 @@ const WRITE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How often it is looked whether a peer has left of whom unread bytes wait.
 const LOOK_WHETHER_LEFT: Duration = Duration::from_millis(100);
+/// What of a peer that has left over TLS waits unread at the most, where that is no more than its good-bye: one short record.
+const MAX_GOODBYE_BYTES: usize = 64;
 
 /// The instant from which beats are counted, the same for all connections.
 static FIRST_BEAT: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -32,6 +37,7 @@ static FIRST_BEAT: LazyLock<Instant> = LazyLock::new(Instant::now);
 pub(super) enum Socket {
     Watched(TcpStream),
     Paced(Paced),
+    Tls(Box<TlsStream<TcpStream>>),
     /// Has failed on its way from one to the other.
     Broken,
 }
@@ -75,15 +81,21 @@ impl Socket {
         match self {
             Self::Watched(stream) => stream.read(buffer).await,
             Self::Paced(paced) => paced.read(buffer).await,
+            Self::Tls(stream) => stream.read(buffer).await,
             Self::Broken => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
     /// Completes when the peer has closed its side and all that came before has been read; never while the socket is looked at each beat. Reads nothing itself.
     pub(super) async fn left(&self) {
-        let Self::Watched(stream) = self else { return std::future::pending().await };
-        while stream.peek(&mut [0]).await.is_ok_and(|waiting| waiting > 0) {
-            sleep(LOOK_WHETHER_LEFT).await;
+        match self {
+            Self::Watched(stream) => {
+                while stream.peek(&mut [0]).await.is_ok_and(|waiting| waiting > 0) {
+                    sleep(LOOK_WHETHER_LEFT).await;
+                }
+            }
+            Self::Tls(stream) => tls_peer_left(stream.get_ref().0).await,
+            Self::Paced(_) | Self::Broken => std::future::pending().await,
         }
     }
 
@@ -91,6 +103,10 @@ impl Socket {
         match self {
             Self::Watched(stream) => stream.write_all_buf(output).await,
             Self::Paced(paced) => paced.write_all(output).await,
+            Self::Tls(stream) => {
+                stream.write_all_buf(output).await?;
+                stream.flush().await
+            }
             Self::Broken => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -98,7 +114,24 @@ impl Socket {
     /// Says that nothing more will be sent.
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {
         self.watch()?;
-        if let Self::Watched(stream) = self { stream.shutdown().await } else { Ok(()) }
+        match self {
+            Self::Watched(stream) => stream.shutdown().await,
+            Self::Tls(stream) => stream.shutdown().await,
+            Self::Paced(_) | Self::Broken => Ok(()),
+        }
+    }
+}
+
+/// Completes when nothing waits any more behind which the peer has closed its side, but its good-bye.
+async fn tls_peer_left(stream: &TcpStream) {
+    let mut waiting = [0; MAX_GOODBYE_BYTES + 1];
+    loop {
+        let Ok(waiting) = stream.peek(&mut waiting).await else { return };
+        let is_closed = stream.ready(Interest::READABLE).await.is_ok_and(Ready::is_read_closed);
+        if waiting == 0 || (is_closed && waiting <= MAX_GOODBYE_BYTES) {
+            return;
+        }
+        sleep(LOOK_WHETHER_LEFT).await;
     }
 }
 

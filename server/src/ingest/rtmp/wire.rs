@@ -4,7 +4,6 @@ use std::io;
 
 use afterlive_media::rtmp::{self, Event, Session};
 use bytes::Buf;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::socket::Socket;
@@ -44,9 +43,9 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, session: Session) -> Self {
+    pub(super) fn new(socket: Socket, session: Session) -> Self {
         Self {
-            socket: Socket::Watched(stream),
+            socket,
             session,
             buffer: vec![0; STRANGER_READ_BYTES].into(),
             unread: 0..0,

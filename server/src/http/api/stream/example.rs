@@ -16,7 +16,10 @@ pub(super) fn example() -> Value {
         "webrtc": false,
         "transcoding": false,
         "tags": ["title:Sunday service"],
-        "ingest": { "rtmp": { "url": "rtmp://localhost:1935/rec", "streamname": "8sKpm-x49nB" } },
+        "ingest": {
+            "rtmp": { "url": "rtmp://localhost:1935/rec", "streamname": "8sKpm-x49nB" },
+            "rtmps": { "url": "rtmps://localhost:1937/rec", "streamname": "8sKpm-x49nB" },
+        },
         "playout": {
             "h5live": [{
                 "id": EXAMPLE_STREAM,

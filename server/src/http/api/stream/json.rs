@@ -47,6 +47,9 @@ pub struct StreamJson {
 #[derive(JsonSchema, Serialize)]
 struct Ingest {
     rtmp: RtmpIngest,
+    /// The same over TLS, where there is such a thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtmps: Option<RtmpIngest>,
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -385,10 +388,10 @@ impl Ingest {
     /// Ends in `/rec` only where that records. The name is what is copied into an encoder, with the publish key where one is required.
     fn new(config: &Config, role: Role, organisation: &Organisation, stream: &Stream) -> Self {
         let mode = if organisation.settings.recording_enabled { stream.default_mode } else { Mode::Live };
-        let url = format!("{}/{}", config.rtmp.public_url, mode.as_str());
         let key = Service::shown_publish_key(role, organisation, stream);
         let streamname = key.map_or_else(|| stream.streamname.to_string(), |key| key.behind(&stream.streamname));
-        Self { rtmp: RtmpIngest { url, streamname } }
+        let to = |server: &String| RtmpIngest { url: format!("{server}/{}", mode.as_str()), streamname: streamname.clone() };
+        Self { rtmp: to(&config.rtmp.public_url), rtmps: config.rtmp.tls_public_url.as_ref().map(to) }
     }
 }
 
