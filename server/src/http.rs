@@ -1,5 +1,6 @@
 //! HTTP: one list of routes, and a module for each of what stands behind them. Decides nothing that `service/` decides.
 
+mod acme;
 pub mod api;
 pub mod arrival;
 pub mod browser_session;

@@ -32,8 +32,8 @@ use crate::dashboard::Dashboard;
 use crate::db::{self, Db, assets, browser_sessions, invitations, password_links, playback, session_tokens};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
-use crate::http::viewer::{self, RecordingGuard};
 use crate::http::secure::{self, Way};
+use crate::http::viewer::{self, RecordingGuard};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
 use crate::ingest::gate::{Gate, Gatekeeper, IngestRegions};
@@ -183,7 +183,14 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let router = router::router(&service, pages(&service), vod, feeds, doors, lifecycle.soft_stop());
     let https = over_tls(https_listener, certificate.as_ref(), &HTTP_PROTOCOLS)?;
     let policy = Arc::new(secure::Policy::from(&*config));
-    let http = tokio::spawn(serve_http(http_listener, https, router, policy, listen::Settings::from(&config.http), lifecycle.soft_stop()));
+    let http = tokio::spawn(serve_http(
+        http_listener,
+        https,
+        router,
+        policy,
+        listen::Settings::from(&config.http),
+        lifecycle.soft_stop(),
+    ));
     let certificate = tokio::spawn(watch_certificate(certificate, lifecycle.soft_stop()));
 
     started(&Started {
@@ -253,7 +260,8 @@ async fn serve_http<S>(
     S: tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     let places = listen::Places::new(&settings);
-    let plain = listen::serve_in(places.clone(), listener, None, secure::secured(service.clone(), &policy, Way::Plain), stop.clone());
+    let plain =
+        listen::serve_in(places.clone(), listener, None, secure::secured(service.clone(), &policy, Way::Plain), stop.clone());
     let over_tls = async {
         if let Some((listener, acceptor)) = tls {
             let service = secure::secured(service, &policy, Way::Tls);

@@ -41,7 +41,9 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
                 writeln!(out, "note    {warning}")?;
             }
         }
-        let what = read.as_ref().map_or_else(|_| "certificate".to_owned(), |pair| format!("certificate, valid until {}", pair.valid_until()));
+        let what = read
+            .as_ref()
+            .map_or_else(|_| "certificate".to_owned(), |pair| format!("certificate, valid until {}", pair.valid_until()));
         well &= report(out, &what, read.map(|_| ()).map_err(|error| error.to_string()))?;
     }
     for job in given_up {

@@ -35,6 +35,8 @@ pub struct Http {
     pub redirects_to_tls: bool,
     /// For how long browsers are told to come by TLS only. Zero: they are told nothing.
     pub hsts_max_age: Duration,
+    /// The folder in which a client of ACME leaves its answers to challenges.
+    pub acme_webroot: Option<PathBuf>,
     /// The origin that people and programs use, without a `/` at its end.
     pub public_url: String,
     /// Connections at a time; who comes after waits in the kernel's queue.
@@ -206,6 +208,7 @@ impl Http {
             tls_listen,
             redirects_to_tls: reader.take("http.redirect_to_tls", true),
             hsts_max_age: Duration::from_secs(reader.take_in("http.hsts_max_age_s", 31_536_000, 0..=63_072_000)),
+            acme_webroot: reader.take_option("http.acme_webroot"),
             public_url_is_default: public_url.is_none(),
             public_url: public_url.map_or_else(|| Self::default_url(listen, tls_listen), |HttpUrl(url)| url),
             max_connections: count(reader.take_in("http.max_connections", 2_000, 10..=1_000_000)),

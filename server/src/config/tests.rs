@@ -194,11 +194,15 @@ fn who_names_a_certificate_has_tls_on_both() {
     assert_eq!(config.http.tls_listen.unwrap().to_string(), "127.0.0.1:3443");
     assert_eq!(config.rtmp.tls_listen.unwrap().to_string(), "127.0.0.1:1937");
     assert_eq!(config.http.public_url, "https://localhost:3443");
-    assert_eq!((config.rtmp.public_url.as_str(), config.rtmp.tls_public_url.as_deref()), ("rtmp://localhost:1935", Some("rtmps://localhost:1937")));
+    assert_eq!(
+        (config.rtmp.public_url.as_str(), config.rtmp.tls_public_url.as_deref()),
+        ("rtmp://localhost:1935", Some("rtmps://localhost:1937"))
+    );
     assert_eq!(config.regions[&europe()].vod_url, "https://localhost:3443/vod-eu");
     assert_eq!(config.tls_hosts(), ["localhost"]);
 
-    let free = [FILES.as_slice(), &[("AFTERLIVE__HTTP__LISTEN", "127.0.0.1:0"), ("AFTERLIVE__RTMP__LISTEN", "127.0.0.1:0")]].concat();
+    let free =
+        [FILES.as_slice(), &[("AFTERLIVE__HTTP__LISTEN", "127.0.0.1:0"), ("AFTERLIVE__RTMP__LISTEN", "127.0.0.1:0")]].concat();
     let config = from_env(&free).unwrap();
     assert_eq!([config.http.tls_listen, config.rtmp.tls_listen].map(|listen| listen.unwrap().port()), [0, 0]);
     let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
@@ -210,7 +214,11 @@ fn who_names_a_certificate_has_tls_on_both() {
 
 #[test]
 fn one_of_both_can_be_left_to_a_proxy_and_neither_is_there_without_a_certificate() {
-    let off = [FILES.as_slice(), &[("AFTERLIVE__HTTP__TLS_LISTEN", "off"), ("AFTERLIVE__HTTP__PUBLIC_URL", "https://live.example.com")]].concat();
+    let off = [
+        FILES.as_slice(),
+        &[("AFTERLIVE__HTTP__TLS_LISTEN", "off"), ("AFTERLIVE__HTTP__PUBLIC_URL", "https://live.example.com")],
+    ]
+    .concat();
     let config = from_env(&off).unwrap();
     assert_eq!(config.http.tls_listen, None);
     assert_eq!(config.rtmp.tls_public_url.as_deref(), Some("rtmps://live.example.com:1937"));

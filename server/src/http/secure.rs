@@ -1,9 +1,10 @@
-//! What a server that is to be reached over TLS says of that: who comes without it is led there, and browsers are told to come by it from then on. Makes no
-//! connection, and knows no route but those that watchdogs ask for.
+//! What a server that is to be reached over TLS says of that, before any route is looked for: who comes without it is led there, and browsers are told to
+//! come by it from then on. Makes no connection.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -14,6 +15,7 @@ use http::{HeaderValue, StatusCode};
 use tower::{Service, ServiceExt as _};
 use url::{Host, Url};
 
+use super::acme;
 use crate::config::Config;
 
 /// Asked for on the machine itself, without a certificate's name, by what decides about a restart.
@@ -33,6 +35,8 @@ pub struct Policy {
     led_to: Option<(BTreeMap<String, String>, String)>,
     /// What browsers are told; `None`: nothing.
     hsts: Option<HeaderValue>,
+    /// Where answers to ACME's challenges are left, without TLS as with it.
+    acme_webroot: Option<PathBuf>,
     /// Behind these people come by TLS, whatever the last part of the way is.
     trusted_proxies: Vec<IpAddr>,
 }
@@ -48,6 +52,7 @@ impl From<&Config> for Policy {
         Self {
             led_to: is_led.then(|| (origins.collect(), http.public_url.clone())),
             hsts: if has_hsts(config) { HeaderValue::try_from(hsts).ok() } else { None },
+            acme_webroot: http.acme_webroot.clone(),
             trusted_proxies: http.trusted_proxies.clone(),
         }
     }
@@ -95,6 +100,11 @@ where
     tower::service_fn(move |request: Request| {
         let (service, policy) = (service.clone(), Arc::clone(&policy));
         async move {
+            if let Some(webroot) = &policy.acme_webroot
+                && let Some(answer) = acme::answer(webroot, &request).await
+            {
+                return Ok(answer);
+            }
             if let Some(target) = policy.elsewhere(way, &request) {
                 return Ok(lead_to(&target));
             }
@@ -142,13 +152,18 @@ mod tests {
 
     #[test]
     fn who_comes_without_tls_is_led_to_a_name_of_ours_and_never_to_their_own() {
-        let policy = policy(&[PUBLIC, ("REGIONS__EU__VOD_URL", "https://vod-eu.example.com/x"), ("HTTP__TRUSTED_PROXIES", "192.0.2.9")]);
+        let policy =
+            policy(&[PUBLIC, ("REGIONS__EU__VOD_URL", "https://vod-eu.example.com/x"), ("HTTP__TRUSTED_PROXIES", "192.0.2.9")]);
         let led = |peer, host: &str, target: &str| policy.elsewhere(Way::Plain, &request(peer, host, target));
         let someone = [192, 0, 2, 1];
         assert_eq!(led(someone, "live.example.com", "/stream?x=1").as_deref(), Some("https://live.example.com/stream?x=1"));
         assert_eq!(led(someone, "VOD-EU.example.com:80", "/a.mp4").as_deref(), Some("https://vod-eu.example.com/a.mp4"));
         for strange in ["evil.example", "", "a b", "evil.example/?", "192.0.2.7:3000"] {
-            assert_eq!(led(someone, strange, "//evil.example/x").as_deref(), Some("https://live.example.com//evil.example/x"), "{strange}");
+            assert_eq!(
+                led(someone, strange, "//evil.example/x").as_deref(),
+                Some("https://live.example.com//evil.example/x"),
+                "{strange}"
+            );
         }
         assert_eq!(led(someone, "live.example.com", "/healthz"), None);
         assert_eq!(led([192, 0, 2, 9], "live.example.com", "/"), None, "a proxy has spoken TLS already");
@@ -169,7 +184,13 @@ mod tests {
     #[test]
     fn browsers_keep_no_rule_that_could_lock_them_out() {
         assert_eq!(policy(&[PUBLIC]).hsts.unwrap(), "max-age=31536000");
-        for url in ["https://localhost", "https://live.example.com:3443", "https://192.0.2.1", "https://a.localhost", "http://live.example.com"] {
+        for url in [
+            "https://localhost",
+            "https://live.example.com:3443",
+            "https://192.0.2.1",
+            "https://a.localhost",
+            "http://live.example.com",
+        ] {
             assert_eq!(policy(&[("HTTP__PUBLIC_URL", url)]).hsts, None, "{url}");
         }
         assert_eq!(policy(&[PUBLIC, ("HTTP__HSTS_MAX_AGE_S", "0")]).hsts, None);

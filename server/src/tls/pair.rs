@@ -38,7 +38,9 @@ pub enum Error {
     TooLong { setting: &'static str, path: String },
     #[error("{path}, which {setting} names, is broken PEM: {cause:?}")]
     BrokenPem { setting: &'static str, path: String, cause: pem::Error },
-    #[error("there is no certificate in {path}, which tls.certificate names. It is a PEM file with BEGIN CERTIFICATE in it{hint}")]
+    #[error(
+        "there is no certificate in {path}, which tls.certificate names. It is a PEM file with BEGIN CERTIFICATE in it{hint}"
+    )]
     NoCertificate { path: String, hint: &'static str },
     #[error("the certificate in {path} cannot be understood: {cause}")]
     BadCertificate { path: String, cause: rustls::Error },
@@ -48,7 +50,9 @@ pub enum Error {
         "the private key in {path} is encrypted, and nobody is there to be asked for its password. `openssl pkey -in {path} -out NEW` takes that off"
     )]
     EncryptedKey { path: String },
-    #[error("the private key in {path} is of no kind that is taken, which are RSA of 2048 bits and more, ECDSA on P-256 and P-384, and Ed25519: {cause}")]
+    #[error(
+        "the private key in {path} is of no kind that is taken, which are RSA of 2048 bits and more, ECDSA on P-256 and P-384, and Ed25519: {cause}"
+    )]
     BadKey { path: String, cause: rustls::Error },
     #[error("the private key in {key} is not that of the first certificate in {certificate}")]
     NoPair { certificate: String, key: String },
@@ -180,7 +184,8 @@ fn key_of(text: &[u8], path: &str) -> Result<PrivateKeyDer<'static>, Error> {
     }
     PrivateKeyDer::from_pem_slice(text).map_err(|cause| match cause {
         pem::Error::NoItemsFound => {
-            let hint = if contains(text, "BEGIN CERTIFICATE") { "; this one has a certificate. Are the two exchanged?" } else { "" };
+            let hint =
+                if contains(text, "BEGIN CERTIFICATE") { "; this one has a certificate. Are the two exchanged?" } else { "" };
             Error::NoKey { path: path.to_owned(), hint }
         }
         cause => Error::BrokenPem { setting: "tls.key", path: path.to_owned(), cause },

@@ -1,5 +1,7 @@
-use std::fs::{Permissions, set_permissions, write};
+use std::fs::{File, Permissions, set_permissions, write};
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use futures::stream;
@@ -27,6 +29,9 @@ fn made(names: &[&str]) -> (CertificateDer<'static>, String, String) {
     (certificate.der().clone(), chain, pem("PRIVATE KEY", key.serialized_der()))
 }
 
+/// How many files have been put.
+static PUT: AtomicU64 = AtomicU64::new(0);
+
 struct Folder(TempDir);
 
 impl Folder {
@@ -42,9 +47,13 @@ impl Folder {
 
     fn put(&self, chain: &str, key: &str) {
         let Files { certificate, key: key_path } = self.files();
-        write(certificate, chain).unwrap();
-        write(&key_path, key).unwrap();
-        set_permissions(key_path, Permissions::from_mode(0o640)).unwrap();
+        for (path, text) in [(certificate, chain), (key_path, key)] {
+            write(&path, text).unwrap();
+            set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+            // Two of the same length may be written within what a file system takes for one instant.
+            let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(PUT.fetch_add(1, Ordering::Relaxed));
+            File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+        }
     }
 
     fn problem(&self) -> String {
@@ -93,7 +102,9 @@ fn what_somebody_should_see_to_is_warned_of_and_served() {
     let pair = folder.files().read(&hosts).unwrap();
     let warnings = pair.warnings(NOW);
     assert_eq!(warnings.len(), 4, "{warnings:?}");
-    assert!(warnings[0].contains("not one for example.org,") && warnings[1].contains("192.0.2.1") && warnings[2].contains("2001:db8"));
+    assert!(
+        warnings[0].contains("not one for example.org,") && warnings[1].contains("192.0.2.1") && warnings[2].contains("2001:db8")
+    );
     assert!(warnings[3].contains("everybody on this machine can read the private key"), "{warnings:?}");
 
     let at = |text: &str| pair.expiry_warning(UnixMillis::parse(text).unwrap()).unwrap_or_default();
@@ -105,7 +116,8 @@ fn what_somebody_should_see_to_is_warned_of_and_served() {
 
 #[test]
 fn a_changed_pair_is_taken_as_a_whole_and_what_is_none_changes_nothing() {
-    let [(first, first_chain, first_key), (second, second_chain, second_key)] = [made(&["a.example.com"]), made(&["b.example.com"])];
+    let [(first, first_chain, first_key), (second, second_chain, second_key)] =
+        [made(&["a.example.com"]), made(&["b.example.com"])];
     let folder = Folder::new(&first_chain, &first_key);
     let certificate = Certificate::open(folder.files(), Vec::new(), Clock::simulated(NOW)).unwrap();
     let served = || certificate.current.read().unwrap().cert[0].clone();

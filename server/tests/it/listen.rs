@@ -131,7 +131,7 @@ async fn a_stop_answers_what_runs_and_closes_what_idles() {
 }
 
 /// A response without end, and a router beside it that answers at once.
-fn an_endless_one() -> Router {
+pub fn an_endless_one() -> Router {
     let endless = async || {
         let chunk = Ok::<_, Infallible>(Bytes::from_static(&[0; 64 * 1024]));
         Body::from_stream(futures::stream::repeat(chunk))

@@ -27,6 +27,7 @@ mod retention;
 mod rtmp;
 mod sign_in;
 mod stream_search;
+mod tls;
 mod vod;
 mod watching;
 mod webhook;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use afterlive_domain::Role;
 use afterlive_server::service::{SetUp, SetUpForm, SignIn};
 
-use crate::fixture::server::{Server, on_each_server};
+use crate::fixture::server::{Server, on_a_server, on_each_server};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -166,6 +166,25 @@ async fn who_is_nobody_gets_no_session() {
         assert_eq!(answer.text, "nobody");
         let first_visit = server.send_with("GET /", &[("Accept", "text/html")], "").await;
         assert!(first_visit.headers.get("set-cookie").is_none());
+    })
+    .await;
+}
+
+/// Nobody else below the same domain, and nobody on the network, can put one of theirs in its place.
+#[tokio::test]
+async fn where_people_come_by_tls_the_session_is_this_hosts_alone() {
+    on_a_server(&[("HTTP__PUBLIC_URL", "https://live.example.com")], async |server| {
+        let ours = server.an_organisation().await;
+        let user = server.service.add_user(&ours.admin, "a@example.com", PASSWORD, Role::User).await.unwrap();
+        let signed_in = server.send(&format!("GET /sign-in/{}", user.id), None, "").await;
+        let cookie = signed_in.header("set-cookie");
+        assert!(cookie.starts_with("__Host-afterlive_session=") && cookie.contains("; Secure"), "{cookie}");
+        assert!(cookie.contains("; Path=/") && !cookie.contains("Domain"), "{cookie}");
+
+        let pair = cookie.split(';').next().unwrap();
+        let who = async |cookie: &str| server.send_with("GET /whoami", &[("Cookie", cookie)], "").await.text;
+        assert_eq!(who(pair).await, user.id.to_string());
+        assert_eq!(who(pair.trim_start_matches("__Host-")).await, "nobody");
     })
     .await;
 }

@@ -44,13 +44,7 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(socket: Socket, session: Session) -> Self {
-        Self {
-            socket,
-            session,
-            buffer: vec![0; STRANGER_READ_BYTES].into(),
-            unread: 0..0,
-            sent_bytes: 0,
-        }
+        Self { socket, session, buffer: vec![0; STRANGER_READ_BYTES].into(), unread: 0..0, sent_bytes: 0 }
     }
 
     pub(super) fn session(&mut self) -> &mut Session {
