@@ -1,25 +1,22 @@
 //! The one place where parts are wired: from a configuration to a running server, and back to a stopped one.
 
+mod secured;
+
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::fs::DirBuilder;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use afterlive_domain::Region;
 use axum::Router;
-use axum::extract::Request;
-use axum::response::Response;
-use futures::{FutureExt as _, stream};
+use futures::FutureExt as _;
 use http::header::USER_AGENT;
 use http::request::Parts;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,7 +29,7 @@ use crate::dashboard::Dashboard;
 use crate::db::{self, Db, assets, browser_sessions, invitations, password_links, playback, session_tokens};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::request::{ClientAddress, RequestId};
-use crate::http::secure::{self, Way};
+use crate::http::secure;
 use crate::http::viewer::{self, RecordingGuard};
 use crate::http::{listen, router, ui, vod};
 use crate::hub::Hub;
@@ -50,13 +47,10 @@ use crate::rtc::{self, Transport};
 use crate::service::{self, Service};
 use crate::sound::{Interpreter, Meters};
 use crate::storage::{self, RegionSettings, Regions, StorageError};
-use crate::tls::{self, Acceptor, Certificate};
+use crate::tls::{self, Certificate};
 
 /// How long expired browser sessions and playback tokens may lie in the database; they are worth nothing from their end on.
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-
-/// What is spoken over TLS, as clients ask for it. Not HTTP/2, which the listener does not speak.
-const HTTP_PROTOCOLS: [&str; 2] = ["http/1.1", "http/1.0"];
 
 /// Why the server does not start, or has stopped by itself. Each says what to change, where there is something.
 #[derive(Debug, thiserror::Error)]
@@ -156,7 +150,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let usher = Arc::<Service>::clone(&service);
     let rtmp_settings = rtmp::Settings::from(&config.rtmp);
     let rtmp = rtmp::Server::new(rtmp_settings, hub.clone(), Arc::clone(&gate), usher, interpreter.clone());
-    let rtmps = over_tls(rtmps_listener, certificate.as_ref(), &[])?;
+    let rtmps = secured::over_tls(rtmps_listener, certificate.as_ref(), &[])?;
     let rtmp = tokio::spawn(rtmp.serve_with(rtmp_listener, rtmps, lifecycle.soft_stop()));
     let doors = webrtc.clone().map(|transport| {
         let whip = Whip::new(transport.clone(), gate, lifecycle.soft_stop());
@@ -181,9 +175,9 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
     let vod = Arc::new(vod::Vod::new(regions, &public_url, growing, Arc::new(RecordingGuard::new(&service))));
     let router = router::router(&service, pages(&service), vod, feeds, doors, lifecycle.soft_stop());
-    let https = over_tls(https_listener, certificate.as_ref(), &HTTP_PROTOCOLS)?;
+    let https = secured::over_tls(https_listener, certificate.as_ref(), &secured::HTTP_PROTOCOLS)?;
     let policy = Arc::new(secure::Policy::from(&*config));
-    let http = tokio::spawn(serve_http(
+    let http = tokio::spawn(secured::serve_http(
         http_listener,
         https,
         router,
@@ -191,7 +185,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         listen::Settings::from(&config.http),
         lifecycle.soft_stop(),
     ));
-    let certificate = tokio::spawn(watch_certificate(certificate, lifecycle.soft_stop()));
+    let certificate = tokio::spawn(secured::watch_certificate(certificate, lifecycle.soft_stop()));
 
     started(&Started {
         dashboard_url: config.http.public_url.clone(),
@@ -236,48 +230,6 @@ async fn serve_webrtc(parts: Option<(Transport, (Whip, Whep))>, stop: Cancellati
         }
         None => stop.cancelled().await,
     }
-}
-
-/// A listener with what accepts on it, for connections that speak one of these protocols.
-fn over_tls(
-    listener: Option<TcpListener>,
-    certificate: Option<&Arc<Certificate>>,
-    protocols: &[&str],
-) -> Result<Option<(TcpListener, Acceptor)>, Error> {
-    let Some((listener, certificate)) = listener.zip(certificate) else { return Ok(None) };
-    Ok(Some((listener, Acceptor::new(certificate, protocols)?)))
-}
-
-/// Without TLS, and over it where that is spoken, with as many connections as there may be of both together.
-async fn serve_http<S>(
-    listener: TcpListener,
-    tls: Option<(TcpListener, Acceptor)>,
-    service: S,
-    policy: Arc<secure::Policy>,
-    settings: listen::Settings,
-    stop: CancellationToken,
-) where
-    S: tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
-{
-    let places = listen::Places::new(&settings);
-    let plain =
-        listen::serve_in(places.clone(), listener, None, secure::secured(service.clone(), &policy, Way::Plain), stop.clone());
-    let over_tls = async {
-        if let Some((listener, acceptor)) = tls {
-            let service = secure::secured(service, &policy, Way::Tls);
-            listen::serve_in(places, listener, Some(acceptor), service, stop).await;
-        }
-    };
-    tokio::join!(plain, over_tls);
-}
-
-/// Until the server stops, also where there is none.
-async fn watch_certificate(certificate: Option<Arc<Certificate>>, stop: CancellationToken) {
-    let Some(certificate) = certificate else { return stop.cancelled().await };
-    // At a terminal it means that the terminal is closed.
-    let mut hangups = if io::stdin().is_terminal() { None } else { signal(SignalKind::hangup()).ok() };
-    let told = stream::poll_fn(move |context| hangups.as_mut().map_or(Poll::Pending, |hangups| hangups.poll_recv(context)));
-    certificate.watch(tls::LOOK_EVERY, told, stop).await;
 }
 
 /// Waits for a part that serves until it is stopped. One that fails stops the others: half a server helps nobody, and whoever supervises it

@@ -17,20 +17,27 @@ const MAX_TOKEN_BYTES: usize = 128;
 const MAX_ANSWER_BYTES: u64 = 1024;
 
 /// `None` where the request asks for something else.
-pub(super) async fn answer(webroot: &Path, request: &Request) -> Option<Response> {
+pub(super) fn answer(webroot: &Path, request: &Request) -> Option<impl Future<Output = Response> + Send + use<>> {
     let token = request.uri().path().strip_prefix(FOLDER)?;
     let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_token = !token.is_empty() && token.len() <= MAX_TOKEN_BYTES && token.bytes().all(is_of_token);
     let is_asked = matches!(*request.method(), Method::GET | Method::HEAD);
     // No other file of the folder is to be had, whatever it is.
-    let found = if is_token && is_asked { read(webroot.join(&FOLDER[1..]).join(token)).await.ok() } else { None };
-    let mut response = Response::new(found.as_ref().map_or_else(Body::empty, |text| Body::from(text.clone())));
-    if found.is_none() {
-        *response.status_mut() = StatusCode::NOT_FOUND;
-    }
-    let headers = [(CONTENT_TYPE, "text/plain"), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    response.headers_mut().extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
-    Some(response)
+    let file = (is_token && is_asked).then(|| webroot.join(&FOLDER[1..]).join(token));
+    Some(async {
+        let found = match file {
+            Some(file) => read(file).await.ok(),
+            None => None,
+        };
+        let is_found = found.is_some();
+        let mut response = Response::new(found.map_or_else(Body::empty, Body::from));
+        if !is_found {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        let headers = [(CONTENT_TYPE, "text/plain"), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+        response.headers_mut().extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        response
+    })
 }
 
 async fn read(path: PathBuf) -> io::Result<Vec<u8>> {
@@ -56,7 +63,7 @@ mod tests {
         std::fs::write(folder.join(".hidden"), "secret").unwrap();
         let ask = async |path: &str| {
             let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            let response = answer(webroot.path(), &request).await?;
+            let response = answer(webroot.path(), &request)?.await;
             let status = response.status().as_u16();
             let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
             Some((status, String::from_utf8(body.to_vec()).unwrap()))

@@ -130,7 +130,8 @@ where
                 connections.spawn(async move {
                     let connection = Connection { peer, hold, service, stop, cut };
                     match tls {
-                        Some(acceptor) => connection.serve_tls(stream, &acceptor, stalled_after).await,
+                        // In a place of its own, so that connections without TLS are no larger for it.
+                        Some(acceptor) => Box::pin(connection.serve_tls(stream, &acceptor, stalled_after)).await,
                         None => connection.serve_plain(CutStalled::new(stream, stalled_after)).await,
                     }
                     drop(place);

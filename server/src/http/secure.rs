@@ -31,8 +31,8 @@ pub enum Way {
 /// What is said.
 #[derive(Debug)]
 pub struct Policy {
-    /// Origins by the host names that lead to them, and where all others are led; `None` where nobody is.
-    led_to: Option<(BTreeMap<String, String>, String)>,
+    /// Origins by the host names that lead to them, `None` for a name that is to be reached without TLS; and where all others are led. `None` where nobody is.
+    led_to: Option<(BTreeMap<String, Option<String>>, String)>,
     /// What browsers are told; `None`: nothing.
     hsts: Option<HeaderValue>,
     /// Where answers to ACME's challenges are left, without TLS as with it.
@@ -46,8 +46,9 @@ impl From<&Config> for Policy {
         let http = &config.http;
         let is_led = http.redirects_to_tls && http.tls_listen.is_some() && http.is_secure();
         let urls = config.regions.values().map(|region| &region.vod_url).chain([&http.public_url]);
-        let urls = urls.filter_map(|url| Url::parse(url).ok()).filter(|url| url.scheme() == "https");
-        let origins = urls.filter_map(|url| Some((url.host_str()?.to_owned(), url.origin().ascii_serialization())));
+        let origin = |url: &Url| (url.scheme() == "https").then(|| url.origin().ascii_serialization());
+        let origins =
+            urls.filter_map(|url| Url::parse(url).ok()).filter_map(|url| Some((url.host_str()?.to_owned(), origin(&url))));
         let hsts = format!("max-age={}", http.hsts_max_age.as_secs());
         Self {
             led_to: is_led.then(|| (origins.collect(), http.public_url.clone())),
@@ -76,7 +77,11 @@ impl Policy {
         // Never where it says itself: of the names that lead here all are known.
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let name = Url::parse(&format!("http://{host}/")).ok().and_then(|url| url.host_str().map(str::to_owned));
-        let origin = name.and_then(|name| origins.get(&name)).unwrap_or(public);
+        let origin = match name.and_then(|name| origins.get(&name)) {
+            Some(None) => return None,
+            Some(Some(origin)) => origin,
+            None => public,
+        };
         let target = request.uri().path_and_query().filter(|target| target.as_str().starts_with('/'));
         Some(format!("{origin}{}", target.map_or("/", |target| target.as_str())))
     }
@@ -101,9 +106,9 @@ where
         let (service, policy) = (service.clone(), Arc::clone(&policy));
         async move {
             if let Some(webroot) = &policy.acme_webroot
-                && let Some(answer) = acme::answer(webroot, &request).await
+                && let Some(answer) = acme::answer(webroot, &request)
             {
-                return Ok(answer);
+                return Ok(answer.await);
             }
             if let Some(target) = policy.elsewhere(way, &request) {
                 return Ok(lead_to(&target));
@@ -152,8 +157,12 @@ mod tests {
 
     #[test]
     fn who_comes_without_tls_is_led_to_a_name_of_ours_and_never_to_their_own() {
-        let policy =
-            policy(&[PUBLIC, ("REGIONS__EU__VOD_URL", "https://vod-eu.example.com/x"), ("HTTP__TRUSTED_PROXIES", "192.0.2.9")]);
+        let policy = policy(&[
+            PUBLIC,
+            ("REGIONS__EU__VOD_URL", "https://vod-eu.example.com/x"),
+            ("REGIONS__US__VOD_URL", "http://vod-us.example.com"),
+            ("HTTP__TRUSTED_PROXIES", "192.0.2.9"),
+        ]);
         let led = |peer, host: &str, target: &str| policy.elsewhere(Way::Plain, &request(peer, host, target));
         let someone = [192, 0, 2, 1];
         assert_eq!(led(someone, "live.example.com", "/stream?x=1").as_deref(), Some("https://live.example.com/stream?x=1"));
@@ -165,6 +174,7 @@ mod tests {
                 "{strange}"
             );
         }
+        assert_eq!(led(someone, "vod-us.example.com", "/a.mp4"), None, "its URLs are without TLS");
         assert_eq!(led(someone, "live.example.com", "/healthz"), None);
         assert_eq!(led([192, 0, 2, 9], "live.example.com", "/"), None, "a proxy has spoken TLS already");
         assert_eq!(policy.elsewhere(Way::Tls, &request(someone, "live.example.com", "/")), None);

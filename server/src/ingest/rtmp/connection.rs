@@ -69,8 +69,10 @@ pub(super) async fn serve(
     let (socket, protocol) = match tls {
         None => (Socket::Watched(stream), "rtmp"),
         Some(acceptor) => {
+            // In a place of its own, so that connections without TLS are no larger for it.
+            let shaking = Box::pin(acceptor.accept(stream, peer, |stream| stream));
             let shaken = tokio::select! {
-                shaken = acceptor.accept(stream, peer, |stream| stream) => shaken,
+                shaken = shaking => shaken,
                 () = ticket.evicted() => return,
                 () = stop.cancelled() => return,
             };

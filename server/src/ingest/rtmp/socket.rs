@@ -180,3 +180,31 @@ fn next(beat: Duration) -> Instant {
     let passed = FIRST_BEAT.elapsed().as_micros() / beat * beat + beat;
     *FIRST_BEAT + Duration::from_micros(u64::try_from(passed).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// What the server sees of a peer that has sent so many bytes.
+    async fn peer_that_sent(bytes: usize) -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        peer.write_all(&vec![7; bytes]).await.unwrap();
+        (stream, peer)
+    }
+
+    #[tokio::test]
+    async fn a_peer_over_tls_has_left_with_its_goodbye_and_not_while_more_is_unread() {
+        for (bytes, leaves, has_left) in [(0, true, true), (31, true, true), (31, false, false), (2_000, true, false)] {
+            let (stream, peer) = peer_that_sent(bytes).await;
+            let peer = (!leaves).then_some(peer);
+            let waited = if has_left { Duration::from_secs(30) } else { 2 * LOOK_WHETHER_LEFT };
+            assert_eq!(timeout(waited, tls_peer_left(&stream)).await.is_ok(), has_left, "{bytes} {leaves}");
+            drop(peer);
+        }
+    }
+}
