@@ -73,7 +73,8 @@ async fn an_older_version_is_refused_in_the_protocols_own_words() {
     let running = listening(&room_for(10), LONG).await;
     let mut stream = TcpStream::connect(running.address).await.unwrap();
     // A hello of TLS 1.1: a version, a random number, no session, two suites, no compression, and how it could be signed.
-    let hello = [&[3, 2][..], &[7; 32], &[0], &[0, 4, 0xc0, 0x13, 0x00, 0x2f], &[1, 0], &[0, 8, 0, 13, 0, 4, 0, 2, 4, 3]].concat();
+    let hello =
+        [&[3, 2][..], &[7; 32], &[0], &[0, 4, 0xc0, 0x13, 0x00, 0x2f], &[1, 0], &[0, 8, 0, 13, 0, 4, 0, 2, 4, 3]].concat();
     let length = u8::try_from(hello.len()).unwrap();
     stream.write_all(&[&[0x16, 3, 1, 0, length + 4, 1, 0, 0, length][..], &hello].concat()).await.unwrap();
     let alert = rest_of(&mut stream).await;
