@@ -183,6 +183,12 @@ impl From<&Tls> for tls::Files {
 }
 
 impl Http {
+    /// Whether somebody said where people come. Where nobody did, `public_url` is good on this machine alone.
+    #[must_use]
+    pub fn has_public_url(&self) -> bool {
+        !self.public_url_is_default
+    }
+
     /// Whether people come by TLS alone, so that cookies are sent over nothing else.
     #[must_use]
     pub fn is_secure(&self) -> bool {

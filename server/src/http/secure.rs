@@ -44,7 +44,7 @@ pub struct Policy {
 impl From<&Config> for Policy {
     fn from(config: &Config) -> Self {
         let http = &config.http;
-        let is_led = http.redirects_to_tls && http.tls_listen.is_some() && http.is_secure();
+        let is_led = http.redirects_to_tls && http.tls_listen.is_some() && http.is_secure() && http.has_public_url();
         let urls = config.regions.values().map(|region| &region.vod_url).chain([&http.public_url]);
         let origin = |url: &Url| (url.scheme() == "https").then(|| url.origin().ascii_serialization());
         let origins =
@@ -186,6 +186,8 @@ mod tests {
             &[PUBLIC, ("HTTP__TLS_LISTEN", "off")][..],
             &[PUBLIC, ("HTTP__REDIRECT_TO_TLS", "false")],
             &[("HTTP__PUBLIC_URL", "http://live.example.com")],
+            // Who comes from another machine finds nothing at this one's localhost.
+            &[],
         ] {
             assert_eq!(policy(settings).elsewhere(Way::Plain, &request([192, 0, 2, 1], "x", "/")), None, "{settings:?}");
         }

@@ -30,9 +30,9 @@ use crate::clock::Clock;
 /// A handshake takes some round trips; one that takes longer is given up.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Handshakes at a time of one listener. With more the one that has taken longest makes room, so that those who only begin one keep nobody out.
-const MAX_HANDSHAKES: usize = 256;
-/// The same of one address.
-const MAX_HANDSHAKES_PER_ADDRESS: usize = 64;
+const MAX_HANDSHAKES: usize = 1_024;
+/// The same of one address, behind which there may be a whole office whose browsers all come back at once.
+const MAX_HANDSHAKES_PER_ADDRESS: usize = 512;
 /// How often the files are looked at.
 pub const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often it is told that the certificate is about to expire.
@@ -55,6 +55,8 @@ struct Seen {
     /// From before they were read.
     stamps: [Option<Stamp>; 2],
     pair: Pair,
+    /// Why they were no pair. They are read again at each look then: what was in the way, as the rights to read them, need not change the files.
+    failed: Option<String>,
     told_expiry_at: UnixMillis,
 }
 
@@ -71,7 +73,13 @@ impl Certificate {
             tracing::warn!("{warning}");
         }
         let current = RwLock::new(Arc::new(pair.key.clone()));
-        Ok(Arc::new(Self { files, hosts, clock, current, seen: Mutex::new(Seen { stamps, pair, told_expiry_at: now }) }))
+        Ok(Arc::new(Self {
+            files,
+            hosts,
+            clock,
+            current,
+            seen: Mutex::new(Seen { stamps, pair, failed: None, told_expiry_at: now }),
+        }))
     }
 
     /// Looks at the files each `every`, and when `now` says so, until `stop`. What is no pair is told once, and changes nothing.
@@ -95,7 +103,7 @@ impl Certificate {
         let now = self.clock.now();
         let stamps = self.files.stamps();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if stamps == seen.stamps {
+        if stamps == seen.stamps && seen.failed.is_none() {
             if now.ms_since(seen.told_expiry_at) >= TELL_EXPIRY_EVERY_MS
                 && let Some(warning) = seen.pair.expiry_warning(now)
             {
@@ -112,10 +120,17 @@ impl Certificate {
                     tracing::warn!("{warning}");
                 }
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair.key.clone());
-                (seen.pair, seen.told_expiry_at) = (pair, now);
+                (seen.pair, seen.failed, seen.told_expiry_at) = (pair, None, now);
             }
             Err(cause) => {
-                tracing::warn!(%cause, "the certificate's files have changed and are no pair: the one before is served on until they change again");
+                let cause = cause.to_string();
+                if seen.failed.as_ref() != Some(&cause) {
+                    tracing::warn!(
+                        cause,
+                        "the certificate's files have changed and are no pair: the one before is served on until they are one"
+                    );
+                }
+                seen.failed = Some(cause);
             }
         }
     }
@@ -177,6 +192,13 @@ impl Acceptor {
             handshakes: Admission::new(MAX_HANDSHAKES, MAX_HANDSHAKES_PER_ADDRESS),
             patience: HANDSHAKE_TIMEOUT,
         })
+    }
+
+    /// The same with room for so many handshakes at a time, and of one address.
+    #[must_use]
+    pub fn with_room(mut self, max: usize, max_per_address: usize) -> Self {
+        self.handshakes = Admission::new(max, max_per_address);
+        self
     }
 
     /// The same with another patience.

@@ -110,6 +110,9 @@ pub struct Stamp {
     size_bytes: u64,
     modified_s: i64,
     modified_ns: i64,
+    /// Also when owner and rights change.
+    changed_s: i64,
+    changed_ns: i64,
 }
 
 impl Stamp {
@@ -121,6 +124,8 @@ impl Stamp {
             size_bytes: facts.size(),
             modified_s: facts.mtime(),
             modified_ns: facts.mtime_nsec(),
+            changed_s: facts.ctime(),
+            changed_ns: facts.ctime_nsec(),
         })
     }
 }

@@ -38,7 +38,10 @@ async fn listening(settings: &Settings, patience: Duration) -> Listening {
     let files = PairFiles::new(&pair);
     let named = Files { certificate: files.certificate(), key: files.key() };
     let certificate = Certificate::open(named, Vec::new(), Clock::system()).unwrap();
-    let acceptor = Acceptor::new(&certificate, &["http/1.1"]).unwrap().with_patience(patience);
+    let acceptor = Acceptor::new(&certificate, &["http/1.1"])
+        .unwrap()
+        .with_patience(patience)
+        .with_room(4 * HANDSHAKES_OF_ONE, HANDSHAKES_OF_ONE);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let router = Router::new().route("/", get(async || "done"));

@@ -17,6 +17,8 @@ pub(in crate::http) struct CutStalled {
     timer: Pin<Box<Sleep>>,
     /// Whether a write waits, and the timer runs.
     is_waiting: bool,
+    /// Whether the kernel took something since the timer ran out.
+    has_room: bool,
 }
 
 /// Whether something can be sent that is not written by [`AsyncWrite`].
@@ -29,7 +31,7 @@ pub(in crate::http) enum Room {
 
 impl CutStalled {
     pub(in crate::http) fn new(stream: TcpStream, after: Duration) -> Self {
-        Self { stream, after, timer: Box::pin(sleep(after)), is_waiting: false }
+        Self { stream, after, timer: Box::pin(sleep(after)), is_waiting: false, has_room: false }
     }
 
     pub(in crate::http) fn socket(&self) -> &TcpStream {
@@ -49,7 +51,7 @@ impl CutStalled {
 
     /// Something was sent.
     pub(in crate::http) fn has_sent(&mut self) {
-        self.is_waiting = false;
+        (self.is_waiting, self.has_room) = (false, false);
     }
 
     fn start_timer(&mut self) {
@@ -67,18 +69,27 @@ impl CutStalled {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.is_waiting = false;
+            (self.is_waiting, self.has_room) = (false, false);
             return written;
         }
         self.start_timer();
         ready!(self.timer.as_mut().poll(context));
-        self.is_waiting = false;
-        // The kernel wakes us when a third of its buffer is free, which on a slow line may take longer: whether there is any room it says when asked.
-        Poll::Ready(match rustix::io::writev(&self.stream, bytes) {
-            Ok(taken) => Ok(taken),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(io::ErrorKind::TimedOut.into()),
-            Err(error) => Err(error.into()),
-        })
+        // The kernel wakes us when a third of its buffer is free, which on a slow line may take longer: whether there is any room it says when asked. All that
+        // there is is filled at once, as by sendfile: piece by piece, one a period, a reader that takes nothing would be waited for as long as it lasts.
+        match rustix::io::writev(&self.stream, bytes) {
+            Ok(taken) => {
+                self.has_room = true;
+                Poll::Ready(Ok(taken))
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) if self.has_room => {
+                (self.is_waiting, self.has_room) = (false, false);
+                self.start_timer();
+                ready!(self.timer.as_mut().poll(context));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
     }
 }
 

@@ -88,7 +88,15 @@ pub(super) async fn serve(
     let wire = Wire::new(socket, Session::new(server.settings.limits));
     let mut connection = Connection { server, wire, peer, protocol, ticket, stop, connected: None };
     match connection.run().await {
-        Ok(()) => connection.wire.farewell().await,
+        // Who is only to hear a last word makes room for who comes: of refused publishes there may be hundreds a second.
+        Ok(()) => {
+            if connection.ticket.set_role(Role::Stranger).is_ok() {
+                tokio::select! {
+                    () = connection.wire.farewell() => {}
+                    () = connection.ticket.evicted() => {}
+                }
+            }
+        }
         Err(cause) => debug!(%peer, %cause, "a connection has ended"),
     }
 }
