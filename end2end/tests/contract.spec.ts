@@ -41,7 +41,7 @@ test('no call that can be made of the document is answered by a server error, or
       .toBeDefined();
     const config = path.join(settings, 'schemathesis.toml');
     await writeFile(config, configuration(server.url, key, stream.id, asset ?? ''));
-    const { code, printed } = await schemathesis(folder, config, `${server.url}/openapi.json`);
+    const { code, printed } = await schemathesis(folder, settings, config, `${server.url}/openapi.json`);
     expect(code, printed).toBe(0);
     expect(printed).toMatch(/[1-9]\d* generated, [1-9]\d* passed/);
     expect(server.log, 'nothing of it is an error in the log').not.toMatch(/ERROR|panicked/);
@@ -68,10 +68,11 @@ parameters = { "path.id" = "${asset}" }
 `;
 }
 
-async function schemathesis(folder: string, config: string, document: string): Promise<{ code: number; printed: string }> {
+/** Runs in a folder of the test's own, since it leaves notes where it is. */
+async function schemathesis(folder: string, cwd: string, config: string, document: string): Promise<{ code: number; printed: string }> {
   const args = ['-m', 'schemathesis.cli', '--config-file', config, 'run', document, '--no-color'];
   args.push('--phases', 'examples,coverage,fuzzing', '--checks', CHECKS.join(','), '--max-examples', `${EXAMPLES}`, '--seed', `${SEED}`);
-  const child = spawn('python3', args, { env: { ...process.env, PYTHONPATH: folder }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('python3', args, { cwd, env: { ...process.env, PYTHONPATH: folder }, stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (printed += chunk));
   const [code] = (await once(child, 'close')) as [number];
