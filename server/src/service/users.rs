@@ -71,7 +71,8 @@ impl Service {
     /// `Denied` for all but admins; `NoSuchUser`; `LastAdmin` where nobody would be left to administer the organisation.
     pub async fn change_role(&self, caller: &Caller, id: UserId, role: Role) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        if administers_alone(&mut tx, caller.organisation, id).await? && role != Role::Admin {
+        let user = of_organisation(&mut tx, caller.organisation, id).await?;
+        if role != Role::Admin && administers_alone(&mut tx, &user).await? {
             return Err(Refusal::LastAdmin { user: id }.into());
         }
         db::users::set_role(&mut tx, id, role).await?;
@@ -94,10 +95,10 @@ impl Service {
     /// As [`Service::change_role`].
     pub async fn remove_user(&self, caller: &Caller, id: UserId) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        if administers_alone(&mut tx, caller.organisation, id).await? {
+        let user = of_organisation(&mut tx, caller.organisation, id).await?;
+        if administers_alone(&mut tx, &user).await? {
             return Err(Refusal::LastAdmin { user: id }.into());
         }
-        let user = of_organisation(&mut tx, caller.organisation, id).await?;
         db::invitations::delete_of(&mut tx, caller.organisation, &user.email).await?;
         self.end_passes(&mut tx, caller.organisation, id).await?;
         db::users::delete(&mut tx, id).await?;
@@ -193,9 +194,8 @@ pub(super) async fn of_organisation(tx: &mut Tx, organisation: OrganisationId, i
 
 /// Whether the user is the organisation's last administrator. Stays true or false until the transaction ends, which is one of [`Service::write_as`] for who
 /// administers: of two that would take away the last two only one may.
-async fn administers_alone(tx: &mut Tx, organisation: OrganisationId, id: UserId) -> Result<bool> {
-    let user = of_organisation(tx, organisation, id).await?;
-    Ok(user.role == Role::Admin && db::users::count(tx, organisation, Some(Role::Admin)).await? <= 1)
+async fn administers_alone(tx: &mut Tx, user: &User) -> Result<bool> {
+    Ok(user.role == Role::Admin && db::users::count(tx, user.organisation, Some(Role::Admin)).await? <= 1)
 }
 
 /// Sets a user's password, and ends whatever the one before opened: browser sessions but the one that is `kept`, session tokens, a link for a new password, and
