@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod lifecycle;
 pub mod live;
 pub mod pictures;
+pub mod post;
 pub mod publish_key;
 pub mod push;
 pub mod random;

@@ -4,7 +4,6 @@
 mod attended;
 mod form;
 mod hush;
-mod post;
 mod turns;
 
 use std::net::IpAddr;
@@ -12,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afterlive_domain::{OrganisationId, WebhookUrl};
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
@@ -21,12 +21,12 @@ pub use self::attended::Attended;
 pub use self::form::Facts;
 use self::form::{Call, MAX_PASSED_ON_BYTES};
 use self::hush::Hush;
-use self::post::{Failed, Line, Postman};
 pub use self::turns::MAX_ASKED_PER_STREAM;
 use self::turns::Turns;
 use crate::config;
 use crate::db::{self, Db, organisations};
 use crate::dial::{self, Reach};
+use crate::post::{Failed, Line, Postman};
 
 /// How long a webhook may take to answer, from looking its host up on.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -144,14 +144,14 @@ impl Webhooks {
             Ok(Ok(line)) => line,
             Ok(Err(failed)) => {
                 self.complain(organisation, &url, &facts, Call::Publish, &failed);
-                return Err(Denied::Unreachable(words(&failed)));
+                return Err(Denied::Unreachable(failed.words()));
             }
             Err(_) => {
                 self.complain(organisation, &url, &facts, Call::Publish, &dial::Error::NotInTime);
                 return Err(Denied::Silent);
             }
         };
-        let denied = match timeout_at(until, line.post(facts.form(Call::Publish))).await {
+        let denied = match timeout_at(until, post(line, facts.form(Call::Publish))).await {
             Ok(Ok(StatusCode::OK)) => {
                 debug!(stream = facts.streamname, webhook = ?url, "a webhook has allowed a publish");
                 return Ok(Attended::new(self.clone(), organisation, url, facts));
@@ -165,7 +165,7 @@ impl Webhooks {
             }
             Ok(Err(failed)) => {
                 self.complain(organisation, &url, &facts, Call::Publish, &failed);
-                Denied::Unreachable(words(&failed))
+                Denied::Unreachable(failed.words())
             }
             Err(_) => {
                 self.complain(organisation, &url, &facts, Call::Publish, &Denied::Silent);
@@ -191,7 +191,7 @@ impl Webhooks {
                 }
             }
         };
-        let telling = async { self.open(organisation, url).await?.post(facts.form(call)).await };
+        let telling = async { post(self.open(organisation, url).await?, facts.form(call)).await };
         match timeout(self.settings.answer_timeout, telling).await {
             Ok(Ok(status)) => return Some(status),
             Ok(Err(failed)) => self.complain(organisation, url, facts, call, &failed),
@@ -222,16 +222,9 @@ impl Webhooks {
     }
 }
 
-/// For who knows nothing of the webhook but that there is one. The log has all of it.
-fn words(failed: &Failed) -> &'static str {
-    match failed {
-        Failed::Dial(dial::Error::NoSuchHost) => "its host cannot be found",
-        Failed::Dial(dial::Error::Private) => "its host is in a private network, which webhook.allow_private forbids",
-        Failed::Dial(dial::Error::ThisMachine) => "its host is this machine, which webhook.allow_private forbids",
-        Failed::Dial(dial::Error::NoConnection(_) | dial::Error::NotInTime) => "no connection to it is to be had",
-        Failed::Roots(_) | Failed::Tls(_) => "TLS with it does not come about",
-        Failed::Http(_) | Failed::Request(_) => "it does not speak HTTP",
-    }
+/// Posts the facts as a form.
+async fn post(line: Line, form: String) -> Result<StatusCode, Failed> {
+    line.post([(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))], form.into()).await
 }
 
 /// A number for a publish that a program can keep in 32 bits, signed or not.

@@ -1,5 +1,5 @@
-//! One request to a webhook: a connection of its own to an address that was looked at, a form, and the status of the answer. Follows no redirect, goes through
-//! no proxy, and reads nothing of the answer but its head.
+//! One POST to a server that users name: a connection of its own to an address that was looked at, and the status of the answer. Follows no redirect, goes through
+//! no proxy, reads nothing of the answer but its head, and knows nothing of what is told.
 
 use std::io;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use afterlive_domain::{OrganisationId, WebhookUrl};
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{Request, StatusCode, request};
+use http::header::{CONNECTION, HOST, USER_AGENT};
+use http::{HeaderName, HeaderValue, Request, StatusCode, request};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -26,7 +26,7 @@ const MAX_HEAD_BYTES: usize = 16 << 10;
 
 /// Why there is no answer. None has the URL in it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failed {
+pub enum Failed {
     #[error("{0}")]
     Dial(#[from] dial::Error),
     #[error("certificates of authorities cannot be read: {0}")]
@@ -39,9 +39,24 @@ pub(super) enum Failed {
     Request(#[from] http::Error),
 }
 
+impl Failed {
+    /// For who knows nothing of the server but that there is one. The log has all of it.
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Dial(dial::Error::NoSuchHost) => "its host cannot be found",
+            Self::Dial(dial::Error::Private) => "its host is in a private network, which webhook.allow_private forbids",
+            Self::Dial(dial::Error::ThisMachine) => "its host is this machine, which webhook.allow_private forbids",
+            Self::Dial(dial::Error::NoConnection(_) | dial::Error::NotInTime) => "no connection to it is to be had",
+            Self::Roots(_) | Self::Tls(_) => "TLS with it does not come about",
+            Self::Http(_) | Self::Request(_) => "it does not speak HTTP",
+        }
+    }
+}
+
 /// What posts. The authorities that it believes are those of the system, read when the first `https` URL is called.
 #[derive(Default)]
-pub(super) struct Postman {
+pub struct Postman {
     lookups: Lookups,
     tls: OnceCell<TlsConnector>,
 }
@@ -50,15 +65,18 @@ trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
 
-/// A connection to a webhook that has not been told anything yet. To drop it closes it.
-pub(super) struct Line {
+/// A connection to such a server that has not been told anything yet. To drop it closes it.
+pub struct Line {
     socket: Box<dyn Socket>,
     request: request::Builder,
 }
 
 impl Postman {
     /// Waits for as long as it takes: the limit is the caller's.
-    pub(super) async fn open(
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn open(
         &self,
         url: &WebhookUrl,
         organisation: OrganisationId,
@@ -67,7 +85,6 @@ impl Postman {
     ) -> Result<Line, Failed> {
         let request = Request::post(url.target())
             .header(HOST, url.authority())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(USER_AGENT, "afterlive")
             .header(CONNECTION, "close");
         let dial = Dial { lookups: &self.lookups, asker: &organisation.to_string(), reach, patience };
@@ -84,8 +101,12 @@ impl Postman {
 
 impl Line {
     /// Waits for as long as it takes, as [`Postman::open`].
-    pub(super) async fn post(self, form: String) -> Result<StatusCode, Failed> {
-        let request = self.request.body(Full::new(Bytes::from(form)))?;
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn post(self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>, body: Bytes) -> Result<StatusCode, Failed> {
+        let request = headers.into_iter().fold(self.request, |request, (name, value)| request.header(name, value));
+        let request = request.body(Full::new(body))?;
         let (mut sender, connection) =
             http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(self.socket)).await?;
         let mut answer = std::pin::pin!(sender.send_request(request));
