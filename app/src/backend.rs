@@ -4,6 +4,7 @@
 //! permissions itself. Everything here travels to the browser as JSON.
 
 mod accounts;
+mod events;
 mod library;
 mod organisation;
 mod overview;
@@ -13,11 +14,13 @@ use std::sync::Arc;
 
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{
-    AssetId, EmbedDomains, InvitationId, KeyId, Mode, OrganisationHash, Role, StreamId, Tags, TokenId, UserId, WebhookUrl,
+    AssetId, EmbedDomains, EndpointId, InvitationId, KeyId, MessageId, Mode, OrganisationHash, Role, StreamId, Tags, TokenId, UserId,
+    WebhookUrl,
 };
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Account, Chosen, InvitationRow, Invited, PasswordChange, People, SessionRow, SessionTokenRow, UserRow};
+pub use events::{DeliveryRow, EndpointForm, EndpointPage, EndpointRow};
 pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf};
 pub use organisation::{ApiKeyRow, KeyForm, OrganisationPage, PlaybackTokenRow, RegionRow, TokenForm, TokenScope};
 pub use overview::{
@@ -169,6 +172,18 @@ pub trait Backend: Send + Sync {
     /// The key itself, which is never shown again.
     async fn create_api_key(&self, form: KeyForm) -> Answer<String>;
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;
+
+    /// Where programs are told of events, oldest first. For administrators, as is all that follows about them.
+    async fn endpoints(&self) -> Answer<Vec<EndpointRow>>;
+    /// `after`: where the page of what it was told begins, as the page before says; `None` with the newest.
+    async fn endpoint(&self, id: EndpointId, after: Option<String>) -> Answer<EndpointPage>;
+    async fn create_endpoint(&self, form: EndpointForm) -> Answer<EndpointId>;
+    async fn change_endpoint(&self, id: EndpointId, form: EndpointForm) -> Answer<()>;
+    async fn delete_endpoint(&self, id: EndpointId) -> Answer<()>;
+    /// The secret before signs too for a day.
+    async fn rotate_endpoint_secret(&self, id: EndpointId) -> Answer<()>;
+    async fn test_endpoint(&self, id: EndpointId) -> Answer<()>;
+    async fn resend_delivery(&self, delivery: MessageId) -> Answer<()>;
 
     /// For administrators.
     async fn people(&self) -> Answer<People>;

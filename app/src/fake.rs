@@ -2,6 +2,7 @@
 //! checks nothing that is the server's to check.
 
 mod accounts;
+mod events;
 mod library;
 mod organisation;
 mod overview;
@@ -14,17 +15,18 @@ use afterlive_domain::asset::Hold;
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::password::check_length;
 use afterlive_domain::{
-    AssetId, EmbedDomains, InvitationId, KeyId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis, UserId, WebhookUrl,
+    AssetId, EmbedDomains, EndpointId, InvitationId, KeyId, MessageId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis, UserId, WebhookUrl,
 };
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use self::accounts::{ADA, BOB};
+pub use self::events::{ENDPOINT, WHSEC};
 pub use self::library::asset_id;
 use self::state::{State, stream, viewer};
 use crate::backend::{
-    Access, Account, Answer, ApiKeyRow, Backend, BackendError, Chosen, Home, InvitationRow, Invited, Keeping, KeyForm,
+    Access, Account, Answer, ApiKeyRow, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm,
     LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage,
     RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm, TokenScope, Viewer,
 };
@@ -314,6 +316,40 @@ impl Backend for Fake {
 
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()> {
         self.change(|state| state.keys.retain(|row| row.id != key))
+    }
+
+    async fn endpoints(&self) -> Answer<Vec<EndpointRow>> {
+        self.signed_in_state()?.endpoints()
+    }
+
+    async fn endpoint(&self, id: EndpointId, _after: Option<String>) -> Answer<EndpointPage> {
+        self.signed_in_state()?.endpoint_page(id)
+    }
+
+    async fn create_endpoint(&self, form: EndpointForm) -> Answer<EndpointId> {
+        let mut id = ENDPOINT;
+        self.change(|state| id = state.add_endpoint(form))?;
+        Ok(id)
+    }
+
+    async fn change_endpoint(&self, id: EndpointId, form: EndpointForm) -> Answer<()> {
+        self.change(|state| state.set_endpoint(id, form))
+    }
+
+    async fn delete_endpoint(&self, id: EndpointId) -> Answer<()> {
+        self.change(|state| state.endpoints.retain(|row| row.id != id))
+    }
+
+    async fn rotate_endpoint_secret(&self, _id: EndpointId) -> Answer<()> {
+        self.change(|state| state.secret_rotations += 1)
+    }
+
+    async fn test_endpoint(&self, _id: EndpointId) -> Answer<()> {
+        self.change(events::add_test)
+    }
+
+    async fn resend_delivery(&self, delivery: MessageId) -> Answer<()> {
+        self.change(|state| state.resend(delivery))
     }
 
     async fn people(&self) -> Answer<People> {

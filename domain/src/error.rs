@@ -1,6 +1,6 @@
 //! The closed list of what can be wrong with a request. One place in the server maps it to HTTP; nothing internal is ever in it.
 
-use crate::{AssetId, InvitationId, KeyId, Role, StreamId, UserId};
+use crate::{AssetId, EndpointId, InvitationId, KeyId, MessageId, Role, StreamId, UserId};
 
 /// Why a use case did not happen. The numbers are bintu's where bintu has one, else ours.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -41,6 +41,12 @@ pub enum Error {
     /// 404 / 3009 (ours). Also where it is another organisation's, revoked, or has been used.
     #[error("Invitation not found")]
     NoSuchInvitation { invitation: InvitationId },
+    /// 404 / 3010 (ours). Also where it is another organisation's.
+    #[error("Endpoint not found")]
+    NoSuchEndpoint { endpoint: EndpointId },
+    /// 404 / 3011 (ours). Also where it is another organisation's.
+    #[error("Delivery not found")]
+    NoSuchDelivery { delivery: MessageId },
     /// 409 / 3003.
     #[error("State does not allow this")]
     WrongState { state: String },

@@ -69,6 +69,15 @@ id!(
     KeyId
 );
 
+id!(
+    /// Where an organisation is told of events.
+    EndpointId
+);
+id!(
+    /// What an endpoint is told at once: the same in every try, and what it remembers to know what it has.
+    MessageId
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 pub mod asset;
 mod authority;
 pub mod embedding;
+pub mod endpoint;
 pub mod error;
 pub mod event;
 pub mod id;
@@ -23,9 +24,10 @@ pub mod webhook;
 
 pub use asset::AssetState;
 pub use embedding::EmbedDomains;
+pub use endpoint::{DeliveryState, ToldKinds};
 pub use error::Error;
 pub use event::{Event, EventKind};
-pub use id::{AssetId, InvitationId, KeyId, OrganisationId, SessionId, StreamId, TokenId, UserId};
+pub use id::{AssetId, EndpointId, InvitationId, KeyId, MessageId, OrganisationId, SessionId, StreamId, TokenId, UserId};
 pub use name::{OrganisationHash, Streamname};
 pub use region::Region;
 pub use report::Report;

@@ -5,10 +5,14 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::endpoint::TOLD;
 use crate::name::NAME_LENGTH;
 use crate::region::MAX_REGION_CHARS;
 use crate::stream::{MAX_TAG_CHARS, MAX_TAGS};
-use crate::{AssetId, KeyId, OrganisationHash, OrganisationId, Region, StreamId, Streamname, Tags, TokenId, UnixMillis, UserId};
+use crate::{
+    AssetId, EndpointId, KeyId, MessageId, OrganisationHash, OrganisationId, Region, StreamId, Streamname, Tags, TokenId,
+    ToldKinds, UnixMillis, UserId,
+};
 
 macro_rules! inline_schema {
     ($($name:ident),+ => $schema:expr) => {
@@ -28,7 +32,12 @@ macro_rules! inline_schema {
     };
 }
 
-inline_schema!(OrganisationId, TokenId, UserId, StreamId, AssetId, KeyId => json_schema!({ "type": "string", "format": "uuid" }));
+inline_schema!(OrganisationId, TokenId, UserId, StreamId, AssetId, KeyId, EndpointId, MessageId => json_schema!({ "type": "string", "format": "uuid" }));
+inline_schema!(ToldKinds => json_schema!({
+    "type": "array",
+    "items": { "type": "string", "enum": TOLD.map(crate::EventKind::as_str) },
+    "minItems": 1,
+}));
 inline_schema!(UnixMillis => json_schema!({ "type": "string", "format": "date-time" }));
 inline_schema!(OrganisationHash => json_schema!({ "type": "string", "pattern": format!("^[A-Za-z0-9]{{{NAME_LENGTH}}}$") }));
 inline_schema!(Streamname => json_schema!({

@@ -3,29 +3,33 @@
 
 mod accounts;
 mod asking;
+mod events;
 mod library;
 mod present;
 mod user_agent;
 
 use afterlive_app::backend::{
-    Access, Account, Answer, Backend, BackendError, Chosen, Home, Invited, KeyForm, LibraryFilter, LibraryPage, OrganisationPage,
+    Access, Account, Answer, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow, Home, Invited, KeyForm, LibraryFilter, LibraryPage, OrganisationPage,
     Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter,
     StreamPage, TokenForm, Viewer,
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
-    AssetId, EmbedDomains, Error as Refusal, InvitationId, KeyId, Mode, Role, StreamId, Tags, TokenId, UserId, WebhookUrl,
+    AssetId, EmbedDomains, EndpointId, Error as Refusal, InvitationId, KeyId, MessageId, Mode, Role, StreamId, Tags, TokenId, UserId, WebhookUrl,
 };
 
 pub use self::asking::Dashboard;
 use crate::http::browser_session;
 use crate::publish_key::bare_name;
 use crate::service::playback::{Expiry, Pass, RevokedToken, Secret, TokenOf, TokenWish};
-use crate::service::{self, Opens};
+use crate::service::{self, EndpointChange, Opens};
 
 /// The longest text kept for the next page, in bytes: a form's outcome, not a place to store things.
 const MAX_FLASH_BYTES: usize = 8 * 1024;
+
+/// What an endpoint was told, on one page.
+const DELIVERIES_A_PAGE: u32 = 25;
 
 /// The most tags that the library suggests.
 const MAX_SUGGESTED_TAGS: usize = 200;
@@ -260,6 +264,52 @@ impl Backend for Dashboard {
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.revoke_api_key(&caller, key).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn endpoints(&self) -> Answer<Vec<EndpointRow>> {
+        let caller = self.signed_in().await?;
+        let endpoints = self.service.endpoints(&caller).await.map_err(|error| self.error(&error))?;
+        Ok(endpoints.into_iter().map(events::row).collect())
+    }
+
+    async fn endpoint(&self, id: EndpointId, after: Option<String>) -> Answer<EndpointPage> {
+        let caller = self.signed_in().await?;
+        let endpoint = self.service.endpoint(&caller, id).await.map_err(|error| self.error(&error))?;
+        let after = after.and_then(|after| after.parse().ok());
+        let page = self.service.deliveries(&caller, id, after, DELIVERIES_A_PAGE).await.map_err(|error| self.error(&error))?;
+        Ok(events::page(endpoint, page, self.service.clock().now()))
+    }
+
+    async fn create_endpoint(&self, form: EndpointForm) -> Answer<EndpointId> {
+        let caller = self.signed_in().await?;
+        let made = self.service.create_endpoint(&caller, form.url, form.kinds, form.enabled).await;
+        made.map(|made| made.id).map_err(|error| self.error(&error))
+    }
+
+    async fn change_endpoint(&self, id: EndpointId, form: EndpointForm) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        let change = EndpointChange { url: Some(form.url), kinds: Some(form.kinds), enabled: Some(form.enabled) };
+        self.service.change_endpoint(&caller, id, change).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn delete_endpoint(&self, id: EndpointId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.delete_endpoint(&caller, id).await.map_err(|error| self.error(&error))
+    }
+
+    async fn rotate_endpoint_secret(&self, id: EndpointId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.rotate_endpoint_secret(&caller, id).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn test_endpoint(&self, id: EndpointId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.test_endpoint(&caller, id).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn resend_delivery(&self, delivery: MessageId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.resend_delivery(&caller, delivery).await.map_err(|error| self.error(&error))
     }
 
     async fn people(&self) -> Answer<People> {

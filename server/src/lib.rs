@@ -8,6 +8,7 @@ pub mod config;
 pub mod dashboard;
 pub mod db;
 pub mod dial;
+pub mod events;
 pub mod finalise;
 pub mod hexadecimal;
 pub mod http;

@@ -83,10 +83,8 @@ impl Postman {
         reach: Reach,
         patience: Duration,
     ) -> Result<Line, Failed> {
-        let request = Request::post(url.target())
-            .header(HOST, url.authority())
-            .header(USER_AGENT, "afterlive")
-            .header(CONNECTION, "close");
+        let request =
+            Request::post(url.target()).header(HOST, url.authority()).header(USER_AGENT, "afterlive").header(CONNECTION, "close");
         let dial = Dial { lookups: &self.lookups, asker: &organisation.to_string(), reach, patience };
         let socket = dial.connect(url.host(), url.port()).await?;
         if !url.is_https() {
@@ -104,7 +102,11 @@ impl Line {
     ///
     /// # Errors
     /// [`Failed`].
-    pub async fn post(self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>, body: Bytes) -> Result<StatusCode, Failed> {
+    pub async fn post(
+        self,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Result<StatusCode, Failed> {
         let request = headers.into_iter().fold(self.request, |request, (name, value)| request.header(name, value));
         let request = request.body(Full::new(body))?;
         let (mut sender, connection) =

@@ -27,7 +27,9 @@ use crate::clock::Clock;
 use crate::config::{Bound, Config, RegionConfig};
 use crate::dashboard::Dashboard;
 use crate::db::{self, Db, assets, browser_sessions, invitations, password_links, playback, session_tokens};
+use crate::events::{self, Bell, Deliverer};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
+use crate::http::api::endpoint::told;
 use crate::http::request::{ClientAddress, RequestId};
 use crate::http::secure;
 use crate::http::viewer::{self, RecordingGuard};
@@ -146,7 +148,9 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
     let pushes = Pushes::default();
     let interpreter = Interpreter::new(hub.clone(), pictures::this_program());
-    let service = Arc::new(service.with_pushes(pushes.clone()).with_meters(Meters::new(interpreter.clone())));
+    let bell = Bell::default();
+    let service = service.with_pushes(pushes.clone()).with_bell(bell.clone());
+    let service = Arc::new(service.with_meters(Meters::new(interpreter.clone())));
     let usher = Arc::<Service>::clone(&service);
     let rtmp_settings = rtmp::Settings::from(&config.rtmp);
     let rtmp = rtmp::Server::new(rtmp_settings, hub.clone(), Arc::clone(&gate), usher, interpreter.clone());
@@ -163,6 +167,9 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     });
     let jobs_stop = lifecycle.soft_stop();
     let jobs = tokio::spawn(async move { worker.run(jobs_stop).await });
+    let teller = deliverer(events::Settings::from(&config.webhook), &service, bell);
+    let teller_stop = lifecycle.soft_stop();
+    let teller = tokio::spawn(async move { teller.run(teller_stop).await });
     let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), lifecycle.soft_stop()));
     let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: bound.rtmp.port() };
     let pusher = Pusher::new(pushes, db.clone(), (hub.clone(), interpreter), clock.clone(), push_settings);
@@ -202,7 +209,8 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("sweep of what has expired", sweep, lifecycle),
             until_end("maker of live stills", stills, lifecycle),
             until_end("pusher to other servers", pusher, lifecycle),
-            until_end("live delivery", live, lifecycle)
+            until_end("live delivery", live, lifecycle),
+            until_end("teller of events", teller, lifecycle)
         );
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
@@ -220,6 +228,13 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         db.close().await;
     }
     end
+}
+
+/// Tells the organisations' endpoints of events, as the API would answer.
+pub fn deliverer(settings: events::Settings, service: &Arc<Service>, bell: Bell) -> Deliverer {
+    let (db, clock) = (service.db().clone(), service.clock().clone());
+    let service = Arc::clone(service);
+    Deliverer::new(settings, db, clock, bell, move |bare| told::body(Arc::clone(&service), bare).boxed())
 }
 
 /// Until the server stops, also where WebRTC is switched off.
@@ -327,7 +342,8 @@ async fn ensure_retention(db: &Db, clock: &Clock) -> db::Result<()> {
     tx.commit().await
 }
 
-/// Drops browser sessions, session tokens, links for accounts, and what is known of playback tokens, that nobody can use any more, at once and then every hour.
+/// Drops browser sessions, session tokens, links for accounts, and what is known of playback tokens, that nobody can use any more, and what events were told long
+/// ago, at once and then every hour.
 async fn drop_expired(db: Db, clock: Clock, stop: CancellationToken) {
     loop {
         let dropping = async {
@@ -337,10 +353,11 @@ async fn drop_expired(db: Db, clock: Clock, stop: CancellationToken) {
             session_tokens::delete_expired(&mut tx, clock.now()).await?;
             invitations::delete_expired(&mut tx, clock.now()).await?;
             password_links::delete_expired(&mut tx, clock.now()).await?;
-            tx.commit().await
+            tx.commit().await?;
+            events::sweep(&db, clock.now()).await
         };
         if let Err(error) = dropping.await {
-            tracing::warn!(%error, "expired sessions and tokens stay until the next try");
+            tracing::warn!(%error, "what has expired stays until the next try");
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -6,9 +6,9 @@ use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{AssetId, EmbedDomains, KeyId, Role, StreamId, StreamState, Tags, WebhookUrl};
 use uuid::Uuid;
 
-use super::{CREATED, DAY_MS, ENDED, LIVE, NOW, accounts};
+use super::{CREATED, DAY_MS, ENDED, LIVE, NOW, accounts, events};
 use crate::backend::{
-    Access, ApiKeyRow, InvitationRow, Keeping, PlaybackTokenRow, SessionRow, SessionTokenRow, StreamRow, UserRow, Viewer,
+    Access, ApiKeyRow, DeliveryRow, EndpointRow, InvitationRow, Keeping, PlaybackTokenRow, SessionRow, SessionTokenRow, StreamRow, UserRow, Viewer,
 };
 
 pub(super) struct State {
@@ -27,6 +27,9 @@ pub(super) struct State {
     pub(super) embed_domains: EmbedDomains,
     pub(super) webhook: Option<WebhookUrl>,
     pub(super) publish_key_required: bool,
+    pub(super) endpoints: Vec<EndpointRow>,
+    pub(super) deliveries: Vec<DeliveryRow>,
+    pub(super) secret_rotations: u32,
     pub(super) key_renewals: BTreeMap<StreamId, u32>,
     pub(super) flash: Option<String>,
     /// How often [`Backend::overview`](crate::backend::Backend::overview) was asked: what grows, grows with it.
@@ -95,6 +98,9 @@ impl State {
             embed_domains: EmbedDomains::default(),
             webhook: None,
             publish_key_required: false,
+            endpoints: Vec::new(),
+            deliveries: events::deliveries(),
+            secret_rotations: 0,
             key_renewals: BTreeMap::new(),
             flash: None,
             asked: 0,

@@ -2,6 +2,8 @@
 
 pub mod account;
 pub mod auth;
+pub mod endpoint;
+pub mod events;
 pub mod home;
 pub mod invitation;
 pub mod library;

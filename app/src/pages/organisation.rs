@@ -48,6 +48,7 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                     if is_admin.get() {
                         view! {
                             <People />
+                            <EventsCard />
                             <Keys keys=Signal::derive(move || keys.get().unwrap_or_default()) />
                         }
                             .into_any()
@@ -170,6 +171,23 @@ fn Regions(page: Signal<backend::OrganisationPage>) -> impl IntoView {
             <h2 id="regions">"Storage regions"</h2>
             <p class="muted small">"A recording is stored in the region that its encoder sends to; its URL begins with that region's."</p>
             <ul class="plain">{move || regions.get().into_iter().map(row).collect_view()}</ul>
+        </section>
+    }
+}
+
+#[component]
+fn EventsCard() -> impl IntoView {
+    view! {
+        <section class="card" aria-labelledby="events">
+            <div class="card-head">
+                <h2 id="events">"Events"</h2>
+                <a class="button" href="/organisation/events">
+                    "Endpoints"
+                </a>
+            </div>
+            <p class="muted">
+                "Your programs can be told what happens, such as that a recording is ready, by signed webhooks."
+            </p>
         </section>
     }
 }

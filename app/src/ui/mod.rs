@@ -2,9 +2,11 @@
 
 pub mod confirm;
 pub mod copy;
+pub mod deliveries;
 pub mod editors;
 pub mod embedding;
 pub mod encoder;
+pub mod endpoints;
 pub mod facts;
 pub mod filters;
 pub mod header;

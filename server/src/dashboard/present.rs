@@ -34,6 +34,7 @@ pub(super) fn refusal(refusal: &Refusal) -> BackendError {
         Refusal::PlaybackDenied { reason } => BackendError::Refused(format!("This cannot be watched: {reason}.")),
         Refusal::NoSuchStream { .. } | Refusal::NoSuchAsset { .. } | Refusal::NoSuchKey { .. } => BackendError::NotFound,
         Refusal::NoSuchUser { .. } | Refusal::NoSuchInvitation { .. } => BackendError::NotFound,
+        Refusal::NoSuchEndpoint { .. } | Refusal::NoSuchDelivery { .. } => BackendError::NotFound,
         other => BackendError::Refused(sentence(other)),
     }
 }

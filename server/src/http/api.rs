@@ -4,6 +4,7 @@ pub(super) mod asset;
 pub(super) mod body;
 mod calls;
 pub(super) mod doc;
+pub mod endpoint;
 pub(super) mod json;
 mod key;
 pub mod openapi;

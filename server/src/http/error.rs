@@ -136,6 +136,8 @@ pub(super) fn explained(refusal: &Refusal) -> (StatusCode, ErrorBody) {
         Refusal::NoSuchKey { key } => (StatusCode::NOT_FOUND, 3006, json!({ "key": key })),
         Refusal::NoSuchUser { user } => (StatusCode::NOT_FOUND, 3008, json!({ "user": user })),
         Refusal::NoSuchInvitation { invitation } => (StatusCode::NOT_FOUND, 3009, json!({ "invitation": invitation })),
+        Refusal::NoSuchEndpoint { endpoint } => (StatusCode::NOT_FOUND, 3010, json!({ "endpoint": endpoint })),
+        Refusal::NoSuchDelivery { delivery } => (StatusCode::NOT_FOUND, 3011, json!({ "delivery": delivery })),
         Refusal::WrongState { state } => (StatusCode::CONFLICT, 3003, json!({ "state": state })),
         Refusal::Held { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "held", "asset": asset })),
         Refusal::LastAdmin { user } => (StatusCode::CONFLICT, 3003, json!({ "state": "last-admin", "user": user })),

@@ -6,6 +6,7 @@ mod account_links;
 mod api_keys;
 mod caller;
 mod embedded;
+mod endpoints;
 mod error;
 mod guessable;
 mod jwt;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::events::Bell;
 use crate::hub::Hub;
 use crate::push::Pushes;
 use crate::record::Growing;
@@ -43,6 +45,7 @@ pub use account_links::Chosen;
 pub use api_keys::{MAX_KEY_LIFETIME_S, MAX_KEYS, NewApiKey, Opens, RevokedKey};
 pub use caller::{Caller, Holder, Identity, Player};
 pub use embedded::{Embedded, EmbeddedRecording};
+pub use endpoints::{DeliveryPage, EndpointChange, MAX_DELIVERY_PAGE, OLD_SECRET_FOR_MS};
 pub use error::{Error, Result};
 pub use library::{AssetList, AssetPage};
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
@@ -64,6 +67,7 @@ pub struct Service {
     hub: Hub,
     growing: Growing,
     pushes: Pushes,
+    bell: Bell,
     meters: Option<Meters>,
     doors: playback::Doors,
     passwords: passwords::Passwords,
@@ -84,6 +88,7 @@ impl Service {
             hub,
             growing,
             pushes: Pushes::default(),
+            bell: Bell::default(),
             meters: None,
             doors: playback::Doors::default(),
             passwords: passwords::Passwords::default(),
@@ -98,6 +103,12 @@ impl Service {
     #[must_use]
     pub fn with_pushes(self, pushes: Pushes) -> Self {
         Self { pushes, ..self }
+    }
+
+    /// With what wakes who tells endpoints of events.
+    #[must_use]
+    pub fn with_bell(self, bell: Bell) -> Self {
+        Self { bell, ..self }
     }
 
     /// With what measures how loud live streams are.

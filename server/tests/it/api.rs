@@ -1,6 +1,7 @@
 //! The REST API over the router and a real database: what programs written against it take for granted.
 
 mod assets;
+mod endpoints;
 mod errors;
 mod keys;
 mod library;

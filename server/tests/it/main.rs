@@ -9,6 +9,7 @@ mod dashboard;
 mod database;
 mod embed;
 mod event_streams;
+mod events;
 mod fixture;
 mod gate;
 mod in_step;

@@ -3,7 +3,7 @@
 pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod hold;
-mod json;
+pub(super) mod json;
 pub(super) mod list;
 pub(in crate::http) mod path;
 pub(in crate::http) mod report;

@@ -9,7 +9,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
 use super::doc::Doc;
-use super::{asset, key, openapi, organisation, revalidate, stream, tag, token, user};
+use super::{asset, endpoint, key, openapi, organisation, revalidate, stream, tag, token, user};
 use crate::service::Service;
 
 /// Calls that stand together in the document.
@@ -76,6 +76,22 @@ pub fn groups() -> Vec<Group> {
                     organisation::require_publish_key::handle,
                     organisation::require_publish_key::doc,
                 ),
+            ],
+        },
+        Group {
+            name: "Events",
+            about: "An endpoint is a URL at which one of the organisation's programs is told what happens, by signed POSTs of the Standard Webhooks convention, tried again \
+                    for a day, in the order of each stream.",
+            calls: vec![
+                get("/organisation/endpoint", endpoint::list::handle, endpoint::list::doc),
+                post("/organisation/endpoint", endpoint::create::handle, endpoint::create::doc),
+                put("/organisation/endpoint/{id}", endpoint::change::handle, endpoint::change::doc),
+                delete("/organisation/endpoint/{id}", endpoint::delete::handle, endpoint::delete::doc),
+                get("/organisation/endpoint/{id}/secret", endpoint::secret::handle, endpoint::secret::doc),
+                post("/organisation/endpoint/{id}/secret", endpoint::rotate_secret::handle, endpoint::rotate_secret::doc),
+                post("/organisation/endpoint/{id}/test", endpoint::test::handle, endpoint::test::doc),
+                get("/organisation/endpoint/{id}/delivery", endpoint::deliveries::handle, endpoint::deliveries::doc),
+                post("/organisation/delivery/{id}/resend", endpoint::resend::handle, endpoint::resend::doc),
             ],
         },
         Group {

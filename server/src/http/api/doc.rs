@@ -12,6 +12,9 @@ pub const EXAMPLE_STREAM: &str = "5f86a12f-3801-415a-b450-6b6a46842349";
 pub const EXAMPLE_KEY: &str = "3a0f9c9e-6f0e-4f53-8d5b-5a2e4f1f6c11";
 pub const EXAMPLE_ASSET: &str = "b1ce1a1f-3d0c-4a0e-9a43-0b6c1a2f7d55";
 
+pub const EXAMPLE_ENDPOINT: &str = "7f3b6a52-0b7e-4a4d-9d3e-2c1f5b8a9e01";
+pub const EXAMPLE_DELIVERY: &str = "e2a9d0c4-5b1f-4c37-8a66-9f0d3c2b1a10";
+
 /// One call.
 pub struct Doc {
     pub(super) summary: &'static str,

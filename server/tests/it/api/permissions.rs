@@ -1,7 +1,7 @@
 //! Who may call what, and that nobody sees another organisation's.
 
 use afterlive_domain::organisation::Settings;
-use afterlive_domain::{AssetId, KeyId, Role, StreamId};
+use afterlive_domain::{AssetId, EndpointId, KeyId, MessageId, Role, StreamId, ToldKinds};
 use afterlive_server::http::api::openapi::DOCUMENT;
 use afterlive_server::service::Opens;
 use afterlive_server::service::playback::Expiry;
@@ -13,7 +13,8 @@ use super::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
 use crate::fixture::server::{Answer, Server, Tenant, on_each_server};
 
-/// Every call, with the least role that may make it. `ID` stands for a stream, `ASSET` for a recording, `KEY` for a key. What is behind a `#` is for [`body`].
+/// Every call, with the least role that may make it. `ID` stands for a stream, `ASSET` for a recording, `KEY` for a key,
+/// `ENDPOINT` for an endpoint for events, `DELIVERY` for what it is to be told. What is behind a `#` is for [`body`].
 const CALLS: &[(&str, Role)] = &[
     ("GET /stream?tags[]=a", Role::ReadOnly),
     ("GET /stream/ID", Role::ReadOnly),
@@ -48,6 +49,15 @@ const CALLS: &[(&str, Role)] = &[
     ("PUT /organisation/recording", Role::Admin),
     ("PUT /organisation/webhook", Role::Admin),
     ("PUT /organisation/publish_key", Role::Admin),
+    ("GET /organisation/endpoint", Role::Admin),
+    ("POST /organisation/endpoint", Role::Admin),
+    ("PUT /organisation/endpoint/ENDPOINT", Role::Admin),
+    ("DELETE /organisation/endpoint/ENDPOINT", Role::Admin),
+    ("GET /organisation/endpoint/ENDPOINT/secret", Role::Admin),
+    ("POST /organisation/endpoint/ENDPOINT/secret", Role::Admin),
+    ("POST /organisation/endpoint/ENDPOINT/test", Role::Admin),
+    ("GET /organisation/endpoint/ENDPOINT/delivery", Role::Admin),
+    ("POST /organisation/delivery/DELIVERY/resend", Role::Admin),
     ("GET /apikey", Role::Admin),
     ("GET /organisation/apikey", Role::Admin),
     ("POST /organisation/apikey", Role::Admin),
@@ -81,6 +91,9 @@ fn body(call: &str) -> String {
     if call.ends_with("#null") {
         body["url"] = json!(null);
     }
+    if call.contains("/organisation/endpoint") {
+        body["url"] = json!("https://example.com/events");
+    }
     if call.ends_with("/token/revoke") {
         body["id"] = json!(Uuid::new_v4());
     } else {
@@ -94,6 +107,8 @@ struct Named {
     stream: StreamId,
     asset: AssetId,
     key: KeyId,
+    endpoint: EndpointId,
+    delivery: MessageId,
 }
 
 impl Named {
@@ -102,12 +117,20 @@ impl Named {
         let recorded = a_stream(server, tenant, tags).await;
         let asset = a_finished_recording(&server.db, recorded).await.id;
         let key = server.service.create_api_key(&tenant.admin, "named", Opens::Role(Role::ReadOnly), None).await.unwrap();
-        Self { stream, asset, key: key.row.id }
+        // There may be a few only.
+        for old in server.service.endpoints(&tenant.admin).await.unwrap() {
+            server.service.delete_endpoint(&tenant.admin, old.id).await.unwrap();
+        }
+        let url = "https://example.com/events".parse().unwrap();
+        let endpoint = server.service.create_endpoint(&tenant.admin, url, ToldKinds::all(), true).await.unwrap().id;
+        let delivery = server.service.test_endpoint(&tenant.admin, endpoint).await.unwrap();
+        Self { stream, asset, key: key.row.id, endpoint, delivery }
     }
 
     async fn send(&self, server: &Server, call: &str, headers: &[(&str, &str)]) -> Answer {
         let (path, _) = call.split_once('#').unwrap_or((call, ""));
         let path = path.replace("KEY", &self.key.to_string()).replace("ASSET", &self.asset.to_string());
+        let path = path.replace("ENDPOINT", &self.endpoint.to_string()).replace("DELIVERY", &self.delivery.to_string());
         server.send_with(&path.replace("ID", &self.stream.to_string()), headers, &body(call)).await
     }
 
@@ -116,6 +139,8 @@ impl Named {
         let missing = [
             ("ASSET", 3004, json!({ "asset": self.asset })),
             ("KEY", 3006, json!({ "key": self.key })),
+            ("ENDPOINT", 3010, json!({ "endpoint": self.endpoint })),
+            ("DELIVERY", 3011, json!({ "delivery": self.delivery })),
             ("ID", 3001, json!({ "stream": self.stream })),
         ];
         missing.into_iter().find(|(part, ..)| call.contains(part)).map(|(_, code, userinfo)| (code, userinfo))
@@ -127,7 +152,9 @@ fn the_document_asks_for_the_same_roles() {
     for (call, least) in CALLS {
         let (method, path) = call.split_once(' ').unwrap();
         let path = path.split(['?', '#']).next().unwrap();
-        let path = ["ID", "ASSET", "KEY"].into_iter().fold(path.to_owned(), |path, name| path.replace(name, "{id}"));
+        let path = ["ID", "ASSET", "KEY", "ENDPOINT", "DELIVERY"]
+            .into_iter()
+            .fold(path.to_owned(), |path, name| path.replace(name, "{id}"));
         let operation = &DOCUMENT["paths"][&path][method.to_lowercase()];
         assert!(operation.is_object(), "{call}");
         let asked = operation["security"][0]["apiKey"][0].as_str();

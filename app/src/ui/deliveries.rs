@@ -1,0 +1,147 @@
+//! What an endpoint was told, or is to be: the log, and sending again.
+
+use afterlive_domain::{DeliveryState, EndpointId};
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+
+use super::icon::Icon;
+use super::rows::keyed_rows;
+use super::when::When;
+use crate::backend::{DeliveryRow, EndpointPage};
+use crate::live::refresh_after;
+use crate::query::with_query;
+use crate::server_fns::events::ResendDelivery;
+
+#[component]
+pub fn Deliveries(page: Signal<EndpointPage>) -> impl IntoView {
+    let id = page.with_untracked(|page| page.endpoint.id);
+    let rows = Signal::derive(move || page.with(|page| page.deliveries.clone()));
+    let is_empty = Memo::new(move |_| rows.with(Vec::is_empty));
+    let next = Memo::new(move |_| page.with(|page| page.next.clone()));
+    let row = move |delivery: Signal<DeliveryRow>| view! { <Row delivery endpoint=id /> }.into_any();
+    view! {
+        <section class="card" aria-labelledby="deliveries">
+            <h2 id="deliveries">"What it was told"</h2>
+            {move || {
+                if is_empty.get() {
+                    view! { <p class="muted">"Nothing yet. Send a test, or go live."</p> }.into_any()
+                } else {
+                    view! {
+                        <table class="key-table">
+                            <caption class="offscreen">"Deliveries, newest first"</caption>
+                            <thead>
+                                <tr>
+                                    <th scope="col">"Event"</th>
+                                    <th scope="col">"Happened " <small>"(UTC)"</small></th>
+                                    <th scope="col">"State"</th>
+                                    <th scope="col">"Last try"</th>
+                                    <th scope="col">
+                                        <span class="offscreen">"Send again"</span>
+                                    </th>
+                                </tr>
+                            </thead>
+                            <tbody>{keyed_rows(rows, |delivery| delivery.id, row)}</tbody>
+                        </table>
+                    }
+                        .into_any()
+                }
+            }}
+            {move || {
+                next.get()
+                    .map(|after| {
+                        let url = with_query(&format!("/organisation/events/{id}"), &[("after", &after)]);
+                        view! {
+                            <nav class="pager" aria-label="Pages">
+                                <a class="button quiet" rel="next" href=url>
+                                    {Icon::Next.draw()}
+                                    "Older"
+                                </a>
+                            </nav>
+                        }
+                    })
+            }}
+        </section>
+    }
+}
+
+fn state_icon(state: DeliveryState) -> (Icon, &'static str) {
+    match state {
+        DeliveryState::Queued => (Icon::Created, "created"),
+        DeliveryState::Waiting => (Icon::Incomplete, "incomplete"),
+        DeliveryState::Sending => (Icon::Recording, "ended"),
+        DeliveryState::Delivered => (Icon::Ready, "ready"),
+        DeliveryState::Failed => (Icon::Failed, "failed"),
+    }
+}
+
+/// What came of the last try, in words.
+fn last_try(row: &DeliveryRow) -> String {
+    let tries = match row.attempts {
+        0 => return row.last_reason.clone().unwrap_or_else(|| "none yet".to_owned()),
+        1 => "1 try".to_owned(),
+        more => format!("{more} tries"),
+    };
+    let what = match (&row.last_reason, row.last_status) {
+        (Some(reason), _) => format!(": {reason}"),
+        (None, Some(status)) => format!(": it answered {status}"),
+        (None, None) => String::new(),
+    };
+    tries + &what
+}
+
+#[component]
+fn Row(delivery: Signal<DeliveryRow>, endpoint: EndpointId) -> impl IntoView {
+    let resend = ServerAction::<ResendDelivery>::new();
+    refresh_after(resend.version());
+    let first = delivery.get_untracked();
+    let state = Memo::new(move |_| delivery.with(|row| row.state));
+    let next_at = Memo::new(move |_| delivery.with(|row| row.next_at));
+    let may_resend = Memo::new(move |_| !matches!(state.get(), DeliveryState::Queued | DeliveryState::Sending));
+    let about = match first.asset {
+        Some(asset) => view! { <a href=format!("/vod/{asset}")>"recording"</a> }.into_any(),
+        None => first.stream.map(|stream| view! { <a href=format!("/stream/{stream}")>"stream"</a> }).into_any(),
+    };
+    let label = format!("Send {} again", first.kind);
+    view! {
+        <tr>
+            <td data-label="Event">
+                <code>{first.kind.clone()}</code>
+                " "
+                {about}
+            </td>
+            <td data-label="Happened (UTC)">
+                <When at=Signal::stored(first.at) />
+            </td>
+            <td data-label="State">
+                {move || {
+                    let (icon, class) = state_icon(state.get());
+                    view! { <span class=format!("pill {class}")>{icon.draw()} {state.get().as_str()}</span> }
+                }}
+            </td>
+            <td data-label="Last try" class="address">
+                {move || delivery.with(last_try)}
+                {move || {
+                    next_at.get().map(|at| view! { <small class="muted">" Next: " <When at=Signal::stored(at) /></small> })
+                }}
+            </td>
+            <td class="row-actions">
+                {move || {
+                    let label = label.clone();
+                    may_resend
+                        .get()
+                        .then(|| {
+                            view! {
+                                <ActionForm action=resend>
+                                    <input type="hidden" name="delivery" value=first.id.to_string() />
+                                    <input type="hidden" name="endpoint" value=endpoint.to_string() />
+                                    <button class="button quiet" aria-label=label>
+                                        "Send again"
+                                    </button>
+                                </ActionForm>
+                            }
+                        })
+                }}
+            </td>
+        </tr>
+    }
+}

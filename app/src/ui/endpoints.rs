@@ -1,0 +1,87 @@
+//! Endpoints for events: the form for one, and its state in words.
+
+use afterlive_domain::EventKind;
+use afterlive_domain::endpoint::TOLD;
+use leptos::prelude::*;
+
+use super::icon::Icon;
+use super::when::When;
+use crate::backend::EndpointRow;
+
+/// The path of an endpoint's page.
+#[must_use]
+pub fn endpoint_path(endpoint: &EndpointRow) -> String {
+    format!("/organisation/events/{}", endpoint.id)
+}
+
+/// What is told, in a few words.
+fn kind_text(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::StreamLive => "a stream goes live",
+        EventKind::StreamEnded => "it is over",
+        EventKind::AssetReady => "a recording is ready to be played",
+        EventKind::AssetFailed => "nothing came of one, or not all",
+        EventKind::AssetDeleted => "one goes to the bin",
+        _ => "",
+    }
+}
+
+/// URL and kinds of an endpoint, within its form. `endpoint` is `None` for one that is to be made.
+#[component]
+pub fn EndpointFields(endpoint: Signal<Option<EndpointRow>>) -> impl IntoView {
+    let url = Memo::new(move |_| endpoint.with(|row| row.as_ref().map(|row| row.url.clone()).unwrap_or_default()));
+    let choice = move |kind: EventKind| {
+        let is_ticked = Memo::new(move |_| endpoint.with(|row| row.as_ref().is_none_or(|row| row.kinds.has(kind))));
+        view! {
+            <label class="choice">
+                <input type="checkbox" name=kind.as_str().replace('.', "_") checked=move || is_ticked.get() />
+                <span>
+                    <code>{kind.as_str()}</code>
+                    <small class="muted">{kind_text(kind)}</small>
+                </span>
+            </label>
+        }
+    };
+    view! {
+        <label>
+            "URL that is told"
+            <input
+                type="url"
+                name="url"
+                required
+                maxlength="2048"
+                placeholder="https://example.com/events"
+                autocapitalize="none"
+                autocomplete="off"
+                spellcheck="false"
+                value=move || url.get()
+            />
+        </label>
+        <fieldset>
+            <legend>"What it is told"</legend>
+            {TOLD.into_iter().map(choice).collect_view()}
+        </fieldset>
+    }
+}
+
+/// How it does.
+#[component]
+pub fn EndpointState(endpoint: Signal<EndpointRow>) -> impl IntoView {
+    let state = Memo::new(move |_| endpoint.with(|row| (row.enabled, row.gone_at, row.failing_since)));
+    move || match state.get() {
+        (false, Some(at), _) => view! {
+            <span class="pill failed">{Icon::Failed.draw()} "gone"</span>
+            " It answered that it is gone, and was switched off "
+            <When at=Signal::stored(at) />
+        }
+        .into_any(),
+        (false, None, _) => view! { <span class="pill ended">{Icon::Ended.draw()} "off"</span> }.into_any(),
+        (true, _, Some(at)) => view! {
+            <span class="pill incomplete">{Icon::Incomplete.draw()} "failing"</span>
+            " No try has succeeded since "
+            <When at=Signal::stored(at) />
+        }
+        .into_any(),
+        (true, _, None) => view! { <span class="pill ready">{Icon::Ready.draw()} "on"</span> }.into_any(),
+    }
+}

@@ -1,0 +1,174 @@
+//! What of `event_deliveries` people look at, and how long it is kept. Decides nothing about what is sent.
+
+use afterlive_domain::{AssetId, DeliveryState, EndpointId, Error as Refusal, MessageId, StreamId, UnixMillis};
+
+use super::event_deliveries::Told;
+use super::{Connection, Error, Result, Tx, on, parse, parse_option};
+
+/// A line of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    pub message: MessageId,
+    pub told: Told,
+    pub stream: Option<StreamId>,
+    pub asset: Option<AssetId>,
+    /// When it happened.
+    pub at: UnixMillis,
+    pub state: DeliveryState,
+    pub attempts: u32,
+    /// Of the last answer.
+    pub last_status: Option<u16>,
+    /// Why the last try was none.
+    pub last_reason: Option<String>,
+    pub last_at: Option<UnixMillis>,
+    /// Of the next try, while it waits for one.
+    pub next_at: Option<UnixMillis>,
+    pub finished_at: Option<UnixMillis>,
+    place: i64,
+}
+
+impl Delivery {
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place(self.place)
+    }
+}
+
+/// Where a delivery stands in the order. As text it is a cursor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place(i64);
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for Place {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Refusal> {
+        let expected = "cursor from a Link header".to_owned();
+        text.parse().map(Self).map_err(|_| Refusal::WrongType { parameter: "cursor".to_owned(), expected })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    message_id: String,
+    kind: String,
+    stream_id: Option<String>,
+    asset_id: Option<String>,
+    at: i64,
+    state: String,
+    attempt: i64,
+    due_at: Option<i64>,
+    locked_by: Option<String>,
+    last_status: Option<i64>,
+    last_reason: Option<String>,
+    last_at: Option<i64>,
+    finished_at: Option<i64>,
+}
+
+impl TryFrom<Row> for Delivery {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let state = match (row.state.as_str(), row.due_at, row.locked_by) {
+            ("delivered", ..) => DeliveryState::Delivered,
+            ("failed", ..) => DeliveryState::Failed,
+            ("open", None, _) => DeliveryState::Queued,
+            ("open", Some(_), None) => DeliveryState::Waiting,
+            ("open", Some(_), Some(_)) => DeliveryState::Sending,
+            (other, ..) => return Err(Error::Unreadable { column: "event_deliveries.state", value: other.to_owned() }),
+        };
+        Ok(Self {
+            message: parse("event_deliveries.message_id", &row.message_id)?,
+            told: parse("event_deliveries.kind", &row.kind)?,
+            stream: parse_option("event_deliveries.stream_id", row.stream_id.as_deref())?,
+            asset: parse_option("event_deliveries.asset_id", row.asset_id.as_deref())?,
+            at: UnixMillis(row.at),
+            state,
+            attempts: u32::try_from(row.attempt).unwrap_or(u32::MAX),
+            last_status: row.last_status.and_then(|status| u16::try_from(status).ok()),
+            last_reason: row.last_reason,
+            last_at: row.last_at.map(UnixMillis),
+            next_at: row.due_at.filter(|_| state == DeliveryState::Waiting).map(UnixMillis),
+            finished_at: row.finished_at.map(UnixMillis),
+            place: row.id,
+        })
+    }
+}
+
+const PAGE: &str =
+    "SELECT id, message_id, kind, stream_id, asset_id, at, state, attempt, due_at, locked_by, last_status, last_reason, last_at,
+            finished_at
+     FROM event_deliveries WHERE endpoint_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+
+/// An endpoint's, newest first, behind the place or from the newest on.
+pub async fn page(connection: &mut Connection, endpoint: EndpointId, after: Option<Place>, limit: u32) -> Result<Vec<Delivery>> {
+    let before = after.map_or(i64::MAX, |Place(place)| place);
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(PAGE)
+        .bind(endpoint.to_string())
+        .bind(before)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
+    rows.into_iter().map(Delivery::try_from).collect()
+}
+
+const OVER: &str = "DELETE FROM event_deliveries WHERE id IN
+     (SELECT id FROM event_deliveries WHERE finished_at IS NOT NULL AND finished_at <= $1 ORDER BY finished_at LIMIT $2)";
+
+/// Deletes up to `limit` of those that were over at that time, and says how many that were. What waits stays.
+pub async fn delete_older(tx: &mut Tx, until: UnixMillis, limit: u32) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(OVER).bind(until.0).bind(i64::from(limit)).execute(c).await.map(|done| done.rows_affected()))?)
+}
+
+const BEYOND: &str = "DELETE FROM event_deliveries WHERE id IN
+     (SELECT id FROM event_deliveries WHERE endpoint_id = $1 AND finished_at IS NOT NULL AND id <=
+          (SELECT id FROM event_deliveries WHERE endpoint_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)
+      ORDER BY id LIMIT $3)";
+
+/// Deletes, of an endpoint's, up to `limit` of those that are over and not among the newest `kept`.
+pub async fn delete_beyond(tx: &mut Tx, endpoint: EndpointId, kept: u32, limit: u32) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(BEYOND)
+        .bind(endpoint.to_string())
+        .bind(i64::from(kept))
+        .bind(i64::from(limit))
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
+
+/// All endpoints there are.
+pub async fn endpoints(connection: &mut Connection) -> Result<Vec<EndpointId>> {
+    let ids: Vec<String> = on!(connection, c => sqlx::query_scalar("SELECT id FROM event_endpoints").fetch_all(c).await)?;
+    ids.iter().map(|id| parse("event_endpoints.id", id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Db, Location, Raw};
+
+    #[tokio::test]
+    async fn the_log_is_read_and_swept_along_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Location::Sqlite(folder.path().join("test.db"))).await.unwrap();
+        let mut connection = db.read().await.unwrap();
+        for (statement, index) in [
+            (PAGE, "event_deliveries_of_endpoint (endpoint_id=? AND rowid<?)"),
+            (OVER, "event_deliveries_over (finished_at>? AND finished_at<?)"),
+            (BEYOND, "event_deliveries_of_endpoint (endpoint_id=? AND rowid<?)"),
+        ] {
+            let Raw::Sqlite(sqlite) = connection.raw() else { unreachable!("it was opened as SQLite") };
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(sqlite).await.unwrap();
+            let steps: Vec<String> = steps.into_iter().map(|(.., step)| step).collect();
+            assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
+        }
+    }
+}

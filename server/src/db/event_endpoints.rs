@@ -1,0 +1,222 @@
+//! The table `event_endpoints`: where an organisation's programs are told of events. What they are told is in `event_deliveries`.
+
+use afterlive_domain::{EndpointId, OrganisationId, ToldKinds, UnixMillis, WebhookUrl};
+
+use super::{Connection, Error, Raw, Result, Tx, on, parse};
+use crate::events::Secret;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Endpoint {
+    pub id: EndpointId,
+    pub organisation: OrganisationId,
+    pub url: WebhookUrl,
+    pub kinds: ToldKinds,
+    pub enabled: bool,
+    /// It answered that it is gone, and was switched off for that.
+    pub gone_at: Option<UnixMillis>,
+    /// Since then no try has succeeded.
+    pub failing_since: Option<UnixMillis>,
+    pub secret: Secret,
+    /// Signs too, until then.
+    pub old_secret: Option<(Secret, UnixMillis)>,
+    pub created_at: UnixMillis,
+    pub updated_at: UnixMillis,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    organisation_id: String,
+    url: String,
+    kinds: String,
+    enabled: bool,
+    gone_at: Option<i64>,
+    failing_since: Option<i64>,
+    secret: String,
+    old_secret: Option<String>,
+    old_secret_until: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<Row> for Endpoint {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        // The column's name stands for the value of what may be secret: it goes in no log.
+        let unreadable = |column| Error::Unreadable { column, value: "…".to_owned() };
+        let secret = |text: String| text.parse::<Secret>().map_err(|_| unreadable("event_endpoints.secret"));
+        let old_secret = match row.old_secret.zip(row.old_secret_until) {
+            Some((text, until)) => Some((secret(text)?, UnixMillis(until))),
+            None => None,
+        };
+        Ok(Self {
+            id: parse("event_endpoints.id", &row.id)?,
+            organisation: parse("event_endpoints.organisation_id", &row.organisation_id)?,
+            url: row.url.parse().map_err(|_| unreadable("event_endpoints.url"))?,
+            kinds: parse("event_endpoints.kinds", &row.kinds)?,
+            enabled: row.enabled,
+            gone_at: row.gone_at.map(UnixMillis),
+            failing_since: row.failing_since.map(UnixMillis),
+            secret: secret(row.secret)?,
+            old_secret,
+            created_at: UnixMillis(row.created_at),
+            updated_at: UnixMillis(row.updated_at),
+        })
+    }
+}
+
+pub async fn insert(tx: &mut Tx, endpoint: &Endpoint) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "INSERT INTO event_endpoints (id, organisation_id, url, kinds, enabled, secret, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(endpoint.id.to_string())
+    .bind(endpoint.organisation.to_string())
+    .bind(endpoint.url.as_str())
+    .bind(endpoint.kinds.to_string())
+    .bind(endpoint.enabled)
+    .bind(endpoint.secret.as_str())
+    .bind(endpoint.created_at.0)
+    .bind(endpoint.updated_at.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// An organisation's, oldest first.
+pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<Endpoint>> {
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
+        "SELECT id, organisation_id, url, kinds, enabled, gone_at, failing_since, secret, old_secret, old_secret_until, created_at,
+                updated_at
+         FROM event_endpoints WHERE organisation_id = $1 ORDER BY created_at, id",
+    )
+    .bind(organisation.to_string())
+    .fetch_all(c)
+    .await)?;
+    rows.into_iter().map(Endpoint::try_from).collect()
+}
+
+pub async fn by_id(connection: &mut Connection, id: EndpointId) -> Result<Option<Endpoint>> {
+    let row: Option<Row> = on!(connection, c => sqlx::query_as(
+        "SELECT id, organisation_id, url, kinds, enabled, gone_at, failing_since, secret, old_secret, old_secret_until, created_at,
+                updated_at
+         FROM event_endpoints WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(c)
+    .await)?;
+    row.map(Endpoint::try_from).transpose()
+}
+
+/// Those that are told something of the organisation, and of what. They stay until the transaction ends: what is written for them finds them there.
+pub(super) async fn told(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<(EndpointId, ToldKinds)>> {
+    const SQLITE: &str = "SELECT id, kinds FROM event_endpoints WHERE organisation_id = $1 AND enabled ORDER BY created_at, id";
+    const POSTGRES: &str =
+        "SELECT id, kinds FROM event_endpoints WHERE organisation_id = $1 AND enabled ORDER BY created_at, id FOR KEY SHARE";
+    let statement = match connection.raw() {
+        Raw::Sqlite(_) => SQLITE,
+        Raw::Postgres(_) => POSTGRES,
+    };
+    let rows: Vec<(String, String)> =
+        on!(connection, c => sqlx::query_as(statement).bind(organisation.to_string()).fetch_all(c).await)?;
+    let read = |(id, kinds): (String, String)| Ok((parse("event_endpoints.id", &id)?, parse("event_endpoints.kinds", &kinds)?));
+    rows.into_iter().map(read).collect()
+}
+
+/// Changes URL, kinds and the switch. Once it is switched by a person it is nothing but what they say.
+pub async fn update(tx: &mut Tx, endpoint: &Endpoint) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "UPDATE event_endpoints SET url = $2, kinds = $3, enabled = $4, gone_at = $5, failing_since = $6, updated_at = $7 WHERE id = $1",
+    )
+    .bind(endpoint.id.to_string())
+    .bind(endpoint.url.as_str())
+    .bind(endpoint.kinds.to_string())
+    .bind(endpoint.enabled)
+    .bind(endpoint.gone_at.map(|at| at.0))
+    .bind(endpoint.failing_since.map(|at| at.0))
+    .bind(endpoint.updated_at.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// Signs with `secret` from now on; with the one before too, until then.
+pub async fn rotate(tx: &mut Tx, id: EndpointId, secret: &Secret, old_until: UnixMillis, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "UPDATE event_endpoints SET old_secret = secret, old_secret_until = $3, secret = $2, updated_at = $4 WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(secret.as_str())
+    .bind(old_until.0)
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// What it was told goes with it.
+pub async fn delete(tx: &mut Tx, id: EndpointId) -> Result<()> {
+    on!(tx, c => sqlx::query("DELETE FROM event_endpoints WHERE id = $1").bind(id.to_string()).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Drops secrets that do not sign any more.
+pub async fn delete_expired(tx: &mut Tx, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "UPDATE event_endpoints SET old_secret = NULL, old_secret_until = NULL WHERE old_secret_until <= $1",
+    )
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// Its lanes are this transaction's, until it ends: of two that look for the first of a lane each sees what the other did. Says whether it is there, and whether
+/// it is switched on.
+pub async fn hold(tx: &mut Tx, id: EndpointId) -> Result<Option<bool>> {
+    const SQLITE: &str = "SELECT enabled FROM event_endpoints WHERE id = $1";
+    // Lets rows be written that refer to it.
+    const POSTGRES: &str = "SELECT enabled FROM event_endpoints WHERE id = $1 FOR NO KEY UPDATE";
+    let statement = match tx.raw() {
+        Raw::Sqlite(_) => SQLITE,
+        Raw::Postgres(_) => POSTGRES,
+    };
+    Ok(on!(tx, c => sqlx::query_scalar(statement).bind(id.to_string()).fetch_optional(c).await)?)
+}
+
+/// A try has succeeded.
+pub async fn note_success(tx: &mut Tx, id: EndpointId) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE event_endpoints SET failing_since = NULL WHERE id = $1 AND failing_since IS NOT NULL")
+        .bind(id.to_string())
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// A try has failed; of several the first counts.
+pub async fn note_failure(tx: &mut Tx, id: EndpointId, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE event_endpoints SET failing_since = $2 WHERE id = $1 AND failing_since IS NULL")
+        .bind(id.to_string())
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// It wants to hear nothing any more.
+pub async fn set_gone(tx: &mut Tx, id: EndpointId, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE event_endpoints SET enabled = FALSE, gone_at = $2, updated_at = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! What endpoints are told of an event. Recordings are written as in all answers of the API.
+
+use std::sync::Arc;
+
+use afterlive_domain::{OrganisationId, StreamId, Streamname, Tags, UnixMillis};
+use serde::Serialize;
+
+use crate::db::event_deliveries::Bare;
+use crate::db::streams::Stream;
+use crate::events::ComposeError;
+use crate::http::api::asset::json::AssetJson;
+use crate::service::Service;
+
+#[derive(Serialize)]
+struct Told {
+    r#type: &'static str,
+    /// When it happened.
+    timestamp: UnixMillis,
+    data: Data,
+}
+
+#[derive(Serialize)]
+struct Data {
+    organisation: OrganisationId,
+    stream: Option<StreamOf>,
+    /// As it was right after it happened; absent where it is no recording's event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asset: Option<AssetJson>,
+}
+
+#[derive(Serialize)]
+struct StreamOf {
+    id: StreamId,
+    streamname: Streamname,
+    tags: Tags,
+}
+
+impl From<Stream> for StreamOf {
+    fn from(stream: Stream) -> Self {
+        Self { id: stream.id, streamname: stream.streamname, tags: stream.tags }
+    }
+}
+
+/// The body of a delivery.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn body(service: Arc<Service>, bare: Bare) -> Result<String, ComposeError> {
+    let happened = service.happened(&bare).await?;
+    let data = Data {
+        organisation: bare.organisation,
+        stream: happened.stream.map(StreamOf::from),
+        asset: happened.asset.map(|asset| AssetJson::new(&service, asset)),
+    };
+    Ok(serde_json::to_string(&Told { r#type: bare.kind.as_str(), timestamp: bare.at, data })?)
+}
