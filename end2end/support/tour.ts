@@ -28,6 +28,7 @@ export function tour(recorded: StreamAnswer): Stop[] {
     page('recordings-bin', '/vod?state=bin'),
     page('recording', `/vod/${recorded.playout.web.find((entry) => entry.type === 'vod')?.id ?? ''}`),
     page('organisation', '/organisation'),
+    page('events', '/organisation/events'),
     page('account', '/account'),
     { ...page('not-found', '/no/such/page'), status: 404 },
   ];

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reqwest::{Client, Method, redirect};
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use crate::fixture::program::{Serving, afterlive, run};
 use crate::rtmp::client::Client as Encoder;
 
 const PASSWORD: &str = "correct horse 7Hq2";
+const PASSWORD_IN_URL: &str = "u2fK7Qm9xT4pWb81Ze5R";
 /// No more letters of a secret in a row may be in the log.
 const MOST_LETTERS: usize = 15;
 
@@ -239,6 +241,23 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         }
     }
 
+    // What signs events, where it is made, read, rotated, and used for what cannot be delivered.
+    let url = format!("http://no-such-host.invalid/{PASSWORD_IN_URL}");
+    let endpoint = talk.json("POST /organisation/endpoint", &by_key, &json!({ "url": url })).await;
+    let of_endpoint = format!("/organisation/endpoint/{}", endpoint["id"].as_str().unwrap());
+    let signing = endpoint["secret"].as_str().unwrap().to_owned();
+    talk.json(&format!("GET {of_endpoint}/secret"), &by_key, &json!({})).await;
+    let rotated = talk.json(&format!("POST {of_endpoint}/secret"), &by_key, &json!({})).await;
+    let rotated = rotated["secret"].as_str().unwrap().to_owned();
+    talk.json(&format!("POST {of_endpoint}/test"), &by_key, &json!({})).await;
+    loop {
+        let told = talk.json(&format!("GET {of_endpoint}/delivery"), &by_key, &json!({})).await;
+        if told[0]["finished_at"].is_string() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
     let log = std::fs::read_to_string(&log).unwrap() + &told_by_command;
     assert!(
         ["TRACE", "answered", "/apikey/…", "made a session token", "a publish was refused"]
@@ -257,7 +276,9 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         password,
         cookie.to_owned(),
         cookie_then.to_owned(),
+        PASSWORD_IN_URL.to_owned(),
     ];
+    secrets.extend([&signing, &rotated].map(|secret| secret["whsec_".len()..].to_owned()));
     secrets.extend([&admin, &player].map(|key| key[6..].to_owned()));
     secrets.extend([&token, &playback].into_iter().flat_map(|token| halves(token)));
     let parts: HashSet<&[u8]> =

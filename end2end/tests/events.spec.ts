@@ -1,0 +1,76 @@
+// Endpoints for events: made, tried out, changed and deleted, with and without scripts.
+
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { copyValue } from '../support/pages.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
+
+async function look(page: Page, name: string): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const [size, viewport] of [['wide', { width: 1280, height: 800 }], ['narrow', { width: 360, height: 740 }]] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize(viewport);
+      expect.soft(await page.evaluate(() => document.documentElement.scrollWidth), `${name} ${size}`).toBeLessThanOrEqual(viewport.width);
+      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+      expect.soft((await new AxeBuilder({ page }).withTags(tags).analyze()).violations, `${name} ${size}`).toEqual([]);
+      await page.screenshot({ path: `${SCREENS}${name}-${size}-${colorScheme}.png`, fullPage: true });
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  test.describe(javaScriptEnabled ? 'with scripts' : 'without scripts', () => {
+    test.use({ javaScriptEnabled });
+
+    test('an endpoint is made, tried out, changed and deleted', async ({ admin: page, allowConsole }) => {
+      test.setTimeout(90_000);
+      allowConsole(/was preloaded using link preload but not used/);
+      await page.goto('/organisation');
+      await page.getByRole('link', { name: 'Endpoints' }).click();
+      await expect(page.getByText('None yet. An endpoint is a URL of yours')).toBeVisible();
+      const url = `http://no-such-host.invalid/events/of/a/long/name/${Date.now()}`;
+      await page.getByLabel('URL that is told').fill(url);
+      await page.getByLabel('stream.ended').uncheck();
+      await page.getByRole('button', { name: 'Add the endpoint' }).click();
+      await expect(page.getByText('The endpoint is made.')).toBeVisible();
+      await expect(page.getByRole('heading', { level: 1 })).toHaveText(url);
+      await expect(page.getByLabel('stream.ended')).not.toBeChecked();
+      await page.getByText('Show the secret').click();
+      const secret = await copyValue(page, 'Signing secret').innerText();
+      expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+
+      await page.getByRole('button', { name: 'Send a test' }).click();
+      await expect(page.getByText('A test is on its way.')).toBeVisible();
+      const told = page.getByRole('region', { name: 'What it was told' }).getByRole('row').filter({ hasText: 'test' });
+      await expect(async () => {
+        if (!javaScriptEnabled) await page.reload();
+        await expect(told).toContainText('1 try: its host cannot be found', { timeout: 500 });
+      }).toPass();
+      await told.getByRole('button', { name: 'Send test again' }).click();
+      await expect(page.getByText('It is sent again.')).toBeVisible();
+      if (javaScriptEnabled) await look(page, 'endpoint');
+
+      await page.getByLabel('Rotate the signing secret').click();
+      await page.getByRole('button', { name: 'Rotate the secret' }).click();
+      await expect(page.getByText('A new secret signs from now on')).toBeVisible();
+      await expect(page.getByText('The one before signs too, until')).toBeVisible();
+      await page.getByLabel('On', { exact: false }).and(page.locator('.switch')).uncheck();
+      await page.getByRole('button', { name: 'Save' }).click();
+      await expect(page.getByText('Saved.')).toBeVisible();
+      await expect(page.getByRole('button', { name: 'Send a test' })).toHaveCount(0);
+
+      await page.goto('/organisation/events');
+      const row = page.getByRole('row').filter({ hasText: url });
+      await expect(row).toContainText('off');
+      if (javaScriptEnabled) await look(page, 'events');
+      await row.getByRole('link', { name: `Open ${url}` }).click();
+      await page.getByLabel('Delete the endpoint').click();
+      await page.getByRole('button', { name: 'Delete the endpoint' }).click();
+      await expect(page.getByText('The endpoint is deleted.')).toBeVisible();
+      await expect(page.getByText('None yet. An endpoint is a URL of yours')).toBeVisible();
+    });
+  });
+}
