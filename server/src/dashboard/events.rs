@@ -33,7 +33,7 @@ pub(super) fn page(endpoint: Endpoint, page: DeliveryPage, now: UnixMillis) -> E
 fn delivery(delivery: Delivery) -> DeliveryRow {
     DeliveryRow {
         id: delivery.message,
-        kind: delivery.told.as_str().to_owned(),
+        kind: delivery.kind,
         stream: delivery.stream,
         asset: delivery.asset,
         at: delivery.at,

@@ -2,14 +2,14 @@
 
 use afterlive_domain::{AssetId, DeliveryState, EndpointId, Error as Refusal, MessageId, StreamId, UnixMillis};
 
-use super::event_deliveries::Told;
 use super::{Connection, Error, Result, Tx, on, parse, parse_option};
 
 /// A line of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
     pub message: MessageId,
-    pub told: Told,
+    /// The event's, or `test`.
+    pub kind: String,
     pub stream: Option<StreamId>,
     pub asset: Option<AssetId>,
     /// When it happened.
@@ -85,7 +85,7 @@ impl TryFrom<Row> for Delivery {
         };
         Ok(Self {
             message: parse("event_deliveries.message_id", &row.message_id)?,
-            told: parse("event_deliveries.kind", &row.kind)?,
+            kind: row.kind,
             stream: parse_option("event_deliveries.stream_id", row.stream_id.as_deref())?,
             asset: parse_option("event_deliveries.asset_id", row.asset_id.as_deref())?,
             at: UnixMillis(row.at),

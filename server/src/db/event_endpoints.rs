@@ -54,7 +54,7 @@ impl TryFrom<Row> for Endpoint {
             id: parse("event_endpoints.id", &row.id)?,
             organisation: parse("event_endpoints.organisation_id", &row.organisation_id)?,
             url: row.url.parse().map_err(|_| unreadable("event_endpoints.url"))?,
-            kinds: parse("event_endpoints.kinds", &row.kinds)?,
+            kinds: ToldKinds::stored(&row.kinds),
             enabled: row.enabled,
             gone_at: row.gone_at.map(UnixMillis),
             failing_since: row.failing_since.map(UnixMillis),
@@ -121,7 +121,7 @@ pub(super) async fn told(connection: &mut Connection, organisation: Organisation
     };
     let rows: Vec<(String, String)> =
         on!(connection, c => sqlx::query_as(statement).bind(organisation.to_string()).fetch_all(c).await)?;
-    let read = |(id, kinds): (String, String)| Ok((parse("event_endpoints.id", &id)?, parse("event_endpoints.kinds", &kinds)?));
+    let read = |(id, kinds): (String, String)| Ok((parse("event_endpoints.id", &id)?, ToldKinds::stored(&kinds)));
     rows.into_iter().map(read).collect()
 }
 

@@ -20,7 +20,7 @@ use super::places::Places;
 use super::schedule::next_try;
 use super::{Bell, Settings};
 use crate::clock::Clock;
-use crate::db::event_deliveries::{self, Bare, Claimed, Due, Failure, Told};
+use crate::db::event_deliveries::{self, Bare, Claimed, Due, Failure};
 use crate::db::event_endpoints::{self, Endpoint};
 use crate::db::{self, Db};
 use crate::post::{Failed, Postman};
@@ -213,7 +213,7 @@ impl Deliverer {
 
     async fn settle(&self, endpoint: &Endpoint, claimed: &Claimed, outcome: &Outcome) -> db::Result<()> {
         let now = self.clock.now();
-        let (id, kind, attempt) = (endpoint.id, claimed.told.as_str(), claimed.attempt);
+        let (id, kind, attempt) = (endpoint.id, &claimed.kind, claimed.attempt);
         let mut tx = self.db.write().await?;
         match outcome {
             Outcome::Delivered(status) => event_deliveries::delivered(&mut tx, claimed, status.as_u16(), now).await?,
@@ -225,10 +225,8 @@ impl Deliverer {
                 event_deliveries::give_up(&mut tx, id, GONE, now).await?;
             }
             Outcome::Failed(status, reason) => {
-                let retry_at = match claimed.told {
-                    Told::Event(_) => next_try(attempt, claimed.begun_at, now, rand::rng().random()),
-                    Told::Test => None,
-                };
+                let next = || next_try(attempt, claimed.begun_at, now, rand::rng().random());
+                let retry_at = if claimed.is_test() { None } else { next() };
                 if retry_at.is_none() {
                     warn!(endpoint = %id, url = ?endpoint.url, kind, attempt, reason, "what an endpoint was to be told is given up");
                 }

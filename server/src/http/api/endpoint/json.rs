@@ -111,7 +111,7 @@ impl From<Delivery> for DeliveryJson {
     fn from(delivery: Delivery) -> Self {
         Self {
             id: delivery.message,
-            r#type: delivery.told.as_str().to_owned(),
+            r#type: delivery.kind,
             stream: delivery.stream,
             asset: delivery.asset,
             at: delivery.at,
