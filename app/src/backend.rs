@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{
-    AssetId, EmbedDomains, EndpointId, InvitationId, KeyId, MessageId, Mode, OrganisationHash, Role, StreamId, Tags, TokenId, UserId,
-    WebhookUrl,
+    AssetId, EmbedDomains, EndpointId, InvitationId, KeyId, MessageId, Mode, OrganisationHash, Role, StreamId, Tags, TokenId,
+    UserId, WebhookUrl,
 };
 use serde::{Deserialize, Serialize};
 
@@ -179,6 +179,7 @@ pub trait Backend: Send + Sync {
     async fn endpoint(&self, id: EndpointId, after: Option<String>) -> Answer<EndpointPage>;
     async fn create_endpoint(&self, form: EndpointForm) -> Answer<EndpointId>;
     async fn change_endpoint(&self, id: EndpointId, form: EndpointForm) -> Answer<()>;
+    async fn switch_endpoint(&self, id: EndpointId, enabled: bool) -> Answer<()>;
     async fn delete_endpoint(&self, id: EndpointId) -> Answer<()>;
     /// The secret before signs too for a day.
     async fn rotate_endpoint_secret(&self, id: EndpointId) -> Answer<()>;

@@ -15,7 +15,8 @@ use afterlive_domain::asset::Hold;
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::password::check_length;
 use afterlive_domain::{
-    AssetId, EmbedDomains, EndpointId, InvitationId, KeyId, MessageId, Mode, Role, StreamId, StreamState, Tags, TokenId, UnixMillis, UserId, WebhookUrl,
+    AssetId, EmbedDomains, EndpointId, InvitationId, KeyId, MessageId, Mode, Role, StreamId, StreamState, Tags, TokenId,
+    UnixMillis, UserId, WebhookUrl,
 };
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -26,9 +27,10 @@ pub use self::events::{ENDPOINT, WHSEC};
 pub use self::library::asset_id;
 use self::state::{State, stream, viewer};
 use crate::backend::{
-    Access, Account, Answer, ApiKeyRow, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm,
-    LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage,
-    RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm, TokenScope, Viewer,
+    Access, Account, Answer, ApiKeyRow, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow, Home,
+    InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People,
+    PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm,
+    TokenScope, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -334,6 +336,10 @@ impl Backend for Fake {
 
     async fn change_endpoint(&self, id: EndpointId, form: EndpointForm) -> Answer<()> {
         self.change(|state| state.set_endpoint(id, form))
+    }
+
+    async fn switch_endpoint(&self, id: EndpointId, enabled: bool) -> Answer<()> {
+        self.change(|state| state.endpoints.iter_mut().filter(|row| row.id == id).for_each(|row| row.enabled = enabled))
     }
 
     async fn delete_endpoint(&self, id: EndpointId) -> Answer<()> {

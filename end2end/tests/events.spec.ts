@@ -57,9 +57,9 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole('button', { name: 'Rotate the secret' }).click();
       await expect(page.getByText('A new secret signs from now on')).toBeVisible();
       await expect(page.getByText('The one before signs too, until')).toBeVisible();
-      await page.getByLabel('On', { exact: false }).and(page.locator('.switch')).uncheck();
-      await page.getByRole('button', { name: 'Save' }).click();
-      await expect(page.getByText('Saved.')).toBeVisible();
+      await page.getByLabel('Switch the endpoint off').click();
+      await page.getByRole('button', { name: 'Switch it off' }).click();
+      await expect(page.getByText('Switched off.')).toBeVisible();
       await expect(page.getByRole('button', { name: 'Send a test' })).toHaveCount(0);
 
       await page.goto('/organisation/events');

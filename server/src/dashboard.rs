@@ -9,14 +9,15 @@ mod present;
 mod user_agent;
 
 use afterlive_app::backend::{
-    Access, Account, Answer, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow, Home, Invited, KeyForm, LibraryFilter, LibraryPage, OrganisationPage,
-    Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter,
-    StreamPage, TokenForm, Viewer,
+    Access, Account, Answer, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow, Home, Invited, KeyForm,
+    LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage,
+    RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm, Viewer,
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
-    AssetId, EmbedDomains, EndpointId, Error as Refusal, InvitationId, KeyId, MessageId, Mode, Role, StreamId, Tags, TokenId, UserId, WebhookUrl,
+    AssetId, EmbedDomains, EndpointId, Error as Refusal, InvitationId, KeyId, MessageId, Mode, Role, StreamId, Tags, TokenId,
+    UserId, WebhookUrl,
 };
 
 pub use self::asking::Dashboard;
@@ -282,13 +283,19 @@ impl Backend for Dashboard {
 
     async fn create_endpoint(&self, form: EndpointForm) -> Answer<EndpointId> {
         let caller = self.signed_in().await?;
-        let made = self.service.create_endpoint(&caller, form.url, form.kinds, form.enabled).await;
+        let made = self.service.create_endpoint(&caller, form.url, form.kinds, true).await;
         made.map(|made| made.id).map_err(|error| self.error(&error))
     }
 
     async fn change_endpoint(&self, id: EndpointId, form: EndpointForm) -> Answer<()> {
         let caller = self.signed_in().await?;
-        let change = EndpointChange { url: Some(form.url), kinds: Some(form.kinds), enabled: Some(form.enabled) };
+        let change = EndpointChange { url: Some(form.url), kinds: Some(form.kinds), enabled: None };
+        self.service.change_endpoint(&caller, id, change).await.map(drop).map_err(|error| self.error(&error))
+    }
+
+    async fn switch_endpoint(&self, id: EndpointId, enabled: bool) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        let change = EndpointChange { enabled: Some(enabled), ..EndpointChange::default() };
         self.service.change_endpoint(&caller, id, change).await.map(drop).map_err(|error| self.error(&error))
     }
 

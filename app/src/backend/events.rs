@@ -21,7 +21,6 @@ pub struct EndpointRow {
 pub struct EndpointForm {
     pub url: WebhookUrl,
     pub kinds: ToldKinds,
-    pub enabled: bool,
 }
 
 /// One endpoint, and a page of what it was told.

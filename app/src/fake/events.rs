@@ -71,7 +71,7 @@ impl State {
             id,
             url: form.url.into(),
             kinds: form.kinds,
-            enabled: form.enabled,
+            enabled: true,
             gone_at: None,
             failing_since: None,
             created_at: NOW,
@@ -81,13 +81,19 @@ impl State {
 
     pub(super) fn set_endpoint(&mut self, id: EndpointId, form: EndpointForm) {
         if let Some(row) = self.endpoints.iter_mut().find(|row| row.id == id) {
-            *row = EndpointRow { url: form.url.into(), kinds: form.kinds, enabled: form.enabled, ..row.clone() };
+            *row = EndpointRow { url: form.url.into(), kinds: form.kinds, ..row.clone() };
         }
     }
 
     pub(super) fn resend(&mut self, delivery: MessageId) {
         for row in self.deliveries.iter_mut().filter(|row| row.id == delivery) {
-            *row = DeliveryRow { state: DeliveryState::Delivered, attempts: 1, last_status: Some(200), last_reason: None, ..row.clone() };
+            *row = DeliveryRow {
+                state: DeliveryState::Delivered,
+                attempts: 1,
+                last_status: Some(200),
+                last_reason: None,
+                ..row.clone()
+            };
         }
     }
 }

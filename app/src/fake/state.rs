@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{CREATED, DAY_MS, ENDED, LIVE, NOW, accounts, events};
 use crate::backend::{
-    Access, ApiKeyRow, DeliveryRow, EndpointRow, InvitationRow, Keeping, PlaybackTokenRow, SessionRow, SessionTokenRow, StreamRow, UserRow, Viewer,
+    Access, ApiKeyRow, DeliveryRow, EndpointRow, InvitationRow, Keeping, PlaybackTokenRow, SessionRow, SessionTokenRow,
+    StreamRow, UserRow, Viewer,
 };
 
 pub(super) struct State {

@@ -10,7 +10,7 @@ use super::skeleton;
 use crate::backend::{self, Answer, BackendError};
 use crate::live::{follow_growth, leave_after, loaded, refresh_after};
 use crate::server_fns::events::{
-    ChangeEndpoint, DeleteEndpoint, RotateEndpointSecret, TestEndpoint, load_endpoint,
+    ChangeEndpoint, DeleteEndpoint, RotateEndpointSecret, SwitchEndpoint, TestEndpoint, load_endpoint,
 };
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyRow;
@@ -83,7 +83,7 @@ fn Content(page: Page) -> impl IntoView {
                 <Deliveries page />
             </div>
             <div class="overview-side">
-                <Settings page id /> <Secret page id /> <Delete id />
+                <Settings page id /> <Secret page id /> <Switch page id /> <Delete id />
             </div>
         </div>
     }
@@ -93,24 +93,50 @@ fn Content(page: Page) -> impl IntoView {
 fn Settings(page: Page, id: EndpointId) -> impl IntoView {
     let action = ServerAction::<ChangeEndpoint>::new();
     refresh_after(action.version());
-    let is_enabled = Memo::new(move |_| page.with(|page| page.endpoint.enabled));
     view! {
         <section class="card" aria-labelledby="settings">
             <h2 id="settings">"Settings"</h2>
             <ActionForm action>
                 <input type="hidden" name="id" value=id.to_string() />
                 <EndpointFields endpoint=Signal::derive(move || page.with(|page| Some(page.endpoint.clone()))) />
-                <label class="choice">
-                    <input type="checkbox" class="switch" name="enabled" checked=move || is_enabled.get() />
-                    <span>
-                        <b>"On"</b>
-                        <small class="muted">
-                            "Off: what waits is given up, and what happens meanwhile is not told later."
-                        </small>
-                    </span>
-                </label>
                 <button class="button">"Save"</button>
             </ActionForm>
+        </section>
+    }
+}
+
+#[component]
+fn Switch(page: Page, id: EndpointId) -> impl IntoView {
+    let switch = ServerAction::<SwitchEndpoint>::new();
+    refresh_after(switch.version());
+    let is_enabled = Memo::new(move |_| page.with(|page| page.endpoint.enabled));
+    let question = "It is told nothing then: what waits is given up, and what happens meanwhile is not told later.";
+    view! {
+        <section class="card" aria-labelledby="switch">
+            <h2 id="switch">"On and off"</h2>
+            {move || {
+                if is_enabled.get() {
+                    view! {
+                        <Confirm label="Switch off" about="Switch the endpoint off" question=Signal::stored(question.to_owned())>
+                            <ActionForm action=switch>
+                                <input type="hidden" name="id" value=id.to_string() />
+                                <input type="hidden" name="enabled" value="false" />
+                                <button class="button danger solid">"Switch it off"</button>
+                            </ActionForm>
+                        </Confirm>
+                    }
+                        .into_any()
+                } else {
+                    view! {
+                        <ActionForm action=switch>
+                            <input type="hidden" name="id" value=id.to_string() />
+                            <input type="hidden" name="enabled" value="true" />
+                            <button class="button">"Switch it on"</button>
+                        </ActionForm>
+                    }
+                        .into_any()
+                }
+            }}
         </section>
     }
 }

@@ -33,7 +33,7 @@ pub async fn create_endpoint(
 ) -> Result<(), BackendError> {
     use super::outcome::{tell, tell_error};
 
-    let made = match form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted], true) {
+    let made = match form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted]) {
         Ok(form) => crate::request::backend().create_endpoint(form).await,
         Err(error) => Err(error),
     };
@@ -46,7 +46,7 @@ pub async fn create_endpoint(
     }
 }
 
-/// As [`create_endpoint`]; the switch is a checkbox too.
+/// As [`create_endpoint`].
 #[server(prefix = "/ui", endpoint = "change_endpoint")]
 pub async fn change_endpoint(
     id: EndpointId,
@@ -56,14 +56,19 @@ pub async fn change_endpoint(
     #[server(default)] asset_ready: Option<String>,
     #[server(default)] asset_failed: Option<String>,
     #[server(default)] asset_deleted: Option<String>,
-    #[server(default)] enabled: Option<String>,
 ) -> Result<(), BackendError> {
-    let form = form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted], enabled.is_some());
-    let outcome = match form {
+    let outcome = match form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted]) {
         Ok(form) => crate::request::backend().change_endpoint(id, form).await,
         Err(error) => Err(error),
     };
     super::outcome::tell_outcome(outcome, &page_of(id), &page_of(id), "saved").await
+}
+
+#[server(prefix = "/ui", endpoint = "switch_endpoint")]
+pub async fn switch_endpoint(id: EndpointId, enabled: bool) -> Result<(), BackendError> {
+    let outcome = crate::request::backend().switch_endpoint(id, enabled).await;
+    let notice = if enabled { "endpoint-on" } else { "endpoint-off" };
+    super::outcome::tell_outcome(outcome, &page_of(id), &page_of(id), notice).await
 }
 
 #[server(prefix = "/ui", endpoint = "delete_endpoint")]
@@ -98,7 +103,7 @@ fn page_of(id: EndpointId) -> String {
 
 /// `ticked` as in [`TOLD`](afterlive_domain::endpoint::TOLD).
 #[cfg(feature = "ssr")]
-fn form(url: &str, ticked: [Option<String>; 5], enabled: bool) -> Result<crate::backend::EndpointForm, BackendError> {
+fn form(url: &str, ticked: [Option<String>; 5]) -> Result<crate::backend::EndpointForm, BackendError> {
     use afterlive_domain::endpoint::{TOLD, endpoint_url};
     use afterlive_domain::{Error, ToldKinds};
 
@@ -109,5 +114,5 @@ fn form(url: &str, ticked: [Option<String>; 5], enabled: bool) -> Result<crate::
     let url = endpoint_url(url).map_err(refused)?;
     let kinds = TOLD.into_iter().zip(ticked).filter(|(_, ticked)| ticked.is_some()).map(|(kind, _)| kind.as_str());
     let kinds = ToldKinds::new(kinds).map_err(|_| BackendError::Refused("Please tick at least one kind of event.".to_owned()))?;
-    Ok(crate::backend::EndpointForm { url, kinds, enabled })
+    Ok(crate::backend::EndpointForm { url, kinds })
 }

@@ -46,7 +46,9 @@ async fn an_endpoint_is_switched_rotated_tried_out_sent_again_and_deleted() {
     let page = site.post("/ui/resend_delivery", &format!("delivery={}&endpoint={ENDPOINT}", failed.id)).await;
     site.get(&page.location).await.shows("It is sent again.").shows_not("13 tries");
     let page = site.post("/ui/change_endpoint", &format!("{id}&url=http%3A%2F%2Fexample.org&asset_failed=on")).await;
-    site.get(&page.location).await.shows("Saved.").shows("http://example.org").shows("off").shows_not("Send a test");
+    site.get(&page.location).await.shows("Saved.").shows("http://example.org").shows("Switch it off");
+    let page = site.post("/ui/switch_endpoint", &format!("{id}&enabled=false")).await;
+    site.get(&page.location).await.shows("Switched off.").shows("Switch it on").shows_not("Send a test");
     let page = site.post("/ui/delete_endpoint", &id).await;
     site.get(&page.location).await.shows("The endpoint is deleted.").shows("None yet.");
     assert_eq!(site.get(&format!("/organisation/events/{ENDPOINT}")).await.status.as_u16(), 404);

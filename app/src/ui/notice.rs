@@ -36,6 +36,8 @@ fn sentence(code: &str) -> Option<&'static str> {
         "sessions-ended" => "All others have ended. Only this browser is signed in.",
         "push-url" => "Saved. While the stream is live, this page shows how the push does.",
         "endpoint-made" => "The endpoint is made. Give your program the signing secret, and send a test.",
+        "endpoint-on" => "Switched on. The endpoint is told what happens from now on.",
+        "endpoint-off" => "Switched off. What waited is given up, and what happens meanwhile is not told later.",
         "endpoint-deleted" => "The endpoint is deleted. It is told nothing any more.",
         "endpoint-rotated" => "A new secret signs from now on; the one before too, for 24 hours.",
         "endpoint-tested" => "A test is on its way. What comes of it stands in the list.",

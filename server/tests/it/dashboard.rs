@@ -86,6 +86,7 @@ const FUNCTIONS: &[(&str, May, Sends)] = &[
     ("endpoint", ADMIN, Question(r#"{"id":"5f86a12f-3801-415a-b450-6b6a46842349","after":null}"#)),
     ("create_endpoint", ADMIN, Form(&[("url", "https://example.com/events"), ("asset_ready", "on")])),
     ("change_endpoint", ADMIN, Form(&[("id", NONE), ("url", "https://example.com/events"), ("asset_ready", "on")])),
+    ("switch_endpoint", ADMIN, Form(&[("id", NONE), ("enabled", "true")])),
     ("delete_endpoint", ADMIN, Form(&[("id", NONE)])),
     ("rotate_endpoint_secret", ADMIN, Form(&[("id", NONE)])),
     ("test_endpoint", ADMIN, Form(&[("id", NONE)])),
