@@ -192,7 +192,9 @@ impl Deliverer {
 
     async fn post(&self, endpoint: &Endpoint, claimed: &Claimed) -> Result<StatusCode, Failed> {
         let (organisation, reach) = (endpoint.organisation, self.settings.reach);
-        let line = self.postman.open(&endpoint.url, organisation, reach, self.settings.answer_timeout).await?;
+        // Looking the name up and connecting leave some of the time, so that what fails is said.
+        let patience = self.settings.answer_timeout / 3;
+        let line = self.postman.open(&endpoint.url, organisation, reach, patience).await?;
         let now = self.clock.now();
         let (id, at_s) = (claimed.message.to_string(), now.0.div_euclid(1_000));
         let mut signatures = endpoint.secret.sign(&id, at_s, &claimed.body);

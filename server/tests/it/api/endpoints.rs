@@ -1,6 +1,7 @@
 //! Endpoints for events by the API: made, changed, with their secrets and what they were told.
 
 use afterlive_domain::endpoint::{MAX_ENDPOINTS, TOLD};
+use afterlive_domain::{EndpointId, MessageId, ToldKinds};
 use serde_json::{Value, json};
 
 use super::streams::a_stream;
@@ -10,6 +11,16 @@ use crate::fixture::server::{Server, Tenant, on_a_server, on_each_server};
 const URL: &str = "https://hooks.example.com/events?secret=1";
 const LIST: &str = "GET /organisation/endpoint";
 const MAKE: &str = "POST /organisation/endpoint";
+
+/// An endpoint, and what it is to be told. Those before are gone: there may be a few only.
+pub async fn an_endpoint(server: &Server, tenant: &Tenant) -> (EndpointId, MessageId) {
+    for old in server.service.endpoints(&tenant.admin).await.unwrap() {
+        server.service.delete_endpoint(&tenant.admin, old.id).await.unwrap();
+    }
+    let url = "https://example.com/events".parse().unwrap();
+    let endpoint = server.service.create_endpoint(&tenant.admin, url, ToldKinds::all(), true).await.unwrap().id;
+    (endpoint, server.service.test_endpoint(&tenant.admin, endpoint).await.unwrap())
+}
 
 async fn make(server: &Server, tenant: &Tenant, body: Value) -> Value {
     server.send(MAKE, Some(&tenant.admin_key), &body.to_string()).await.ok()

@@ -1,13 +1,14 @@
 //! Who may call what, and that nobody sees another organisation's.
 
 use afterlive_domain::organisation::Settings;
-use afterlive_domain::{AssetId, EndpointId, KeyId, MessageId, Role, StreamId, ToldKinds};
+use afterlive_domain::{AssetId, EndpointId, KeyId, MessageId, Role, StreamId};
 use afterlive_server::http::api::openapi::DOCUMENT;
 use afterlive_server::service::Opens;
 use afterlive_server::service::playback::Expiry;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::endpoints::an_endpoint;
 use super::sessions::{a_token, a_user};
 use super::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
@@ -117,13 +118,7 @@ impl Named {
         let recorded = a_stream(server, tenant, tags).await;
         let asset = a_finished_recording(&server.db, recorded).await.id;
         let key = server.service.create_api_key(&tenant.admin, "named", Opens::Role(Role::ReadOnly), None).await.unwrap();
-        // There may be a few only.
-        for old in server.service.endpoints(&tenant.admin).await.unwrap() {
-            server.service.delete_endpoint(&tenant.admin, old.id).await.unwrap();
-        }
-        let url = "https://example.com/events".parse().unwrap();
-        let endpoint = server.service.create_endpoint(&tenant.admin, url, ToldKinds::all(), true).await.unwrap().id;
-        let delivery = server.service.test_endpoint(&tenant.admin, endpoint).await.unwrap();
+        let (endpoint, delivery) = an_endpoint(server, tenant).await;
         Self { stream, asset, key: key.row.id, endpoint, delivery }
     }
 

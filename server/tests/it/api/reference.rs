@@ -7,6 +7,7 @@ use afterlive_server::http::api::openapi::DOCUMENT;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+use super::endpoints::an_endpoint;
 use super::sessions::a_user;
 use super::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
@@ -31,6 +32,7 @@ async fn the_examples_run_as_they_stand() {
             let send = async |call: &str, body| server.send(call, Some(&tenant.admin_key), body).await.ok();
             let token = send("POST /token/playback", r#"{"expires_in_s":60,"label":"a"}"#).await;
             let key = send("POST /organisation/apikey", r#"{"label":"a","role":"nanoUser"}"#).await;
+            let (endpoint, delivery) = an_endpoint(&server, &tenant).await;
             let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
             let done = Command::new("bash")
                 .args(["-c", &command.replacen("curl", "curl -s -w '%{stderr}%{http_code}'", 1)])
@@ -39,6 +41,8 @@ async fn the_examples_run_as_they_stand() {
                     ("STREAM", stream.to_string()),
                     ("ASSET", asset.to_string()),
                     ("KEY_ID", text(&key["id"])),
+                    ("ENDPOINT", endpoint.to_string()),
+                    ("DELIVERY", delivery.to_string()),
                     ("TOKEN", text(&token["token"])),
                     ("TOKEN_ID", text(&token["id"])),
                     ("EMAIL", email.clone()),
