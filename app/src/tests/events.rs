@@ -12,7 +12,7 @@ async fn an_endpoint_is_made_and_its_page_has_what_a_program_needs() {
     site.get("/organisation").await.shows("/organisation/events").shows("signed webhooks");
     site.get("/organisation/events").await.shows("None yet. An endpoint is a URL of yours").shows("Add the endpoint");
     let page = site.post("/ui/create_endpoint", "url=https%3A%2F%2Fexample.com%2Fevents&asset_ready=on&stream_live=on").await;
-    assert_eq!(page.location, format!("/organisation/events/{ENDPOINT}?notice=endpoint-made"));
+    assert_eq!(page.location, format!("/organisation/events/{ENDPOINT}?notice=endpoint%2Dmade"));
     let page = site.get(&page.location).await;
     page.shows("The endpoint is made.").shows("https://example.com/events").shows(WHSEC).shows("Send a test");
     page.shows("3 tries: it answered 503").shows("13 tries: its host cannot be found").shows("queued").shows("Send again");

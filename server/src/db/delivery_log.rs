@@ -159,9 +159,9 @@ mod tests {
         let db = Db::open(&Location::Sqlite(folder.path().join("test.db"))).await.unwrap();
         let mut connection = db.read().await.unwrap();
         for (statement, index) in [
-            (PAGE, "event_deliveries_of_endpoint (endpoint_id=? AND rowid<?)"),
+            (PAGE, "event_deliveries_of_endpoint (endpoint_id=? AND id<?)"),
             (OVER, "event_deliveries_over (finished_at>? AND finished_at<?)"),
-            (BEYOND, "event_deliveries_of_endpoint (endpoint_id=? AND rowid<?)"),
+            (BEYOND, "event_deliveries_of_endpoint (endpoint_id=? AND id<?)"),
         ] {
             let Raw::Sqlite(sqlite) = connection.raw() else { unreachable!("it was opened as SQLite") };
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
