@@ -14,6 +14,7 @@ use std::time::Duration;
 use afterlive_domain::Region;
 use axum::Router;
 use futures::FutureExt as _;
+use futures::future::join_all;
 use http::header::USER_AGENT;
 use http::request::Parts;
 use tokio::net::TcpListener;
@@ -200,7 +201,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         set_up_link: service.set_up_link().await?,
     });
     let parts_end = async {
-        let ends = tokio::join!(
+        let ends = join_all([
             until_end("RTMP server", rtmp, lifecycle),
             until_end("WebRTC server", webrtc, lifecycle),
             until_end("HTTP server", http, lifecycle),
@@ -210,14 +211,16 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("maker of live stills", stills, lifecycle),
             until_end("pusher to other servers", pusher, lifecycle),
             until_end("live delivery", live, lifecycle),
-            until_end("teller of events", teller, lifecycle)
-        );
+            until_end("teller of events", teller, lifecycle),
+        ])
+        .await;
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
-        ends.0.and(ends.1).and(ends.2).and(ends.3).and(ends.4).and(ends.5).and(ends.6).and(ends.7).and(ends.8)
+        // The first that failed, of however many there are.
+        ends.into_iter().collect::<Result<(), Error>>()
     };
     let end = tokio::select! {
         end = parts_end => end,
