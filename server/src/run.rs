@@ -237,7 +237,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
 pub fn deliverer(settings: events::Settings, service: &Arc<Service>, bell: Bell) -> Deliverer {
     let (db, clock) = (service.db().clone(), service.clock().clone());
     let service = Arc::clone(service);
-    Deliverer::new(settings, db, clock, bell, move |bare| told::body(Arc::clone(&service), bare).boxed())
+    Deliverer::new(settings, db, clock, bell, move |happening| told::body(Arc::clone(&service), happening).boxed())
 }
 
 /// Until the server stops, also where WebRTC is switched off.

@@ -2,7 +2,7 @@
 
 use afterlive_domain::{AssetId, DeliveryState, EndpointId, Error as Refusal, MessageId, StreamId, UnixMillis};
 
-use super::{Connection, Error, Result, Tx, on, parse, parse_option};
+use super::{Connection, Error, Result, Tx, on, parse};
 
 /// A line of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,7 +49,12 @@ impl std::str::FromStr for Place {
 
     fn from_str(text: &str) -> std::result::Result<Self, Refusal> {
         let expected = "cursor from a Link header".to_owned();
-        text.parse().map(Self).map_err(|_| Refusal::WrongType { parameter: "cursor".to_owned(), expected })
+        // Counted from 1.
+        text.parse::<i64>()
+            .ok()
+            .filter(|place| *place > 0)
+            .map(Self)
+            .ok_or(Refusal::WrongType { parameter: "cursor".to_owned(), expected })
     }
 }
 
@@ -86,8 +91,9 @@ impl TryFrom<Row> for Delivery {
         Ok(Self {
             message: parse("event_deliveries.message_id", &row.message_id)?,
             kind: row.kind,
-            stream: parse_option("event_deliveries.stream_id", row.stream_id.as_deref())?,
-            asset: parse_option("event_deliveries.asset_id", row.asset_id.as_deref())?,
+            // A line of a later version stops no page.
+            stream: row.stream_id.and_then(|id| id.parse().ok()),
+            asset: row.asset_id.and_then(|id| id.parse().ok()),
             at: UnixMillis(row.at),
             state,
             attempts: u32::try_from(row.attempt).unwrap_or(u32::MAX),
@@ -142,6 +148,19 @@ pub async fn delete_beyond(tx: &mut Tx, endpoint: EndpointId, kept: u32, limit: 
         .map(|done| done.rows_affected()))?)
 }
 
+const OF_ENDPOINT: &str =
+    "DELETE FROM event_deliveries WHERE id IN (SELECT id FROM event_deliveries WHERE endpoint_id = $1 ORDER BY id LIMIT $2)";
+
+/// Deletes up to `limit` of an endpoint's, also what waits, and says how many that were.
+pub async fn delete_of_endpoint(tx: &mut Tx, endpoint: EndpointId, limit: u32) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(OF_ENDPOINT)
+        .bind(endpoint.to_string())
+        .bind(i64::from(limit))
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
+
 /// All endpoints there are.
 pub async fn endpoints(connection: &mut Connection) -> Result<Vec<EndpointId>> {
     let ids: Vec<String> = on!(connection, c => sqlx::query_scalar("SELECT id FROM event_endpoints").fetch_all(c).await)?;
@@ -151,7 +170,7 @@ pub async fn endpoints(connection: &mut Connection) -> Result<Vec<EndpointId>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::{Db, Location, Raw};
+    use crate::db::{Db, Location, steps};
 
     #[tokio::test]
     async fn the_log_is_read_and_swept_along_an_index() {
@@ -162,11 +181,9 @@ mod tests {
             (PAGE, "event_deliveries_of_endpoint (endpoint_id=? AND id<?)"),
             (OVER, "event_deliveries_over (finished_at>? AND finished_at<?)"),
             (BEYOND, "event_deliveries_of_endpoint (endpoint_id=? AND id<?)"),
+            (OF_ENDPOINT, "event_deliveries_of_endpoint (endpoint_id=?)"),
         ] {
-            let Raw::Sqlite(sqlite) = connection.raw() else { unreachable!("it was opened as SQLite") };
-            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-            let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(sqlite).await.unwrap();
-            let steps: Vec<String> = steps.into_iter().map(|(.., step)| step).collect();
+            let steps = steps(&mut connection, statement).await;
             assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");
             assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
         }

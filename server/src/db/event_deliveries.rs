@@ -1,36 +1,21 @@
-//! The table `event_deliveries`: what endpoints are told, from the transaction in which it happens to the end of its log. How it is sent, and when again,
-//! stands in [`crate::events`]; lists of it are in `delivery_log`.
+//! The table `event_deliveries`: what endpoints are told, from when it is due to its end. How it is sent, and when again, stands in [`crate::events`]. The
+//! transaction in which it happens writes it in `event_outbox`, its body is given in `event_bodies`, lists of it are in `delivery_log`.
 
-use afterlive_domain::{AssetId, EndpointId, EventKind, MessageId, OrganisationId, StreamId, UnixMillis};
+use afterlive_domain::{EndpointId, MessageId, OrganisationId, UnixMillis, WebhookUrl};
 use uuid::Uuid;
 
-use super::{Connection, NewEvent, Raw, Result, Tx, event_endpoints, on, parse, parse_option};
+use super::{Connection, Error, Raw, Result, Tx, event_endpoints, on, parse};
 
-/// The most that wait of a stream for an endpoint. What is more is given up at once: it stands in the log, and can be sent again.
-pub const MAX_OPEN_OF_STREAM: i64 = 1_000;
-const TOO_MANY: &str = "too many of this stream wait already";
 /// The kind of what is sent for a try: of nothing that happened. There is one try.
 const TEST: &str = "test";
-
-/// What happened, for which a body is to be made.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Bare {
-    id: i64,
-    endpoint: EndpointId,
-    lane: String,
-    pub kind: EventKind,
-    pub organisation: OrganisationId,
-    pub stream: Option<StreamId>,
-    pub asset: Option<AssetId>,
-    pub at: UnixMillis,
-}
 
 /// An endpoint for which something is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Due {
     pub endpoint: EndpointId,
     pub organisation: OrganisationId,
-    pub is_failing: bool,
+    /// Its last try failed, and so did all since then.
+    pub failing_since: Option<UnixMillis>,
     pub at: UnixMillis,
 }
 
@@ -67,60 +52,9 @@ pub struct Failure<'a> {
     pub retry_at: Option<UnixMillis>,
 }
 
-/// Writes what the organisations' endpoints are to be told of these events, after the events themselves.
-pub(super) async fn insert_for(connection: &mut Connection, events: &[NewEvent]) -> Result<()> {
-    let mut organisations: Vec<OrganisationId> = Vec::new();
-    for event in events.iter().filter(|event| afterlive_domain::endpoint::TOLD.contains(&event.kind)) {
-        if !organisations.contains(&event.organisation) {
-            organisations.push(event.organisation);
-        }
-    }
-    for organisation in organisations {
-        let endpoints = event_endpoints::told(connection, organisation).await?;
-        for event in events.iter().filter(|event| event.organisation == organisation) {
-            for (endpoint, _) in endpoints.iter().filter(|(_, kinds)| kinds.has(event.kind)) {
-                insert_one(connection, *endpoint, event).await?;
-            }
-        }
-    }
-    Ok(())
-}
+const OPEN_TEST: &str = "SELECT id FROM event_deliveries WHERE endpoint_id = $1 AND state = 'open' AND kind = 'test' LIMIT 1";
 
-async fn insert_one(connection: &mut Connection, endpoint: EndpointId, event: &NewEvent) -> Result<()> {
-    let message = Uuid::new_v4().to_string();
-    let lane = event.stream.map_or_else(|| message.clone(), |stream| stream.to_string());
-    let in_the_way: Option<i64> = on!(connection, c => sqlx::query_scalar(
-        "SELECT id FROM event_deliveries WHERE endpoint_id = $1 AND lane = $2 AND state = 'open' ORDER BY id LIMIT 1 OFFSET $3",
-    )
-    .bind(endpoint.to_string())
-    .bind(&lane)
-    .bind(MAX_OPEN_OF_STREAM - 1)
-    .fetch_optional(c)
-    .await)?;
-    let is_refused = in_the_way.is_some();
-    on!(connection, c => sqlx::query(
-        "INSERT INTO event_deliveries
-             (message_id, endpoint_id, organisation_id, lane, kind, stream_id, asset_id, at, state, begun_at, last_reason, finished_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $10, $11)",
-    )
-    .bind(&message)
-    .bind(endpoint.to_string())
-    .bind(event.organisation.to_string())
-    .bind(&lane)
-    .bind(event.kind.as_str())
-    .bind(event.stream.map(|id| id.to_string()))
-    .bind(event.asset.map(|id| id.to_string()))
-    .bind(event.at.0)
-    .bind(if is_refused { "failed" } else { "open" })
-    .bind(is_refused.then_some(TOO_MANY))
-    .bind(is_refused.then_some(event.at.0))
-    .execute(c)
-    .await
-    .map(drop))?;
-    Ok(())
-}
-
-/// Adds a test, which is due at once.
+/// Adds a test, which is due at once. False where one of the endpoint waits already, or is being sent: then nothing is added. Only for who holds the endpoint.
 pub async fn insert_test(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -128,7 +62,11 @@ pub async fn insert_test(
     message: MessageId,
     body: &str,
     now: UnixMillis,
-) -> Result<()> {
+) -> Result<bool> {
+    let open: Option<i64> = on!(tx, c => sqlx::query_scalar(OPEN_TEST).bind(endpoint.to_string()).fetch_optional(c).await)?;
+    if open.is_some() {
+        return Ok(false);
+    }
     on!(tx, c => sqlx::query(
         "INSERT INTO event_deliveries (message_id, endpoint_id, organisation_id, lane, kind, at, body, state, begun_at, due_at)
          VALUES ($1, $2, $3, $1, $4, $5, $6, 'open', $5, $5)",
@@ -142,55 +80,7 @@ pub async fn insert_test(
     .execute(c)
     .await
     .map(drop))?;
-    Ok(())
-}
-
-#[derive(sqlx::FromRow)]
-struct BareRow {
-    id: i64,
-    endpoint_id: String,
-    organisation_id: String,
-    lane: String,
-    kind: String,
-    stream_id: Option<String>,
-    asset_id: Option<String>,
-    at: i64,
-}
-
-/// Those that have no body yet, oldest first.
-pub async fn without_body(connection: &mut Connection, limit: u32) -> Result<Vec<Bare>> {
-    let rows: Vec<BareRow> = on!(connection, c => sqlx::query_as(WITHOUT_BODY).bind(i64::from(limit)).fetch_all(c).await)?;
-    let mut bare = Vec::new();
-    for row in rows {
-        // A later version's, which has a node of its own to make it.
-        let Ok(kind) = row.kind.parse() else { continue };
-        bare.push(Bare {
-            id: row.id,
-            endpoint: parse("event_deliveries.endpoint_id", &row.endpoint_id)?,
-            lane: row.lane,
-            kind,
-            organisation: parse("event_deliveries.organisation_id", &row.organisation_id)?,
-            stream: parse_option("event_deliveries.stream_id", row.stream_id.as_deref())?,
-            asset: parse_option("event_deliveries.asset_id", row.asset_id.as_deref())?,
-            at: UnixMillis(row.at),
-        });
-    }
-    Ok(bare)
-}
-
-const WITHOUT_BODY: &str = "SELECT id, endpoint_id, organisation_id, lane, kind, stream_id, asset_id, at FROM event_deliveries
-     WHERE body IS NULL ORDER BY id LIMIT $1";
-
-/// Gives it its body, once, and lets it go where it is the first of its lane.
-pub async fn set_body(tx: &mut Tx, bare: &Bare, body: &str, now: UnixMillis) -> Result<()> {
-    event_endpoints::hold(tx, bare.endpoint).await?;
-    on!(tx, c => sqlx::query("UPDATE event_deliveries SET body = $2 WHERE id = $1 AND body IS NULL")
-        .bind(bare.id)
-        .bind(body)
-        .execute(c)
-        .await
-        .map(drop))?;
-    let_first_go(tx, bare.endpoint, &bare.lane, now).await
+    Ok(true)
 }
 
 const LET_FIRST_GO: &str = "UPDATE event_deliveries SET due_at = $3
@@ -198,7 +88,7 @@ const LET_FIRST_GO: &str = "UPDATE event_deliveries SET due_at = $3
            AND body IS NOT NULL AND due_at IS NULL";
 
 /// Only for who holds the endpoint.
-async fn let_first_go(tx: &mut Tx, endpoint: EndpointId, lane: &str, now: UnixMillis) -> Result<()> {
+pub(super) async fn let_first_go(tx: &mut Tx, endpoint: EndpointId, lane: &str, now: UnixMillis) -> Result<()> {
     on!(tx, c => sqlx::query(LET_FIRST_GO).bind(endpoint.to_string()).bind(lane).bind(now.0).execute(c).await.map(drop))?;
     Ok(())
 }
@@ -214,12 +104,9 @@ pub async fn due(connection: &mut Connection) -> Result<Vec<Due>> {
     let mut due = Vec::new();
     for (endpoint, organisation, failing_since, at) in rows {
         let Some(at) = at else { continue };
-        due.push(Due {
-            endpoint: parse("event_endpoints.id", &endpoint)?,
-            organisation: parse("event_endpoints.organisation_id", &organisation)?,
-            is_failing: failing_since.is_some(),
-            at: UnixMillis(at),
-        });
+        // One that cannot be read stops no other.
+        let (Ok(endpoint), Ok(organisation)) = (endpoint.parse(), organisation.parse()) else { continue };
+        due.push(Due { endpoint, organisation, failing_since: failing_since.map(UnixMillis), at: UnixMillis(at) });
     }
     Ok(due)
 }
@@ -261,9 +148,15 @@ pub async fn claim(tx: &mut Tx, endpoint: EndpointId, limit: u32, now: UnixMilli
         .await)?;
     let mut claimed = Vec::new();
     for row in rows {
+        // It is never sent, and not claimed anew before its lease is over: the others go.
+        let Ok(message) = row.message_id.parse() else {
+            let cause = Error::Unreadable { column: "event_deliveries.message_id", value: row.message_id };
+            tracing::error!(%endpoint, %cause, "what an endpoint is to be told cannot be read: it is left out");
+            continue;
+        };
         claimed.push(Claimed {
             id: row.id,
-            message: parse("event_deliveries.message_id", &row.message_id)?,
+            message,
             endpoint,
             kind: row.kind,
             // Without one none is due.
@@ -277,8 +170,8 @@ pub async fn claim(tx: &mut Tx, endpoint: EndpointId, limit: u32, now: UnixMilli
     Ok(claimed)
 }
 
-/// It arrived, and the next of its lane goes. Nothing happens where the lease is lost.
-pub async fn delivered(tx: &mut Tx, claimed: &Claimed, status: u16, now: UnixMillis) -> Result<()> {
+/// It arrived at that URL, and the next of its lane goes. Nothing happens where the lease is lost.
+pub async fn delivered(tx: &mut Tx, claimed: &Claimed, url: Option<&WebhookUrl>, status: u16, now: UnixMillis) -> Result<()> {
     event_endpoints::hold(tx, claimed.endpoint).await?;
     let kept = on!(tx, c => sqlx::query(
         "UPDATE event_deliveries SET state = 'delivered', due_at = NULL, locked_by = NULL, last_status = $3, last_reason = NULL,
@@ -295,12 +188,21 @@ pub async fn delivered(tx: &mut Tx, claimed: &Claimed, status: u16, now: UnixMil
     if kept == 0 {
         return Ok(());
     }
-    event_endpoints::note_success(tx, claimed.endpoint).await?;
+    if let Some(url) = url {
+        event_endpoints::note_success(tx, claimed.endpoint, url).await?;
+    }
     let_first_go(tx, claimed.endpoint, &claimed.lane, now).await
 }
 
-/// It did not arrive: it is tried again, or given up, and then the next of its lane goes. Where the endpoint was switched off meanwhile it is over already.
-pub async fn failed(tx: &mut Tx, claimed: &Claimed, failure: &Failure<'_>, now: UnixMillis) -> Result<()> {
+/// It did not arrive: it is tried again, or given up, and then the next of its lane goes. False, and nothing happens, where the lease is lost, or the endpoint was
+/// switched off meanwhile, so that it is over already. `url` is where it was sent, if it was.
+pub async fn failed(
+    tx: &mut Tx,
+    claimed: &Claimed,
+    url: Option<&WebhookUrl>,
+    failure: &Failure<'_>,
+    now: UnixMillis,
+) -> Result<bool> {
     event_endpoints::hold(tx, claimed.endpoint).await?;
     let kept = on!(tx, c => sqlx::query(
         "UPDATE event_deliveries SET state = $3, due_at = $4, locked_by = NULL, last_status = $5, last_reason = $6, last_at = $7,
@@ -319,26 +221,77 @@ pub async fn failed(tx: &mut Tx, claimed: &Claimed, failure: &Failure<'_>, now: 
     .await
     .map(|done| done.rows_affected()))?;
     if kept == 0 {
-        return Ok(());
+        return Ok(false);
     }
-    event_endpoints::note_failure(tx, claimed.endpoint, now).await?;
-    if failure.retry_at.is_some() { Ok(()) } else { let_first_go(tx, claimed.endpoint, &claimed.lane, now).await }
+    if let Some(url) = url {
+        event_endpoints::note_failure(tx, claimed.endpoint, url, now).await?;
+    }
+    if failure.retry_at.is_none() {
+        let_first_go(tx, claimed.endpoint, &claimed.lane, now).await?;
+    }
+    Ok(true)
 }
 
-/// Gives up all that waits for the endpoint. What is being sent at this moment may arrive yet, and then counts.
-pub async fn give_up(tx: &mut Tx, endpoint: EndpointId, reason: &str, now: UnixMillis) -> Result<()> {
+const GIVE_UP: &str = "UPDATE event_deliveries SET state = 'failed', due_at = NULL, last_reason = $2, finished_at = $3
+     WHERE id IN (SELECT id FROM event_deliveries WHERE endpoint_id = $1 AND state = 'open' ORDER BY begun_at LIMIT $4)";
+
+/// Where the endpoint is switched off: gives up what waits for it, up to `limit`, and says how much that was. What is being sent at this moment may arrive yet,
+/// and then counts.
+pub async fn give_up(tx: &mut Tx, endpoint: EndpointId, reason: &str, limit: u32, now: UnixMillis) -> Result<u64> {
+    if event_endpoints::hold(tx, endpoint).await? != Some(false) {
+        return Ok(0);
+    }
+    Ok(on!(tx, c => sqlx::query(GIVE_UP)
+        .bind(endpoint.to_string())
+        .bind(reason)
+        .bind(now.0)
+        .bind(i64::from(limit))
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
+
+const OLD: &str = "SELECT id FROM event_deliveries WHERE endpoint_id = $1 AND state = 'open' AND begun_at <= $2 LIMIT 1";
+
+/// Whether something has waited for the endpoint since then or longer.
+pub async fn has_old(connection: &mut Connection, endpoint: EndpointId, begun: UnixMillis) -> Result<bool> {
+    let found: Option<i64> =
+        on!(connection, c => sqlx::query_scalar(OLD).bind(endpoint.to_string()).bind(begun.0).fetch_optional(c).await)?;
+    Ok(found.is_some())
+}
+
+const GIVE_UP_OLD: &str = "UPDATE event_deliveries SET state = 'failed', due_at = NULL, last_reason = $2, finished_at = $3
+     WHERE id IN (SELECT id FROM event_deliveries WHERE endpoint_id = $1 AND state = 'open' AND begun_at <= $4
+                        AND (locked_by IS NULL OR due_at <= $3)
+                  ORDER BY begun_at LIMIT $5)
+     RETURNING lane";
+
+/// Gives up what has waited for the endpoint since then or longer and is not being sent, tried or not, up to `limit`, and lets the next of the lanes go. Says how much
+/// that was.
+pub async fn give_up_old(
+    tx: &mut Tx,
+    endpoint: EndpointId,
+    begun: UnixMillis,
+    reason: &str,
+    limit: u32,
+    now: UnixMillis,
+) -> Result<usize> {
     event_endpoints::hold(tx, endpoint).await?;
-    on!(tx, c => sqlx::query(
-        "UPDATE event_deliveries SET state = 'failed', due_at = NULL, last_reason = $2, finished_at = $3
-         WHERE endpoint_id = $1 AND state = 'open'",
-    )
-    .bind(endpoint.to_string())
-    .bind(reason)
-    .bind(now.0)
-    .execute(c)
-    .await
-    .map(drop))?;
-    Ok(())
+    let mut lanes: Vec<String> = on!(tx, c => sqlx::query_scalar(GIVE_UP_OLD)
+        .bind(endpoint.to_string())
+        .bind(reason)
+        .bind(now.0)
+        .bind(begun.0)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
+    let count = lanes.len();
+    lanes.sort_unstable();
+    lanes.dedup();
+    for lane in lanes {
+        let_first_go(tx, endpoint, &lane, now).await?;
+    }
+    Ok(count)
 }
 
 /// What became of the wish to send something again.
@@ -350,7 +303,8 @@ pub enum Resent {
     Refused(&'static str),
 }
 
-/// Sends it again at once, with the same id and body: what is over from the start, beside its stream's order; what waits for its next try before its time.
+/// Sends it again at once, with the same id and body: what is over from the start, beside its stream's order; what waits for its next try before its time. What was
+/// given up before it had a body is given one first, as all that is new.
 pub async fn resend(tx: &mut Tx, organisation: OrganisationId, message: MessageId, now: UnixMillis) -> Result<Resent> {
     let endpoint: Option<String> = on!(tx, c => sqlx::query_scalar(
         "SELECT endpoint_id FROM event_deliveries WHERE message_id = $1 AND organisation_id = $2",
@@ -369,9 +323,8 @@ pub async fn resend(tx: &mut Tx, organisation: OrganisationId, message: MessageI
     let changed = on!(tx, c => sqlx::query(
         "UPDATE event_deliveries SET lane = CASE state WHEN 'open' THEN lane ELSE message_id END,
                 attempt = CASE state WHEN 'open' THEN attempt ELSE 0 END, begun_at = CASE state WHEN 'open' THEN begun_at ELSE $2 END,
-                state = 'open', due_at = $2, locked_by = NULL, finished_at = NULL
-         WHERE message_id = $1 AND body IS NOT NULL
-               AND (state <> 'open' OR due_at IS NOT NULL AND (locked_by IS NULL OR due_at <= $2))",
+                state = 'open', due_at = CASE WHEN body IS NULL THEN NULL ELSE $2 END, locked_by = NULL, finished_at = NULL
+         WHERE message_id = $1 AND (state <> 'open' OR due_at IS NOT NULL AND (locked_by IS NULL OR due_at <= $2))",
     )
     .bind(message.to_string())
     .bind(now.0)
@@ -381,25 +334,23 @@ pub async fn resend(tx: &mut Tx, organisation: OrganisationId, message: MessageI
     if changed == 1 {
         return Ok(Resent::Done);
     }
-    let due_at: Option<i64> = on!(tx, c => sqlx::query_scalar("SELECT due_at FROM event_deliveries WHERE message_id = $1")
-        .bind(message.to_string())
-        .fetch_one(c)
-        .await)?;
-    Ok(Resent::Refused(if due_at.is_some() { "it is being sent" } else { "it waits behind an earlier one of its stream" }))
+    let (due_at, is_bare): (Option<i64>, bool) = on!(tx, c => sqlx::query_as(
+        "SELECT due_at, body IS NULL FROM event_deliveries WHERE message_id = $1",
+    )
+    .bind(message.to_string())
+    .fetch_one(c)
+    .await)?;
+    Ok(Resent::Refused(match (due_at, is_bare) {
+        (Some(_), _) => "it is being sent",
+        (None, true) => "its body is not made yet: it is sent in its turn",
+        (None, false) => "it waits behind an earlier one of its stream",
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::{Db, Location};
-
-    /// The steps in which SQLite does it.
-    async fn steps(connection: &mut Connection, statement: &str) -> Vec<String> {
-        let Raw::Sqlite(sqlite) = connection.raw() else { unreachable!("it was opened as SQLite") };
-        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(sqlite).await.unwrap();
-        steps.into_iter().map(|(.., step)| step).collect()
-    }
+    use crate::db::{Db, Location, steps};
 
     #[tokio::test]
     async fn what_is_asked_all_the_time_is_read_along_an_index_and_nothing_is_sorted() {
@@ -407,10 +358,12 @@ mod tests {
         let db = Db::open(&Location::Sqlite(folder.path().join("test.db"))).await.unwrap();
         let mut connection = db.read().await.unwrap();
         for (statement, index) in [
-            (WITHOUT_BODY, "event_deliveries_new"),
             (LET_FIRST_GO, "event_deliveries_open (endpoint_id=? AND lane=?)"),
             (DUE, "event_deliveries_due (endpoint_id=? AND due_at>?)"),
             (CLAIM_SQLITE, "event_deliveries_due (endpoint_id=? AND due_at>? AND due_at<?)"),
+            (GIVE_UP, "event_deliveries_waiting (endpoint_id=?)"),
+            (OLD, "event_deliveries_waiting (endpoint_id=? AND begun_at<?)"),
+            (GIVE_UP_OLD, "event_deliveries_waiting (endpoint_id=? AND begun_at<?)"),
         ] {
             let steps = steps(&mut connection, statement).await;
             assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");

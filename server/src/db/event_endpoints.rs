@@ -110,18 +110,29 @@ pub async fn by_id(connection: &mut Connection, id: EndpointId) -> Result<Option
     row.map(Endpoint::try_from).transpose()
 }
 
-/// Those that are told something of the organisation, and of what. They stay until the transaction ends: what is written for them finds them there.
-pub(super) async fn told(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<(EndpointId, ToldKinds)>> {
-    const SQLITE: &str = "SELECT id, kinds FROM event_endpoints WHERE organisation_id = $1 AND enabled ORDER BY created_at, id";
-    const POSTGRES: &str =
-        "SELECT id, kinds FROM event_endpoints WHERE organisation_id = $1 AND enabled ORDER BY created_at, id FOR KEY SHARE";
+/// One that is told something of its organisation, and of what.
+pub(super) struct Told {
+    pub endpoint: EndpointId,
+    pub kinds: ToldKinds,
+    pub failing_since: Option<UnixMillis>,
+}
+
+/// Those that are told something of the organisation. They stay until the transaction ends: what is written for them finds them there.
+pub(super) async fn told(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<Told>> {
+    const SQLITE: &str =
+        "SELECT id, kinds, failing_since FROM event_endpoints WHERE organisation_id = $1 AND enabled ORDER BY created_at, id";
+    const POSTGRES: &str = "SELECT id, kinds, failing_since FROM event_endpoints WHERE organisation_id = $1 AND enabled
+         ORDER BY created_at, id FOR KEY SHARE";
     let statement = match connection.raw() {
         Raw::Sqlite(_) => SQLITE,
         Raw::Postgres(_) => POSTGRES,
     };
-    let rows: Vec<(String, String)> =
+    let rows: Vec<(String, String, Option<i64>)> =
         on!(connection, c => sqlx::query_as(statement).bind(organisation.to_string()).fetch_all(c).await)?;
-    let read = |(id, kinds): (String, String)| Ok((parse("event_endpoints.id", &id)?, ToldKinds::stored(&kinds)));
+    let read = |(id, kinds, failing_since): (String, String, Option<i64>)| {
+        let (endpoint, kinds) = (parse("event_endpoints.id", &id)?, ToldKinds::stored(&kinds));
+        Ok(Told { endpoint, kinds, failing_since: failing_since.map(UnixMillis) })
+    };
     rows.into_iter().map(read).collect()
 }
 
@@ -189,34 +200,65 @@ pub async fn hold(tx: &mut Tx, id: EndpointId) -> Result<Option<bool>> {
     Ok(on!(tx, c => sqlx::query_scalar(statement).bind(id.to_string()).fetch_optional(c).await)?)
 }
 
-/// A try has succeeded.
-pub async fn note_success(tx: &mut Tx, id: EndpointId) -> Result<()> {
-    on!(tx, c => sqlx::query("UPDATE event_endpoints SET failing_since = NULL WHERE id = $1 AND failing_since IS NOT NULL")
-        .bind(id.to_string())
-        .execute(c)
-        .await
-        .map(drop))?;
+/// A try at that URL has succeeded. As all that an answer changes, it counts only where the endpoint is there still.
+pub async fn note_success(tx: &mut Tx, id: EndpointId, url: &WebhookUrl) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "UPDATE event_endpoints SET failing_since = NULL WHERE id = $1 AND url = $2 AND failing_since IS NOT NULL",
+    )
+    .bind(id.to_string())
+    .bind(url.as_str())
+    .execute(c)
+    .await
+    .map(drop))?;
     Ok(())
 }
 
-/// A try has failed; of several the first counts.
-pub async fn note_failure(tx: &mut Tx, id: EndpointId, now: UnixMillis) -> Result<()> {
-    on!(tx, c => sqlx::query("UPDATE event_endpoints SET failing_since = $2 WHERE id = $1 AND failing_since IS NULL")
-        .bind(id.to_string())
-        .bind(now.0)
-        .execute(c)
-        .await
-        .map(drop))?;
+/// A try at that URL has failed; of several the first counts.
+pub async fn note_failure(tx: &mut Tx, id: EndpointId, url: &WebhookUrl, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "UPDATE event_endpoints SET failing_since = $3 WHERE id = $1 AND url = $2 AND failing_since IS NULL",
+    )
+    .bind(id.to_string())
+    .bind(url.as_str())
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(drop))?;
     Ok(())
 }
 
-/// It wants to hear nothing any more.
-pub async fn set_gone(tx: &mut Tx, id: EndpointId, now: UnixMillis) -> Result<()> {
-    on!(tx, c => sqlx::query("UPDATE event_endpoints SET enabled = FALSE, gone_at = $2, updated_at = $2 WHERE id = $1")
+/// Whether it is at that URL still. Only for who holds it.
+pub async fn is_at(tx: &mut Tx, id: EndpointId, url: &WebhookUrl) -> Result<bool> {
+    let stored: Option<String> = on!(tx, c => sqlx::query_scalar("SELECT url FROM event_endpoints WHERE id = $1")
         .bind(id.to_string())
-        .bind(now.0)
-        .execute(c)
-        .await
-        .map(drop))?;
+        .fetch_optional(c)
+        .await)?;
+    Ok(stored.as_deref() == Some(url.as_str()))
+}
+
+/// It is told nothing from now on.
+pub async fn switch_off(tx: &mut Tx, id: EndpointId) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE event_endpoints SET enabled = FALSE WHERE id = $1").bind(id.to_string()).execute(c).await.map(drop))?;
     Ok(())
+}
+
+/// That URL wants to hear nothing any more.
+pub async fn set_gone(tx: &mut Tx, id: EndpointId, url: &WebhookUrl, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "UPDATE event_endpoints SET enabled = FALSE, gone_at = $3, updated_at = $3 WHERE id = $1 AND url = $2 AND enabled",
+    )
+    .bind(id.to_string())
+    .bind(url.as_str())
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// Those that are switched off.
+pub async fn switched_off(connection: &mut Connection) -> Result<Vec<EndpointId>> {
+    let ids: Vec<String> =
+        on!(connection, c => sqlx::query_scalar("SELECT id FROM event_endpoints WHERE NOT enabled").fetch_all(c).await)?;
+    Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
 }

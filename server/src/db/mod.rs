@@ -9,8 +9,10 @@ pub mod browser_sessions;
 mod connect;
 pub mod counts;
 pub mod delivery_log;
+pub mod event_bodies;
 pub mod event_deliveries;
 pub mod event_endpoints;
+pub mod event_outbox;
 pub mod events;
 pub mod invitations;
 pub mod jobs;
@@ -216,9 +218,11 @@ impl Tx {
         if self.events.is_empty() {
             return self.connection.commit().await;
         }
-        let news = Arc::clone(&self.news);
+        let (news, events) = (Arc::clone(&self.news), std::mem::take(&mut self.events));
+        // May wait for another transaction: nobody waits along with it.
+        let lines = event_outbox::lines_for(&mut self.connection, &events).await?;
         let _order = news.order.lock().await;
-        let events = events::insert(&mut self.connection, std::mem::take(&mut self.events)).await?;
+        let events = events::insert(&mut self.connection, events, &lines).await?;
         self.connection.commit().await?;
         for event in events {
             // Nobody listening is no fault.
@@ -299,4 +303,14 @@ fn parse<T: FromStr>(column: &'static str, value: &str) -> Result<T> {
 /// As [`parse`], for a column that may be NULL.
 fn parse_option<T: FromStr>(column: &'static str, value: Option<&str>) -> Result<Option<T>> {
     value.map(|value| parse(column, value)).transpose()
+}
+
+/// The steps in which SQLite does it.
+#[cfg(test)]
+async fn steps(connection: &mut Connection, statement: &str) -> Vec<String> {
+    let Raw::Sqlite(sqlite) = connection.raw() else { unreachable!("it was opened as SQLite") };
+    let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+    let steps: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(explain).fetch_all(sqlite).await.expect("SQLite knows the statement");
+    steps.into_iter().map(|(.., step)| step).collect()
 }

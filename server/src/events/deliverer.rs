@@ -1,9 +1,9 @@
-//! Sends what waits: gives each its body, leases what is due, posts it, and writes what came of it. Several nodes may do so over one database.
+//! Sends what waits: leases what is due, posts it, and writes what came of it. Several nodes may do so over one database.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{Event, endpoint};
+use afterlive_domain::{Event, WebhookUrl, endpoint};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
@@ -16,11 +16,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
+use super::composer::{ComposeError, Composer};
 use super::places::Places;
-use super::schedule::next_try;
-use super::{Bell, Settings};
+use super::schedule::{GIVE_UP_AFTER_MS, GIVE_UP_UNTRIED_AFTER_MS, next_try};
+use super::{AT_ONCE, Bell, Settings, give_up};
 use crate::clock::Clock;
-use crate::db::event_deliveries::{self, Bare, Claimed, Due, Failure};
+use crate::db::event_bodies::Happening;
+use crate::db::event_deliveries::{self, Claimed, Due, Failure};
 use crate::db::event_endpoints::{self, Endpoint};
 use crate::db::{self, Db};
 use crate::post::{Failed, Postman};
@@ -29,12 +31,9 @@ use crate::post::{Failed, Postman};
 const LEASE_MS: i64 = 60_000;
 /// Without news the table is looked at this often: for what other nodes have written, and for waits that are over.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// So many bodies are made in a row.
-const BODIES_AT_ONCE: u32 = 100;
-
-/// Makes what is told of an event.
-type Compose = Arc<dyn Fn(Bare) -> BoxFuture<'static, Result<String, ComposeError>> + Send + Sync>;
-pub type ComposeError = Box<dyn std::error::Error + Send + Sync>;
+const GONE: &str = "it answered 410, that it is gone";
+const DOES_NOT_TAKE: &str = "the endpoint has taken nothing for a day";
+const UNREADABLE: &str = "this version cannot read the endpoint's URL or its secret";
 
 /// Clones are handles to the same.
 #[derive(Clone)]
@@ -45,7 +44,7 @@ pub struct Deliverer {
     bell: Bell,
     postman: Arc<Postman>,
     places: Places,
-    compose: Compose,
+    composer: Composer,
 }
 
 /// How one try ended.
@@ -62,10 +61,10 @@ impl Deliverer {
         db: Db,
         clock: Clock,
         bell: Bell,
-        compose: impl Fn(Bare) -> BoxFuture<'static, Result<String, ComposeError>> + Send + Sync + 'static,
+        compose: impl Fn(Happening) -> BoxFuture<'static, Result<String, ComposeError>> + Send + Sync + 'static,
     ) -> Self {
-        let compose: Compose = Arc::new(compose);
-        Self { settings, db, clock, bell, postman: Arc::default(), places: Places::default(), compose }
+        let composer = Composer::new(db.clone(), clock.clone(), Arc::new(compose));
+        Self { settings, db, clock, bell, postman: Arc::default(), places: Places::default(), composer }
     }
 
     /// Sends until told to stop; then takes nothing new and waits for what is under way.
@@ -78,12 +77,16 @@ impl Deliverer {
                 LOOK_EVERY
             });
             tokio::select! {
+                // However much there is to do.
+                biased;
                 () = stop.cancelled() => break,
                 Some(_) = running.join_next() => {}
                 () = told_of(&mut news) => {}
                 () = self.bell.rung() => {}
                 () = tokio::time::sleep(wait) => {}
             }
+            // One look is enough for all that have ended.
+            while running.try_join_next().is_some() {}
         }
         while running.join_next().await.is_some() {}
     }
@@ -95,7 +98,8 @@ impl Deliverer {
     pub async fn run_due(&self) -> db::Result<usize> {
         let mut tries = 0;
         loop {
-            self.compose_new().await?;
+            while self.composer.make_some().await? {}
+            while self.give_up_old(&self.due().await?).await? {}
             let before = tries;
             for due in self.due().await? {
                 for claimed in self.claim(&due, 1).await? {
@@ -109,13 +113,23 @@ impl Deliverer {
         }
     }
 
-    /// Starts what is due, as far as there is room; says how long to wait where nothing happens.
+    /// Starts what is due, as far as there is room; says how long to wait where nothing happens. All else that it does is limited: what is due does not wait for it.
     async fn look(&self, running: &mut JoinSet<()>) -> db::Result<Duration> {
-        self.compose_new().await?;
+        let made = self.composer.make_some().await.unwrap_or_else(|cause| {
+            error!(%cause, "bodies of what endpoints are to be told cannot be made");
+            false
+        });
         let now = self.clock.now();
         let mut due = self.due().await?;
+        let gave_up = self.give_up_old(&due).await.unwrap_or_else(|cause| {
+            error!(%cause, "what is too old for an endpoint cannot be given up");
+            false
+        });
+        if gave_up {
+            due = self.due().await?;
+        }
         // Who has the fewest under way is first, and who is likely to be dead last.
-        due.sort_by_key(|due| (self.places.taken_by(due.endpoint), due.is_failing, due.at));
+        due.sort_by_key(|due| (self.places.taken_by(due.endpoint), due.failing_since.is_some(), due.at));
         for due in due.iter().filter(|due| due.at <= now) {
             let room = self.places.left(due);
             if room == 0 {
@@ -128,6 +142,9 @@ impl Deliverer {
                     drop(place);
                 });
             }
+        }
+        if made || gave_up {
+            return Ok(Duration::ZERO);
         }
         // What had no room is looked for again when something ends.
         let next_ms = due.iter().map(|due| due.at.ms_since(now)).filter(|ms| *ms > 0).min();
@@ -147,46 +164,56 @@ impl Deliverer {
         Ok(claimed)
     }
 
-    /// Right after the commit, so that what is told is what was then, however long it waits.
-    async fn compose_new(&self) -> db::Result<()> {
-        loop {
-            let bare = event_deliveries::without_body(&mut self.db.read().await?, BODIES_AT_ONCE).await?;
-            let mut made = 0;
-            for bare in &bare {
-                match (self.compose)(bare.clone()).await {
-                    Ok(body) => {
-                        let mut tx = self.db.write().await?;
-                        event_deliveries::set_body(&mut tx, bare, &body, self.clock.now()).await?;
-                        tx.commit().await?;
-                        made += 1;
-                    }
-                    Err(cause) => error!(%cause, kind = bare.kind.as_str(), "what is told of an event cannot be made"),
-                }
+    /// Gives up, tried or not, what is more than a day old, of endpoints that have taken nothing for as long: each of their tries may last as long as an answer may, so
+    /// that what waits would never end. A batch of each; says whether there was any.
+    async fn give_up_old(&self, due: &[Due]) -> db::Result<bool> {
+        let now = self.clock.now();
+        let begun = now.plus_ms(-GIVE_UP_UNTRIED_AFTER_MS);
+        let mut gave_up = false;
+        for due in due.iter().filter(|due| due.failing_since.is_some_and(|since| now.ms_since(since) >= GIVE_UP_AFTER_MS)) {
+            // Most looks find nothing, and take the one place of who writes from nobody.
+            if !event_deliveries::has_old(&mut self.db.read().await?, due.endpoint, begun).await? {
+                continue;
             }
-            if made < BODIES_AT_ONCE {
-                return Ok(());
+            let mut tx = self.db.write().await?;
+            let count = event_deliveries::give_up_old(&mut tx, due.endpoint, begun, DOES_NOT_TAKE, AT_ONCE, now).await?;
+            tx.commit().await?;
+            if count > 0 {
+                gave_up = true;
+                warn!(endpoint = %due.endpoint, count, "an endpoint has taken nothing for a day: what is older is given up");
             }
         }
+        Ok(gave_up)
     }
 
     async fn send(&self, claimed: Claimed) {
         let found = async { event_endpoints::by_id(&mut self.db.read().await?, claimed.endpoint).await };
-        let endpoint = match found.await {
-            Ok(Some(endpoint)) if endpoint.enabled => endpoint,
+        let (url, outcome) = match found.await {
+            Ok(Some(endpoint)) if endpoint.enabled => {
+                let outcome = self.attempt(&endpoint, &claimed).await;
+                (Some(endpoint.url), outcome)
+            }
             // Nothing of it waits any more.
             Ok(_) => return,
+            Err(cause @ db::Error::Unreadable { .. }) => {
+                error!(endpoint = %claimed.endpoint, %cause, "an endpoint cannot be told");
+                (None, Outcome::Failed(None, UNREADABLE.to_owned()))
+            }
             Err(cause) => return error!(%cause, "an endpoint cannot be read: what it is told will be sent again"),
         };
-        let outcome = match timeout(self.settings.answer_timeout, self.post(&endpoint, &claimed)).await {
+        if let Err(cause) = self.settle(url.as_ref(), &claimed, &outcome).await {
+            error!(endpoint = %claimed.endpoint, %cause, "what came of telling an endpoint cannot be written: it will be told again");
+        }
+    }
+
+    async fn attempt(&self, endpoint: &Endpoint, claimed: &Claimed) -> Outcome {
+        match timeout(self.settings.answer_timeout, self.post(endpoint, claimed)).await {
             Ok(Ok(status)) => outcome(status),
             Ok(Err(failed)) => {
                 debug!(endpoint = %endpoint.id, url = ?endpoint.url, cause = %failed, "an endpoint cannot be told");
                 Outcome::Failed(None, failed.words().to_owned())
             }
             Err(_) => Outcome::Failed(None, format!("no answer within {} s", self.settings.answer_timeout.as_secs())),
-        };
-        if let Err(cause) = self.settle(&endpoint, &claimed, &outcome).await {
-            error!(endpoint = %endpoint.id, %cause, "what came of telling an endpoint cannot be written: it will be told again");
         }
     }
 
@@ -213,34 +240,50 @@ impl Deliverer {
         line.post(headers, Bytes::from(claimed.body.clone())).await
     }
 
-    async fn settle(&self, endpoint: &Endpoint, claimed: &Claimed, outcome: &Outcome) -> db::Result<()> {
+    /// Writes what came of a try at that URL. An answer speaks for the URL that gave it: where the endpoint is at another by now it says nothing of that one, and
+    /// what did not arrive goes there at once.
+    async fn settle(&self, url: Option<&WebhookUrl>, claimed: &Claimed, outcome: &Outcome) -> db::Result<()> {
         let now = self.clock.now();
-        let (id, kind, attempt) = (endpoint.id, &claimed.kind, claimed.attempt);
+        let id = claimed.endpoint;
         let mut tx = self.db.write().await?;
-        match outcome {
-            Outcome::Delivered(status) => event_deliveries::delivered(&mut tx, claimed, status.as_u16(), now).await?,
-            Outcome::Gone => {
-                warn!(endpoint = %id, url = ?endpoint.url, "an endpoint says that it is gone: it is switched off");
-                let failure = Failure { status: Some(StatusCode::GONE.as_u16()), reason: GONE, retry_at: None };
-                event_deliveries::failed(&mut tx, claimed, &failure, now).await?;
-                event_endpoints::set_gone(&mut tx, id, now).await?;
-                event_deliveries::give_up(&mut tx, id, GONE, now).await?;
+        event_endpoints::hold(&mut tx, id).await?;
+        let has_moved = match url {
+            Some(url) => !event_endpoints::is_at(&mut tx, id, url).await?,
+            None => false,
+        };
+        let (status, reason) = match outcome {
+            Outcome::Delivered(status) => {
+                event_deliveries::delivered(&mut tx, claimed, url, status.as_u16(), now).await?;
+                return tx.commit().await;
             }
-            Outcome::Failed(status, reason) => {
-                let next = || next_try(attempt, claimed.begun_at, now, rand::rng().random());
-                let retry_at = if claimed.is_test() { None } else { next() };
-                if retry_at.is_none() {
-                    warn!(endpoint = %id, url = ?endpoint.url, kind, attempt, reason, "what an endpoint was to be told is given up");
-                }
-                let failure = Failure { status: status.map(|status| status.as_u16()), reason, retry_at };
-                event_deliveries::failed(&mut tx, claimed, &failure, now).await?;
-            }
+            Outcome::Gone => (Some(StatusCode::GONE), GONE),
+            Outcome::Failed(status, reason) => (*status, reason.as_str()),
+        };
+        let retry_at = match outcome {
+            _ if claimed.is_test() => None,
+            _ if has_moved => Some(now),
+            Outcome::Gone => None,
+            _ => next_try(claimed.attempt, claimed.begun_at, now, rand::rng().random()),
+        };
+        let failure = Failure { status: status.map(|status| status.as_u16()), reason, retry_at };
+        // Who has lost the lease has no say.
+        let is_ours = event_deliveries::failed(&mut tx, claimed, url, &failure, now).await?;
+        let gone = url.filter(|_| is_ours && !has_moved && matches!(outcome, Outcome::Gone));
+        if let Some(url) = gone {
+            event_endpoints::set_gone(&mut tx, id, url, now).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        if gone.is_some() {
+            warn!(endpoint = %id, ?url, "an endpoint says that it is gone: it is switched off");
+            return give_up(&self.db, id, GONE, now).await;
+        }
+        if is_ours && retry_at.is_none() {
+            let (kind, attempt) = (&claimed.kind, claimed.attempt);
+            warn!(endpoint = %id, ?url, kind, attempt, reason, "what an endpoint was to be told is given up");
+        }
+        Ok(())
     }
 }
-
-const GONE: &str = "it answered 410, that it is gone: the endpoint is switched off";
 
 fn outcome(status: StatusCode) -> Outcome {
     match status {

@@ -39,7 +39,7 @@ impl Places {
     /// How many more may be sent to that endpoint.
     pub(super) fn left(&self, due: &Due) -> usize {
         let taken = self.taken();
-        let most = if due.is_failing { MAX_OF_FAILING } else { MAX_OF_ENDPOINT };
+        let most = if due.failing_since.is_some() { MAX_OF_FAILING } else { MAX_OF_ENDPOINT };
         let of = |taken: Option<&usize>| taken.copied().unwrap_or(0);
         let of_endpoint = most.saturating_sub(of(taken.endpoints.get(&due.endpoint)));
         let of_organisation = MAX_OF_ORGANISATION.saturating_sub(of(taken.organisations.get(&due.organisation)));
@@ -90,7 +90,7 @@ mod tests {
 
     fn due(endpoint: u128, organisation: u128, is_failing: bool) -> Due {
         let (endpoint, organisation) = (EndpointId(Uuid::from_u128(endpoint)), OrganisationId(Uuid::from_u128(organisation)));
-        Due { endpoint, organisation, is_failing, at: UnixMillis(0) }
+        Due { endpoint, organisation, failing_since: is_failing.then_some(UnixMillis(0)), at: UnixMillis(0) }
     }
 
     #[test]

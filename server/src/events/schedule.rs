@@ -4,6 +4,8 @@ use afterlive_domain::UnixMillis;
 
 /// After so long it is given up.
 pub const GIVE_UP_AFTER_MS: i64 = 24 * 3_600_000;
+/// After so long it is given up untried too, where the endpoint has taken nothing for a day. The minutes are for last tries, which are made when the day is over.
+pub const GIVE_UP_UNTRIED_AFTER_MS: i64 = GIVE_UP_AFTER_MS + 5 * 60_000;
 /// The wait after each try, in seconds; after the last of these it stays the same.
 const WAITS_S: [i64; 10] = [5, 30, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600];
 

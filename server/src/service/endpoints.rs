@@ -9,17 +9,17 @@ use super::{Caller, Result, Service};
 use crate::db::Tx;
 use crate::db::asset_search::{self, Listed};
 use crate::db::delivery_log::{self, Delivery, Place};
-use crate::db::event_deliveries::{self, Bare, Resent};
+use crate::db::event_bodies::Happening;
+use crate::db::event_deliveries::{self, Resent};
 use crate::db::event_endpoints::{self, Endpoint};
 use crate::db::streams::{self, Stream};
 use crate::dial::{self, Reach};
-use crate::events::Secret;
+use crate::events::{self, SWITCHED_OFF, Secret};
 
 /// The secret before signs beside the new one for so long, until the receiver knows that.
 pub const OLD_SECRET_FOR_MS: i64 = 24 * 3_600_000;
 /// The most deliveries on a page.
 pub const MAX_DELIVERY_PAGE: u32 = 100;
-const SWITCHED_OFF: &str = "the endpoint was switched off";
 
 /// What an event is about, as it is now.
 #[derive(Clone, PartialEq, Debug)]
@@ -106,6 +106,10 @@ impl Service {
             self.require_in_reach(url)?;
         }
         let now = self.clock.now();
+        if change.enabled == Some(true) && !self.endpoint(caller, id).await?.enabled {
+            // What was written by who had seen it on, just before it was switched off, is not told now.
+            events::give_up(&self.db, id, SWITCHED_OFF, now).await?;
+        }
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let mut endpoint = held(&mut tx, caller, id).await?;
         // Another server has not failed yet, and whoever says on or off knows of what was.
@@ -119,21 +123,26 @@ impl Service {
             endpoint.gone_at = None;
         }
         event_endpoints::update(&mut tx, &endpoint).await?;
-        if change.enabled == Some(false) {
-            event_deliveries::give_up(&mut tx, id, SWITCHED_OFF, now).await?;
-        }
         tx.commit().await?;
+        if change.enabled == Some(false) {
+            events::give_up(&self.db, id, SWITCHED_OFF, now).await?;
+        }
         self.bell.ring();
         let (url, enabled) = (&endpoint.url, endpoint.enabled);
         tracing::info!(endpoint = %id, ?url, enabled, by = %caller.identity, "changed an endpoint for events");
         Ok(endpoint)
     }
 
-    /// What waits for it is not sent, and its log goes too.
+    /// What waits for it is not sent, and its log goes too. It is switched off first: where it ends half-way, it is told nothing, and can be deleted again.
     ///
     /// # Errors
     /// `Denied` for all but admins; `NoSuchEndpoint`.
     pub async fn delete_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<()> {
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
+        held(&mut tx, caller, id).await?;
+        event_endpoints::switch_off(&mut tx, id).await?;
+        tx.commit().await?;
+        events::forget(&self.db, id).await?;
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         held(&mut tx, caller, id).await?;
         event_endpoints::delete(&mut tx, id).await?;
@@ -159,7 +168,7 @@ impl Service {
     /// Has something sent that says that it is a test. There is one try; what came of it stands in the log.
     ///
     /// # Errors
-    /// `Denied` for all but admins; `NoSuchEndpoint`; `WrongState` where it is switched off.
+    /// `Denied` for all but admins; `NoSuchEndpoint`; `WrongState` where it is switched off, and while another test of it is under way.
     pub async fn test_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<MessageId> {
         let (now, message) = (self.clock.now(), MessageId(Uuid::new_v4()));
         let mut tx = self.write_as(caller, Permission::Administer).await?;
@@ -168,7 +177,9 @@ impl Service {
         }
         let data = json!({ "organisation": caller.organisation, "endpoint": id });
         let body = json!({ "type": "test", "timestamp": now, "data": data }).to_string();
-        event_deliveries::insert_test(&mut tx, caller.organisation, id, message, &body, now).await?;
+        if !event_deliveries::insert_test(&mut tx, caller.organisation, id, message, &body, now).await? {
+            return Err(Refusal::WrongState { state: "its last test is under way still".to_owned() }.into());
+        }
         tx.commit().await?;
         self.bell.ring();
         Ok(message)
@@ -210,13 +221,13 @@ impl Service {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn happened(&self, bare: &Bare) -> Result<Happened> {
+    pub async fn happened(&self, happening: &Happening) -> Result<Happened> {
         let mut connection = self.db.read().await?;
-        let stream = match bare.stream {
+        let stream = match happening.stream {
             Some(id) => streams::by_id(&mut connection, id).await?,
             None => None,
         };
-        let asset = match bare.asset {
+        let asset = match happening.asset {
             Some(id) => asset_search::by_id(&mut connection, id).await?,
             None => None,
         };

@@ -33,6 +33,7 @@ pub fn doc() -> Doc {
             wrong_state("its endpoint is switched off"),
             wrong_state("it is being sent"),
             wrong_state("it waits behind an earlier one of its stream"),
+            wrong_state("its body is not made yet: it is sent in its turn"),
         ]);
     DeliveryPath::of(doc)
 }

@@ -35,6 +35,6 @@ pub fn doc() -> Doc {
     let doc = Doc::new("Tries out an endpoint for events", Access::Role(Role::Admin))
         .about("Sends it an event of the type `test`, signed as all are. There is one try; what came of it stands in the log of its deliveries.")
         .answers::<ToSend>("That it is to be sent.")
-        .refuses([wrong_state("its endpoint is switched off")]);
+        .refuses([wrong_state("its endpoint is switched off"), wrong_state("its last test is under way still")]);
     EndpointPath::of(doc)
 }

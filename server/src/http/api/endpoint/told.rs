@@ -5,7 +5,7 @@ use std::sync::Arc;
 use afterlive_domain::{OrganisationId, StreamId, Streamname, Tags, UnixMillis};
 use serde::Serialize;
 
-use crate::db::event_deliveries::Bare;
+use crate::db::event_bodies::Happening;
 use crate::db::streams::Stream;
 use crate::events::ComposeError;
 use crate::http::api::asset::json::AssetJson;
@@ -45,12 +45,12 @@ impl From<Stream> for StreamOf {
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn body(service: Arc<Service>, bare: Bare) -> Result<String, ComposeError> {
-    let happened = service.happened(&bare).await?;
+pub async fn body(service: Arc<Service>, happening: Happening) -> Result<String, ComposeError> {
+    let happened = service.happened(&happening).await?;
     let data = Data {
-        organisation: bare.organisation,
+        organisation: happening.organisation,
         stream: happened.stream.map(StreamOf::from),
         asset: happened.asset.map(|asset| AssetJson::new(&service, asset)),
     };
-    Ok(serde_json::to_string(&Told { r#type: bare.kind.as_str(), timestamp: bare.at, data })?)
+    Ok(serde_json::to_string(&Told { r#type: happening.kind.as_str(), timestamp: happening.at, data })?)
 }

@@ -1,0 +1,143 @@
+//! Gives what is new its body, right after the commit, so that what is told is what was so then, however long it waits. Sends nothing.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use afterlive_domain::{EndpointId, UnixMillis};
+use futures::future::BoxFuture;
+use tracing::error;
+
+use super::schedule::GIVE_UP_AFTER_MS;
+use crate::clock::Clock;
+use crate::db::event_bodies::{self, Bare, Happening, Made};
+use crate::db::{self, Db};
+
+/// So many bodies are made in a row at most, in one transaction, before what is due is sent. All endpoints that have something new have a share.
+const BODIES_AT_ONCE: usize = 100;
+/// What no body can be made of is left out for so long. What is behind it is not.
+const LEFT_OUT_FOR_MS: i64 = 30_000;
+const CANNOT_BE_MADE: &str = "its body could not be made for a day";
+
+/// Makes what is told of an event.
+pub(super) type Compose = Arc<dyn Fn(Happening) -> BoxFuture<'static, Result<String, ComposeError>> + Send + Sync>;
+pub type ComposeError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Clones are handles to the same.
+#[derive(Clone)]
+pub(super) struct Composer {
+    db: Db,
+    clock: Clock,
+    compose: Compose,
+    turns: Arc<Mutex<Turns>>,
+}
+
+#[derive(Default)]
+struct Turns {
+    /// Who was the last that had a share: the next goes first.
+    last: Option<EndpointId>,
+    /// Of endpoints that have something of which no body could be made just now.
+    left_out: HashMap<EndpointId, LeftOut>,
+}
+
+struct LeftOut {
+    /// With all before it.
+    up_to: i64,
+    until: UnixMillis,
+    count: usize,
+    cause: String,
+}
+
+/// Some of what is new.
+struct Batch {
+    bare: Vec<Bare>,
+    /// There may be more than that.
+    is_cut: bool,
+}
+
+impl Composer {
+    pub(super) fn new(db: Db, clock: Clock, compose: Compose) -> Self {
+        Self { db, clock, compose, turns: Arc::default() }
+    }
+
+    /// Makes a batch of bodies; says whether there may be more to make.
+    ///
+    /// # Errors
+    /// Where the database fails. What no body can be made of is none: it is logged, left out for a while, and given up after a day.
+    pub(super) async fn make_some(&self) -> db::Result<bool> {
+        let now = self.clock.now();
+        let Batch { bare, is_cut } = self.batch(now).await?;
+        if bare.is_empty() {
+            return Ok(is_cut);
+        }
+        let (mut made, mut left_out) = (Vec::new(), HashMap::new());
+        // What several endpoints are told of the same is made once.
+        let mut bodies = HashMap::new();
+        for bare in bare {
+            match self.body(&bare, &mut bodies).await {
+                Ok(body) => made.push((bare, Made::Body(body))),
+                Err(cause) => {
+                    note(&mut left_out, &bare, cause, now);
+                    if now.ms_since(bare.begun_at) >= GIVE_UP_AFTER_MS {
+                        made.push((bare, Made::GivenUp(CANNOT_BE_MADE)));
+                    }
+                }
+            }
+        }
+        if !made.is_empty() {
+            let mut tx = self.db.write().await?;
+            event_bodies::set(&mut tx, &mut made, self.clock.now()).await?;
+            tx.commit().await?;
+        }
+        for (endpoint, LeftOut { count, cause, .. }) in &left_out {
+            error!(%endpoint, count, cause, "what an endpoint is to be told cannot be made: it is left out for now");
+        }
+        self.turns().left_out.extend(left_out);
+        Ok(is_cut)
+    }
+
+    /// Endpoints take turns, so that one for which very much is new keeps none of the others waiting.
+    async fn batch(&self, now: UnixMillis) -> db::Result<Batch> {
+        let mut connection = self.db.read().await?;
+        let mut endpoints = event_bodies::endpoints(&mut connection).await?;
+        let first = {
+            let mut turns = self.turns();
+            turns.left_out.retain(|_, left_out| left_out.until > now);
+            turns.last.map_or(0, |last| endpoints.partition_point(|endpoint| *endpoint <= last))
+        };
+        endpoints.rotate_left(first);
+        let share = (BODIES_AT_ONCE / endpoints.len().max(1)).max(1);
+        let mut batch = Batch { bare: Vec::new(), is_cut: endpoints.len() > BODIES_AT_ONCE };
+        for endpoint in endpoints.into_iter().take(BODIES_AT_ONCE) {
+            let after = self.turns().left_out.get(&endpoint).map_or(0, |left_out| left_out.up_to);
+            let limit = u32::try_from(share).unwrap_or(u32::MAX);
+            let bare = event_bodies::of_endpoint(&mut connection, endpoint, after, limit).await?;
+            batch.is_cut |= bare.len() == share;
+            batch.bare.extend(bare);
+            self.turns().last = Some(endpoint);
+        }
+        Ok(batch)
+    }
+
+    async fn body(&self, bare: &Bare, bodies: &mut HashMap<Happening, String>) -> Result<String, String> {
+        let happening = bare.happening.as_ref().map_err(ToString::to_string)?;
+        match bodies.entry(happening.clone()) {
+            Entry::Occupied(body) => Ok(body.get().clone()),
+            Entry::Vacant(place) => {
+                let body = (self.compose)(happening.clone()).await.map_err(|cause| cause.to_string())?;
+                Ok(place.insert(body).clone())
+            }
+        }
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn note(left_out: &mut HashMap<EndpointId, LeftOut>, bare: &Bare, cause: String, now: UnixMillis) {
+    let until = now.plus_ms(LEFT_OUT_FOR_MS);
+    let of_endpoint = left_out.entry(bare.endpoint).or_insert(LeftOut { up_to: 0, until, count: 0, cause });
+    of_endpoint.up_to = of_endpoint.up_to.max(bare.id);
+    of_endpoint.count += 1;
+}
