@@ -1,20 +1,24 @@
 //! Events told to an organisation's programs: what they are told, in which order, signed by what, and when again.
 
+mod bursts;
 mod hostile;
+mod limits;
 mod receiver;
 mod retries;
+mod unreadable;
 
 use std::time::Duration;
 
-use afterlive_domain::{DeliveryState, EndpointId, EventKind, StreamId, ToldKinds};
+use afterlive_domain::{DeliveryState, EndpointId, Error as Refusal, EventKind, StreamId, ToldKinds};
 use afterlive_server::db::delivery_log::Delivery;
-use afterlive_server::db::event_deliveries::MAX_OPEN_OF_STREAM;
 use afterlive_server::db::event_endpoints::{self, Endpoint};
+use afterlive_server::db::{Db, Raw};
 use afterlive_server::dial::Reach;
-use afterlive_server::events::{self, Deliverer, KEPT_FOR_MS, Secret, Settings};
+use afterlive_server::events::{self, Deliverer, Secret, Settings};
 use afterlive_server::run;
-use afterlive_server::service::EndpointChange;
+use afterlive_server::service::{self, EndpointChange};
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +56,32 @@ async fn an_endpoint(server: &Server, tenant: &Tenant, url: &str) -> Endpoint {
     endpoint
 }
 
+/// It happens, all at once.
+async fn emit(server: &Server, tenant: &Tenant, stream: StreamId, kinds: &[EventKind]) {
+    let mut tx = server.db.write().await.unwrap();
+    for kind in kinds {
+        tx.emit_stream(*kind, tenant.organisation.id, stream, server.clock.now());
+    }
+    tx.commit().await.unwrap();
+}
+
+/// Does to the tables what nobody does but a later version, a crash, or somebody with a client of the database.
+async fn tamper(db: &Db, statement: &str) {
+    let (mut tx, statement) = (db.write().await.unwrap(), AssertSqlSafe(statement.to_owned()));
+    match tx.raw() {
+        Raw::Sqlite(c) => sqlx::query(statement).execute(c).await.map(drop).unwrap(),
+        Raw::Postgres(c) => sqlx::query(statement).execute(c).await.map(drop).unwrap(),
+    }
+    tx.commit().await.unwrap();
+}
+
+async fn count(db: &Db, statement: &'static str) -> i64 {
+    match db.read().await.unwrap().raw() {
+        Raw::Sqlite(c) => sqlx::query_scalar(statement).fetch_one(c).await.unwrap(),
+        Raw::Postgres(c) => sqlx::query_scalar(statement).fetch_one(c).await.unwrap(),
+    }
+}
+
 /// A server with an organisation, a stream of it, and a program that is told.
 struct Scene {
     server: Server,
@@ -78,11 +108,11 @@ impl Scene {
     }
 
     async fn emit(&self, stream: StreamId, kinds: &[EventKind]) {
-        let mut tx = self.server.db.write().await.unwrap();
-        for kind in kinds {
-            tx.emit_stream(*kind, self.tenant.organisation.id, stream, self.server.clock.now());
-        }
-        tx.commit().await.unwrap();
+        emit(&self.server, &self.tenant, stream, kinds).await;
+    }
+
+    async fn another_stream(&self) -> StreamId {
+        a_stream(&self.server, &self.tenant, &[]).await
     }
 
     /// Sends until stopped.
@@ -192,6 +222,9 @@ async fn only_what_is_asked_for_is_told_and_nothing_while_it_is_switched_off() {
         let log = scene.log().await;
         assert_eq!((log.len(), log[0].state), (3, DeliveryState::Failed), "what waited is given up, what came then is not there");
         assert_eq!(log[0].last_reason.as_deref(), Some("the endpoint was switched off"));
+        service.resend_delivery(admin, log[0].message).await.unwrap();
+        assert_eq!(scene.run_due().await, 1, "it had no body yet");
+        assert_eq!(scene.receiver.seen()[2].id(), log[0].message.to_string());
         scene.emit(scene.stream, &[EventKind::StreamLive]).await;
         assert_eq!(scene.run_due().await, 1);
 
@@ -298,34 +331,14 @@ async fn a_test_is_sent_at_once_and_once() {
         stop.cancel();
         scene.receiver.answers(|_| "500 Internal Server Error");
         service.test_endpoint(admin, scene.endpoint.id).await.unwrap();
+        let refused = service.test_endpoint(admin, scene.endpoint.id).await;
+        let expected = "its last test is under way still";
+        assert!(matches!(refused, Err(service::Error::Refused(Refusal::WrongState { state })) if state == expected));
         scene.run_due().await;
         let log = scene.log().await;
         assert_eq!((log[0].state, log[0].last_status, log[0].next_at), (DeliveryState::Failed, Some(500), None));
         scene.switch(false).await;
         assert!(service.test_endpoint(admin, scene.endpoint.id).await.is_err());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_waits_of_a_stream_is_limited_and_the_log_is_swept() {
-    on_each_server(async |server| {
-        let scene = Scene::new(server).await;
-        let most = usize::try_from(MAX_OPEN_OF_STREAM).unwrap();
-        scene.emit(scene.stream, &vec![EventKind::StreamLive; most + 1]).await;
-        let log = scene.log().await;
-        assert_eq!((log[0].state, log[1].state), (DeliveryState::Failed, DeliveryState::Queued));
-        assert_eq!(log[0].last_reason.as_deref(), Some("too many of this stream wait already"));
-        let other = a_stream(&scene.server, &scene.tenant, &[]).await;
-        scene.emit(other, &[EventKind::StreamLive]).await;
-        assert_eq!(scene.log().await[0].state, DeliveryState::Queued, "another stream's wait");
-
-        let kept_until = NOW.plus_ms(KEPT_FOR_MS);
-        events::sweep(&scene.server.db, kept_until.plus_ms(-1)).await.unwrap();
-        assert_eq!(scene.log().await[1].state, DeliveryState::Failed);
-        events::sweep(&scene.server.db, kept_until).await.unwrap();
-        assert!(scene.states().await.iter().all(|state| *state == DeliveryState::Queued), "what waits stays");
-        assert_eq!(scene.log().await.len(), 100);
     })
     .await;
 }

@@ -2,6 +2,7 @@
 
 use afterlive_domain::endpoint::{MAX_ENDPOINTS, TOLD};
 use afterlive_domain::{EndpointId, MessageId, ToldKinds};
+use afterlive_server::service::EndpointChange;
 use serde_json::{Value, json};
 
 use super::streams::a_stream;
@@ -12,14 +13,19 @@ const URL: &str = "https://hooks.example.com/events?secret=1";
 const LIST: &str = "GET /organisation/endpoint";
 const MAKE: &str = "POST /organisation/endpoint";
 
-/// An endpoint, and what it is to be told. Those before are gone: there may be a few only.
+/// An endpoint, and what it was to be told, which is given up. Those before are gone: there may be a few only.
 pub async fn an_endpoint(server: &Server, tenant: &Tenant) -> (EndpointId, MessageId) {
     for old in server.service.endpoints(&tenant.admin).await.unwrap() {
         server.service.delete_endpoint(&tenant.admin, old.id).await.unwrap();
     }
     let url = "https://example.com/events".parse().unwrap();
     let endpoint = server.service.create_endpoint(&tenant.admin, url, ToldKinds::all(), true).await.unwrap().id;
-    (endpoint, server.service.test_endpoint(&tenant.admin, endpoint).await.unwrap())
+    let delivery = server.service.test_endpoint(&tenant.admin, endpoint).await.unwrap();
+    for enabled in [Some(false), Some(true)] {
+        let change = EndpointChange { enabled, ..EndpointChange::default() };
+        server.service.change_endpoint(&tenant.admin, endpoint, change).await.unwrap();
+    }
+    (endpoint, delivery)
 }
 
 async fn make(server: &Server, tenant: &Tenant, body: Value) -> Value {
@@ -125,11 +131,15 @@ async fn what_an_endpoint_was_told_is_listed_page_by_page_and_sent_again() {
         let last = server.send(&format!("GET {path}"), Some(&tenant.admin_key), "").await;
         assert_eq!(last.ok().as_array().unwrap().len(), 1);
         assert!(last.headers.get("link").is_none());
-        let bad = server.send(&format!("GET /organisation/endpoint/{id}/delivery?cursor=x"), Some(&tenant.admin_key), "").await;
-        assert_eq!(bad.error(), (400, 1004));
+        for cursor in ["x", "-1", "0"] {
+            let path = format!("GET /organisation/endpoint/{id}/delivery?cursor={cursor}");
+            assert_eq!(server.send(&path, Some(&tenant.admin_key), "").await.error(), (400, 1004), "{cursor}");
+        }
 
         let tried = server.send(&format!("POST /organisation/endpoint/{id}/test"), Some(&tenant.admin_key), "").await.ok();
         let delivery = tried["delivery"].as_str().unwrap();
+        let another = server.send(&format!("POST /organisation/endpoint/{id}/test"), Some(&tenant.admin_key), "").await;
+        assert_eq!(another.error(), (409, 3003), "one at a time");
         let again = server.send(&format!("POST /organisation/delivery/{delivery}/resend"), Some(&tenant.admin_key), "").await;
         assert_eq!(again.ok(), tried);
         let queued = first[0]["id"].as_str().unwrap();

@@ -9,6 +9,7 @@ use super::Scene;
 use crate::api::streams::a_stream;
 use crate::fixture::database::NOW;
 use crate::fixture::server::on_each_server;
+use crate::webhook::hook::Hook;
 
 const LIVE_AND_ENDED: [EventKind; 2] = [EventKind::StreamLive, EventKind::StreamEnded];
 
@@ -110,6 +111,51 @@ async fn who_answers_that_it_is_gone_is_switched_off() {
         assert_eq!(scene.endpoint().await.gone_at, None);
         scene.emit(scene.stream, &LIVE_AND_ENDED).await;
         assert_eq!(scene.run_due().await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_speaks_for_the_url_that_gave_it_and_for_no_other() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let old = Hook::new().await;
+        for status in ["410 Gone", "500 Oh"] {
+            let told = scene.receiver.seen().len();
+            scene.move_to(&old.url()).await;
+            scene.emit(scene.stream, &LIVE_AND_ENDED).await;
+            let moves = async {
+                let mut call = old.call().await;
+                scene.move_to(&scene.receiver.url).await;
+                call.answer(status, "").await;
+            };
+            let (tries, ()) = tokio::join!(scene.run_due(), moves);
+            assert_eq!((tries, scene.receiver.seen().len() - told), (3, 2), "the first goes to the new URL at once");
+            let endpoint = scene.endpoint().await;
+            assert_eq!((endpoint.enabled, endpoint.gone_at, endpoint.failing_since), (true, None, None));
+        }
+        assert_eq!(scene.states().await, [DeliveryState::Delivered; 4]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_has_lost_its_lease_switches_nothing_off() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let (hook, other) = (Hook::new().await, scene.deliverer());
+        scene.move_to(&hook.url()).await;
+        scene.emit(scene.stream, &[EventKind::StreamLive]).await;
+        let late = async {
+            let mut lost = hook.call().await;
+            scene.server.clock.advance_ms(60_000);
+            let (tries, _) = tokio::join!(other.run_due(), hook.allow());
+            assert_eq!(tries.unwrap(), 1);
+            lost.answer("410 Gone", "").await;
+        };
+        tokio::join!(scene.run_due(), late);
+        assert!(scene.endpoint().await.enabled);
+        assert_eq!(scene.states().await, [DeliveryState::Delivered]);
     })
     .await;
 }

@@ -1,0 +1,60 @@
+//! What this version cannot read, as a later one has written it perhaps: it stops nothing else, and ends.
+
+use afterlive_domain::{DeliveryState, EventKind};
+use afterlive_server::events::GIVE_UP_AFTER_MS;
+
+use super::{Scene, tamper};
+use crate::fixture::server::on_each_server;
+
+#[tokio::test]
+async fn what_no_body_can_be_made_of_stops_nobody_and_is_given_up_after_a_day() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let (db, later) = (&scene.server.db, scene.another_stream().await);
+        // More than are made in a row, before all others.
+        scene.emit(later, &vec![EventKind::StreamLive; 250]).await;
+        tamper(
+            db,
+            "UPDATE event_deliveries SET kind = CASE WHEN id % 2 = 0 THEN 'stream.of_later' ELSE kind END,
+                    asset_id = CASE WHEN id % 2 = 1 THEN 'of later' ELSE asset_id END",
+        )
+        .await;
+        scene.emit(scene.stream, &[EventKind::StreamLive]).await;
+        assert_eq!(scene.run_due().await, 1);
+        scene.emit(scene.stream, &[EventKind::StreamEnded]).await;
+        assert_eq!(scene.run_due().await, 1);
+        assert_eq!(scene.receiver.kinds(), ["stream.live", "stream.ended"]);
+
+        // Whoever can read them makes them yet.
+        tamper(db, "UPDATE event_deliveries SET kind = 'stream.live', asset_id = NULL WHERE id IN (SELECT MIN(id) FROM event_deliveries)").await;
+        scene.server.clock.advance_ms(30_000);
+        assert_eq!(scene.run_due().await, 1);
+        scene.server.clock.advance_ms(GIVE_UP_AFTER_MS);
+        assert_eq!(scene.run_due().await, 0);
+        let given_up = &scene.log().await[2];
+        assert_eq!(given_up.last_reason.as_deref(), Some("its body could not be made for a day"));
+        scene.emit(later, &[EventKind::StreamEnded]).await;
+        assert_eq!(scene.run_due().await, 1, "its stream goes on");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_read_is_tried_again_as_one_that_does_not_take() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let db = &scene.server.db;
+        scene.emit(scene.stream, &[EventKind::StreamLive]).await;
+        tamper(db, "UPDATE event_endpoints SET secret = 'of later: ' || secret").await;
+        assert_eq!(scene.run_due().await, 1);
+        tamper(db, "UPDATE event_endpoints SET secret = substr(secret, 11)").await;
+        let log = scene.log().await;
+        assert_eq!((log[0].state, log[0].attempts), (DeliveryState::Waiting, 1));
+        assert_eq!(log[0].last_reason.as_deref(), Some("this version cannot read the endpoint's URL or its secret"));
+        scene.server.clock.advance_ms(5_000);
+        assert_eq!(scene.run_due().await, 1);
+        assert_eq!(scene.states().await, [DeliveryState::Delivered]);
+        assert!(scene.receiver.seen()[0].is_signed_by(&scene.endpoint.secret));
+    })
+    .await;
+}
