@@ -82,6 +82,20 @@ async fn count(db: &Db, statement: &'static str) -> i64 {
     }
 }
 
+/// Sends until stopped.
+struct RunningDeliverer {
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl RunningDeliverer {
+    /// When it returns nothing is sent any more.
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
 /// A server with an organisation, a stream of it, and a program that is told.
 struct Scene {
     server: Server,
@@ -116,11 +130,10 @@ impl Scene {
     }
 
     /// Sends until stopped.
-    fn run(&self) -> CancellationToken {
+    fn run(&self) -> RunningDeliverer {
         let (deliverer, stop) = (self.deliverer.clone(), self.server.stop.child_token());
         let stopped = stop.clone();
-        tokio::spawn(async move { deliverer.run(stopped).await });
-        stop
+        RunningDeliverer { stop, task: tokio::spawn(async move { deliverer.run(stopped).await }) }
     }
 
     async fn run_due(&self) -> usize {
@@ -167,7 +180,7 @@ impl Scene {
 async fn what_happens_is_told_at_once_in_order_signed_and_as_the_api_writes_it() {
     on_each_server(async |server| {
         let scene = Scene::new(server).await;
-        let stop = scene.run();
+        let running = scene.run();
         let asset = a_finished_recording(&scene.server.db, scene.stream).await;
         let told = scene.receiver.until(3).await;
         assert_eq!(scene.receiver.kinds(), ["stream.live", "stream.ended", "asset.ready"]);
@@ -196,7 +209,7 @@ async fn what_happens_is_told_at_once_in_order_signed_and_as_the_api_writes_it()
         assert_eq!(told[0].json(), json!({ "type": "stream.live", "timestamp": NOW, "data": data }));
         scene.until_over(3).await;
         assert!(scene.log().await.iter().all(|delivery| (delivery.attempts, delivery.last_status) == (1, Some(200))));
-        stop.cancel();
+        running.end().await;
     })
     .await;
 }
@@ -272,9 +285,9 @@ async fn several_nodes_tell_each_once_and_in_order() {
     on_each_server(async |server| {
         let scene = Scene::new(server).await;
         let streams = [scene.stream, a_stream(&scene.server, &scene.tenant, &[]).await];
-        let stop = scene.run();
+        let running = scene.run();
         for deliverer in [scene.deliverer(), scene.deliverer()] {
-            let stop = stop.clone();
+            let stop = running.stop.clone();
             tokio::spawn(async move { deliverer.run(stop).await });
         }
         for _ in 0..10 {
@@ -291,7 +304,7 @@ async fn several_nodes_tell_each_once_and_in_order() {
             let kinds: Vec<String> = of_stream.map(receiver::Message::kind).collect();
             assert_eq!(kinds, ["stream.live", "stream.ended"].repeat(10));
         }
-        stop.cancel();
+        running.end().await;
     })
     .await;
 }
@@ -321,14 +334,14 @@ async fn a_rotated_secret_signs_and_the_one_before_too_for_a_day() {
 async fn a_test_is_sent_at_once_and_once() {
     on_each_server(async |server| {
         let scene = Scene::new(server).await;
-        let stop = scene.run();
+        let running = scene.run();
         let (service, admin) = (&scene.server.service, &scene.tenant.admin);
         let id = service.test_endpoint(admin, scene.endpoint.id).await.unwrap();
         let told = scene.receiver.until(1).await;
         assert_eq!((told[0].id(), told[0].kind().as_str()), (id.to_string().as_str(), "test"));
         assert!(told[0].is_signed_by(&scene.endpoint.secret));
         scene.until_over(1).await;
-        stop.cancel();
+        running.end().await;
         scene.receiver.answers(|_| "500 Internal Server Error");
         service.test_endpoint(admin, scene.endpoint.id).await.unwrap();
         let refused = service.test_endpoint(admin, scene.endpoint.id).await;

@@ -62,7 +62,7 @@ async fn hostile_receivers_are_logged_and_nobody_waits_for_them() {
         for (url, ..) in &receivers {
             endpoints.push(an_endpoint(&scene.server, &scene.tenant, url).await);
         }
-        let stop = scene.run();
+        let running = scene.run();
         scene.emit(scene.stream, &[EventKind::StreamLive]).await;
         scene.receiver.until(1).await;
         for (endpoint, (url, state, reason)) in endpoints.iter().zip(&receivers) {
@@ -77,7 +77,7 @@ async fn hostile_receivers_are_logged_and_nobody_waits_for_them() {
             assert_eq!((tried.state, tried.last_reason.as_deref()), (*state, *reason), "{url}");
         }
         assert!(elsewhere.seen().is_empty(), "nobody is led elsewhere");
-        stop.cancel();
+        running.end().await;
     })
     .await;
 }
