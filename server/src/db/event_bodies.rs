@@ -54,15 +54,16 @@ impl Row {
 }
 
 // Its order leads along the index of those alone: any other passes by all that waits and has one.
-const BARE_ENDPOINTS: &str = "SELECT e.id FROM event_endpoints e WHERE e.enabled AND
-         (SELECT d.id FROM event_deliveries d WHERE d.endpoint_id = e.id AND d.body IS NULL AND d.state = 'open' ORDER BY d.id LIMIT 1)
-         IS NOT NULL";
+const BARE_ENDPOINTS: &str = "SELECT e.id,
+            (SELECT d.id FROM event_deliveries d WHERE d.endpoint_id = e.id AND d.body IS NULL AND d.state = 'open' ORDER BY d.id DESC LIMIT 1)
+     FROM event_endpoints e WHERE e.enabled";
 
-/// The endpoints for which something waits that has no body, in the order of their ids. One look along the index for each endpoint.
-pub async fn endpoints(connection: &mut Connection) -> Result<Vec<EndpointId>> {
-    let ids: Vec<String> = on!(connection, c => sqlx::query_scalar(BARE_ENDPOINTS).fetch_all(c).await)?;
+/// The endpoints for which something waits that has no body, in the order of their ids, each with the newest of it. One look along the index for each endpoint.
+pub async fn endpoints(connection: &mut Connection) -> Result<Vec<(EndpointId, i64)>> {
+    let rows: Vec<(String, Option<i64>)> = on!(connection, c => sqlx::query_as(BARE_ENDPOINTS).fetch_all(c).await)?;
     // One that cannot be read stops no other.
-    let mut endpoints: Vec<EndpointId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+    let mut endpoints: Vec<(EndpointId, i64)> =
+        rows.iter().filter_map(|(id, newest)| Some((id.parse().ok()?, (*newest)?))).collect();
     endpoints.sort_unstable();
     Ok(endpoints)
 }

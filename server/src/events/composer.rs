@@ -11,7 +11,7 @@ use tracing::error;
 use super::schedule::GIVE_UP_AFTER_MS;
 use crate::clock::Clock;
 use crate::db::event_bodies::{self, Bare, Happening, Made};
-use crate::db::{self, Db};
+use crate::db::{self, Connection, Db};
 
 /// So many bodies are made in a row at most, in one transaction, before what is due is sent. All endpoints that have something new have a share.
 const BODIES_AT_ONCE: usize = 100;
@@ -92,7 +92,19 @@ impl Composer {
         for (endpoint, LeftOut { count, cause, .. }) in &left_out {
             error!(%endpoint, count, cause, "what an endpoint is to be told cannot be made: it is left out for now");
         }
-        self.turns().left_out.extend(left_out);
+        let mut turns = self.turns();
+        for (endpoint, new) in left_out {
+            match turns.left_out.entry(endpoint) {
+                // The while that it is left out for is that of the first of it: who is sent more of the kind would be left out for ever.
+                Entry::Occupied(known) => {
+                    let known = known.into_mut();
+                    known.up_to = known.up_to.max(new.up_to);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(new);
+                }
+            }
+        }
         Ok(is_cut)
     }
 
@@ -102,21 +114,44 @@ impl Composer {
         let mut endpoints = event_bodies::endpoints(&mut connection).await?;
         let first = {
             let mut turns = self.turns();
-            turns.left_out.retain(|_, left_out| left_out.until > now);
-            turns.last.map_or(0, |last| endpoints.partition_point(|endpoint| *endpoint <= last))
+            let has_some = |id: &EndpointId| endpoints.binary_search_by_key(id, |(endpoint, _)| *endpoint).is_ok();
+            turns.left_out.retain(|endpoint, left_out| left_out.until > now || has_some(endpoint));
+            // Who has nothing else has no turn, or there would always be more to make.
+            let has_turn = |left_out: &LeftOut, newest| left_out.until <= now || newest > left_out.up_to;
+            endpoints
+                .retain(|(endpoint, newest)| turns.left_out.get(endpoint).is_none_or(|left_out| has_turn(left_out, *newest)));
+            turns.last.map_or(0, |last| endpoints.partition_point(|(endpoint, _)| *endpoint <= last))
         };
         endpoints.rotate_left(first);
         let share = (BODIES_AT_ONCE / endpoints.len().max(1)).max(1);
         let mut batch = Batch { bare: Vec::new(), is_cut: endpoints.len() > BODIES_AT_ONCE };
-        for endpoint in endpoints.into_iter().take(BODIES_AT_ONCE) {
-            let after = self.turns().left_out.get(&endpoint).map_or(0, |left_out| left_out.up_to);
-            let limit = u32::try_from(share).unwrap_or(u32::MAX);
-            let bare = event_bodies::of_endpoint(&mut connection, endpoint, after, limit).await?;
+        for (endpoint, _) in endpoints.into_iter().take(BODIES_AT_ONCE) {
+            let bare = self.some_of(&mut connection, endpoint, share, now).await?;
             batch.is_cut |= bare.len() == share;
             batch.bare.extend(bare);
             self.turns().last = Some(endpoint);
         }
         Ok(batch)
+    }
+
+    /// Behind what is left out, until that may be tried again and all behind it had its turn: then from the first on.
+    async fn some_of(
+        &self,
+        connection: &mut Connection,
+        endpoint: EndpointId,
+        share: usize,
+        now: UnixMillis,
+    ) -> db::Result<Vec<Bare>> {
+        let limit = u32::try_from(share).unwrap_or(u32::MAX);
+        let left_out = self.turns().left_out.get(&endpoint).map(|left_out| (left_out.up_to, left_out.until));
+        if let Some((up_to, until)) = left_out {
+            let bare = event_bodies::of_endpoint(connection, endpoint, up_to, limit).await?;
+            if until > now || bare.len() == share {
+                return Ok(bare);
+            }
+            self.turns().left_out.remove(&endpoint);
+        }
+        event_bodies::of_endpoint(connection, endpoint, 0, limit).await
     }
 
     async fn body(&self, bare: &Bare, bodies: &mut HashMap<Happening, String>) -> Result<String, String> {

@@ -2,9 +2,11 @@
 
 use afterlive_domain::{DeliveryState, EventKind};
 use afterlive_server::events::GIVE_UP_AFTER_MS;
+use tokio::time::timeout;
 
-use super::{Scene, tamper};
+use super::{Scene, an_endpoint, tamper};
 use crate::fixture::server::on_each_server;
+use crate::webhook::hook::PATIENCE;
 
 #[tokio::test]
 async fn what_no_body_can_be_made_of_stops_nobody_and_is_given_up_after_a_day() {
@@ -35,6 +37,61 @@ async fn what_no_body_can_be_made_of_stops_nobody_and_is_given_up_after_a_day() 
         assert_eq!(given_up.last_reason.as_deref(), Some("its body could not be made for a day"));
         scene.emit(later, &[EventKind::StreamEnded]).await;
         assert_eq!(scene.run_due().await, 1, "its stream goes on");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_no_body_can_be_made_of_is_looked_at_no_more_than_that_at_however_many_endpoints() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        // More than have a share at once.
+        for _ in 0..100 {
+            an_endpoint(&scene.server, &scene.tenant, &scene.receiver.url).await;
+        }
+        scene.emit(scene.stream, &[EventKind::StreamLive]).await;
+        tamper(&scene.server.db, "UPDATE event_deliveries SET kind = 'stream.of_later'").await;
+        assert_eq!(timeout(PATIENCE, scene.run_due()).await.expect("it ends"), 0);
+        let other = scene.another_stream().await;
+        scene.emit(other, &[EventKind::StreamEnded]).await;
+        assert_eq!(scene.run_due().await, 101);
+        tamper(&scene.server.db, "UPDATE event_deliveries SET kind = 'stream.live' WHERE body IS NULL").await;
+        scene.server.clock.advance_ms(30_000);
+        assert_eq!(scene.run_due().await, 101);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_looked_at_again_in_its_time_however_much_of_the_kind_comes() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let more = async || {
+            let stream = scene.another_stream().await;
+            scene.emit(stream, &[EventKind::StreamLive]).await;
+            tamper(&scene.server.db, "UPDATE event_deliveries SET kind = 'stream.of_later' WHERE body IS NULL").await;
+        };
+        more().await;
+        assert_eq!(scene.run_due().await, 0);
+        for _ in 0..2 {
+            scene.server.clock.advance_ms(10_000);
+            more().await;
+            assert_eq!(scene.run_due().await, 0);
+        }
+        tamper(
+            &scene.server.db,
+            "UPDATE event_deliveries SET kind = 'stream.ended' WHERE id IN (SELECT MIN(id) FROM event_deliveries)",
+        )
+        .await;
+        scene.server.clock.advance_ms(10_000);
+        assert_eq!(scene.run_due().await, 1);
+        assert_eq!(scene.receiver.kinds(), ["stream.ended"]);
+        more().await;
+        scene.server.clock.advance_ms(GIVE_UP_AFTER_MS);
+        more().await;
+        assert_eq!(scene.run_due().await, 0);
+        use DeliveryState::{Delivered, Failed, Queued};
+        assert_eq!(scene.states().await, [Delivered, Failed, Failed, Failed, Queued]);
     })
     .await;
 }
