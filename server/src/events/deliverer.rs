@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::composer::{ComposeError, Composer};
+use super::failing::Failing;
 use super::places::Places;
 use super::schedule::{GIVE_UP_AFTER_MS, GIVE_UP_UNTRIED_AFTER_MS, next_try};
 use super::{AT_ONCE, Bell, Settings, give_up};
@@ -31,6 +32,8 @@ use crate::post::{Failed, Postman};
 const LEASE_MS: i64 = 60_000;
 /// Without news the table is looked at this often: for what other nodes have written, and for waits that are over.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// What is old is given up untried only where this process has seen the endpoint failing for so long: who failed once before the server was off for days may be well.
+const SEEN_FAILING_FOR_MS: i64 = 600_000;
 const GONE: &str = "it answered 410, that it is gone";
 const DOES_NOT_TAKE: &str = "the endpoint has taken nothing for a day";
 const UNREADABLE: &str = "this version cannot read the endpoint's URL or its secret";
@@ -44,6 +47,7 @@ pub struct Deliverer {
     bell: Bell,
     postman: Arc<Postman>,
     places: Places,
+    failing: Failing,
     composer: Composer,
 }
 
@@ -64,7 +68,16 @@ impl Deliverer {
         compose: impl Fn(Happening) -> BoxFuture<'static, Result<String, ComposeError>> + Send + Sync + 'static,
     ) -> Self {
         let composer = Composer::new(db.clone(), clock.clone(), Arc::new(compose));
-        Self { settings, db, clock, bell, postman: Arc::default(), places: Places::default(), composer }
+        Self {
+            settings,
+            db,
+            clock,
+            bell,
+            postman: Arc::default(),
+            places: Places::default(),
+            failing: Failing::default(),
+            composer,
+        }
     }
 
     /// Sends until told to stop; then takes nothing new and waits for what is under way.
@@ -170,7 +183,12 @@ impl Deliverer {
         let now = self.clock.now();
         let begun = now.plus_ms(-GIVE_UP_UNTRIED_AFTER_MS);
         let mut gave_up = false;
-        for due in due.iter().filter(|due| due.failing_since.is_some_and(|since| now.ms_since(since) >= GIVE_UP_AFTER_MS)) {
+        self.failing.keep(due);
+        let takes_nothing = |due: &&Due| {
+            due.failing_since.is_some_and(|since| now.ms_since(since) >= GIVE_UP_AFTER_MS)
+                && self.failing.for_ms(due.endpoint, now).is_some_and(|ms| ms >= SEEN_FAILING_FOR_MS)
+        };
+        for due in due.iter().filter(takes_nothing) {
             // Most looks find nothing, and take the one place of who writes from nobody.
             if !event_deliveries::has_old(&mut self.db.read().await?, due.endpoint, begun).await? {
                 continue;
@@ -273,6 +291,9 @@ impl Deliverer {
             event_endpoints::set_gone(&mut tx, id, url, now).await?;
         }
         tx.commit().await?;
+        if is_ours && !has_moved {
+            self.failing.note(id, now);
+        }
         if gone.is_some() {
             warn!(endpoint = %id, ?url, "an endpoint says that it is gone: it is switched off");
             return give_up(&self.db, id, GONE, now).await;

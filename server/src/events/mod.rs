@@ -3,6 +3,7 @@
 
 mod composer;
 mod deliverer;
+mod failing;
 mod places;
 mod schedule;
 mod secret;

@@ -110,6 +110,23 @@ async fn what_was_a_day_old_already_is_told_to_who_is_well() {
 }
 
 #[tokio::test]
+async fn what_was_a_day_old_already_is_told_to_who_failed_once_before_the_server_was_off() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        scene.emit(scene.stream, &[EventKind::StreamLive; 20]).await;
+        scene.receiver.answers(|_| "503 Oh");
+        assert_eq!(scene.run_due().await, 1);
+        scene.receiver.answers(|_| "200 OK");
+        scene.server.clock.advance_ms(GIVE_UP_UNTRIED_AFTER_MS);
+        let after_start = scene.deliverer();
+        assert_eq!(after_start.run_due().await.unwrap(), 20);
+        assert!(scene.states().await.iter().all(|state| *state == DeliveryState::Delivered));
+        assert_eq!(scene.endpoint().await.failing_since, None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_was_written_while_its_endpoint_was_switched_off_is_given_up() {
     on_each_server(async |server| {
         let scene = Scene::new(server).await;
