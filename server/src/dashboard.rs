@@ -284,39 +284,39 @@ impl Backend for Dashboard {
     async fn create_endpoint(&self, form: EndpointForm) -> Answer<EndpointId> {
         let caller = self.signed_in().await?;
         let made = self.service.create_endpoint(&caller, form.url, form.kinds, true).await;
-        made.map(|made| made.id).map_err(|error| self.error(&error))
+        made.map(|made| made.id).map_err(|error| self.of_endpoints(&error))
     }
 
     async fn change_endpoint(&self, id: EndpointId, form: EndpointForm) -> Answer<()> {
         let caller = self.signed_in().await?;
         let change = EndpointChange { url: Some(form.url), kinds: Some(form.kinds), enabled: None };
-        self.service.change_endpoint(&caller, id, change).await.map(drop).map_err(|error| self.error(&error))
+        self.service.change_endpoint(&caller, id, change).await.map(drop).map_err(|error| self.of_endpoints(&error))
     }
 
     async fn switch_endpoint(&self, id: EndpointId, enabled: bool) -> Answer<()> {
         let caller = self.signed_in().await?;
         let change = EndpointChange { enabled: Some(enabled), ..EndpointChange::default() };
-        self.service.change_endpoint(&caller, id, change).await.map(drop).map_err(|error| self.error(&error))
+        self.service.change_endpoint(&caller, id, change).await.map(drop).map_err(|error| self.of_endpoints(&error))
     }
 
     async fn delete_endpoint(&self, id: EndpointId) -> Answer<()> {
         let caller = self.signed_in().await?;
-        self.service.delete_endpoint(&caller, id).await.map_err(|error| self.error(&error))
+        self.service.delete_endpoint(&caller, id).await.map_err(|error| self.of_endpoints(&error))
     }
 
     async fn rotate_endpoint_secret(&self, id: EndpointId) -> Answer<()> {
         let caller = self.signed_in().await?;
-        self.service.rotate_endpoint_secret(&caller, id).await.map(drop).map_err(|error| self.error(&error))
+        self.service.rotate_endpoint_secret(&caller, id).await.map(drop).map_err(|error| self.of_endpoints(&error))
     }
 
     async fn test_endpoint(&self, id: EndpointId) -> Answer<()> {
         let caller = self.signed_in().await?;
-        self.service.test_endpoint(&caller, id).await.map(drop).map_err(|error| self.error(&error))
+        self.service.test_endpoint(&caller, id).await.map(drop).map_err(|error| self.of_endpoints(&error))
     }
 
     async fn resend_delivery(&self, delivery: MessageId) -> Answer<()> {
         let caller = self.signed_in().await?;
-        self.service.resend_delivery(&caller, delivery).await.map_err(|error| self.error(&error))
+        self.service.resend_delivery(&caller, delivery).await.map_err(|error| self.of_endpoints(&error))
     }
 
     async fn people(&self) -> Answer<People> {

@@ -18,13 +18,19 @@ pub fn Deliveries(page: Signal<EndpointPage>) -> impl IntoView {
     let rows = Signal::derive(move || page.with(|page| page.deliveries.clone()));
     let is_empty = Memo::new(move |_| rows.with(Vec::is_empty));
     let next = Memo::new(move |_| page.with(|page| page.next.clone()));
-    let row = move |delivery: Signal<DeliveryRow>| view! { <Row delivery endpoint=id /> }.into_any();
+    let is_enabled = Memo::new(move |_| page.with(|page| page.endpoint.enabled));
+    let row = move |delivery: Signal<DeliveryRow>| view! { <Row delivery endpoint=id is_enabled /> }.into_any();
     view! {
         <section class="card" aria-labelledby="deliveries">
             <h2 id="deliveries">"What it was told"</h2>
             {move || {
                 if is_empty.get() {
-                    view! { <p class="muted">"Nothing yet. Send a test, or go live."</p> }.into_any()
+                    let text = if is_enabled.get() {
+                        "Nothing yet. Send a test, or go live."
+                    } else {
+                        "Nothing yet, and nothing while it is switched off."
+                    };
+                    view! { <p class="muted">{text}</p> }.into_any()
                 } else {
                     view! {
                         <table class="key-table">
@@ -90,13 +96,13 @@ fn last_try(row: &DeliveryRow) -> String {
 }
 
 #[component]
-fn Row(delivery: Signal<DeliveryRow>, endpoint: EndpointId) -> impl IntoView {
+fn Row(delivery: Signal<DeliveryRow>, endpoint: EndpointId, is_enabled: Memo<bool>) -> impl IntoView {
     let resend = ServerAction::<ResendDelivery>::new();
     refresh_after(resend.version());
     let first = delivery.get_untracked();
     let state = Memo::new(move |_| delivery.with(|row| row.state));
     let next_at = Memo::new(move |_| delivery.with(|row| row.next_at));
-    let may_resend = Memo::new(move |_| !matches!(state.get(), DeliveryState::Queued | DeliveryState::Sending));
+    let may_resend = Memo::new(move |_| is_enabled.get() && !matches!(state.get(), DeliveryState::Queued | DeliveryState::Sending));
     let about = match first.asset {
         Some(asset) => view! { <a href=format!("/vod/{asset}")>"recording"</a> }.into_any(),
         None => first.stream.map(|stream| view! { <a href=format!("/stream/{stream}")>"stream"</a> }).into_any(),

@@ -1,11 +1,39 @@
 //! From the services' terms to the pages': where programs are told of events, and what they were told. Decides nothing and reads nothing.
 
-use afterlive_app::backend::{DeliveryRow, EndpointPage, EndpointRow};
-use afterlive_domain::UnixMillis;
+use afterlive_app::backend::{BackendError, DeliveryRow, EndpointPage, EndpointRow};
+use afterlive_domain::{Error as Refusal, UnixMillis};
 
+use super::asking::Asking;
 use crate::db::delivery_log::Delivery;
+use crate::db::event_deliveries::{IS_BARE, IS_OFF, IS_QUEUED, IS_SENT, TEST_IS_OPEN};
 use crate::db::event_endpoints::Endpoint;
-use crate::service::DeliveryPage;
+use crate::service::{self, DeliveryPage, too_many_endpoints};
+
+impl Asking {
+    /// As [`Asking::error`], of what is done with endpoints.
+    pub(super) fn of_endpoints(&self, error: &service::Error) -> BackendError {
+        let told = match error {
+            service::Error::Refused(refused) => refusal(refused),
+            _ => None,
+        };
+        told.unwrap_or_else(|| self.error(error))
+    }
+}
+
+/// What the reader can do about a state that does not allow something; `None` where it is none of endpoints.
+fn refusal(refused: &Refusal) -> Option<BackendError> {
+    let Refusal::WrongState { state } = refused else { return None };
+    let told = match state.as_str() {
+        IS_OFF => "The endpoint is switched off. Switch it on first.",
+        TEST_IS_OPEN => "A test of this endpoint is under way. Send another when that is over.",
+        IS_SENT => "It is being sent at this moment. Look at what comes of it first.",
+        IS_QUEUED => "It waits behind an earlier one of its stream, and is sent after that. Send the earlier one again.",
+        IS_BARE => "It has not been sent yet. It is sent in its turn: just wait.",
+        state if state == too_many_endpoints() => "There are as many endpoints as there may be. Delete one first.",
+        _ => return None,
+    };
+    Some(BackendError::Refused(told.to_owned()))
+}
 
 pub(super) fn row(endpoint: Endpoint) -> EndpointRow {
     EndpointRow {
@@ -42,5 +70,22 @@ fn delivery(delivery: Delivery) -> DeliveryRow {
         last_status: delivery.last_status,
         last_reason: delivery.last_reason,
         next_at: delivery.next_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_state_does_not_allow_is_told_in_sentences_that_say_what_to_do() {
+        let too_many = too_many_endpoints();
+        for state in [IS_OFF, TEST_IS_OPEN, IS_SENT, IS_QUEUED, IS_BARE, &too_many] {
+            let Some(BackendError::Refused(told)) = refusal(&Refusal::WrongState { state: state.to_owned() }) else {
+                panic!("no words for {state:?}")
+            };
+            assert!(told.starts_with(char::is_uppercase) && told.ends_with('.') && told.matches(". ").count() == 1, "{told}");
+        }
+        assert_eq!(refusal(&Refusal::WrongState { state: "deleted".to_owned() }), None);
     }
 }

@@ -9,6 +9,13 @@ use super::{Connection, Error, Raw, Result, Tx, event_endpoints, on, parse};
 /// The kind of what is sent for a try: of nothing that happened. There is one try.
 const TEST: &str = "test";
 
+/// Why something cannot be sent now: its state, in words.
+pub const IS_OFF: &str = "its endpoint is switched off";
+pub const TEST_IS_OPEN: &str = "its last test is under way still";
+pub const IS_SENT: &str = "it is being sent";
+pub const IS_QUEUED: &str = "it waits behind an earlier one of its stream";
+pub const IS_BARE: &str = "its body is not made yet: it is sent in its turn";
+
 /// An endpoint for which something is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Due {
@@ -54,6 +61,11 @@ pub struct Failure<'a> {
 
 const OPEN_TEST: &str = "SELECT id FROM event_deliveries WHERE endpoint_id = $1 AND state = 'open' AND kind = 'test' LIMIT 1";
 
+async fn has_open_test(tx: &mut Tx, endpoint: EndpointId) -> Result<bool> {
+    let open: Option<i64> = on!(tx, c => sqlx::query_scalar(OPEN_TEST).bind(endpoint.to_string()).fetch_optional(c).await)?;
+    Ok(open.is_some())
+}
+
 /// Adds a test, which is due at once. False where one of the endpoint waits already, or is being sent: then nothing is added. Only for who holds the endpoint.
 pub async fn insert_test(
     tx: &mut Tx,
@@ -63,8 +75,7 @@ pub async fn insert_test(
     body: &str,
     now: UnixMillis,
 ) -> Result<bool> {
-    let open: Option<i64> = on!(tx, c => sqlx::query_scalar(OPEN_TEST).bind(endpoint.to_string()).fetch_optional(c).await)?;
-    if open.is_some() {
+    if has_open_test(tx, endpoint).await? {
         return Ok(false);
     }
     on!(tx, c => sqlx::query(
@@ -299,25 +310,26 @@ pub async fn give_up_old(
 pub enum Resent {
     Done,
     NoSuchDelivery,
-    /// It is on its way, or behind another of its stream; in words.
+    /// It is on its way, or behind another; in words.
     Refused(&'static str),
 }
 
 /// Sends it again at once, with the same id and body: what is over from the start, beside its stream's order; what waits for its next try before its time. What was
 /// given up before it had a body is given one first, as all that is new.
 pub async fn resend(tx: &mut Tx, organisation: OrganisationId, message: MessageId, now: UnixMillis) -> Result<Resent> {
-    let endpoint: Option<String> = on!(tx, c => sqlx::query_scalar(
-        "SELECT endpoint_id FROM event_deliveries WHERE message_id = $1 AND organisation_id = $2",
+    let found: Option<(String, bool)> = on!(tx, c => sqlx::query_as(
+        "SELECT endpoint_id, kind = 'test' AND state <> 'open' FROM event_deliveries WHERE message_id = $1 AND organisation_id = $2",
     )
     .bind(message.to_string())
     .bind(organisation.to_string())
     .fetch_optional(c)
     .await)?;
-    let Some(endpoint) = endpoint else { return Ok(Resent::NoSuchDelivery) };
+    let Some((endpoint, is_old_test)) = found else { return Ok(Resent::NoSuchDelivery) };
     let endpoint: EndpointId = parse("event_deliveries.endpoint_id", &endpoint)?;
     match event_endpoints::hold(tx, endpoint).await? {
         None => return Ok(Resent::NoSuchDelivery),
-        Some(false) => return Ok(Resent::Refused("its endpoint is switched off")),
+        Some(false) => return Ok(Resent::Refused(IS_OFF)),
+        Some(true) if is_old_test && has_open_test(tx, endpoint).await? => return Ok(Resent::Refused(TEST_IS_OPEN)),
         Some(true) => {}
     }
     let changed = on!(tx, c => sqlx::query(
@@ -341,9 +353,9 @@ pub async fn resend(tx: &mut Tx, organisation: OrganisationId, message: MessageI
     .fetch_one(c)
     .await)?;
     Ok(Resent::Refused(match (due_at, is_bare) {
-        (Some(_), _) => "it is being sent",
-        (None, true) => "its body is not made yet: it is sent in its turn",
-        (None, false) => "it waits behind an earlier one of its stream",
+        (Some(_), _) => IS_SENT,
+        (None, true) => IS_BARE,
+        (None, false) => IS_QUEUED,
     }))
 }
 

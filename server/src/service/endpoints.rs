@@ -10,7 +10,7 @@ use crate::db::Tx;
 use crate::db::asset_search::{self, Listed};
 use crate::db::delivery_log::{self, Delivery, Place};
 use crate::db::event_bodies::Happening;
-use crate::db::event_deliveries::{self, Resent};
+use crate::db::event_deliveries::{self, IS_OFF, Resent, TEST_IS_OPEN};
 use crate::db::event_endpoints::{self, Endpoint};
 use crate::db::streams::{self, Stream};
 use crate::dial::{self, Reach};
@@ -87,7 +87,7 @@ impl Service {
         };
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if event_endpoints::list(&mut tx, caller.organisation).await?.len() >= MAX_ENDPOINTS {
-            return Err(Refusal::WrongState { state: format!("{MAX_ENDPOINTS} endpoints, which is the most") }.into());
+            return Err(Refusal::WrongState { state: too_many() }.into());
         }
         event_endpoints::insert(&mut tx, &endpoint).await?;
         tx.commit().await?;
@@ -173,12 +173,12 @@ impl Service {
         let (now, message) = (self.clock.now(), MessageId(Uuid::new_v4()));
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if !held(&mut tx, caller, id).await?.enabled {
-            return Err(Refusal::WrongState { state: "its endpoint is switched off".to_owned() }.into());
+            return Err(Refusal::WrongState { state: IS_OFF.to_owned() }.into());
         }
         let data = json!({ "organisation": caller.organisation, "endpoint": id });
         let body = json!({ "type": "test", "timestamp": now, "data": data }).to_string();
         if !event_deliveries::insert_test(&mut tx, caller.organisation, id, message, &body, now).await? {
-            return Err(Refusal::WrongState { state: "its last test is under way still".to_owned() }.into());
+            return Err(Refusal::WrongState { state: TEST_IS_OPEN.to_owned() }.into());
         }
         tx.commit().await?;
         self.bell.ring();
@@ -203,7 +203,8 @@ impl Service {
     /// Sends it again, at once, with the same id and body.
     ///
     /// # Errors
-    /// `Denied` for all but admins; `NoSuchDelivery`; `WrongState` while it is sent or behind another, and where the endpoint is switched off.
+    /// `Denied` for all but admins; `NoSuchDelivery`; `WrongState` while it is sent or behind another, for a test while another is under way, and where the endpoint is switched
+    /// off.
     pub async fn resend_delivery(&self, caller: &Caller, message: MessageId) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         match event_deliveries::resend(&mut tx, caller.organisation, message, self.clock.now()).await? {
@@ -243,6 +244,11 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// The state in which no endpoint can be added.
+pub fn too_many() -> String {
+    format!("{MAX_ENDPOINTS} endpoints, which is the most")
 }
 
 fn own(found: Option<Endpoint>, caller: &Caller, id: EndpointId) -> Result<Endpoint, Refusal> {

@@ -45,7 +45,7 @@ pub use account_links::Chosen;
 pub use api_keys::{MAX_KEY_LIFETIME_S, MAX_KEYS, NewApiKey, Opens, RevokedKey};
 pub use caller::{Caller, Holder, Identity, Player};
 pub use embedded::{Embedded, EmbeddedRecording};
-pub use endpoints::{DeliveryPage, EndpointChange, MAX_DELIVERY_PAGE, OLD_SECRET_FOR_MS};
+pub use endpoints::{DeliveryPage, EndpointChange, MAX_DELIVERY_PAGE, OLD_SECRET_FOR_MS, too_many as too_many_endpoints};
 pub use error::{Error, Result};
 pub use library::{AssetList, AssetPage};
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};

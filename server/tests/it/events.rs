@@ -347,9 +347,14 @@ async fn a_test_is_sent_at_once_and_once() {
         let refused = service.test_endpoint(admin, scene.endpoint.id).await;
         let expected = "its last test is under way still";
         assert!(matches!(refused, Err(service::Error::Refused(Refusal::WrongState { state })) if state == expected));
+        let again = service.resend_delivery(admin, id).await;
+        assert!(matches!(again, Err(service::Error::Refused(Refusal::WrongState { state })) if state == expected));
         scene.run_due().await;
         let log = scene.log().await;
         assert_eq!((log[0].state, log[0].last_status, log[0].next_at), (DeliveryState::Failed, Some(500), None));
+        service.resend_delivery(admin, id).await.unwrap();
+        assert!(service.resend_delivery(admin, log[0].message).await.is_err(), "one of the old ones at a time too");
+        assert_eq!(scene.run_due().await, 1);
         scene.switch(false).await;
         assert!(service.test_endpoint(admin, scene.endpoint.id).await.is_err());
     })

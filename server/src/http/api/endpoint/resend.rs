@@ -7,6 +7,7 @@ use axum::extract::State;
 
 use super::path::DeliveryPath;
 use super::test::ToSend;
+use crate::db::event_deliveries::{IS_BARE, IS_OFF, IS_QUEUED, IS_SENT, TEST_IS_OPEN};
 use crate::http::api::doc::{Access, Doc, wrong_state};
 use crate::http::api::json::Json;
 use crate::http::credentials::Authenticated;
@@ -29,11 +30,6 @@ pub fn doc() -> Doc {
              for its next try is tried now.",
         )
         .answers::<ToSend>("That it is to be sent.")
-        .refuses([
-            wrong_state("its endpoint is switched off"),
-            wrong_state("it is being sent"),
-            wrong_state("it waits behind an earlier one of its stream"),
-            wrong_state("its body is not made yet: it is sent in its turn"),
-        ]);
+        .refuses([IS_OFF, IS_SENT, IS_QUEUED, IS_BARE, TEST_IS_OPEN].map(wrong_state));
     DeliveryPath::of(doc)
 }

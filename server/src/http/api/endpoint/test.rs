@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::path::EndpointPath;
+use crate::db::event_deliveries::{IS_OFF, TEST_IS_OPEN};
 use crate::http::api::doc::{Access, Doc, EXAMPLE_DELIVERY, wrong_state};
 use crate::http::api::json::Json;
 use crate::http::credentials::Authenticated;
@@ -35,6 +36,6 @@ pub fn doc() -> Doc {
     let doc = Doc::new("Tries out an endpoint for events", Access::Role(Role::Admin))
         .about("Sends it an event of the type `test`, signed as all are. There is one try; what came of it stands in the log of its deliveries.")
         .answers::<ToSend>("That it is to be sent.")
-        .refuses([wrong_state("its endpoint is switched off"), wrong_state("its last test is under way still")]);
+        .refuses([wrong_state(IS_OFF), wrong_state(TEST_IS_OPEN)]);
     EndpointPath::of(doc)
 }
