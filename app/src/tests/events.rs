@@ -15,7 +15,10 @@ async fn an_endpoint_is_made_and_its_page_has_what_a_program_needs() {
     assert_eq!(page.location, format!("/organisation/events/{ENDPOINT}?notice=endpoint%2Dmade"));
     let page = site.get(&page.location).await;
     page.shows("The endpoint is made.").shows("https://example.com/events").shows(WHSEC).shows("Send a test");
-    page.shows("3 tries: it answered 503").shows("13 tries: its host cannot be found").shows("queued").shows("Send stream.live again");
+    page.shows("3 tries: it answered 503")
+        .shows("13 tries: its host cannot be found")
+        .shows("queued")
+        .shows("Send stream.live again");
     let page = site.get("/organisation/events").await;
     page.shows("stream.live, asset.ready").shows("Open https://example.com/events").shows_not(WHSEC);
 }
@@ -48,7 +51,12 @@ async fn an_endpoint_is_switched_rotated_tried_out_sent_again_and_deleted() {
     let page = site.post("/ui/change_endpoint", &format!("{id}&url=http%3A%2F%2Fexample.org&asset_failed=on")).await;
     site.get(&page.location).await.shows("Saved.").shows("http://example.org").shows("Switch it off");
     let page = site.post("/ui/switch_endpoint", &format!("{id}&enabled=false")).await;
-    site.get(&page.location).await.shows("Switched off.").shows("Switch it on").shows_not("Send a test").shows_not("Send stream.live again");
+    site.get(&page.location)
+        .await
+        .shows("Switched off.")
+        .shows("Switch it on")
+        .shows_not("Send a test")
+        .shows_not("Send stream.live again");
     let page = site.post("/ui/delete_endpoint", &id).await;
     site.get(&page.location).await.shows("The endpoint is deleted.").shows("None yet.");
     assert_eq!(site.get(&format!("/organisation/events/{ENDPOINT}")).await.status.as_u16(), 404);

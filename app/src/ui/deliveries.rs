@@ -102,7 +102,8 @@ fn Row(delivery: Signal<DeliveryRow>, endpoint: EndpointId, is_enabled: Memo<boo
     let first = delivery.get_untracked();
     let state = Memo::new(move |_| delivery.with(|row| row.state));
     let next_at = Memo::new(move |_| delivery.with(|row| row.next_at));
-    let may_resend = Memo::new(move |_| is_enabled.get() && !matches!(state.get(), DeliveryState::Queued | DeliveryState::Sending));
+    let may_resend =
+        Memo::new(move |_| is_enabled.get() && !matches!(state.get(), DeliveryState::Queued | DeliveryState::Sending));
     let about = match first.asset {
         Some(asset) => view! { <a href=format!("/vod/{asset}")>"recording"</a> }.into_any(),
         None => first.stream.map(|stream| view! { <a href=format!("/stream/{stream}")>"stream"</a> }).into_any(),

@@ -3,14 +3,14 @@
 use afterlive_app::backend::{BackendError, DeliveryRow, EndpointPage, EndpointRow};
 use afterlive_domain::{Error as Refusal, UnixMillis};
 
-use super::asking::Asking;
+use super::Dashboard;
 use crate::db::delivery_log::Delivery;
 use crate::db::event_deliveries::{IS_BARE, IS_OFF, IS_QUEUED, IS_SENT, TEST_IS_OPEN};
 use crate::db::event_endpoints::Endpoint;
 use crate::service::{self, DeliveryPage, too_many_endpoints};
 
-impl Asking {
-    /// As [`Asking::error`], of what is done with endpoints.
+impl Dashboard {
+    /// As [`Dashboard::error`], of what is done with endpoints.
     pub(super) fn of_endpoints(&self, error: &service::Error) -> BackendError {
         let told = match error {
             service::Error::Refused(refused) => refusal(refused),

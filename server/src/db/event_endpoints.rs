@@ -1,6 +1,7 @@
 //! The table `event_endpoints`: where an organisation's programs are told of events. What they are told is in `event_deliveries`.
 
 use afterlive_domain::{EndpointId, OrganisationId, ToldKinds, UnixMillis, WebhookUrl};
+use tracing::error;
 
 use super::{Connection, Error, Raw, Result, Tx, on, parse};
 use crate::events::Secret;
@@ -85,7 +86,7 @@ pub async fn insert(tx: &mut Tx, endpoint: &Endpoint) -> Result<()> {
     Ok(())
 }
 
-/// An organisation's, oldest first.
+/// An organisation's, oldest first. One that cannot be read, as a later version has written it perhaps, stops no list: it is left out.
 pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<Endpoint>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
         "SELECT id, organisation_id, url, kinds, enabled, gone_at, failing_since, secret, old_secret, old_secret_until, created_at,
@@ -95,7 +96,29 @@ pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> 
     .bind(organisation.to_string())
     .fetch_all(c)
     .await)?;
-    rows.into_iter().map(Endpoint::try_from).collect()
+    let read = |row: Row| {
+        let id = row.id.clone();
+        Endpoint::try_from(row).inspect_err(|cause| error!(endpoint = %id, %cause, "an endpoint cannot be listed")).ok()
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// How many an organisation has, with those that cannot be read.
+pub async fn count(connection: &mut Connection, organisation: OrganisationId) -> Result<u64> {
+    let count: i64 = on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM event_endpoints WHERE organisation_id = $1")
+        .bind(organisation.to_string())
+        .fetch_one(c)
+        .await)?;
+    Ok(count.unsigned_abs())
+}
+
+/// Whose it is; `None` where it is not there. Also of one that cannot be read.
+pub async fn organisation_of(connection: &mut Connection, id: EndpointId) -> Result<Option<OrganisationId>> {
+    let organisation: Option<String> = on!(connection, c => sqlx::query_scalar("SELECT organisation_id FROM event_endpoints WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(c)
+        .await)?;
+    organisation.map(|organisation| parse("event_endpoints.organisation_id", &organisation)).transpose()
 }
 
 pub async fn by_id(connection: &mut Connection, id: EndpointId) -> Result<Option<Endpoint>> {

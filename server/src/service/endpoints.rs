@@ -86,7 +86,7 @@ impl Service {
             updated_at: now,
         };
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        if event_endpoints::list(&mut tx, caller.organisation).await?.len() >= MAX_ENDPOINTS {
+        if event_endpoints::count(&mut tx, caller.organisation).await? >= MAX_ENDPOINTS as u64 {
             return Err(Refusal::WrongState { state: too_many() }.into());
         }
         event_endpoints::insert(&mut tx, &endpoint).await?;
@@ -139,12 +139,12 @@ impl Service {
     /// `Denied` for all but admins; `NoSuchEndpoint`.
     pub async fn delete_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        held(&mut tx, caller, id).await?;
+        hold_own(&mut tx, caller, id).await?;
         event_endpoints::switch_off(&mut tx, id).await?;
         tx.commit().await?;
         events::forget(&self.db, id).await?;
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        held(&mut tx, caller, id).await?;
+        hold_own(&mut tx, caller, id).await?;
         event_endpoints::delete(&mut tx, id).await?;
         tx.commit().await?;
         tracing::info!(endpoint = %id, by = %caller.identity, "deleted an endpoint for events");
@@ -253,6 +253,16 @@ pub fn too_many() -> String {
 
 fn own(found: Option<Endpoint>, caller: &Caller, id: EndpointId) -> Result<Endpoint, Refusal> {
     found.filter(|endpoint| endpoint.organisation == caller.organisation).ok_or(Refusal::NoSuchEndpoint { endpoint: id })
+}
+
+/// Also one that cannot be read.
+async fn hold_own(tx: &mut Tx, caller: &Caller, id: EndpointId) -> Result<()> {
+    event_endpoints::hold(tx, id).await?;
+    let organisation = event_endpoints::organisation_of(tx, id).await?;
+    Ok(organisation
+        .filter(|organisation| *organisation == caller.organisation)
+        .map(drop)
+        .ok_or(Refusal::NoSuchEndpoint { endpoint: id })?)
 }
 
 /// As it is while nobody else changes it.

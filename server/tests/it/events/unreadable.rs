@@ -1,7 +1,9 @@
 //! What this version cannot read, as a later one has written it perhaps: it stops nothing else, and ends.
 
-use afterlive_domain::{DeliveryState, EventKind};
+use afterlive_domain::endpoint::MAX_ENDPOINTS;
+use afterlive_domain::{DeliveryState, Error as Refusal, EventKind, ToldKinds};
 use afterlive_server::events::GIVE_UP_AFTER_MS;
+use afterlive_server::service::Error::Refused;
 use tokio::time::timeout;
 
 use super::{Scene, an_endpoint, tamper};
@@ -112,6 +114,35 @@ async fn an_endpoint_that_cannot_be_read_is_tried_again_as_one_that_does_not_tak
         assert_eq!(scene.run_due().await, 1);
         assert_eq!(scene.states().await, [DeliveryState::Delivered]);
         assert!(scene.receiver.seen()[0].is_signed_by(&scene.endpoint.secret));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_endpoint_and_a_line_that_cannot_be_read_stop_no_list_and_can_be_deleted() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let (service, admin, id) = (&scene.server.service, &scene.tenant.admin, scene.endpoint.id);
+        scene.emit(scene.stream, &[EventKind::StreamLive]).await;
+        let finished = "UPDATE event_deliveries SET state = 'of later', finished_at = at";
+        for (tampered, shown) in
+            [("UPDATE event_deliveries SET state = 'of later'", DeliveryState::Queued), (finished, DeliveryState::Failed)]
+        {
+            tamper(&scene.server.db, tampered).await;
+            assert_eq!(scene.states().await, [shown]);
+        }
+        tamper(&scene.server.db, "UPDATE event_endpoints SET secret = 'of later'").await;
+        assert_eq!(service.endpoints(admin).await.unwrap(), []);
+        let url = || "https://example.com/events".parse().unwrap();
+        for _ in 1..MAX_ENDPOINTS {
+            service.create_endpoint(admin, url(), ToldKinds::all(), true).await.unwrap();
+        }
+        assert!(service.create_endpoint(admin, url(), ToldKinds::all(), true).await.is_err(), "it counts");
+        let stranger = scene.server.an_organisation().await.admin;
+        let refused = service.delete_endpoint(&stranger, id).await;
+        assert!(matches!(refused, Err(Refused(Refusal::NoSuchEndpoint { .. }))), "{refused:?}");
+        service.delete_endpoint(admin, id).await.unwrap();
+        service.create_endpoint(admin, url(), ToldKinds::all(), true).await.unwrap();
     })
     .await;
 }
