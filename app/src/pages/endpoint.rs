@@ -15,7 +15,7 @@ use crate::server_fns::events::{
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyRow;
 use crate::ui::deliveries::Deliveries;
-use crate::ui::endpoints::{EndpointFields, EndpointState};
+use crate::ui::endpoints::{EndpointFields, EndpointState, heading};
 use crate::ui::when::When;
 
 /// Which endpoint, and where the page of its log begins.
@@ -60,8 +60,8 @@ fn Content(page: Page) -> impl IntoView {
                 <p class="kicker">
                     <a href="/organisation/events">"Events"</a>
                 </p>
-                <h1 class="address">{move || endpoint.with(|endpoint| endpoint.url.clone())}</h1>
-                <p>
+                <h1 class="address">{move || endpoint.with(heading)}</h1>
+                <p class="endpoint-state">
                     <EndpointState endpoint />
                 </p>
             </div>
@@ -148,7 +148,7 @@ fn Secret(page: Page, id: EndpointId) -> impl IntoView {
     let old_until = Memo::new(move |_| page.with(|page| page.old_secret_until));
     let question = "From now on a new secret signs, and for 24 hours this one too: give the new one to your program until then.";
     view! {
-        <section class="card" aria-labelledby="secret">
+        <section class="card signing-secret" aria-labelledby="secret">
             <h2 id="secret">"Signing secret"</h2>
             <p class="muted small">
                 "Everything is signed by the Standard Webhooks convention. Your program checks the signature with this, and believes nothing else."

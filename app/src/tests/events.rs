@@ -63,6 +63,18 @@ async fn an_endpoint_is_switched_rotated_tried_out_sent_again_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_long_url_is_no_long_heading_and_older_pages_lead_back() {
+    let site = Site::new(Fake::signed_in());
+    let url = format!("https%3A%2F%2Fexample.com%2F{}", "a".repeat(1_000));
+    let page = site.post("/ui/create_endpoint", &format!("url={url}&asset_ready=on")).await;
+    let path = page.location.split('?').next().unwrap();
+    let page = site.get(path).await;
+    page.shows(&format!("https://example.com/{}…", "a".repeat(100))).shows_not("Newest");
+    page.shows(&format!("https://example.com/{}\"", "a".repeat(1_000)));
+    site.get(&format!("{path}?after=7")).await.shows("Newest").shows(&format!("href=\"{path}\""));
+}
+
+#[tokio::test]
 async fn who_is_no_administrator_is_led_to_no_endpoint() {
     let site = Site::new(Fake::signed_in_as(Role::User));
     site.get("/organisation").await.shows_not("/organisation/events");

@@ -3,6 +3,7 @@
 use afterlive_domain::{DeliveryState, EndpointId};
 use leptos::form::ActionForm;
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
 
 use super::icon::Icon;
 use super::rows::keyed_rows;
@@ -19,6 +20,9 @@ pub fn Deliveries(page: Signal<EndpointPage>) -> impl IntoView {
     let is_empty = Memo::new(move |_| rows.with(Vec::is_empty));
     let next = Memo::new(move |_| page.with(|page| page.next.clone()));
     let is_enabled = Memo::new(move |_| page.with(|page| page.endpoint.enabled));
+    let query = use_query_map();
+    let is_older = Memo::new(move |_| query.with(|query| query.get("after").is_some_and(|after| !after.is_empty())));
+    let path = move || format!("/organisation/events/{id}");
     let row = move |delivery: Signal<DeliveryRow>| view! { <Row delivery endpoint=id is_enabled /> }.into_any();
     view! {
         <section class="card" aria-labelledby="deliveries">
@@ -53,15 +57,30 @@ pub fn Deliveries(page: Signal<EndpointPage>) -> impl IntoView {
                 }
             }}
             {move || {
-                next.get()
-                    .map(|after| {
-                        let url = with_query(&format!("/organisation/events/{id}"), &[("after", &after)]);
+                (is_older.get() || next.with(Option::is_some))
+                    .then(|| {
                         view! {
                             <nav class="pager" aria-label="Pages">
-                                <a class="button quiet" rel="next" href=url>
-                                    {Icon::Next.draw()}
-                                    "Older"
-                                </a>
+                                {is_older
+                                    .get()
+                                    .then(|| {
+                                        view! {
+                                            <a class="button quiet" rel="prev" href=path()>
+                                                {Icon::Previous.draw()}
+                                                "Newest"
+                                            </a>
+                                        }
+                                    })}
+                                {next
+                                    .get()
+                                    .map(|after| {
+                                        view! {
+                                            <a class="button quiet" rel="next" href=with_query(&path(), &[("after", &after)])>
+                                                {Icon::Next.draw()}
+                                                "Older"
+                                            </a>
+                                        }
+                                    })}
                             </nav>
                         }
                     })

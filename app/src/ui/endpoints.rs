@@ -68,7 +68,7 @@ pub fn EndpointFields(endpoint: Signal<Option<EndpointRow>>) -> impl IntoView {
 #[component]
 pub fn EndpointState(endpoint: Signal<EndpointRow>) -> impl IntoView {
     let state = Memo::new(move |_| endpoint.with(|row| (row.enabled, row.gone_at, row.failing_since)));
-    move || match state.get() {
+    let view = move || match state.get() {
         (false, Some(at), _) => view! {
             <span class="pill failed">{Icon::Failed.draw()} "gone"</span>
             " It answered that it is gone, and was switched off "
@@ -83,5 +83,20 @@ pub fn EndpointState(endpoint: Signal<EndpointRow>) -> impl IntoView {
         }
         .into_any(),
         (true, _, None) => view! { <span class="pill ready">{Icon::Ready.draw()} "on"</span> }.into_any(),
+    };
+    // One, as narrow tables set side by side what stands in a cell.
+    view! { <span>{view}</span> }
+}
+
+/// The most signs of a URL that stand in a heading.
+const MAX_HEADING: usize = 120;
+
+/// Its URL, or how that begins. All of it stands in its form.
+#[must_use]
+pub fn heading(endpoint: &EndpointRow) -> String {
+    let mut text: String = endpoint.url.chars().take(MAX_HEADING).collect();
+    if text.len() < endpoint.url.len() {
+        text.push('…');
     }
+    text
 }
