@@ -92,13 +92,17 @@ pub enum Made {
     GivenUp(&'static str),
 }
 
-/// Gives them their bodies, each once, and lets those go that are the first of their lanes. In the order of their endpoints: of two who do so none waits for the
-/// other while the other waits for it.
-pub async fn set(tx: &mut Tx, made: &mut [(Bare, Made)], now: UnixMillis) -> Result<()> {
+/// Gives them their bodies, each once, and lets those go that are the first of their lanes. Says whose endpoints it has passed by, as another holds them at this
+/// moment: a node that stalls may do so for long, and the others are not to wait for it.
+pub async fn set(tx: &mut Tx, made: &mut [(Bare, Made)], now: UnixMillis) -> Result<Vec<EndpointId>> {
+    let mut held = Vec::new();
     made.sort_by_key(|(bare, _)| (bare.endpoint, bare.id));
     for of_endpoint in made.chunk_by(|(one, _), (other, _)| one.endpoint == other.endpoint) {
         let endpoint = of_endpoint[0].0.endpoint;
-        event_endpoints::hold(tx, endpoint).await?;
+        if !event_endpoints::try_hold(tx, endpoint).await? {
+            held.push(endpoint);
+            continue;
+        }
         let mut lanes: Vec<&str> = Vec::new();
         for (bare, made) in of_endpoint {
             match made {
@@ -113,7 +117,7 @@ pub async fn set(tx: &mut Tx, made: &mut [(Bare, Made)], now: UnixMillis) -> Res
             let_first_go(tx, endpoint, lane, now).await?;
         }
     }
-    Ok(())
+    Ok(held)
 }
 
 async fn set_body(tx: &mut Tx, bare: &Bare, body: &str) -> Result<()> {

@@ -223,6 +223,17 @@ pub async fn hold(tx: &mut Tx, id: EndpointId) -> Result<Option<bool>> {
     Ok(on!(tx, c => sqlx::query_scalar(statement).bind(id.to_string()).fetch_optional(c).await)?)
 }
 
+/// As [`hold`], for who has others to do things for: false where another holds it at this moment, or it is not there.
+pub async fn try_hold(tx: &mut Tx, id: EndpointId) -> Result<bool> {
+    const POSTGRES: &str = "SELECT enabled FROM event_endpoints WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED";
+    if let Raw::Sqlite(_) = tx.raw() {
+        // There is one who writes.
+        return Ok(hold(tx, id).await?.is_some());
+    }
+    let held: Option<bool> = on!(tx, c => sqlx::query_scalar(POSTGRES).bind(id.to_string()).fetch_optional(c).await)?;
+    Ok(held.is_some())
+}
+
 /// A try at that URL has succeeded. As all that an answer changes, it counts only where the endpoint is there still.
 pub async fn note_success(tx: &mut Tx, id: EndpointId, url: &WebhookUrl) -> Result<()> {
     on!(tx, c => sqlx::query(

@@ -23,6 +23,16 @@ const CANNOT_BE_MADE: &str = "its body could not be made for a day";
 pub(super) type Compose = Arc<dyn Fn(Happening) -> BoxFuture<'static, Result<String, ComposeError>> + Send + Sync>;
 pub type ComposeError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Whether there is more to make.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum More {
+    None,
+    /// There may be some.
+    Now,
+    /// There is, for an endpoint that another holds at this moment.
+    Soon,
+}
+
 /// Clones are handles to the same.
 #[derive(Clone)]
 pub(super) struct Composer {
@@ -60,15 +70,15 @@ impl Composer {
         Self { db, clock, compose, turns: Arc::default() }
     }
 
-    /// Makes a batch of bodies; says whether there may be more to make.
+    /// Makes a batch of bodies; says whether there is more to make.
     ///
     /// # Errors
     /// Where the database fails. What no body can be made of is none: it is logged, left out for a while, and given up after a day.
-    pub(super) async fn make_some(&self) -> db::Result<bool> {
+    pub(super) async fn make_some(&self) -> db::Result<More> {
         let now = self.clock.now();
         let Batch { bare, is_cut } = self.batch(now).await?;
         if bare.is_empty() {
-            return Ok(is_cut);
+            return Ok(if is_cut { More::Now } else { More::None });
         }
         let (mut made, mut left_out) = (Vec::new(), HashMap::new());
         // What several endpoints are told of the same is made once.
@@ -84,11 +94,15 @@ impl Composer {
                 }
             }
         }
+        let mut held = Vec::new();
         if !made.is_empty() {
             let mut tx = self.db.write().await?;
-            event_bodies::set(&mut tx, &mut made, self.clock.now()).await?;
+            held = event_bodies::set(&mut tx, &mut made, self.clock.now()).await?;
             tx.commit().await?;
+            // What was made of it is not there: all of it is made again.
+            left_out.retain(|endpoint, _| !held.contains(endpoint));
         }
+        let has_done_some = !left_out.is_empty() || made.iter().any(|(bare, _)| !held.contains(&bare.endpoint));
         for (endpoint, LeftOut { count, cause, .. }) in &left_out {
             error!(%endpoint, count, cause, "what an endpoint is to be told cannot be made: it is left out for now");
         }
@@ -105,7 +119,13 @@ impl Composer {
                 }
             }
         }
-        Ok(is_cut)
+        Ok(if is_cut && has_done_some {
+            More::Now
+        } else if held.is_empty() {
+            More::None
+        } else {
+            More::Soon
+        })
     }
 
     /// Endpoints take turns, so that one for which very much is new keeps none of the others waiting.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use super::composer::{ComposeError, Composer};
+use super::composer::{ComposeError, Composer, More};
 use super::failing::Failing;
 use super::places::Places;
 use super::schedule::{GIVE_UP_AFTER_MS, GIVE_UP_UNTRIED_AFTER_MS, next_try};
@@ -32,6 +32,8 @@ use crate::post::{Failed, Postman};
 const LEASE_MS: i64 = 60_000;
 /// Without news the table is looked at this often: for what other nodes have written, and for waits that are over.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// An endpoint that another node holds is looked at again after this: it does for as long as a transaction takes.
+const HELD_FOR: Duration = Duration::from_millis(100);
 /// What is old is given up untried only where this process has seen the endpoint failing for so long: who failed once before the server was off for days may be well.
 const SEEN_FAILING_FOR_MS: i64 = 600_000;
 const GONE: &str = "it answered 410, that it is gone";
@@ -111,7 +113,7 @@ impl Deliverer {
     pub async fn run_due(&self) -> db::Result<usize> {
         let mut tries = 0;
         loop {
-            while self.composer.make_some().await? {}
+            while self.composer.make_some().await? == More::Now {}
             while self.give_up_old(&self.due().await?).await? {}
             let before = tries;
             for due in self.due().await? {
@@ -130,7 +132,7 @@ impl Deliverer {
     async fn look(&self, running: &mut JoinSet<()>) -> db::Result<Duration> {
         let made = self.composer.make_some().await.unwrap_or_else(|cause| {
             error!(%cause, "bodies of what endpoints are to be told cannot be made");
-            false
+            More::None
         });
         let now = self.clock.now();
         let mut due = self.due().await?;
@@ -156,12 +158,13 @@ impl Deliverer {
                 });
             }
         }
-        if made || gave_up {
+        if made == More::Now || gave_up {
             return Ok(Duration::ZERO);
         }
+        let most = if made == More::Soon { HELD_FOR } else { LOOK_EVERY };
         // What had no room is looked for again when something ends.
         let next_ms = due.iter().map(|due| due.at.ms_since(now)).filter(|ms| *ms > 0).min();
-        Ok(LOOK_EVERY.min(Duration::from_millis(next_ms.unwrap_or(i64::MAX).unsigned_abs())))
+        Ok(most.min(Duration::from_millis(next_ms.unwrap_or(i64::MAX).unsigned_abs())))
     }
 
     async fn due(&self) -> db::Result<Vec<Due>> {

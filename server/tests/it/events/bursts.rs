@@ -113,6 +113,32 @@ async fn what_happens_waits_for_no_endpoint_of_another_organisation() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_an_endpoint_that_a_node_which_stalls_holds() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let (theirs, stranger) = (scene.server.an_organisation().await, Receiver::new().await);
+        an_endpoint(&scene.server, &theirs, &stranger.url).await;
+        let stream = a_stream(&scene.server, &theirs, &[]).await;
+        let mut stalled = scene.server.db.write().await.unwrap();
+        if let Raw::Sqlite(_) = stalled.raw() {
+            // There is one who writes, whatever it is.
+            return;
+        }
+        event_endpoints::hold(&mut stalled, scene.endpoint.id).await.unwrap();
+        // As much as there may be in a batch.
+        scene.emit(scene.stream, &[EventKind::StreamLive; 150]).await;
+        emit(&scene.server, &theirs, stream, &[EventKind::StreamLive]).await;
+        assert_eq!((scene.run_due().await, stranger.seen().len()), (1, 1));
+        assert_eq!(count(&scene.server.db, WITHOUT_BODY).await, 150, "none of them is left out");
+        let running = scene.run();
+        stalled.commit().await.unwrap();
+        scene.receiver.until(150).await;
+        running.end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn much_that_waits_is_given_up_and_deleted_in_parts() {
     on_each_server(async |server| {
         let scene = Scene::new(server).await;
