@@ -41,5 +41,6 @@ CREATE INDEX event_deliveries_of_endpoint ON event_deliveries (endpoint_id, id);
 CREATE INDEX event_deliveries_new ON event_deliveries (endpoint_id, id) WHERE body IS NULL AND state = 'open';
 CREATE INDEX event_deliveries_open ON event_deliveries (endpoint_id, lane, id) WHERE state = 'open';
 CREATE INDEX event_deliveries_waiting ON event_deliveries (endpoint_id, begun_at) WHERE state = 'open';
+CREATE INDEX event_deliveries_tests ON event_deliveries (endpoint_id) WHERE state = 'open' AND kind = 'test';
 CREATE INDEX event_deliveries_due ON event_deliveries (endpoint_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX event_deliveries_over ON event_deliveries (finished_at) WHERE finished_at IS NOT NULL;

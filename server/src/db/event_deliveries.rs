@@ -278,7 +278,7 @@ const GIVE_UP_OLD: &str = "UPDATE event_deliveries SET state = 'failed', due_at 
      RETURNING lane";
 
 /// Gives up what has waited for the endpoint since then or longer and is not being sent, tried or not, up to `limit`, and lets the next of the lanes go. Says how much
-/// that was.
+/// that was; nothing where another holds the endpoint at this moment.
 pub async fn give_up_old(
     tx: &mut Tx,
     endpoint: EndpointId,
@@ -287,7 +287,9 @@ pub async fn give_up_old(
     limit: u32,
     now: UnixMillis,
 ) -> Result<usize> {
-    event_endpoints::hold(tx, endpoint).await?;
+    if !event_endpoints::try_hold(tx, endpoint).await? {
+        return Ok(0);
+    }
     let mut lanes: Vec<String> = on!(tx, c => sqlx::query_scalar(GIVE_UP_OLD)
         .bind(endpoint.to_string())
         .bind(reason)
@@ -370,6 +372,7 @@ mod tests {
         let db = Db::open(&Location::Sqlite(folder.path().join("test.db"))).await.unwrap();
         let mut connection = db.read().await.unwrap();
         for (statement, index) in [
+            (OPEN_TEST, "event_deliveries_tests (endpoint_id=?)"),
             (LET_FIRST_GO, "event_deliveries_open (endpoint_id=? AND lane=?)"),
             (DUE, "event_deliveries_due (endpoint_id=? AND due_at>?)"),
             (CLAIM_SQLITE, "event_deliveries_due (endpoint_id=? AND due_at>? AND due_at<?)"),
