@@ -65,7 +65,7 @@ pub fn Deliveries(page: Signal<EndpointPage>) -> impl IntoView {
                                     .get()
                                     .then(|| {
                                         view! {
-                                            <a class="button quiet" rel="prev" href=path()>
+                                            <a class="button quiet" href=path()>
                                                 {Icon::Previous.draw()}
                                                 "Newest"
                                             </a>

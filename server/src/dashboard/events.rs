@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn what_a_state_does_not_allow_is_told_in_sentences_that_say_what_to_do() {
         let too_many = too_many_endpoints();
-        for state in [IS_OFF, TEST_IS_OPEN, IS_SENT, IS_QUEUED, IS_BARE, &too_many] {
+        for state in [IS_OFF, TEST_IS_OPEN, IS_SENT, IS_QUEUED, IS_BARE, too_many.as_str()] {
             let Some(BackendError::Refused(told)) = refusal(&Refusal::WrongState { state: state.to_owned() }) else {
                 panic!("no words for {state:?}")
             };

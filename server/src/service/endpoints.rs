@@ -258,11 +258,10 @@ fn own(found: Option<Endpoint>, caller: &Caller, id: EndpointId) -> Result<Endpo
 /// Also one that cannot be read.
 async fn hold_own(tx: &mut Tx, caller: &Caller, id: EndpointId) -> Result<()> {
     event_endpoints::hold(tx, id).await?;
-    let organisation = event_endpoints::organisation_of(tx, id).await?;
-    Ok(organisation
-        .filter(|organisation| *organisation == caller.organisation)
-        .map(drop)
-        .ok_or(Refusal::NoSuchEndpoint { endpoint: id })?)
+    if event_endpoints::organisation_of(tx, id).await? != Some(caller.organisation) {
+        return Err(Refusal::NoSuchEndpoint { endpoint: id }.into());
+    }
+    Ok(())
 }
 
 /// As it is while nobody else changes it.
