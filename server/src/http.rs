@@ -16,6 +16,7 @@ pub mod listen;
 mod live;
 mod live_still;
 mod reference;
+mod repeat;
 mod report;
 pub mod request;
 pub mod router;

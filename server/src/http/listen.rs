@@ -1,6 +1,7 @@
 //! Accepts HTTP connections, with TLS and without: not more than a named number at a time and of one address, none that dawdles over its header or takes
 //! nothing of its response, and at the end none that hangs on.
 
+pub(super) mod idle;
 mod not_tls;
 mod per_address;
 pub(super) mod stalled;
@@ -14,15 +15,17 @@ use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt as _};
 
+use self::idle::IdleTimer;
 use self::per_address::{AddressPlace, PerAddress};
 use self::stalled::CutStalled;
+use super::repeat::{Asked, Repeating, Repeats};
 use super::sendfile::{FileStream, OutgoingBody, Parts};
 use crate::config;
 use crate::tls::{Acceptor, Failed};
@@ -192,34 +195,34 @@ where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
         let Self { peer, hold, service, stop, cut } = self;
+        let repeats = Repeats::default();
+        let (stream, timer) = (Repeating::new(stream, repeats.clone()), IdleTimer::new(HEADER_TIMEOUT, repeats.clone()));
         let answering = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            let asked = Asked::new(&request);
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(hold.clone());
-            let (service, outgoing) = (service.clone(), outgoing.clone());
+            let (service, outgoing, repeats) = (service.clone(), outgoing.clone(), repeats.clone());
             async move {
-                let response: Result<http::Response<OutgoingBody>, Infallible> =
-                    service.oneshot(request.map(axum::body::Body::new)).await.map(outgoing);
-                response
+                let response = service.oneshot(request.map(axum::body::Body::new)).await?;
+                Ok::<_, Infallible>(repeats.outgoing(outgoing(response), asked))
             }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(timer)
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(MAX_HEADER_BYTES)
             .serve_connection(stream, answering)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
-        let mut stopping = false;
-        loop {
-            tokio::select! {
-                // Whatever a client does wrong on its connection is between it and the protocol.
-                _ = connection.as_mut() => break,
-                () = stop.cancelled(), if !stopping => {
-                    stopping = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = cut.cancelled() => break,
-            }
+        // Whatever a client does wrong on its connection is between it and the protocol.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            _ = connection => {}
+            // Comes after the stop: nobody need listen for it before.
+            () = cut.cancelled() => {}
         }
     }
 }

@@ -17,7 +17,7 @@ use super::error;
 use crate::address::subscriber;
 use crate::hush::Hush;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Names are short, and ids have hyphens: as many letters, digits and underscores in a row as this may be half a key. Those that are written as `%6b` count too.
@@ -28,6 +28,13 @@ const MIN_TOKEN_CHARS: usize = 40;
 /// Under which the log has what happened. Ours, never the client's.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
+
+impl RequestId {
+    /// From the thread's own generator: `Uuid::new_v4` asks the kernel each time, and nothing hangs on an id being hard to guess.
+    pub fn random() -> Self {
+        Self(Builder::from_random_bytes(rand::random()).into_uuid().simple().to_string().into())
+    }
+}
 
 /// Who asks: the peer, or, where the peer is a proxy that the configuration trusts, who the proxy says.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +53,11 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
 #[derive(Default)]
 pub struct TurnedAway(Hush<(IpAddr, u16)>);
 
+/// Whether the log has a line for each request.
+pub fn is_each_logged() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
+}
+
 /// Around everything.
 pub async fn observe(
     trusted_proxies: &[IpAddr],
@@ -53,8 +65,7 @@ pub async fn observe(
     mut request: Request,
     answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
-    // From the thread's own generator: `Uuid::new_v4` asks the kernel each time, and nothing hangs on an id being hard to guess.
-    let id: Arc<str> = Builder::from_random_bytes(rand::random()).into_uuid().simple().to_string().into();
+    let id = RequestId::random().0;
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
     let address = client_address(peer, request.headers(), trusted_proxies);
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
@@ -69,7 +80,7 @@ pub async fn observe(
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
         let status = response.status().as_u16();
-        if tracing::enabled!(tracing::Level::DEBUG) {
+        if is_each_logged() {
             let ms = started.elapsed().as_millis();
             tracing::debug!(%method, path = without_keys(uri.path()), status, ms, "answered");
         }

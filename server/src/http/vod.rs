@@ -6,6 +6,7 @@ mod conditional;
 mod content;
 mod file;
 mod guard;
+mod pieces;
 mod query;
 mod range;
 mod snapshot;
@@ -85,6 +86,7 @@ pub struct Vod {
     regions: Regions,
     mounts: Vec<Mount>,
     files: OpenFiles,
+    growing: Growing,
     snapshots: Snapshots,
 }
 
@@ -102,7 +104,7 @@ impl Vod {
         }
         // A mount on a host of its own comes before one that takes any host, and a longer prefix before a shorter.
         mounts.sort_by_key(|mount| (mount.host.is_none(), std::cmp::Reverse(mount.prefix.len())));
-        Self { guard, regions, mounts, files: OpenFiles::default(), snapshots: Snapshots::new(growing) }
+        Self { guard, regions, mounts, files: OpenFiles::default(), snapshots: Snapshots::new(growing.clone()), growing }
     }
 
     /// The region the request is for, and the rest of its path, as sent: nothing is decoded, so that no encoding can name anything but a key.
@@ -210,8 +212,12 @@ impl Vod {
     async fn file(&self, store: &RegionStore, name: &Name, query: Query<'_>, request: &Parts) -> io::Result<Response> {
         let file = self.files.get(name, store, Instant::now()).await?;
         let Some(file) = file else { return Ok(not_found()) };
-        let sent = send(Content::File(file), &name.key, query, request, SystemTime::now()).await?;
-        Ok(sent.unwrap_or_else(not_found))
+        let sent = send(Content::File(Arc::clone(&file)), &name.key, query, request, SystemTime::now()).await?;
+        let mut response = sent.unwrap_or_else(not_found);
+        if let Some(pieces) = pieces::of(&file, name, request, &self.guard, &self.growing) {
+            response.extensions_mut().insert(pieces);
+        }
+        Ok(response)
     }
 }
 

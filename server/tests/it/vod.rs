@@ -1,11 +1,13 @@
 //! VOD over a real router and a real socket.
 
+mod repeats;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use afterlive_server::http::listen;
-use afterlive_server::http::vod::{self, Vod};
+use afterlive_server::http::vod::{self, Guard, Vod};
 use afterlive_server::record::Growing;
 use afterlive_server::storage::{Key, RegionSettings, Regions};
 use axum::Router;
@@ -34,6 +36,10 @@ impl Server {
     }
 
     async fn with(connections: listen::Settings) -> Self {
+        Self::guarded(connections, Arc::new(Everybody)).await
+    }
+
+    async fn guarded(connections: listen::Settings, guard: Arc<dyn Guard>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings =
             [("eu", "http://localhost:3000/vod-eu"), ("us", "https://vod-us.example.com"), ("au", "http://localhost/files/au")]
@@ -55,8 +61,7 @@ impl Server {
         }
         std::fs::write(folder.path().join("secret"), b"secret").unwrap();
 
-        let vod =
-            Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap(), Growing::default(), Arc::new(Everybody)));
+        let vod = Arc::new(Vod::new(regions, &Url::parse("http://localhost:3000").unwrap(), Growing::default(), guard));
         let routes = Router::new().fallback(|| async { "dashboard" });
         let router = Router::new().fallback(async move |request| vod::before(&routes, &vod, request).await);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -117,13 +117,14 @@ pub struct OpenFile {
     media: SharedPlace,
     /// Where its media lay when it was opened.
     opened: MediaPlace,
+    opened_at: Instant,
     pub size_bytes: u64,
     pub validators: Validators,
 }
 
 impl OpenFile {
-    /// `None` where there is no such file.
-    fn open(path: &Path, places: &MediaPlaces) -> io::Result<Option<Self>> {
+    /// `None` where there is no such file. `now` is a time before it is looked for.
+    fn open(path: &Path, places: &MediaPlaces, now: Instant) -> io::Result<Option<Self>> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -139,7 +140,18 @@ impl OpenFile {
         let opened = *media.read();
         // Strong: a finished file is written again only by an encoder that comes back, and then has another length.
         let etag = format!("\"{seconds:x}.{nanoseconds:x}-{size_bytes:x}\"");
-        Ok(Some(Self { file, media, opened, size_bytes, validators: Validators::new(etag, modified) }))
+        Ok(Some(Self { file, media, opened, opened_at: now, size_bytes, validators: Validators::new(etag, modified) }))
+    }
+
+    /// Whether its name can still be taken to mean it.
+    pub fn is_fresh(&self, now: Instant) -> bool {
+        now.duration_since(self.opened_at) < FRESH
+    }
+
+    /// Reads from there on what is in memory already; `None` where there is something to wait for.
+    pub fn read_at_once(&self, start: u64, buffer: &mut [u8]) -> Option<usize> {
+        let now = self.media.try_read()?;
+        read_cached(&self.file, buffer, self.find(start, &now).ok()?)
     }
 
     /// Where a byte lies now: an encoder may have come back since.
@@ -168,8 +180,7 @@ impl Sendable for OpenFile {
 impl Readable for OpenFile {
     async fn read(self: &Arc<Self>, range: &Range<u64>) -> io::Result<Bytes> {
         let (mut buffer, start) = (buffer(range), range.start);
-        let cached = self.media.try_read().and_then(|now| read_cached(&self.file, &mut buffer, self.find(start, &now).ok()?));
-        if let Some(read) = cached {
+        if let Some(read) = self.read_at_once(start, &mut buffer) {
             buffer.truncate(read);
             return Ok(buffer.into());
         }
@@ -194,7 +205,6 @@ struct Entries {
 #[derive(Debug)]
 struct Entry {
     file: Arc<OpenFile>,
-    opened_at: Instant,
     used_at: Instant,
 }
 
@@ -208,7 +218,7 @@ impl OpenFiles {
             return Ok(Some(file));
         }
         let (path, places) = (store.path(&name.key), store.media().clone());
-        let file = on_disk(move || OpenFile::open(&path, &places)).await?.map(Arc::new);
+        let file = on_disk(move || OpenFile::open(&path, &places, now)).await?.map(Arc::new);
         self.keep(name, file.clone(), now);
         Ok(file)
     }
@@ -218,7 +228,7 @@ impl OpenFiles {
         entries.sweep(now);
         let entry = entries.by_name.get_mut(name)?;
         entry.used_at = now;
-        (now.duration_since(entry.opened_at) < FRESH).then(|| Arc::clone(&entry.file))
+        entry.file.is_fresh(now).then(|| Arc::clone(&entry.file))
     }
 
     fn keep(&self, name: &Name, file: Option<Arc<OpenFile>>, now: Instant) {
@@ -227,7 +237,7 @@ impl OpenFiles {
             by_name.remove(name);
             return;
         };
-        by_name.insert(name.clone(), Entry { file, opened_at: now, used_at: now });
+        by_name.insert(name.clone(), Entry { file, used_at: now });
         if by_name.len() > MAX_OPEN_FILES
             && let Some(oldest) = by_name.iter().min_by_key(|(_, entry)| entry.used_at).map(|(name, _)| name.clone())
         {
