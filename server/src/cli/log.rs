@@ -9,6 +9,8 @@ use crate::rtc::LOG_OF_STRANGERS;
 
 /// Of a certificate that is not believed it says so at each call, with an error; we say it once in a while.
 const LOG_OF_WEBHOOKS: &str = "rustls_platform_verifier=off";
+/// Of a cookie whose session has ended, as after each sign-out in another window, or is made up, it warns each time: that is for strangers to choose.
+const LOG_OF_SESSIONS: &str = "tower_sessions=error,tower_sessions_core=error";
 
 /// Starts logging; a second start in one process is ignored.
 pub(super) fn start(log: &Log, filter: &str) {
@@ -22,7 +24,7 @@ pub(super) fn start(log: &Log, filter: &str) {
 
 /// The operator's filter, which comes last, may name the same otherwise.
 fn quiet(filter: &str) -> EnvFilter {
-    EnvFilter::new(format!("{LOG_OF_STRANGERS},{LOG_OF_WEBHOOKS},{filter}"))
+    EnvFilter::new(format!("{LOG_OF_STRANGERS},{LOG_OF_WEBHOOKS},{LOG_OF_SESSIONS},{filter}"))
 }
 
 #[cfg(test)]
@@ -56,6 +58,7 @@ mod tests {
             tracing::warn!(target: "dimpl::dtls12::engine", "junk");
             tracing::warn!(target: "is::stun", "a request");
             tracing::error!(target: "rustls_platform_verifier::verification::others", "a certificate");
+            tracing::warn!(target: "tower_sessions_core::session", "a cookie");
             tracing::info!(target: "afterlive_server", "ours");
             tracing::debug!(target: "afterlive_server", "detail");
         });
