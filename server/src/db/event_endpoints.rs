@@ -247,18 +247,16 @@ pub async fn note_success(tx: &mut Tx, id: EndpointId, url: &WebhookUrl) -> Resu
     Ok(())
 }
 
+/// Writes a time down of the endpoint, where it is at that URL.
+async fn set_at(tx: &mut Tx, statement: &'static str, id: EndpointId, url: &WebhookUrl, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query(statement).bind(id.to_string()).bind(url.as_str()).bind(now.0).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 /// A try at that URL has failed; of several the first counts.
 pub async fn note_failure(tx: &mut Tx, id: EndpointId, url: &WebhookUrl, now: UnixMillis) -> Result<()> {
-    on!(tx, c => sqlx::query(
-        "UPDATE event_endpoints SET failing_since = $3 WHERE id = $1 AND url = $2 AND failing_since IS NULL",
-    )
-    .bind(id.to_string())
-    .bind(url.as_str())
-    .bind(now.0)
-    .execute(c)
-    .await
-    .map(drop))?;
-    Ok(())
+    set_at(tx, "UPDATE event_endpoints SET failing_since = $3 WHERE id = $1 AND url = $2 AND failing_since IS NULL", id, url, now)
+        .await
 }
 
 /// Whether it is at that URL still. Only for who holds it.
@@ -278,16 +276,14 @@ pub async fn switch_off(tx: &mut Tx, id: EndpointId) -> Result<()> {
 
 /// That URL wants to hear nothing any more.
 pub async fn set_gone(tx: &mut Tx, id: EndpointId, url: &WebhookUrl, now: UnixMillis) -> Result<()> {
-    on!(tx, c => sqlx::query(
+    set_at(
+        tx,
         "UPDATE event_endpoints SET enabled = FALSE, gone_at = $3, updated_at = $3 WHERE id = $1 AND url = $2 AND enabled",
+        id,
+        url,
+        now,
     )
-    .bind(id.to_string())
-    .bind(url.as_str())
-    .bind(now.0)
-    .execute(c)
     .await
-    .map(drop))?;
-    Ok(())
 }
 
 /// Those that are switched off.
