@@ -86,7 +86,6 @@ pub struct Vod {
     regions: Regions,
     mounts: Vec<Mount>,
     files: OpenFiles,
-    growing: Growing,
     snapshots: Snapshots,
 }
 
@@ -104,7 +103,7 @@ impl Vod {
         }
         // A mount on a host of its own comes before one that takes any host, and a longer prefix before a shorter.
         mounts.sort_by_key(|mount| (mount.host.is_none(), std::cmp::Reverse(mount.prefix.len())));
-        Self { guard, regions, mounts, files: OpenFiles::default(), snapshots: Snapshots::new(growing.clone()), growing }
+        Self { guard, regions, mounts, files: OpenFiles::default(), snapshots: Snapshots::new(growing) }
     }
 
     /// The region the request is for, and the rest of its path, as sent: nothing is decoded, so that no encoding can name anything but a key.
@@ -214,7 +213,9 @@ impl Vod {
         let Some(file) = file else { return Ok(not_found()) };
         let sent = send(Content::File(Arc::clone(&file)), &name.key, query, request, SystemTime::now()).await?;
         let mut response = sent.unwrap_or_else(not_found);
-        if let Some(pieces) = pieces::of(&file, name, request, &self.guard, &self.growing) {
+        if response.status() == StatusCode::PARTIAL_CONTENT
+            && let Some(pieces) = pieces::of(&file, name, request, &self.guard, self.snapshots.growing_list())
+        {
             response.extensions_mut().insert(pieces);
         }
         Ok(response)

@@ -42,6 +42,12 @@ pub enum Outcome {
     Failed,
 }
 
+/// Whether there is anything for [`evaluate`] to evaluate.
+#[must_use]
+pub fn is_conditional(headers: &HeaderMap) -> bool {
+    [IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE].iter().any(|name| headers.contains_key(name))
+}
+
 /// Evaluates the conditions of a GET or HEAD in the order of §13.2.2.
 #[must_use]
 pub fn evaluate(headers: &HeaderMap, validators: &Validators, now: SystemTime) -> Outcome {

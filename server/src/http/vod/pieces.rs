@@ -7,9 +7,9 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use afterlive_domain::OrganisationHash;
-use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
 use http::request::Parts;
 
+use super::conditional::is_conditional;
 use super::file::OpenFile;
 use super::guard::Guard;
 use super::range::{Asked, asked};
@@ -44,8 +44,7 @@ pub(super) fn of(
     guard: &Arc<dyn Guard>,
     growing: &Growing,
 ) -> Option<PieceOf> {
-    let conditions = [IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE];
-    if conditions.iter().any(|condition| request.headers.contains_key(condition)) {
+    if is_conditional(&request.headers) {
         return None;
     }
     let (file, name, guard, growing) = (Arc::downgrade(file), name.clone(), Arc::clone(guard), growing.clone());

@@ -125,6 +125,11 @@ impl Snapshots {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What there may be snapshots of.
+    pub fn growing_list(&self) -> &Growing {
+        &self.growing
+    }
+
     fn growing(&self, name: &Name) -> Option<GrowingFile> {
         self.growing.file(&name.region, &name.key.file_name()).map(|(_, file)| file)
     }
