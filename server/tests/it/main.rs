@@ -13,6 +13,7 @@ mod events;
 mod fixture;
 mod gate;
 mod in_step;
+mod isolation;
 mod jobs;
 mod kills;
 mod library_pages;

@@ -1,7 +1,7 @@
 //! Who may watch what, on every protocol: one table of ways to watch and one of credentials, and each way answers each credential alike.
 
 mod lasting;
-mod publishing;
+pub mod publishing;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -285,7 +285,7 @@ impl Drop for Scene {
 }
 
 /// Three seconds with a keyframe each second, seen by the stream's feed from the first one on, and a still of the last.
-async fn go_live(server: &Server, stream: &Stream) -> (Publisher, Use) {
+pub async fn go_live(server: &Server, stream: &Stream) -> (Publisher, Use) {
     let feed = server.feeds.open(stream.id);
     // Since a while: its one track is all that it will have.
     let mut publisher = server.hub.publish(stream.id, NOW.plus_ms(-5_000)).unwrap();

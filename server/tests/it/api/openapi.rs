@@ -1,12 +1,13 @@
 //! The API's document: that it is whole, true and as it was written down.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use afterlive_server::http::api::openapi::DOCUMENT;
 use serde_json::{Map, Value};
 
 use crate::fixture::contract::validate;
 use crate::fixture::server::on_a_server;
+use crate::fixture::sources;
 
 /// Set, the file is written anew.
 const RENEW: &str = "AFTERLIVE_RENEW_OPENAPI";
@@ -59,17 +60,12 @@ fn the_document_is_the_one_in_the_repository() {
 /// stands beside the table, and a call of the document that the router does not know.
 #[tokio::test]
 async fn each_route_is_in_the_document_and_each_call_of_it_is_a_route() {
-    let mut sources = Vec::new();
-    rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut sources);
-    for file in sources {
-        let text = std::fs::read_to_string(&file).unwrap();
-        for route in text.split(".route(").skip(1) {
-            let Some(path) = route.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
-                assert!(file.ends_with("api.rs"), "{}: a route whose path stands elsewhere", file.display());
-                continue;
-            };
-            assert!(NO_CALLS.contains(&path), "{}: {path} belongs in the table of calls, or in NO_CALLS", file.display());
-        }
+    for (file, path) in sources::routes() {
+        let Some(path) = path else {
+            assert_eq!(file, "api.rs", "a route whose path stands elsewhere");
+            continue;
+        };
+        assert!(NO_CALLS.contains(&path.as_str()), "{file}: {path} belongs in the table of calls, or in NO_CALLS");
     }
     on_a_server(&[], async |server| {
         for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
@@ -84,17 +80,6 @@ async fn each_route_is_in_the_document_and_each_call_of_it_is_a_route() {
         }
     })
     .await;
-}
-
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            rust_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }
 
 #[test]

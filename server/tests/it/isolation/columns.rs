@@ -1,0 +1,85 @@
+//! The table's columns: everybody who might ask. Each sends what they have with every request, also where nobody looks at it.
+
+use afterlive_domain::Role;
+
+/// By what a caller shows who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Means {
+    Nothing,
+    Key,
+    SessionToken,
+    PlayerKey,
+    /// A browser's cookie.
+    Session,
+}
+
+/// Whose it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    Ours(Role),
+    /// An administrator's of the other organisation.
+    Theirs,
+    /// It was good once, or never was.
+    Nobodys,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub name: &'static str,
+    pub means: Means,
+    pub whose: Whose,
+}
+
+pub const NO_CREDENTIAL: &str = "no credential";
+pub const NONSENSE: &str = "a key that is none";
+pub const REVOKED_KEY: &str = "a revoked key";
+pub const EXPIRED_KEY: &str = "an expired key";
+pub const EXPIRED_TOKEN: &str = "an expired session token";
+pub const REMOVED_TOKEN: &str = "a removed user's session token";
+pub const PLAYER_KEY: &str = "a player key";
+pub const THEIR_PLAYER_KEY: &str = "another organisation's player key";
+pub const REVOKED_PLAYER_KEY: &str = "a revoked player key";
+pub const EXPIRED_SESSION: &str = "an expired browser session";
+pub const SIGNED_OUT: &str = "a browser session that was signed out";
+pub const REMOVED_SESSION: &str = "a removed user's browser session";
+
+pub const COLUMNS: &[Column] = &[
+    Column { name: NO_CREDENTIAL, means: Means::Nothing, whose: Whose::Nobodys },
+    Column { name: NONSENSE, means: Means::Key, whose: Whose::Nobodys },
+    Column { name: REVOKED_KEY, means: Means::Key, whose: Whose::Nobodys },
+    Column { name: EXPIRED_KEY, means: Means::Key, whose: Whose::Nobodys },
+    Column { name: "another organisation's key", means: Means::Key, whose: Whose::Theirs },
+    Column { name: "a reader's key", means: Means::Key, whose: Whose::Ours(Role::ReadOnly) },
+    Column { name: "a user's key", means: Means::Key, whose: Whose::Ours(Role::User) },
+    Column { name: "an administrator's key", means: Means::Key, whose: Whose::Ours(Role::Admin) },
+    Column { name: EXPIRED_TOKEN, means: Means::SessionToken, whose: Whose::Nobodys },
+    Column { name: REMOVED_TOKEN, means: Means::SessionToken, whose: Whose::Nobodys },
+    Column { name: "another organisation's session token", means: Means::SessionToken, whose: Whose::Theirs },
+    Column { name: "a reader's session token", means: Means::SessionToken, whose: Whose::Ours(Role::ReadOnly) },
+    Column { name: "a user's session token", means: Means::SessionToken, whose: Whose::Ours(Role::User) },
+    Column { name: "an administrator's session token", means: Means::SessionToken, whose: Whose::Ours(Role::Admin) },
+    Column { name: REVOKED_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Nobodys },
+    Column { name: THEIR_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Theirs },
+    // It has no role; those who hold it may read less than a reader.
+    Column { name: PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Ours(Role::ReadOnly) },
+    Column { name: EXPIRED_SESSION, means: Means::Session, whose: Whose::Nobodys },
+    Column { name: SIGNED_OUT, means: Means::Session, whose: Whose::Nobodys },
+    Column { name: REMOVED_SESSION, means: Means::Session, whose: Whose::Nobodys },
+    Column { name: "another organisation's browser session", means: Means::Session, whose: Whose::Theirs },
+    Column { name: "a reader's browser session", means: Means::Session, whose: Whose::Ours(Role::ReadOnly) },
+    Column { name: "a user's browser session", means: Means::Session, whose: Whose::Ours(Role::User) },
+    Column { name: "an administrator's browser session", means: Means::Session, whose: Whose::Ours(Role::Admin) },
+];
+
+impl Means {
+    pub fn header(self) -> &'static str {
+        match self {
+            // Sent empty it would be one.
+            Self::Nothing => "x-nothing",
+            Self::Key => "x-bintu-apikey",
+            Self::SessionToken => "x-bintu-token",
+            Self::PlayerKey => "x-bintu-playerkey",
+            Self::Session => "cookie",
+        }
+    }
+}
