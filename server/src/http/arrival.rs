@@ -17,8 +17,11 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::error;
+use super::listen::AddressHold;
+use super::listen::waiting::{Stand, Waiting};
+use super::repeat::Repeats;
 
-/// All of a body, from the end of the head on. No route reads long ones: calls and forms have 64 KiB at most.
+/// All of a body, from the end of the head on; sooner where another needs the connection's place. No route reads long ones: calls and forms have 64 KiB at most.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Answers a request. Where its body has not come within `time`, whoever reads it gets an error, and the answer is 408, after which the connection is closed.
@@ -28,7 +31,8 @@ pub async fn in_time(time: Duration, request: Request, answer: impl AsyncFnOnce(
     }
     let is_late = Arc::new(AtomicBool::new(false));
     let until = Instant::now() + time;
-    let timed = |body| Body::new(Timed { body, until, timer: None, is_late: Arc::clone(&is_late) });
+    let waiting = request.extensions().get().map(|hold: &AddressHold| hold.waiting().clone());
+    let timed = |body| Body::new(Timed { body, until, timer: None, waiting, stand: None, is_late: Arc::clone(&is_late) });
     let mut response = answer(request.map(timed)).await;
     if is_late.load(Ordering::Relaxed) {
         // What the handler made of its error; what the layers around it have said of other sites stays.
@@ -50,6 +54,9 @@ struct Timed {
     until: Instant,
     /// Where it did not come with the head.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Among whom who does not send it stands.
+    waiting: Option<Waiting>,
+    stand: Option<Stand>,
     is_late: Arc<AtomicBool>,
 }
 
@@ -59,11 +66,20 @@ impl hyper::body::Body for Timed {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            if frame.is_none() {
+                self.stand = None;
+            }
             return Poll::Ready(frame);
         }
         let until = self.until;
+        if let Some(waiting) = self.waiting.take() {
+            self.stand = Some(waiting.begin(Repeats::default()));
+        }
+        let is_sent_away = self.stand.as_ref().is_some_and(|stand| stand.poll_sent_away(context).is_ready());
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        ready!(timer.as_mut().poll(context));
+        if !is_sent_away {
+            ready!(timer.as_mut().poll(context));
+        }
         self.is_late.store(true, Ordering::Relaxed);
         Poll::Ready(Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)))))
     }

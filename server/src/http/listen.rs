@@ -5,6 +5,7 @@ pub(super) mod idle;
 mod not_tls;
 mod per_address;
 pub(super) mod stalled;
+pub(super) mod waiting;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -17,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt as _};
@@ -25,6 +26,7 @@ use tower::{Service, ServiceExt as _};
 use self::idle::IdleTimer;
 use self::per_address::{AddressPlace, PerAddress};
 use self::stalled::CutStalled;
+use self::waiting::Waiting;
 use super::repeat::{Asked, Repeating, Repeats};
 use super::sendfile::{FileStream, OutgoingBody, Parts};
 use crate::config;
@@ -47,12 +49,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Extension of each request: its address's place among the connections. What goes on when the connection has become another protocol's holds it.
 #[derive(Clone)]
-pub struct AddressHold(#[expect(dead_code, reason = "is held")] Arc<AddressPlace>);
+pub struct AddressHold {
+    _place: Arc<AddressPlace>,
+    waiting: Waiting,
+}
+
+impl AddressHold {
+    /// Where who has not sent all of a request stands meanwhile.
+    pub(super) fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+}
 
 /// What the listener takes, and for how long.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Who comes when there are so many waits in the kernel's queue.
+    /// Who comes when there are so many has the place of who was waited for longest; where all are being answered, waits for one.
     pub max_connections: usize,
     /// Who comes when an address has so many is closed.
     pub max_connections_per_address: usize,
@@ -78,6 +90,7 @@ impl From<&config::Http> for Settings {
 pub struct Places {
     all: Arc<Semaphore>,
     addresses: PerAddress,
+    waiting: Waiting,
     stalled_after: Duration,
 }
 
@@ -87,7 +100,17 @@ impl Places {
         Self {
             all: Arc::new(Semaphore::new(settings.max_connections)),
             addresses: PerAddress::new(settings.max_connections_per_address, &settings.trusted_proxies),
+            waiting: Waiting::default(),
             stalled_after: settings.stalled_after,
+        }
+    }
+
+    /// The next one that is free, where somebody need be sent away for it. `None` where there are none any more.
+    async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            biased;
+            place = Arc::clone(&self.all).acquire_owned() => place.ok(),
+            never = self.waiting.keep_making_room() => match never {},
         }
     }
 }
@@ -111,41 +134,43 @@ where
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = async {
-                let place = Arc::clone(&places.all).acquire_owned().await;
-                (place, listener.accept().await)
-            } => accepted,
+            accepted = listener.accept() => accepted,
         };
-        match accepted {
-            (Ok(place), Ok((stream, peer))) => {
-                let Some(address_place) = places.addresses.admit(peer.ip()) else {
-                    if told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-                        told_at = Some(Instant::now());
-                        tracing::warn!(%peer, "an address has too many HTTP connections; its next are closed. Is it a proxy? Then http.trusted_proxies should name it");
-                    }
-                    continue;
-                };
-                // Answers are written whole; waiting for more to send with them costs each page 40 ms.
-                let _ = stream.set_nodelay(true);
-                let hold = AddressHold(Arc::new(address_place));
-                let (service, stop, cut) = (service.clone(), stop.child_token(), cut.child_token());
-                let (tls, stalled_after) = (tls.clone(), places.stalled_after);
-                connections.spawn(async move {
-                    let connection = Connection { peer, hold, service, stop, cut };
-                    match tls {
-                        // In a place of its own, so that connections without TLS are no larger for it.
-                        Some(acceptor) => Box::pin(connection.serve_tls(stream, &acceptor, stalled_after)).await,
-                        None => connection.serve_plain(CutStalled::new(stream, stalled_after)).await,
-                    }
-                    drop(place);
-                });
-            }
-            (_, Err(cause)) => {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(cause) => {
                 tracing::warn!(%cause, "an HTTP connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
             }
-            (Err(_closed), _) => break,
-        }
+        };
+        // First: who has too many sends nobody away.
+        let Some(address_place) = places.addresses.admit(peer.ip()) else {
+            if told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                told_at = Some(Instant::now());
+                tracing::warn!(%peer, "an address has too many HTTP connections; its next are closed. Is it a proxy? Then http.trusted_proxies should name it");
+            }
+            continue;
+        };
+        let place = tokio::select! {
+            () = stop.cancelled() => break,
+            place = places.take() => place,
+        };
+        let Some(place) = place else { break };
+        // Answers are written whole; waiting for more to send with them costs each page 40 ms.
+        let _ = stream.set_nodelay(true);
+        let hold = AddressHold { _place: Arc::new(address_place), waiting: places.waiting.clone() };
+        let (service, stop, cut) = (service.clone(), stop.child_token(), cut.child_token());
+        let (tls, stalled_after) = (tls.clone(), places.stalled_after);
+        connections.spawn(async move {
+            let connection = Connection { peer, hold, service, stop, cut };
+            match tls {
+                // In a place of its own, so that connections without TLS are no larger for it.
+                Some(acceptor) => Box::pin(connection.serve_tls(stream, &acceptor, stalled_after)).await,
+                None => connection.serve_plain(CutStalled::new(stream, stalled_after)).await,
+            }
+            drop(place);
+        });
     }
     drop(listener);
     connections.close();
@@ -196,7 +221,8 @@ where
     {
         let Self { peer, hold, service, stop, cut } = self;
         let repeats = Repeats::default();
-        let (stream, timer) = (Repeating::new(stream, repeats.clone()), IdleTimer::new(HEADER_TIMEOUT, repeats.clone()));
+        let timer = IdleTimer::new(HEADER_TIMEOUT, repeats.clone(), hold.waiting.clone());
+        let stream = Repeating::new(stream, repeats.clone());
         let answering = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             let asked = Asked::new(&request);
             request.extensions_mut().insert(ConnectInfo(peer));

@@ -9,6 +9,7 @@ use afterlive_server::http::listen::{MAX_HEADER_BYTES, Settings, serve};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,11 +23,11 @@ struct Running {
     server: tokio::task::JoinHandle<()>,
 }
 
-/// So many connections, all of which one address may have, and nobody is cut.
+/// So many connections, of which one address may have all and wait for more, and nobody is cut.
 pub fn room_for(max_connections: usize) -> Settings {
     Settings {
         max_connections,
-        max_connections_per_address: max_connections,
+        max_connections_per_address: usize::MAX,
         trusted_proxies: Vec::new(),
         stalled_after: Duration::from_hours(1),
     }
@@ -52,21 +53,64 @@ async fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8(text).unwrap()
 }
 
+/// Sent a request of which the rest never comes.
+async fn with_half(running: &Running, half: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(half.as_bytes()).await.unwrap();
+    stream
+}
+
 #[tokio::test]
-async fn who_comes_when_all_places_are_taken_waits_for_one() {
-    let running = start(Router::new().route("/", get(async || "done")), room_for(2)).await;
-    let mut streams = Vec::new();
+async fn who_comes_when_all_places_are_taken_has_that_of_who_was_waited_for_longest() {
+    let in_time = tower::service_fn(|request: Request| async {
+        let answer = async |request: Request| {
+            let body = axum::body::to_bytes(request.into_body(), 1_024).await;
+            body.map_or_else(|_| "cut".into_response(), |_| "done".into_response())
+        };
+        Ok::<_, Infallible>(arrival::in_time(Duration::from_hours(1), request, answer).await)
+    });
+    let running = start(Router::new().fallback_service(in_time), room_for(3)).await;
+    let mut idle = TcpStream::connect(running.address).await.unwrap();
+    ask(&mut idle, "/").await;
+    answer(&mut idle).await;
+    let half_a_head = with_half(&running, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: lo").await;
+    let half_a_body = with_half(&running, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf").await;
+    // Each newcomer is answered, and then idle for less long than those before.
+    let mut newcomers = Vec::new();
+    for mut gone in [idle, half_a_head, half_a_body] {
+        let mut newcomer = TcpStream::connect(running.address).await.unwrap();
+        ask(&mut newcomer, "/").await;
+        assert!(answer(&mut newcomer).await.starts_with("HTTP/1.1 200 "));
+        newcomers.push(newcomer);
+        let mut rest = String::new();
+        gone.read_to_string(&mut rest).await.unwrap();
+        assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 408 "), "{rest}");
+    }
+    // They have their places still.
+    for mut newcomer in newcomers {
+        ask(&mut newcomer, "/").await;
+        assert!(answer(&mut newcomer).await.starts_with("HTTP/1.1 200 "));
+    }
+}
+
+#[tokio::test]
+async fn who_comes_when_all_are_being_answered_waits_for_a_place() {
+    let running = start(an_endless_one(), room_for(2)).await;
+    let mut answered = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(running.address).await.unwrap();
-        ask(&mut stream, "/").await;
-        answer(&mut stream).await;
-        streams.push(stream);
+        ask(&mut stream, "/endless").await;
+        stream.read_exact(&mut [0; 1_024]).await.unwrap();
+        answered.push(stream);
     }
     let mut third = TcpStream::connect(running.address).await.unwrap();
     ask(&mut third, "/").await;
     let mut byte = [0];
-    assert!(tokio::time::timeout(Duration::from_millis(100), third.read(&mut byte)).await.is_err(), "was served");
-    drop(streams.pop());
+    assert!(tokio::time::timeout(Duration::from_millis(250), third.read(&mut byte)).await.is_err(), "was served");
+    for stream in &mut answered {
+        stream.read_exact(&mut [0; 1_024]).await.expect("nobody who is being answered is sent away");
+    }
+    drop(answered.pop());
     answer(&mut third).await;
 }
 

@@ -12,6 +12,7 @@ mod event_streams;
 mod events;
 mod fixture;
 mod gate;
+mod idle;
 mod in_step;
 mod isolation;
 mod jobs;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::http::listen::idle::IdleTimer;
+use crate::http::listen::waiting::Waiting;
 
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -101,7 +102,7 @@ struct Client {
 fn connect(numbers: &Arc<Numbers>, room: usize, answers_repeats: bool) -> Client {
     let (stream, server) = duplex(room);
     let (numbers, repeats, stop) = (Arc::clone(numbers), Repeats::default(), CancellationToken::new());
-    let timer = IdleTimer::new(IDLE, repeats.clone());
+    let timer = IdleTimer::new(IDLE, repeats.clone(), Waiting::default());
     let own = repeats.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = own.outgoing(numbers.answer(&request), Asked::new(&request));
@@ -238,7 +239,7 @@ async fn a_body_that_looks_like_a_request_is_no_request() {
 
 /// Whether hyper would end a connection now whose time is over.
 async fn runs_out(repeats: &Repeats) -> bool {
-    let timer = IdleTimer::new(IDLE, repeats.clone());
+    let timer = IdleTimer::new(IDLE, repeats.clone(), Waiting::default());
     let mut sleep = hyper::rt::Timer::sleep_until(&timer, Instant::now().into());
     // The runtime's clock counts milliseconds.
     tokio::time::sleep(Duration::from_millis(2)).await;

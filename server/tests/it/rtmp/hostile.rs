@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::client::Client;
 use super::{NAME, Scene, Settings, settings, within};
 use crate::fixture::installation::{Ingest, Installation, Running};
+use crate::fixture::program::allow_many_sockets;
 
 /// What the server may grow by under attack.
 const GROWTH_LIMIT_BYTES: usize = 150 << 20;
@@ -52,13 +53,6 @@ impl Target {
         let grown = self.running.serving.resident_bytes().saturating_sub(self.resident_bytes_before);
         assert!(grown < GROWTH_LIMIT_BYTES, "{grown} bytes");
     }
-}
-
-/// A descriptor each, here and there.
-fn allow_many_sockets() {
-    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    limit.current = limit.maximum;
-    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
 }
 
 async fn is_serving(scene: &mut Scene) {
