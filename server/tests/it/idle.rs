@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -28,6 +29,9 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 const AT_A_TIME: usize = 64;
 /// Longer than the test takes.
 const PATIENT: (&str, &str) = ("AFTERLIVE__RTMP__HANDSHAKE_TIMEOUT_S", "60");
+
+/// Two crowds at a time are more than one process may have open.
+static ONE_CROWD: Mutex<()> = Mutex::const_new(());
 
 /// So many as this machine lets one process open.
 fn crowd_size() -> u16 {
@@ -131,6 +135,7 @@ impl Target {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_idle_connections_keep_nobody_waiting_and_cost_little() {
+    let _one = ONE_CROWD.lock().await;
     let size = crowd_size();
     let room = (size + size / 10).to_string();
     let target =
@@ -149,6 +154,7 @@ async fn ten_thousand_idle_connections_keep_nobody_waiting_and_cost_little() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_limits_as_they_come_ten_thousand_keep_nobody_waiting_either() {
+    let _one = ONE_CROWD.lock().await;
     let size = crowd_size();
     let target = Target::new(&[PATIENT]).await;
     let serving = &target.running.serving;
