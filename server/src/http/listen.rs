@@ -4,10 +4,12 @@
 pub(super) mod idle;
 mod not_tls;
 mod per_address;
+mod senders;
 pub(super) mod stalled;
 pub(super) mod waiting;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,9 +20,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::{Service, ServiceExt as _};
 
 use self::idle::IdleTimer;
@@ -28,7 +31,7 @@ use self::per_address::{AddressPlace, PerAddress};
 use self::stalled::CutStalled;
 use self::waiting::Waiting;
 use super::repeat::{Asked, Repeating, Repeats};
-use super::sendfile::{FileStream, OutgoingBody, Parts};
+use super::sendfile::{FileStream, OutgoingBody, Parts, SendsFiles};
 use crate::config;
 use crate::tls::{Acceptor, Failed};
 
@@ -44,6 +47,8 @@ const TELL_EVERY: Duration = Duration::from_mins(1);
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// Requests that run when the server stops may take so long; what is still there is cut.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+/// What was cut has gone by then, but for what waits for a disk: nothing else waits for that.
+const CUT_WITHIN: Duration = Duration::from_secs(1);
 /// After a failed `accept`, as when all file descriptors are in use, trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -161,15 +166,14 @@ where
         let _ = stream.set_nodelay(true);
         let hold = AddressHold { _place: Arc::new(address_place), waiting: places.waiting.clone() };
         let (service, stop, cut) = (service.clone(), stop.child_token(), cut.child_token());
-        let (tls, stalled_after) = (tls.clone(), places.stalled_after);
+        let (tls, stalled_after, tracker) = (tls.clone(), places.stalled_after, connections.clone());
         connections.spawn(async move {
-            let connection = Connection { peer, hold, service, stop, cut };
+            let connection = Connection { peer, hold, service, stop, cut, connections: tracker, _place: place };
             match tls {
                 // In a place of its own, so that connections without TLS are no larger for it.
                 Some(acceptor) => Box::pin(connection.serve_tls(stream, &acceptor, stalled_after)).await,
-                None => connection.serve_plain(CutStalled::new(stream, stalled_after)).await,
+                None => connection.serve_plain(stream, stalled_after).await,
             }
-            drop(place);
         });
     }
     drop(listener);
@@ -177,8 +181,18 @@ where
     if tokio::time::timeout(DRAIN_DEADLINE, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "cutting HTTP connections that take too long");
         cut.cancel();
-        connections.wait().await;
+        if tokio::time::timeout(CUT_WITHIN, connections.wait()).await.is_err() {
+            tracing::warn!(connections = connections.len(), "HTTP connections wait for a disk, and are left behind");
+        }
     }
+}
+
+/// What became of an answer that another task works out. Its panic goes on here, where it ends this connection as any other.
+async fn answered<T>(answer: AbortOnDropHandle<T>) -> T {
+    answer.await.unwrap_or_else(|failed| match failed.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(cancelled) => panic!("the runtime that answers has ended: {cancelled}"),
+    })
 }
 
 /// The tokens are the connection's own: each poll locks them, which connections on other threads would wait for.
@@ -188,17 +202,44 @@ struct Connection<S> {
     service: S,
     stop: CancellationToken,
     cut: CancellationToken,
+    /// All of the listener.
+    connections: TaskTracker,
+    _place: OwnedSemaphorePermit,
 }
 
 impl<S> Connection<S>
 where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    /// Long answers out of files are sent by the kernel.
-    async fn serve_plain(self, stream: CutStalled) {
+    /// Long answers out of files are sent by the kernel. Who begins with a recording is served by one of the senders.
+    async fn serve_plain(self, stream: TcpStream, stalled_after: Duration) {
+        let stand = self.hold.waiting.begin(Repeats::default());
+        let asks_for_recording = tokio::select! {
+            biased;
+            asks = senders::asks_for_recording(&stream, HEADER_TIMEOUT) => asks,
+            () = self.stop.cancelled() => return,
+            () = poll_fn(|context| stand.poll_sent_away(context)) => return,
+        };
+        drop(stand);
+        // Nobody is there any more, or has ever said anything.
+        let Ok(asks_for_recording) = asks_for_recording else { return };
+        let sender = asks_for_recording.then(senders::next).flatten();
+        let Some(sender) = sender else { return self.serve_files(CutStalled::new(stream, stalled_after), None).await };
+        let Ok(stream) = stream.into_std() else { return };
+        let (home, connections) = (Handle::current(), self.connections.clone());
+        let served = async move {
+            // What the stream and its timer wait for they wait for on the sender from here on.
+            let Ok(stream) = TcpStream::from_std(stream) else { return };
+            self.serve_files(CutStalled::new(stream, stalled_after), Some(home)).await;
+        };
+        connections.spawn_on(served, sender);
+    }
+
+    /// `home` is where requests are answered, where a sender serves the connection.
+    async fn serve_files(self, stream: CutStalled, home: Option<Handle>) {
         let parts = Parts::default();
-        let stream = FileStream::new(stream, parts.clone());
-        self.serve(stream, move |response| parts.outgoing(response)).await;
+        let stream = FileStream::new(stream, parts.clone(), home.clone());
+        self.serve(stream, home, move |response| parts.outgoing(response)).await;
     }
 
     /// All answers are read, enciphered and written.
@@ -208,18 +249,22 @@ where
             () = self.stop.cancelled() => return,
         };
         match shaken {
-            Ok(stream) => self.serve(TokioIo::new(stream), |response| response.map(OutgoingBody::Made)).await,
+            Ok(stream) => self.serve(TokioIo::new(stream), None, |response| response.map(OutgoingBody::Made)).await,
             Err(Failed::NotTls(stream)) => not_tls::answer(stream).await,
             // One for each port scanner.
             Err(cause) => tracing::debug!(peer = %self.peer, %cause, "no TLS connection came about"),
         }
     }
 
-    async fn serve<I>(self, stream: I, outgoing: impl Fn(Response) -> http::Response<OutgoingBody> + Clone + Send)
-    where
-        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    async fn serve<I>(
+        self,
+        stream: I,
+        home: Option<Handle>,
+        outgoing: impl Fn(Response) -> http::Response<OutgoingBody> + Clone + Send,
+    ) where
+        I: hyper::rt::Read + hyper::rt::Write + SendsFiles + Unpin + Send + 'static,
     {
-        let Self { peer, hold, service, stop, cut } = self;
+        let Self { peer, hold, service, stop, cut, connections, _place } = self;
         let repeats = Repeats::default();
         let timer = IdleTimer::new(HEADER_TIMEOUT, repeats.clone(), hold.waiting.clone());
         let stream = Repeating::new(stream, repeats.clone());
@@ -227,9 +272,16 @@ where
             let asked = Asked::new(&request);
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(hold.clone());
-            let (service, outgoing, repeats) = (service.clone(), outgoing.clone(), repeats.clone());
+            let (outgoing, repeats, home, connections) = (outgoing.clone(), repeats.clone(), home.clone(), connections.clone());
+            let answer = service.clone().oneshot(request.map(axum::body::Body::new));
             async move {
-                let response = service.oneshot(request.map(axum::body::Body::new)).await?;
+                let response = match home {
+                    Some(home) => {
+                        let answer = AbortOnDropHandle::new(connections.spawn_on(answer, &home));
+                        senders::at_home(answered(answer).await?, &home)
+                    }
+                    None => answer.await?,
+                };
                 Ok::<_, Infallible>(repeats.outgoing(outgoing(response), asked))
             }
         });
@@ -242,6 +294,8 @@ where
         let mut connection = std::pin::pin!(connection);
         // Whatever a client does wrong on its connection is between it and the protocol.
         tokio::select! {
+            // What has arrived before the stop is answered.
+            biased;
             _ = connection.as_mut() => return,
             () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
         }

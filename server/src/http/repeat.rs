@@ -22,10 +22,11 @@ use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use tokio::time::Instant;
 
 use super::request::{RequestId, X_REQUEST_ID};
+use super::sendfile::{FilePart, Sendable, SendsFiles};
 
 /// The longest request that is remembered, and what is read at a time until it is known whether there is something to remember.
 const MAX_HEAD_BYTES: usize = 4096;
-/// The longest piece: it is copied once, on the connection's own thread.
+/// The longest piece that is copied, once, on the connection's own thread.
 pub const MAX_PIECE_BYTES: u64 = 128 * 1024;
 
 thread_local! {
@@ -37,6 +38,9 @@ thread_local! {
 pub trait Ranged: fmt::Debug + Send + Sync {
     /// What the value of a `Range` header names, and how long the whole is; `None` where anything but the piece would be different from the last answer.
     fn piece(&self, range: &str) -> Option<(Range<u64>, u64)>;
+
+    /// The file that it is, for connections that send files by themselves.
+    fn file(&self) -> Option<Arc<dyn Sendable>>;
 
     /// Fills the buffer from there on, if that can be done without waiting.
     fn read(&self, start: u64, buffer: &mut [u8]) -> bool;
@@ -242,12 +246,12 @@ pub struct Repeating<S> {
     given: Given,
     /// Where there is one, hyper has nothing to read and nothing to write.
     known: Option<Known>,
-    /// Of an answer that the socket had no room for.
+    /// Of an answer that the socket had no room for; behind it comes what the connection has been told to send.
     rest: Vec<u8>,
     is_flushed: bool,
 }
 
-impl<S: Read + Write + Unpin> Repeating<S> {
+impl<S: Read + Write + SendsFiles + Unpin> Repeating<S> {
     pub fn new(stream: S, repeats: Repeats) -> Self {
         Self { stream, repeats, given: Given::Some(Vec::new()), known: None, rest: Vec::new(), is_flushed: true }
     }
@@ -255,10 +259,18 @@ impl<S: Read + Write + Unpin> Repeating<S> {
     /// Answers the request, or begins to; `false` where it is for hyper.
     fn answer(&mut self, context: &mut Context<'_>, request: &[u8]) -> io::Result<bool> {
         let Some(known) = &self.known else { return Ok(false) };
-        let piece = known.range(request).and_then(|range| known.of.piece(range));
-        let Some((piece, whole)) = piece.filter(|(piece, _)| piece.end - piece.start <= MAX_PIECE_BYTES) else {
+        let Some((piece, whole)) = known.range(request).and_then(|range| known.of.piece(range)) else { return Ok(false) };
+        if self.stream.is_on_sender()
+            && let Some(file) = known.of.file()
+        {
+            self.rest = known.head(&piece, whole);
+            self.stream.tell(FilePart { file, range: piece });
+            self.is_flushed = false;
+            return Ok(true);
+        }
+        if piece.end - piece.start > MAX_PIECE_BYTES {
             return Ok(false);
-        };
+        }
         let length = (piece.end - piece.start) as usize;
         PIECE.with_borrow_mut(|buffer| {
             buffer.resize(buffer.len().max(length), 0);
@@ -305,6 +317,7 @@ impl<S: Read + Write + Unpin> Repeating<S> {
         }
         // Not kept for a connection that may stand idle.
         self.rest = Vec::new();
+        ready!(self.stream.poll_send_told(context))?;
         // Over TLS there may be much left, though all was written.
         Pin::new(&mut self.stream).poll_flush(context)
     }
@@ -332,7 +345,7 @@ impl<S: Read + Write + Unpin> Repeating<S> {
     }
 }
 
-impl<S: Read + Write + Unpin> Read for Repeating<S> {
+impl<S: Read + Write + SendsFiles + Unpin> Read for Repeating<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, mut buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if matches!(this.given, Given::Much) {
@@ -355,7 +368,7 @@ impl<S: Read + Write + Unpin> Read for Repeating<S> {
     }
 }
 
-impl<S: Read + Write + Unpin> Write for Repeating<S> {
+impl<S: Read + Write + SendsFiles + Unpin> Write for Repeating<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
     }

@@ -3,12 +3,15 @@
 //! hyper writes the head and counts the body. In place of the file's bytes it is given a *filler*, of which only the length is true; the connection knows the
 //! filler by its address and has the file sent instead. An answer names its file by an extension, [`FilePart`], and has a body that reads the same bytes:
 //! a server that knows nothing of all this sends that.
+//!
+//! `sendfile` waits for the disk where the page cache lacks something, so a thread that carries others' connections hands it over to one that may wait. A sender,
+//! which carries nothing but recordings, first looks whether the bytes are there, and then sends them itself.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -21,6 +24,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
+use tokio::runtime::Handle;
 
 use super::listen::stalled::{CutStalled, Room};
 
@@ -30,6 +34,8 @@ const SEND_BYTES: usize = 8 << 20;
 /// costs more. Who is slower is waited for without a thread.
 const FAST: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+/// The most that a sender looks for in the page cache, and sends, at a time.
+const SENDER_SEND_BYTES: u64 = 256 << 10;
 /// Shorter answers are read and written: handing over to a thread that may wait for the disk, and back, would cost more than their two copies.
 pub const MIN_BYTES: u64 = 1 << 20;
 
@@ -44,6 +50,21 @@ pub trait Sendable: fmt::Debug + Send + Sync {
     /// Sends the beginning of the range, as much as a socket that does not wait has room for; waits for the disk on a thread that may.
     /// An error where the file ends before the range.
     fn send(self: Arc<Self>, socket: Arc<OwnedFd>, range: Range<u64>) -> Sending;
+
+    /// The same on the thread that asks; `None`, and nothing sent, where the disk would have to be waited for.
+    fn send_at_once(&self, socket: BorrowedFd<'_>, range: Range<u64>) -> Option<io::Result<usize>>;
+}
+
+/// A connection that may be able to send files by itself.
+pub trait SendsFiles {
+    /// Whether it sends files of any length by itself, on its own thread.
+    fn is_on_sender(&self) -> bool;
+
+    /// What is to be sent next, when all before it has been written.
+    fn tell(&mut self, part: FilePart);
+
+    /// Sends what it was told to.
+    fn poll_send_told(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 /// Extension of an answer: what its body is. It must be as long as the body.
@@ -173,11 +194,13 @@ pub struct FileStream {
     sending: Option<Sending>,
     /// Where it has sent nothing the viewer has taken nothing for too long.
     is_last_try: bool,
+    /// Where everything else is, for a connection on a sender.
+    home: Option<Handle>,
 }
 
 impl FileStream {
-    pub fn new(stream: CutStalled, parts: Parts) -> Self {
-        Self { stream: TokioIo::new(stream), parts, socket: None, sending: None, is_last_try: false }
+    pub fn new(stream: CutStalled, parts: Parts, home: Option<Handle>) -> Self {
+        Self { stream: TokioIo::new(stream), parts, socket: None, sending: None, is_last_try: false, home }
     }
 
     fn socket(&mut self) -> io::Result<Arc<OwnedFd>> {
@@ -192,6 +215,7 @@ impl FileStream {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
             if let Some(sending) = &mut self.sending {
+                let _home = self.home.as_ref().map(Handle::enter);
                 let sent = ready!(sending.as_mut().poll(cx));
                 self.sending = None;
                 let sent = sent?;
@@ -205,6 +229,22 @@ impl FileStream {
                 }
             }
             self.is_last_try = ready!(self.stream.inner_mut().poll_room(cx))? == Room::LastTry;
+            // The last try is the thread's that fills all the room there is: by small parts a viewer who takes nothing would be waited for as long as it lasts.
+            if self.home.is_some()
+                && !self.is_last_try
+                && let Some(sent) = self.send_at_once(self.parts.next()?)
+            {
+                match sent {
+                    Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                    Ok(sent) => {
+                        self.parts.sent(sent);
+                        self.stream.inner_mut().has_sent();
+                        return Poll::Ready(Ok(sent));
+                    }
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
+                    Err(_) => continue,
+                }
+            }
             let socket = self.socket()?;
             // Asked within `try_io`, so that the runtime learns that the socket is full, and wakes us when it is not.
             let room = self.stream.inner().socket().try_io(Interest::WRITABLE, || has_room(&socket, AT_ONCE));
@@ -217,6 +257,52 @@ impl FileStream {
                 }
             }
         }
+    }
+
+    /// Sends of the part on this thread; `None` where another must.
+    fn send_at_once(&self, mut part: FilePart) -> Option<io::Result<usize>> {
+        part.range.end = part.range.end.min(part.range.start + SENDER_SEND_BYTES);
+        let socket = self.stream.inner().socket();
+        let mut has_to_wait = false;
+        // So that the runtime learns that the socket is full.
+        let sent = socket.try_io(Interest::WRITABLE, || {
+            let sent = part.file.send_at_once(socket.as_fd(), part.range.clone());
+            has_to_wait = sent.is_none();
+            sent.unwrap_or(Ok(0))
+        });
+        (!has_to_wait).then_some(sent)
+    }
+}
+
+impl SendsFiles for FileStream {
+    fn is_on_sender(&self) -> bool {
+        self.home.is_some()
+    }
+
+    fn tell(&mut self, part: FilePart) {
+        self.parts.lock().push_back(part);
+    }
+
+    fn poll_send_told(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.parts.lock().is_empty() {
+            ready!(self.poll_send(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Any other connection is given bytes.
+impl<S> SendsFiles for TokioIo<S> {
+    fn is_on_sender(&self) -> bool {
+        false
+    }
+
+    fn tell(&mut self, _: FilePart) {
+        debug_assert!(false, "it sends no files");
+    }
+
+    fn poll_send_told(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

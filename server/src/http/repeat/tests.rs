@@ -82,6 +82,10 @@ impl Ranged for Numbers {
         parse(range, self.bytes.len()).filter(|_| self.is_same.load(Ordering::Relaxed))
     }
 
+    fn file(&self) -> Option<Arc<dyn Sendable>> {
+        None
+    }
+
     fn read(&self, start: u64, buffer: &mut [u8]) -> bool {
         buffer.copy_from_slice(&self.bytes[start as usize..][..buffer.len()]);
         self.is_at_hand.load(Ordering::Relaxed)

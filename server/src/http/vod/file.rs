@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,9 @@ const DISK_READS_AT_ONCE: usize = 64;
 const FRESH: Duration = Duration::from_secs(1);
 /// A descriptor that nobody has asked for so long is closed, with the next request for any: the disk gets the room of a deleted file back only then.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// The kernel reads files into memory in runs of about as much, and forgets them in such runs.
+const PROBE_BYTES: usize = 64 * 1024;
 
 static DISK_READS: Semaphore = Semaphore::const_new(DISK_READS_AT_ONCE);
 
@@ -88,14 +91,20 @@ pub(super) fn read_cached(_file: &File, _buffer: &mut [u8], _offset: u64) -> Opt
     None
 }
 
+/// Whether the range is in memory, as far as its ends and a byte in between every [`PROBE_BYTES`] tell.
+fn is_cached(file: &File, range: &Range<u64>) -> bool {
+    let mut places = (range.start..range.end).step_by(PROBE_BYTES).chain(range.end.checked_sub(1));
+    places.all(|place| read_cached(file, &mut [0], place).is_some())
+}
+
 /// From the file to the socket. Waits for the disk, not for the socket.
 #[cfg(target_os = "linux")]
-fn send_file(socket: &OwnedFd, file: &File, mut offset: u64, count: usize) -> io::Result<usize> {
+fn send_file(socket: impl AsFd, file: &File, mut offset: u64, count: usize) -> io::Result<usize> {
     Ok(rustix::fs::sendfile(socket, file, Some(&mut offset), count)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send_file(_socket: &OwnedFd, _file: &File, _offset: u64, _count: usize) -> io::Result<usize> {
+fn send_file(_socket: impl AsFd, _file: &File, _offset: u64, _count: usize) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -174,6 +183,16 @@ impl Sendable for OpenFile {
                 self.at(left.start, |file, place| send_file(&socket, file, place, count))
             })
         }))
+    }
+
+    fn send_at_once(&self, socket: BorrowedFd<'_>, range: Range<u64>) -> Option<io::Result<usize>> {
+        let now = self.media.try_read()?;
+        let start = match self.find(range.start, &now) {
+            Ok(start) => start,
+            Err(gone) => return Some(Err(gone)),
+        };
+        let place = start..start + (range.end - range.start);
+        is_cached(&self.file, &place).then(|| send_file(socket, &self.file, place.start, (place.end - place.start) as usize))
     }
 }
 

@@ -16,6 +16,7 @@ use super::range::{Asked, asked};
 use super::snapshots::Name;
 use crate::http::repeat::{PieceOf, Ranged};
 use crate::http::request::is_each_logged;
+use crate::http::sendfile::Sendable;
 use crate::record::Growing;
 
 /// A file, and what it is answered by.
@@ -66,6 +67,13 @@ impl Ranged for Pieces {
             Asked::Part(piece) => Some((piece, file.size_bytes)),
             Asked::Whole | Asked::Unsatisfiable => None,
         }
+    }
+
+    fn file(&self) -> Option<Arc<dyn Sendable>> {
+        if !cfg!(target_os = "linux") {
+            return None;
+        }
+        self.file.upgrade().map(|file| file as _)
     }
 
     fn read(&self, start: u64, buffer: &mut [u8]) -> bool {

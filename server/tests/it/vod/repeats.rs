@@ -122,3 +122,74 @@ async fn of_a_recording_that_is_deleted_there_are_no_further_pieces_after_a_seco
     let head = tokio::time::timeout(Duration::from_secs(5), status).await.unwrap();
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
 }
+
+/// Forgets what is in memory of the file, where the file system has a disk under it.
+fn forget(server: &Server) {
+    let file = std::fs::File::open(server.folder.path().join("eu").join(FILE)).unwrap();
+    file.sync_all().unwrap();
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+}
+
+#[tokio::test]
+async fn pieces_that_come_from_the_disk_are_the_same_as_those_from_memory() {
+    let server = Server::start().await;
+    let mut viewer = Viewer::new(&server).await;
+    for round in 0..5 {
+        for (from, to) in [(0, 99_999), (700_000, 765_535), (300_001, 1_200_000), (1_599_999, 1_599_999)] {
+            forget(&server);
+            let (head, body) = viewer.ask(from, to).await;
+            assert!(head.starts_with("HTTP/1.1 206 "), "{round}: {head}");
+            assert!(body == server.bytes[from as usize..=to as usize], "{round}: {from}-{to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_that_takes_long_pieces_in_small_bites_gets_all_of_them() {
+    let server = Server::start().await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut viewer = Viewer(socket.connect(server.address).await.unwrap());
+    viewer.ask(0, 99).await;
+    for from in 0..4_u64 {
+        let (head, body) = viewer.ask(from, 1_599_999).await;
+        assert!(head.contains(&format!("content-range: bytes {from}-1599999/1600000\r\n")), "{head}");
+        assert!(body == server.bytes[from as usize..], "{from}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_file_cut_short_nothing_is_made_up() {
+    let server = Server::start().await;
+    let mut viewer = Viewer::new(&server).await;
+    viewer.ask(0, 99).await;
+    let path = server.folder.path().join("eu").join(FILE);
+    std::fs::File::options().write(true).open(path).unwrap().set_len(200_000).unwrap();
+    let request = format!("GET /vod-eu/{FILE} HTTP/1.1\r\nHost: x\r\nRange: bytes=100000-299999\r\n\r\n");
+    viewer.0.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // The end may be a reset.
+    let _ = viewer.0.read_to_end(&mut answer).await;
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+    let body = &answer[end..];
+    assert!(body.len() <= 100_000 && server.bytes[100_000..].starts_with(body), "{} bytes", body.len());
+}
+
+#[tokio::test]
+async fn who_begins_with_something_else_and_who_begins_with_a_recording_may_ask_for_both() {
+    let server = Server::start().await;
+    for recording_first in [true, false] {
+        let mut viewer = Viewer::new(&server).await;
+        for turn in 0..4 {
+            if recording_first == (turn % 2 == 0) {
+                assert_eq!(viewer.ask(5, 70_000).await.1, server.bytes[5..=70_000]);
+            } else {
+                viewer.0.write_all(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+                let mut answer = Vec::new();
+                while !answer.ends_with(b"dashboard") {
+                    assert_ne!(viewer.0.read_buf(&mut answer).await.unwrap(), 0, "closed");
+                }
+            }
+        }
+    }
+}
