@@ -22,7 +22,11 @@ static SENDERS: LazyLock<Vec<Handle>> = LazyLock::new(|| {
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let senders: Vec<_> = (1..=count).map_while(start).collect();
     if senders.len() < count {
-        tracing::warn!(senders = senders.len(), wanted = count, "not all threads for serving recordings could be started; they are served all the same");
+        tracing::warn!(
+            senders = senders.len(),
+            wanted = count,
+            "not all threads for serving recordings could be started; they are served all the same"
+        );
     }
     senders
 });
@@ -55,7 +59,9 @@ pub(super) async fn asks_for_recording(stream: &TcpStream, within: Duration) -> 
 
 /// By its method and the end of its path, which is enough to choose a thread by: whatever is guessed wrong is answered the same.
 fn is_for_recording(request: &[u8]) -> bool {
-    let Some(target) = request.strip_prefix(b"GET ").and_then(|rest| rest.split(|byte| *byte == b' ').next()) else { return false };
+    let Some(target) = request.strip_prefix(b"GET ").and_then(|rest| rest.split(|byte| *byte == b' ').next()) else {
+        return false;
+    };
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
     path.len() < request.len() - b"GET ".len() && path.ends_with(b".mp4")
 }
@@ -103,10 +109,21 @@ mod tests {
 
     #[test]
     fn a_first_request_for_a_recording_is_known() {
-        for yes in ["GET /vod-eu/8sKpm/8sKpm-x49nB.mp4 HTTP/1.1\r\n", "GET /a.mp4?upto=7 HTTP/1.0\r\n", "GET http://x/a.mp4 HTTP/1.1"] {
+        for yes in
+            ["GET /vod-eu/8sKpm/8sKpm-x49nB.mp4 HTTP/1.1\r\n", "GET /a.mp4?upto=7 HTTP/1.0\r\n", "GET http://x/a.mp4 HTTP/1.1"]
+        {
             assert!(is_for_recording(yes.as_bytes()), "{yes}");
         }
-        for no in ["", "GET", "GET ", "GET /a.mp4", "GET /stream HTTP/1.1\r\n", "GET /?x=.mp4 HTTP/1.1\r\n", "HEAD /a.mp4 HTTP/1.1\r\n", "PUT /a.mp4 HTTP/1.1"] {
+        for no in [
+            "",
+            "GET",
+            "GET ",
+            "GET /a.mp4",
+            "GET /stream HTTP/1.1\r\n",
+            "GET /?x=.mp4 HTTP/1.1\r\n",
+            "HEAD /a.mp4 HTTP/1.1\r\n",
+            "PUT /a.mp4 HTTP/1.1",
+        ] {
             assert!(!is_for_recording(no.as_bytes()), "{no}");
         }
     }

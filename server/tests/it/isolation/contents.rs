@@ -15,6 +15,9 @@ const LEFT_OUT: [(&str, &str); 6] = [
     ("users", "last_sign_in_at"),
 ];
 
+/// How a column's value is asked for as text.
+type Quote = fn(&str) -> String;
+
 /// How all of it is asked for at once.
 pub struct Question(String);
 
@@ -22,7 +25,7 @@ impl Question {
     /// Of the tables and columns that there are.
     pub async fn new(db: &Db) -> Self {
         let mut connection = db.read().await.unwrap();
-        let (columns, quote): (Vec<(String, String)>, fn(&str) -> String) = match connection.raw() {
+        let (columns, quote): (Vec<(String, String)>, Quote) = match connection.raw() {
             Raw::Sqlite(c) => {
                 let columns = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table' ORDER BY 1, 2";
                 (sqlx::query_as(columns).fetch_all(c).await.unwrap(), |name| format!("quote(\"{name}\")"))
