@@ -92,8 +92,14 @@ thing! {
     OrganisationId Organisation;
 }
 
-/// Looks up what who and what it was are called now. To be asked for before anything is locked for which others wait.
-pub(super) async fn name(connection: &mut Connection, entries: &mut [NewEntry]) -> Result<()> {
+/// Writes them, in their order, as the last act of a transaction but for its events; with the names of those that have none.
+pub(super) async fn write(connection: &mut Connection, entries: &mut [NewEntry]) -> Result<()> {
+    name(connection, entries).await?;
+    insert(connection, entries).await
+}
+
+/// Looks up what who and what it was are called now: before anything is locked for which others wait.
+async fn name(connection: &mut Connection, entries: &mut [NewEntry]) -> Result<()> {
     for entry in entries {
         let NewEntry { who, on, .. } = entry;
         if let (true, Some(id)) = (who.label.is_empty(), &who.id) {
@@ -134,8 +140,7 @@ async fn called(connection: &mut Connection, statement: Option<&'static str>, id
     Ok(found.unwrap_or_default())
 }
 
-/// Writes them, in their order, as the last act of a transaction but for its events.
-pub(super) async fn insert(connection: &mut Connection, entries: &[NewEntry]) -> Result<()> {
+async fn insert(connection: &mut Connection, entries: &[NewEntry]) -> Result<()> {
     // As of events: who reads all after a row must not miss one that commits later.
     if let Raw::Postgres(raw) = connection.raw() {
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(AUDIT_ORDER_LOCK).execute(raw).await?;
