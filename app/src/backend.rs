@@ -4,6 +4,7 @@
 //! permissions itself. Everything here travels to the browser as JSON.
 
 mod accounts;
+mod audit;
 mod events;
 mod library;
 mod organisation;
@@ -20,6 +21,7 @@ use afterlive_domain::{
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Account, Chosen, InvitationRow, Invited, PasswordChange, People, SessionRow, SessionTokenRow, UserRow};
+pub use audit::{AuditFilter, AuditPage, AuditRow, Named};
 pub use events::{DeliveryRow, EndpointForm, EndpointPage, EndpointRow};
 pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf};
 pub use organisation::{ApiKeyRow, KeyForm, OrganisationPage, PlaybackTokenRow, RegionRow, TokenForm, TokenScope};
@@ -174,6 +176,8 @@ pub trait Backend: Send + Sync {
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()>;
 
     /// Where programs are told of events, oldest first. For administrators, as is all that follows about them.
+    async fn audit(&self, filter: AuditFilter) -> Answer<AuditPage>;
+
     async fn endpoints(&self) -> Answer<Vec<EndpointRow>>;
     /// `after`: where the page of what it was told begins, as the page before says; `None` with the newest.
     async fn endpoint(&self, id: EndpointId, after: Option<String>) -> Answer<EndpointPage>;

@@ -2,6 +2,7 @@
 //! checks nothing that is the server's to check.
 
 mod accounts;
+mod audit;
 mod events;
 mod library;
 mod organisation;
@@ -27,10 +28,10 @@ pub use self::events::{ENDPOINT, WHSEC};
 pub use self::library::asset_id;
 use self::state::{State, stream, viewer};
 use crate::backend::{
-    Access, Account, Answer, ApiKeyRow, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow, Home,
-    InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People,
-    PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm,
-    TokenScope, Viewer,
+    Access, Account, Answer, ApiKeyRow, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage,
+    EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, OrganisationPage, Overview,
+    PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage,
+    StreamRow, TokenForm, TokenScope, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -318,6 +319,10 @@ impl Backend for Fake {
 
     async fn revoke_api_key(&self, key: KeyId) -> Answer<()> {
         self.change(|state| state.keys.retain(|row| row.id != key))
+    }
+
+    async fn audit(&self, filter: AuditFilter) -> Answer<AuditPage> {
+        self.signed_in_state()?.audit(&filter)
     }
 
     async fn endpoints(&self) -> Answer<Vec<EndpointRow>> {

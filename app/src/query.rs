@@ -1,9 +1,9 @@
 //! What a page shows, as its URL's query says it: read from the query, and written back for links.
 
-use afterlive_domain::{StreamState, UnixMillis};
+use afterlive_domain::{Act, StreamState, UnixMillis};
 use leptos_router::params::ParamsMap;
 
-use crate::backend::{LibraryFilter, RecordingRange, Shelf, StreamFilter, StreamSort};
+use crate::backend::{AuditFilter, LibraryFilter, RecordingRange, Shelf, StreamFilter, StreamSort};
 
 /// The page sizes that the list of streams offers.
 pub const PAGE_SIZES: [u32; 4] = [25, 50, 100, 150];
@@ -146,6 +146,28 @@ pub fn library_url(filter: &LibraryFilter) -> String {
     link.put("to", Some(last_day_text(filter.to)));
     link.put("size", (filter.page_size > LIBRARY_PAGE_SIZES[0]).then(|| filter.page_size.to_string()));
     link.put("cursor", filter.cursor.clone());
+    link.url()
+}
+
+/// Reads which rows of the audit log are shown; as with streams, what does not make sense is as if it were not there.
+#[must_use]
+pub fn audit_filter(query: &ParamsMap) -> AuditFilter {
+    AuditFilter {
+        about: text(query, "about").filter(|about| Act::groups().contains(&about.as_str())),
+        who: text(query, "who"),
+        denied: text(query, "denied").is_some(),
+        after: text(query, "after"),
+    }
+}
+
+/// `/organisation/audit` with the filter in its query, and only what differs from the plain log.
+#[must_use]
+pub fn audit_url(filter: &AuditFilter) -> String {
+    let mut link = Link("/organisation/audit", ParamsMap::new());
+    link.put("about", filter.about.clone());
+    link.put("who", filter.who.clone());
+    link.put("denied", filter.denied.then(|| "1".to_owned()));
+    link.put("after", filter.after.clone());
     link.url()
 }
 

@@ -103,6 +103,7 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/vod") view=pages::library::LibraryPage ssr=SsrMode::Async />
             <Route path=path!("/vod/:id") view=pages::recording::RecordingPage ssr=SsrMode::Async />
             <Route path=path!("/account") view=pages::account::AccountPage ssr=SsrMode::Async />
+            <Route path=path!("/organisation/audit") view=pages::audit::AuditPage ssr=SsrMode::Async />
             <Route path=path!("/organisation/events") view=pages::events::EventsPage ssr=SsrMode::Async />
             <Route path=path!("/organisation/events/:id") view=pages::endpoint::EndpointPage ssr=SsrMode::Async />
             <Route path=path!("/organisation") view=pages::organisation::OrganisationPage ssr=SsrMode::Async />

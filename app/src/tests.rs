@@ -1,6 +1,7 @@
 //! The pages as people get them before any script has run: rendered by the real router over the fake backend, forms posted as a browser posts them.
 
 mod accounts;
+mod audit;
 mod events;
 mod library;
 mod playback;

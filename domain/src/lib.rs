@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number; what needs one of those takes it as an argument.
 
 pub mod asset;
+pub mod audit;
 mod authority;
 pub mod embedding;
 pub mod endpoint;
@@ -23,6 +24,7 @@ pub mod time;
 pub mod webhook;
 
 pub use asset::AssetState;
+pub use audit::{Act, ThingKind, WhoKind};
 pub use embedding::EmbedDomains;
 pub use endpoint::{DeliveryState, ToldKinds};
 pub use error::Error;

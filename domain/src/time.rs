@@ -11,6 +11,12 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, m
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub i64);
 
+impl From<i64> for UnixMillis {
+    fn from(ms: i64) -> Self {
+        Self(ms)
+    }
+}
+
 impl UnixMillis {
     /// The instant `ms` milliseconds later; earlier where negative.
     #[must_use]

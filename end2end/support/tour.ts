@@ -29,6 +29,8 @@ export function tour(recorded: StreamAnswer): Stop[] {
     page('recording', `/vod/${recorded.playout.web.find((entry) => entry.type === 'vod')?.id ?? ''}`),
     page('organisation', '/organisation'),
     page('events', '/organisation/events'),
+    page('audit', '/organisation/audit'),
+    page('audit-none', '/organisation/audit?who=nobody'),
     page('account', '/account'),
     { ...page('not-found', '/no/such/page'), status: 404 },
   ];

@@ -250,7 +250,7 @@ async fn set_up(config: Config, email: &str, organisation_name: &str) -> Result<
     let password = read_password()?;
     let service = service(config).await?;
     let form = SetUpForm { organisation_name, email, password: &password };
-    match service.set_up(form, true).await.map_err(explain)? {
+    match service.set_up(form).await.map_err(explain)? {
         SetUp::WrongLink => Err("set-up has been done: there is an organisation already".into()),
         SetUp::Done(made) => {
             let answer = json!({

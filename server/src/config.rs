@@ -19,7 +19,7 @@ pub use self::reader::Problem;
 use self::reader::Reader;
 pub use self::regions::RegionConfig;
 use self::regions::{europe, read_regions};
-pub use self::sections::{Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, Tls, WebRtc, Webhook};
+pub use self::sections::{Audit, Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, Tls, WebRtc, Webhook};
 use self::urls::{default_rtmp_url, default_rtmps_url, default_vod_url};
 use crate::db::Location;
 
@@ -40,6 +40,7 @@ pub struct Config {
     pub webrtc: Option<WebRtc>,
     pub record: Record,
     pub retention: Retention,
+    pub audit: Audit,
     pub live: Live,
     pub database: Location,
     /// This node's region.
@@ -123,6 +124,7 @@ impl Config {
         let webrtc = WebRtc::read(reader, &http);
         let record = Record::read(reader);
         let retention = Retention::read(reader, &record);
+        let audit = Audit::read(reader);
         let live = Live::read(reader);
         let database = match reader.take_secret("database.url") {
             None => Location::Sqlite(data_dir.join("afterlive.db")),
@@ -137,7 +139,7 @@ impl Config {
             reader.refuse("node.region", format!("there is no region {region}: name one of [regions], or add regions.{region}"));
         }
         let log = Log::read(reader);
-        Self { data_dir, tls, http, rtmp, push, webhook, webrtc, record, retention, live, database, region, regions, log }
+        Self { data_dir, tls, http, rtmp, push, webhook, webrtc, record, retention, audit, live, database, region, regions, log }
     }
 
     /// What holds for the recordings of an organisation that has set nothing.

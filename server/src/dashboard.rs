@@ -3,15 +3,16 @@
 
 mod accounts;
 mod asking;
+mod audit;
 mod events;
 mod library;
 mod present;
 mod user_agent;
 
 use afterlive_app::backend::{
-    Access, Account, Answer, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow, Home, Invited, KeyForm,
-    LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage,
-    RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm, Viewer,
+    Access, Account, Answer, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow,
+    Home, Invited, KeyForm, LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow,
+    RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm, Viewer,
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;
@@ -66,13 +67,19 @@ impl Backend for Dashboard {
     }
 
     async fn sign_out(&self) -> Answer<()> {
-        self.session.flush().await.map_err(|cause| self.failed(&cause))
+        // Who cannot be found is signed out all the same.
+        let caller = self.caller().await.ok().flatten();
+        self.session.flush().await.map_err(|cause| self.failed(&cause))?;
+        if let Some(caller) = caller {
+            self.service.note_sign_out(&caller);
+        }
+        Ok(())
     }
 
     async fn set_up(&self, form: SetUpForm) -> Answer<SetUp> {
         let SetUpForm { token, organisation_name, email, password } = form;
         let fields = service::SetUpForm { organisation_name: &organisation_name, email: &email, password: &password };
-        match self.service.set_up_with_link(&token, fields).await {
+        match self.service.set_up_with_link(&token, fields, Some(self.address)).await {
             // What was made stands: who could not be signed in is led to the sign-in by the next page, and the log has why.
             Ok(service::SetUp::Done(made)) => {
                 let _ = self.begin_session(&made.user).await;
@@ -267,6 +274,13 @@ impl Backend for Dashboard {
         self.service.revoke_api_key(&caller, key).await.map(drop).map_err(|error| self.error(&error))
     }
 
+    async fn audit(&self, filter: AuditFilter) -> Answer<AuditPage> {
+        let caller = self.signed_in().await?;
+        let (filter, after) = audit::asked(filter);
+        let page = self.service.audit_page(&caller, &filter, after).await.map_err(|error| self.error(&error))?;
+        Ok(audit::page(page, self.service.config().audit.keep_days))
+    }
+
     async fn endpoints(&self) -> Answer<Vec<EndpointRow>> {
         let caller = self.signed_in().await?;
         let endpoints = self.service.endpoints(&caller).await.map_err(|error| self.error(&error))?;
@@ -357,7 +371,7 @@ impl Backend for Dashboard {
     }
 
     async fn accept_invitation(&self, secret: &str, password: &str) -> Answer<Chosen> {
-        match self.service.accept_invitation(secret, password).await {
+        match self.service.accept_invitation(secret, password, Some(self.address)).await {
             Err(service::Error::Refused(Refusal::NotUnique { .. })) => Ok(Chosen::Taken),
             chosen => self.begin_chosen(chosen).await,
         }
@@ -369,7 +383,7 @@ impl Backend for Dashboard {
     }
 
     async fn choose_password(&self, secret: &str, password: &str) -> Answer<Chosen> {
-        self.begin_chosen(self.service.set_password_by_link(secret, password).await).await
+        self.begin_chosen(self.service.set_password_by_link(secret, password, Some(self.address)).await).await
     }
 
     async fn account(&self) -> Answer<Account> {

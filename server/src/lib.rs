@@ -2,6 +2,7 @@
 
 pub mod address;
 mod admission;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use tower_sessions::Session;
 use url::Url;
 
+use crate::audit::{self, Audit};
 use crate::clock::Clock;
 use crate::config::{Bound, Config, RegionConfig};
 use crate::dashboard::Dashboard;
@@ -31,7 +32,7 @@ use crate::db::{self, Db, assets, browser_sessions, invitations, password_links,
 use crate::events::{self, Bell, Deliverer};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::api::endpoint::told;
-use crate::http::request::{ClientAddress, RequestId};
+use crate::http::request::{self, ClientAddress, RequestId};
 use crate::http::secure;
 use crate::http::viewer::{self, RecordingGuard};
 use crate::http::{listen, router, ui, vod};
@@ -130,7 +131,9 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let regions = open_regions(&config).await?;
     // Held to the end: two servers over one spool would each finish what the other records.
     let spools = regions.lock_spools()?;
+    let audit = Audit::default();
     let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone()).with_retention(Retention::from(&*config));
+    let finaliser = finaliser.with_audit(audit.clone());
     finalise::recover(&finaliser, &spools).await?;
     ensure_retention(&db, &clock).await?;
 
@@ -145,12 +148,12 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let ingest_regions = ingest_regions(&config);
     let webhook_settings = webhook::Settings::from(&config.webhook);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone(), webhook_settings);
-    let gate: Arc<dyn Gatekeeper> = Arc::new(gate);
+    let gate: Arc<dyn Gatekeeper> = Arc::new(gate.with_audit(audit.clone()));
     let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
     let pushes = Pushes::default();
     let interpreter = Interpreter::new(hub.clone(), pictures::this_program());
     let bell = Bell::default();
-    let service = service.with_pushes(pushes.clone()).with_bell(bell.clone());
+    let service = service.with_pushes(pushes.clone()).with_bell(bell.clone()).with_audit(audit.clone());
     let service = Arc::new(service.with_meters(Meters::new(interpreter.clone())));
     let usher = Arc::<Service>::clone(&service);
     let rtmp_settings = rtmp::Settings::from(&config.rtmp);
@@ -171,7 +174,8 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let teller = deliverer(events::Settings::from(&config.webhook), &service, bell);
     let teller_stop = lifecycle.soft_stop();
     let teller = tokio::spawn(async move { teller.run(teller_stop).await });
-    let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), lifecycle.soft_stop()));
+    let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), config.audit.keep_days, lifecycle.soft_stop()));
+    let noting = tokio::spawn(audit.clone().run(db.clone(), lifecycle.soft_stop()));
     let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: bound.rtmp.port() };
     let pusher = Pusher::new(pushes, db.clone(), (hub.clone(), interpreter), clock.clone(), push_settings);
     let pusher = tokio::spawn(pusher.run(lifecycle.soft_stop()));
@@ -212,6 +216,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("pusher to other servers", pusher, lifecycle),
             until_end("live delivery", live, lifecycle),
             until_end("teller of events", teller, lifecycle),
+            until_end("writer of the audit log", noting, lifecycle),
         ])
         .await;
         // In the order in which the data flow: when the last publish has ended, no recording begins.
@@ -228,6 +233,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     };
     // At a hard stop something may hold a connection that never comes back.
     if !lifecycle.hard_stop().is_cancelled() {
+        audit.write_last(&db).await;
         db.close().await;
     }
     end
@@ -279,7 +285,9 @@ pub fn pages(service: &Arc<Service>) -> Router {
         let RequestId(id) = parts.extensions.get::<RequestId>().expect("the router gives every request an id");
         let ClientAddress(address) = parts.extensions.get().expect("the router gives every request its client's address");
         let browser = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        Arc::new(Dashboard::new(Arc::clone(&service), session, *address, viewer::site(&parts.headers), browser, id.to_string()))
+        let what = format!("{} {}", parts.method, request::without_keys(parts.uri.path()));
+        let (service, site) = (Arc::clone(&service), viewer::site(&parts.headers));
+        Arc::new(Dashboard::new(service, session, *address, site, browser, id.to_string(), what))
     })
 }
 
@@ -346,8 +354,8 @@ async fn ensure_retention(db: &Db, clock: &Clock) -> db::Result<()> {
 }
 
 /// Drops browser sessions, session tokens, links for accounts, and what is known of playback tokens, that nobody can use any more, and what events were told long
-/// ago, at once and then every hour.
-async fn drop_expired(db: Db, clock: Clock, stop: CancellationToken) {
+/// ago, and what is too old in the audit log, at once and then every hour.
+async fn drop_expired(db: Db, clock: Clock, audit_days: u64, stop: CancellationToken) {
     loop {
         let dropping = async {
             let mut tx = db.write().await?;
@@ -357,7 +365,8 @@ async fn drop_expired(db: Db, clock: Clock, stop: CancellationToken) {
             invitations::delete_expired(&mut tx, clock.now()).await?;
             password_links::delete_expired(&mut tx, clock.now()).await?;
             tx.commit().await?;
-            events::sweep(&db, clock.now()).await
+            events::sweep(&db, clock.now()).await?;
+            audit::sweep(&db, audit_days, clock.now()).await
         };
         if let Err(error) = dropping.await {
             tracing::warn!(%error, "what has expired stays until the next try");

@@ -1,6 +1,7 @@
 //! The pages, one a file: what is on each, and which data it asks for.
 
 pub mod account;
+pub mod audit;
 pub mod auth;
 pub mod endpoint;
 pub mod events;

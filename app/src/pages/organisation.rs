@@ -49,6 +49,7 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                         view! {
                             <People />
                             <EventsCard />
+                            <AuditCard />
                             <Keys keys=Signal::derive(move || keys.get().unwrap_or_default()) />
                         }
                             .into_any()
@@ -171,6 +172,21 @@ fn Regions(page: Signal<backend::OrganisationPage>) -> impl IntoView {
             <h2 id="regions">"Storage regions"</h2>
             <p class="muted small">"A recording is stored in the region that its encoder sends to; its URL begins with that region's."</p>
             <ul class="plain">{move || regions.get().into_iter().map(row).collect_view()}</ul>
+        </section>
+    }
+}
+
+#[component]
+fn AuditCard() -> impl IntoView {
+    view! {
+        <section class="card" aria-labelledby="audit">
+            <div class="card-head">
+                <h2 id="audit">"Audit log"</h2>
+                <a class="button" href="/organisation/audit">
+                    "Open the log"
+                </a>
+            </div>
+            <p class="muted">"Who changed what, from where and when, and what was denied to whom."</p>
         </section>
     }
 }

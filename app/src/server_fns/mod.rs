@@ -12,6 +12,7 @@ use crate::backend::{BackendError, PlayoutUrls};
 pub mod access;
 pub mod account;
 pub mod accounts;
+pub mod audit;
 pub mod events;
 pub mod library;
 pub mod organisation;

@@ -120,6 +120,13 @@ pub struct Retention {
     pub bin_days: u64,
 }
 
+/// The audit log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Audit {
+    /// So long a row is kept. 0: for ever.
+    pub keep_days: u64,
+}
+
 /// Limits of the live delivery to browsers and HLS players.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Live {
@@ -299,6 +306,12 @@ impl Record {
                 0..=organisation::MAX_RECONNECT_WINDOW_S,
             )),
         }
+    }
+}
+
+impl Audit {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self { keep_days: reader.take_in("audit.keep_days", 400, 0..=organisation::MAX_RETENTION_DAYS) }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Who asks, for the length of one request: the browser, its session, and who has signed in with it. What is answered is not decided here.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use afterlive_app::backend::{Answer, BackendError, Chosen};
+use afterlive_domain::Error as Refusal;
 use tower_sessions::Session;
 
 use super::present;
@@ -24,6 +25,10 @@ pub struct Dashboard {
     pub(super) browser: String,
     /// Under which the log has the cause of a failure.
     pub(super) request_id: String,
+    /// What the browser asks for, without what may be a secret.
+    pub(super) what: String,
+    /// Who turned out to have signed in, for the audit log.
+    asked: OnceLock<Caller>,
 }
 
 impl Dashboard {
@@ -35,13 +40,20 @@ impl Dashboard {
         site: Option<String>,
         browser: String,
         request_id: String,
+        what: String,
     ) -> Self {
-        Self { service, session, address, site, browser, request_id }
+        Self { service, session, address, site, browser, request_id, what, asked: OnceLock::new() }
     }
 
     /// Who has signed in, where somebody has.
     pub(super) async fn caller(&self) -> Answer<Option<Caller>> {
-        browser_session::caller(&self.service, &self.session).await.map_err(|error| self.error(&error))
+        let found = browser_session::caller(&self.service, &self.session).await.map_err(|error| self.error(&error))?;
+        let caller = found.map(|caller| caller.at(self.address));
+        if let Some(caller) = caller {
+            // The same in all of one request.
+            let _ = self.asked.set(caller);
+        }
+        Ok(caller)
     }
 
     /// What lets the caller's pages load recordings; `None` where everybody can.
@@ -76,7 +88,12 @@ impl Dashboard {
 
     pub(super) fn error(&self, error: &service::Error) -> BackendError {
         match error {
-            service::Error::Refused(refusal) => present::refusal(refusal),
+            service::Error::Refused(refusal) => {
+                if let (Refusal::Denied { .. }, Some(caller)) = (refusal, self.asked.get()) {
+                    self.service.note_denied(caller, &self.what);
+                }
+                present::refusal(refusal)
+            }
             ours => self.failed(ours),
         }
     }

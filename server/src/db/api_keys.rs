@@ -105,6 +105,14 @@ pub async fn by_secret_hash(
     row.map(ApiKey::try_from).transpose()
 }
 
+/// Whose the key of that hash and kind is, or was: those that are revoked or have expired too, for as long as they are kept.
+pub async fn owner(connection: &mut Connection, kind: KeyUse, secret_hash: &str) -> Result<Option<(OrganisationId, KeyId)>> {
+    let statement = "SELECT organisation_id, id FROM api_keys WHERE secret_hash = $1 AND kind = $2";
+    let found: Option<(String, String)> =
+        on!(connection, c => sqlx::query_as(statement).bind(secret_hash).bind(kind.as_str()).fetch_optional(c).await)?;
+    found.map(|(owner, id)| Ok((parse("api_keys.organisation_id", &owner)?, parse("api_keys.id", &id)?))).transpose()
+}
+
 /// Revoked ones too.
 pub async fn by_id(connection: &mut Connection, organisation: OrganisationId, id: KeyId) -> Result<Option<ApiKey>> {
     let row: Option<Row> = on!(connection, c => sqlx::query_as(

@@ -126,14 +126,13 @@ pub async fn by_secret_hash(connection: &mut Connection, secret_hash: &str, now:
 }
 
 /// False where there is none: it was revoked or used.
-pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: InvitationId) -> Result<bool> {
-    let deleted = on!(tx, c => sqlx::query("DELETE FROM invitations WHERE id = $1 AND organisation_id = $2")
+pub async fn delete(tx: &mut Tx, organisation: OrganisationId, id: InvitationId) -> Result<Option<String>> {
+    let statement = "DELETE FROM invitations WHERE id = $1 AND organisation_id = $2 RETURNING email";
+    Ok(on!(tx, c => sqlx::query_scalar(statement)
         .bind(id.to_string())
         .bind(organisation.to_string())
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(deleted > 0)
+        .fetch_optional(c)
+        .await)?)
 }
 
 /// Deletes those that a user made.

@@ -5,6 +5,8 @@ pub mod api_keys;
 pub mod asset_list;
 pub mod asset_search;
 pub mod assets;
+pub mod audit;
+pub mod audit_log;
 pub mod browser_sessions;
 mod connect;
 pub mod counts;
@@ -167,6 +169,7 @@ pub struct Tx {
     connection: Connection,
     news: Arc<News>,
     events: Vec<NewEvent>,
+    notes: Vec<audit::NewEntry>,
 }
 
 #[derive(Debug)]
@@ -210,17 +213,26 @@ impl Tx {
         self.events.push(NewEvent { kind, organisation, stream: Some(stream), asset: Some(asset), at });
     }
 
+    /// Notes for the audit log what this transaction does. Written with its commit: where it cannot be, nothing of it happens.
+    pub fn note(&mut self, entry: audit::NewEntry) {
+        self.notes.push(entry);
+    }
+
     /// Makes all of it durable, then tells the events to who listens.
     ///
     /// # Errors
     /// Where the commit fails; then nothing of it has happened, and nothing is told.
     pub async fn commit(mut self) -> Result<()> {
-        if self.events.is_empty() {
-            return self.connection.commit().await;
-        }
         let (news, events) = (Arc::clone(&self.news), std::mem::take(&mut self.events));
         // May wait for another transaction: nobody waits along with it.
-        let lines = event_outbox::lines_for(&mut self.connection, &events).await?;
+        let lines = if events.is_empty() { Vec::new() } else { event_outbox::lines_for(&mut self.connection, &events).await? };
+        if !self.notes.is_empty() {
+            // Before what publishes wait for too: they wait for no note. On the heap: who notes nothing, as they do, has no room for it in their futures.
+            Box::pin(audit::write(&mut self.connection, &mut self.notes)).await?;
+        }
+        if events.is_empty() {
+            return self.connection.commit().await;
+        }
         let _order = news.order.lock().await;
         let events = events::insert(&mut self.connection, events, &lines).await?;
         self.connection.commit().await?;
@@ -274,7 +286,7 @@ impl Db {
             Pools::Sqlite { writer, .. } => Inner::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => Inner::PostgresTransaction(pool.begin().await?),
         });
-        Ok(Tx { connection, news: Arc::clone(&self.news), events: Vec::new() })
+        Ok(Tx { connection, news: Arc::clone(&self.news), events: Vec::new(), notes: Vec::new() })
     }
 
     /// Hears what this process commits from now on. A receiver that lags by more than 1,024 events is told that it did.

@@ -1,6 +1,6 @@
 //! The table `session_tokens`: what programs that signed in by e-mail and password have. Knows a token's SHA-256 only, never the token.
 
-use afterlive_domain::{Role, UnixMillis, UserId};
+use afterlive_domain::{OrganisationId, Role, UnixMillis, UserId};
 
 use super::{Connection, Error, Result, Tx, on, parse, users};
 
@@ -83,6 +83,13 @@ pub async fn by_hash(connection: &mut Connection, hash: &str, now: UnixMillis) -
     .fetch_optional(c)
     .await)?;
     row.map(SessionToken::try_from).transpose()
+}
+
+/// Whose the token of that hash is, or was: those that have expired too, for as long as they are kept.
+pub async fn owner(connection: &mut Connection, hash: &str) -> Result<Option<(OrganisationId, UserId)>> {
+    let statement = "SELECT u.organisation_id, u.id FROM session_tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1";
+    let found: Option<(String, String)> = on!(connection, c => sqlx::query_as(statement).bind(hash).fetch_optional(c).await)?;
+    found.map(|(owner, id)| Ok((parse("users.organisation_id", &owner)?, parse("users.id", &id)?))).transpose()
 }
 
 /// Hash and row of those of a user that have not expired, newest first.

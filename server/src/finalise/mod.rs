@@ -19,6 +19,7 @@ use afterlive_domain::{StreamState, UnixMillis};
 use afterlive_media::mp4::{Recording, ScanError};
 use tokio::task::spawn_blocking;
 
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::db::assets::{self, Asset};
 use crate::db::{self, Db, Tx, streams};
@@ -94,18 +95,26 @@ pub struct Finaliser {
     regions: Regions,
     retention: Retention,
     darkroom: Darkroom,
+    audit: Audit,
 }
 
 impl Finaliser {
     #[must_use]
     pub fn new(db: Db, clock: Clock, regions: Regions) -> Self {
-        Self { db, clock, regions, retention: Retention::default(), darkroom: Darkroom::of_this_program() }
+        let (retention, audit) = (Retention::default(), Audit::default());
+        Self { db, clock, regions, retention, darkroom: Darkroom::of_this_program(), audit }
     }
 
     /// With what the server's settings say of keeping recordings.
     #[must_use]
     pub fn with_retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
+    }
+
+    /// With where it is noted what retention does.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Self {
+        Self { audit, ..self }
     }
 
     /// Has its pictures made elsewhere: where the program that runs is not `afterlive`.

@@ -2,10 +2,13 @@
 //! A round is bounded, and whatever ends it, the next one goes on where it stopped: each step is a row and a job in one transaction.
 
 use afterlive_domain::organisation::RecordingRules;
+use afterlive_domain::{Act as Noted, ThingKind, UnixMillis, WhoKind};
 use tokio::task::spawn_blocking;
 
 use super::{FinaliseError, Finaliser};
+use crate::audit::{Seen, Whose};
 use crate::config::{self, Config};
+use crate::db::audit::{Thing, Who};
 use crate::db::counts::DAY_MS;
 use crate::db::retention::{self as rows, Candidate};
 use crate::db::{self, assets};
@@ -190,7 +193,26 @@ impl Finaliser {
             };
             tracing::info!(asset = %id, %organisation, file = file_name, size_bytes, why, "{what}");
         }
+        for candidate in &taken {
+            self.audit.note(noted(act, candidate, why, now));
+        }
         Ok(taken.len())
+    }
+}
+
+/// For the audit log, which the server's own work does not wait for.
+fn noted(act: Act, candidate: &Candidate, why: &str, now: UnixMillis) -> Seen {
+    Seen {
+        whose: Whose::Organisation(candidate.organisation),
+        at: now,
+        act: match act {
+            Act::Bin => Noted::RecordingBinned,
+            Act::Purge => Noted::RecordingPurged,
+        },
+        who: Who::nobody(WhoKind::Server),
+        from: None,
+        on: Some(Thing::new(ThingKind::Recording, candidate.id, candidate.file_name.as_str())),
+        detail: Some(why.to_owned()),
     }
 }
 

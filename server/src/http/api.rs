@@ -1,6 +1,7 @@
 //! The REST API: one folder a resource, one file a call. What they have in common (bodies, queries) stands beside them.
 
 pub(super) mod asset;
+mod audit;
 pub(super) mod body;
 mod calls;
 pub(super) mod doc;

@@ -1,5 +1,6 @@
 //! Who calls the API: the credential in the headers, looked up. What the caller may do is `service/`'s to say.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_domain::Error as Refusal;
@@ -9,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::ApiError;
+use super::request::{Asked, ClientAddress};
 use crate::service::{self, Caller, Holder, MAX_CREDENTIAL_BYTES, Service};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-bintu-apikey");
@@ -46,10 +48,10 @@ pub(super) enum Credential<'a> {
 impl Credential<'_> {
     /// # Errors
     /// `BadCredentials` where it is good for nothing (any more).
-    pub(super) async fn caller(self, service: &Service) -> service::Result<Caller> {
+    pub(super) async fn caller(self, service: &Service, address: IpAddr) -> service::Result<Caller> {
         match self {
-            Self::Key(key) => service.key_caller(key).await,
-            Self::SessionToken(token) => service.token_caller(token).await,
+            Self::Key(key) => service.key_caller(key, address).await,
+            Self::SessionToken(token) => service.token_caller(token, address).await,
         }
     }
 }
@@ -60,7 +62,13 @@ impl FromRequestParts<Arc<Service>> for MaybeAuthenticated {
     async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, ApiError> {
         match of_call(&parts.headers)? {
             None => Ok(Self(None)),
-            Some(credential) => Ok(Self(Some(credential.caller(service).await?))),
+            Some(credential) => {
+                let caller = credential.caller(service, ClientAddress::of(parts).0).await?;
+                if let Some(asked) = parts.extensions.get::<Asked>() {
+                    asked.tell(caller);
+                }
+                Ok(Self(Some(caller)))
+            }
         }
     }
 }

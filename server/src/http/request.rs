@@ -3,19 +3,20 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tracing::Instrument as _;
 use uuid::Builder;
 
 use super::error;
 use crate::address::subscriber;
 use crate::hush::Hush;
+use crate::service::{Caller, Service};
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -44,14 +45,41 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        // The router gives every request one; who has none shares one.
-        Ok(parts.extensions.get().copied().unwrap_or(Self(IpAddr::from([0, 0, 0, 0]))))
+        Ok(Self::of(parts))
     }
 }
 
-/// What the log says of who comes without a good credential or with one that does not open so much: one line in a while, by address and by which of the two it was.
-#[derive(Default)]
-pub struct TurnedAway(Hush<(IpAddr, u16)>);
+impl ClientAddress {
+    /// The router gives every request one; who has none shares one.
+    pub(super) fn of(parts: &Parts) -> Self {
+        parts.extensions.get().copied().unwrap_or(Self(IpAddr::from([0, 0, 0, 0])))
+    }
+}
+
+/// Whom the answer is for, once their credential was found to be good: told by who finds it, read when it is known that they were denied something.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked(Arc<OnceLock<Caller>>);
+
+impl Asked {
+    pub(super) fn tell(&self, caller: Caller) {
+        // Of two that are found in one request the first asked for it.
+        let _ = self.0.set(caller);
+    }
+}
+
+/// What the server's log says of who comes without a good credential or with one that does not open so much: one line in a while, by address and by which of the
+/// two it was. The audit log has the second.
+pub struct TurnedAway {
+    hush: Hush<(IpAddr, u16)>,
+    service: Arc<Service>,
+}
+
+impl TurnedAway {
+    #[must_use]
+    pub fn new(service: Arc<Service>) -> Self {
+        Self { hush: Hush::default(), service }
+    }
+}
 
 /// Whether the log has a line for each request.
 pub fn is_each_logged() -> bool {
@@ -70,6 +98,8 @@ pub async fn observe(
     let address = client_address(peer, request.headers(), trusted_proxies);
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     request.extensions_mut().insert(ClientAddress(address));
+    let asked = Asked::default();
+    request.extensions_mut().insert(asked.clone());
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let span = tracing::info_span!("request", %id);
     let started = Instant::now();
@@ -84,10 +114,13 @@ pub async fn observe(
             let ms = started.elapsed().as_millis();
             tracing::debug!(%method, path = without_keys(uri.path()), status, ms, "answered");
         }
-        if error::is_of_one_turned_away(&mut response)
-            && let Some(unsaid) = turned_away.0.says((subscriber(address), status))
-        {
-            tracing::info!(%address, %method, path = without_keys(uri.path()), status, unsaid, "a request was turned away");
+        if error::is_of_one_turned_away(&mut response) {
+            if let (StatusCode::FORBIDDEN, Some(caller)) = (response.status(), asked.0.get()) {
+                turned_away.service.note_denied(caller, &format!("{method} {}", without_keys(uri.path())));
+            }
+            if let Some(unsaid) = turned_away.hush.says((subscriber(address), status)) {
+                tracing::info!(%address, %method, path = without_keys(uri.path()), status, unsaid, "a request was turned away");
+            }
         }
         response
     }
@@ -95,9 +128,10 @@ pub async fn observe(
     .await
 }
 
-/// The path as it may be logged: `POST /apikey/{key}` has a key in it, which nobody is to find in a log, wherever in a path somebody puts it. Of a segment with a
+/// The path as it may be logged, and noted: `POST /apikey/{key}` has a key in it, which nobody is to find in a log, wherever in a path somebody puts it. Of a segment with a
 /// key or a token in it nothing is left.
-fn without_keys(path: &str) -> String {
+#[must_use]
+pub fn without_keys(path: &str) -> String {
     let mut after_apikey = false;
     let segments = path.split('/').map(|segment| {
         let hidden = after_apikey || may_have_secret(segment);

@@ -44,7 +44,7 @@ pub fn router(
         .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))
         .merge(reference::router(&config.http.public_url))
         .merge(webrtc.map(|(whip, whep)| whip::router(whip).merge(whep::router(service, whep))).unwrap_or_default());
-    let turned_away = Arc::<request::TurnedAway>::default();
+    let turned_away = Arc::new(request::TurnedAway::new(Arc::clone(service)));
     tower::service_fn(move |request: Request| {
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
         let turned_away = Arc::clone(&turned_away);

@@ -90,7 +90,7 @@ pub async fn viewer(service: &Service, request: &Parts, is_public: bool) -> Resu
     }
     let caller = match credentials::of_viewer(&request.headers)? {
         _ if is_public => None,
-        Some(credential) => Some(credential.caller(service).await?),
+        Some(credential) => Some(credential.caller(service, address(request)).await?),
         None if token.is_some() => None,
         None => browser_session::caller_by_cookie(service, &request.headers).await?,
     };
@@ -104,7 +104,7 @@ pub fn of(request: &Parts, caller: Option<Caller>) -> Viewer {
 }
 
 fn address(request: &Parts) -> IpAddr {
-    request.extensions.get().map_or(IpAddr::from([0, 0, 0, 0]), |ClientAddress(address)| *address)
+    ClientAddress::of(request).0
 }
 
 /// In the query, where players that send no headers have it, or in `Authorization: Bearer`.

@@ -14,12 +14,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::db::sessions::{self, EndReason, GoLive, NewSession};
 use crate::db::streams::{self, PublishTarget};
 use crate::db::{self, Db};
 use crate::hub::{Hub, Publisher, Recorder, Recording};
 use crate::ingest::key_check::{BadKey, KeyCheck};
+use crate::ingest::turned_away;
 use crate::ingest::webhook::{self, Attended, Denied, Facts, Webhooks};
 use crate::publish_key;
 
@@ -215,6 +217,7 @@ struct Parts {
     tasks: TaskTracker,
     webhooks: Webhooks,
     key_check: KeyCheck,
+    audit: Audit,
     /// Is told whenever the end of a publish has been written.
     ended: Notify,
 }
@@ -232,8 +235,17 @@ impl Gate {
         webhook: webhook::Settings,
     ) -> Self {
         let webhooks = Webhooks::new(webhook, db.clone(), tasks.clone());
-        let key_check = KeyCheck::default();
-        Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, webhooks, key_check, ended: Notify::new() }) }
+        let (key_check, audit, ended) = (KeyCheck::default(), Audit::default(), Notify::new());
+        Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, webhooks, key_check, audit, ended }) }
+    }
+
+    /// With where it is noted who was not let in. Of a gate that has just been made, and has no other handle.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Audit) -> Self {
+        if let Some(parts) = Arc::get_mut(&mut self.parts) {
+            parts.audit = audit;
+        }
+        self
     }
 }
 
@@ -268,7 +280,9 @@ impl Gatekeeper for Gate {
             client_id: webhook::client_id(permit.session.0),
         };
         let began = self.parts.clock.monotonic();
-        permit.attended = Some(self.parts.webhooks.ask(*organisation, url.clone(), facts).await?);
+        let asked = self.parts.webhooks.ask(*organisation, url.clone(), facts).await;
+        let asked = asked.map_err(|denied| self.parts.refused(&permit.request, streamname, Some(target), denied.into()));
+        permit.attended = Some(asked?);
         permit.waited = self.parts.clock.monotonic().saturating_sub(began);
         // Much may have been set meanwhile.
         permit.found = None;
@@ -291,7 +305,16 @@ impl Parts {
         let name: Streamname = request.streamname.parse().map_err(|_| Refusal::UnknownStream)?;
         let target: db::Result<_> = async { streams::publish_target(&mut self.db.read().await?, &name).await }.await;
         let target = target.map_err(unavailable)?.filter(|target| target.state != StreamState::Deleted);
-        let target = target.ok_or(Refusal::UnknownStream)?;
+        match &target {
+            Some(found) => self.may_come(request, found),
+            None => Err(Refusal::UnknownStream),
+        }
+        .map_err(|refusal| self.refused(request, &name, target.as_ref(), refusal))?;
+        Ok((name, target.ok_or(Refusal::UnknownStream)?))
+    }
+
+    /// Whether it shows what must be shown, and the stream is taken at the moment.
+    fn may_come(&self, request: &PublishRequest, target: &PublishTarget) -> Result<(), Refusal> {
         match (target.publish_key_required, &target.publish_key) {
             (false, _) => {}
             (true, Some(key)) => {
@@ -303,7 +326,15 @@ impl Parts {
                 return Err(BadKey::Lost.into());
             }
         }
-        if target.state == StreamState::Locked { Err(Refusal::Locked) } else { Ok((name, target)) }
+        if target.state == StreamState::Locked { Err(Refusal::Locked) } else { Ok(()) }
+    }
+
+    /// Notes that an encoder was not let in, where that is its doing. Nobody waits for it.
+    fn refused(&self, request: &PublishRequest, name: &Streamname, target: Option<&PublishTarget>, refusal: Refusal) -> Refusal {
+        if let Some(seen) = turned_away::seen(request, name, target, &refusal, self.clock.now()) {
+            self.audit.note(seen);
+        }
+        refusal
     }
 
     async fn admit(parts: &Arc<Self>, permit: Permit) -> Result<Grant, Refusal> {
@@ -333,7 +364,8 @@ impl Parts {
         // The grant comes before the commit: what fails half-way is undone by dropping it, and undoing nothing does no harm.
         let mut grant = Grant::new(publisher, mode, region.clone(), Self::on_end(parts, session.id, streamname.clone()));
         grant.attended = attended;
-        parts.go_live(&session, started_at).await?;
+        let live = parts.go_live(&session, started_at).await;
+        live.map_err(|refusal| parts.refused(&request, &streamname, Some(&target), refusal))?;
         info!(stream = %streamname, mode = mode.as_str(), region = %region, protocol = session.protocol, peer = %session.peer, "live");
 
         if let Some(frames) = frames {

@@ -3,6 +3,7 @@
 pub mod gate;
 pub mod key_check;
 pub mod rtmp;
+mod turned_away;
 pub mod usher;
 pub mod webhook;
 pub mod whip;

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use afterlive_domain::password::Weakness;
-use afterlive_domain::{Error as Refusal, UnixMillis, UserId};
+use afterlive_domain::{Act, Error as Refusal, UnixMillis, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::passwords::NotTaken;
 use super::session_tokens::digest;
+use super::write::{Note, who};
 use super::{Caller, Identity, Result, Service, users};
 use crate::db;
 use crate::db::session_tokens::SessionToken;
@@ -92,9 +93,17 @@ impl Service {
         let user = db::users::by_id(&mut self.db.read().await?, signed_in.user).await?;
         let user = user.filter(|user| digest(&user.password_hash) == signed_in.password_digest);
         Ok(user.map(|user| {
-            let caller = Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id) };
+            let (organisation, role, identity) = (user.organisation, user.role, Identity::User(user.id));
+            let caller = Caller { organisation, role, identity, from: None };
             (caller, user)
         }))
+    }
+
+    /// Notes that the caller has signed out: to be called where the browser's session is ended.
+    pub fn note_sign_out(&self, caller: &Caller) {
+        if let Ok(user) = own(caller) {
+            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::SignedOut, user));
+        }
     }
 
     /// # Errors
@@ -117,9 +126,14 @@ impl Service {
     /// # Errors
     /// As [`Service::open_account`].
     pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<()> {
-        let mut tx = self.db.write().await?;
-        let is_ended = db::browser_sessions::delete_of_user(&mut tx, own(caller)?, id).await?;
-        tx.commit().await?;
+        let user = own(caller)?;
+        let mut tx = self.write_own(caller).await?;
+        let is_ended = db::browser_sessions::delete_of_user(&mut tx, user, id).await?;
+        if is_ended {
+            tx.commit(Note::of(Act::SessionRevoked, user)).await?;
+        } else {
+            tx.roll_back();
+        }
         self.ask_viewers_where(is_ended, caller).await;
         Ok(())
     }
@@ -129,9 +143,14 @@ impl Service {
     /// # Errors
     /// As [`Service::open_account`].
     pub async fn end_session_token(&self, caller: &Caller, hash: &str) -> Result<()> {
-        let mut tx = self.db.write().await?;
-        let is_ended = db::session_tokens::delete_of_user(&mut tx, own(caller)?, hash).await?;
-        tx.commit().await?;
+        let user = own(caller)?;
+        let mut tx = self.write_own(caller).await?;
+        let is_ended = db::session_tokens::delete_of_user(&mut tx, user, hash).await?;
+        if is_ended {
+            tx.commit(Note::of(Act::SessionTokenRevoked, user)).await?;
+        } else {
+            tx.roll_back();
+        }
         self.ask_viewers_where(is_ended, caller).await;
         Ok(())
     }
@@ -142,10 +161,15 @@ impl Service {
     /// As [`Service::open_account`].
     pub async fn end_other_sessions(&self, caller: &Caller, kept: Option<&str>) -> Result<()> {
         let user = own(caller)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_own(caller).await?;
         let sessions = db::browser_sessions::delete_others(&mut tx, user, kept).await?;
         let tokens = db::session_tokens::delete_all(&mut tx, user).await?;
-        tx.commit().await?;
+        if sessions + tokens > 0 {
+            let ended = format!("{sessions} of browsers, {tokens} of programs");
+            tx.commit(Note::of(Act::OtherSessionsRevoked, user).saying(ended)).await?;
+        } else {
+            tx.roll_back();
+        }
         tracing::info!(%user, sessions, tokens, "ended all other sessions");
         self.ask_viewers_where(sessions + tokens > 0, caller).await;
         Ok(())
@@ -176,6 +200,7 @@ impl Service {
             return Ok(PasswordChange::TooManyAttempts { retry_after_s });
         }
         if !self.passwords.verify(present, Some(&user.password_hash)).await? {
+            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::PasswordRefused, id));
             return Ok(PasswordChange::WrongPassword);
         }
         self.sign_in_limits.confirming.forgive(&id);
@@ -184,11 +209,12 @@ impl Service {
             Err(NotTaken::Weak(weakness)) => return Ok(PasswordChange::Weak(weakness)),
             Err(NotTaken::Failed(error)) => return Err(error),
         };
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_own(caller).await?;
         if !users::set_password(&mut tx, &user, &password_hash, kept).await? {
+            tx.roll_back();
             return Ok(PasswordChange::WrongPassword);
         }
-        tx.commit().await?;
+        tx.commit(Note::of(Act::PasswordChanged, id)).await?;
         self.ask_viewers_of(user.organisation).await;
         tracing::info!(user = %id, "changed the own password");
         Ok(PasswordChange::Done(User { password_hash, ..user }))

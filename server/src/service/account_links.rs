@@ -1,14 +1,18 @@
 //! Links that are good once, for who has no password or has lost it: an invitation to become a user, and a new password for who is one. An administrator hands
 //! them over. To look at one uses nothing up.
 
+use std::net::IpAddr;
+
 use afterlive_domain::password::Weakness;
-use afterlive_domain::{Error as Refusal, InvitationId, OrganisationId, Permission, Role, UserId};
+use afterlive_domain::{Act, Error as Refusal, InvitationId, OrganisationId, Permission, Role, ThingKind, UserId};
 use uuid::Uuid;
 
 use super::passwords::NotTaken;
 use super::session_tokens::digest;
+use super::write::{Note, user as by_user};
 use super::{Caller, Identity, Result, Service, text, users};
 use crate::db;
+use crate::db::audit::Thing;
 use crate::db::invitations::Invitation;
 use crate::db::users::User;
 use crate::hexadecimal::hexadecimal;
@@ -36,6 +40,10 @@ fn draw() -> (String, String) {
     let secret = hexadecimal(&random::secret_bytes());
     let hash = digest(&secret);
     (secret, hash)
+}
+
+fn thing(invitation: &Invitation) -> Thing {
+    Thing::new(ThingKind::Invitation, invitation.id, invitation.email.as_str())
 }
 
 /// Who is gone together with those whose links are to go with them.
@@ -72,7 +80,7 @@ impl Service {
         }
         users::find_place(&mut tx, caller.organisation, &invitation.email, now).await?;
         db::invitations::put(&mut tx, &invitation, &hash).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::UserInvited, thing(&invitation)).saying(format!("as {role}"))).await?;
         tracing::info!(invitation = %invitation.id, %role, by = %caller.identity, "invited somebody");
         Ok(format!("{}/invitation/{secret}", self.config.http.public_url))
     }
@@ -90,10 +98,10 @@ impl Service {
     /// `Denied` for all but admins; `NoSuchInvitation`.
     pub async fn revoke_invitation(&self, caller: &Caller, id: InvitationId) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        if !db::invitations::delete(&mut tx, caller.organisation, id).await? {
+        let Some(email) = db::invitations::delete(&mut tx, caller.organisation, id).await? else {
             return Err(Refusal::NoSuchInvitation { invitation: id }.into());
-        }
-        tx.commit().await?;
+        };
+        tx.commit(Note::of(Act::InvitationRevoked, Thing::new(ThingKind::Invitation, id, email))).await?;
         tracing::info!(invitation = %id, by = %caller.identity, "revoked an invitation");
         Ok(())
     }
@@ -110,11 +118,11 @@ impl Service {
         Ok(organisation.map(|organisation| (invitation, organisation.name)))
     }
 
-    /// Makes the user that was invited. Of two that use one link at once exactly one is `Done`.
+    /// Makes the user that was invited, who is there. Of two that use one link at once exactly one is `Done`.
     ///
     /// # Errors
     /// For `email` where it became a user's in another way; the link can then be used again.
-    pub async fn accept_invitation(&self, secret: &str, password: &str) -> Result<Chosen> {
+    pub async fn accept_invitation(&self, secret: &str, password: &str, from: Option<IpAddr>) -> Result<Chosen> {
         let Some((invitation, organisation_name)) = self.invitation(secret).await? else { return Ok(Chosen::WrongLink) };
         let Invitation { id, organisation, email, role, .. } = invitation;
         let user = match self.new_user(organisation, &organisation_name, &email, password, role).await {
@@ -122,14 +130,15 @@ impl Service {
             Err(NotTaken::Weak(weakness)) => return Ok(Chosen::Weak(weakness)),
             Err(NotTaken::Failed(error)) => return Err(error),
         };
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_by(organisation, by_user(user.id), from).await?;
         // Whose place is being taken is counted by nobody meanwhile, neither as invited nor as a user.
         db::organisations::hold(&mut tx, organisation).await?;
-        if !db::invitations::delete(&mut tx, organisation, id).await? {
+        if db::invitations::delete(&mut tx, organisation, id).await?.is_none() {
+            tx.roll_back();
             return Ok(Chosen::WrongLink);
         }
         users::insert(&mut tx, &user).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::InvitationAccepted, user.id).saying(format!("as {role}"))).await?;
         tracing::info!(user = %user.id, invitation = %id, "an invitation was accepted");
         Ok(Chosen::Done(user))
     }
@@ -145,7 +154,7 @@ impl Service {
         users::of_organisation(&mut tx, caller.organisation, user).await?;
         let expires_at = self.clock.now().plus_ms(PASSWORD_LINK_MS);
         db::password_links::put(&mut tx, user, &hash, maker(caller), expires_at).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::PasswordLinkMade, user)).await?;
         tracing::info!(%user, by = %caller.identity, "made a link for a new password");
         Ok(format!("{}/password/{secret}", self.config.http.public_url))
     }
@@ -157,8 +166,7 @@ impl Service {
     pub async fn operators_password_link(&self, email: &str) -> Result<Option<String>> {
         let found = users::by_typed_email(&mut self.db.read().await?, email).await?;
         let Some(user) = found else { return Ok(None) };
-        let operator = Caller { organisation: user.organisation, role: Role::Admin, identity: Identity::Operator };
-        self.make_password_link(&operator, user.id).await.map(Some)
+        self.make_password_link(&Caller::operator(user.organisation), user.id).await.map(Some)
     }
 
     /// Whose password the link sets, for who has it.
@@ -176,23 +184,24 @@ impl Service {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn set_password_by_link(&self, secret: &str, password: &str) -> Result<Chosen> {
+    pub async fn set_password_by_link(&self, secret: &str, password: &str, from: Option<IpAddr>) -> Result<Chosen> {
         let Some(user) = self.password_link(secret).await? else { return Ok(Chosen::WrongLink) };
         let password_hash = match self.hash_for(&user, password).await {
             Ok(hash) => hash,
             Err(NotTaken::Weak(weakness)) => return Ok(Chosen::Weak(weakness)),
             Err(NotTaken::Failed(error)) => return Err(error),
         };
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_by(user.organisation, by_user(user.id), from).await?;
         // The user before what hangs on the user, as all others take them: two that took them in turn would wait for each other.
         let is_user = db::users::hold(&mut tx, user.id).await?;
         let is_used_now = is_user && db::password_links::delete(&mut tx, &digest(secret)).await?;
         if !is_used_now || !users::set_password(&mut tx, &user, &password_hash, None).await? {
+            tx.roll_back();
             return Ok(Chosen::WrongLink);
         }
         let now = self.clock.now();
         db::users::signed_in(&mut tx, user.id, now).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::PasswordSetByLink, user.id)).await?;
         self.ask_viewers_of(user.organisation).await;
         tracing::info!(user = %user.id, "a new password was set by a link");
         Ok(Chosen::Done(User { password_hash, last_sign_in_at: Some(now), ..user }))

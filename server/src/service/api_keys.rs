@@ -1,10 +1,11 @@
 //! API keys and player keys: made, listed, revoked.
 
-use afterlive_domain::{Error as Refusal, KeyId, KeyUse, OrganisationId, Permission, Role, UnixMillis};
+use afterlive_domain::{Act, Error as Refusal, KeyId, KeyUse, OrganisationId, Permission, Role, UnixMillis};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::playback::Expiry;
+use super::write::Note;
 use super::{Caller, Identity, Result, Service, text};
 use crate::db;
 use crate::db::api_keys::ApiKey;
@@ -139,7 +140,8 @@ impl Service {
         }
         db::api_keys::delete_revoked(&mut tx, caller.organisation, now.plus_ms(-REVOKED_FOR_MS)).await?;
         db::api_keys::insert(&mut tx, &key.row, &key.hash()).await?;
-        tx.commit().await?;
+        let opened = key.row.shown_role().map_or("for players".to_owned(), |role| format!("as {role}"));
+        tx.commit(Note::of(Act::KeyMade, key.row.id).saying(opened)).await?;
         tracing::info!(key = %key.row.id, ?opens, by = %caller.identity, "made a key");
         Ok(key)
     }
@@ -153,11 +155,11 @@ impl Service {
         caller.require(Permission::Administer)?;
         let hash = self.organisation(caller).await?.hash;
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        let revoked = db::api_keys::revoke(&mut tx, caller.organisation, id, self.clock.now()).await?;
-        tx.commit().await?;
-        if !revoked {
+        if !db::api_keys::revoke(&mut tx, caller.organisation, id, self.clock.now()).await? {
+            tx.roll_back();
             return Ok(None);
         }
+        tx.commit(Note::of(Act::KeyRevoked, id)).await?;
         self.ask_viewers_again(&hash);
         tracing::info!(key = %id, by = %caller.identity, "revoked a key");
         Ok(Some(RevokedKey { is_own: caller.identity == Identity::Key(id) }))

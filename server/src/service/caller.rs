@@ -1,6 +1,7 @@
 //! Who calls, and what that allows.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use afterlive_domain::{Error, KeyId, OrganisationId, Permission, Role, UserId};
 
@@ -35,6 +36,8 @@ pub struct Caller {
     pub organisation: OrganisationId,
     pub role: Role,
     pub identity: Identity,
+    /// Where they are; `None` at the server's own terminal. For the audit log alone.
+    pub from: Option<IpAddr>,
 }
 
 /// Someone with a player key that was found to be good. No caller: may see what players see, and asks for no permission.
@@ -64,6 +67,18 @@ impl Holder {
 }
 
 impl Caller {
+    /// At the server's terminal one is an admin of every organisation.
+    #[must_use]
+    pub fn operator(organisation: OrganisationId) -> Self {
+        Self { organisation, role: Role::Admin, identity: Identity::Operator, from: None }
+    }
+
+    /// Who calls from there.
+    #[must_use]
+    pub fn at(self, address: IpAddr) -> Self {
+        Self { from: Some(address), ..self }
+    }
+
     /// # Errors
     /// `Denied` where the caller's role is not enough.
     pub fn require(&self, permission: Permission) -> Result<(), Error> {

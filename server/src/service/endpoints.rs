@@ -1,18 +1,21 @@
 //! Where an organisation's programs are told of events: endpoints made, changed, tried out, and what each was told. For administrators alone.
 
 use afterlive_domain::endpoint::MAX_ENDPOINTS;
-use afterlive_domain::{EndpointId, Error as Refusal, MessageId, Permission, ToldKinds, WebhookUrl};
+use afterlive_domain::{Act, EndpointId, Error as Refusal, MessageId, Permission, ThingKind, ToldKinds, WebhookUrl};
+use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::write::{Note, difference};
 use super::{Caller, Result, Service};
-use crate::db::Tx;
 use crate::db::asset_search::{self, Listed};
+use crate::db::audit::Thing;
 use crate::db::delivery_log::{self, Delivery, Place};
 use crate::db::event_bodies::Happening;
 use crate::db::event_deliveries::{self, IS_OFF, Resent, TEST_IS_OPEN};
 use crate::db::event_endpoints::{self, Endpoint};
 use crate::db::streams::{self, Stream};
+use crate::db::{self, Tx};
 use crate::dial::{self, Reach};
 use crate::events::{self, SWITCHED_OFF, Secret};
 
@@ -90,7 +93,7 @@ impl Service {
             return Err(Refusal::WrongState { state: too_many() }.into());
         }
         event_endpoints::insert(&mut tx, &endpoint).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::EndpointMade, thing(&endpoint)).saying(endpoint.kinds.to_string())).await?;
         tracing::info!(endpoint = %endpoint.id, url = ?endpoint.url, by = %caller.identity, "made an endpoint for events");
         Ok(endpoint)
     }
@@ -112,6 +115,7 @@ impl Service {
         }
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let mut endpoint = held(&mut tx, caller, id).await?;
+        let before = Said::of(&endpoint);
         // Another server has not failed yet, and whoever says on or off knows of what was.
         let forgets = change.url.as_ref().is_some_and(|url| *url != endpoint.url) || change.enabled.is_some();
         endpoint.url = change.url.unwrap_or(endpoint.url);
@@ -123,7 +127,8 @@ impl Service {
             endpoint.gone_at = None;
         }
         event_endpoints::update(&mut tx, &endpoint).await?;
-        tx.commit().await?;
+        let changes = difference(&before, &Said::of(&endpoint));
+        tx.commit(Note::of(Act::EndpointChanged, thing(&endpoint)).saying(changes)).await?;
         if change.enabled == Some(false) {
             events::give_up(&self.db, id, SWITCHED_OFF, now).await?;
         }
@@ -140,13 +145,18 @@ impl Service {
     pub async fn delete_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         hold_own(&mut tx, caller, id).await?;
+        let on = match event_endpoints::by_id(&mut tx, id).await {
+            Ok(Some(endpoint)) => thing(&endpoint),
+            Ok(None) | Err(db::Error::Unreadable { .. }) => id.into(),
+            Err(cause) => return Err(cause.into()),
+        };
         event_endpoints::switch_off(&mut tx, id).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::EndpointChanged, on.clone()).saying("switched off, to be deleted")).await?;
         events::forget(&self.db, id).await?;
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         hold_own(&mut tx, caller, id).await?;
         event_endpoints::delete(&mut tx, id).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::EndpointDeleted, on)).await?;
         tracing::info!(endpoint = %id, by = %caller.identity, "deleted an endpoint for events");
         Ok(())
     }
@@ -158,9 +168,9 @@ impl Service {
     pub async fn rotate_endpoint_secret(&self, caller: &Caller, id: EndpointId) -> Result<Endpoint> {
         let now = self.clock.now();
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        held(&mut tx, caller, id).await?;
+        let endpoint = held(&mut tx, caller, id).await?;
         event_endpoints::rotate(&mut tx, id, &Secret::draw(), now.plus_ms(OLD_SECRET_FOR_MS), now).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::EndpointSecretRotated, thing(&endpoint))).await?;
         tracing::info!(endpoint = %id, by = %caller.identity, "rotated the secret of an endpoint for events");
         self.endpoint(caller, id).await
     }
@@ -172,7 +182,8 @@ impl Service {
     pub async fn test_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<MessageId> {
         let (now, message) = (self.clock.now(), MessageId(Uuid::new_v4()));
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        if !held(&mut tx, caller, id).await?.enabled {
+        let endpoint = held(&mut tx, caller, id).await?;
+        if !endpoint.enabled {
             return Err(Refusal::WrongState { state: IS_OFF.to_owned() }.into());
         }
         let data = json!({ "organisation": caller.organisation, "endpoint": id });
@@ -180,7 +191,7 @@ impl Service {
         if !event_deliveries::insert_test(&mut tx, caller.organisation, id, message, &body, now).await? {
             return Err(Refusal::WrongState { state: TEST_IS_OPEN.to_owned() }.into());
         }
-        tx.commit().await?;
+        tx.commit(Note::of(Act::EndpointTested, thing(&endpoint))).await?;
         self.bell.ring();
         Ok(message)
     }
@@ -212,7 +223,7 @@ impl Service {
             Resent::NoSuchDelivery => return Err(Refusal::NoSuchDelivery { delivery: message }.into()),
             Resent::Refused(state) => return Err(Refusal::WrongState { state: state.to_owned() }.into()),
         }
-        tx.commit().await?;
+        tx.commit(Note::of(Act::EventResent, Thing::new(ThingKind::Event, message, ""))).await?;
         self.bell.ring();
         tracing::info!(delivery = %message, by = %caller.identity, "an event is sent again");
         Ok(())
@@ -243,6 +254,25 @@ impl Service {
             return Err(Refusal::WrongType { parameter: "url".to_owned(), expected });
         }
         Ok(())
+    }
+}
+
+/// By its host alone: what stands behind it may be a secret.
+fn thing(endpoint: &Endpoint) -> Thing {
+    Thing::new(ThingKind::Endpoint, endpoint.id, endpoint.url.without_target())
+}
+
+/// What may be told of an endpoint's settings.
+#[derive(Serialize)]
+struct Said {
+    url: String,
+    kinds: String,
+    enabled: bool,
+}
+
+impl Said {
+    fn of(endpoint: &Endpoint) -> Self {
+        Self { url: endpoint.url.without_target(), kinds: endpoint.kinds.to_string(), enabled: endpoint.enabled }
     }
 }
 

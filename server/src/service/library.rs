@@ -2,8 +2,9 @@
 //! retention's, not a caller's.
 
 use afterlive_domain::asset::{Hold, hold_note};
-use afterlive_domain::{AssetId, AssetState, Error as Refusal, Permission, UnixMillis};
+use afterlive_domain::{Act, AssetId, AssetState, Error as Refusal, Permission, UnixMillis};
 
+use super::write::Note;
 use super::{Caller, Identity, Result, Service};
 use crate::db::asset_search::{self, Listed, Place, Search};
 use crate::db::assets::{self, Asset};
@@ -79,11 +80,11 @@ impl Service {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if assets::delete(&mut tx, caller.organisation, id, now).await? {
             jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
-            tx.commit().await?;
+            tx.commit(Note::of(Act::RecordingBinned, id)).await?;
             tracing::info!(asset = %id, by = %caller.identity, "a recording goes to the bin");
             return self.asset(caller, id).await;
         }
-        drop(tx);
+        tx.roll_back();
         let found = self.asset(caller, id).await?;
         match found.asset {
             Asset { state: AssetState::Deleted, .. } => Ok(found),
@@ -102,10 +103,10 @@ impl Service {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if assets::restore(&mut tx, caller.organisation, id, now).await? {
             jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
-            tx.commit().await?;
+            tx.commit(Note::of(Act::RecordingRestored, id)).await?;
             tracing::info!(asset = %id, by = %caller.identity, "a recording is restored from the bin");
         } else {
-            drop(tx);
+            tx.roll_back();
         }
         self.not_purged(caller, id).await
     }
@@ -121,10 +122,10 @@ impl Service {
         let hold = Hold { at: self.clock.now(), by: self.name_of(caller).await?, note };
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if retention::hold(&mut tx, caller.organisation, id, &hold).await? {
-            tx.commit().await?;
+            tx.commit(Note::of(Act::RecordingHeld, id).saying(hold.note.unwrap_or_default())).await?;
             tracing::info!(asset = %id, by = %caller.identity, "a recording is under legal hold");
         } else {
-            drop(tx);
+            tx.roll_back();
         }
         self.not_purged(caller, id).await
     }
@@ -136,10 +137,10 @@ impl Service {
     pub async fn lift_hold(&self, caller: &Caller, id: AssetId) -> Result<Listed> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if retention::lift_hold(&mut tx, caller.organisation, id, self.clock.now()).await? {
-            tx.commit().await?;
+            tx.commit(Note::of(Act::HoldLifted, id)).await?;
             tracing::info!(asset = %id, by = %caller.identity, "a recording's legal hold is lifted");
         } else {
-            drop(tx);
+            tx.roll_back();
         }
         self.asset(caller, id).await
     }

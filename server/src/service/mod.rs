@@ -4,6 +4,7 @@
 pub mod account;
 mod account_links;
 mod api_keys;
+mod audit;
 mod caller;
 mod embedded;
 mod endpoints;
@@ -30,6 +31,7 @@ mod write;
 
 use std::sync::Arc;
 
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -43,6 +45,7 @@ use crate::storage::Regions;
 pub use account::{OpenAccount, OpenSession, PasswordChange, SignedIn};
 pub use account_links::Chosen;
 pub use api_keys::{MAX_KEY_LIFETIME_S, MAX_KEYS, NewApiKey, Opens, RevokedKey};
+pub use audit::{AuditExport, AuditPage, MAX_EXPORT, MAX_SHOWN};
 pub use caller::{Caller, Holder, Identity, Player};
 pub use embedded::{Embedded, EmbeddedRecording};
 pub use endpoints::{DeliveryPage, EndpointChange, MAX_DELIVERY_PAGE, OLD_SECRET_FOR_MS, too_many as too_many_endpoints};
@@ -68,12 +71,14 @@ pub struct Service {
     growing: Growing,
     pushes: Pushes,
     bell: Bell,
+    audit: Audit,
     meters: Option<Meters>,
     doors: playback::Doors,
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
     sign_in_limits: sign_in::Limits,
     player_lists: seen::PlayerLists,
+    audit_pages: audit::Pages,
     set_up_token: set_up::Token,
 }
 
@@ -89,12 +94,14 @@ impl Service {
             growing,
             pushes: Pushes::default(),
             bell: Bell::default(),
+            audit: Audit::default(),
             meters: None,
             doors: playback::Doors::default(),
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),
             player_lists: seen::PlayerLists::default(),
+            audit_pages: audit::Pages::default(),
             set_up_token: set_up::Token::default(),
         }
     }
@@ -109,6 +116,12 @@ impl Service {
     #[must_use]
     pub fn with_bell(self, bell: Bell) -> Self {
         Self { bell, ..self }
+    }
+
+    /// With what is noted for the audit log, for who writes it.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Self {
+        Self { audit, ..self }
     }
 
     /// With what measures how loud live streams are.
@@ -131,6 +144,12 @@ impl Service {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What waits to be written to the audit log.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     #[must_use]

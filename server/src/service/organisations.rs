@@ -1,13 +1,22 @@
 //! The caller's organisation: what it is, and its switches.
 
 use afterlive_domain::organisation::{RecordingRules, RecordingSettings, Settings};
-use afterlive_domain::{EmbedDomains, Error as Refusal, OrganisationHash, Permission, Role, WebhookUrl};
+use afterlive_domain::{Act, EmbedDomains, Error as Refusal, OrganisationHash, Permission, Role, WebhookUrl};
 
-use super::{Caller, Identity, Result, Service, text};
+use serde::Serialize;
+
+use super::write::{Note, difference};
+use super::{Caller, Result, Service, text};
 use crate::db;
 use crate::db::organisations::Organisation;
 use crate::dial::{self, Reach};
 use crate::publish_key::PublishSecret;
+
+/// An organisation's name, as settings differ in it.
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
+}
 
 impl Service {
     /// The operator at the server's terminal, as an admin of the organisation; `None` where there is none with this hash.
@@ -16,7 +25,7 @@ impl Service {
     /// Where the database fails.
     pub async fn operator(&self, hash: &OrganisationHash) -> Result<Option<Caller>> {
         let found = db::organisations::by_hash(&mut self.db.read().await?, hash).await?;
-        Ok(found.map(|organisation| Caller { organisation: organisation.id, role: Role::Admin, identity: Identity::Operator }))
+        Ok(found.map(|organisation| Caller::operator(organisation.id)))
     }
 
     /// # Errors
@@ -37,8 +46,12 @@ impl Service {
         caller.require(Permission::Administer)?;
         let name = text::name("name", name)?;
         let mut tx = self.write_as(caller, Permission::Administer).await?;
+        let before = db::organisations::by_id(&mut tx, caller.organisation).await?.ok_or(Refusal::BadCredentials)?;
         db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
-        tx.commit().await?;
+        let changes =
+            [difference(&Named { name: &before.name }, &Named { name: &name }), difference(&before.settings, &settings)];
+        let changes = changes.into_iter().filter(|changes| !changes.is_empty()).collect::<Vec<_>>().join("; ");
+        tx.commit(Note::of(Act::OrganisationChanged, caller.organisation).saying(changes)).await?;
         let saved = self.organisation(caller).await?;
         self.forget_policy(&saved.hash);
         Ok(saved)
@@ -55,10 +68,11 @@ impl Service {
         change: impl FnOnce(RecordingSettings) -> RecordingSettings + Send,
     ) -> Result<Organisation> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        let settings = change(db::organisations::recording_settings(&mut tx, caller.organisation).await?);
+        let before = db::organisations::recording_settings(&mut tx, caller.organisation).await?;
+        let settings = change(before);
         settings.check()?;
         db::organisations::set_recording(&mut tx, caller.organisation, &settings, self.clock.now()).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::RecordingRulesChanged, caller.organisation).saying(difference(&before, &settings))).await?;
         tracing::info!(organisation = %caller.organisation, by = %caller.identity, ?settings, "changed the settings of recordings");
         self.organisation(caller).await
     }
@@ -70,7 +84,8 @@ impl Service {
     pub async fn set_embed_domains(&self, caller: &Caller, domains: &EmbedDomains) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         db::organisations::set_embed_domains(&mut tx, caller.organisation, domains, self.clock.now()).await?;
-        Ok(tx.commit().await?)
+        let sites = if domains.is_open() { "every site".to_owned() } else { domains.to_string() };
+        tx.commit(Note::of(Act::EmbedDomainsChanged, caller.organisation).saying(sites)).await
     }
 
     /// Changes who is asked before an encoder may publish; `None`: nobody. What is on air goes on, with whom it began.
@@ -87,7 +102,9 @@ impl Service {
         }
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         db::organisations::set_webhook(&mut tx, caller.organisation, webhook, self.clock.now()).await?;
-        tx.commit().await?;
+        // What stands behind the host may be a secret.
+        let asked = webhook.map_or("nobody is asked".to_owned(), WebhookUrl::without_target);
+        tx.commit(Note::of(Act::WebhookChanged, caller.organisation).saying(asked)).await?;
         tracing::info!(organisation = %caller.organisation, by = %caller.identity, ?webhook, "changed the webhook");
         self.organisation(caller).await
     }
@@ -112,7 +129,13 @@ impl Service {
         let drawn = PublishSecret::draw();
         let now = self.clock.now();
         db::organisations::require_publish_key(&mut tx, caller.organisation, is_required, renews_all, &drawn, now).await?;
-        tx.commit().await?;
+        let what = match (is_required, renews_all) {
+            (true, false) => "required",
+            (true, true) => "required, and all renewed",
+            (false, false) => "not required",
+            (false, true) => "not required, and all renewed",
+        };
+        tx.commit(Note::of(Act::PublishKeysChanged, caller.organisation).saying(what)).await?;
         let (organisation, by) = (caller.organisation, &caller.identity);
         tracing::info!(%organisation, %by, is_required, renews_all, "changed whether a publish key is required");
         self.organisation(caller).await

@@ -6,11 +6,12 @@
 
 use std::net::IpAddr;
 
-use afterlive_domain::{Error as Refusal, OrganisationId, Role, UnixMillis, UserId};
+use afterlive_domain::{Act, Error as Refusal, OrganisationId, Role, UnixMillis, UserId};
 use ring::hmac;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::write::{Note, user as by_user, who};
 use super::{Caller, Identity, Result, Service, SignIn, jwt};
 use crate::db;
 use crate::db::session_tokens::SessionToken;
@@ -75,18 +76,20 @@ impl Service {
     /// # Errors
     /// `BadCredentials`, whichever of the two is wrong, and where the user is gone; `TooMany`.
     pub async fn make_session_token(&self, email: &str, password: &str, address: IpAddr) -> Result<String> {
-        let user = match self.sign_in(email, password, address).await? {
+        let user = match self.check_sign_in(email, password, address).await? {
             SignIn::Done(user) => user,
             SignIn::WrongCredentials => return Err(Refusal::BadCredentials.into()),
             SignIn::TooManyAttempts { retry_after_s } => return Err(Refusal::TooMany { retry_after_s }.into()),
         };
         let NewToken { row, text } = NewToken::draw(&user, self.clock.now());
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
         // The password took a while to check: the user may have been removed since.
         if !db::session_tokens::add(&mut tx, &row, &digest(&text), MAX_TOKENS).await? {
+            tx.roll_back();
             return Err(Refusal::BadCredentials.into());
         }
-        tx.commit().await?;
+        db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
+        tx.commit(Note::of(Act::SessionTokenMade, user.id)).await?;
         tracing::info!(user = %user.id, "made a session token");
         Ok(text)
     }
@@ -96,15 +99,23 @@ impl Service {
     ///
     /// # Errors
     /// `BadCredentials` where it is none of ours or has expired, the user is gone, or the password is another.
-    pub async fn token_caller(&self, token: &str) -> Result<Caller> {
+    pub async fn token_caller(&self, token: &str, address: IpAddr) -> Result<Caller> {
         let mut connection = self.db.read().await?;
-        let found = db::session_tokens::by_hash(&mut connection, &digest(token), self.clock.now()).await?;
-        let token = found.ok_or(Refusal::BadCredentials)?;
+        let hash = digest(token);
+        let Some(token) = db::session_tokens::by_hash(&mut connection, &hash, self.clock.now()).await? else {
+            // Those that have expired are in the table for a while.
+            if let Some((organisation, user)) = db::session_tokens::owner(&mut connection, &hash).await? {
+                let by = (who(Identity::Token(user)), Some(address));
+                self.note(organisation, by, Note::of(Act::SessionTokenRefused, user));
+            }
+            return Err(Refusal::BadCredentials.into());
+        };
         let user = db::users::by_id(&mut connection, token.user).await?.ok_or(Refusal::BadCredentials)?;
         if digest(&user.password_hash) != token.password_digest {
             return Err(Refusal::BadCredentials.into());
         }
-        Ok(Caller { organisation: user.organisation, role: user.role.min(token.role), identity: Identity::Token(user.id) })
+        let (role, identity) = (user.role.min(token.role), Identity::Token(user.id));
+        Ok(Caller { organisation: user.organisation, role, identity, from: Some(address) })
     }
 }
 

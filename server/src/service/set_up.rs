@@ -1,14 +1,16 @@
 //! The first organisation and its first admin: by a link that is printed at the first start, or from the terminal.
 
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{OrganisationHash, OrganisationId, Role};
+use afterlive_domain::{Act, OrganisationHash, OrganisationId, Role};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::api_keys::Opens;
-use super::{NewApiKey, Result, Service, text};
+use super::write::{self, Note};
+use super::{Identity, NewApiKey, Result, Service, text};
 use crate::db;
 use crate::db::organisations::Organisation;
 use crate::db::users::User;
@@ -90,19 +92,24 @@ impl Service {
     ///
     /// # Errors
     /// For the field that is wrong; the link can then be used again.
-    pub async fn set_up_with_link(&self, token: &str, form: SetUpForm<'_>) -> Result<SetUp> {
+    pub async fn set_up_with_link(&self, token: &str, form: SetUpForm<'_>, from: Option<IpAddr>) -> Result<SetUp> {
         let right = self.set_up_token.get().is_some_and(|right| bool::from(right.as_bytes().ct_eq(token.as_bytes())));
         if !right {
             return Ok(SetUp::WrongLink);
         }
-        self.set_up(form, false).await
+        self.set_up_by(form, false, from).await
     }
 
     /// Sets up without a link: for the operator at the terminal. `WrongLink` where it has been done before.
     ///
     /// # Errors
     /// For the field that is wrong.
-    pub async fn set_up(&self, form: SetUpForm<'_>, with_key: bool) -> Result<SetUp> {
+    pub async fn set_up(&self, form: SetUpForm<'_>) -> Result<SetUp> {
+        self.set_up_by(form, true, None).await
+    }
+
+    /// At the terminal with a key, and from nowhere.
+    async fn set_up_by(&self, form: SetUpForm<'_>, with_key: bool, from: Option<IpAddr>) -> Result<SetUp> {
         let now = self.clock.now();
         let organisation = Organisation {
             id: OrganisationId(Uuid::new_v4()),
@@ -121,15 +128,17 @@ impl Service {
         let user = User { last_sign_in_at: (!with_key).then_some(now), ..user };
         let api_key =
             with_key.then(|| NewApiKey::draw(organisation.id, FIRST_KEY_LABEL.to_owned(), Opens::Role(Role::Admin), now, None));
-        let mut tx = self.db.write().await?;
+        let by = if with_key { write::who(Identity::Operator) } else { write::user(user.id) };
+        let mut tx = self.write_by(organisation.id, by, from).await?;
         if !db::organisations::insert_first(&mut tx, &organisation).await? {
+            tx.roll_back();
             return Ok(SetUp::WrongLink);
         }
         db::users::insert(&mut tx, &user).await?;
         if let Some(key) = &api_key {
             db::api_keys::insert(&mut tx, &key.row, &key.hash()).await?;
         }
-        tx.commit().await?;
+        tx.commit(Note::of(Act::OrganisationSetUp, organisation.id)).await?;
         self.set_up_token.set(None);
         tracing::info!(organisation = %organisation.id, user = %user.id, "set up the first organisation");
         Ok(SetUp::Done(Box::new(FirstSteps { organisation, user, api_key })))

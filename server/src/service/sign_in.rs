@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
-use afterlive_domain::{Error as Refusal, KeyId, KeyUse, UnixMillis, UserId};
+use afterlive_domain::{Act, Error as Refusal, KeyId, KeyUse, UnixMillis, UserId, WhoKind};
 
+use super::write::{Note, user as by_user, who};
 use super::{Caller, Identity, Player, Result, Service, api_keys, text, users};
+use crate::db;
 use crate::db::api_keys::ApiKey;
+use crate::db::audit::Who;
 use crate::db::users::User;
-use crate::db::{self, Db};
 use crate::hush::Hush;
 use crate::rate_limit::RateLimit;
 
@@ -80,7 +82,24 @@ impl Service {
     /// # Errors
     /// Where the server fails, or has too many passwords to check; wrong credentials are no error.
     pub async fn sign_in(&self, email: &str, password: &str, address: IpAddr) -> Result<SignIn> {
-        let now = self.clock.now();
+        let outcome = self.check_sign_in(email, password, address).await?;
+        if let SignIn::Done(user) = &outcome {
+            let noting = async {
+                let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
+                db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
+                tx.commit(Note::of(Act::SignedIn, user.id)).await
+            };
+            // A database that cannot be written keeps nobody out.
+            if let Err(cause) = noting.await {
+                tracing::warn!(user = %user.id, %cause, "a sign-in could not be noted");
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// As [`Service::sign_in`], for who notes by themselves that somebody has signed in.
+    pub(super) async fn check_sign_in(&self, email: &str, password: &str, address: IpAddr) -> Result<SignIn> {
+        let (now, from) = (self.clock.now(), address);
         // A key of the limit is as long as the longest address that can have an account; who sends more shares one.
         let account = text::email(email).unwrap_or_default();
         let address = network(address);
@@ -97,13 +116,16 @@ impl Service {
                 self.sign_in_limits.by_account.forgive(&account);
                 // Who knows the password is not guessing: many programs may sign in from one address.
                 self.sign_in_limits.by_address.give_back(&address);
-                self.note_sign_in(user.id, now).await;
                 tracing::info!(user = %user.id, %address, "signed in");
                 Ok(SignIn::Done(user))
             }
             other => {
                 self.sign_in_limits.known_by_account.give_back(&account);
                 // Whose account it is, where it is one; never what was typed, which may have been the password.
+                if let Some(user) = &other {
+                    let by = (Who::nobody(WhoKind::Stranger), Some(from));
+                    self.note(user.organisation, by, Note::of(Act::SignInRefused, user.id));
+                }
                 let user = other.map(|user| user.id);
                 if let Some(unsaid) = self.sign_in_limits.failed.says((address, user)) {
                     tracing::info!(%address, user = user.map(tracing::field::display), unsaid, "an attempt to sign in failed");
@@ -113,25 +135,13 @@ impl Service {
         }
     }
 
-    /// Notes when a user last signed in. A database that cannot be written keeps nobody out.
-    pub(super) async fn note_sign_in(&self, user: UserId, now: UnixMillis) {
-        let noting = async {
-            let mut tx = self.db.write().await?;
-            db::users::signed_in(&mut tx, user, now).await?;
-            tx.commit().await
-        };
-        if let Err(cause) = noting.await {
-            tracing::warn!(%user, %cause, "when a user last signed in could not be noted");
-        }
-    }
-
     /// The caller behind an API key.
     ///
     /// # Errors
     /// `BadCredentials` where there is no such key, or it is revoked or has expired. Each call looks: nothing is remembered that could outlive a key.
-    pub async fn key_caller(&self, key: &str) -> Result<Caller> {
-        let key = self.used_key(KeyUse::Api, key).await?;
-        Ok(Caller { organisation: key.organisation, role: key.role, identity: Identity::Key(key.id) })
+    pub async fn key_caller(&self, key: &str, address: IpAddr) -> Result<Caller> {
+        let key = self.used_key(KeyUse::Api, key, Some(address)).await?;
+        Ok(Caller { organisation: key.organisation, role: key.role, identity: Identity::Key(key.id), from: Some(address) })
     }
 
     /// Who has a player key.
@@ -139,22 +149,43 @@ impl Service {
     /// # Errors
     /// As [`Service::key_caller`].
     pub async fn player(&self, key: &str) -> Result<Player> {
-        Ok(Player { organisation: self.used_key(KeyUse::Player, key).await?.organisation })
+        Ok(Player { organisation: self.used_key(KeyUse::Player, key, None).await?.organisation })
     }
 
-    async fn used_key(&self, kind: KeyUse, key: &str) -> Result<ApiKey> {
+    /// `address` where it is to be noted that a key is over: of what every page has that is many viewers' doing, and nobody's.
+    async fn used_key(&self, kind: KeyUse, key: &str, address: Option<IpAddr>) -> Result<ApiKey> {
         // Looked up by hash: how long the comparison takes says something of the hash, from which nobody gets to the key.
         let now = self.clock.now();
-        let found =
-            db::api_keys::by_secret_hash(&mut self.db.read().await?, kind, &api_keys::secret_hash(kind, key), now).await?;
-        let key = found.ok_or(Refusal::BadCredentials)?;
+        let hash = api_keys::secret_hash(kind, key);
+        let key = self.good_key(kind, &hash, address).await?;
         if key.last_used_at.is_none_or(|used| now.ms_since(used) >= TOUCH_INTERVAL_MS) {
             // A database that cannot be written must not keep programs from reading.
-            if let Err(cause) = touch(&self.db, key.id, now).await {
+            if let Err(cause) = self.touch(key.id, now).await {
                 tracing::warn!(key = %key.id, %cause, "when a key was last used could not be noted");
             }
         }
         Ok(key)
+    }
+
+    async fn touch(&self, key: KeyId, now: UnixMillis) -> db::Result<()> {
+        let mut tx = self.write_unnoted().await?;
+        db::api_keys::touch(&mut tx, key, now).await?;
+        tx.commit().await
+    }
+
+    /// # Errors
+    /// `BadCredentials` where no key has that hash, or it is revoked or has expired, which is noted as coming from `address`.
+    async fn good_key(&self, kind: KeyUse, hash: &str, address: Option<IpAddr>) -> Result<ApiKey> {
+        let mut connection = self.db.read().await?;
+        if let Some(key) = db::api_keys::by_secret_hash(&mut connection, kind, hash, self.clock.now()).await? {
+            return Ok(key);
+        }
+        if address.is_some()
+            && let Some((organisation, key)) = db::api_keys::owner(&mut connection, kind, hash).await?
+        {
+            self.note(organisation, (who(Identity::Key(key)), address), Note::of(Act::KeyRefused, key));
+        }
+        Err(Refusal::BadCredentials.into())
     }
 
     /// What is known of an API key, for who shows it and has no other credential. `address` is theirs.
@@ -175,18 +206,11 @@ impl Service {
             return Err(Refusal::TooMany { retry_after_s }.into());
         }
         let hash = api_keys::secret_hash(KeyUse::Api, key);
-        let found = db::api_keys::by_secret_hash(&mut self.db.read().await?, KeyUse::Api, &hash, now).await?;
-        let key = found.ok_or(Refusal::BadCredentials)?;
+        let key = self.good_key(KeyUse::Api, &hash, Some(address)).await?;
         // A program that asks about its own key as often as it likes guesses none.
         self.sign_in_limits.keys_by_address.give_back(&address);
         Ok(key)
     }
-}
-
-async fn touch(db: &Db, key: KeyId, now: UnixMillis) -> db::Result<()> {
-    let mut tx = db.write().await?;
-    db::api_keys::touch(&mut tx, key, now).await?;
-    tx.commit().await
 }
 
 /// What one subscriber has: an IPv4 address, or the 64 bits of an IPv6 network.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
-    Error as Refusal, EventKind, Mode, Permission, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
+    Act, Error as Refusal, EventKind, Mode, Permission, Role, StreamId, StreamState, Streamname, Tags, UnixMillis,
 };
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
+use super::write::{Change, Note};
 use super::{Caller, Result, Service};
 use crate::db::assets;
 use crate::db::organisations::Organisation;
@@ -69,7 +70,8 @@ impl Service {
                 Err(error) if error.is_unique_violation() && draws_left > 0 => draws_left -= 1,
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
-                    tx.commit().await?;
+                    let tags = stream.tags.as_slice().join(", ");
+                    tx.commit(Note::of(Act::StreamCreated, stream.id).saying(tags)).await?;
                     return Ok(stream);
                 }
             }
@@ -161,9 +163,9 @@ impl Service {
     pub async fn set_tags(&self, caller: &Caller, id: StreamId, tags: &Tags) -> Result<Stream> {
         let mut tx = self.write_as(caller, Permission::EditStreams).await?;
         if streams::set_tags(&mut tx, caller.organisation, id, tags, self.clock.now()).await? {
-            tx.commit().await?;
+            tx.commit(Note::of(Act::StreamTagged, id).saying(tags.as_slice().join(", "))).await?;
         } else {
-            drop(tx);
+            tx.roll_back();
             self.not_deleted(caller, id).await?;
         }
         let stream = self.stream(caller, id).await?;
@@ -184,10 +186,12 @@ impl Service {
         }
         let mut tx = self.write_as(caller, Permission::EditStreams).await?;
         if streams::set_push_url(&mut tx, caller.organisation, id, url, self.clock.now()).await? {
-            tx.commit().await?;
+            // Its last part is a key.
+            let to = url.map_or("nowhere".to_owned(), PushUrl::without_key);
+            tx.commit(Note::of(Act::PushChanged, id).saying(to)).await?;
             tracing::info!(stream = %id, target = ?url, by = %caller.identity, "changed where a stream is pushed to");
         } else {
-            drop(tx);
+            tx.roll_back();
             self.not_deleted(caller, id).await?;
         }
         self.stream(caller, id).await
@@ -220,10 +224,10 @@ impl Service {
     pub async fn renew_publish_key(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if streams::renew_publish_key(&mut tx, caller.organisation, id, self.clock.now()).await? {
-            tx.commit().await?;
+            tx.commit(Note::of(Act::PublishKeyRenewed, id)).await?;
             tracing::info!(stream = %id, by = %caller.identity, "renewed a publish key");
         } else {
-            drop(tx);
+            tx.roll_back();
             self.not_deleted(caller, id).await?;
         }
         self.stream(caller, id).await
@@ -247,6 +251,13 @@ impl Service {
     pub async fn stop_stream(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
         caller.require(Permission::Administer)?;
         self.not_deleted(caller, id).await?;
+        if self.hub.is_live(id) {
+            // Nothing is written but the note: it is the encoder's leaving that changes the stream.
+            let tx = self.write_as(caller, Permission::Administer).await?;
+            let mut guard = CutUnlessCalledOff::new(&self.hub, Some(id));
+            tx.commit(Note::of(Act::StreamStopped, id)).await.inspect_err(|_| guard.call_off())?;
+            guard.call_off();
+        }
         self.cut(id).await;
         self.stream(caller, id).await
     }
@@ -259,7 +270,8 @@ impl Service {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let outcome = streams::lock(&mut tx, caller.organisation, id, self.clock.now()).await?;
         let mut guard = CutUnlessCalledOff::new(&self.hub, matches!(outcome, Transition::Done { .. }).then_some(id));
-        tx.commit().await.inspect_err(|_| guard.call_off())?;
+        let commit = commit_transition(tx, outcome, Note::of(Act::StreamLocked, id));
+        commit.await.inspect_err(|_| guard.call_off())?;
         self.transition_result(caller, id, outcome).await?;
         guard.call_off();
         self.cut(id).await;
@@ -273,7 +285,7 @@ impl Service {
     pub async fn unlock_stream(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let outcome = streams::unlock(&mut tx, caller.organisation, id, self.clock.now()).await?;
-        tx.commit().await?;
+        commit_transition(tx, outcome, Note::of(Act::StreamUnlocked, id)).await?;
         self.transition_result(caller, id, outcome).await?;
         self.stream(caller, id).await
     }
@@ -287,18 +299,20 @@ impl Service {
         let now = self.clock.now();
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if let Transition::Done { .. } = streams::delete(&mut tx, caller.organisation, id, now).await? {
-            for asset in assets::delete_of_stream(&mut tx, caller.organisation, id, now).await? {
+            let binned = assets::delete_of_stream(&mut tx, caller.organisation, id, now).await?;
+            let with = if binned.is_empty() { String::new() } else { format!("with {} recordings", binned.len()) };
+            for asset in binned {
                 jobs::enqueue(&mut tx, Task::Place { asset }, now).await?;
             }
             let mut guard = CutUnlessCalledOff::new(&self.hub, Some(id));
-            tx.commit().await.inspect_err(|_| guard.call_off())?;
+            tx.commit(Note::of(Act::StreamDeleted, id).saying(with)).await.inspect_err(|_| guard.call_off())?;
             tracing::info!(stream = %id, "deleted a stream");
             guard.call_off();
             self.cut(id).await;
             self.forget_stream(&self.stream(caller, id).await?.streamname);
             return Ok(());
         }
-        drop(tx);
+        tx.roll_back();
         // It is deleted already, or was never there for this caller.
         self.stream(caller, id).await?;
         self.cut(id).await;
@@ -363,6 +377,17 @@ impl Drop for CutUnlessCalledOff<'_> {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
             self.hub.stop(stream);
+        }
+    }
+}
+
+/// Commits what was done; where it was so before, or may not be, there is nothing to commit.
+async fn commit_transition(tx: Change, outcome: Transition, note: Note) -> Result<()> {
+    match outcome {
+        Transition::Done { .. } => tx.commit(note).await,
+        Transition::Already | Transition::Refused(_) | Transition::NoSuchStream => {
+            tx.roll_back();
+            Ok(())
         }
     }
 }

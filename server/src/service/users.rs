@@ -1,13 +1,15 @@
 //! Users of an organisation: listed, given another role, removed. How they come in, and get a new password, is `account_links`'s.
 
-use afterlive_domain::{Error as Refusal, OrganisationId, Permission, Role, UnixMillis, UserId};
+use afterlive_domain::{Act, Error as Refusal, OrganisationId, Permission, Role, ThingKind, UnixMillis, UserId};
 use url::Url;
 use uuid::Uuid;
 
 use super::passwords::NotTaken;
+use super::write::Note;
 use super::{Caller, Error, Identity, Result, Service, text};
 use crate::db;
 use crate::db::api_keys::ApiKey;
+use crate::db::audit::Thing;
 use crate::db::users::User;
 use crate::db::{Connection, Tx};
 
@@ -50,7 +52,7 @@ impl Service {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         find_place(&mut tx, organisation.id, &user.email, self.clock.now()).await?;
         insert(&mut tx, &user).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::UserAdded, user.id).saying(format!("as {role}"))).await?;
         tracing::info!(user = %user.id, %role, by = %caller.identity, "added a user");
         Ok(user)
     }
@@ -82,7 +84,7 @@ impl Service {
             db::invitations::delete_by(&mut tx, id).await?;
             db::password_links::delete_by(&mut tx, id).await?;
         }
-        tx.commit().await?;
+        tx.commit(Note::of(Act::RoleChanged, id).saying(format!("{} → {role}", user.role))).await?;
         tracing::info!(user = %id, %role, by = %caller.identity, "gave a user another role");
         Ok(())
     }
@@ -102,7 +104,7 @@ impl Service {
         db::invitations::delete_of(&mut tx, caller.organisation, &user.email).await?;
         self.end_passes(&mut tx, caller.organisation, id).await?;
         db::users::delete(&mut tx, id).await?;
-        tx.commit().await?;
+        tx.commit(Note::of(Act::UserRemoved, Thing::new(ThingKind::User, id, user.email))).await?;
         self.ask_viewers_of(caller.organisation).await;
         tracing::info!(user = %id, by = %caller.identity, "removed a user");
         Ok(())

@@ -1,10 +1,82 @@
-//! The transaction of a use case that changes something: who calls is asked once more when it is their turn. What is changed is the use case's.
+//! The transaction of a use case that changes something: who calls is asked once more when it is their turn, and it commits with a note of what was done, for the
+//! audit log, or not at all. What is changed is the use case's.
 
-use afterlive_domain::{Error as Refusal, Permission, Role, UnixMillis};
+use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
+
+use afterlive_domain::{Act, Error as Refusal, OrganisationId, Permission, Role, UnixMillis, UserId, WhoKind};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{Caller, Identity, Result, Service};
+use crate::audit::{Seen, Whose};
 use crate::db;
 use crate::db::Tx;
+use crate::db::audit::{NewEntry, Thing, Who};
+
+/// A transaction that is not committed without saying what it did. Dropped, it is rolled back, as [`Change::roll_back`] says aloud.
+#[must_use]
+pub(super) struct Change {
+    tx: Tx,
+    organisation: OrganisationId,
+    who: Who,
+    from: Option<IpAddr>,
+    at: UnixMillis,
+}
+
+/// What was done, on what.
+pub(super) struct Note {
+    act: Act,
+    on: Option<Thing>,
+    detail: Option<String>,
+}
+
+impl Note {
+    pub(super) fn of(act: Act, on: impl Into<Thing>) -> Self {
+        Self { act, on: Some(on.into()), detail: None }
+    }
+
+    /// With what programs and people should know of it; nothing of it is a secret.
+    pub(super) fn saying(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()).filter(|detail| !detail.is_empty()), ..self }
+    }
+}
+
+impl Deref for Change {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.tx
+    }
+}
+
+impl DerefMut for Change {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+}
+
+impl Change {
+    /// Makes it durable, along with the note.
+    ///
+    /// # Errors
+    /// Where either fails; then nothing has happened.
+    pub(super) async fn commit(mut self, note: Note) -> Result<()> {
+        self.note(note);
+        Ok(self.tx.commit().await?)
+    }
+
+    /// Where more than one thing is done.
+    pub(super) fn note(&mut self, Note { act, on, detail }: Note) {
+        let (organisation, who, address) = (self.organisation, self.who.clone(), self.from);
+        self.tx.note(NewEntry { organisation, at: self.at, first_at: self.at, times: 1, act, who, address, on, detail });
+    }
+
+    /// Nothing is changed, and so nothing noted.
+    pub(super) fn roll_back(self) {
+        drop(self);
+    }
+}
 
 impl Service {
     /// A transaction for who may do so. Who waits for their turn may have been given less by then, or have been removed: what counts is what they may when it
@@ -12,17 +84,75 @@ impl Service {
     ///
     /// # Errors
     /// `Denied`; `BadCredentials` for who is gone, and for a key that was revoked or has expired.
-    pub(super) async fn write_as(&self, caller: &Caller, permission: Permission) -> Result<Tx> {
+    pub(super) async fn write_as(&self, caller: &Caller, permission: Permission) -> Result<Change> {
         // At once for who need not wait for that.
         caller.require(permission)?;
-        let mut tx = self.db.write().await?;
+        let mut change = self.write_own(caller).await?;
         if permission == Permission::Administer {
             // SQLite has one that writes at a time anyway.
-            db::organisations::hold(&mut tx, caller.organisation).await?;
+            db::organisations::hold(&mut change, caller.organisation).await?;
         }
-        let role = role_now(&mut tx, caller, self.clock.now()).await?.ok_or(Refusal::BadCredentials)?;
+        let role = role_now(&mut change, caller, self.clock.now()).await?.ok_or(Refusal::BadCredentials)?;
         Caller { role, ..*caller }.require(permission)?;
-        Ok(tx)
+        Ok(change)
+    }
+
+    /// A transaction of who changes what is their own, which takes no permission: whether they may is the use case's to find.
+    pub(super) async fn write_own(&self, caller: &Caller) -> Result<Change> {
+        self.write_by(caller.organisation, who(caller.identity), caller.from).await
+    }
+
+    /// A transaction of somebody who is no caller yet, or is one by what this very transaction makes.
+    pub(super) async fn write_by(&self, organisation: OrganisationId, who: Who, from: Option<IpAddr>) -> Result<Change> {
+        let tx = self.db.write().await?;
+        Ok(Change { tx, organisation, who, from, at: self.clock.now() })
+    }
+
+    /// A transaction of which the audit log hears nothing: of what nobody asked for, such as when a key was last used.
+    pub(super) async fn write_unnoted(&self) -> db::Result<Tx> {
+        self.db.write().await
+    }
+
+    /// Notes something for the audit log that is no change, or none that must not happen without its note: some time soon, and nobody waits for it.
+    pub(super) fn note(&self, organisation: OrganisationId, by: (Who, Option<IpAddr>), Note { act, on, detail }: Note) {
+        let (who, from) = by;
+        self.audit.note(Seen { whose: Whose::Organisation(organisation), at: self.clock.now(), act, who, from, on, detail });
+    }
+}
+
+/// A caller as the audit log has them.
+pub(super) fn who(identity: Identity) -> Who {
+    match identity {
+        Identity::User(id) => Who::new(WhoKind::User, id),
+        Identity::Token(id) => Who::new(WhoKind::SessionToken, id),
+        Identity::Key(id) => Who::new(WhoKind::Key, id),
+        Identity::Operator => Who::nobody(WhoKind::Operator),
+    }
+}
+
+/// A user, by whatever they are known.
+pub(super) fn user(id: UserId) -> Who {
+    who(Identity::User(id))
+}
+
+/// What differs between two states of the same settings, in words: `live_public: true → false; …`. Nothing of them may be a secret.
+pub(super) fn difference(before: &impl Serialize, after: &impl Serialize) -> String {
+    let (Ok(Value::Object(before)), Ok(Value::Object(after))) = (serde_json::to_value(before), serde_json::to_value(after))
+    else {
+        return String::new();
+    };
+    let changed = after.iter().filter_map(|(name, after)| {
+        let before = before.get(name).unwrap_or(&Value::Null);
+        (before != after).then(|| format!("{name}: {} → {}", plain(before), plain(after)))
+    });
+    changed.collect::<Vec<_>>().join("; ")
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "the server's".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -37,4 +167,20 @@ async fn role_now(tx: &mut Tx, caller: &Caller, now: UnixMillis) -> Result<Optio
         Identity::Operator => Some(caller.role),
     };
     Ok(role.map(|role| role.min(caller.role)))
+}
+
+#[cfg(test)]
+mod tests {
+    use afterlive_domain::organisation::{RecordingSettings, Settings};
+
+    use super::*;
+
+    #[test]
+    fn what_settings_differ_in_is_told_and_nothing_else() {
+        let before = Settings::default();
+        assert_eq!(difference(&before, &before), "");
+        assert_eq!(difference(&before, &Settings { live_public: false, ..before }), "live_public: true → false");
+        let rules = RecordingSettings { max_bytes: Some(0), ..RecordingSettings::default() };
+        assert_eq!(difference(&RecordingSettings::default(), &rules), "max_bytes: the server's → 0");
+    }
 }

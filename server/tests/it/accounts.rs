@@ -23,7 +23,7 @@ async fn a_user(server: &Server, tenant: &Tenant, role: Role) -> User {
 }
 
 fn as_user(user: &User) -> Caller {
-    Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id) }
+    Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id), from: None }
 }
 
 fn refusal<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Refusal {
@@ -253,14 +253,14 @@ async fn who_was_let_go_while_waiting_for_their_turn_changes_nothing() {
             }
         }
         let key = service.create_api_key(admin, "x", Opens::Role(Role::Admin), Some(Expiry::In(60))).await.unwrap();
-        let by_key = service.key_caller(&key.secret).await.unwrap();
+        let by_key = service.key_caller(&key.secret, [192, 0, 2, 1].into()).await.unwrap();
         service.set_webhook(&by_key, None).await.unwrap();
         server.clock.advance_ms(60_000);
         for (what, outcome) in changes(&server, &by_key, other.id).await {
             assert_eq!(refusal(outcome), Refusal::BadCredentials, "{what}");
         }
         let key = service.create_api_key(admin, "x", Opens::Role(Role::Admin), None).await.unwrap();
-        let by_key = service.key_caller(&key.secret).await.unwrap();
+        let by_key = service.key_caller(&key.secret, [192, 0, 2, 1].into()).await.unwrap();
         service.revoke_api_key(admin, key.row.id).await.unwrap();
         for (what, outcome) in changes(&server, &by_key, other.id).await {
             assert_eq!(refusal(outcome), Refusal::BadCredentials, "{what}");

@@ -82,6 +82,7 @@ const FUNCTIONS: &[(&str, May, Sends)] = &[
     ("require_publish_key", ADMIN, Form(&[])),
     ("create_api_key", ADMIN, Form(&[("label", "a"), ("role", "nanoReadOnly")])),
     ("revoke_api_key", ADMIN, Form(&[("key", NONE)])),
+    ("audit", ADMIN, Question(r#"{"filter":{"about":null,"who":null,"denied":false,"after":null}}"#)),
     ("endpoints", ADMIN, Question("{}")),
     ("endpoint", ADMIN, Question(r#"{"id":"5f86a12f-3801-415a-b450-6b6a46842349","after":null}"#)),
     ("create_endpoint", ADMIN, Form(&[("url", "https://example.com/events"), ("asset_ready", "on")])),
@@ -204,7 +205,7 @@ async fn no_server_function_does_anything_for_whose_sign_in_is_over() {
         let (forgetful, other_password) = somebody(&server, &tenant, Role::Admin).await;
         let link = service.make_password_link(&tenant.admin, forgetful.id).await.unwrap();
         let secret = link.rsplit_once('/').unwrap().1;
-        let chosen = service.set_password_by_link(secret, "wandering geese by night").await.unwrap();
+        let chosen = service.set_password_by_link(secret, "wandering geese by night", None).await.unwrap();
         assert!(matches!(chosen, Chosen::Done(_)), "{chosen:?}");
         let (_, signed_out) = somebody(&server, &tenant, Role::Admin).await;
         signed_out.clone().submit("sign_out", &[]).await;

@@ -3,6 +3,7 @@
 mod accounts;
 mod api;
 mod assets;
+mod audit;
 mod cli;
 mod counts;
 mod dashboard;

@@ -117,20 +117,26 @@ async fn of_two_that_set_up_at_once_exactly_one_succeeds_and_the_link_works_once
         let token = link.strip_prefix("http://localhost:3000/setup?token=").unwrap().to_owned();
         let form = |email| SetUpForm { organisation_name: "Chapel", email, password: PASSWORD };
         for wrong in ["", "x", &token[1..], &format!("{token}0")] {
-            assert_eq!(server.service.set_up_with_link(wrong, form("a@example.com")).await.unwrap(), SetUp::WrongLink);
+            assert_eq!(server.service.set_up_with_link(wrong, form("a@example.com"), None).await.unwrap(), SetUp::WrongLink);
         }
-        assert!(server.service.set_up_with_link(&token, SetUpForm { password: "short", ..form("a@example.com") }).await.is_err());
+        assert!(
+            server
+                .service
+                .set_up_with_link(&token, SetUpForm { password: "short", ..form("a@example.com") }, None)
+                .await
+                .is_err()
+        );
 
         let racers = ["a@example.com", "b@example.com", "c@example.com"].map(|email| {
             let (service, token) = (Arc::clone(&server.service), token.clone());
-            tokio::spawn(async move { service.set_up_with_link(&token, form(email)).await.unwrap() })
+            tokio::spawn(async move { service.set_up_with_link(&token, form(email), None).await.unwrap() })
         });
         let mut done = 0;
         for racer in racers {
             done += usize::from(matches!(racer.await.unwrap(), SetUp::Done(_)));
         }
         assert_eq!(done, 1);
-        assert_eq!(server.service.set_up_with_link(&token, form("d@example.com")).await.unwrap(), SetUp::WrongLink);
+        assert_eq!(server.service.set_up_with_link(&token, form("d@example.com"), None).await.unwrap(), SetUp::WrongLink);
         assert_eq!(server.service.set_up_link().await.unwrap(), None);
     })
     .await;

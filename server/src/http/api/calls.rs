@@ -9,7 +9,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
 use super::doc::Doc;
-use super::{asset, endpoint, key, openapi, organisation, revalidate, stream, tag, token, user};
+use super::{asset, audit, endpoint, key, openapi, organisation, revalidate, stream, tag, token, user};
 use crate::service::Service;
 
 /// Calls that stand together in the document.
@@ -124,6 +124,11 @@ pub fn groups() -> Vec<Group> {
                 post("/token/verify", token::verify::handle, token::verify::doc),
                 post("/token/revoke", token::revoke::handle, token::revoke::doc),
             ],
+        },
+        Group {
+            name: "Audit log",
+            about: "Who did what, on what, from where and when.",
+            calls: vec![get("/audit", audit::export::handle, audit::export::doc)],
         },
         Group {
             name: "This document",

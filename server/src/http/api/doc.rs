@@ -15,6 +15,11 @@ pub const EXAMPLE_ASSET: &str = "b1ce1a1f-3d0c-4a0e-9a43-0b6c1a2f7d55";
 pub const EXAMPLE_ENDPOINT: &str = "7f3b6a52-0b7e-4a4d-9d3e-2c1f5b8a9e01";
 pub const EXAMPLE_DELIVERY: &str = "e2a9d0c4-5b1f-4c37-8a66-9f0d3c2b1a10";
 
+/// What calls answer.
+const JSON: &str = "application/json";
+/// One JSON object a line.
+pub const LINES: &str = "application/x-ndjson";
+
 /// One call.
 pub struct Doc {
     pub(super) summary: &'static str,
@@ -82,13 +87,14 @@ pub fn instant_or_seconds() -> Value {
 pub(super) struct Answer {
     pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
     pub(super) about: &'static str,
+    pub(super) media_type: &'static str,
     /// Whether a `Link` header leads to the next page.
     pub(super) is_paged: bool,
 }
 
 impl Doc {
     pub fn new(summary: &'static str, access: Access) -> Self {
-        let answer = Answer { schema: SchemaGenerator::subschema_for::<Value>, about: "", is_paged: false };
+        let answer = Answer { schema: SchemaGenerator::subschema_for::<Value>, about: "", media_type: JSON, is_paged: false };
         let (path, query, body) = (Vec::new(), Vec::new(), Vec::new());
         Self { summary, about: "".into(), access, path, query, body, answer, refusals: Vec::new() }
     }
@@ -114,13 +120,19 @@ impl Doc {
     }
 
     pub fn answers<T: JsonSchema>(mut self, about: &'static str) -> Self {
-        self.answer = Answer { schema: SchemaGenerator::subschema_for::<T>, about, is_paged: false };
+        self.answer = Answer { schema: SchemaGenerator::subschema_for::<T>, about, media_type: JSON, is_paged: false };
         self
     }
 
     /// A page of them, in an array.
     pub fn answers_page<T: JsonSchema>(mut self, about: &'static str) -> Self {
-        self.answer = Answer { schema: SchemaGenerator::subschema_for::<Vec<T>>, about, is_paged: true };
+        self.answer = Answer { schema: SchemaGenerator::subschema_for::<Vec<T>>, about, media_type: JSON, is_paged: true };
+        self
+    }
+
+    /// A page of them, one a line; the schema is of a line.
+    pub fn answers_lines<T: JsonSchema>(mut self, about: &'static str) -> Self {
+        self.answer = Answer { schema: SchemaGenerator::subschema_for::<T>, about, media_type: LINES, is_paged: true };
         self
     }
 

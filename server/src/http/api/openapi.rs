@@ -227,7 +227,7 @@ fn schema(generator: &mut SchemaGenerator, schema: &FieldSchema) -> Value {
 fn responses(generator: &mut SchemaGenerator, call: &Call, doc: &Doc) -> Value {
     let mut success = json!({
         "description": doc.answer.about,
-        "content": { "application/json": { "schema": (doc.answer.schema)(generator).to_value() } },
+        "content": { doc.answer.media_type: { "schema": (doc.answer.schema)(generator).to_value() } },
     });
     let header = |about: &str| json!({ "description": about, "schema": { "type": "string" } });
     if doc.answer.is_paged {

@@ -5,6 +5,7 @@ use url::form_urlencoded;
 
 use super::kind::kind;
 use super::markup::{code_block, escaped, prose, table};
+use crate::http::api::doc::LINES;
 
 pub(super) struct Call<'a> {
     pub(super) document: &'a Value,
@@ -142,9 +143,12 @@ impl Call<'_> {
 
     fn answer(&self) -> String {
         let response = &self.operation["responses"]["200"];
-        let schema = &response["content"]["application/json"]["schema"];
+        let (schema, form) = match &response["content"][LINES]["schema"] {
+            Value::Null => (&response["content"]["application/json"]["schema"], "In JSON"),
+            schema => (schema, "In JSON, on each line"),
+        };
         let mut html = format!(
-            "<h4>Answer</h4><p>{} <span class=\"muted\">In JSON: {}.</span></p>",
+            "<h4>Answer</h4><p>{} <span class=\"muted\">{form}: {}.</span></p>",
             prose(response["description"].as_str().unwrap_or_default()),
             kind(schema)
         );

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use afterlive_domain::{
-    Error as Refusal, OrganisationHash, OrganisationId, Permission, StreamId, StreamState, Tags, TokenId, UnixMillis,
+    Act, Error as Refusal, OrganisationHash, OrganisationId, Permission, StreamId, StreamState, Tags, ThingKind, TokenId,
+    UnixMillis,
 };
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -11,9 +12,11 @@ use uuid::Uuid;
 use super::token::{Claims, MAX_BOUNDS, MAX_LIFETIME_S, MAX_TOKEN_BYTES, Refused, Scope, Site, network};
 use super::{Secret, signing_key};
 use crate::db;
+use crate::db::audit::Thing;
 use crate::db::playback::Issued;
 use crate::hexadecimal::hexadecimal;
 use crate::random;
+use crate::service::write::{Note, who};
 use crate::service::{Caller, Result, Service, text};
 
 /// The most revoked tokens of an organisation that have not expired.
@@ -137,8 +140,13 @@ impl Service {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(wrong("domains", "fewer or shorter tags, addresses and domains").into());
         }
-        if let Some(label) = label {
-            self.list_token(caller, label, &claims, now).await?;
+        match label {
+            Some(label) => self.list_token(caller, label, &claims, now).await?,
+            // They may be made by the thousand, and none is waited for: many are one row, which says how many.
+            None => {
+                let note = Note::of(Act::PlaybackTokenMade, Thing::called(ThingKind::PlaybackToken, "without a label"));
+                self.note(caller.organisation, (who(caller.identity), caller.from), note);
+            }
         }
         tracing::info!(token = %claims.id, by = %caller.identity, "made a playback token");
         Ok(MadeToken { claims, token: Secret(token) })
@@ -179,7 +187,8 @@ impl Service {
             return Err(Refusal::WrongState { state: format!("{MAX_LISTED} tokens with a label, which is the most") }.into());
         }
         db::playback::insert(&mut tx, &issued).await?;
-        Ok(tx.commit().await?)
+        let on = Thing::new(ThingKind::PlaybackToken, issued.id, issued.label);
+        tx.commit(Note::of(Act::PlaybackTokenMade, on)).await
     }
 
     /// The organisation's secret, made where there is none yet.
@@ -187,7 +196,7 @@ impl Service {
         if let Some(secret) = db::playback::secret(&mut self.db.read().await?, organisation).await? {
             return Ok(secret);
         }
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write_unnoted().await?;
         let secret = db::playback::ensure_secret(&mut tx, organisation, &hexadecimal(&random::secret_bytes())).await?;
         tx.commit().await?;
         self.forget_policy(hash);
@@ -256,7 +265,7 @@ impl Service {
                 return Err(Refusal::WrongState { state: format!("{MAX_REVOKED} revoked tokens, which is the most") }.into());
             }
             db::playback::revoke(&mut tx, caller.organisation, id, expires_at, now).await?;
-            tx.commit().await?;
+            tx.commit(Note::of(Act::PlaybackTokenRevoked, Thing::new(ThingKind::PlaybackToken, id, ""))).await?;
             self.forget_policy(&hash);
             tracing::info!(token = %id, by = %caller.identity, "revoked a playback token");
         }

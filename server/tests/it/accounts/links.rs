@@ -38,13 +38,13 @@ async fn an_invitation_makes_one_user_once_within_seven_days() {
         }
         for wrong in ["", "x", &of_ada[1..], &format!("{of_ada}0"), &of_ada.to_uppercase()] {
             assert_eq!(service.invitation(wrong).await.unwrap(), None);
-            assert_eq!(service.accept_invitation(wrong, PASSWORD).await.unwrap(), Chosen::WrongLink);
+            assert_eq!(service.accept_invitation(wrong, PASSWORD, None).await.unwrap(), Chosen::WrongLink);
         }
-        assert_eq!(service.accept_invitation(&of_ada, "short").await.unwrap(), Chosen::Weak(Weakness::Short));
+        assert_eq!(service.accept_invitation(&of_ada, "short", None).await.unwrap(), Chosen::Weak(Weakness::Short));
         server.clock.advance_ms(7 * DAY_MS - 1);
         let racers = (0..3).map(|_| {
             let (service, secret) = (Arc::clone(service), of_ada.clone());
-            tokio::spawn(async move { service.accept_invitation(&secret, PASSWORD).await.unwrap() })
+            tokio::spawn(async move { service.accept_invitation(&secret, PASSWORD, None).await.unwrap() })
         });
         let mut users = Vec::new();
         for racer in racers.collect::<Vec<_>>() {
@@ -65,7 +65,7 @@ async fn an_invitation_makes_one_user_once_within_seven_days() {
 
         let late = secret(&service.invite(admin, "bob@example.com", Role::User).await.unwrap());
         server.clock.advance_ms(7 * DAY_MS);
-        assert_eq!(service.accept_invitation(&late, PASSWORD).await.unwrap(), Chosen::WrongLink);
+        assert_eq!(service.accept_invitation(&late, PASSWORD, None).await.unwrap(), Chosen::WrongLink);
         assert!(service.invitations(admin).await.unwrap().is_empty());
     })
     .await;
@@ -166,15 +166,15 @@ async fn a_link_for_a_password_is_good_once_for_a_day_and_for_the_own_organisati
         assert_eq!(refusal(service.make_password_link(&as_user(&user), user.id).await), denied);
         let late = secret(&service.make_password_link(&tenant.admin, user.id).await.unwrap());
         server.clock.advance_ms(DAY_MS);
-        assert_eq!(service.set_password_by_link(&late, PASSWORD).await.unwrap(), Chosen::WrongLink);
+        assert_eq!(service.set_password_by_link(&late, PASSWORD, None).await.unwrap(), Chosen::WrongLink);
 
         let link = service.operators_password_link(&user.email.to_uppercase()).await.unwrap().unwrap();
         assert_eq!(service.operators_password_link("nobody@example.com").await.unwrap(), None);
         let racers = (0..3).map(|n| {
             let (service, secret) = (Arc::clone(service), secret(&link));
-            tokio::spawn(
-                async move { service.set_password_by_link(&secret, &format!("{n} lanterns by the quay")).await.unwrap() },
-            )
+            tokio::spawn(async move {
+                service.set_password_by_link(&secret, &format!("{n} lanterns by the quay"), None).await.unwrap()
+            })
         });
         let mut done = 0;
         for racer in racers.collect::<Vec<_>>() {
@@ -213,7 +213,7 @@ async fn what_was_made_with_a_password_ends_with_it() {
         let invitation = secret(&service.invite(&as_user(&admin), "thief@example.com", Role::Admin).await.unwrap());
         let of_other = secret(&service.make_password_link(&as_user(&admin), other.id).await.unwrap());
         let own = secret(&service.make_password_link(&tenant.admin, admin.id).await.unwrap());
-        assert!(matches!(service.set_password_by_link(&own, "wandering geese by night").await.unwrap(), Chosen::Done(_)));
+        assert!(matches!(service.set_password_by_link(&own, "wandering geese by night", None).await.unwrap(), Chosen::Done(_)));
         assert_eq!(service.invitation(&invitation).await.unwrap(), None);
         assert_eq!(service.password_link(&of_other).await.unwrap(), None);
     })

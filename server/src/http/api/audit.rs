@@ -1,0 +1,4 @@
+//! Calls about the audit log.
+
+pub mod export;
+mod json;
