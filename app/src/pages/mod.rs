@@ -4,6 +4,7 @@ pub mod account;
 pub mod auth;
 pub mod endpoint;
 pub mod events;
+pub mod forgotten;
 pub mod home;
 pub mod invitation;
 pub mod library;

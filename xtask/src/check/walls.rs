@@ -16,7 +16,7 @@ struct Wall {
     because: &'static str,
 }
 
-const WALLS: [Wall; 9] = [
+const WALLS: [Wall; 10] = [
     Wall {
         words: &["sqlx", "tokio", "std::fs", "std::net"],
         within: &["domain/", "media/"],
@@ -82,6 +82,13 @@ const WALLS: [Wall; 9] = [
         except: &["server/src/rtc/", "server/src/ingest/whip/", "server/src/live/whep/"],
         extensions: &["rs", "toml"],
         because: "WebRTC stands in rtc, and in the ingest and the delivery that use it",
+    },
+    Wall {
+        words: &["lettre"],
+        within: &["app/", "domain/", "media/", "server/src/"],
+        except: &["server/src/mail/"],
+        extensions: &["rs", "toml"],
+        because: "SMTP stands in mail",
     },
     Wall {
         words: &["todo!", "unimplemented!", "dbg!", "#[ignore"],
