@@ -28,9 +28,9 @@ pub use self::library::asset_id;
 use self::state::{State, stream, viewer};
 use crate::backend::{
     Access, Account, Answer, ApiKeyRow, Asked, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow, Home,
-    InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage, Overview, PasswordChange, People,
-    PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm,
-    TokenScope, Viewer,
+    InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage, Overview, PasswordChange,
+    People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow,
+    TokenForm, TokenScope, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z

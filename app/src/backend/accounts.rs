@@ -30,15 +30,11 @@ pub struct People {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum MailFate {
     /// It is on its way; `problem` is why the last try failed, where one did.
-    Waiting {
-        problem: Option<String>,
-    },
+    Waiting { problem: Option<String> },
     /// The mail server has taken it.
     Sent,
     /// It is not tried any more.
-    Failed {
-        problem: String,
-    },
+    Failed { problem: String },
 }
 
 /// What came of asking for a link at the sign-in. Not an error: each is an answer that the page shows.

@@ -41,7 +41,11 @@ async fn where_links_are_mailed_the_page_says_what_became_of_it_and_shows_the_li
     for (fate, told, in_table) in [
         (MailFate::Sent, "A mail with this link was sent to ", "Mailed"),
         (waiting, "A mail with this link is on its way to ", "The mail is on its way"),
-        (retried, "the mail server cannot be reached. It is tried again for half an hour. Copy the link", "Not mailed yet: the mail"),
+        (
+            retried,
+            "the mail server cannot be reached. It is tried again for half an hour. Copy the link",
+            "Not mailed yet: the mail",
+        ),
         (failed, "the mail server answered 550: no such user. Copy the link", "Not mailed: the mail server answered 550"),
     ] {
         let site = Site::new(Fake::signed_in().with_mail(fate));

@@ -62,9 +62,11 @@ fn Settled(fate: MailFate, email: String) -> impl IntoView {
     let by_hand = "Copy the link, and hand it over yourself.";
     let (icon, before, after) = match fate {
         MailFate::Waiting { problem: None } => (Icon::Info, "A mail with this link is on its way to ", ".".to_owned()),
-        MailFate::Waiting { problem: Some(problem) } => {
-            (Icon::Incomplete, "It could not be sent yet to ", format!(": {problem}. It is tried again for half an hour. {by_hand}"))
-        }
+        MailFate::Waiting { problem: Some(problem) } => (
+            Icon::Incomplete,
+            "It could not be sent yet to ",
+            format!(": {problem}. It is tried again for half an hour. {by_hand}"),
+        ),
         MailFate::Sent => (Icon::Ready, "A mail with this link was sent to ", ".".to_owned()),
         MailFate::Failed { problem } => (Icon::Failed, "It could not be sent to ", format!(": {problem}. {by_hand}")),
     };

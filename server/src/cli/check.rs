@@ -50,7 +50,8 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
     if let Some(mail) = &config.mail {
         let result = Smtp::new(mail, &config.http.public_url).check().await;
         let what = format!("mail server {}:{}", mail.host, mail.port);
-        well &= report(out, &what, result.map_err(|error| format!("{error}. Change the section mail, or start the mail server.")))?;
+        well &=
+            report(out, &what, result.map_err(|error| format!("{error}. Change the section mail, or start the mail server.")))?;
         if !config.http.has_public_url() {
             writeln!(out, "note    links in mails lead to {}: set http.public_url", config.http.public_url)?;
         }

@@ -36,7 +36,10 @@ impl Link<'_> {
     }
 
     fn until(&self) -> String {
-        self.expires_at.to_table_text().rsplit_once(':').map_or_else(String::new, |(to_the_minute, _)| format!("{to_the_minute} UTC"))
+        self.expires_at
+            .to_table_text()
+            .rsplit_once(':')
+            .map_or_else(String::new, |(to_the_minute, _)| format!("{to_the_minute} UTC"))
     }
 }
 
@@ -120,7 +123,9 @@ mod tests {
     #[test]
     fn each_says_from_where_it_is_until_when_and_what_to_do_if_it_was_not_asked_for() {
         let link = link("Chapel");
-        for letter in [invitation("a@example.com", Role::User, link), new_password("a@example.com", link), asked_for("a@example.com", link)] {
+        for letter in
+            [invitation("a@example.com", Role::User, link), new_password("a@example.com", link), asked_for("a@example.com", link)]
+        {
             for text in ["\"Chapel\"", "at\nhttps://live.example.com\n", "until 2026-11-04 17:09 UTC", "? Then do nothing"] {
                 assert!(letter.body.contains(text), "{text:?} is not in {}", letter.body);
             }
@@ -133,7 +138,8 @@ mod tests {
 
     #[test]
     fn an_organisations_name_adds_no_line() {
-        let letter = invitation("a@example.com", Role::User, link("Chapel\r\nBcc: eve@example.com\u{2028}\n\nhttps://evil.example/"));
+        let letter =
+            invitation("a@example.com", Role::User, link("Chapel\r\nBcc: eve@example.com\u{2028}\n\nhttps://evil.example/"));
         assert_eq!(letter.subject.lines().count(), 1);
         assert!(letter.body.lines().all(|line| !line.starts_with("Bcc") && !line.starts_with("https://evil")), "{}", letter.body);
     }

@@ -23,13 +23,8 @@ const MAX_UNDER_WAY: usize = 500;
 /// Connections to the mail server at a time.
 const TRIES_AT_ONCE: usize = 4;
 /// After the first try, and so on: servers that turn strangers away at first (greylisting) let them in after some minutes.
-const WAITS: [Duration; 5] = [
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_mins(2),
-    Duration::from_mins(10),
-    Duration::from_mins(20),
-];
+const WAITS: [Duration; 5] =
+    [Duration::from_secs(5), Duration::from_secs(30), Duration::from_mins(2), Duration::from_mins(10), Duration::from_mins(20)];
 /// What has not been settled by then was lost with the process that had it.
 pub const LOST_AFTER_MS: i64 = 2 * 3_600_000;
 /// How much longer a try may take that is under way when the server stops.
@@ -179,7 +174,7 @@ impl Courier {
         let mut sending = std::pin::pin!(self.smtp.send(letter));
         let sent = tokio::select! {
             sent = &mut sending => Some(sent),
-            () = stop.cancelled() => timeout(LAST_TRY, sending).await.ok(),
+            () = stop.cancelled() => timeout(LAST_TRY, &mut sending).await.ok(),
         };
         drop(place);
         sent.map(|sent| sent.map(drop))

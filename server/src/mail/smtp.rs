@@ -6,12 +6,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use lettre::Address;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
+use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error as SmtpError, response::Response};
+use lettre::transport::smtp::response::Response;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use url::{Host, Url};
@@ -130,7 +132,7 @@ impl Smtp {
     /// [`Failed`].
     pub async fn send(&self, letter: &Letter) -> Result<String, Failed> {
         let message = self.message(letter)?;
-        self.in_time(async {
+        in_time(async {
             let mut connection = self.connect().await?;
             let sent = connection.send(message.envelope(), &message.formatted()).await;
             let answer = sent.map_err(|error| failed(Stage::Sending, &error))?;
@@ -145,16 +147,12 @@ impl Smtp {
     /// # Errors
     /// [`Failed`].
     pub async fn check(&self) -> Result<(), Failed> {
-        self.in_time(async {
+        in_time(async {
             let mut connection = self.connect().await?;
             let _ = timeout(GOODBYE_PATIENCE, connection.abort()).await;
             Ok(())
         })
         .await
-    }
-
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
-        timeout(PATIENCE, work).await.unwrap_or(Err(Failed::TooSlow))
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Failed> {
@@ -164,8 +162,13 @@ impl Smtp {
             Encryption::StartTls | Encryption::Tls => Some(self.tls.get_or_try_init(|| tls(host.clone())).await?.clone()),
         };
         let from_the_first = tls.clone().filter(|_| *encryption == Encryption::Tls);
-        let connecting =
-            AsyncSmtpConnection::connect_tokio1((host.as_str(), *port), Some(CONNECT_PATIENCE), &self.hello, from_the_first, None);
+        let connecting = AsyncSmtpConnection::connect_tokio1(
+            (host.as_str(), *port),
+            Some(CONNECT_PATIENCE),
+            &self.hello,
+            from_the_first,
+            None,
+        );
         let mut connection = connecting.await.map_err(|error| failed(Stage::Connecting, &error))?;
         if let (Encryption::StartTls, Some(tls)) = (encryption, tls) {
             connection.starttls(tls, &self.hello).await.map_err(|error| failed(Stage::Encrypting, &error))?;
@@ -180,7 +183,7 @@ impl Smtp {
 
     /// The header's lines are the library's to write: no text of users makes one.
     fn message(&self, letter: &Letter) -> Result<Message, Failed> {
-        let to = letter.to.parse().map_err(|_| Failed::Address)?;
+        let to = letter.to.parse::<Address>().map_err(|_| Failed::Address)?;
         let Sender(from) = &self.mail.from;
         // Where no name of ours stands that strangers could look up.
         let id = format!("<{}@{}>", Uuid::new_v4(), from.email.domain());
@@ -195,6 +198,10 @@ impl Smtp {
             .body(letter.body.clone());
         message.map_err(|_| Failed::Address)
     }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    timeout(PATIENCE, work).await.unwrap_or(Err(Failed::TooSlow))
 }
 
 /// `Auto-Submitted` (RFC 3834): nobody's holiday notice answers it.
@@ -284,7 +291,12 @@ mod tests {
     #[test]
     fn no_text_of_users_writes_a_line_of_the_header() {
         let usual = header(&written("ada@example.com", "Invitation", "x\n").unwrap()).len();
-        for subject in ["Chapel\r\nBcc: eve@example.com", "Chapel\nBcc: eve@example.com", "Chapel\u{85}Bcc: eve@example.com", "Ka\u{308}pelle\r\n\r\nHello"] {
+        for subject in [
+            "Chapel\r\nBcc: eve@example.com",
+            "Chapel\nBcc: eve@example.com",
+            "Chapel\u{85}Bcc: eve@example.com",
+            "Ka\u{308}pelle\r\n\r\nHello",
+        ] {
             let lines = header(&written("ada@example.com", subject, "x\n").unwrap());
             assert_eq!(lines.len(), usual, "{subject:?}: {lines:?}");
             assert!(!lines.iter().any(|line| line.starts_with("Bcc")), "{lines:?}");

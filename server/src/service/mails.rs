@@ -99,7 +99,9 @@ impl Service {
         let is_allowed = self.mail_limits.by_organisation.attempt(&organisation, now);
         let fate = match is_allowed {
             Ok(()) => Fate::Waiting { problem: None },
-            Err(wait_s) => Fate::Failed { problem: format!("the organisation has had too many mails sent; the next one goes in {wait_s} s") },
+            Err(wait_s) => {
+                Fate::Failed { problem: format!("the organisation has had too many mails sent; the next one goes in {wait_s} s") }
+            }
         };
         link_mails::put(tx, &secret_hash, organisation, &fate, now.plus_ms(LOST_AFTER_MS), expires_at).await?;
         if is_allowed.is_err() {

@@ -177,6 +177,7 @@ async fn who_is_put_off_is_tried_again_unless_the_link_is_worth_nothing_by_then(
         let hash = tenant.organisation.hash.to_string().to_lowercase();
         let [held, later, busy] = ["held", "later", "busy"].map(|name| format!("{name}@{hash}.example.com"));
 
+        mails.hold();
         link(&mut browser, "invite", &[("email", &held), ("role", "nanoUser")]).await;
         mails.named(&held, 1).await;
         let [invitation] = server.service.invitations(&tenant.admin).await.unwrap().try_into().unwrap();

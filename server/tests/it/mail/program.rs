@@ -47,7 +47,10 @@ async fn a_test_is_sent_from_the_terminal_and_says_what_the_mail_server_answered
     let mut wrong = set.clone();
     wrong.push(("AFTERLIVE__MAIL__PASSWORD".to_owned(), "another one".to_owned()));
     let (is_well, printed, said) = call(&["check"], &wrong).await;
-    assert!(!is_well && printed.contains("FAILED  mail server") && printed.contains("535 5.7.8 wrong user or password"), "{printed}");
+    assert!(
+        !is_well && printed.contains("FAILED  mail server") && printed.contains("535 5.7.8 wrong user or password"),
+        "{printed}"
+    );
     assert!(!format!("{printed}{said}").contains("another one"));
     assert_eq!(mails.taken().len(), 1, "a check sends nothing");
 }
@@ -102,7 +105,8 @@ async fn the_log_has_neither_mailed_links_nor_addresses_nor_the_mail_servers_pas
     let url = serving.printed_after("Dashboard").to_owned();
     let client = Client::builder().redirect(redirect::Policy::none()).cookie_store(true).build().unwrap();
     let post = async |function: &str, fields: &[(&str, &str)]| {
-        let request = client.post(format!("{url}/ui/{function}")).header("accept", "text/html").header("referer", format!("{url}/x"));
+        let request =
+            client.post(format!("{url}/ui/{function}")).header("accept", "text/html").header("referer", format!("{url}/x"));
         let answer = request.form(fields).send().await.unwrap();
         answer.headers()["location"].to_str().unwrap().to_owned()
     };
