@@ -193,6 +193,7 @@ mod tests {
             ("mail.host", "host = \"smtp://mail.example.com\"\nfrom = \"a@example.com\""),
             ("mail.from", "host = \"a\"\nfrom = \"a@example.com\\r\\nBcc: b@example.com\""),
             ("mail.from", "host = \"a\"\nfrom = \"nobody\""),
+            ("mail.from", "host = \"a\"\nfrom = \"a@example.com, b@example.com\""),
             ("mail.encryption", "host = \"a\"\nfrom = \"a@example.com\"\nencryption = \"ssl\""),
             ("mail.port", "host = \"a\"\nfrom = \"a@example.com\"\nport = 65536"),
             ("mail.password", "host = \"a\"\nfrom = \"a@example.com\"\nuser = \"u\""),

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use lettre::Address;
+use lettre::address::AddressError;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::Error as SmtpError;
@@ -35,10 +36,13 @@ const MAX_ANSWER_CHARS: usize = 200;
 pub struct Sender(Mailbox);
 
 impl FromStr for Sender {
-    type Err = lettre::address::AddressError;
+    type Err = AddressError;
 
+    /// One address and nothing behind it, which the library's own reading passes over.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
+        let mailbox: Mailbox = text.parse()?;
+        let is_whole = text.trim_end().trim_end_matches('>').ends_with(mailbox.email.as_ref() as &str);
+        if is_whole && !text.contains(char::is_control) { Ok(Self(mailbox)) } else { Err(AddressError::InvalidInput) }
     }
 }
 
