@@ -3,6 +3,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +18,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
+use tokio_rustls::rustls;
 use url::{Host, Url};
 use uuid::Uuid;
 
@@ -243,7 +245,7 @@ async fn tls(host: String) -> Result<TlsParameters, Failed> {
 
 fn failed(stage: Stage, error: &SmtpError) -> Failed {
     let text = cause(error);
-    if error.is_tls() {
+    if error.is_tls() || is_of_handshake(error) {
         return Failed::Tls(text);
     }
     match (stage, error.status()) {
@@ -256,9 +258,28 @@ fn failed(stage: Stage, error: &SmtpError) -> Failed {
     }
 }
 
-/// What is behind an error, or what the server said, short and on one line.
+/// From what is behind an error to what is behind that.
+fn causes(error: &SmtpError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let mut next = error.source();
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
+}
+
+/// With TLS from the first byte a handshake that fails is told as a connection that does.
+fn is_of_handshake(error: &SmtpError) -> bool {
+    let within = |cause: &(dyn std::error::Error + 'static)| {
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    };
+    causes(error).any(within)
+}
+
+/// The last thing behind an error, or what the server said, short and on one line.
 fn cause(error: &SmtpError) -> String {
-    shortened(&error.source().map_or_else(|| error.to_string(), ToString::to_string))
+    shortened(&causes(error).last().map_or_else(|| error.to_string(), ToString::to_string))
 }
 
 fn in_words(answer: &Response) -> String {
