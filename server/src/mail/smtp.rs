@@ -272,7 +272,7 @@ fn causes(error: &SmtpError) -> impl Iterator<Item = &(dyn std::error::Error + '
 fn is_of_handshake(error: &SmtpError) -> bool {
     let within = |cause: &(dyn std::error::Error + 'static)| {
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
     };
     causes(error).any(within)
 }
