@@ -20,7 +20,9 @@ use afterlive_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use accounts::{Account, Chosen, InvitationRow, Invited, PasswordChange, People, SessionRow, SessionTokenRow, UserRow};
+pub use accounts::{
+    Account, Asked, Chosen, InvitationRow, Invited, MailFate, PasswordChange, People, SessionRow, SessionTokenRow, UserRow,
+};
 pub use audit::{AuditFilter, AuditPage, AuditRow, Named};
 pub use events::{DeliveryRow, EndpointForm, EndpointPage, EndpointRow};
 pub use library::{Keeping, LibraryFilter, LibraryPage, LibraryRow, RecordingPage, RecordingRow, Shelf};
@@ -200,6 +202,12 @@ pub trait Backend: Send + Sync {
     async fn revoke_invitation(&self, invitation: InvitationId) -> Answer<()>;
     /// The link by which the user sets a new password, which is never shown again.
     async fn make_password_link(&self, user: UserId) -> Answer<String>;
+    /// What became of the mail with such a link, of which `secret` is the last part; `None` where it was mailed to nobody.
+    async fn mail_fate(&self, secret: &str) -> Answer<Option<MailFate>>;
+    /// Whether there is a mail server.
+    fn sends_mail(&self) -> bool;
+    /// For who has forgotten the password. The answer does not say whether there is such a user.
+    async fn ask_for_password_link(&self, email: &str) -> Answer<Asked>;
     /// For who has the link, of which `secret` is the last part; `None` where it is worth nothing.
     async fn invitation(&self, secret: &str) -> Answer<Option<Invited>>;
     async fn accept_invitation(&self, secret: &str, password: &str) -> Answer<Chosen>;

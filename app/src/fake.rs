@@ -28,10 +28,10 @@ pub use self::events::{ENDPOINT, WHSEC};
 pub use self::library::asset_id;
 use self::state::{State, stream, viewer};
 use crate::backend::{
-    Access, Account, Answer, ApiKeyRow, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage,
-    EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, OrganisationPage, Overview,
-    PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage,
-    StreamRow, TokenForm, TokenScope, Viewer,
+    Access, Account, Answer, ApiKeyRow, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage,
+    EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage,
+    Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter,
+    StreamPage, StreamRow, TokenForm, TokenScope, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -80,6 +80,13 @@ impl Fake {
     #[must_use]
     pub fn with_settings(self, settings: Settings) -> Self {
         self.state().settings = settings;
+        self
+    }
+
+    /// Links are mailed, and that is what becomes of it.
+    #[must_use]
+    pub fn with_mail(self, fate: MailFate) -> Self {
+        self.state().mail = Some(fate);
         self
     }
 
@@ -365,7 +372,7 @@ impl Backend for Fake {
 
     async fn people(&self) -> Answer<People> {
         let state = self.signed_in_state()?;
-        Ok(People { users: state.users.clone(), invitations: state.invitations.clone() })
+        Ok(People { users: state.users.clone(), invitations: state.invitations.clone(), sends_mail: state.mail.is_some() })
     }
 
     async fn change_role(&self, user: UserId, role: Role) -> Answer<()> {
@@ -386,7 +393,8 @@ impl Backend for Fake {
         self.change(|state| {
             let id = InvitationId(Uuid::from_u128(500 + state.invitations.len() as u128));
             let expires_at = NOW.plus_ms(7 * DAY_MS);
-            state.invitations.insert(0, InvitationRow { id, email: email.into(), role, created_at: NOW, expires_at });
+            let mail = state.mail.clone();
+            state.invitations.insert(0, InvitationRow { id, email: email.into(), role, created_at: NOW, expires_at, mail });
         })?;
         Ok(format!("{ORIGIN}/invitation/{SECRET}"))
     }
@@ -398,6 +406,22 @@ impl Backend for Fake {
     async fn make_password_link(&self, _user: UserId) -> Answer<String> {
         drop(self.signed_in_state()?);
         Ok(format!("{ORIGIN}/password/{SECRET}"))
+    }
+
+    async fn mail_fate(&self, secret: &str) -> Answer<Option<MailFate>> {
+        Ok(self.signed_in_state()?.mail.clone().filter(|_| secret == SECRET))
+    }
+
+    fn sends_mail(&self) -> bool {
+        self.state().mail.is_some()
+    }
+
+    async fn ask_for_password_link(&self, email: &str) -> Answer<Asked> {
+        Ok(match email {
+            "too@often.example" => Asked::TooManyAttempts { retry_after_s: 30 },
+            _ if self.sends_mail() => Asked::Taken,
+            _ => Asked::NoMail,
+        })
     }
 
     async fn invitation(&self, secret: &str) -> Answer<Option<Invited>> {

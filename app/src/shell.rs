@@ -89,6 +89,7 @@ fn Pages() -> impl IntoView {
     view! {
         <Routes fallback=NotFound>
             <Route path=path!("/auth") view=pages::auth::AuthPage ssr=SsrMode::Async />
+            <Route path=path!("/forgotten") view=pages::forgotten::ForgottenPage ssr=SsrMode::Async />
             <Route path=path!("/setup") view=pages::setup::SetUpPage ssr=SsrMode::Async />
             <Route path=path!("/invitation/:secret") view=pages::invitation::InvitationPage ssr=SsrMode::Async />
             <Route path=path!("/password/:secret") view=pages::new_password::NewPasswordPage ssr=SsrMode::Async />

@@ -35,12 +35,17 @@ export class Server {
   private constructor(
     private readonly dataDir: string,
     private readonly publicHost: string,
+    private readonly settings: Record<string, string>,
   ) {}
 
-  /** Starts a server with an empty database. `publicHost` is the host name by which pages and URLs name it. */
-  static async start(options: { setUp: boolean; publicHost?: string }): Promise<{ server: Server; setUp: SetUp | undefined }> {
+  /** Starts a server with an empty database. `publicHost` is the host name by which pages and URLs name it, `settings` are variables. */
+  static async start(options: {
+    setUp: boolean;
+    publicHost?: string;
+    settings?: Record<string, string>;
+  }): Promise<{ server: Server; setUp: SetUp | undefined }> {
     const dataDir = await mkdtemp(path.join(tmpdir(), 'afterlive-end2end-'));
-    const server = new Server(dataDir, options.publicHost ?? 'localhost');
+    const server = new Server(dataDir, options.publicHost ?? 'localhost', options.settings ?? {});
     try {
       const setUp = options.setUp ? await server.setUp() : undefined;
       [server.httpPort, server.rtmpPort] = [await freePort(), await freePort()];
@@ -130,6 +135,7 @@ export class Server {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('AFTERLIVE'));
     return {
       ...Object.fromEntries(inherited),
+      ...this.settings,
       AFTERLIVE__DATA_DIR: this.dataDir,
       AFTERLIVE__HTTP__LISTEN: `127.0.0.1:${this.httpPort}`,
       AFTERLIVE__HTTP__PUBLIC_URL: this.url,

@@ -8,6 +8,7 @@ export function tour(recorded: StreamAnswer): Stop[] {
   const page = (name: string, path: string): Stop => ({ name, path, signedIn: true });
   return [
     { name: 'auth', path: '/auth', signedIn: false },
+    { name: 'forgotten', path: '/forgotten', signedIn: false },
     { name: 'reference', path: '/docs', signedIn: false },
     { name: 'setup', path: '/setup?token=not-the-right-one', signedIn: false },
     { name: 'invitation-none', path: '/invitation/not-the-right-one', signedIn: false },

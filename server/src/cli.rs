@@ -2,6 +2,7 @@
 
 mod check;
 mod log;
+mod mail_test;
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -69,6 +70,11 @@ enum Command {
     Key {
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// Send a test by the mail server of the settings, and print what it answered.
+    MailTest {
+        /// To whom.
+        address: String,
     },
     /// Make a playable MP4 of a recording that was left behind or cut short; the file itself is left as it is.
     Recover {
@@ -211,6 +217,10 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         Command::User { command: UserCommand::PasswordLink { email } } => print_password_link(config, &email).await?,
         Command::Key { command: KeyCommand::Add { org, role, label, days, .. } } => {
             add_key(config, &org, role.map_or(Opens::Playout, Opens::Role), &label, days).await?;
+        }
+        Command::MailTest { address } => {
+            log::start(&config.log, "error");
+            mail_test::send(&config, &address).await?;
         }
         Command::Version | Command::Recover { .. } | Command::Pictures { .. } | Command::Sound { .. } => {}
     }

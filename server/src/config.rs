@@ -1,6 +1,7 @@
 //! The settings as a whole: from a file and the environment to what is checked. The keys stand in `sections` and `regions`, how one is read in `reader`;
 //! nothing here is acted upon.
 
+mod mail;
 mod reader;
 mod regions;
 mod sections;
@@ -15,6 +16,7 @@ use afterlive_domain::Region;
 use afterlive_domain::organisation::RecordingRules;
 use url::Url;
 
+pub use self::mail::{Encryption, Mail, Password};
 pub use self::reader::Problem;
 use self::reader::Reader;
 pub use self::regions::RegionConfig;
@@ -42,6 +44,8 @@ pub struct Config {
     pub retention: Retention,
     pub audit: Audit,
     pub live: Live,
+    /// `None` where no mail is sent.
+    pub mail: Option<Mail>,
     pub database: Location,
     /// This node's region.
     pub region: Region,
@@ -126,6 +130,7 @@ impl Config {
         let retention = Retention::read(reader, &record);
         let audit = Audit::read(reader);
         let live = Live::read(reader);
+        let mail = Mail::read(reader);
         let database = match reader.take_secret("database.url") {
             None => Location::Sqlite(data_dir.join("afterlive.db")),
             Some(url) => url.parse().unwrap_or_else(|cause: crate::db::Error| {
@@ -139,7 +144,24 @@ impl Config {
             reader.refuse("node.region", format!("there is no region {region}: name one of [regions], or add regions.{region}"));
         }
         let log = Log::read(reader);
-        Self { data_dir, tls, http, rtmp, push, webhook, webrtc, record, retention, audit, live, database, region, regions, log }
+        Self {
+            data_dir,
+            tls,
+            http,
+            rtmp,
+            push,
+            webhook,
+            webrtc,
+            record,
+            retention,
+            audit,
+            live,
+            mail,
+            database,
+            region,
+            regions,
+            log,
+        }
     }
 
     /// What holds for the recordings of an organisation that has set nothing.

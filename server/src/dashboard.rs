@@ -10,9 +10,10 @@ mod present;
 mod user_agent;
 
 use afterlive_app::backend::{
-    Access, Account, Answer, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage, EndpointRow,
-    Home, Invited, KeyForm, LibraryFilter, LibraryPage, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow,
-    RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm, Viewer,
+    Access, Account, Answer, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage,
+    EndpointRow, Home, Invited, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage, Overview, PasswordChange,
+    People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm,
+    Viewer,
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;
@@ -337,7 +338,8 @@ impl Backend for Dashboard {
         let caller = self.signed_in().await?;
         let users = self.service.users(&caller).await.map_err(|error| self.error(&error))?;
         let invitations = self.service.invitations(&caller).await.map_err(|error| self.error(&error))?;
-        Ok(accounts::people(&caller, users, invitations))
+        let mails = self.service.invitation_mails(&caller).await.map_err(|error| self.error(&error))?;
+        Ok(accounts::people(&caller, users, invitations, mails, self.service.sends_mail()))
     }
 
     async fn change_role(&self, user: UserId, role: Role) -> Answer<()> {
@@ -363,6 +365,24 @@ impl Backend for Dashboard {
     async fn make_password_link(&self, user: UserId) -> Answer<String> {
         let caller = self.signed_in().await?;
         self.service.make_password_link(&caller, user).await.map_err(|error| self.error(&error))
+    }
+
+    async fn mail_fate(&self, secret: &str) -> Answer<Option<MailFate>> {
+        let caller = self.signed_in().await?;
+        let found = self.service.mail_fate(&caller, secret).await.map_err(|error| self.error(&error))?;
+        Ok(found.map(accounts::mail_fate))
+    }
+
+    fn sends_mail(&self) -> bool {
+        self.service.sends_mail()
+    }
+
+    async fn ask_for_password_link(&self, email: &str) -> Answer<Asked> {
+        Ok(match self.service.ask_for_password_link(email, self.address) {
+            service::Asked::Taken => Asked::Taken,
+            service::Asked::TooManyAttempts { retry_after_s } => Asked::TooManyAttempts { retry_after_s },
+            service::Asked::NoMail => Asked::NoMail,
+        })
     }
 
     async fn invitation(&self, secret: &str) -> Answer<Option<Invited>> {

@@ -19,6 +19,7 @@ pub mod ingest;
 pub mod jobs;
 pub mod lifecycle;
 pub mod live;
+pub mod mail;
 pub mod pictures;
 pub mod post;
 pub mod publish_key;

@@ -28,7 +28,7 @@ use crate::audit::{self, Audit};
 use crate::clock::Clock;
 use crate::config::{Bound, Config, RegionConfig};
 use crate::dashboard::Dashboard;
-use crate::db::{self, Db, assets, browser_sessions, invitations, password_links, playback, session_tokens};
+use crate::db::{self, Db, assets, browser_sessions, invitations, link_mails, password_links, playback, session_tokens};
 use crate::events::{self, Bell, Deliverer};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::api::endpoint::told;
@@ -44,6 +44,7 @@ use crate::jobs::{self, Task, Worker};
 use crate::lifecycle::Lifecycle;
 use crate::live::whep::Whep;
 use crate::live::{self, Feeds};
+use crate::mail::{self, Mailer, Outbox, Smtp};
 use crate::pictures::{self, Darkroom, LiveStills};
 use crate::push::{self, Pusher, Pushes};
 use crate::record::{Growing, Limits, Recorder};
@@ -154,7 +155,10 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let interpreter = Interpreter::new(hub.clone(), pictures::this_program());
     let bell = Bell::default();
     let service = service.with_pushes(pushes.clone()).with_bell(bell.clone()).with_audit(audit.clone());
-    let service = Arc::new(service.with_meters(Meters::new(interpreter.clone())));
+    let service = service.with_meters(Meters::new(interpreter.clone()));
+    let (service, outbox) = with_mail(service, mail::Settings::default());
+    let service = Arc::new(service);
+    let mails = tokio::spawn(send_mail(outbox, lifecycle.soft_stop()));
     let usher = Arc::<Service>::clone(&service);
     let rtmp_settings = rtmp::Settings::from(&config.rtmp);
     let rtmp = rtmp::Server::new(rtmp_settings, hub.clone(), Arc::clone(&gate), usher, interpreter.clone());
@@ -217,6 +221,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("live delivery", live, lifecycle),
             until_end("teller of events", teller, lifecycle),
             until_end("writer of the audit log", noting, lifecycle),
+            until_end("sender of mail", mails, lifecycle),
         ])
         .await;
         // In the order in which the data flow: when the last publish has ended, no recording begins.
@@ -244,6 +249,26 @@ pub fn deliverer(settings: events::Settings, service: &Arc<Service>, bell: Bell)
     let (db, clock) = (service.db().clone(), service.clock().clone());
     let service = Arc::clone(service);
     Deliverer::new(settings, db, clock, bell, move |happening| told::body(Arc::clone(&service), happening).boxed())
+}
+
+/// The same with what sends mail, where a mail server is set, and what is to be run for that.
+pub fn with_mail(service: Service, settings: mail::Settings) -> (Service, Option<Outbox>) {
+    let config = service.config();
+    let Some(mail) = &config.mail else { return (service, None) };
+    if !config.http.has_public_url() {
+        tracing::warn!(url = config.http.public_url, "links in mails lead to where nobody else may come: set http.public_url");
+    }
+    let smtp = Smtp::new(mail, &config.http.public_url);
+    let (mailer, outbox) = Mailer::open(smtp, service.db().clone(), service.clock().clone(), settings);
+    (service.with_mailer(mailer), Some(outbox))
+}
+
+/// Until the server stops, also where no mail is sent.
+async fn send_mail(outbox: Option<Outbox>, stop: CancellationToken) {
+    match outbox {
+        Some(outbox) => outbox.run(stop).await,
+        None => stop.cancelled().await,
+    }
 }
 
 /// Until the server stops, also where WebRTC is switched off.
@@ -364,6 +389,7 @@ async fn drop_expired(db: Db, clock: Clock, audit_days: u64, stop: CancellationT
             session_tokens::delete_expired(&mut tx, clock.now()).await?;
             invitations::delete_expired(&mut tx, clock.now()).await?;
             password_links::delete_expired(&mut tx, clock.now()).await?;
+            link_mails::delete_expired(&mut tx, clock.now()).await?;
             tx.commit().await?;
             events::sweep(&db, clock.now()).await?;
             audit::sweep(&db, audit_days, clock.now()).await

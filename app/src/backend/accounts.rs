@@ -22,6 +22,30 @@ pub struct People {
     pub users: Vec<UserRow>,
     /// Who may become one, newest first.
     pub invitations: Vec<InvitationRow>,
+    /// Whether links are mailed too.
+    pub sends_mail: bool,
+}
+
+/// What became of the mail with a link. A problem is a clause that begins with a small letter.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum MailFate {
+    /// It is on its way; `problem` is why the last try failed, where one did.
+    Waiting { problem: Option<String> },
+    /// The mail server has taken it.
+    Sent,
+    /// It is not tried any more.
+    Failed { problem: String },
+}
+
+/// What came of asking for a link at the sign-in. Not an error: each is an answer that the page shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Asked {
+    /// Where there is such a user, a mail is on its way.
+    Taken,
+    TooManyAttempts {
+        retry_after_s: u32,
+    },
+    NoMail,
 }
 
 /// An invitation that can still be used: what it says, never its link.
@@ -32,6 +56,8 @@ pub struct InvitationRow {
     pub role: Role,
     pub created_at: UnixMillis,
     pub expires_at: UnixMillis,
+    /// `None` where it was not mailed.
+    pub mail: Option<MailFate>,
 }
 
 /// What an invitation says to who has its link.

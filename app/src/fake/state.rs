@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{CREATED, DAY_MS, ENDED, LIVE, NOW, accounts, events};
 use crate::backend::{
-    Access, ApiKeyRow, DeliveryRow, EndpointRow, InvitationRow, Keeping, PlaybackTokenRow, SessionRow, SessionTokenRow,
+    Access, ApiKeyRow, DeliveryRow, EndpointRow, InvitationRow, Keeping, MailFate, PlaybackTokenRow, SessionRow, SessionTokenRow,
     StreamRow, UserRow, Viewer,
 };
 
@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) tokens: Vec<PlaybackTokenRow>,
     pub(super) users: Vec<UserRow>,
     pub(super) invitations: Vec<InvitationRow>,
+    /// What becomes of each mail; `None` where none is sent.
+    pub(super) mail: Option<MailFate>,
     pub(super) sessions: Vec<SessionRow>,
     pub(super) session_tokens: Vec<SessionTokenRow>,
     pub(super) push_urls: BTreeMap<StreamId, String>,
@@ -90,6 +92,7 @@ impl State {
             tokens: Vec::new(),
             users: accounts::users(),
             invitations: Vec::new(),
+            mail: None,
             sessions: accounts::sessions(),
             session_tokens: accounts::tokens(),
             push_urls: BTreeMap::new(),

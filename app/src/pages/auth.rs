@@ -8,7 +8,7 @@ use leptos_router::hooks::use_query_map;
 use super::skeleton;
 use crate::backend::Access;
 use crate::live::loaded;
-use crate::server_fns::access::{SignIn, load_access, load_typed_email};
+use crate::server_fns::access::{SignIn, load_access, load_sends_mail, load_typed_email};
 use crate::ui::icon::Logo;
 use crate::ui::notice::Failure;
 
@@ -41,6 +41,7 @@ fn SignInForm() -> impl IntoView {
     // Digits only: it came through the URL.
     let seconds = move || read("seconds").chars().filter(char::is_ascii_digit).take(5).collect::<String>();
     let typed = OnceResource::new(load_typed_email());
+    let sends_mail = OnceResource::new(load_sends_mail());
     view! {
         <section class="gate">
             <Logo />
@@ -54,8 +55,28 @@ fn SignInForm() -> impl IntoView {
                 </Suspense>
                 <button class="button primary">"Sign in"</button>
             </form>
-            <p class="muted small">"Forgotten? An administrator of your organisation can give you a link for a new password."</p>
+            <Suspense>
+                {move || Suspend::new(async move { view! { <Forgotten sends_mail=sends_mail.await.unwrap_or_default() /> } })}
+            </Suspense>
         </section>
+    }
+}
+
+/// The way back in.
+#[component]
+fn Forgotten(sends_mail: bool) -> impl IntoView {
+    if sends_mail {
+        view! {
+            <p class="small">
+                <a href="/forgotten">"Forgot your password?"</a>
+            </p>
+        }
+        .into_any()
+    } else {
+        view! {
+            <p class="muted small">"Forgotten? An administrator of your organisation can give you a link for a new password."</p>
+        }
+        .into_any()
     }
 }
 

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod auth;
 pub mod endpoint;
 pub mod events;
+pub mod forgotten;
 pub mod home;
 pub mod invitation;
 pub mod library;

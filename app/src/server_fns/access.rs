@@ -25,6 +25,30 @@ pub async fn load_typed_email() -> Result<String, BackendError> {
     Ok(crate::request::typed_email())
 }
 
+/// Whether who has forgotten the password can have a link mailed.
+#[server(prefix = "/ui", endpoint = "sends_mail", input = Json)]
+pub async fn load_sends_mail() -> Result<bool, BackendError> {
+    Ok(crate::request::backend().sends_mail())
+}
+
+#[server(prefix = "/ui", endpoint = "ask_for_password_link")]
+pub async fn ask_for_password_link(email: String) -> Result<(), BackendError> {
+    use crate::backend::Asked;
+    use crate::query::with_query;
+    use crate::request::{backend, redirect};
+
+    match backend().ask_for_password_link(email.trim()).await {
+        Ok(Asked::Taken) => redirect("/forgotten?asked=1"),
+        // The page says so by itself.
+        Ok(Asked::NoMail) => redirect("/forgotten"),
+        Ok(Asked::TooManyAttempts { retry_after_s }) => {
+            redirect(&with_query("/forgotten", &[("error", "wait"), ("seconds", &retry_after_s.to_string())]));
+        }
+        Err(_) => redirect("/forgotten?error=server"),
+    }
+    Ok(())
+}
+
 #[server(prefix = "/ui", endpoint = "sign_in")]
 pub async fn sign_in(email: String, password: String, #[server(default)] next: String) -> Result<(), BackendError> {
     use crate::backend::SignIn;

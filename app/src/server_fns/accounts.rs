@@ -4,7 +4,7 @@ use afterlive_domain::{InvitationId, Role, UserId};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 
-use crate::backend::{BackendError, Invited, People};
+use crate::backend::{BackendError, Invited, MailFate, People};
 
 /// The page on which an organisation's people stand.
 #[cfg(feature = "ssr")]
@@ -56,6 +56,12 @@ pub async fn make_password_link(user: UserId, #[server(default)] email: String) 
         Ok(link) => tell_flash(PAGE, Flash::PasswordLink { email, link }).await,
         Err(error) => tell_error(PAGE, error).await,
     }
+}
+
+/// What became of the mail with a link. Waits a little for the first try to end.
+#[server(prefix = "/ui", endpoint = "mail_fate", input = Json)]
+pub async fn load_mail_fate(secret: String) -> Result<Option<MailFate>, BackendError> {
+    super::with_status(crate::request::backend().mail_fate(&secret).await)
 }
 
 /// Uses nothing up: also what only looks at links, such as a mail server, comes here.

@@ -3,7 +3,7 @@
 use afterlive_domain::Role;
 
 use super::Site;
-use crate::backend::Backend as _;
+use crate::backend::{Backend as _, MailFate};
 use crate::fake::{ADA, BOB, Fake, LIVE, PASSWORD, SECRET};
 
 const NEW: &str = "wandering+geese+by+night";
@@ -31,6 +31,53 @@ async fn an_invitation_is_shown_once_and_what_is_refused_stays_in_the_form() {
     let [invitation] = site.fake.people().await.unwrap().invitations.try_into().unwrap();
     let page = site.post("/ui/revoke_invitation", &format!("invitation={}", invitation.id)).await;
     site.get(&page.location).await.shows("The invitation is revoked.").shows_not("dee@example.com");
+}
+
+#[tokio::test]
+async fn where_links_are_mailed_the_page_says_what_became_of_it_and_shows_the_link_all_the_same() {
+    let waiting = MailFate::Waiting { problem: None };
+    let retried = MailFate::Waiting { problem: Some("the mail server cannot be reached".into()) };
+    let failed = MailFate::Failed { problem: "the mail server answered 550: no such user".into() };
+    for (fate, told, in_table) in [
+        (MailFate::Sent, "A mail with this link was sent to ", "Mailed"),
+        (waiting, "A mail with this link is on its way to ", "The mail is on its way"),
+        (
+            retried,
+            "the mail server cannot be reached. It is tried again for half an hour. Copy the link",
+            "Not mailed yet: the mail",
+        ),
+        (failed, "the mail server answered 550: no such user. Copy the link", "Not mailed: the mail server answered 550"),
+    ] {
+        let site = Site::new(Fake::signed_in().with_mail(fate));
+        site.get("/organisation").await.shows("A link is mailed to this address.").shows_not("No mail is sent");
+        let page = site.post("/ui/invite", "email=dee%40example.com&role=nanoReadOnly").await;
+        let page = site.get(&page.location).await;
+        page.shows(&format!("/invitation/{SECRET}")).shows(told).shows(in_table).shows("dee@example.com</strong>");
+        let page = site.post("/ui/make_password_link", &format!("user={BOB}&email=bob%40example.com")).await;
+        site.get(&page.location).await.shows(&format!("/password/{SECRET}")).shows(told);
+    }
+    let site = Site::new(Fake::signed_in());
+    let page = site.post("/ui/invite", "email=dee%40example.com&role=nanoReadOnly").await;
+    site.get(&page.location).await.shows("No mail is sent").shows_not("mail with this link").shows_not("Mailed");
+}
+
+#[tokio::test]
+async fn who_has_forgotten_the_password_is_mailed_a_link_or_told_whom_to_ask() {
+    let ask = "/ui/ask_for_password_link";
+    let site = Site::new(Fake::signed_out());
+    site.get("/auth").await.shows("An administrator of your organisation can").shows_not("/forgotten");
+    site.get("/forgotten").await.shows("An administrator of your organisation can").shows_not("Send me a link");
+    assert_eq!(site.post(ask, "email=ada%40example.com").await.location, "/forgotten");
+
+    let site = Site::new(Fake::signed_out().with_mail(MailFate::Sent));
+    site.get("/auth").await.shows("href=\"/forgotten\"").shows_not("An administrator of your organisation can");
+    site.get("/forgotten").await.shows("Send me a link");
+    let page = site.post(ask, "email=ada%40example.com").await;
+    assert_eq!(page.location, "/forgotten?asked=1");
+    site.get(&page.location).await.shows("If somebody signs in here with that address").shows_not("Send me a link");
+    let page = site.post(ask, "email=too%40often.example").await;
+    assert_eq!(page.location, "/forgotten?error=wait&seconds=30");
+    site.get(&page.location).await.shows("Please wait 30 seconds").shows("Send me a link");
 }
 
 #[tokio::test]

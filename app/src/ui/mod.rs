@@ -14,6 +14,7 @@ pub mod icon;
 pub mod ingest;
 pub mod level_meter;
 pub mod library_table;
+pub mod link_mail;
 pub mod live_facts;
 pub mod notice;
 pub mod overview;

@@ -8,6 +8,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::copy::CopyRow;
 use super::icon::Icon;
+use super::link_mail::LinkMail;
 use super::playback_tokens::NewToken;
 use crate::live::{News, refresh_after};
 use crate::server_fns::{Flash, access::take_flash, library::RestoreRecording};
@@ -113,19 +114,18 @@ fn show(flash: Flash) -> Option<AnyView> {
         Flash::NewKey { label, key } => Some(view! { <NewKey label key /> }.into_any()),
         Flash::Invitation { email, link } => Some(
             view! {
-                <OneTimeLink name="Invitation" link>
-                    "Give this link to " <strong>{email}</strong>
-                    ", who chooses a password with it and is signed in. It works once, for seven days, and "
-                    <strong>"is shown this once"</strong> "."
+                <OneTimeLink name="Invitation" email=email.clone() link>
+                    "By this link " <strong>{email}</strong>
+                    " chooses a password and is signed in. It works once, for seven days, and " <strong>"is shown this once"</strong> "."
                 </OneTimeLink>
             }
             .into_any(),
         ),
         Flash::PasswordLink { email, link } => Some(
             view! {
-                <OneTimeLink name="Link for a new password" link>
-                    "Give this link to " <strong>{email}</strong>
-                    ", who sets a new password with it. It works once, for 24 hours, and " <strong>"is shown this once"</strong>
+                <OneTimeLink name="Link for a new password" email=email.clone() link>
+                    "By this link " <strong>{email}</strong>
+                    " sets a new password. It works once, for 24 hours, and " <strong>"is shown this once"</strong>
                     ". Until then the present password goes on."
                 </OneTimeLink>
             }
@@ -186,10 +186,11 @@ fn NewKey(label: String, key: String) -> impl IntoView {
 
 /// Opens somebody's account: `children` say whose, and for how long.
 #[component]
-fn OneTimeLink(name: &'static str, link: String, children: Children) -> impl IntoView {
+fn OneTimeLink(name: &'static str, email: String, link: String, children: Children) -> impl IntoView {
     view! {
         <section class="notice key" role="status" aria-label=name>
             <p>{Icon::Key.draw()} <span>{children()}</span></p>
+            <LinkMail email link=link.clone() />
             <CopyRow label=name value=link />
         </section>
     }

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use super::confirm::Confirm;
 use super::icon::Icon;
+use super::link_mail::in_short;
 use super::notice::{LastFlash, clear_after};
 use super::rows::keyed_rows;
 use super::when::When;
@@ -54,16 +55,17 @@ pub fn People() -> impl IntoView {
 fn Content(people: Signal<backend::People>) -> impl IntoView {
     let users = Signal::derive(move || people.with(|people| people.users.clone()));
     let invitations = Signal::derive(move || people.with(|people| people.invitations.clone()));
+    let sends_mail = people.with_untracked(|people| people.sends_mail);
     let has_invitations = Memo::new(move |_| invitations.with(|invitations| !invitations.is_empty()));
     view! {
-        <UserTable users />
+        <UserTable users sends_mail />
         {move || has_invitations.get().then(|| view! { <InvitationTable invitations /> })}
-        <InviteForm />
+        <InviteForm sends_mail />
     }
 }
 
 #[component]
-fn InviteForm() -> impl IntoView {
+fn InviteForm(sends_mail: bool) -> impl IntoView {
     let action = ServerAction::<Invite>::new();
     refresh_after(action.version());
     let form = NodeRef::new();
@@ -92,7 +94,13 @@ fn InviteForm() -> impl IntoView {
                 }
             })}
         </Transition>
-        <p class="muted small">"No mail is sent: you are shown a link, once, to hand over yourself. It works for seven days."</p>
+        <p class="muted small">
+            {if sends_mail {
+                "A link is mailed to this address. You are shown it too, once, should the mail not arrive. It works for seven days."
+            } else {
+                "No mail is sent: you are shown a link, once, to hand over yourself. It works for seven days."
+            }}
+        </p>
     }
 }
 
@@ -123,12 +131,14 @@ fn InvitationTable(invitations: Signal<Vec<InvitationRow>>) -> impl IntoView {
 fn InvitationTableRow(invitation: Signal<InvitationRow>) -> impl IntoView {
     let revoke = ServerAction::<RevokeInvitation>::new();
     refresh_after(revoke.version());
-    let InvitationRow { id, email, role, created_at, expires_at } = invitation.get_untracked();
+    let InvitationRow { id, email, role, created_at, expires_at, .. } = invitation.get_untracked();
+    let mail = Memo::new(move |_| invitation.with(|invitation| invitation.mail.clone()));
     let question = format!("The link that was made for {email} opens nothing any more. You can invite them again.");
     view! {
         <tr>
             <td data-label="E-mail address" class="address">
                 {email.clone()}
+                {move || mail.get().map(|fate| view! { <small class="mail-fate muted">{in_short(&fate)}</small> })}
             </td>
             <td data-label="Role">{role.as_str()}</td>
             <td data-label="Invited (UTC)">
@@ -150,8 +160,8 @@ fn InvitationTableRow(invitation: Signal<InvitationRow>) -> impl IntoView {
 }
 
 #[component]
-fn UserTable(users: Signal<Vec<UserRow>>) -> impl IntoView {
-    let row = |user: Signal<UserRow>| view! { <UserTableRow user /> }.into_any();
+fn UserTable(users: Signal<Vec<UserRow>>, sends_mail: bool) -> impl IntoView {
+    let row = move |user: Signal<UserRow>| view! { <UserTableRow user sends_mail /> }.into_any();
     view! {
         <table class="key-table">
             <caption class="offscreen">"Users, by their addresses"</caption>
@@ -172,7 +182,7 @@ fn UserTable(users: Signal<Vec<UserRow>>) -> impl IntoView {
 }
 
 #[component]
-fn UserTableRow(user: Signal<UserRow>) -> impl IntoView {
+fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
     let change = ServerAction::<ChangeRole>::new();
     let remove = ServerAction::<RemoveUser>::new();
     let reset = ServerAction::<MakePasswordLink>::new();
@@ -194,8 +204,11 @@ fn UserTableRow(user: Signal<UserRow>) -> impl IntoView {
     let about_password = format!("Make a link for a new password of {email}");
     let about_role = format!("Change the role of {email}");
     let of_role = format!("What may {email} do, from now on?");
-    let of_password =
-        format!("Makes a link by which {email} sets a new password. You are shown it once, and hand it over yourself.");
+    let of_password = if sends_mail {
+        format!("Mails {email} a link for a new password. You are shown it too, once, should the mail not arrive.")
+    } else {
+        format!("Makes a link by which {email} sets a new password. You are shown it once, and hand it over yourself.")
+    };
     view! {
         <tr>
             <td data-label="E-mail address" class="address">

@@ -7,6 +7,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, jobs};
+use crate::mail::Smtp;
 use crate::run;
 use crate::storage::{RegionSettings, Regions};
 use crate::tls;
@@ -45,6 +46,15 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
             .as_ref()
             .map_or_else(|_| "certificate".to_owned(), |pair| format!("certificate, valid until {}", pair.valid_until()));
         well &= report(out, &what, read.map(|_| ()).map_err(|error| error.to_string()))?;
+    }
+    if let Some(mail) = &config.mail {
+        let result = Smtp::new(mail, &config.http.public_url).check().await;
+        let what = format!("mail server {}:{}", mail.host, mail.port);
+        well &=
+            report(out, &what, result.map_err(|error| format!("{error}. Change the section mail, or start the mail server.")))?;
+        if !config.http.has_public_url() {
+            writeln!(out, "note    links in mails lead to {}: set http.public_url", config.http.public_url)?;
+        }
     }
     for job in given_up {
         writeln!(out, "note    a job was given up, {}: {}", job.payload, job.error)?;

@@ -7,8 +7,9 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Log, LogFormat};
 use crate::rtc::LOG_OF_STRANGERS;
 
-/// Of a certificate that is not believed it says so at each call, with an error; we say it once in a while.
-const LOG_OF_WEBHOOKS: &str = "rustls_platform_verifier=off";
+/// Of what comes in a handshake it warns each time, and of a certificate that is not believed it says so at each call, with an error: the former is for strangers
+/// to choose, and we say the latter once in a while. With what begins so, as `rustls_platform_verifier`.
+const LOG_OF_TLS: &str = "rustls=off";
 /// Of a cookie whose session has ended, as after each sign-out in another window, or is made up, it warns each time: that is for strangers to choose.
 const LOG_OF_SESSIONS: &str = "tower_sessions=error,tower_sessions_core=error";
 
@@ -24,7 +25,7 @@ pub(super) fn start(log: &Log, filter: &str) {
 
 /// The operator's filter, which comes last, may name the same otherwise.
 fn quiet(filter: &str) -> EnvFilter {
-    EnvFilter::new(format!("{LOG_OF_STRANGERS},{LOG_OF_WEBHOOKS},{LOG_OF_SESSIONS},{filter}"))
+    EnvFilter::new(format!("{LOG_OF_STRANGERS},{LOG_OF_TLS},{LOG_OF_SESSIONS},{filter}"))
 }
 
 #[cfg(test)]
@@ -58,6 +59,7 @@ mod tests {
             tracing::warn!(target: "dimpl::dtls12::engine", "junk");
             tracing::warn!(target: "is::stun", "a request");
             tracing::error!(target: "rustls_platform_verifier::verification::others", "a certificate");
+            tracing::warn!(target: "rustls::common_state", "an alert");
             tracing::warn!(target: "tower_sessions_core::session", "a cookie");
             tracing::info!(target: "afterlive_server", "ours");
             tracing::debug!(target: "afterlive_server", "detail");

@@ -145,7 +145,8 @@ impl Reader {
         self.problems.push(Problem { key: key.to_owned(), place: place.to_owned(), problem });
     }
 
-    fn place(&self, key: &str) -> String {
+    /// Where a key stands that nobody has asked for yet; empty where it is nowhere.
+    pub(super) fn place(&self, key: &str) -> String {
         self.found.get(key).map(|found| found.place.clone()).unwrap_or_default()
     }
 

@@ -1,14 +1,25 @@
 //! From the services' terms to the pages': an organisation's people, and a user's own account. Decides nothing and reads nothing.
 
-use afterlive_app::backend::{Account, InvitationRow, Invited, People, SessionRow, SessionTokenRow, UserRow};
+use std::collections::HashMap;
+
+use afterlive_app::backend::{Account, InvitationRow, Invited, MailFate, People, SessionRow, SessionTokenRow, UserRow};
+use afterlive_domain::InvitationId;
 
 use super::user_agent;
 use crate::db::invitations::Invitation;
+use crate::db::link_mails::Fate;
 use crate::db::session_tokens::SessionToken;
 use crate::db::users::User;
 use crate::service::{Caller, Identity, OpenAccount, OpenSession};
 
-pub(super) fn people(caller: &Caller, users: Vec<User>, invitations: Vec<Invitation>) -> People {
+/// `mails` are those with the invitations.
+pub(super) fn people(
+    caller: &Caller,
+    users: Vec<User>,
+    invitations: Vec<Invitation>,
+    mut mails: HashMap<InvitationId, Fate>,
+    sends_mail: bool,
+) -> People {
     let row = |user: User| UserRow {
         is_self: caller.identity == Identity::User(user.id),
         id: user.id,
@@ -18,13 +29,23 @@ pub(super) fn people(caller: &Caller, users: Vec<User>, invitations: Vec<Invitat
         last_sign_in_at: user.last_sign_in_at,
     };
     let invitation = |invitation: Invitation| InvitationRow {
+        mail: mails.remove(&invitation.id).map(mail_fate),
         id: invitation.id,
         email: invitation.email,
         role: invitation.role,
         created_at: invitation.created_at,
         expires_at: invitation.expires_at,
     };
-    People { users: users.into_iter().map(row).collect(), invitations: invitations.into_iter().map(invitation).collect() }
+    let invitations = invitations.into_iter().map(invitation).collect();
+    People { users: users.into_iter().map(row).collect(), invitations, sends_mail }
+}
+
+pub(super) fn mail_fate(fate: Fate) -> MailFate {
+    match fate {
+        Fate::Waiting { problem } => MailFate::Waiting { problem },
+        Fate::Sent => MailFate::Sent,
+        Fate::Failed { problem } => MailFate::Failed { problem },
+    }
 }
 
 pub(super) fn invited(invitation: Invitation, organisation_name: String) -> Invited {

@@ -18,6 +18,7 @@ pub mod event_outbox;
 pub mod events;
 pub mod invitations;
 pub mod jobs;
+pub mod link_mails;
 pub mod organisations;
 pub mod password_links;
 pub mod playback;

@@ -4,13 +4,27 @@ use afterlive_domain::{UnixMillis, UserId};
 
 use super::{Connection, Result, Tx, on, parse};
 
-/// A link for a user's new password; the one before it is good for nothing. `made_by` is `None` for the operator.
-pub async fn put(tx: &mut Tx, user: UserId, secret_hash: &str, made_by: Option<UserId>, expires_at: UnixMillis) -> Result<()> {
+/// Why there is a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// Somebody who may do that has made it. `None`: the operator.
+    MadeBy(Option<UserId>),
+    /// Somebody, who may be anybody, has asked that it be mailed to the user.
+    AskedFor,
+}
+
+/// A link for a user's new password; the one before it of the same kind is good for nothing. What strangers ask for ends no link that an administrator made.
+pub async fn put(tx: &mut Tx, user: UserId, secret_hash: &str, origin: Origin, expires_at: UnixMillis) -> Result<()> {
+    let (is_asked_for, made_by) = match origin {
+        Origin::MadeBy(maker) => (false, maker),
+        Origin::AskedFor => (true, None),
+    };
     on!(tx, c => sqlx::query(
-        "INSERT INTO password_links (user_id, secret_hash, made_by, expires_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (user_id) DO UPDATE SET secret_hash = excluded.secret_hash, made_by = excluded.made_by, expires_at = excluded.expires_at",
+        "INSERT INTO password_links (user_id, is_asked_for, secret_hash, made_by, expires_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (user_id, is_asked_for) DO UPDATE SET secret_hash = excluded.secret_hash, made_by = excluded.made_by, expires_at = excluded.expires_at",
     )
     .bind(user.to_string())
+    .bind(is_asked_for)
     .bind(secret_hash)
     .bind(made_by.map(|user| user.to_string()))
     .bind(expires_at.0)
@@ -42,7 +56,7 @@ pub async fn delete(tx: &mut Tx, secret_hash: &str) -> Result<bool> {
     Ok(deleted > 0)
 }
 
-/// Deletes the one for a user's password.
+/// Deletes those for a user's password.
 pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<()> {
     on!(tx, c => sqlx::query("DELETE FROM password_links WHERE user_id = $1").bind(user.to_string()).execute(c).await.map(drop))?;
     Ok(())

@@ -1,5 +1,5 @@
 //! Links that are good once, for who has no password or has lost it: an invitation to become a user, and a new password for who is one. An administrator hands
-//! them over. To look at one uses nothing up.
+//! them over, and where there is a mail server it does (`mails`). To look at one uses nothing up.
 
 use std::net::IpAddr;
 
@@ -14,8 +14,10 @@ use super::{Caller, Identity, Result, Service, text, users};
 use crate::db;
 use crate::db::audit::Thing;
 use crate::db::invitations::Invitation;
+use crate::db::password_links::Origin;
 use crate::db::users::User;
 use crate::hexadecimal::hexadecimal;
+use crate::mail;
 use crate::random;
 
 /// An invitation is good for so long.
@@ -36,7 +38,7 @@ pub enum Chosen {
 }
 
 /// What a link has in it: as hard to guess as an API key, and kept as that is.
-fn draw() -> (String, String) {
+pub(super) fn draw() -> (String, String) {
     let secret = hexadecimal(&random::secret_bytes());
     let hash = digest(&secret);
     (secret, hash)
@@ -80,9 +82,12 @@ impl Service {
         }
         users::find_place(&mut tx, caller.organisation, &invitation.email, now).await?;
         db::invitations::put(&mut tx, &invitation, &hash).await?;
+        let mail = self.plan_mail(&mut tx, caller.organisation, hash, invitation.expires_at).await?;
         tx.commit(Note::of(Act::UserInvited, thing(&invitation)).saying(format!("as {role}"))).await?;
         tracing::info!(invitation = %invitation.id, %role, by = %caller.identity, "invited somebody");
-        Ok(format!("{}/invitation/{secret}", self.config.http.public_url))
+        let url = format!("{}/invitation/{secret}", self.config.http.public_url);
+        self.post(mail, &url, |link| mail::invitation(&invitation.email, role, link)).await;
+        Ok(url)
     }
 
     /// Those that can still be used, newest first.
@@ -151,12 +156,15 @@ impl Service {
         caller.require(Permission::Administer)?;
         let (secret, hash) = draw();
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        users::of_organisation(&mut tx, caller.organisation, user).await?;
+        let email = users::of_organisation(&mut tx, caller.organisation, user).await?.email;
         let expires_at = self.clock.now().plus_ms(PASSWORD_LINK_MS);
-        db::password_links::put(&mut tx, user, &hash, maker(caller), expires_at).await?;
+        db::password_links::put(&mut tx, user, &hash, Origin::MadeBy(maker(caller)), expires_at).await?;
+        let mail = self.plan_mail(&mut tx, caller.organisation, hash, expires_at).await?;
         tx.commit(Note::of(Act::PasswordLinkMade, user)).await?;
         tracing::info!(%user, by = %caller.identity, "made a link for a new password");
-        Ok(format!("{}/password/{secret}", self.config.http.public_url))
+        let url = format!("{}/password/{secret}", self.config.http.public_url);
+        self.post(mail, &url, |link| mail::new_password(&email, link)).await;
+        Ok(url)
     }
 
     /// As [`Service::make_password_link`], by the operator at the server's terminal; `None` where nobody has that address.

@@ -12,6 +12,7 @@ mod error;
 mod guessable;
 mod jwt;
 mod library;
+mod mails;
 mod organisations;
 mod overview;
 mod passwords;
@@ -37,6 +38,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::events::Bell;
 use crate::hub::Hub;
+use crate::mail::Mailer;
 use crate::push::Pushes;
 use crate::record::Growing;
 use crate::sound::Meters;
@@ -51,6 +53,7 @@ pub use embedded::{Embedded, EmbeddedRecording};
 pub use endpoints::{DeliveryPage, EndpointChange, MAX_DELIVERY_PAGE, OLD_SECRET_FOR_MS, too_many as too_many_endpoints};
 pub use error::{Error, Result};
 pub use library::{AssetList, AssetPage};
+pub use mails::Asked;
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
 pub use playback::Viewer;
 pub use recordings::Accounted;
@@ -73,6 +76,8 @@ pub struct Service {
     bell: Bell,
     audit: Audit,
     meters: Option<Meters>,
+    mailer: Option<Mailer>,
+    mail_limits: mails::Limits,
     doors: playback::Doors,
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
@@ -96,6 +101,8 @@ impl Service {
             bell: Bell::default(),
             audit: Audit::default(),
             meters: None,
+            mailer: None,
+            mail_limits: mails::Limits::default(),
             doors: playback::Doors::default(),
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),

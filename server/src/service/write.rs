@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::{Caller, Identity, Result, Service};
 use crate::audit::{Seen, Whose};
 use crate::db;
-use crate::db::Tx;
 use crate::db::audit::{NewEntry, Thing, Who};
+use crate::db::{Db, Tx};
 
 /// A transaction that is not committed without saying what it did. Dropped, it is rolled back, as [`Change::roll_back`] says aloud.
 #[must_use]
@@ -57,6 +57,17 @@ impl DerefMut for Change {
 }
 
 impl Change {
+    /// By whomever, for what is done without the service at hand.
+    pub(super) async fn begin(
+        db: &Db,
+        at: UnixMillis,
+        organisation: OrganisationId,
+        who: Who,
+        from: Option<IpAddr>,
+    ) -> Result<Self> {
+        Ok(Self { tx: db.write().await?, organisation, who, from, at })
+    }
+
     /// Makes it durable, along with the note.
     ///
     /// # Errors
@@ -104,8 +115,7 @@ impl Service {
 
     /// A transaction of somebody who is no caller yet, or is one by what this very transaction makes.
     pub(super) async fn write_by(&self, organisation: OrganisationId, who: Who, from: Option<IpAddr>) -> Result<Change> {
-        let tx = self.db.write().await?;
-        Ok(Change { tx, organisation, who, from, at: self.clock.now() })
+        Change::begin(&self.db, self.clock.now(), organisation, who, from).await
     }
 
     /// A transaction of which the audit log hears nothing: of what nobody asked for, such as when a key was last used.

@@ -15,14 +15,14 @@ use crate::fixture::browser::Browser;
 use crate::fixture::database::a_stream;
 use crate::fixture::server::{Server, Tenant, on_each_server};
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
-async fn a_user(server: &Server, tenant: &Tenant, role: Role) -> User {
+pub async fn a_user(server: &Server, tenant: &Tenant, role: Role) -> User {
     let email = format!("{}@{}.example.com", uuid::Uuid::new_v4(), tenant.organisation.hash).to_lowercase();
     server.service.add_user(&tenant.admin, &email, PASSWORD, role).await.unwrap()
 }
 
-fn as_user(user: &User) -> Caller {
+pub fn as_user(user: &User) -> Caller {
     Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id), from: None }
 }
 

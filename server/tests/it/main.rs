@@ -21,6 +21,7 @@ mod kills;
 mod library_pages;
 mod listen;
 mod live;
+mod mail;
 mod overview;
 mod pictures;
 mod playback;
