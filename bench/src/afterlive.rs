@@ -51,15 +51,7 @@ impl Afterlive {
         remove(&folder)?;
         std::fs::create_dir_all(&folder)?;
         let (http, rtmp) = (free_address()?, free_address()?);
-        let command = |arguments: &[&str]| {
-            let mut command = Command::new(&settings.afterlive);
-            command.args(arguments).current_dir(&folder).env("AFTERLIVE__LOG__FILTER", "warn");
-            command.env("AFTERLIVE__HTTP__LISTEN", http.to_string()).env("AFTERLIVE__RTMP__LISTEN", rtmp.to_string());
-            // All of it comes from one address.
-            command.env("AFTERLIVE__RTMP__MAX_CONNECTIONS", "10000").env("AFTERLIVE__HTTP__MAX_CONNECTIONS", "10000");
-            command.env("AFTERLIVE__WEBRTC__LISTEN", "127.0.0.1:0");
-            command
-        };
+        let command = |arguments: &[&str]| command(settings, &folder, (http, rtmp), arguments);
         let password = folder.join("password");
         std::fs::write(&password, "correct horse battery\n")?;
         let mut set_up = command(&["setup", "--email", "bench@example.com", "--password-stdin", "--organisation", "Bench"]);
@@ -69,16 +61,7 @@ impl Afterlive {
         let api_key = text(&made, "api_key")?;
 
         let mut process = Process::start(&mut command(&["serve"]), &settings.work.join("afterlive.log"))?;
-        let deadline = Instant::now() + START_LIMIT;
-        let api = loop {
-            match Connection::open(http) {
-                Ok(api) => break api,
-                Err(error) if process.has_ended() || Instant::now() > deadline => {
-                    return Err(error.context("the server does not serve"));
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(20)),
-            }
-        };
+        let api = when_it_serves(&mut process, http)?;
         Ok(Self { process, folder, http, rtmp, api_key, api, used_at: Instant::now() })
     }
 
@@ -151,6 +134,31 @@ impl Afterlive {
     /// The folder of the region whose recordings these are.
     pub(crate) fn storage(&self) -> PathBuf {
         self.folder.join("data/vod/eu")
+    }
+}
+
+/// The server's program, so that it listens where it is told and has all that it writes in the folder.
+pub(crate) fn command(settings: &Settings, folder: &Path, (http, rtmp): (SocketAddr, SocketAddr), arguments: &[&str]) -> Command {
+    let mut command = Command::new(&settings.afterlive);
+    command.args(arguments).current_dir(folder).env("AFTERLIVE__LOG__FILTER", "warn");
+    command.env("AFTERLIVE__HTTP__LISTEN", http.to_string()).env("AFTERLIVE__RTMP__LISTEN", rtmp.to_string());
+    // All of it comes from one address.
+    command.env("AFTERLIVE__RTMP__MAX_CONNECTIONS", "10000").env("AFTERLIVE__HTTP__MAX_CONNECTIONS", "10000");
+    command.env("AFTERLIVE__WEBRTC__LISTEN", "127.0.0.1:0");
+    command
+}
+
+/// A connection to a server that has just been started.
+pub(crate) fn when_it_serves(process: &mut Process, http: SocketAddr) -> Result<Connection> {
+    let deadline = Instant::now() + START_LIMIT;
+    loop {
+        match Connection::open(http) {
+            Ok(api) => return Ok(api),
+            Err(error) if process.has_ended() || Instant::now() > deadline => {
+                return Err(error.context("the server does not serve"));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 

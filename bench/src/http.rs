@@ -11,13 +11,15 @@ pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
     /// For bodies that nobody wants.
     scrap: Vec<u8>,
+    /// The last that was set.
+    cookie: Option<String>,
 }
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::with_capacity(8 << 10, stream), scrap: vec![0; BUFFER_BYTES] })
+        Ok(Self { stream: BufReader::with_capacity(8 << 10, stream), scrap: vec![0; BUFFER_BYTES], cookie: None })
     }
 
     /// `head` is whole header lines. Gives the body.
@@ -28,6 +30,14 @@ impl Connection {
         let mut answer = vec![0; left as usize];
         self.stream.read_exact(&mut answer)?;
         Ok(answer)
+    }
+
+    /// Sends a form, and gives the cookie that is set by the answer, which leads elsewhere.
+    pub(crate) fn sign_in(&mut self, path: &str, form: &str) -> Result<String> {
+        let head = "Host: localhost\r\nAccept: text/html\r\nReferer: http://localhost/x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+        let request = format!("POST {path} HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{form}", form.len());
+        self.ask(&request, 302)?;
+        self.cookie.clone().context("an answer without a cookie")
     }
 
     /// Gets something and throws it away; says how many bytes that were.
@@ -64,6 +74,10 @@ impl Connection {
                 && name.eq_ignore_ascii_case("content-length")
             {
                 length = Some(value.trim().parse()?);
+            } else if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("set-cookie")
+            {
+                self.cookie = value.split(';').next().map(|cookie| cookie.trim().to_owned());
             }
         }
         if status != expected {

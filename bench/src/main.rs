@@ -1,4 +1,6 @@
-//! `afterlive-bench [load] [many] [finalise] [range] [live]`: the server against its peers, on this machine and in one run, as ratios. All where none is named.
+//! `afterlive-bench [load] [many] [finalise] [range] [live] [full]`: the server against its peers, on this machine and in one run, as ratios. All where none is named.
+//!
+//! `afterlive-bench seed URL RECORDINGS`: a full database, as `full` measures them.
 //!
 //! Called by `scripts/bench`, which gets the peers. Speaks to the server as its users do, over RTMP and HTTP, and reads what it costs from `/proc`.
 //! Starts what it measures, on loopback and free ports, and ends nothing else.
@@ -6,6 +8,7 @@
 
 mod afterlive;
 mod finalise;
+mod full;
 mod http;
 mod live;
 mod load;
@@ -16,6 +19,7 @@ mod process;
 mod publisher;
 mod range;
 mod report;
+mod seed;
 mod settings;
 mod source;
 mod viewer;
@@ -25,10 +29,15 @@ use anyhow::{Result, bail};
 use crate::report::Report;
 use crate::settings::Settings;
 
-const ALL: [&str; 5] = ["load", "many", "finalise", "range", "live"];
+const ALL: [&str; 6] = ["load", "many", "finalise", "range", "live", "full"];
 
 fn main() -> Result<()> {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let [seed, url, recordings] = wanted.as_slice()
+        && seed == "seed"
+    {
+        return seed::run(url, recordings.parse()?);
+    }
     if let Some(unknown) = wanted.iter().find(|name| !ALL.contains(&name.as_str())) {
         bail!("there is no benchmark {unknown}, but {}", ALL.join(", "));
     }
@@ -44,6 +53,7 @@ fn main() -> Result<()> {
             "many" => many::run(&settings, &mut report)?,
             "finalise" => finalise::run(&settings, &mut report)?,
             "live" => live::run(&settings, &mut report)?,
+            "full" => full::run(&settings, &mut report)?,
             _ => range::run(&settings, &mut report)?,
         }
     }

@@ -40,12 +40,17 @@ pub(crate) struct Settings {
     pub(crate) live_streams: usize,
     pub(crate) live_kbit: u32,
     pub(crate) live_time: Duration,
+    /// `full`: recordings in the databases, the PostgreSQL server where there is one, requests of each call, seconds and connections of the last part.
+    pub(crate) full_recordings: Vec<u64>,
+    pub(crate) full_postgres: Option<String>,
+    pub(crate) full_requests: usize,
+    pub(crate) full_time: Duration,
+    pub(crate) full_connections: usize,
 }
 
 impl Settings {
     pub(crate) fn from_environment() -> Result<Self> {
         let seconds = |name, default| Ok::<_, anyhow::Error>(Duration::from_secs(number(name, default)?));
-        let lengths = std::env::var("BENCH_FINALISE_SECONDS").unwrap_or_else(|_| "60 3600 36000".to_owned());
         Ok(Self {
             afterlive: path("AFTERLIVE_BIN", "target/release/afterlive"),
             nginx: path("NGINX_BIN", "/usr/sbin/nginx"),
@@ -60,11 +65,7 @@ impl Settings {
             many_publishers: number("BENCH_MANY_PUBLISHERS", 200)? as usize,
             many_kbit: number("BENCH_MANY_KBIT", 1_000)? as u32,
             many_time: seconds("BENCH_MANY_SECONDS", 300)?,
-            finalise_seconds: lengths
-                .split_whitespace()
-                .map(str::parse)
-                .collect::<Result<_, _>>()
-                .context("BENCH_FINALISE_SECONDS")?,
+            finalise_seconds: numbers("BENCH_FINALISE_SECONDS", "60 3600 36000")?,
             finalise_kbit: number("BENCH_FINALISE_KBIT", 500)? as u32,
             finalise_speed: number("BENCH_FINALISE_SPEED", 400)? as u32,
             range_file_bytes: number("BENCH_RANGE_MIB", 1_024)? << 20,
@@ -75,6 +76,11 @@ impl Settings {
             live_streams: number("BENCH_LIVE_STREAMS", 100)? as usize,
             live_kbit: number("BENCH_LIVE_KBIT", 1_000)? as u32,
             live_time: seconds("BENCH_LIVE_SECONDS", 20)?,
+            full_recordings: numbers("BENCH_FULL_RECORDINGS", "1000 100000 1000000")?,
+            full_postgres: std::env::var("AFTERLIVE_TEST_POSTGRES_URL").ok(),
+            full_requests: number("BENCH_FULL_REQUESTS", 500)? as usize,
+            full_time: seconds("BENCH_FULL_SECONDS", 5)?,
+            full_connections: number("BENCH_FULL_CONNECTIONS", 64)? as usize,
         })
     }
 }
@@ -89,4 +95,9 @@ fn number(name: &str, default: u64) -> Result<u64> {
         Ok(text) => text.parse().with_context(|| format!("{name} is {text}")),
         Err(_) => Ok(default),
     }
+}
+
+fn numbers(name: &str, default: &str) -> Result<Vec<u64>> {
+    let text = std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    text.split_whitespace().map(str::parse).collect::<Result<_, _>>().with_context(|| format!("{name} is {text}"))
 }

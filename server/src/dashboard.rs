@@ -35,7 +35,7 @@ const MAX_FLASH_BYTES: usize = 8 * 1024;
 const DELIVERIES_A_PAGE: u32 = 25;
 
 /// The most tags that the library suggests.
-const MAX_SUGGESTED_TAGS: usize = 200;
+const MAX_SUGGESTED_TAGS: u32 = 200;
 
 #[async_trait::async_trait]
 impl Backend for Dashboard {
@@ -194,8 +194,7 @@ impl Backend for Dashboard {
                 self.service.assets(&caller, &list).await.map_err(|error| self.error(&error))?
             }
         };
-        let mut tags = self.service.tags(&caller).await.map_err(|error| self.error(&error))?;
-        tags.truncate(MAX_SUGGESTED_TAGS);
+        let tags = self.service.tags(&caller, MAX_SUGGESTED_TAGS).await.map_err(|error| self.error(&error))?;
         Ok(library::page(&self.service, page, tags, caller.role, self.pass(&caller).await?.as_ref()))
     }
 

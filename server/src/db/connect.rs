@@ -14,6 +14,9 @@ use super::{Error, Location, Pools, Result};
 
 /// SQLite: pages are read in parallel, by so many connections at most. Each costs a thread and some 2 MB at rest.
 const SQLITE_READERS: u32 = 4;
+/// SQLite: a connection is a thread, which reads so many rows ahead of who asked for them. With the 50 that are usual it and the asker wake each other by turns for
+/// each page of recordings.
+const SQLITE_ROWS_AHEAD: usize = 1_024;
 /// PostgreSQL: so many connections at most; its own default limit is 100 for all nodes together.
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a request waits for a connection before it fails.
@@ -58,7 +61,9 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
     let readers = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options.create_if_missing(false).pragma("query_only", "on"))
+        // It is a file: there is no connection that could have been lost meanwhile.
+        .test_before_acquire(false)
+        .connect_with(options.create_if_missing(false).pragma("query_only", "on").row_buffer_size(SQLITE_ROWS_AHEAD))
         .await
         .map_err(failed)?;
     Ok(Pools::Sqlite { writer, readers })

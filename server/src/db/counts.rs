@@ -1,8 +1,9 @@
-//! Sums over several tables, for the pages that show an organisation at a glance. Each is one query that an index answers.
+//! Sums over several tables, for the pages that show an organisation at a glance. What grows without end is counted by triggers (migration 0014), a bag of
+//! changes whose sum is the count; the rest is one look along an index.
 
 use std::collections::HashMap;
 
-use afterlive_domain::{OrganisationId, Region, StreamId, StreamState, UnixMillis};
+use afterlive_domain::{AssetState, OrganisationId, Region, StreamId, StreamState, UnixMillis};
 use sqlx::QueryBuilder;
 
 use super::{Connection, Result, on, parse};
@@ -13,12 +14,38 @@ pub const DAY_MS: i64 = 86_400_000;
 /// How many streams are in each state. A state that none is in is not in the list.
 pub async fn streams_by_state(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<(StreamState, u64)>> {
     let rows: Vec<(String, i64)> = on!(connection, c => sqlx::query_as(
-        "SELECT state, COUNT(*) FROM streams WHERE organisation_id = $1 GROUP BY state",
+        "SELECT state, CAST(SUM(streams) AS BIGINT) FROM stream_counts WHERE organisation_id = $1 GROUP BY state HAVING SUM(streams) > 0",
     )
     .bind(organisation.to_string())
     .fetch_all(c)
     .await)?;
     rows.into_iter().map(|(state, count)| Ok((parse("streams.state", &state)?, count.unsigned_abs()))).collect()
+}
+
+/// How many streams are in the state, or in all but that of the deleted.
+pub async fn streams(connection: &mut Connection, organisation: OrganisationId, state: Option<StreamState>) -> Result<u64> {
+    let counts = streams_by_state(connection, organisation).await?;
+    let is_meant = |of: StreamState| state.map_or(of != StreamState::Deleted, |state| of == state);
+    Ok(counts.into_iter().filter(|(of, _)| is_meant(*of)).map(|(_, count)| count).sum())
+}
+
+/// How many recordings are in the state, or in all but that of the deleted; in the region where there is one. Not those that were removed for good.
+pub async fn assets(
+    connection: &mut Connection,
+    organisation: OrganisationId,
+    region: Option<&Region>,
+    state: Option<AssetState>,
+) -> Result<u64> {
+    let count: i64 = on!(connection, c => sqlx::query_scalar(
+        "SELECT CAST(COALESCE(SUM(recordings), 0) AS BIGINT) FROM asset_counts
+         WHERE organisation_id = $1 AND region = COALESCE($2, region) AND (state = $3 OR $3 IS NULL AND state <> 'deleted')",
+    )
+    .bind(organisation.to_string())
+    .bind(region.map(Region::as_str))
+    .bind(state.map(AssetState::as_str))
+    .fetch_one(c)
+    .await)?;
+    Ok(count.unsigned_abs())
 }
 
 /// What lies in one region.
@@ -33,8 +60,8 @@ pub struct Stored {
 pub async fn stored_by_region(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<Stored>> {
     // PostgreSQL sums BIGINT into NUMERIC.
     let rows: Vec<(String, i64, i64)> = on!(connection, c => sqlx::query_as(
-        "SELECT region, COUNT(*), CAST(SUM(size_bytes) AS BIGINT) FROM assets
-         WHERE organisation_id = $1 AND state IN ('ready', 'incomplete') GROUP BY region ORDER BY region",
+        "SELECT region, CAST(SUM(recordings) AS BIGINT), CAST(SUM(size_bytes) AS BIGINT) FROM asset_counts
+         WHERE organisation_id = $1 AND state IN ('ready', 'incomplete') GROUP BY region HAVING SUM(recordings) > 0 ORDER BY region",
     )
     .bind(organisation.to_string())
     .fetch_all(c)
@@ -74,35 +101,41 @@ pub struct Arrived {
     pub bytes: u64,
 }
 
-/// What publishes that ended at `since` or later brought in. Those within one UTC day come as one sum a day.
+/// What publishes that ended at `since`, the beginning of a UTC day, or later brought in. Those within one UTC day come as one sum a day.
 pub async fn ingested_since(
     connection: &mut Connection,
     organisation: OrganisationId,
     since: UnixMillis,
 ) -> Result<Vec<Arrived>> {
-    // Only a publish over midnight is a group of its own, so the answer is about as long as there are days and such publishes.
-    let rows: Vec<(i64, i64, i64)> = on!(connection, c => sqlx::query_as(
-        "SELECT MIN(started_at), MAX(ended_at), CAST(SUM(bytes_in) AS BIGINT) FROM sessions
-         WHERE organisation_id = $1 AND ended_at >= $2
-         GROUP BY ended_at / 86400000, CASE WHEN started_at / 86400000 = ended_at / 86400000 THEN '' ELSE id END",
-    )
-    .bind(organisation.to_string())
-    .bind(since.0)
-    .fetch_all(c)
-    .await)?;
+    let mut rows: Vec<(i64, i64, i64)> = on!(connection, c => sqlx::query_as(INGEST_BY_DAY)
+        .bind(organisation.to_string())
+        .bind(since.0.div_euclid(DAY_MS))
+        .fetch_all(c)
+        .await)?;
+    let over_midnight: Vec<(i64, i64, i64)> = on!(connection, c => sqlx::query_as(INGEST_OVER_MIDNIGHT)
+        .bind(organisation.to_string())
+        .bind(since.0)
+        .fetch_all(c)
+        .await)?;
+    rows.extend(over_midnight);
     Ok(rows
         .into_iter()
         .map(|(from, to, bytes)| Arrived { from: UnixMillis(from), to: UnixMillis(to), bytes: bytes.unsigned_abs() })
         .collect())
 }
 
+pub(super) const INGEST_BY_DAY: &str = "SELECT MIN(first_at), MAX(last_at), CAST(SUM(bytes_in) AS BIGINT) FROM ingest_days
+     WHERE organisation_id = $1 AND day >= $2 GROUP BY day HAVING SUM(publishes) > 0";
+
+/// The last condition is the index's, word for word.
+pub(super) const INGEST_OVER_MIDNIGHT: &str = "SELECT started_at, ended_at, bytes_in FROM sessions
+     WHERE organisation_id = $1 AND ended_at >= $2 AND started_at / 86400000 <> ended_at / 86400000";
+
+pub(super) const ON_AIR: &str = "SELECT stream_id, started_at FROM sessions WHERE ended_at IS NULL AND organisation_id = $1";
+
 /// The streams that are on air, and since when. What they brought in so far is in the hub alone.
 pub async fn on_air(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<(StreamId, UnixMillis)>> {
-    let rows: Vec<(String, i64)> = on!(connection, c => sqlx::query_as(
-        "SELECT stream_id, started_at FROM sessions WHERE ended_at IS NULL AND organisation_id = $1",
-    )
-    .bind(organisation.to_string())
-    .fetch_all(c)
-    .await)?;
+    let rows: Vec<(String, i64)> =
+        on!(connection, c => sqlx::query_as(ON_AIR).bind(organisation.to_string()).fetch_all(c).await)?;
     rows.into_iter().map(|(stream, since)| Ok((parse("sessions.stream_id", &stream)?, UnixMillis(since)))).collect()
 }

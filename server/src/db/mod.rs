@@ -21,6 +21,8 @@ pub mod jobs;
 pub mod link_mails;
 pub mod organisations;
 pub mod password_links;
+#[cfg(test)]
+mod plans;
 pub mod playback;
 pub mod retention;
 pub mod session_tokens;
@@ -316,6 +318,15 @@ fn parse<T: FromStr>(column: &'static str, value: &str) -> Result<T> {
 /// As [`parse`], for a column that may be NULL.
 fn parse_option<T: FromStr>(column: &'static str, value: Option<&str>) -> Result<Option<T>> {
     value.map(|value| parse(column, value)).transpose()
+}
+
+/// Has SQLite read a table along that index, and fail where it cannot; to stand behind the table's name. It does not know how many rows are alike, so that of
+/// several indexes that begin with a column that is asked for it may take one that leads through all of them. PostgreSQL knows, and is told nothing.
+fn indexed_by<D: sqlx::Database>(index: &str) -> String {
+    match D::NAME {
+        "SQLite" => format!(" INDEXED BY {index}"),
+        _ => String::new(),
+    }
 }
 
 /// The steps in which SQLite does it.

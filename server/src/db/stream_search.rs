@@ -1,6 +1,7 @@
 //! Lists of streams: filtered, sorted, a page at a time. The dashboard counts its pages, the API goes on behind the last row it gave.
 
 mod place;
+pub(super) mod tagged;
 
 use afterlive_domain::{OrganisationId, StreamId, StreamState, UnixMillis};
 use sqlx::{Database, Encode, QueryBuilder, Type};
@@ -8,10 +9,10 @@ use uuid::Uuid;
 
 pub use self::place::{Order, Place};
 use super::streams::{COLUMNS, Row, Stream, tags_of};
-use super::{Connection, Result, on, parse};
+use super::{Connection, Result, counts, indexed_by, on, parse};
 
-/// A tag that no more streams have is where a search begins: they are read, and sorted. The streams with one that more have are found by walking the list in
-/// its order, where the next is mostly not far; where it is, [`page_among`] stops, and the others walk on.
+/// A tag that no more streams have is where a search begins: they are read, and sorted. The streams with one that more have are found, newest first, by
+/// walking the tag's own rows; in other orders by walking the list, where the next is mostly not far. Where it is, [`page_among`] stops.
 const RARE: u32 = 1_000;
 
 /// Which streams, and in which order.
@@ -58,7 +59,15 @@ pub async fn page(
     limit: u32,
     offset: u64,
 ) -> Result<Vec<Stream>> {
-    let rare = rare_tag(connection, organisation, search).await?;
+    if search.order == Order::NewestFirst
+        && let Some(tag) = tag_to_begin_with(connection, organisation, &search.tags).await?
+    {
+        let rows: Vec<Row> = on!(connection, c => {
+            tagged::page(organisation, search, &tag, None, limit, offset).build_query_as().fetch_all(c).await
+        })?;
+        return with_tags(connection, rows).await;
+    }
+    let rare = rare_tag(connection, organisation, &search.tags).await?;
     let rows: Vec<Row> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(COLUMNS);
@@ -84,7 +93,15 @@ pub async fn page_after(
         Place::UpdatedAt(_) => Order::LastUpdatedFirst,
         Place::Name(_) => Order::ByName,
     };
-    let rare = rare_tag(connection, organisation, search).await?;
+    if order == Order::NewestFirst
+        && let Some(tag) = tag_to_begin_with(connection, organisation, &search.tags).await?
+    {
+        let rows: Vec<Row> = on!(connection, c => {
+            tagged::page(organisation, search, &tag, Some(after), limit, 0).build_query_as().fetch_all(c).await
+        })?;
+        return with_tags(connection, rows).await;
+    }
+    let rare = rare_tag(connection, organisation, &search.tags).await?;
     let rows: Vec<Row> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(COLUMNS);
@@ -114,7 +131,7 @@ pub async fn page_among(
     limit: u32,
     most: u32,
 ) -> Result<Among> {
-    let rare = rare_tag(connection, organisation, search).await?;
+    let rare = rare_tag(connection, organisation, &search.tags).await?;
     let end = if rare.is_none() { end_of_look(connection, organisation, search, after, most).await? } else { None };
     let mut rows: Vec<Row> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
@@ -192,9 +209,20 @@ async fn with_tags(connection: &mut Connection, rows: Vec<Row>) -> Result<Vec<St
         .collect()
 }
 
-/// How many streams match.
+/// How many streams match: counts each of them, but where nothing or only a state is asked for.
 pub async fn count(connection: &mut Connection, organisation: OrganisationId, search: &Search) -> Result<u64> {
-    let rare = rare_tag(connection, organisation, search).await?;
+    if let Search { state, tags, text: None, from: None, to: None, order: _ } = search
+        && tags.is_empty()
+    {
+        return counts::streams(connection, organisation, *state).await;
+    }
+    if let [tag] = search.tags.as_slice()
+        && !tag.contains('\0')
+    {
+        let count: i64 = on!(connection, c => tagged::count(organisation, search, tag).build_query_scalar().fetch_one(c).await)?;
+        return Ok(count.unsigned_abs());
+    }
+    let rare = rare_tag(connection, organisation, &search.tags).await?;
     let count: i64 = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT COUNT(*)");
         push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
@@ -205,22 +233,29 @@ pub async fn count(connection: &mut Connection, organisation: OrganisationId, se
 
 /// All tags of streams that are not deleted, each once, in binary order.
 pub async fn tags(connection: &mut Connection, organisation: OrganisationId, limit: u32) -> Result<Vec<String>> {
-    Ok(on!(connection, c => sqlx::query_scalar(
-        "SELECT DISTINCT t.tag FROM stream_tags t JOIN streams s ON s.id = t.stream_id
-         WHERE t.organisation_id = $1 AND s.state <> 'deleted' ORDER BY t.tag LIMIT $2",
-    )
-    .bind(organisation.to_string())
-    .bind(i64::from(limit))
-    .fetch_all(c)
-    .await)?)
+    Ok(on!(connection, c => tagged::all(organisation, limit).build_query_scalar().fetch_all(c).await)?)
 }
 
-/// Of the tags searched for that few streams have the one that fewest have.
-async fn rare_tag(connection: &mut Connection, organisation: OrganisationId, search: &Search) -> Result<Option<String>> {
+/// By whose rows streams with all of these tags are looked for; `None` where there are no tags.
+pub(super) async fn tag_to_begin_with(
+    connection: &mut Connection,
+    organisation: OrganisationId,
+    tags: &[String],
+) -> Result<Option<String>> {
+    // No stored tag has a zero, and PostgreSQL takes none.
+    Ok(match tags {
+        [] => None,
+        tags if tags.iter().any(|tag| tag.contains('\0')) => None,
+        [tag] => Some(tag.clone()),
+        [first, ..] => Some(rare_tag(connection, organisation, tags).await?.unwrap_or_else(|| first.clone())),
+    })
+}
+
+/// Of the tags that few streams have the one that fewest have.
+async fn rare_tag(connection: &mut Connection, organisation: OrganisationId, tags: &[String]) -> Result<Option<String>> {
     let mut rarest = None;
     let mut fewest = i64::from(RARE) + 1;
-    // No stored tag has a zero, and PostgreSQL takes none.
-    for tag in search.tags.iter().filter(|tag| !tag.contains('\0')) {
+    for tag in tags.iter().filter(|tag| !tag.contains('\0')) {
         // No further than it takes to see that another is rarer.
         let count: i64 = on!(connection, c => sqlx::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM stream_tags WHERE organisation_id = $1 AND tag = $2 LIMIT $3) AS found",
@@ -295,14 +330,21 @@ fn push_source<D: Database>(
         );
     }
     if let Some(text) = &search.text {
-        // Lowered by the database on both sides, since each has its own idea of letters beyond ASCII.
-        let pattern = contains_pattern(text);
-        query.push(" AND (LOWER(s.streamname) LIKE LOWER(").push_bind(pattern.clone()).push(") ESCAPE '!' OR s.id LIKE LOWER(");
-        query
-            .push_bind(pattern.clone())
-            .push(") ESCAPE '!' OR EXISTS (SELECT 1 FROM stream_tags t WHERE t.stream_id = s.id AND ");
-        query.push("LOWER(t.tag) LIKE LOWER(").push_bind(pattern).push(") ESCAPE '!'))");
+        query.push(" AND ");
+        push_text(query, text);
     }
+}
+
+/// The condition that the stream `s` has the text somewhere.
+fn push_text<D: Database>(query: &mut QueryBuilder<D>, text: &str)
+where
+    String: for<'q> Encode<'q, D> + Type<D>,
+{
+    // Lowered by the database on both sides, since each has its own idea of letters beyond ASCII.
+    let pattern = contains_pattern(text);
+    query.push("(LOWER(s.streamname) LIKE LOWER(").push_bind(pattern.clone()).push(") ESCAPE '!' OR s.id LIKE LOWER(");
+    query.push_bind(pattern.clone()).push(") ESCAPE '!' OR EXISTS (SELECT 1 FROM stream_tags t WHERE t.stream_id = s.id AND ");
+    query.push("LOWER(t.tag) LIKE LOWER(").push_bind(pattern).push(") ESCAPE '!'))");
 }
 
 /// A pattern for `LIKE … ESCAPE '!'`.
@@ -337,7 +379,7 @@ mod tests {
         on!(tx, c => sqlx::query(without_streams).execute(c).await.map(drop)).unwrap();
         for (tag, streams) in [("many", 1_001), ("some", 20), ("few", 2), ("more", 30)] {
             for n in 0..streams {
-                on!(tx, c => sqlx::query("INSERT INTO stream_tags VALUES ($1, $2, $3, 0)")
+                on!(tx, c => sqlx::query("INSERT INTO stream_tags (stream_id, organisation_id, tag, position) VALUES ($1, $2, $3, 0)")
                     .bind(n.to_string())
                     .bind(organisation.to_string())
                     .bind(tag)
@@ -348,8 +390,8 @@ mod tests {
             }
         }
         let mut rarest = async |tags: &[&str]| {
-            let search = Search { tags: tags.iter().map(|&tag| tag.to_owned()).collect(), ..Search::default() };
-            rare_tag(&mut tx, organisation, &search).await.unwrap()
+            let tags: Vec<String> = tags.iter().map(|&tag| tag.to_owned()).collect();
+            rare_tag(&mut tx, organisation, &tags).await.unwrap()
         };
         assert_eq!(rarest(&["many", "some", "few", "more"]).await.as_deref(), Some("few"));
         assert_eq!(rarest(&["few", "some", "nobody's"]).await.as_deref(), Some("nobody's"));
@@ -375,7 +417,7 @@ mod tests {
     #[tokio::test]
     async fn streams_with_a_rare_tag_are_found_by_it_and_others_along_the_list() {
         let by_tag = steps(Some("a")).await;
-        assert!(by_tag[0].contains("INDEX stream_tags_by_tag (organisation_id=? AND tag=?)"), "{by_tag:#?}");
+        assert!(by_tag[0].contains("INDEX stream_tags_by_state (organisation_id=? AND tag=?)"), "{by_tag:#?}");
         assert!(by_tag[1].contains("SEARCH s USING INDEX") && by_tag[1].contains("(id=?)"), "{by_tag:#?}");
         let by_list = steps(None).await;
         assert!(by_list[0].contains("INDEX streams_by_creation (organisation_id=?)"), "{by_list:#?}");

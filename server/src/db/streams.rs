@@ -242,7 +242,20 @@ pub async fn set_tags(tx: &mut Tx, organisation: OrganisationId, id: StreamId, t
     if changed == 0 {
         return Ok(false);
     }
-    on!(tx, c => sqlx::query("DELETE FROM stream_tags WHERE stream_id = $1").bind(id.to_string()).execute(c).await.map(drop))?;
+    on!(tx, c => {
+        let mut query = QueryBuilder::new("DELETE FROM stream_tags WHERE stream_id = ");
+        query.push_bind(id.to_string());
+        // Tags that stay are left alone: each stands beside every recording of the stream.
+        if !tags.as_slice().is_empty() {
+            query.push(" AND tag NOT IN (");
+            let mut kept = query.separated(", ");
+            for tag in tags.as_slice() {
+                kept.push_bind(tag);
+            }
+            query.push(")");
+        }
+        query.build().execute(c).await.map(drop)
+    })?;
     insert_tags(tx, organisation, id, tags).await?;
     tx.emit_stream(EventKind::StreamChanged, organisation, id, now);
     Ok(true)
@@ -257,6 +270,7 @@ async fn insert_tags(tx: &mut Tx, organisation: OrganisationId, id: StreamId, ta
         query.push_values((0_i64..).zip(tags.as_slice()), |mut row, (position, tag)| {
             row.push_bind(id.to_string()).push_bind(organisation.to_string()).push_bind(tag).push_bind(position);
         });
+        query.push(" ON CONFLICT (stream_id, tag) DO UPDATE SET position = excluded.position");
         query.build().execute(c).await.map(drop)
     })?;
     Ok(())

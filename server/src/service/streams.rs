@@ -138,13 +138,13 @@ impl Service {
         Ok(StreamPage { streams, next })
     }
 
-    /// The tags in use, sorted; at most 1,000.
+    /// The tags in use, sorted; at most `limit`, and never more than 1,000.
     ///
     /// # Errors
     /// `Denied` where the caller may not read.
-    pub async fn tags(&self, caller: &Caller) -> Result<Vec<String>> {
+    pub async fn tags(&self, caller: &Caller, limit: u32) -> Result<Vec<String>> {
         caller.require(Permission::Read)?;
-        Ok(stream_search::tags(&mut self.db.read().await?, caller.organisation, MAX_LISTED_TAGS).await?)
+        Ok(stream_search::tags(&mut self.db.read().await?, caller.organisation, limit.min(MAX_LISTED_TAGS)).await?)
     }
 
     /// A stream that the caller may change.

@@ -17,6 +17,7 @@ mod idle;
 mod in_step;
 mod isolation;
 mod jobs;
+mod kept_counts;
 mod kills;
 mod library_pages;
 mod listen;

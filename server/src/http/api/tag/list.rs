@@ -25,7 +25,7 @@ pub async fn handle(
     State(service): State<Arc<Service>>,
     Authenticated(caller): Authenticated,
 ) -> Result<Json<Vec<Tag>>, ApiError> {
-    let tags = service.tags(&caller).await?;
+    let tags = service.tags(&caller, MAX_LISTED_TAGS).await?;
     Ok(Json(tags.into_iter().map(|tag| Tag { tag }).collect()))
 }
 
