@@ -52,7 +52,7 @@ impl Rows {
     }
 
     fn write_stream(&mut self, bulk: &mut Bulk, number: u64) {
-        let of = if number % 10 == 0 { 0 } else { 1 + number as usize % 99 };
+        let of = if number.is_multiple_of(10) { 0 } else { 1 + number as usize % 99 };
         let (organisation, hash) = self.organisations[of].clone();
         let id = self.uuid();
         let name = format!("{hash}-{number:05x}");
@@ -97,7 +97,7 @@ impl Rows {
             tags.push(old);
         }
         // Of every tenth, as the first organisation has them.
-        if number % (self.streams / 300).max(1).next_multiple_of(10) == 0 {
+        if number.is_multiple_of((self.streams / 300).max(1).next_multiple_of(10)) {
             tags.push(rare);
         }
         for (position, tag) in (0..).zip(tags) {

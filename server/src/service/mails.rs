@@ -148,7 +148,9 @@ impl Service {
         let mut tries = self.mailer.as_ref().map(Mailer::tries);
         loop {
             // Before it is looked up: else a try that ends in between would be missed.
-            tries.iter_mut().for_each(|tries| tries.mark_unchanged());
+            if let Some(tries) = &mut tries {
+                tries.mark_unchanged();
+            }
             let found = link_mails::fate(&mut self.db.read().await?, caller.organisation, &hash, self.clock.now()).await?;
             let left = until.saturating_duration_since(Instant::now());
             match (&found, &mut tries) {

@@ -16,7 +16,7 @@ struct Wall {
     because: &'static str,
 }
 
-const WALLS: [Wall; 10] = [
+const WALLS: [Wall; 11] = [
     Wall {
         words: &["sqlx", "tokio", "std::fs", "std::net"],
         within: &["domain/", "media/"],
