@@ -84,14 +84,20 @@ CREATE INDEX sessions_over_midnight ON sessions (organisation_id, ended_at, star
     WHERE started_at / 86400000 <> ended_at / 86400000;
 CREATE INDEX sessions_on_air ON sessions (organisation_id, started_at, stream_id) WHERE ended_at IS NULL;
 
--- As above. Who waits to write since then, and has read before, is let go by its own patience at last.
-DO $$ BEGIN
+-- As above. Who waits to write since then, and has read before, is let go by its own patience; who goes on reading, as a dump does, by ours: nobody can publish
+-- meanwhile. Then nothing has happened, and the next start tries again.
+DO $$ DECLARE
+    patience_ends TIMESTAMPTZ := clock_timestamp() + INTERVAL '20 s';
+BEGIN
     PERFORM set_config('lock_timeout', '300ms', TRUE);
     LOOP
         BEGIN
             LOCK TABLE stream_tags, sessions, assets IN ACCESS EXCLUSIVE MODE;
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
+            IF clock_timestamp() > patience_ends THEN
+                RAISE EXCEPTION 'somebody has been reading the tables for too long (pg_dump?): start the server again when that has ended';
+            END IF;
             PERFORM pg_sleep(0.1 * random());
         END;
     END LOOP;

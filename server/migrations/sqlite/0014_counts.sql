@@ -44,7 +44,8 @@ CREATE TABLE asset_tags (
 ALTER TABLE stream_tags ADD COLUMN state TEXT NOT NULL DEFAULT '';
 ALTER TABLE stream_tags ADD COLUMN created_at BIGINT NOT NULL DEFAULT 0;
 
-UPDATE stream_tags SET (state, created_at) = (SELECT s.state, s.created_at FROM streams s WHERE s.id = stream_tags.stream_id);
+UPDATE stream_tags SET (state, created_at) = (SELECT s.state, s.created_at FROM streams s WHERE s.id = stream_tags.stream_id)
+    WHERE EXISTS (SELECT 1 FROM streams s WHERE s.id = stream_tags.stream_id);
 
 INSERT INTO stream_counts (organisation_id, state, streams) SELECT organisation_id, state, COUNT(*) FROM streams GROUP BY organisation_id, state;
 

@@ -44,3 +44,12 @@ CREATE TRIGGER audit_horizon_stays BEFORE DELETE ON audit_horizon
 BEGIN
     SELECT RAISE(ABORT, 'the horizon of the audit log stays');
 END;
+-- REPLACE deletes without asking the triggers above.
+CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is append-only');
+END;
+CREATE TRIGGER audit_horizon_is_not_replaced BEFORE INSERT ON audit_horizon WHEN EXISTS (SELECT 1 FROM audit_horizon WHERE id = NEW.id)
+BEGIN
+    SELECT RAISE(ABORT, 'the horizon of the audit log moves on');
+END;

@@ -9,8 +9,8 @@ use super::{Seen, Whose};
 use crate::address::subscriber;
 use crate::db::audit::{Thing, Who};
 
-/// Rows of one organisation at a time; what is more is one row more for each act, which does not say who it was, or of the server's own doings on what.
-pub const MAX_OF_ORGANISATION: usize = 200;
+/// Rows of attempts denied at one organisation at a time, which anybody can make; what is more is one row more for each act, which does not say who it was, or of the server's own doings on what.
+pub const MAX_OF_ORGANISATION: usize = 30;
 /// Rows at a time of names that may be nobody's: who makes them up takes no place of those that are somebody's.
 const MAX_OF_HASHES: usize = 500;
 /// Rows at a time in all, without those that do not say who it was. Each takes some 500 bytes.
@@ -103,8 +103,10 @@ impl Waiting {
         if let Some(before) = self.by_key.get_mut(&key) {
             return before.join(&written);
         }
-        if !written.is_summed() && self.has_place(&written.whose) {
-            *self.of_whose.entry(written.whose.clone()).or_default() += 1;
+        if !written.is_summed() && self.has_place(&written.whose, written.act) {
+            if written.act.is_denied() {
+                *self.of_whose.entry(written.whose.clone()).or_default() += 1;
+            }
             self.of_hashes += usize::from(matches!(written.whose, Whose::Hash(_)));
             self.in_all += 1;
             self.by_key.insert(key, written);
@@ -122,12 +124,14 @@ impl Waiting {
         }
     }
 
-    fn has_place(&self, whose: &Whose) -> bool {
+    fn has_place(&self, whose: &Whose, act: Act) -> bool {
         let of_kind = match whose {
             Whose::Organisation(_) => true,
             Whose::Hash(_) => self.of_hashes < MAX_OF_HASHES,
         };
-        of_kind && self.in_all < MAX_WAITING && self.of_whose.get(whose).is_none_or(|count| *count < MAX_OF_ORGANISATION)
+        // What was let in hides behind nobody's attempts.
+        let of_whose = if act.is_denied() { self.of_whose.get(whose).copied().unwrap_or(0) } else { 0 };
+        of_kind && self.in_all < MAX_WAITING && of_whose < MAX_OF_ORGANISATION
     }
 
     /// All of it, what began first first; and how much was lost.
@@ -190,7 +194,7 @@ mod tests {
         let (rows, lost) = waiting.take();
         assert_eq!((rows.len(), lost), (MAX_OF_ORGANISATION + 2, 0));
         let several = rows.iter().find(|row| row.who.kind == WhoKind::Several).unwrap();
-        assert_eq!((several.times, several.from), (10_000 - 200, None));
+        assert_eq!((several.times, several.from), (10_000 - MAX_OF_ORGANISATION as u64, None));
         assert_eq!(rows.iter().map(|row| row.times).sum::<u64>(), 10_001);
     }
 

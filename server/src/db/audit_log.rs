@@ -98,7 +98,7 @@ pub async fn newest(
 
 const FOLLOWING: &str =
     "SELECT id, at, first_at, times, act, denied, who_kind, who_id, who_label, address, on_kind, on_id, on_label, detail FROM
-     (SELECT * FROM audit WHERE organisation_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS looked_at
+     (SELECT * FROM audit WHERE organisation_id = $1 AND id > $2 AND id <= $7 ORDER BY id LIMIT $3) AS looked_at
      WHERE at >= $4 AND at < $5 ORDER BY id LIMIT $6";
 const NTH_FOLLOWING: &str = "SELECT id FROM audit WHERE organisation_id = $1 AND id > $2 ORDER BY id LIMIT 1 OFFSET $3";
 
@@ -110,6 +110,13 @@ pub async fn following(
     (from, to): (Option<UnixMillis>, Option<UnixMillis>),
     limit: u32,
 ) -> Result<Slice<i64>> {
+    // First, so that no row comes or goes between what is looked at and where the next page begins.
+    let last: Option<i64> = on!(connection, c => sqlx::query_scalar(NTH_FOLLOWING)
+        .bind(organisation.to_string())
+        .bind(after)
+        .bind(i64::from(MAX_LOOK).max(i64::from(limit) + 1) - 1)
+        .fetch_optional(c)
+        .await)?;
     let mut entries: Vec<Entry> = on!(connection, c => sqlx::query_as(FOLLOWING)
         .bind(organisation.to_string())
         .bind(after)
@@ -117,6 +124,7 @@ pub async fn following(
         .bind(from.map_or(i64::MIN, |from| from.0))
         .bind(to.map_or(i64::MAX, |to| to.0))
         .bind(i64::from(limit) + 1)
+        .bind(last.unwrap_or(i64::MAX))
         .fetch_all(c)
         .await)?;
     if entries.len() > limit as usize {
@@ -124,12 +132,6 @@ pub async fn following(
         let next = entries.last().map(|entry| entry.id);
         return Ok(Slice { entries, next });
     }
-    let last: Option<i64> = on!(connection, c => sqlx::query_scalar(NTH_FOLLOWING)
-        .bind(organisation.to_string())
-        .bind(after)
-        .bind(i64::from(MAX_LOOK).max(i64::from(limit) + 1) - 1)
-        .fetch_optional(c)
-        .await)?;
     Ok(Slice { entries, next: last })
 }
 
@@ -146,7 +148,7 @@ mod tests {
         for (statement, index) in [
             (NEWEST, "audit_by_time (organisation_id=? AND at<?)"),
             (NTH_NEWEST, "audit_by_time (organisation_id=? AND at<?)"),
-            (FOLLOWING, "audit_in_order (organisation_id=? AND id>?)"),
+            (FOLLOWING, "audit_in_order (organisation_id=? AND id>? AND id<?)"),
             (NTH_FOLLOWING, "audit_in_order (organisation_id=? AND id>?)"),
         ] {
             let steps = steps(&mut connection, statement).await;

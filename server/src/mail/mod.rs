@@ -3,6 +3,7 @@
 //!
 //! The mail server is the operator's word, so `dial`, which keeps users' URLs out of private networks, is not asked.
 
+mod heard;
 mod letter;
 mod outbox;
 mod smtp;

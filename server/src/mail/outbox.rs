@@ -99,6 +99,12 @@ impl Mailer {
         self.orders.try_send(order.boxed()).is_ok()
     }
 
+    /// As [`Mailer::order`], of what strangers ask for: half of the places are left to others.
+    #[must_use]
+    pub fn order_of_stranger(&self, order: impl Future<Output = Option<Posting>> + Send + 'static) -> bool {
+        self.orders.capacity() > MAX_ORDERS / 2 && self.order(order)
+    }
+
     /// What changes with each try that has ended, of any letter of this node.
     #[must_use]
     pub fn tries(&self) -> watch::Receiver<u64> {

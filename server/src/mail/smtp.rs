@@ -23,15 +23,22 @@ use url::{Host, Url};
 use uuid::Uuid;
 
 use super::Letter;
+use super::heard::Heard;
 use crate::config::{Encryption, Mail, Password};
 
-/// A try takes no longer. Mail servers look senders up before they greet them, and letters before they take them.
+/// It takes no longer until a letter can be handed over. Mail servers look senders up before they greet them.
 const PATIENCE: Duration = Duration::from_secs(30);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// And no longer until it is taken: some look letters through before they do, and who gives up then sends it twice.
+const TAKING_PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// The letter is taken by then: a server that is slow to say goodbye does not make it a failure.
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(1);
 /// The longest text of a mail server's that people are shown, in characters.
 const MAX_ANSWER_CHARS: usize = 200;
+/// Longer words of it are not shown. A link's secret is 64.
+const MAX_WORD_BYTES: usize = 24;
+/// All that a mail server says on a connection is less, its handshake included: the library reads lines of any length.
+pub(super) const MAX_HEARD_BYTES: usize = 256 * 1024;
 
 /// From whom mail is: an address, with a name where there is one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,8 +70,11 @@ pub enum Failed {
     Unreachable(String),
     #[error("TLS with the mail server does not come about: {0}")]
     Tls(String),
-    #[error("the mail server does not let this server in: {0}")]
-    NotLetIn(String),
+    /// With its code alone: some servers say over again what they were sent, and that was a password.
+    #[error("the mail server does not let this server in{}", code.map_or_else(String::new, |code| format!(": it answered {code}")))]
+    NotLetIn { code: Option<u16> },
+    #[error("the mail server's answer cannot be understood")]
+    NotUnderstood,
     /// With a code of RFC 5321, from 400 on.
     #[error("the mail server answered {code}: {text}")]
     Answered { code: u16, text: String },
@@ -82,7 +92,7 @@ impl Failed {
             Self::Address | Self::Unable(_) => true,
             Self::Answered { code, .. } => *code >= 500,
             // Somebody may be mending it.
-            Self::Unreachable(_) | Self::Tls(_) | Self::NotLetIn(_) | Self::TooSlow => false,
+            Self::Unreachable(_) | Self::Tls(_) | Self::NotLetIn { .. } | Self::NotUnderstood | Self::TooSlow => false,
         }
     }
 
@@ -92,9 +102,9 @@ impl Failed {
         match self {
             Self::Unreachable(_) => "the mail server cannot be reached".to_owned(),
             Self::Tls(_) => "TLS with the mail server does not come about".to_owned(),
-            Self::NotLetIn(_) => "the mail server does not let this server in".to_owned(),
+            Self::NotLetIn { .. } => "the mail server does not let this server in".to_owned(),
             Self::Unable(_) => "the mail server cannot take mail for this address".to_owned(),
-            Self::Address | Self::Answered { .. } | Self::TooSlow => self.to_string(),
+            Self::Address | Self::Answered { .. } | Self::NotUnderstood | Self::TooSlow => self.to_string(),
         }
     }
 
@@ -138,14 +148,13 @@ impl Smtp {
     /// [`Failed`].
     pub async fn send(&self, letter: &Letter) -> Result<String, Failed> {
         let message = self.message(letter)?;
-        in_time(async {
-            let mut connection = self.connect().await?;
-            let sent = connection.send(message.envelope(), &message.formatted()).await;
-            let answer = sent.map_err(|error| failed(Stage::Sending, &error))?;
-            let _ = timeout(GOODBYE_PATIENCE, connection.abort()).await;
-            Ok(in_words(&answer))
-        })
-        .await
+        let mut connection = in_time(PATIENCE, self.connect()).await?;
+        let formatted = message.formatted();
+        let sending = connection.send(message.envelope(), &formatted);
+        let taking = async { sending.await.map_err(|error| failed(Stage::Sending, &error)) };
+        let answer = in_time(TAKING_PATIENCE, taking).await?;
+        let _ = timeout(GOODBYE_PATIENCE, connection.abort()).await;
+        Ok(in_words(&answer))
     }
 
     /// Whether the server would be talked to: all but a letter.
@@ -153,12 +162,9 @@ impl Smtp {
     /// # Errors
     /// [`Failed`].
     pub async fn check(&self) -> Result<(), Failed> {
-        in_time(async {
-            let mut connection = self.connect().await?;
-            let _ = timeout(GOODBYE_PATIENCE, connection.abort()).await;
-            Ok(())
-        })
-        .await
+        let mut connection = in_time(PATIENCE, self.connect()).await?;
+        let _ = timeout(GOODBYE_PATIENCE, connection.abort()).await;
+        Ok(())
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Failed> {
@@ -167,15 +173,15 @@ impl Smtp {
             Encryption::None => None,
             Encryption::StartTls | Encryption::Tls => Some(self.tls.get_or_try_init(|| tls(host.clone())).await?.clone()),
         };
-        let from_the_first = tls.clone().filter(|_| *encryption == Encryption::Tls);
-        let connecting = AsyncSmtpConnection::connect_tokio1(
-            (host.as_str(), *port),
-            Some(CONNECT_PATIENCE),
-            &self.hello,
-            from_the_first,
-            None,
-        );
-        let mut connection = connecting.await.map_err(|error| failed(Stage::Connecting, &error))?;
+        let connected = match (encryption, &tls) {
+            // Who is heard here is the operator's server, by its certificate.
+            (Encryption::Tls, Some(tls)) => {
+                let address = (host.as_str(), *port);
+                AsyncSmtpConnection::connect_tokio1(address, Some(CONNECT_PATIENCE), &self.hello, Some(tls.clone()), None).await
+            }
+            _ => AsyncSmtpConnection::connect_with_transport(Box::new(Heard::of(host, *port).await?), &self.hello).await,
+        };
+        let mut connection = connected.map_err(|error| failed(Stage::Connecting, &error))?;
         if let (Encryption::StartTls, Some(tls)) = (encryption, tls) {
             connection.starttls(tls, &self.hello).await.map_err(|error| failed(Stage::Encrypting, &error))?;
         }
@@ -206,8 +212,8 @@ impl Smtp {
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
-    timeout(PATIENCE, work).await.unwrap_or(Err(Failed::TooSlow))
+async fn in_time<T>(patience: Duration, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    timeout(patience, work).await.unwrap_or(Err(Failed::TooSlow))
 }
 
 /// `Auto-Submitted` (RFC 3834): nobody's holiday notice answers it.
@@ -249,10 +255,10 @@ fn failed(stage: Stage, error: &SmtpError) -> Failed {
         return Failed::Tls(text);
     }
     match (stage, error.status()) {
+        (_, None) if error.is_response() => Failed::NotUnderstood,
         (Stage::Encrypting, _) => Failed::Tls(text),
-        (Stage::SigningIn, Some(code)) => Failed::NotLetIn(format!("{code} {text}")),
+        (Stage::SigningIn, code) if code.is_some() || error.is_client() => Failed::NotLetIn { code: code.map(Into::into) },
         (_, Some(code)) => Failed::Answered { code: code.into(), text },
-        (Stage::SigningIn, None) if error.is_client() => Failed::NotLetIn(text),
         (_, None) if error.is_client() => Failed::Unable(text),
         (_, None) => Failed::Unreachable(text),
     }
@@ -287,8 +293,12 @@ fn in_words(answer: &Response) -> String {
     shortened(&format!("{} {}", answer.code(), text.join(" ")))
 }
 
+/// Without what may be a link, an address or a secret: filters quote what they refuse, and in the letter is a link that opens an account.
 fn shortened(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_ANSWER_CHARS).collect()
+    let may_be_secret = |word: &str| word.len() > MAX_WORD_BYTES || word.contains("://") || word.contains('@');
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.map(|word| if may_be_secret(word) { "…" } else { word }).collect();
+    words.join(" ").chars().take(MAX_ANSWER_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -356,7 +366,10 @@ mod tests {
     fn what_is_said_to_whom() {
         let refused = Failed::Answered { code: 550, text: "5.1.1 <eve@example.com> unknown".into() };
         assert!(refused.is_final() && !Failed::Answered { code: 451, text: String::new() }.is_final());
-        assert!(refused.words().contains("550: 5.1.1 <eve@example.com> unknown"));
+        assert!(refused.words().contains("answered 550"));
+        let link = format!("5.7.1 blocked URL https://live.example.com/invitation/{}", "e4".repeat(32));
+        assert_eq!(shortened(&link), "5.7.1 blocked URL …");
+        assert_eq!(shortened(&format!("x{}\r\ny", "e4".repeat(32))), "… y");
         assert!(!refused.without_address().contains("eve"));
         let away = Failed::Unreachable("10.0.0.7 refused".into());
         assert!(!away.is_final() && !away.words().contains("10.0.0.7") && away.without_address().contains("10.0.0.7"));

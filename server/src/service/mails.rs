@@ -190,7 +190,7 @@ impl Service {
             let (db, clock, config) = (self.db.clone(), self.clock.clone(), Arc::clone(&self.config));
             let asked = AskedLink { db, clock, config, from };
             let typed = typed.to_owned();
-            let is_taken = mailer.order(async move { asked.make(&typed).await });
+            let is_taken = mailer.order_of_stranger(async move { asked.make(&typed).await });
             if let Some(unsaid) = (!is_taken).then(|| limits.too_many.says(None)).flatten() {
                 tracing::warn!(unsaid, "a link for a new password was not sent: too many mails wait");
             }

@@ -32,6 +32,8 @@ mod write;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -75,6 +77,7 @@ pub struct Service {
     pushes: Pushes,
     bell: Bell,
     audit: Audit,
+    changes: Arc<Semaphore>,
     meters: Option<Meters>,
     mailer: Option<Mailer>,
     mail_limits: mails::Limits,
@@ -100,6 +103,7 @@ impl Service {
             pushes: Pushes::default(),
             bell: Bell::default(),
             audit: Audit::default(),
+            changes: Arc::new(Semaphore::new(write::CHANGES_AT_ONCE)),
             meters: None,
             mailer: None,
             mail_limits: mails::Limits::default(),

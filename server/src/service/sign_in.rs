@@ -91,7 +91,8 @@ impl Service {
             };
             // A database that cannot be written keeps nobody out.
             if let Err(cause) = noting.await {
-                tracing::warn!(user = %user.id, %cause, "a sign-in could not be noted");
+                tracing::warn!(user = %user.id, %cause, "a sign-in could not be noted yet");
+                self.note(user.organisation, (by_user(user.id), Some(address)), Note::of(Act::SignedIn, user.id));
             }
         }
         Ok(outcome)

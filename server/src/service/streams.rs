@@ -9,7 +9,7 @@ use afterlive_domain::{
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
-use super::write::{Change, Note};
+use super::write::{Change, Note, who};
 use super::{Caller, Result, Service};
 use crate::db::assets;
 use crate::db::organisations::Organisation;
@@ -252,11 +252,8 @@ impl Service {
         caller.require(Permission::Administer)?;
         self.not_deleted(caller, id).await?;
         if self.hub.is_live(id) {
-            // Nothing is written but the note: it is the encoder's leaving that changes the stream.
-            let tx = self.write_as(caller, Permission::Administer).await?;
-            let mut guard = CutUnlessCalledOff::new(&self.hub, Some(id));
-            tx.commit(Note::of(Act::StreamStopped, id)).await.inspect_err(|_| guard.call_off())?;
-            guard.call_off();
+            // It is the encoder's leaving that changes the stream: nothing is written now, and where nothing can be written it is stopped all the same.
+            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::StreamStopped, id));
         }
         self.cut(id).await;
         self.stream(caller, id).await

@@ -3,16 +3,22 @@
 
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use afterlive_domain::{Act, Error as Refusal, OrganisationId, Permission, Role, UnixMillis, UserId, WhoKind};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Caller, Identity, Result, Service};
 use crate::audit::{Seen, Whose};
 use crate::db;
 use crate::db::audit::{NewEntry, Thing, Who};
 use crate::db::{Db, Tx};
+
+/// Changes by callers at a time. On PostgreSQL all nodes wait for each other where lines of the audit log get their numbers: those who wait there must not have all
+/// connections, which publishes need too.
+pub(super) const CHANGES_AT_ONCE: usize = 4;
 
 /// A transaction that is not committed without saying what it did. Dropped, it is rolled back, as [`Change::roll_back`] says aloud.
 #[must_use]
@@ -22,6 +28,8 @@ pub(super) struct Change {
     who: Who,
     from: Option<IpAddr>,
     at: UnixMillis,
+    /// Among the changes that callers make at a time.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 /// What was done, on what.
@@ -65,7 +73,7 @@ impl Change {
         who: Who,
         from: Option<IpAddr>,
     ) -> Result<Self> {
-        Ok(Self { tx: db.write().await?, organisation, who, from, at })
+        Ok(Self { tx: db.write().await?, organisation, who, from, at, _turn: None })
     }
 
     /// Makes it durable, along with the note.
@@ -115,7 +123,10 @@ impl Service {
 
     /// A transaction of somebody who is no caller yet, or is one by what this very transaction makes.
     pub(super) async fn write_by(&self, organisation: OrganisationId, who: Who, from: Option<IpAddr>) -> Result<Change> {
-        Change::begin(&self.db, self.clock.now(), organisation, who, from).await
+        // Never closed.
+        let turn = Arc::clone(&self.changes).acquire_owned().await.ok();
+        let change = Change::begin(&self.db, self.clock.now(), organisation, who, from).await?;
+        Ok(Change { _turn: turn, ..change })
     }
 
     /// A transaction of which the audit log hears nothing: of what nobody asked for, such as when a key was last used.

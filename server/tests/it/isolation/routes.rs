@@ -18,8 +18,8 @@ const LOOK_AT_PATHS: &[(&str, usize, &[&str])] = &[
     // Files are no use of a session.
     ("browser_session.rs", 1, &[]),
     ("embed.rs", 1, &["GET /playout/{id}?embed"]),
-    // What is logged.
-    ("request.rs", 2, &[]),
+    // What is logged, and noted in the audit log.
+    ("request.rs", 3, &[]),
     // Where it leads is the same path.
     ("secure.rs", 1, &[]),
     // The site's files, and what is not to be in a Referer.

@@ -237,7 +237,7 @@ impl World {
 
     /// Another session and a session token of the user, as their own page names them.
     async fn open_of(&self, side: &Side, user: &User, [session, token]: [&'static str; 2]) -> Named {
-        let caller = Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id) };
+        let caller = Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id), from: None };
         let open = async || self.server.service.open_account(&caller).await.unwrap();
         let before: BTreeSet<String> = open().await.sessions.into_iter().map(|session| session.id).collect();
         cookie(&self.sign_in, user.id).await;

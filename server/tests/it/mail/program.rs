@@ -38,7 +38,7 @@ async fn a_test_is_sent_from_the_terminal_and_says_what_the_mail_server_answered
 
     let (is_well, printed, said) = call(&["mail-test", "refused@example.com"], &set).await;
     assert!(!is_well && printed.is_empty());
-    assert!(said.contains("the mail server answered 550: 5.1.1 <refused@example.com> is nobody here"), "{said}");
+    assert!(said.contains("the mail server answered 550: 5.1.1 … is nobody here"), "{said}");
     let (is_well, _, said) = call(&["mail-test", "ada@example.com"], &[]).await;
     assert!(!is_well && said.contains("no mail server is set: see mail.host"), "{said}");
 

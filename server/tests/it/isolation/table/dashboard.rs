@@ -10,6 +10,7 @@ pub fn pages() -> Vec<Row> {
     vec![
         Row::new("PAGE /auth", Door::Open(200)),
         Row::new("PAGE /setup", Door::Open(200)),
+        Row::new("PAGE /forgotten", Door::Open(200)),
         // What a link's secret opens is whoever's who has it; this one is none.
         Row::new("PAGE /invitation/{secret}", Door::Open(200)).at("/invitation/x"),
         Row::new("PAGE /password/{secret}", Door::Open(200)).at("/password/x"),
@@ -25,6 +26,7 @@ pub fn pages() -> Vec<Row> {
         page("PAGE /vod/{id}", ReadOnly).of(Asset),
         page("PAGE /account", ReadOnly),
         page("PAGE /organisation", ReadOnly),
+        page("PAGE /organisation/audit", Admin),
         page("PAGE /organisation/events", Admin),
         page("PAGE /organisation/events/{id}", Admin).of(Endpoint),
     ]
@@ -42,6 +44,8 @@ pub fn functions() -> Vec<Row> {
         // Only one's own.
         anybodys_question("POST /ui/take_flash").may_change(),
         anybodys_question("POST /ui/typed_email"),
+        anybodys_question("POST /ui/sends_mail"),
+        anybodys_form("POST /ui/ask_for_password_link").body("email=nobody@example.com"),
         anybodys_form("POST /ui/sign_in").body("email=nobody@example.com&password=x"),
         anybodys_form("POST /ui/sign_out").may_change(),
         anybodys_form("POST /ui/set_up").body("token=x&organisation_name=x&email=x@example.com&password=x"),
@@ -90,7 +94,9 @@ pub fn functions() -> Vec<Row> {
         form("POST /ui/rotate_endpoint_secret", Admin).of(Endpoint).body("id=<endpoint>").changes(),
         form("POST /ui/test_endpoint", Admin).of(Endpoint).body("id=<endpoint>").changes(),
         form("POST /ui/resend_delivery", Admin).of(Delivery).body("delivery=<delivery>&endpoint=<endpoint>").changes(),
+        question("POST /ui/audit", Admin).body(r#"{"filter":{"about":null,"who":null,"denied":false,"after":null}}"#),
         question("POST /ui/people", Admin),
+        question("POST /ui/mail_fate", Admin).body(r#"{"secret":"x"}"#),
         form("POST /ui/change_role", Admin).of(Thing::User).body("user=<user>&role=nanoAdmin").changes(),
         form("POST /ui/remove_user", Admin).of(Thing::User).body("user=<user>").changes(),
         form("POST /ui/invite", Admin).body("email=new<n>@example.com&role=nanoUser").changes(),
