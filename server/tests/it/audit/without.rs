@@ -128,7 +128,11 @@ async fn what_is_denied_is_denied_and_what_callers_change_is_refused_and_not_cha
         let after = all_rows(&server, &tenant).await;
         assert_eq!(after[..before.len()], before[..]);
         let new: Vec<&str> = after[before.len()..].iter().map(|row| row.act.as_str()).collect();
-        assert_eq!(new, ["session.refused", "request.denied"], "nothing but what was denied before it was back");
+        assert_eq!(
+            new,
+            ["session.began", "session.refused", "request.denied"],
+            "what is no change of a caller's, and nothing else"
+        );
     })
     .await;
 }

@@ -162,9 +162,11 @@ async fn try_cell(world: &World, row: &Row, cell: &Cell) -> Vec<String> {
     if let Some(internal) = INTERNAL.into_iter().chain([folder.as_str()]).find(|internal| texts.contains(internal)) {
         wrong.push(told(format!("{internal:?} is nobody's business")));
     }
-    // What who asks says themselves they know.
-    if let Some(mark) = others(world, cell.column).into_iter().find(|mark| has(&texts, mark) && !request.contains(mark.as_str()))
-    {
+    // What who asks says themselves, or has said, they know.
+    let is_known = |mark: &&String| {
+        request.contains(mark.as_str()) || row.own_words.iter().any(|word| world.standing.get(word) == Some(*mark))
+    };
+    if let Some(mark) = others(world, cell.column).into_iter().find(|mark| has(&texts, mark) && !is_known(mark)) {
         wrong.push(told(format!("{mark:?} is not theirs to see")));
     }
     if tells_nothing(row, cell) {

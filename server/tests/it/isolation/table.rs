@@ -88,6 +88,8 @@ pub struct Row {
     pub effect: Effect,
     /// The status for who is let in.
     pub taken: u16,
+    /// What who asks has named in a request of another row, and is told again: their own log has their own words.
+    pub own_words: &'static [&'static str],
 }
 
 impl Row {
@@ -97,7 +99,7 @@ impl Row {
             Door::Open(status) => status,
             _ => 200,
         };
-        Self { route, path: None, query: "", body: "", door, of: None, effect: Effect::Reads, taken }
+        Self { route, path: None, query: "", body: "", door, of: None, effect: Effect::Reads, taken, own_words: &[] }
     }
 
     fn at(self, path: &'static str) -> Self {
@@ -122,6 +124,10 @@ impl Row {
 
     fn may_change(self) -> Self {
         Self { effect: Effect::Any, ..self }
+    }
+
+    fn tells_again(self, own_words: &'static [&'static str]) -> Self {
+        Self { own_words, ..self }
     }
 
     fn answers(self, taken: u16) -> Self {

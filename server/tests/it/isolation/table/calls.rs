@@ -50,7 +50,8 @@ pub fn rows() -> Vec<Row> {
         call("GET /organisation/apikey", Admin),
         call("POST /organisation/apikey", Admin).body(r#"{"label":"new","role":"nanoAdmin"}"#).changes(),
         call("DELETE /organisation/apikey/{id}", Admin).of(Key).changes(),
-        call("GET /audit", Admin),
+        // Others have revoked a playback token of no effect by that id: below, and in the dashboard.
+        call("GET /audit", Admin).tells_again(&["playback-token"]),
         call("GET /apikey", Admin),
         // These ask about what is in the request, and look at nothing else.
         Row::new("POST /apikey", Door::Open(401)).body(r#"{"apikey":"nonsense"}"#),

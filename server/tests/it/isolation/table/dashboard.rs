@@ -26,7 +26,7 @@ pub fn pages() -> Vec<Row> {
         page("PAGE /vod/{id}", ReadOnly).of(Asset),
         page("PAGE /account", ReadOnly),
         page("PAGE /organisation", ReadOnly),
-        page("PAGE /organisation/audit", Admin),
+        page("PAGE /organisation/audit", Admin).tells_again(&["playback-token"]),
         page("PAGE /organisation/events", Admin),
         page("PAGE /organisation/events/{id}", Admin).of(Endpoint),
     ]
@@ -94,7 +94,9 @@ pub fn functions() -> Vec<Row> {
         form("POST /ui/rotate_endpoint_secret", Admin).of(Endpoint).body("id=<endpoint>").changes(),
         form("POST /ui/test_endpoint", Admin).of(Endpoint).body("id=<endpoint>").changes(),
         form("POST /ui/resend_delivery", Admin).of(Delivery).body("delivery=<delivery>&endpoint=<endpoint>").changes(),
-        question("POST /ui/audit", Admin).body(r#"{"filter":{"about":null,"who":null,"denied":false,"after":null}}"#),
+        question("POST /ui/audit", Admin)
+            .body(r#"{"filter":{"about":null,"who":null,"denied":false,"after":null}}"#)
+            .tells_again(&["playback-token"]),
         question("POST /ui/people", Admin),
         question("POST /ui/mail_fate", Admin).body(r#"{"secret":"x"}"#),
         form("POST /ui/change_role", Admin).of(Thing::User).body("user=<user>&role=nanoAdmin").changes(),
