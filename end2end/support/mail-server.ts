@@ -7,6 +7,12 @@ type Mail = { to: string; link: string };
 
 const LINK = /^http:\S+\/(?:invitation|password)\/\S+$/m;
 
+/** As mail programs show it: long lines are sent in parts (quoted-printable, RFC 2045 §6.7). */
+function decoded(letter: string): string {
+  if (!/^Content-Transfer-Encoding: quoted-printable$/im.test(letter)) return letter;
+  return letter.replace(/=\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
 export class MailServer {
   readonly mails: Mail[] = [];
 
@@ -53,7 +59,7 @@ export class MailServer {
             letter.push(line);
             continue;
           }
-          this.mails.push({ to, link: LINK.exec(letter.join('\n'))?.[0] ?? '' });
+          this.mails.push({ to, link: LINK.exec(decoded(letter.join('\n')))?.[0] ?? '' });
           letter = undefined;
           say('250 2.0.0 taken');
           continue;
