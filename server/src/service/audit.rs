@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use afterlive_domain::{Act, Error as Refusal, Permission, UnixMillis};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use afterlive_domain::{Act, Permission, UnixMillis};
 
 use super::write::who;
 use super::{Caller, Result, Service};
@@ -15,37 +13,13 @@ use crate::db::audit_log::{self, Filter, Place, Slice};
 pub const MAX_SHOWN: u32 = 50;
 /// The most rows of an answer to a program.
 pub const MAX_EXPORT: u32 = 10_000;
-/// So many pages of it are read at a time: the other readers of the database are for who signs in, and who goes live.
-const PAGES_AT_A_TIME: usize = 2;
 /// Who has waited so long for a place is told to come back later.
 const PAGE_WAIT: Duration = Duration::from_secs(3);
-const RETRY_AFTER_S: u32 = 5;
 
 /// Some rows, newest first, and where the next ones begin.
 pub type AuditPage = Slice<Place>;
 /// Some rows in the order in which they were committed, and after which the next ones stand.
 pub type AuditExport = Slice<i64>;
-
-/// The places for pages that are read.
-#[derive(Debug)]
-pub(super) struct Pages(Semaphore);
-
-impl Default for Pages {
-    fn default() -> Self {
-        Self(Semaphore::new(PAGES_AT_A_TIME))
-    }
-}
-
-impl Pages {
-    /// Until it is dropped, one of the places.
-    async fn place(&self, wait: Duration) -> Result<SemaphorePermit<'_>, Refusal> {
-        match timeout(wait, self.0.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            // It is never closed.
-            Ok(Err(_)) | Err(_) => Err(Refusal::TooMany { retry_after_s: RETRY_AFTER_S }),
-        }
-    }
-}
 
 impl Service {
     /// A page of the organisation's audit log, newest first. With a filter that few rows match it may be short, or empty, with more behind it.
@@ -54,8 +28,7 @@ impl Service {
     /// `Denied` for all but admins; `TooMany` where too many pages of it are read at once.
     pub async fn audit_page(&self, caller: &Caller, filter: &Filter, after: Option<Place>) -> Result<AuditPage> {
         caller.require(Permission::Administer)?;
-        // Before it takes one of the database's connections.
-        let _place = self.audit_pages.place(PAGE_WAIT).await?;
+        let _place = self.audit_pages.take(PAGE_WAIT).await?;
         let mut connection = self.db.read().await?;
         Ok(audit_log::newest(&mut connection, caller.organisation, filter, after, MAX_SHOWN).await?)
     }
@@ -73,7 +46,7 @@ impl Service {
         limit: u32,
     ) -> Result<AuditExport> {
         caller.require(Permission::Administer)?;
-        let _place = self.audit_pages.place(PAGE_WAIT).await?;
+        let _place = self.audit_pages.take(PAGE_WAIT).await?;
         let mut connection = self.db.read().await?;
         Ok(audit_log::following(&mut connection, caller.organisation, after, between, limit.min(MAX_EXPORT)).await?)
     }
@@ -83,20 +56,5 @@ impl Service {
         let (whose, at) = (Whose::Organisation(caller.organisation), self.clock.now());
         let (who, from) = (who(caller.identity), caller.from);
         self.audit.note(Seen { whose, at, act: Act::RequestDenied, who, from, on: None, detail: Some(what.to_owned()) });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn two_pages_at_a_time_are_read_and_who_waits_long_is_turned_away() {
-        let pages = Pages::default();
-        let at_once = async || pages.place(Duration::ZERO).await;
-        let (one, _other) = (at_once().await.unwrap(), at_once().await.unwrap());
-        assert_eq!(at_once().await.unwrap_err(), Refusal::TooMany { retry_after_s: RETRY_AFTER_S });
-        drop(one);
-        drop(at_once().await.unwrap());
     }
 }

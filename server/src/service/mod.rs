@@ -27,6 +27,7 @@ mod stills;
 mod streams;
 mod text;
 mod traffic;
+mod turns;
 mod users;
 mod write;
 
@@ -85,8 +86,8 @@ pub struct Service {
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
     sign_in_limits: sign_in::Limits,
-    player_lists: seen::PlayerLists,
-    audit_pages: audit::Pages,
+    player_lists: turns::Turns,
+    audit_pages: turns::Turns,
     set_up_token: set_up::Token,
 }
 
@@ -111,8 +112,8 @@ impl Service {
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),
-            player_lists: seen::PlayerLists::default(),
-            audit_pages: audit::Pages::default(),
+            player_lists: turns::Turns::default(),
+            audit_pages: turns::Turns::default(),
             set_up_token: set_up::Token::default(),
         }
     }

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use afterlive_domain::{Error as Refusal, OrganisationId, StreamId, StreamState};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
 
 use super::{Holder, Player, Result, Service, StreamList, StreamPage, Viewer};
 use crate::db;
@@ -16,32 +14,8 @@ use crate::db::streams::{self, Stream};
 pub const MAX_PLAYER_PAGE: u32 = 100;
 /// The most rows of the list that a page for them looks at. With tags that no stream shares it would else be all of them.
 const MAX_PLAYER_LOOK: u32 = 10_000;
-/// So many lists are read for them at a time: the other readers of the database are for who signs in, and who goes live.
-const PLAYER_LISTS_AT_A_TIME: usize = 2;
 /// Who has waited so long for a place is told to come back later.
 const PLAYER_LIST_WAIT: Duration = Duration::from_secs(1);
-const RETRY_AFTER_S: u32 = 5;
-
-/// The places for lists that are read for players.
-#[derive(Debug)]
-pub(super) struct PlayerLists(Semaphore);
-
-impl Default for PlayerLists {
-    fn default() -> Self {
-        Self(Semaphore::new(PLAYER_LISTS_AT_A_TIME))
-    }
-}
-
-impl PlayerLists {
-    /// Until it is dropped, one of the places.
-    async fn place(&self, wait: Duration) -> Result<SemaphorePermit<'_>, Refusal> {
-        match timeout(wait, self.0.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            // It is never closed.
-            Ok(Err(_)) | Err(_) => Err(Refusal::TooMany { retry_after_s: RETRY_AFTER_S }),
-        }
-    }
-}
 
 /// A stream and whose it is, for a viewer from outside.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,7 +97,7 @@ impl Service {
             return Ok(StreamPage { streams: Vec::new(), next: None });
         }
         // Before it takes one of the database's connections.
-        let _place = self.player_lists.place(PLAYER_LIST_WAIT).await?;
+        let _place = self.player_lists.take(PLAYER_LIST_WAIT).await?;
         let mut connection = self.db.read().await?;
         let (search, after) = (&list.search, list.after.as_ref());
         let found = stream_search::page_among(&mut connection, organisation, search, after, limit, MAX_PLAYER_LOOK).await?;
@@ -168,20 +142,5 @@ fn refusal_of<T>(outcome: Result<T>) -> Result<Option<Refusal>> {
         Ok(_) => Ok(None),
         Err(super::Error::Refused(refusal)) => Ok(Some(refusal)),
         Err(failure) => Err(failure),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn two_lists_at_a_time_are_read_for_players_and_who_waits_long_is_turned_away() {
-        let lists = PlayerLists::default();
-        let at_once = async || lists.place(Duration::ZERO).await;
-        let (one, _other) = (at_once().await.unwrap(), at_once().await.unwrap());
-        assert_eq!(at_once().await.unwrap_err(), Refusal::TooMany { retry_after_s: RETRY_AFTER_S });
-        drop(one);
-        drop(at_once().await.unwrap());
     }
 }
