@@ -9,7 +9,7 @@ use crate::backend::{Access, BackendError};
 
 #[server(prefix = "/ui", endpoint = "access", input = Json)]
 pub async fn load_access() -> Result<Access, BackendError> {
-    super::with_status(crate::request::backend().access().await)
+    super::outcome::with_status(crate::request::backend().access().await)
 }
 
 /// The outcome of the form before, once.

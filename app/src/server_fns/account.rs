@@ -5,26 +5,19 @@ use leptos::server_fn::codec::Json;
 
 use crate::backend::{Account, BackendError};
 
-/// The page on which all of it stands.
-#[cfg(feature = "ssr")]
-const PAGE: &str = "/account";
-/// Where a password was set, and signing in with it failed.
-#[cfg(feature = "ssr")]
-pub(super) const SIGN_IN_ANEW: &str = "/auth?notice=password-set";
-
 #[server(prefix = "/ui", endpoint = "account", input = Json)]
 pub async fn load_account() -> Result<Account, BackendError> {
-    super::with_status(crate::request::backend().account().await)
+    super::outcome::with_status(crate::request::backend().account().await)
 }
 
 #[server(prefix = "/ui", endpoint = "change_password")]
 pub async fn change_password(present: String, password: String) -> Result<(), BackendError> {
     use super::Flash;
-    use super::outcome::{tell_error, tell_flash};
+    use super::outcome::{ACCOUNT, SIGN_IN_ANEW, tell_error, tell_flash};
     use crate::backend::PasswordChange;
 
     let problem = match crate::request::backend().change_password(&present, &password).await {
-        Ok(PasswordChange::Done) => return tell_flash(PAGE, Flash::PasswordChanged).await,
+        Ok(PasswordChange::Done) => return tell_flash(ACCOUNT, Flash::PasswordChanged).await,
         Ok(PasswordChange::NotSignedIn) => {
             crate::request::redirect(SIGN_IN_ANEW);
             return Ok(());
@@ -34,25 +27,31 @@ pub async fn change_password(present: String, password: String) -> Result<(), Ba
         Ok(PasswordChange::TooManyAttempts { retry_after_s }) => {
             format!("There were too many attempts. Please wait {retry_after_s} seconds, then try again.")
         }
-        Err(error) => return tell_error(PAGE, error).await,
+        Err(error) => return tell_error(ACCOUNT, error).await,
     };
-    tell_error(PAGE, BackendError::Refused(problem)).await
+    tell_error(ACCOUNT, BackendError::Refused(problem)).await
 }
 
 #[server(prefix = "/ui", endpoint = "end_session")]
 pub async fn end_session(id: String) -> Result<(), BackendError> {
+    use super::outcome::{ACCOUNT, tell_outcome};
+
     let outcome = crate::request::backend().end_session(&id).await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "session-ended").await
+    tell_outcome(outcome, ACCOUNT, ACCOUNT, "session-ended").await
 }
 
 #[server(prefix = "/ui", endpoint = "end_session_token")]
 pub async fn end_session_token(id: String) -> Result<(), BackendError> {
+    use super::outcome::{ACCOUNT, tell_outcome};
+
     let outcome = crate::request::backend().end_session_token(&id).await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "session-ended").await
+    tell_outcome(outcome, ACCOUNT, ACCOUNT, "session-ended").await
 }
 
 #[server(prefix = "/ui", endpoint = "end_other_sessions")]
 pub async fn end_other_sessions() -> Result<(), BackendError> {
+    use super::outcome::{ACCOUNT, tell_outcome};
+
     let outcome = crate::request::backend().end_other_sessions().await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "sessions-ended").await
+    tell_outcome(outcome, ACCOUNT, ACCOUNT, "sessions-ended").await
 }

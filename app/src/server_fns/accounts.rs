@@ -6,109 +6,88 @@ use leptos::server_fn::codec::Json;
 
 use crate::backend::{BackendError, Invited, MailFate, People};
 
-/// The page on which an organisation's people stand.
-#[cfg(feature = "ssr")]
-const PAGE: &str = "/organisation";
-
 #[server(prefix = "/ui", endpoint = "people", input = Json)]
 pub async fn load_people() -> Result<People, BackendError> {
-    super::with_status(crate::request::backend().people().await)
+    super::outcome::with_status(crate::request::backend().people().await)
 }
 
 #[server(prefix = "/ui", endpoint = "change_role")]
 pub async fn change_role(user: UserId, role: Role) -> Result<(), BackendError> {
+    use super::outcome::{ORGANISATION, tell_outcome};
+
     let outcome = crate::request::backend().change_role(user, role).await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "role").await
+    tell_outcome(outcome, ORGANISATION, ORGANISATION, "role").await
 }
 
 #[server(prefix = "/ui", endpoint = "remove_user")]
 pub async fn remove_user(user: UserId) -> Result<(), BackendError> {
+    use super::outcome::{ORGANISATION, tell_outcome};
+
     let outcome = crate::request::backend().remove_user(user).await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "removed").await
+    tell_outcome(outcome, ORGANISATION, ORGANISATION, "removed").await
 }
 
 #[server(prefix = "/ui", endpoint = "invite")]
 pub async fn invite(email: String, role: Role) -> Result<(), BackendError> {
     use super::Flash;
-    use super::outcome::{tell_error, tell_flash};
+    use super::outcome::{ORGANISATION, tell_error, tell_flash};
 
     let email = email.trim().to_owned();
     match crate::request::backend().invite(&email, role).await {
-        Ok(link) => tell_flash(PAGE, Flash::Invitation { email, link }).await,
-        Err(BackendError::Refused(problem)) => tell_flash(PAGE, Flash::NotInvited { email, problem }).await,
-        Err(error) => tell_error(PAGE, error).await,
+        Ok(link) => tell_flash(ORGANISATION, Flash::Invitation { email, link }).await,
+        Err(BackendError::Refused(problem)) => tell_flash(ORGANISATION, Flash::NotInvited { email, problem }).await,
+        Err(error) => tell_error(ORGANISATION, error).await,
     }
 }
 
 #[server(prefix = "/ui", endpoint = "revoke_invitation")]
 pub async fn revoke_invitation(invitation: InvitationId) -> Result<(), BackendError> {
+    use super::outcome::{ORGANISATION, tell_outcome};
+
     let outcome = crate::request::backend().revoke_invitation(invitation).await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "invitation-revoked").await
+    tell_outcome(outcome, ORGANISATION, ORGANISATION, "invitation-revoked").await
 }
 
 /// `email` is for the page that shows the link.
 #[server(prefix = "/ui", endpoint = "make_password_link")]
 pub async fn make_password_link(user: UserId, #[server(default)] email: String) -> Result<(), BackendError> {
     use super::Flash;
-    use super::outcome::{tell_error, tell_flash};
+    use super::outcome::{ORGANISATION, tell_error, tell_flash};
 
     match crate::request::backend().make_password_link(user).await {
-        Ok(link) => tell_flash(PAGE, Flash::PasswordLink { email, link }).await,
-        Err(error) => tell_error(PAGE, error).await,
+        Ok(link) => tell_flash(ORGANISATION, Flash::PasswordLink { email, link }).await,
+        Err(error) => tell_error(ORGANISATION, error).await,
     }
 }
 
 /// What became of the mail with a link. Waits a little for the first try to end.
 #[server(prefix = "/ui", endpoint = "mail_fate", input = Json)]
 pub async fn load_mail_fate(secret: String) -> Result<Option<MailFate>, BackendError> {
-    super::with_status(crate::request::backend().mail_fate(&secret).await)
+    super::outcome::with_status(crate::request::backend().mail_fate(&secret).await)
 }
 
 /// Uses nothing up: also what only looks at links, such as a mail server, comes here.
 #[server(prefix = "/ui", endpoint = "invitation", input = Json)]
 pub async fn load_invitation(secret: String) -> Result<Option<Invited>, BackendError> {
-    super::with_status(crate::request::backend().invitation(&secret).await)
+    super::outcome::with_status(crate::request::backend().invitation(&secret).await)
 }
 
 #[server(prefix = "/ui", endpoint = "accept_invitation")]
 pub async fn accept_invitation(secret: String, password: String) -> Result<(), BackendError> {
     let chosen = crate::request::backend().accept_invitation(&secret, &password).await;
-    tell_chosen(chosen, &format!("/invitation/{secret}"), "/?notice=joined");
+    super::outcome::tell_chosen(chosen, &format!("/invitation/{secret}"), "/?notice=joined");
     Ok(())
 }
 
 /// As [`load_invitation`].
 #[server(prefix = "/ui", endpoint = "password_link", input = Json)]
 pub async fn load_password_link(secret: String) -> Result<Option<String>, BackendError> {
-    super::with_status(crate::request::backend().password_link(&secret).await)
+    super::outcome::with_status(crate::request::backend().password_link(&secret).await)
 }
 
 #[server(prefix = "/ui", endpoint = "choose_password")]
 pub async fn choose_password(secret: String, password: String) -> Result<(), BackendError> {
     let chosen = crate::request::backend().choose_password(&secret, &password).await;
-    tell_chosen(chosen, &format!("/password/{secret}"), "/?notice=password");
+    super::outcome::tell_chosen(chosen, &format!("/password/{secret}"), "/?notice=password");
     Ok(())
-}
-
-/// Goes on to `done`, or back to the page of the link with what is wrong: who has not signed in has no session to keep that in.
-#[cfg(feature = "ssr")]
-fn tell_chosen(chosen: crate::backend::Answer<crate::backend::Chosen>, page: &str, done: &str) {
-    use crate::backend::Chosen;
-    use crate::query::with_query;
-    use crate::request::{keep_typed_email, local_path, redirect};
-
-    if matches!(chosen, Ok(Chosen::Done | Chosen::NotSignedIn)) {
-        // Of whoever tried to sign in here before.
-        keep_typed_email("");
-    }
-    let problem = match chosen {
-        Ok(Chosen::Done) => return redirect(done),
-        Ok(Chosen::NotSignedIn) => return redirect(super::account::SIGN_IN_ANEW),
-        // The page says so by itself.
-        Ok(Chosen::WrongLink) => return redirect(local_path(page)),
-        Ok(Chosen::Weak(weakness)) => weakness.as_str(),
-        Ok(Chosen::Taken) => "taken",
-        Err(_) => "server",
-    };
-    redirect(&with_query(local_path(page), &[("error", problem)]));
 }

@@ -7,5 +7,5 @@ use crate::backend::{AuditFilter, AuditPage, BackendError};
 
 #[server(prefix = "/ui", endpoint = "audit", input = Json)]
 pub async fn load_audit(filter: AuditFilter) -> Result<AuditPage, BackendError> {
-    super::with_status(crate::request::backend().audit(filter).await)
+    super::outcome::with_status(crate::request::backend().audit(filter).await)
 }

@@ -6,19 +6,15 @@ use leptos::server_fn::codec::Json;
 
 use crate::backend::{BackendError, EndpointPage, EndpointRow};
 
-/// The page on which all endpoints stand.
-#[cfg(feature = "ssr")]
-const PAGE: &str = "/organisation/events";
-
 #[server(prefix = "/ui", endpoint = "endpoints", input = Json)]
 pub async fn load_endpoints() -> Result<Vec<EndpointRow>, BackendError> {
-    super::with_status(crate::request::backend().endpoints().await)
+    super::outcome::with_status(crate::request::backend().endpoints().await)
 }
 
 /// `after`: where the page of what it was told begins; `None` with the newest.
 #[server(prefix = "/ui", endpoint = "endpoint", input = Json)]
 pub async fn load_endpoint(id: EndpointId, after: Option<String>) -> Result<EndpointPage, BackendError> {
-    super::with_status(crate::request::backend().endpoint(id, after).await)
+    super::outcome::with_status(crate::request::backend().endpoint(id, after).await)
 }
 
 /// The kinds are checkboxes, which a browser sends only where they are ticked.
@@ -31,18 +27,18 @@ pub async fn create_endpoint(
     #[server(default)] asset_failed: Option<String>,
     #[server(default)] asset_deleted: Option<String>,
 ) -> Result<(), BackendError> {
-    use super::outcome::{tell, tell_error};
+    use super::outcome::{EVENTS, endpoint_form, endpoint_page, tell, tell_error};
 
-    let made = match form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted]) {
+    let made = match endpoint_form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted]) {
         Ok(form) => crate::request::backend().create_endpoint(form).await,
         Err(error) => Err(error),
     };
     match made {
         Ok(id) => {
-            tell(&page_of(id), "endpoint-made");
+            tell(&endpoint_page(id), "endpoint-made");
             Ok(())
         }
-        Err(error) => tell_error(PAGE, error).await,
+        Err(error) => tell_error(EVENTS, error).await,
     }
 }
 
@@ -57,62 +53,62 @@ pub async fn change_endpoint(
     #[server(default)] asset_failed: Option<String>,
     #[server(default)] asset_deleted: Option<String>,
 ) -> Result<(), BackendError> {
-    let outcome = match form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted]) {
+    let outcome = match super::outcome::endpoint_form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted])
+    {
         Ok(form) => crate::request::backend().change_endpoint(id, form).await,
         Err(error) => Err(error),
     };
-    super::outcome::tell_outcome(outcome, &page_of(id), &page_of(id), "saved").await
+    super::outcome::tell_outcome(outcome, &super::outcome::endpoint_page(id), &super::outcome::endpoint_page(id), "saved").await
 }
 
 #[server(prefix = "/ui", endpoint = "switch_endpoint")]
 pub async fn switch_endpoint(id: EndpointId, enabled: bool) -> Result<(), BackendError> {
     let outcome = crate::request::backend().switch_endpoint(id, enabled).await;
     let notice = if enabled { "endpoint-on" } else { "endpoint-off" };
-    super::outcome::tell_outcome(outcome, &page_of(id), &page_of(id), notice).await
+    super::outcome::tell_outcome(outcome, &super::outcome::endpoint_page(id), &super::outcome::endpoint_page(id), notice).await
 }
 
 #[server(prefix = "/ui", endpoint = "delete_endpoint")]
 pub async fn delete_endpoint(id: EndpointId) -> Result<(), BackendError> {
+    use super::outcome::{EVENTS, tell_outcome};
+
     let outcome = crate::request::backend().delete_endpoint(id).await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "endpoint-deleted").await
+    tell_outcome(outcome, EVENTS, EVENTS, "endpoint-deleted").await
 }
 
 #[server(prefix = "/ui", endpoint = "rotate_endpoint_secret")]
 pub async fn rotate_endpoint_secret(id: EndpointId) -> Result<(), BackendError> {
     let outcome = crate::request::backend().rotate_endpoint_secret(id).await;
-    super::outcome::tell_outcome(outcome, &page_of(id), &page_of(id), "endpoint-rotated").await
+    super::outcome::tell_outcome(
+        outcome,
+        &super::outcome::endpoint_page(id),
+        &super::outcome::endpoint_page(id),
+        "endpoint-rotated",
+    )
+    .await
 }
 
 #[server(prefix = "/ui", endpoint = "test_endpoint")]
 pub async fn test_endpoint(id: EndpointId) -> Result<(), BackendError> {
     let outcome = crate::request::backend().test_endpoint(id).await;
-    super::outcome::tell_outcome(outcome, &page_of(id), &page_of(id), "endpoint-tested").await
+    super::outcome::tell_outcome(
+        outcome,
+        &super::outcome::endpoint_page(id),
+        &super::outcome::endpoint_page(id),
+        "endpoint-tested",
+    )
+    .await
 }
 
 /// `endpoint` is for the page to go back to.
 #[server(prefix = "/ui", endpoint = "resend_delivery")]
 pub async fn resend_delivery(delivery: MessageId, endpoint: EndpointId) -> Result<(), BackendError> {
     let outcome = crate::request::backend().resend_delivery(delivery).await;
-    super::outcome::tell_outcome(outcome, &page_of(endpoint), &page_of(endpoint), "resent").await
-}
-
-#[cfg(feature = "ssr")]
-fn page_of(id: EndpointId) -> String {
-    format!("{PAGE}/{id}")
-}
-
-/// `ticked` as in [`TOLD`](afterlive_domain::endpoint::TOLD).
-#[cfg(feature = "ssr")]
-fn form(url: &str, ticked: [Option<String>; 5]) -> Result<crate::backend::EndpointForm, BackendError> {
-    use afterlive_domain::endpoint::{TOLD, endpoint_url};
-    use afterlive_domain::{Error, ToldKinds};
-
-    let refused = |error: Error| match error {
-        Error::WrongType { expected, .. } => BackendError::Refused(format!("Please give {expected}.")),
-        other => BackendError::Refused(other.to_string()),
-    };
-    let url = endpoint_url(url).map_err(refused)?;
-    let kinds = TOLD.into_iter().zip(ticked).filter(|(_, ticked)| ticked.is_some()).map(|(kind, _)| kind.as_str());
-    let kinds = ToldKinds::new(kinds).map_err(|_| BackendError::Refused("Please tick at least one kind of event.".to_owned()))?;
-    Ok(crate::backend::EndpointForm { url, kinds })
+    super::outcome::tell_outcome(
+        outcome,
+        &super::outcome::endpoint_page(endpoint),
+        &super::outcome::endpoint_page(endpoint),
+        "resent",
+    )
+    .await
 }

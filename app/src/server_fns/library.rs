@@ -8,12 +8,12 @@ use crate::backend::{BackendError, LibraryFilter, LibraryPage, RecordingPage};
 
 #[server(prefix = "/ui", endpoint = "library", input = Json)]
 pub async fn load_library(filter: LibraryFilter) -> Result<LibraryPage, BackendError> {
-    super::with_status(crate::request::backend().library(filter).await)
+    super::outcome::with_status(crate::request::backend().library(filter).await)
 }
 
 #[server(prefix = "/ui", endpoint = "recording", input = Json)]
 pub async fn load_recording(asset: AssetId) -> Result<RecordingPage, BackendError> {
-    super::with_status(crate::request::backend().recording(asset).await)
+    super::outcome::with_status(crate::request::backend().recording(asset).await)
 }
 
 /// To the bin. `back` is the page with the form, which then offers to undo it.

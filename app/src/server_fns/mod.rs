@@ -16,6 +16,8 @@ pub mod audit;
 pub mod events;
 pub mod library;
 pub mod organisation;
+#[cfg(feature = "ssr")]
+mod outcome;
 pub mod playback;
 pub mod streams;
 
@@ -26,12 +28,6 @@ impl FromServerFnError for BackendError {
     fn from_server_fn_error(_: ServerFnErrorErr) -> Self {
         Self::Unreachable
     }
-}
-
-/// Gives the answer of a function that reads the HTTP status of its error; else every refusal would count as a failure of the server.
-#[cfg(feature = "ssr")]
-fn with_status<T>(answer: crate::backend::Answer<T>) -> crate::backend::Answer<T> {
-    answer.inspect_err(|error| crate::request::set_status(error.status()))
 }
 
 /// The outcome of a form, where it is too long or too secret for a URL: kept in the browser session until the next page shows it.
@@ -55,45 +51,4 @@ pub enum Flash {
     Binned { asset: AssetId, file_name: String, back: String },
     /// What was typed into the set-up form, the field that is wrong and how to mend it.
     SetUp { organisation_name: String, email: String, field: String, problem: String },
-}
-
-#[cfg(feature = "ssr")]
-mod outcome {
-    use super::Flash;
-    use crate::backend::{Answer, BackendError};
-    use crate::query::with_query;
-    use crate::request::{backend, redirect};
-
-    /// Goes to `page`, which shows the short `notice`.
-    pub(super) fn tell(page: &str, notice: &str) {
-        redirect(&with_query(page, &[("notice", notice)]));
-    }
-
-    /// Goes to `page`, which shows `flash`.
-    pub(super) async fn tell_flash(page: &str, flash: Flash) -> Answer<()> {
-        let text = serde_json::to_string(&flash).map_err(|_| BackendError::Internal { request_id: String::new() })?;
-        backend().put_flash(text).await?;
-        tell(page, "flash");
-        Ok(())
-    }
-
-    /// Ends a form that failed: back to `page`, with the reason; to the sign-in where that is what is missing.
-    pub(super) async fn tell_error(page: &str, error: BackendError) -> Answer<()> {
-        if error == BackendError::SignedOut {
-            redirect(&with_query("/auth", &[("next", page)]));
-            return Ok(());
-        }
-        tell_flash(page, Flash::Problem(error.to_string())).await
-    }
-
-    /// Ends a form: to `done` with `notice` where it worked, else back to `page`.
-    pub(super) async fn tell_outcome(outcome: Answer<()>, page: &str, done: &str, notice: &str) -> Answer<()> {
-        match outcome {
-            Ok(()) => {
-                tell(done, notice);
-                Ok(())
-            }
-            Err(error) => tell_error(page, error).await,
-        }
-    }
 }

@@ -6,13 +6,9 @@ use leptos::server_fn::codec::Json;
 
 use crate::backend::{BackendError, OrganisationPage};
 
-/// The page on which all of it stands.
-#[cfg(feature = "ssr")]
-const PAGE: &str = "/organisation";
-
 #[server(prefix = "/ui", endpoint = "organisation", input = Json)]
 pub async fn load_organisation() -> Result<OrganisationPage, BackendError> {
-    super::with_status(crate::request::backend().organisation().await)
+    super::outcome::with_status(crate::request::backend().organisation().await)
 }
 
 /// The switches are checkboxes, which a browser sends only where they are ticked.
@@ -23,6 +19,7 @@ pub async fn save_organisation(
     #[server(default)] vod_public: Option<String>,
     #[server(default)] live_public: Option<String>,
 ) -> Result<(), BackendError> {
+    use super::outcome::{ORGANISATION, tell_outcome};
     use afterlive_domain::organisation::Settings;
 
     let settings = Settings {
@@ -31,19 +28,21 @@ pub async fn save_organisation(
         live_public: live_public.is_some(),
     };
     let outcome = crate::request::backend().save_organisation(name.trim(), settings).await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "saved").await
+    tell_outcome(outcome, ORGANISATION, ORGANISATION, "saved").await
 }
 
 #[server(prefix = "/ui", endpoint = "save_embed_domains")]
 pub async fn save_embed_domains(#[server(default)] domains: String) -> Result<(), BackendError> {
-    use super::outcome::{tell_error, tell_outcome};
+    use super::outcome::{ORGANISATION, tell_error, tell_outcome};
     use afterlive_domain::EmbedDomains;
 
     match domains.parse::<EmbedDomains>() {
-        Ok(domains) => tell_outcome(crate::request::backend().save_embed_domains(domains).await, PAGE, PAGE, "saved").await,
+        Ok(domains) => {
+            tell_outcome(crate::request::backend().save_embed_domains(domains).await, ORGANISATION, ORGANISATION, "saved").await
+        }
         Err(_) => {
             let problem = "Please give host names, such as example.com or *.example.com, with spaces between them.";
-            tell_error(PAGE, BackendError::Refused(problem.to_owned())).await
+            tell_error(ORGANISATION, BackendError::Refused(problem.to_owned())).await
         }
     }
 }
@@ -51,23 +50,24 @@ pub async fn save_embed_domains(#[server(default)] domains: String) -> Result<()
 /// An empty field: nobody is asked.
 #[server(prefix = "/ui", endpoint = "save_webhook")]
 pub async fn save_webhook(#[server(default)] url: String) -> Result<(), BackendError> {
-    use super::outcome::{tell_error, tell_outcome};
-    use afterlive_domain::{Error, WebhookUrl};
+    use super::outcome::{ORGANISATION, refused, tell_error, tell_outcome};
+    use afterlive_domain::WebhookUrl;
 
     let webhook = Some(url.trim()).filter(|url| !url.is_empty()).map(WebhookUrl::parse).transpose();
     match webhook {
-        Ok(webhook) => tell_outcome(crate::request::backend().save_webhook(webhook).await, PAGE, PAGE, "saved").await,
-        Err(Error::WrongType { expected, .. }) => {
-            tell_error(PAGE, BackendError::Refused(format!("Please give {expected}."))).await
+        Ok(webhook) => {
+            tell_outcome(crate::request::backend().save_webhook(webhook).await, ORGANISATION, ORGANISATION, "saved").await
         }
-        Err(error) => tell_error(PAGE, BackendError::Refused(error.to_string())).await,
+        Err(error) => tell_error(ORGANISATION, refused(&error)).await,
     }
 }
 
 #[server(prefix = "/ui", endpoint = "require_publish_key")]
 pub async fn require_publish_key(#[server(default)] required: Option<String>) -> Result<(), BackendError> {
+    use super::outcome::{ORGANISATION, tell_outcome};
+
     let outcome = crate::request::backend().require_publish_key(required.is_some()).await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "saved").await
+    tell_outcome(outcome, ORGANISATION, ORGANISATION, "saved").await
 }
 
 /// An empty field goes back to the server's default.
@@ -78,7 +78,7 @@ pub async fn save_recording_settings(
     #[server(default)] reconnect_window_s: String,
     #[server(default)] retention_days: String,
 ) -> Result<(), BackendError> {
-    use super::outcome::{tell_error, tell_outcome};
+    use super::outcome::{ORGANISATION, tell_error, tell_outcome};
     use crate::format::bytes_of_megabytes;
     use afterlive_domain::organisation::RecordingSettings;
 
@@ -100,9 +100,9 @@ pub async fn save_recording_settings(
     match settings {
         Ok(settings) => {
             let outcome = crate::request::backend().save_recording_settings(settings).await;
-            tell_outcome(outcome, PAGE, PAGE, "saved").await
+            tell_outcome(outcome, ORGANISATION, ORGANISATION, "saved").await
         }
-        Err(error) => tell_error(PAGE, error).await,
+        Err(error) => tell_error(ORGANISATION, error).await,
     }
 }
 
@@ -113,6 +113,7 @@ pub async fn create_api_key(
     #[server(default)] role: String,
     #[server(default)] days: String,
 ) -> Result<(), BackendError> {
+    use super::outcome::ORGANISATION;
     use super::{
         Flash,
         outcome::{tell_error, tell_flash},
@@ -143,13 +144,15 @@ pub async fn create_api_key(
         Err(error) => Err(error),
     };
     match made {
-        Ok(key) => tell_flash(PAGE, Flash::NewKey { label, key }).await,
-        Err(error) => tell_error(PAGE, error).await,
+        Ok(key) => tell_flash(ORGANISATION, Flash::NewKey { label, key }).await,
+        Err(error) => tell_error(ORGANISATION, error).await,
     }
 }
 
 #[server(prefix = "/ui", endpoint = "revoke_api_key")]
 pub async fn revoke_api_key(key: KeyId) -> Result<(), BackendError> {
+    use super::outcome::{ORGANISATION, tell_outcome};
+
     let outcome = crate::request::backend().revoke_api_key(key).await;
-    super::outcome::tell_outcome(outcome, PAGE, PAGE, "revoked").await
+    tell_outcome(outcome, ORGANISATION, ORGANISATION, "revoked").await
 }

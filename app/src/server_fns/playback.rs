@@ -8,7 +8,7 @@ use crate::backend::{BackendError, PlaybackTokenRow};
 
 #[server(prefix = "/ui", endpoint = "playback_tokens", input = Json)]
 pub async fn load_playback_tokens(stream: StreamId) -> Result<Vec<PlaybackTokenRow>, BackendError> {
-    super::with_status(crate::request::backend().playback_tokens(stream).await)
+    super::outcome::with_status(crate::request::backend().playback_tokens(stream).await)
 }
 
 /// Addresses and domains are separated by commas, spaces or lines.

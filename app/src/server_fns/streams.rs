@@ -8,12 +8,12 @@ use crate::backend::{BackendError, Home, Overview, RecordingRange, StreamFilter,
 
 #[server(prefix = "/ui", endpoint = "home", input = Json)]
 pub async fn load_home() -> Result<Home, BackendError> {
-    super::with_status(crate::request::backend().home().await)
+    super::outcome::with_status(crate::request::backend().home().await)
 }
 
 #[server(prefix = "/ui", endpoint = "streams", input = Json)]
 pub async fn load_streams(filter: StreamFilter) -> Result<StreamPage, BackendError> {
-    super::with_status(crate::request::backend().streams(filter).await)
+    super::outcome::with_status(crate::request::backend().streams(filter).await)
 }
 
 #[server(prefix = "/ui", endpoint = "overview", input = Json)]
@@ -22,7 +22,7 @@ pub async fn load_overview(
     recordings: RecordingRange,
     token: Option<String>,
 ) -> Result<Overview, BackendError> {
-    super::with_status(crate::request::backend().overview(stream, recordings, token).await)
+    super::outcome::with_status(crate::request::backend().overview(stream, recordings, token).await)
 }
 
 /// Goes on to the new stream's instructions, or, where `then` is `webcaster`, to its webcaster.
@@ -39,7 +39,7 @@ pub async fn create_stream(
     let mode = if mode == Mode::Live.as_str() { Mode::Live } else { Mode::Rec };
     let created = match Tags::from_comma_separated(&tags) {
         Ok(tags) => backend().create_stream(tags, mode).await,
-        Err(error) => Err(refused(&error)),
+        Err(error) => Err(super::outcome::refused(&error)),
     };
     let (form, next) = if then == "webcaster" { ("/webcaster", "/webcaster") } else { ("/stream/create", "/stream/new") };
     match created {
@@ -56,7 +56,7 @@ pub async fn set_tags(stream: StreamId, #[server(default)] tags: String) -> Resu
     let page = format!("/stream/{stream}");
     let outcome = match Tags::from_comma_separated(&tags) {
         Ok(tags) => crate::request::backend().set_tags(stream, tags).await,
-        Err(error) => Err(refused(&error)),
+        Err(error) => Err(super::outcome::refused(&error)),
     };
     super::outcome::tell_outcome(outcome, &page, &page, "tags").await
 }
@@ -93,13 +93,4 @@ pub async fn renew_publish_key(stream: StreamId) -> Result<(), BackendError> {
 pub async fn delete_stream(stream: StreamId) -> Result<(), BackendError> {
     let outcome = crate::request::backend().delete_stream(stream).await;
     super::outcome::tell_outcome(outcome, &format!("/stream/{stream}"), "/stream", "deleted").await
-}
-
-/// What is wrong with a field, as a sentence.
-#[cfg(feature = "ssr")]
-fn refused(error: &afterlive_domain::Error) -> BackendError {
-    BackendError::Refused(match error {
-        afterlive_domain::Error::WrongType { expected, .. } => format!("Please give {expected}."),
-        other => other.to_string(),
-    })
 }

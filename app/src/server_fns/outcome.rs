@@ -1,0 +1,94 @@
+//! What only the server compiles of server functions: how a form ends, and what is read out of one. The functions' own bodies are left out of the browser's half
+//! by themselves.
+
+use afterlive_domain::endpoint::{TOLD, endpoint_url};
+use afterlive_domain::{EndpointId, Error, ToldKinds};
+
+use super::Flash;
+use crate::backend::{Answer, BackendError, Chosen, EndpointForm};
+use crate::query::with_query;
+use crate::request::{backend, keep_typed_email, local_path, redirect, set_status};
+
+/// The pages that forms lead back to.
+pub(super) const ACCOUNT: &str = "/account";
+pub(super) const EVENTS: &str = "/organisation/events";
+pub(super) const ORGANISATION: &str = "/organisation";
+/// Where a password was set, and signing in with it failed.
+pub(super) const SIGN_IN_ANEW: &str = "/auth?notice=password-set";
+
+/// Gives the answer of a function that reads the HTTP status of its error; else every refusal would count as a failure of the server.
+pub(super) fn with_status<T>(answer: Answer<T>) -> Answer<T> {
+    answer.inspect_err(|error| set_status(error.status()))
+}
+
+/// Goes to `page`, which shows the short `notice`.
+pub(super) fn tell(page: &str, notice: &str) {
+    redirect(&with_query(page, &[("notice", notice)]));
+}
+
+/// Goes to `page`, which shows `flash`.
+pub(super) async fn tell_flash(page: &str, flash: Flash) -> Answer<()> {
+    let text = serde_json::to_string(&flash).map_err(|_| BackendError::Internal { request_id: String::new() })?;
+    backend().put_flash(text).await?;
+    tell(page, "flash");
+    Ok(())
+}
+
+/// Ends a form that failed: back to `page`, with the reason; to the sign-in where that is what is missing.
+pub(super) async fn tell_error(page: &str, error: BackendError) -> Answer<()> {
+    if error == BackendError::SignedOut {
+        redirect(&with_query("/auth", &[("next", page)]));
+        return Ok(());
+    }
+    tell_flash(page, Flash::Problem(error.to_string())).await
+}
+
+/// Ends a form: to `done` with `notice` where it worked, else back to `page`.
+pub(super) async fn tell_outcome(outcome: Answer<()>, page: &str, done: &str, notice: &str) -> Answer<()> {
+    match outcome {
+        Ok(()) => {
+            tell(done, notice);
+            Ok(())
+        }
+        Err(error) => tell_error(page, error).await,
+    }
+}
+
+/// Goes on to `done`, or back to the page of the link with what is wrong: who has not signed in has no session to keep that in.
+pub(super) fn tell_chosen(chosen: Answer<Chosen>, page: &str, done: &str) {
+    if matches!(chosen, Ok(Chosen::Done | Chosen::NotSignedIn)) {
+        // Of whoever tried to sign in here before.
+        keep_typed_email("");
+    }
+    let problem = match chosen {
+        Ok(Chosen::Done) => return redirect(done),
+        Ok(Chosen::NotSignedIn) => return redirect(SIGN_IN_ANEW),
+        // The page says so by itself.
+        Ok(Chosen::WrongLink) => return redirect(local_path(page)),
+        Ok(Chosen::Weak(weakness)) => weakness.as_str(),
+        Ok(Chosen::Taken) => "taken",
+        Err(_) => "server",
+    };
+    redirect(&with_query(local_path(page), &[("error", problem)]));
+}
+
+/// What is wrong with a field, as a sentence.
+pub(super) fn refused(error: &Error) -> BackendError {
+    BackendError::Refused(match error {
+        Error::WrongType { expected, .. } => format!("Please give {expected}."),
+        other => other.to_string(),
+    })
+}
+
+/// The page of one endpoint.
+pub(super) fn endpoint_page(id: EndpointId) -> String {
+    format!("{EVENTS}/{id}")
+}
+
+/// What was typed and ticked; `ticked` as in [`TOLD`].
+pub(super) fn endpoint_form(url: &str, ticked: [Option<String>; 5]) -> Result<EndpointForm, BackendError> {
+    let url = endpoint_url(url).map_err(|error| refused(&error))?;
+    let kinds = TOLD.into_iter().zip(ticked).filter(|(_, ticked)| ticked.is_some()).map(|(kind, _)| kind.as_str());
+    let kinds = ToldKinds::new(kinds).map_err(|_| BackendError::Refused("Please tick at least one kind of event.".to_owned()))?;
+    Ok(EndpointForm { url, kinds })
+}
