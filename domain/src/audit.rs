@@ -57,6 +57,9 @@ words! {
         PasswordLinkMade "user.password_link_made" "made a link for a new password"
         PasswordChanged "user.password_changed" "changed their password"
         PasswordSetByLink "user.password_set_by_link" "set a new password by a link"
+        IdentityConnected "user.identity_connected" "connected their account with the sign-in provider"
+        IdentityDisconnected "user.identity_disconnected" "disconnected their account from the sign-in provider"
+        IdentityRefused "user.identity_refused" "came from the sign-in provider, and was refused"
         PasswordRefused "user.password_refused" "gave a wrong password when asked for theirs"
         SignedIn "session.began" "signed in"
         SignedOut "session.ended" "signed out"
@@ -138,7 +141,8 @@ impl Act {
     pub fn is_denied(self) -> bool {
         matches!(
             self,
-            Self::PasswordRefused
+            Self::IdentityRefused
+                | Self::PasswordRefused
                 | Self::SignInRefused
                 | Self::SessionTokenRefused
                 | Self::KeyRefused

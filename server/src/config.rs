@@ -2,6 +2,7 @@
 //! nothing here is acted upon.
 
 mod mail;
+mod oidc;
 mod reader;
 mod regions;
 mod sections;
@@ -17,6 +18,7 @@ use afterlive_domain::organisation::RecordingRules;
 use url::Url;
 
 pub use self::mail::{Encryption, Mail, Password};
+pub use self::oidc::{Issuer, Oidc, is_this_machine};
 pub use self::reader::Problem;
 use self::reader::Reader;
 pub use self::regions::RegionConfig;
@@ -46,6 +48,8 @@ pub struct Config {
     pub live: Live,
     /// `None` where no mail is sent.
     pub mail: Option<Mail>,
+    /// `None` where people sign in with passwords alone.
+    pub oidc: Option<Oidc>,
     pub database: Location,
     /// This node's region.
     pub region: Region,
@@ -131,6 +135,7 @@ impl Config {
         let audit = Audit::read(reader);
         let live = Live::read(reader);
         let mail = Mail::read(reader);
+        let oidc = Oidc::read(reader);
         let database = match reader.take_secret("database.url") {
             None => Location::Sqlite(data_dir.join("afterlive.db")),
             Some(url) => url.parse().unwrap_or_else(|cause: crate::db::Error| {
@@ -157,6 +162,7 @@ impl Config {
             audit,
             live,
             mail,
+            oidc,
             database,
             region,
             regions,

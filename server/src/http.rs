@@ -15,6 +15,7 @@ mod instructions;
 pub mod listen;
 mod live;
 mod live_still;
+mod oidc;
 mod reference;
 mod repeat;
 mod report;

@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod lifecycle;
 pub mod live;
 pub mod mail;
+pub mod oidc;
 pub mod pictures;
 pub mod post;
 pub mod publish_key;

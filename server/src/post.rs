@@ -121,7 +121,8 @@ impl Line {
     }
 }
 
-async fn tls() -> Result<TlsConnector, Failed> {
+/// What speaks TLS with whoever has a certificate by an authority of the system's.
+pub(crate) async fn tls() -> Result<TlsConnector, Failed> {
     let read = || {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

@@ -10,12 +10,20 @@ pub struct User {
     pub organisation: OrganisationId,
     /// Trimmed, in lower case.
     pub email: String,
-    /// A PHC string.
+    /// A PHC string; or, of who has no password, a text that is none, and nobody else's.
     pub password_hash: String,
     pub role: Role,
     pub created_at: UnixMillis,
     /// With the password, to the dashboard or for a session token.
     pub last_sign_in_at: Option<UnixMillis>,
+}
+
+impl User {
+    /// Whether there is a password that opens the account; who was let in by a provider may have none.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.password_hash.starts_with('$')
+    }
 }
 
 impl std::fmt::Debug for User {

@@ -12,8 +12,8 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    api, arrival, browser_session, embed, events, health, instructions, live, live_still, reference, report, request, vod, whep,
-    whip,
+    api, arrival, browser_session, embed, events, health, instructions, live, live_still, oidc, reference, report, request, vod,
+    whep, whip,
 };
 use crate::ingest::whip::Whip;
 use crate::live::Feeds;
@@ -38,6 +38,7 @@ pub fn router(
     let pages = pages.merge(live::router(service, feeds));
     let pages = pages.route("/embed/{id}", get(embed::page).with_state(Arc::clone(service)));
     let pages = pages.route("/embed/{id}/facts", get(embed::facts).with_state(Arc::clone(service)));
+    let pages = pages.merge(oidc::router(service));
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))

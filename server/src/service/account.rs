@@ -32,6 +32,9 @@ pub struct SignedIn {
     pub user: UserId,
     /// SHA-256 of the user's password hash, in hexadecimal: with another password the session is worth nothing.
     password_digest: String,
+    /// The row of `user_identities` by which they came, where they came by the provider: without it the session is worth nothing either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) identity: Option<String>,
     pub began_at: UnixMillis,
     pub address: IpAddr,
     /// What the browser says that it is.
@@ -76,10 +79,17 @@ impl SignedIn {
         Self {
             user: user.id,
             password_digest: digest(&user.password_hash),
+            identity: None,
             began_at: now,
             address,
             browser: browser.chars().take(MAX_BROWSER_CHARS).collect(),
         }
+    }
+
+    /// The same by the provider.
+    #[must_use]
+    pub fn by(self, identity: &str) -> Self {
+        Self { identity: Some(identity.to_owned()), ..self }
     }
 }
 
@@ -90,8 +100,12 @@ impl Service {
     /// # Errors
     /// Where the database fails; a user that is gone, or has another password since, is `None`.
     pub async fn session_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
-        let user = db::users::by_id(&mut self.db.read().await?, signed_in.user).await?;
+        let mut connection = self.db.read().await?;
+        let user = db::users::by_id(&mut connection, signed_in.user).await?;
         let user = user.filter(|user| digest(&user.password_hash) == signed_in.password_digest);
+        if !self.is_still_connected(&mut connection, signed_in).await? {
+            return Ok(None);
+        }
         Ok(user.map(|user| {
             let (organisation, role, identity) = (user.organisation, user.role, Identity::User(user.id));
             let caller = Caller { organisation, role, identity, from: None };
@@ -222,7 +236,7 @@ impl Service {
 }
 
 /// Whose account it is. Programs have none: with a stolen token nobody ends its owner's sessions.
-fn own(caller: &Caller) -> Result<UserId, Refusal> {
+pub(super) fn own(caller: &Caller) -> Result<UserId, Refusal> {
     match caller.identity {
         Identity::User(id) => Ok(id),
         Identity::Token(_) | Identity::Key(_) | Identity::Operator => Err(Refusal::BadCredentials),
@@ -230,7 +244,7 @@ fn own(caller: &Caller) -> Result<UserId, Refusal> {
 }
 
 /// Who has signed in with a session, by its data as `http/browser_session` wrote them; `None` where they are none of this version's.
-fn read(data: &str) -> Option<SignedIn> {
+pub(super) fn read(data: &str) -> Option<SignedIn> {
     let mut data: HashMap<String, Value> = serde_json::from_str(data).ok()?;
     serde_json::from_value(data.remove(SIGNED_IN)?).ok()
 }

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::db::audit::Who;
 use crate::db::link_mails::{self, Fate};
 use crate::db::password_links::{self, Origin};
+use crate::db::users::User;
 use crate::db::{self, Db, Tx};
 use crate::hush::Hush;
 use crate::mail::{self, LOST_AFTER_MS, Letter, Link, Mailer, Posting};
@@ -217,7 +218,8 @@ impl AskedLink {
 
     async fn try_to_make(&self, typed: &str) -> Result<Option<Posting>> {
         let found = users::by_typed_email(&mut self.db.read().await?, typed).await?;
-        let Some(user) = found else { return Ok(None) };
+        // Who signs in by the operator's provider has forgotten none: what the provider asks of them is not to be gone around by a mailbox.
+        let Some(user) = found.filter(User::has_password) else { return Ok(None) };
         let (secret, secret_hash) = draw();
         let now = self.clock.now();
         let expires_at = now.plus_ms(ASKED_LINK_MS);

@@ -10,6 +10,7 @@ mod embedded;
 mod endpoints;
 mod error;
 mod guessable;
+mod identities;
 mod jwt;
 mod library;
 mod mails;
@@ -42,6 +43,7 @@ use crate::db::Db;
 use crate::events::Bell;
 use crate::hub::Hub;
 use crate::mail::Mailer;
+use crate::oidc::Provider;
 use crate::push::Pushes;
 use crate::record::Growing;
 use crate::sound::Meters;
@@ -55,6 +57,7 @@ pub use caller::{Caller, Holder, Identity, Player};
 pub use embedded::{Embedded, EmbeddedRecording};
 pub use endpoints::{DeliveryPage, EndpointChange, MAX_DELIVERY_PAGE, OLD_SECRET_FOR_MS, too_many as too_many_endpoints};
 pub use error::{Error, Result};
+pub use identities::{ByProvider, Confirmed, Connected, Connection, Joined};
 pub use library::{AssetList, AssetPage};
 pub use mails::Asked;
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
@@ -82,6 +85,7 @@ pub struct Service {
     meters: Option<Meters>,
     mailer: Option<Mailer>,
     mail_limits: mails::Limits,
+    provider: Option<Provider>,
     doors: playback::Doors,
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
@@ -94,6 +98,7 @@ pub struct Service {
 impl Service {
     #[must_use]
     pub fn new(db: Db, clock: Clock, config: Arc<Config>, regions: Regions, hub: Hub, growing: Growing) -> Self {
+        let provider = config.oidc.as_ref().map(|oidc| Provider::new(oidc, &config.http.public_url, clock.clone()));
         Self {
             db,
             clock,
@@ -108,6 +113,7 @@ impl Service {
             meters: None,
             mailer: None,
             mail_limits: mails::Limits::default(),
+            provider,
             doors: playback::Doors::default(),
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),

@@ -109,7 +109,8 @@ impl Passwords {
     }
 
     async fn verify_exactly(&self, password: String, hash: Option<&str>) -> Result<bool> {
-        let hash = hash.map(str::to_owned);
+        // Of who has no password there is something else, which none is right for.
+        let hash = hash.filter(|hash| hash.starts_with('$')).map(str::to_owned);
         self.run(move || match hash {
             Some(hash) => {
                 let hash = PasswordHash::new(&hash).map_err(|cause| Error::Hashing(cause.to_string()))?;

@@ -36,6 +36,8 @@ pub enum SignIn {
 /// checked, which are everybody's.
 #[derive(Debug)]
 pub(super) struct Limits {
+    /// Of those who come by the provider, on their way there and back.
+    pub(super) by_provider: RateLimit<IpAddr>,
     by_account: RateLimit<String>,
     by_address: RateLimit<IpAddr>,
     /// Of those who are to give their password once more; by account. Apart from those who sign in: who found a browser open must not lock its owner out.
@@ -52,6 +54,7 @@ pub(super) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            by_provider: RateLimit::new(30, 5_000),
             by_account: RateLimit::new(10, 15_000),
             by_address: RateLimit::new(30, 5_000),
             confirming: RateLimit::new(10, 15_000),

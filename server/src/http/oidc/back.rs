@@ -1,0 +1,236 @@
+//! `GET /oidc/callback`: a browser comes back from the provider, with a code or without. It leads to a page in every case, and never has a page of its own: its address
+//! has the code in it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use afterlive_app::query::with_query;
+use afterlive_app::request::local_path;
+use afterlive_app::server_fns::Flash;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::header::{CACHE_CONTROL, REFERRER_POLICY, SET_COOKIE, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use tower_sessions::Session;
+use url::form_urlencoded;
+
+use super::super::browser_session;
+use super::super::request::ClientAddress;
+use super::leaving::failed;
+use super::{flow_of, set_cookie};
+use crate::db::users::User;
+use crate::oidc::{Flow, Person, Provider, Purpose};
+use crate::service::{ByProvider, Caller, Connected, Joined, Service, SignedIn};
+
+pub(super) const ACCOUNT: &str = "/account";
+/// No code, and no other parameter, is longer.
+const MAX_PARAMETER_BYTES: usize = 4 * 1024;
+
+/// Why somebody did not come in, as the page that they are led to is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Why {
+    /// Begun in another browser, too long ago, or come back already.
+    Stale,
+    /// They did not go through with it there.
+    Cancelled,
+    Away,
+    /// What came back is not to be believed.
+    Failed,
+    Wait,
+    Unknown,
+    OtherAddress,
+    Taken,
+}
+
+impl Why {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Stale => "oidc-stale",
+            Self::Cancelled => "oidc-cancelled",
+            Self::Away => "oidc-away",
+            Self::Failed => "oidc-failed",
+            Self::Wait => "oidc-wait",
+            Self::Unknown => "oidc-unknown",
+            Self::OtherAddress => "oidc-address",
+            Self::Taken => "taken",
+        }
+    }
+
+    /// For who is signed in, and wanted to connect their account.
+    fn sentence(self, provider: &str) -> String {
+        match self {
+            Self::Stale => "This was begun in another browser, or too long ago. Nothing was changed; please try again.".to_owned(),
+            Self::Cancelled => format!("{provider} was left without signing in. Nothing was changed."),
+            Self::Away => format!("{provider} cannot be reached at the moment. Nothing was changed; please try again later."),
+            Self::Wait => "There were too many attempts. Please wait a minute, then try again.".to_owned(),
+            Self::Failed | Self::Unknown | Self::OtherAddress => {
+                format!("What {provider} answered could not be checked. Nothing was changed; the server's log says why.")
+            }
+            Self::Taken => format!("Your account at {provider} is connected with another user here. Nothing was changed."),
+        }
+    }
+}
+
+/// What the provider says by the browser.
+struct Said {
+    code: Option<String>,
+    state: String,
+    sender: Option<String>,
+    error: Option<String>,
+}
+
+impl Said {
+    /// `None` where anything is said twice, or is too long.
+    fn read(query: &str) -> Option<Self> {
+        let once = |name: &str| {
+            let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+            let first = found.next().map(|(_, value)| value.into_owned());
+            let is_fine = found.next().is_none() && first.as_ref().is_none_or(|value| value.len() <= MAX_PARAMETER_BYTES);
+            is_fine.then_some(first)
+        };
+        Some(Self { code: once("code")?, state: once("state")?.unwrap_or_default(), sender: once("iss")?, error: once("error")? })
+    }
+}
+
+pub(super) async fn handle(State(service): State<Arc<Service>>, session: Session, request: Parts) -> Response {
+    let Some(provider) = service.provider() else { return StatusCode::NOT_FOUND.into_response() };
+    let mut response = come_back(&service, provider, &session, &request).await;
+    let headers = response.headers_mut();
+    // It has come back: nobody comes back by it again.
+    if let Some(cookie) = set_cookie(&service, None) {
+        headers.append(SET_COOKIE, cookie);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+async fn come_back(service: &Service, provider: &Provider, session: &Session, request: &Parts) -> Response {
+    let ClientAddress(from) = ClientAddress::of(request);
+    let caller = match browser_session::caller(service, session).await {
+        Ok(caller) => caller.map(|caller| caller.at(from)),
+        Err(error) => return failed(&error),
+    };
+    // First of all whether it is this browser that began it.
+    let (Some(flow), Some(said)) = (flow_of(service, &request.headers), Said::read(request.uri.query().unwrap_or_default())) else {
+        return not_in(service, session, caller.as_ref(), None, Why::Stale).await;
+    };
+    let bound_to = match flow.purpose {
+        Purpose::Connect => browser_session::id(session).unwrap_or_default(),
+        Purpose::SignIn | Purpose::Accept { .. } => String::new(),
+    };
+    if !flow.is_answered_by(&said.state, &bound_to) || !provider.is_first(&said.state) {
+        return not_in(service, session, caller.as_ref(), None, Why::Stale).await;
+    }
+    let person = match person(service, provider, &flow, said, from).await {
+        Ok(person) => person,
+        Err(why) => return not_in(service, session, caller.as_ref(), Some(&flow), why).await,
+    };
+    let outcome = match &flow.purpose {
+        Purpose::SignIn => match service.sign_in_by_provider(&person, from).await {
+            Ok(ByProvider::Known(user, identity)) => Ok(Some((user, identity))),
+            Ok(ByProvider::Unknown) => Err(Why::Unknown),
+            Err(error) => return failed(&error),
+        },
+        Purpose::Accept { secret } => match service.accept_invitation_by_provider(secret, &person, from).await {
+            Ok(Joined::Done(user, identity)) => Ok(Some((user, identity))),
+            // The page says so by itself.
+            Ok(Joined::WrongLink) => return Redirect::to(&invitation(secret)).into_response(),
+            Ok(Joined::OtherAddress) => Err(Why::OtherAddress),
+            Ok(Joined::Taken) => Err(Why::Taken),
+            Err(error) => return failed(&error),
+        },
+        Purpose::Connect => match caller {
+            Some(caller) => match service.connect_identity(&caller, &person).await {
+                Ok(Connected::Done) => Ok(None),
+                Ok(Connected::Others) => Err(Why::Taken),
+                Ok(Connected::Another) => {
+                    let problem = format!("You are connected with another account at {} already. Disconnect that first.", provider.name());
+                    return tell_account(service, session, problem).await;
+                }
+                Err(error) => return failed(&error),
+            },
+            None => Err(Why::Stale),
+        },
+    };
+    match outcome {
+        Ok(Some((user, identity))) => begin(service, session, request, (&user, &identity), &flow.next).await,
+        Ok(None) => Redirect::to(&with_query(ACCOUNT, &[("notice", "connected")])).into_response(),
+        Err(why) => not_in(service, session, caller.as_ref(), Some(&flow), why).await,
+    }
+}
+
+/// Who came back. The state has been found to be the browser's.
+async fn person(service: &Service, provider: &Provider, flow: &Flow, said: Said, from: IpAddr) -> Result<Person, Why> {
+    service.pass_to_provider(from).map_err(|_| Why::Wait)?;
+    let read = async {
+        provider.check_sender(said.sender.as_deref()).await?;
+        match (said.code, &said.error) {
+            (Some(code), None) => provider.redeem(flow, &code).await.map(Some),
+            _ => Ok(None),
+        }
+    };
+    match read.await {
+        Ok(Some(person)) => Ok(person),
+        Ok(None) => {
+            let error = said.error.unwrap_or_default();
+            let is_left = error == "access_denied";
+            tracing::info!(%from, error = crate::oidc::word(&error), "somebody came back from the OIDC provider without a code");
+            Err(if is_left { Why::Cancelled } else { Why::Failed })
+        }
+        Err(cause) => {
+            tracing::warn!(%from, %cause, "who came back from the OIDC provider is nobody");
+            Err(if cause.is_away() { Why::Away } else { Why::Failed })
+        }
+    }
+}
+
+/// Signs in who the provider says it is. The one place where that happens: what is to be asked of them besides would be asked here.
+async fn begin(service: &Service, session: &Session, request: &Parts, (user, identity): (&User, &str), next: &str) -> Response {
+    let ClientAddress(from) = ClientAddress::of(request);
+    let browser = request.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let signed_in = SignedIn::new(user, service.clock().now(), from, browser).by(identity);
+    match browser_session::begin(session, &signed_in).await {
+        Ok(()) => Redirect::to(local_path(next)).into_response(),
+        Err(cause) => {
+            tracing::error!(%cause, "who came from the OIDC provider could not be signed in");
+            Redirect::to("/auth?error=server").into_response()
+        }
+    }
+}
+
+/// Leads to the page where it began, which says why. Without a way there is no page that is known.
+async fn not_in(service: &Service, session: &Session, caller: Option<&Caller>, flow: Option<&Flow>, why: Why) -> Response {
+    match (flow.map(|flow| &flow.purpose), caller) {
+        (Some(Purpose::Accept { secret }), _) => Redirect::to(&with_query(&invitation(secret), &[("error", why.code())])).into_response(),
+        (Some(Purpose::Connect) | None, Some(caller)) => {
+            let name = service.provider().map_or("The provider", Provider::name);
+            // What the service refused it has noted itself.
+            if why != Why::Taken {
+                service.note_refused_connection(caller, why.code());
+            }
+            tell_account(service, session, why.sentence(name)).await
+        }
+        _ => Redirect::to(&with_query("/auth", &[("error", why.code())])).into_response(),
+    }
+}
+
+fn invitation(secret: &str) -> String {
+    local_path(&format!("/invitation/{secret}")).to_owned()
+}
+
+/// Shows who is signed in a sentence on their account's page.
+pub(super) async fn tell_account(service: &Service, session: &Session, problem: String) -> Response {
+    let told = async {
+        let flash = serde_json::to_string(&Flash::Problem(problem)).map_err(|cause| cause.to_string())?;
+        browser_session::put_flash(service.db(), session, &flash).await.map_err(|cause| cause.to_string())
+    };
+    match told.await {
+        Ok(()) => Redirect::to(&with_query(ACCOUNT, &[("notice", "flash")])).into_response(),
+        Err(cause) => {
+            tracing::error!(cause, "what came of the OIDC provider could not be told");
+            Redirect::to(ACCOUNT).into_response()
+        }
+    }
+}

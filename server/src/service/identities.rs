@@ -1,0 +1,327 @@
+//! Whose account somebody's at the operator's OpenID provider is: who signs in, connects, joins by an invitation, and disconnects. Who somebody is at the provider has
+//! been found by `oidc/`; what a browser keeps of it is `http/oidc`'s.
+//!
+//! What the provider knows somebody by, and by nothing else, is who they are. An address is none: many providers let people claim any, and give one that was given up to
+//! somebody else. It counts where somebody was invited by that very address, or where the operator says that this provider's addresses are good.
+
+use std::net::IpAddr;
+
+use afterlive_domain::{Act, Error as Refusal, Role, ThingKind, UnixMillis, UserId, WhoKind};
+use uuid::Uuid;
+
+use super::account::{MAX_SESSIONS, SignedIn, own, read};
+use super::sign_in::network;
+use super::write::{Change, Note, user as by_user, who};
+use super::{Caller, Error, Result, Service, text, users};
+use crate::db;
+use crate::db::Connection as Database;
+use crate::db::audit::{Thing, Who};
+use crate::db::invitations::Invitation;
+use crate::db::user_identities::{self, Identity};
+use crate::db::users::User;
+use crate::hexadecimal::hexadecimal;
+use crate::oidc::{Person, Provider};
+use crate::random;
+
+/// Who came by the provider to sign in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ByProvider {
+    /// A user, by that row of `user_identities`. Give the browser a session under a new id.
+    Known(User, String),
+    /// Nobody here is connected with them.
+    Unknown,
+}
+
+/// What came of connecting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Connected {
+    Done,
+    /// They are somebody else here.
+    Others,
+    /// The caller is connected with another account there.
+    Another,
+}
+
+/// What came of accepting an invitation by the provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Joined {
+    /// As [`ByProvider::Known`].
+    Done(User, String),
+    /// It never was one, was revoked or used, or has expired.
+    WrongLink,
+    /// The provider does not say that the address of the invitation is theirs.
+    OtherAddress,
+    /// They are a user already, or another one has the address by now.
+    Taken,
+}
+
+/// What came of asking for the present password.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Confirmed {
+    Yes(User),
+    WrongPassword,
+    /// They have none, and would have no way in.
+    NoPassword,
+    TooManyAttempts {
+        retry_after_s: u32,
+    },
+}
+
+/// How a user stands to the provider.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Connection {
+    pub connected_at: Option<UnixMillis>,
+    pub has_password: bool,
+}
+
+impl Service {
+    /// `None` where people sign in with passwords alone.
+    #[must_use]
+    pub fn provider(&self) -> Option<&Provider> {
+        self.provider.as_ref()
+    }
+
+    /// Counts a way to the provider, or back.
+    ///
+    /// # Errors
+    /// `TooMany`.
+    pub fn pass_to_provider(&self, address: IpAddr) -> Result<()> {
+        let attempt = self.sign_in_limits.by_provider.attempt(&network(address), self.clock.now());
+        attempt.map_err(|retry_after_s| Refusal::TooMany { retry_after_s }.into())
+    }
+
+    /// Whether what a session came by is still connected, and the operator still trusts its provider. Of sessions by a password there is nothing to find.
+    pub(super) async fn is_still_connected(&self, connection: &mut Database, signed_in: &SignedIn) -> Result<bool> {
+        let Some(identity) = &signed_in.identity else { return Ok(true) };
+        let Some(provider) = &self.provider else { return Ok(false) };
+        let found = user_identities::of_user(connection, signed_in.user, provider.issuer()).await?;
+        Ok(found.is_some_and(|(id, _)| id == *identity))
+    }
+
+    /// Who somebody of the provider's is here. `from` is the browser's.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn sign_in_by_provider(&self, person: &Person, from: IpAddr) -> Result<ByProvider> {
+        let mut connection = self.db.read().await?;
+        if let Some((identity, id)) = user_identities::owner(&mut connection, &person.issuer, &person.subject).await?
+            && let Some(user) = db::users::by_id(&mut connection, id).await?
+        {
+            drop(connection);
+            self.note_sign_in(&user, from).await;
+            return Ok(ByProvider::Known(user, identity));
+        }
+        let named = match &person.email {
+            Some(email) => users::by_typed_email(&mut connection, email).await?,
+            None => None,
+        };
+        drop(connection);
+        let Some(user) = named else {
+            tracing::info!(address = %network(from), "somebody came by the provider who is nobody here");
+            return Ok(ByProvider::Unknown);
+        };
+        let is_trusted = person.is_verified && self.provider.as_ref().is_some_and(Provider::matches_verified_email);
+        if is_trusted {
+            let mut tx = self.write_by(user.organisation, by_user(user.id), Some(from)).await?;
+            if let Some(identity) = connect(&mut tx, user.id, person, self.clock.now()).await? {
+                tx.note(Note::of(Act::IdentityConnected, user.id).saying("by their verified address"));
+                db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
+                tx.commit(Note::of(Act::SignedIn, user.id).saying(self.by_provider())).await?;
+                tracing::info!(user = %user.id, "connected with the provider by a verified address, and signed in");
+                return Ok(ByProvider::Known(user, identity));
+            }
+            tx.roll_back();
+        }
+        let by = (Who::nobody(WhoKind::Stranger), Some(from));
+        self.note(user.organisation, by, Note::of(Act::SignInRefused, user.id).saying(format!("{}, which is not connected", self.by_provider())));
+        Ok(ByProvider::Unknown)
+    }
+
+    /// A database that cannot be written keeps nobody out.
+    async fn note_sign_in(&self, user: &User, from: IpAddr) {
+        let note = || Note::of(Act::SignedIn, user.id).saying(self.by_provider());
+        let noting = async {
+            let mut tx = self.write_by(user.organisation, by_user(user.id), Some(from)).await?;
+            db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
+            tx.commit(note()).await
+        };
+        if let Err(cause) = noting.await {
+            tracing::warn!(user = %user.id, %cause, "a sign-in could not be noted yet");
+            self.note(user.organisation, (by_user(user.id), Some(from)), note());
+        }
+        tracing::info!(user = %user.id, "signed in by the provider");
+    }
+
+    /// For the audit log.
+    fn by_provider(&self) -> String {
+        format!("by {}", self.provider.as_ref().map_or("the provider", Provider::name))
+    }
+
+    /// How the caller stands to the provider.
+    ///
+    /// # Errors
+    /// `BadCredentials` for all who are no user that signed in to the dashboard.
+    pub async fn own_connection(&self, caller: &Caller) -> Result<Connection> {
+        let (id, mut connection) = (own(caller)?, self.db.read().await?);
+        let user = db::users::by_id(&mut connection, id).await?.ok_or(Refusal::BadCredentials)?;
+        let found = match &self.provider {
+            Some(provider) => user_identities::of_user(&mut connection, id, provider.issuer()).await?,
+            None => None,
+        };
+        Ok(Connection { connected_at: found.map(|(_, at)| at), has_password: user.has_password() })
+    }
+
+    /// Asks for the caller's present password, before what opens or closes a way into their account. Slowed as in [`Service::change_password`], and counted with it.
+    ///
+    /// # Errors
+    /// As [`Service::own_connection`].
+    pub async fn confirm_password(&self, caller: &Caller, present: &str) -> Result<Confirmed> {
+        let id = own(caller)?;
+        let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
+        if !user.has_password() {
+            return Ok(Confirmed::NoPassword);
+        }
+        if let Err(retry_after_s) = self.sign_in_limits.confirming.attempt(&id, self.clock.now()) {
+            return Ok(Confirmed::TooManyAttempts { retry_after_s });
+        }
+        if !self.passwords.verify(present, Some(&user.password_hash)).await? {
+            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::PasswordRefused, id));
+            return Ok(Confirmed::WrongPassword);
+        }
+        self.sign_in_limits.confirming.forgive(&id);
+        Ok(Confirmed::Yes(user))
+    }
+
+    /// Connects the caller, who has given their password, with who they are at the provider.
+    ///
+    /// # Errors
+    /// As [`Service::own_connection`].
+    pub async fn connect_identity(&self, caller: &Caller, person: &Person) -> Result<Connected> {
+        let id = own(caller)?;
+        let mut tx = self.write_own(caller).await?;
+        if !db::users::hold(&mut tx, id).await? {
+            return Err(Refusal::BadCredentials.into());
+        }
+        if let Some((_, owner)) = user_identities::owner(&mut tx, &person.issuer, &person.subject).await? {
+            tx.roll_back();
+            return Ok(if owner == id { Connected::Done } else { self.refuse_connection(caller, "it is connected with another user") });
+        }
+        if connect(&mut tx, id, person, self.clock.now()).await?.is_none() {
+            tx.roll_back();
+            self.note_refused_connection(caller, "they are connected with another account there");
+            return Ok(Connected::Another);
+        }
+        tx.commit(Note::of(Act::IdentityConnected, id)).await?;
+        tracing::info!(user = %id, "connected with the provider");
+        Ok(Connected::Done)
+    }
+
+    fn refuse_connection(&self, caller: &Caller, why: &str) -> Connected {
+        self.note_refused_connection(caller, why);
+        Connected::Others
+    }
+
+    /// Notes that the caller came back from the provider, and was not connected.
+    pub fn note_refused_connection(&self, caller: &Caller, why: &str) {
+        if let Ok(id) = own(caller) {
+            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::IdentityRefused, id).saying(why));
+        }
+    }
+
+    /// Disconnects the caller, who keeps their password, and ends all that came by the provider. `Yes`: sign them in, under a new session.
+    ///
+    /// # Errors
+    /// As [`Service::own_connection`].
+    pub async fn disconnect_identity(&self, caller: &Caller, present: &str) -> Result<Confirmed> {
+        let Some(provider) = &self.provider else { return Err(Refusal::BadCredentials.into()) };
+        let user = match self.confirm_password(caller, present).await? {
+            Confirmed::Yes(user) => user,
+            other => return Ok(other),
+        };
+        let mut tx = self.write_own(caller).await?;
+        if !db::users::hold(&mut tx, user.id).await? {
+            return Err(Refusal::BadCredentials.into());
+        }
+        if !user_identities::delete(&mut tx, user.id, provider.issuer()).await? {
+            tx.roll_back();
+            return Ok(Confirmed::Yes(user));
+        }
+        // They are worth nothing any more; listed they are not to be either.
+        for (session, data, _) in db::browser_sessions::of_user(&mut tx, user.id, self.clock.now(), MAX_SESSIONS).await? {
+            if read(&data).is_some_and(|signed_in| signed_in.identity.is_some()) {
+                db::browser_sessions::delete_of_user(&mut tx, user.id, &session).await?;
+            }
+        }
+        tx.commit(Note::of(Act::IdentityDisconnected, user.id)).await?;
+        self.ask_viewers_of(user.organisation).await;
+        tracing::info!(user = %user.id, "disconnected from the provider");
+        Ok(Confirmed::Yes(user))
+    }
+
+    /// Makes the user that was invited, without a password, where the provider says that the address of the invitation is theirs. Of two that use one link at
+    /// once exactly one is `Done`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn accept_invitation_by_provider(&self, secret: &str, person: &Person, from: IpAddr) -> Result<Joined> {
+        let Some((invitation, _)) = self.invitation(secret).await? else { return Ok(Joined::WrongLink) };
+        let email = person.email.as_deref().filter(|_| person.is_verified).and_then(|email| text::email(email).ok());
+        if email.as_deref() != Some(&invitation.email) {
+            self.note_refused_invitation(&invitation, from, "the provider does not say that the address is theirs");
+            return Ok(Joined::OtherAddress);
+        }
+        let now = self.clock.now();
+        let Invitation { id, organisation, ref email, role, .. } = invitation;
+        let user = new_user(organisation, email.clone(), role, now);
+        let mut tx = self.write_by(organisation, by_user(user.id), Some(from)).await?;
+        // As who accepts it with a password.
+        db::organisations::hold(&mut tx, organisation).await?;
+        if db::invitations::delete(&mut tx, organisation, id).await?.is_none() {
+            tx.roll_back();
+            return Ok(Joined::WrongLink);
+        }
+        match users::insert(&mut tx, &user).await {
+            Err(Error::Refused(Refusal::NotUnique { .. })) => {
+                tx.roll_back();
+                self.note_refused_invitation(&invitation, from, "there is a user with the address by now");
+                return Ok(Joined::Taken);
+            }
+            other => other?,
+        }
+        let Some(identity) = connect(&mut tx, user.id, person, now).await? else {
+            tx.roll_back();
+            self.note_refused_invitation(&invitation, from, "they are a user already");
+            return Ok(Joined::Taken);
+        };
+        tx.note(Note::of(Act::IdentityConnected, user.id));
+        tx.commit(Note::of(Act::InvitationAccepted, user.id).saying(format!("as {role}, {}", self.by_provider()))).await?;
+        tracing::info!(user = %user.id, invitation = %id, "an invitation was accepted by the provider");
+        Ok(Joined::Done(user, identity))
+    }
+
+    fn note_refused_invitation(&self, invitation: &Invitation, from: IpAddr, why: &str) {
+        let thing = Thing::new(ThingKind::Invitation, invitation.id, invitation.email.as_str());
+        let by = (Who::nobody(WhoKind::Stranger), Some(from));
+        self.note(invitation.organisation, by, Note::of(Act::IdentityRefused, thing).saying(why));
+    }
+}
+
+/// The row's id; `None` where somebody else has it, or the user has another one of that provider.
+async fn connect(tx: &mut Change, user: UserId, person: &Person, now: UnixMillis) -> Result<Option<String>> {
+    let identity = Identity {
+        id: Uuid::new_v4().to_string(),
+        user,
+        issuer: person.issuer.clone(),
+        subject: person.subject.clone(),
+        connected_at: now,
+    };
+    Ok(user_identities::insert(tx, &identity).await?.then_some(identity.id))
+}
+
+/// In place of a password's hash there is what no password is right for, and is no other user's: what hangs on it ends when they are given a password, as it ends for
+/// others with another one.
+fn new_user(organisation: afterlive_domain::OrganisationId, email: String, role: Role, now: UnixMillis) -> User {
+    let password_hash = format!("none:{}", hexadecimal(&random::secret_bytes()));
+    let id = UserId(Uuid::new_v4());
+    User { id, organisation, email, password_hash, role, created_at: now, last_sign_in_at: Some(now) }
+}
