@@ -9,6 +9,7 @@ mod events;
 mod library;
 mod organisation;
 mod overview;
+mod provider;
 mod streams;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use overview::{
     IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState,
     RecordingRange, Recordings, RtmpsUrls,
 };
+pub use provider::{Connection, Disconnected};
 pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 
 /// How the pages reach the server: provided as a Leptos context for each request.
@@ -220,6 +222,12 @@ pub trait Backend: Send + Sync {
     async fn account(&self) -> Answer<Account>;
     /// On `Done` all sessions have ended but this browser's, which goes on under a new id.
     async fn change_password(&self, present: &str, password: &str) -> Answer<PasswordChange>;
+    /// By which people may sign in besides their passwords, as they call it; `None` where there is none.
+    fn provider(&self) -> Option<String>;
+    /// How the caller stands to the provider; `None` where there is none.
+    async fn connection(&self) -> Answer<Option<Connection>>;
+    /// On `Done` all that came by the provider has ended, and this browser goes on by the password under a new id.
+    async fn disconnect(&self, present: &str) -> Answer<Disconnected>;
     async fn end_session(&self, id: &str) -> Answer<()>;
     async fn end_session_token(&self, id: &str) -> Answer<()>;
     /// All of the caller's, and all session tokens, but this browser's.

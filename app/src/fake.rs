@@ -28,8 +28,8 @@ pub use self::events::{ENDPOINT, WHSEC};
 pub use self::library::asset_id;
 use self::state::{State, stream, viewer};
 use crate::backend::{
-    Access, Account, Answer, ApiKeyRow, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage,
-    EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage,
+    Access, Account, Answer, ApiKeyRow, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, Connection, Disconnected,
+    EndpointForm, EndpointPage, EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage,
     Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter,
     StreamPage, StreamRow, TokenForm, TokenScope, Viewer,
 };
@@ -80,6 +80,13 @@ impl Fake {
     #[must_use]
     pub fn with_settings(self, settings: Settings) -> Self {
         self.state().settings = settings;
+        self
+    }
+
+    /// There is a provider, and that is how the caller stands to it.
+    #[must_use]
+    pub fn with_connection(self, connection: Connection) -> Self {
+        self.state().connection = Some(connection);
         self
     }
 
@@ -465,6 +472,22 @@ impl Backend for Fake {
             Err(weakness) => PasswordChange::Weak(weakness),
             Ok(()) => PasswordChange::Done,
         })
+    }
+
+    fn provider(&self) -> Option<String> {
+        self.state().connection.as_ref().map(|connection| connection.provider.clone())
+    }
+
+    async fn connection(&self) -> Answer<Option<Connection>> {
+        Ok(self.signed_in_state()?.connection.clone())
+    }
+
+    async fn disconnect(&self, present: &str) -> Answer<Disconnected> {
+        if present != PASSWORD {
+            return Ok(Disconnected::WrongPassword);
+        }
+        self.change(|state| state.connection.iter_mut().for_each(|connection| connection.connected_at = None))?;
+        Ok(Disconnected::Done)
     }
 
     async fn end_session(&self, id: &str) -> Answer<()> {

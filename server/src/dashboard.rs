@@ -7,11 +7,12 @@ mod audit;
 mod events;
 mod library;
 mod present;
+mod provider;
 mod user_agent;
 
 use afterlive_app::backend::{
-    Access, Account, Answer, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage,
-    EndpointRow, Home, Invited, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage, Overview, PasswordChange,
+    Access, Account, Answer, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, Connection, Disconnected, EndpointForm,
+    EndpointPage, EndpointRow, Home, Invited, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage, Overview, PasswordChange,
     People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm,
     Viewer,
 };
@@ -423,6 +424,18 @@ impl Backend for Dashboard {
             service::PasswordChange::Weak(weakness) => Ok(PasswordChange::Weak(weakness)),
             service::PasswordChange::TooManyAttempts { retry_after_s } => Ok(PasswordChange::TooManyAttempts { retry_after_s }),
         }
+    }
+
+    fn provider(&self) -> Option<String> {
+        self.service.provider().map(|provider| provider.name().to_owned())
+    }
+
+    async fn connection(&self) -> Answer<Option<Connection>> {
+        self.own_connection().await
+    }
+
+    async fn disconnect(&self, present: &str) -> Answer<Disconnected> {
+        self.disconnect_own(present).await
     }
 
     async fn end_session(&self, id: &str) -> Answer<()> {

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{CREATED, DAY_MS, ENDED, LIVE, NOW, accounts, events};
 use crate::backend::{
-    Access, ApiKeyRow, DeliveryRow, EndpointRow, InvitationRow, Keeping, MailFate, PlaybackTokenRow, SessionRow, SessionTokenRow,
-    StreamRow, UserRow, Viewer,
+    Access, ApiKeyRow, Connection, DeliveryRow, EndpointRow, InvitationRow, Keeping, MailFate, PlaybackTokenRow, SessionRow,
+    SessionTokenRow, StreamRow, UserRow, Viewer,
 };
 
 pub(super) struct State {
@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) invitations: Vec<InvitationRow>,
     /// What becomes of each mail; `None` where none is sent.
     pub(super) mail: Option<MailFate>,
+    /// `None` where there is no provider.
+    pub(super) connection: Option<Connection>,
     pub(super) sessions: Vec<SessionRow>,
     pub(super) session_tokens: Vec<SessionTokenRow>,
     pub(super) push_urls: BTreeMap<StreamId, String>,
@@ -93,6 +95,7 @@ impl State {
             users: accounts::users(),
             invitations: Vec::new(),
             mail: None,
+            connection: None,
             sessions: accounts::sessions(),
             session_tokens: accounts::tokens(),
             push_urls: BTreeMap::new(),

@@ -13,6 +13,7 @@ use crate::ui::confirm::Confirm;
 use crate::ui::notice::clear_after;
 use crate::ui::password::NewPasswordField;
 use crate::ui::people::role_text;
+use crate::ui::provider::ProviderCard;
 use crate::ui::rows::keyed_rows;
 use crate::ui::when::When;
 
@@ -47,6 +48,7 @@ fn Content(account: Signal<Account>) -> impl IntoView {
             </div>
             <div class="overview-side">
                 <PasswordForm email=Signal::derive(move || account.with(|account| account.email.clone())) />
+                <ProviderCard />
             </div>
         </div>
     }

@@ -11,6 +11,7 @@ use crate::live::loaded;
 use crate::server_fns::access::{SignIn, load_access, load_sends_mail, load_typed_email};
 use crate::ui::icon::Logo;
 use crate::ui::notice::Failure;
+use crate::ui::provider::{self, ProviderButton};
 
 #[component]
 pub fn AuthPage() -> impl IntoView {
@@ -29,7 +30,7 @@ fn problem(code: &str, seconds: &str) -> Option<String> {
         "credentials" => "This e-mail address and this password do not belong together.".into(),
         "wait" => format!("There were too many attempts. Please wait {seconds} seconds, then try again."),
         "server" => "Something went wrong on the server. You are not signed in; please try again.".into(),
-        _ => return None,
+        other => return provider::problem(other).map(str::to_owned),
     })
 }
 
@@ -55,6 +56,7 @@ fn SignInForm() -> impl IntoView {
                 </Suspense>
                 <button class="button primary">"Sign in"</button>
             </form>
+            <ProviderButton action="/oidc/sign-in" field="next" value=Signal::derive(next) verb="Sign in by" />
             <Suspense>
                 {move || Suspend::new(async move { view! { <Forgotten sends_mail=sends_mail.await.unwrap_or_default() /> } })}
             </Suspense>

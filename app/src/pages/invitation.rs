@@ -9,6 +9,7 @@ use crate::live::loaded;
 use crate::server_fns::accounts::{AcceptInvitation, load_invitation};
 use crate::ui::password::{ChoosePassword, DeadLink, secret_of_link};
 use crate::ui::people::role_text;
+use crate::ui::provider::ProviderButton;
 
 #[component]
 pub fn InvitationPage() -> impl IntoView {
@@ -24,6 +25,7 @@ pub fn InvitationPage() -> impl IntoView {
                     button="Make my account"
                     secret=secret.get_untracked()
                     email=invited.email
+                    below=view! { <ProviderButton action="/oidc/accept" field="secret" value=secret verb="Join by" /> }.into_any()
                 >
                     <p>
                         "To join " <strong>{invited.organisation_name}</strong> " as " {role_text(invited.role)} "."

@@ -19,6 +19,7 @@ pub mod organisation;
 #[cfg(feature = "ssr")]
 mod outcome;
 pub mod playback;
+pub mod provider;
 pub mod streams;
 
 impl FromServerFnError for BackendError {

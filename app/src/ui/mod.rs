@@ -25,6 +25,7 @@ pub mod playback_tokens;
 pub mod player;
 pub mod playout;
 pub mod problem;
+pub mod provider;
 pub mod publish_keys;
 pub mod recording_actions;
 pub mod recording_row;

@@ -33,6 +33,8 @@ fn sentence(code: &str) -> Option<&'static str> {
         "joined" => "Welcome. Your account is made, and you are signed in.",
         "password" => "The new password is set, and you are signed in. All other sessions have ended.",
         "password-set" => "The new password is set. Please sign in with it.",
+        "connected" => "Your account is connected. From now on you can sign in that way too.",
+        "disconnected" => "Your account is disconnected. You sign in with your password from now on.",
         "session-ended" => "Ended. It is signed out with its next request.",
         "sessions-ended" => "All others have ended. Only this browser is signed in.",
         "push-url" => "Saved. While the stream is live, this page shows how the push does.",

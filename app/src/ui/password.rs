@@ -6,6 +6,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::icon::Logo;
 use super::notice::Failure;
+use super::provider;
 
 /// The field for a new password. Takes what password managers fill in and what is pasted; says what is asked for before anything is wrong.
 #[component]
@@ -48,7 +49,7 @@ fn problems(code: &str) -> (Option<String>, Option<&'static str>) {
             Some("There is a user with this e-mail address by now. Sign in as that, or ask for a link for a new password.")
         }
         "server" => Some("Something went wrong on the server. Please try again in a moment."),
-        _ => None,
+        other => provider::problem(other),
     };
     (weakness.map(|weakness| format!("Please give {}.", weakness.asked_for())), whole)
 }
@@ -62,6 +63,9 @@ pub fn ChoosePassword(
     button: &'static str,
     secret: String,
     email: String,
+    /// Another way, below the form.
+    #[prop(optional)]
+    below: Option<AnyView>,
     children: Children,
 ) -> impl IntoView {
     let code = use_query_map().with_untracked(|query| query.get("error").unwrap_or_default());
@@ -83,6 +87,7 @@ pub fn ChoosePassword(
                 <NewPasswordField problem=of_field.unwrap_or_default() />
                 <button class="button primary">{button}</button>
             </form>
+            {below}
         </section>
     }
 }

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, jobs};
 use crate::mail::Smtp;
+use crate::oidc::Provider;
 use crate::run;
 use crate::storage::{RegionSettings, Regions};
 use crate::tls;
@@ -55,6 +56,13 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
         if !config.http.has_public_url() {
             writeln!(out, "note    links in mails lead to {}: set http.public_url", config.http.public_url)?;
         }
+    }
+    if let Some(oidc) = &config.oidc {
+        let provider = Provider::new(oidc, &config.http.public_url, Clock::system());
+        let what = format!("OIDC provider {}", provider.issuer());
+        let result = provider.check().await;
+        well &= report(out, &what, result.map_err(|error| format!("{error}. Change the section oidc, or start the provider.")))?;
+        writeln!(out, "note    the provider must know {} as where people come back to", provider.redirect_uri())?;
     }
     for job in given_up {
         writeln!(out, "note    a job was given up, {}: {}", job.payload, job.error)?;

@@ -152,3 +152,6 @@ fn judge(claims: &Claims, expected: &Expected<'_>) -> Result<(), Unfit> {
     let is_somebody = !claims.sub.is_empty() && claims.sub.len() <= MAX_SUBJECT_BYTES && !claims.sub.contains(char::is_control);
     if is_somebody { Ok(()) } else { Err(Unfit::Subject) }
 }
+
+#[cfg(test)]
+mod tests;

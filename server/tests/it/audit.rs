@@ -25,7 +25,7 @@ async fn rows(db: &Db, audit: &Audit, organisation: OrganisationId, after: i64) 
     audit_log::following(&mut connection, organisation, after, (None, None), 10_000).await.unwrap().entries
 }
 
-async fn all_rows(server: &Server, tenant: &Tenant) -> Vec<Entry> {
+pub async fn all_rows(server: &Server, tenant: &Tenant) -> Vec<Entry> {
     rows(&server.db, server.service.audit(), tenant.organisation.id, 0).await
 }
 

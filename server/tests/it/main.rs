@@ -23,6 +23,7 @@ mod library_pages;
 mod listen;
 mod live;
 mod mail;
+mod oidc;
 mod overview;
 mod pictures;
 mod playback;

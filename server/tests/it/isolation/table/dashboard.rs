@@ -45,6 +45,8 @@ pub fn functions() -> Vec<Row> {
         anybodys_question("POST /ui/take_flash").may_change(),
         anybodys_question("POST /ui/typed_email"),
         anybodys_question("POST /ui/sends_mail"),
+        anybodys_question("POST /ui/provider"),
+        question("POST /ui/connection", ReadOnly),
         anybodys_form("POST /ui/ask_for_password_link").body("email=nobody@example.com"),
         anybodys_form("POST /ui/sign_in").body("email=nobody@example.com&password=x"),
         anybodys_form("POST /ui/sign_out").may_change(),
@@ -110,6 +112,8 @@ pub fn functions() -> Vec<Row> {
         form("POST /ui/change_password", ReadOnly)
             .body("present=correct+horse+battery&password=wandering+geese+by+night")
             .changes(),
+        // There is no provider to be disconnected from.
+        form("POST /ui/disconnect", ReadOnly).body("present=x"),
         // Somebody else's is left alone, whoever asks.
         form("POST /ui/end_session", ReadOnly).body("id=<session>"),
         form("POST /ui/end_session", ReadOnly).body("id=<own-session>").changes(),

@@ -30,6 +30,11 @@ pub fn rows() -> Vec<Row> {
         Row::new("GET /embed/{id}/facts", Door::Frame).of(Live),
         // Leads to the frame, whoever asks, and whether there is such a stream or not.
         Row::new("GET /playout/{id}?embed", Door::Open(302)).at("/playout/<live>?embed"),
+        // Without a provider there is nothing; with one, `it/oidc` asks.
+        Row::new("POST /oidc/sign-in", Door::Open(404)),
+        Row::new("POST /oidc/connect", Door::Open(404)),
+        Row::new("POST /oidc/accept", Door::Open(404)),
+        Row::new("GET /oidc/callback", Door::Open(404)),
         Row::new("GET /healthz", Door::Open(200)),
         Row::new("GET /readyz", Door::Open(200)),
         Row::new("GET /docs", Door::Open(200)),
