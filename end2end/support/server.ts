@@ -149,7 +149,7 @@ export class Server {
 }
 
 /** A port that was free a moment ago; the kernel gives each but once in a while. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const address = probe.address();

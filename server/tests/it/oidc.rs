@@ -65,6 +65,14 @@ async fn connected<'a>(server: &'a Server, tenant: &Tenant, provider: &OidcProvi
     (user, browser)
 }
 
+/// That the last of these in the audit log is the user's own doing, from where their browser is, on themselves.
+async fn is_noted_as_own(server: &Server, tenant: &Tenant, act: &str, user: &User) {
+    let rows = all_rows(server, tenant).await;
+    let row = rows.iter().rfind(|row| row.act == act).unwrap_or_else(|| panic!("{act}: {rows:#?}"));
+    assert_eq!((row.who_kind.as_str(), row.who_label.as_str()), ("user", user.email.as_str()), "{row:#?}");
+    assert_eq!((row.on_id.as_deref(), row.address.is_some()), (Some(user.id.to_string().as_str()), true), "{row:#?}");
+}
+
 /// What the audit log has.
 async fn noted(server: &Server, tenant: &Tenant) -> Vec<String> {
     all_rows(server, tenant).await.into_iter().map(|entry| entry.act).collect()
@@ -202,7 +210,9 @@ async fn a_sign_in_by_the_provider_ends_with_the_connection_the_password_and_the
         assert_eq!(who(&mut browser).await, None);
         assert!(who(&mut by_password).await.is_some());
         assert_eq!(sign_in(&mut browser, &provider, ada()).await, "/auth?error=oidc-unknown");
-        assert!(noted(&server, &tenant).await.iter().any(|act| act == "user.identity_disconnected"));
+        for act in ["user.identity_connected", "session.began", "user.identity_disconnected"] {
+            is_noted_as_own(&server, &tenant, act, &user).await;
+        }
 
         // Connected anew it is another connection: what came by the one before does not live again.
         go(&mut by_password, &provider, "/oidc/connect", &[("present", PASSWORD)], ada()).await;
