@@ -29,9 +29,9 @@ pub use self::library::asset_id;
 use self::state::{State, stream, viewer};
 use crate::backend::{
     Access, Account, Answer, ApiKeyRow, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, Connection, Disconnected,
-    EndpointForm, EndpointPage, EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage,
-    Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter,
-    StreamPage, StreamRow, TokenForm, TokenScope, Viewer,
+    EndpointForm, EndpointPage, EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage,
+    MailFate, OrganisationPage, Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp,
+    SetUpForm, SignIn, StreamFilter, StreamPage, StreamRow, TokenForm, TokenScope, Viewer,
 };
 
 /// 2026-11-04T17:09:19Z
@@ -462,7 +462,8 @@ impl Backend for Fake {
             return Err(BackendError::SignedOut);
         };
         let (sessions, tokens) = (state.sessions.clone(), state.session_tokens.clone());
-        Ok(Account { email, role, organisation_name, sessions, tokens })
+        let has_password = state.connection.as_ref().is_none_or(|connection| connection.has_password);
+        Ok(Account { email, role, organisation_name, has_password, sessions, tokens })
     }
 
     async fn change_password(&self, present: &str, password: &str) -> Answer<PasswordChange> {

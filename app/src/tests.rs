@@ -5,6 +5,7 @@ mod audit;
 mod events;
 mod library;
 mod playback;
+mod provider;
 
 use std::sync::Arc;
 

@@ -11,10 +11,10 @@ mod provider;
 mod user_agent;
 
 use afterlive_app::backend::{
-    Access, Account, Answer, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, Connection, Disconnected, EndpointForm,
-    EndpointPage, EndpointRow, Home, Invited, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage, Overview, PasswordChange,
-    People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter, StreamPage, TokenForm,
-    Viewer,
+    Access, Account, Answer, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, Connection, Disconnected,
+    EndpointForm, EndpointPage, EndpointRow, Home, Invited, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage,
+    Overview, PasswordChange, People, PlaybackTokenRow, RecordingPage, RecordingRange, SetUp, SetUpForm, SignIn, StreamFilter,
+    StreamPage, TokenForm, Viewer,
 };
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;

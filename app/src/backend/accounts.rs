@@ -88,6 +88,8 @@ pub struct Account {
     pub email: String,
     pub role: Role,
     pub organisation_name: String,
+    /// Who came in by the provider may have none.
+    pub has_password: bool,
     /// Last used first.
     pub sessions: Vec<SessionRow>,
     /// Newest first.

@@ -30,6 +30,8 @@ fn Content(account: Signal<Account>) -> impl IntoView {
     let role = Memo::new(move |_| account.with(|account| account.role));
     let sessions = Signal::derive(move || account.with(|account| account.sessions.clone()));
     let tokens = Signal::derive(move || account.with(|account| account.tokens.clone()));
+    let has_password = Memo::new(move |_| account.with(|account| account.has_password));
+    let email = Signal::derive(move || account.with(|account| account.email.clone()));
     let has_others = Memo::new(move |_| account.with(|account| account.sessions.len() + account.tokens.len() > 1));
     view! {
         <div class="page-head">
@@ -47,7 +49,7 @@ fn Content(account: Signal<Account>) -> impl IntoView {
                 <Tokens tokens />
             </div>
             <div class="overview-side">
-                <PasswordForm email=Signal::derive(move || account.with(|account| account.email.clone())) />
+                {move || has_password.get().then(|| view! { <PasswordForm email /> })}
                 <ProviderCard />
             </div>
         </div>

@@ -12,7 +12,9 @@ use crate::server_fns::provider::{Disconnect, load_connection, load_provider};
 #[must_use]
 pub fn problem(code: &str) -> Option<&'static str> {
     Some(match code {
-        "oidc-away" => "The sign-in provider cannot be reached at the moment. Please try again later, or sign in with your password.",
+        "oidc-away" => {
+            "The sign-in provider cannot be reached at the moment. Please try again later, or sign in with your password."
+        }
         "oidc-stale" => "This sign-in was begun in another browser, or too long ago. Please try again.",
         "oidc-cancelled" => "You left the sign-in provider without signing in. Please try again.",
         "oidc-failed" => "What the sign-in provider answered could not be checked. Please try again; the server's log says why.",
@@ -67,9 +69,7 @@ pub fn ProviderCard() -> impl IntoView {
         Signal::stored(()),
         |()| load_connection(),
         || ().into_any(),
-        |connection| {
-            move || connection.get().map(|connection| view! { <Card connection /> })
-        },
+        |connection| move || connection.get().map(|connection| view! { <Card connection /> }),
     );
     view! { {connection} }
 }

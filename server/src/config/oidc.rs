@@ -117,8 +117,14 @@ mod tests {
         assert_eq!(read("").unwrap(), None);
         let text = "[oidc]\nissuer = \"https://Login.Example.com/\"\nclient_id = \"afterlive\"\nclient_secret = \"s\"\n";
         let oidc = read(text).unwrap().unwrap();
-        assert_eq!((oidc.issuer.text.as_str(), oidc.issuer.url.as_str()), ("https://Login.Example.com/", "https://login.example.com/"));
-        assert_eq!((oidc.name.as_str(), oidc.scopes.as_str(), oidc.match_verified_email), ("single sign-on", "openid email", false));
+        assert_eq!(
+            (oidc.issuer.text.as_str(), oidc.issuer.url.as_str()),
+            ("https://Login.Example.com/", "https://login.example.com/")
+        );
+        assert_eq!(
+            (oidc.name.as_str(), oidc.scopes.as_str(), oidc.match_verified_email),
+            ("single sign-on", "openid email", false)
+        );
         assert!(!format!("{oidc:?}").contains("\"s\""));
     }
 
@@ -128,7 +134,9 @@ mod tests {
         for fine in ["https://a.example.com/realms/x", "http://localhost:8080/realms/x", "http://127.0.0.1:1", "http://[::1]:1"] {
             assert!(read(&whole(fine)).unwrap().is_some(), "{fine}");
         }
-        for wrong in ["http://a.example.com", "http://localhost.example.com", "https://u:p@a.example.com", "https://a.example.com?x", "a"] {
+        for wrong in
+            ["http://a.example.com", "http://localhost.example.com", "https://u:p@a.example.com", "https://a.example.com?x", "a"]
+        {
             assert_eq!(refused(&whole(wrong)), ["oidc.issuer"], "{wrong}");
         }
         assert_eq!(refused("[oidc]\nclient_id = \"a\"\n"), ["oidc.issuer"]);

@@ -69,6 +69,7 @@ pub(super) fn account(open: OpenAccount, organisation_name: String, this: Option
         expires_at: token.expires_at,
     };
     Account {
+        has_password: open.user.has_password(),
         email: open.user.email,
         role: open.user.role,
         organisation_name,

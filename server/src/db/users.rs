@@ -14,7 +14,7 @@ pub struct User {
     pub password_hash: String,
     pub role: Role,
     pub created_at: UnixMillis,
-    /// With the password, to the dashboard or for a session token.
+    /// With the password or by the provider, to the dashboard or for a session token.
     pub last_sign_in_at: Option<UnixMillis>,
 }
 

@@ -40,7 +40,8 @@ impl Metadata {
     /// # Errors
     /// A clause that says what is wrong.
     pub(super) fn read(document: &[u8], issuer: &Issuer, wire: &Wire) -> Result<Self, String> {
-        let read: Self = serde_json::from_slice(document).map_err(|_| "it is no JSON with what OpenID Connect asks for".to_owned())?;
+        let read: Self =
+            serde_json::from_slice(document).map_err(|_| "it is no JSON with what OpenID Connect asks for".to_owned())?;
         // Else one provider could speak for another (Discovery §4.3).
         if read.issuer != issuer.text {
             return Err(format!("it calls itself {:?}, and oidc.issuer must be that, letter for letter", shown(&read.issuer)));
@@ -106,7 +107,13 @@ mod tests {
         assert!(read(&ours, &document("https://a.example.com/")).unwrap_err().contains("oidc.issuer"));
         assert!(read(&ours, &json!({ "issuer": "https://a.example.com" })).is_err());
         for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint"] {
-            for url in ["http://a.example.com/x", "http://127.0.0.1/x", "file:///etc/passwd", "javascript:alert(1)", "https://u:p@a.example.com"] {
+            for url in [
+                "http://a.example.com/x",
+                "http://127.0.0.1/x",
+                "file:///etc/passwd",
+                "javascript:alert(1)",
+                "https://u:p@a.example.com",
+            ] {
                 let mut wrong = document("https://a.example.com");
                 wrong[name] = json!(url);
                 assert!(read(&ours, &wrong).unwrap_err().contains(name), "{name} {url}");

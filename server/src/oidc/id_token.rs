@@ -92,7 +92,8 @@ enum Audience {
 impl Mailbox {
     /// Some write the word rather than the value.
     pub(super) fn is_verified(&self) -> bool {
-        matches!(&self.email_verified, Some(Value::Bool(true))) || self.email_verified.as_ref().and_then(Value::as_str) == Some("true")
+        matches!(&self.email_verified, Some(Value::Bool(true)))
+            || self.email_verified.as_ref().and_then(Value::as_str) == Some("true")
     }
 }
 
@@ -128,7 +129,9 @@ fn judge(claims: &Claims, expected: &Expected<'_>) -> Result<(), Unfit> {
     }
     let (is_for_us, is_for_others) = match &claims.aud {
         Audience::One(one) => (one == expected.client_id, false),
-        Audience::Several(all) => (all.iter().any(|one| one == expected.client_id), all.iter().any(|one| one != expected.client_id)),
+        Audience::Several(all) => {
+            (all.iter().any(|one| one == expected.client_id), all.iter().any(|one| one != expected.client_id))
+        }
     };
     // One that is for others too must have been made for us.
     let made_for_us = claims.azp.as_deref().map(|azp| azp == expected.client_id);

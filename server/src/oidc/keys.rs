@@ -41,7 +41,8 @@ impl Keys {
 
     /// The key that a token names, for the algorithm that it names. One that names no key has the only one that fits.
     pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
-        let mut fitting = self.0.iter().filter(|key| fits(key, algorithm) && kid.is_none_or(|kid| key.common.key_id.as_deref() == Some(kid)));
+        let mut fitting =
+            self.0.iter().filter(|key| fits(key, algorithm) && kid.is_none_or(|kid| key.common.key_id.as_deref() == Some(kid)));
         let first = fitting.next()?;
         if kid.is_none() && fitting.next().is_some() {
             return None;

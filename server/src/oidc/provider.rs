@@ -262,8 +262,7 @@ impl Provider {
     async fn read(&self, metadata: &Metadata, token: &str, nonce: &str) -> Result<Claims, Error> {
         let (header, algorithm) = id_token::header(token)?;
         let key = self.key(metadata, header.kid.as_deref(), algorithm).await?;
-        let expected =
-            Expected { issuer: self.issuer(), client_id: &self.settings.client_id, nonce, now: self.clock.now() };
+        let expected = Expected { issuer: self.issuer(), client_id: &self.settings.client_id, nonce, now: self.clock.now() };
         Ok(id_token::read(token, algorithm, &key, &expected)?)
     }
 

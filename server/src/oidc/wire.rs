@@ -136,7 +136,8 @@ impl Wire {
         if url.scheme() != "https" {
             return Ok(Box::new(socket));
         }
-        let tls = self.tls.get_or_try_init(|| async { post::tls().await.map_err(|failed| Failed::Roots(failed.to_string())) }).await?;
+        let tls =
+            self.tls.get_or_try_init(|| async { post::tls().await.map_err(|failed| Failed::Roots(failed.to_string())) }).await?;
         let name = ServerName::try_from(host.to_owned()).map_err(|cause| Failed::Tls(io::Error::other(cause)))?;
         Ok(Box::new(tls.connect(name, socket).await.map_err(Failed::Tls)?))
     }

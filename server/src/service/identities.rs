@@ -90,6 +90,13 @@ impl Service {
         attempt.map_err(|retry_after_s| Refusal::TooMany { retry_after_s }.into())
     }
 
+    /// Takes back what was counted of a way there and back: who has come in is not guessing, and many may sit behind one address.
+    pub fn came_by_provider(&self, address: IpAddr) {
+        let limit = &self.sign_in_limits.by_provider;
+        limit.give_back(&network(address));
+        limit.give_back(&network(address));
+    }
+
     /// Whether what a session came by is still connected, and the operator still trusts its provider. Of sessions by a password there is nothing to find.
     pub(super) async fn is_still_connected(&self, connection: &mut Database, signed_in: &SignedIn) -> Result<bool> {
         let Some(identity) = &signed_in.identity else { return Ok(true) };
@@ -133,7 +140,11 @@ impl Service {
             tx.roll_back();
         }
         let by = (Who::nobody(WhoKind::Stranger), Some(from));
-        self.note(user.organisation, by, Note::of(Act::SignInRefused, user.id).saying(format!("{}, which is not connected", self.by_provider())));
+        self.note(
+            user.organisation,
+            by,
+            Note::of(Act::SignInRefused, user.id).saying(format!("{}, which is not connected", self.by_provider())),
+        );
         Ok(ByProvider::Unknown)
     }
 
@@ -204,7 +215,11 @@ impl Service {
         }
         if let Some((_, owner)) = user_identities::owner(&mut tx, &person.issuer, &person.subject).await? {
             tx.roll_back();
-            return Ok(if owner == id { Connected::Done } else { self.refuse_connection(caller, "it is connected with another user") });
+            return Ok(if owner == id {
+                Connected::Done
+            } else {
+                self.refuse_connection(caller, "it is connected with another user")
+            });
         }
         if connect(&mut tx, id, person, self.clock.now()).await?.is_none() {
             tx.roll_back();
@@ -233,10 +248,10 @@ impl Service {
     /// # Errors
     /// As [`Service::own_connection`].
     pub async fn disconnect_identity(&self, caller: &Caller, present: &str) -> Result<Confirmed> {
-        let Some(provider) = &self.provider else { return Err(Refusal::BadCredentials.into()) };
-        let user = match self.confirm_password(caller, present).await? {
-            Confirmed::Yes(user) => user,
-            other => return Ok(other),
+        let (user, provider) = match (self.confirm_password(caller, present).await?, &self.provider) {
+            (Confirmed::Yes(user), Some(provider)) => (user, provider),
+            // Without a provider there is nothing to disconnect from.
+            (other, _) => return Ok(other),
         };
         let mut tx = self.write_own(caller).await?;
         if !db::users::hold(&mut tx, user.id).await? {

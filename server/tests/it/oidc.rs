@@ -60,7 +60,8 @@ async fn who(browser: &mut Browser<'_>) -> Option<String> {
 async fn connected<'a>(server: &'a Server, tenant: &Tenant, provider: &OidcProvider, subject: &str) -> (User, Browser<'a>) {
     let user = a_user(server, tenant, Role::User).await;
     let mut browser = Browser::signed_in(server, &user.email, PASSWORD).await;
-    let to = go(&mut browser, provider, "/oidc/connect", &[("present", PASSWORD)], somebody(subject, "x@example.com", false)).await;
+    let to =
+        go(&mut browser, provider, "/oidc/connect", &[("present", PASSWORD)], somebody(subject, "x@example.com", false)).await;
     assert_eq!(to, "/account?notice=connected");
     (user, browser)
 }
@@ -138,7 +139,10 @@ async fn a_page_leads_on_only_to_our_own_and_back_only_the_browser_that_left() {
             let url = leads_to(&ours.post("/oidc/sign-in", &[]).await);
             let state = url.split_once("state=").unwrap().1.split_once('&').unwrap().0.to_owned();
             let iss = provider.issuer();
-            assert_eq!(come_back(&mut ours, &format!("error={error}&state={state}&iss={iss}")).await, format!("/auth?error={code}"));
+            assert_eq!(
+                come_back(&mut ours, &format!("error={error}&state={state}&iss={iss}")).await,
+                format!("/auth?error={code}")
+            );
         }
     })
     .await;
@@ -148,7 +152,11 @@ async fn a_page_leads_on_only_to_our_own_and_back_only_the_browser_that_left() {
 async fn a_form_of_another_site_begins_nothing() {
     with_provider(&[], async |server, _| {
         for path in ["/oidc/sign-in", "/oidc/connect", "/oidc/accept"] {
-            let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+            let headers = [
+                ("content-type", "application/x-www-form-urlencoded"),
+                ("sec-fetch-site", "cross-site"),
+                ("origin", "https://evil.example"),
+            ];
             let answer = server.send_with(&format!("POST {path}"), &headers, "").await;
             assert_eq!(answer.status.as_u16(), 403, "{path}: {}", answer.text);
             assert!(!answer.headers.contains_key("set-cookie"));
@@ -166,7 +174,10 @@ async fn connecting_asks_for_the_password_and_is_the_session_s_that_gave_it() {
         let mut browser = Browser::signed_in(&server, &user.email, PASSWORD).await;
         assert_eq!(location(&browser.post("/oidc/connect", &[("present", "x")]).await), "/account?notice=flash");
         assert!(browser.flash().await.contains("This is not your present password."));
-        assert_eq!(location(&Browser::new(&server).post("/oidc/connect", &[("present", PASSWORD)]).await), "/auth?next=%2Faccount");
+        assert_eq!(
+            location(&Browser::new(&server).post("/oidc/connect", &[("present", PASSWORD)]).await),
+            "/auth?next=%2Faccount"
+        );
 
         // What somebody else began for themselves does not connect them with this user, whose browser got their cookie.
         let (_, mut mallory) = connected(&server, &tenant, &provider, "mallory").await;
@@ -183,7 +194,9 @@ async fn connecting_asks_for_the_password_and_is_the_session_s_that_gave_it() {
         assert_eq!((own.connected_at, own.has_password), (None, true));
         // One account at the provider, and not a second one.
         let ada = |subject: &str| somebody(subject, "x@example.com", false);
-        for (subject, to) in [("ada", "/account?notice=connected"), ("ada", "/account?notice=connected"), ("eve", "/account?notice=flash")] {
+        for (subject, to) in
+            [("ada", "/account?notice=connected"), ("ada", "/account?notice=connected"), ("eve", "/account?notice=flash")]
+        {
             assert_eq!(go(&mut browser, &provider, "/oidc/connect", &[("present", PASSWORD)], ada(subject)).await, to);
         }
         assert!(browser.flash().await.contains("Disconnect that first"));
@@ -247,7 +260,10 @@ async fn an_invitation_is_accepted_by_who_the_provider_says_has_its_address() {
             assert_eq!(to, format!("/invitation/{secret}?error=oidc-address"));
         }
         let shouted = email.to_uppercase();
-        assert_eq!(go(&mut browser, &provider, "/oidc/accept", &fields, somebody("dee", &shouted, true)).await, "/?notice=joined");
+        assert_eq!(
+            go(&mut browser, &provider, "/oidc/accept", &fields, somebody("dee", &shouted, true)).await,
+            "/?notice=joined"
+        );
         assert_eq!(who(&mut browser).await, Some(email.clone()));
         // Once.
         let mut again = Browser::new(&server);
@@ -273,7 +289,8 @@ async fn an_invitation_is_accepted_by_who_the_provider_says_has_its_address() {
         // Who is a user already becomes no second one.
         let second = server.service.invite(&tenant.admin, "second@example.com", Role::User).await.unwrap();
         let secret = second.rsplit_once('/').unwrap().1;
-        let to = go(&mut again, &provider, "/oidc/accept", &[("secret", secret)], somebody("dee", "second@example.com", true)).await;
+        let to =
+            go(&mut again, &provider, "/oidc/accept", &[("secret", secret)], somebody("dee", "second@example.com", true)).await;
         assert_eq!(to, format!("/invitation/{secret}?error=taken"));
         assert!(server.service.invitation(secret).await.unwrap().is_some(), "it is not used up");
         let noted = noted(&server, &tenant).await;
@@ -291,7 +308,10 @@ async fn a_verified_address_connects_where_the_operator_says_so_and_only_then() 
         let user = a_user(&server, &tenant, Role::User).await;
         let mut browser = Browser::new(&server);
         assert_eq!(sign_in(&mut browser, &provider, somebody("ada", &user.email, false)).await, "/auth?error=oidc-unknown");
-        assert_eq!(sign_in(&mut browser, &provider, somebody("ada", "nobody@example.com", true)).await, "/auth?error=oidc-unknown");
+        assert_eq!(
+            sign_in(&mut browser, &provider, somebody("ada", "nobody@example.com", true)).await,
+            "/auth?error=oidc-unknown"
+        );
         assert_eq!(sign_in(&mut browser, &provider, somebody("ada", &user.email, true)).await, "/vod");
         assert_eq!(who(&mut browser).await, Some(user.email.clone()));
         // From then on it is who they are there, and the address is nobody's way in.

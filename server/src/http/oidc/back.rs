@@ -60,7 +60,9 @@ impl Why {
     /// For who is signed in, and wanted to connect their account.
     fn sentence(self, provider: &str) -> String {
         match self {
-            Self::Stale => "This was begun in another browser, or too long ago. Nothing was changed; please try again.".to_owned(),
+            Self::Stale => {
+                "This was begun in another browser, or too long ago. Nothing was changed; please try again.".to_owned()
+            }
             Self::Cancelled => format!("{provider} was left without signing in. Nothing was changed."),
             Self::Away => format!("{provider} cannot be reached at the moment. Nothing was changed; please try again later."),
             Self::Wait => "There were too many attempts. Please wait a minute, then try again.".to_owned(),
@@ -113,7 +115,8 @@ async fn come_back(service: &Service, provider: &Provider, session: &Session, re
         Err(error) => return failed(&error),
     };
     // First of all whether it is this browser that began it.
-    let (Some(flow), Some(said)) = (flow_of(service, &request.headers), Said::read(request.uri.query().unwrap_or_default())) else {
+    let (Some(flow), Some(said)) = (flow_of(service, &request.headers), Said::read(request.uri.query().unwrap_or_default()))
+    else {
         return not_in(service, session, caller.as_ref(), None, Why::Stale).await;
     };
     let bound_to = match flow.purpose {
@@ -146,7 +149,8 @@ async fn come_back(service: &Service, provider: &Provider, session: &Session, re
                 Ok(Connected::Done) => Ok(None),
                 Ok(Connected::Others) => Err(Why::Taken),
                 Ok(Connected::Another) => {
-                    let problem = format!("You are connected with another account at {} already. Disconnect that first.", provider.name());
+                    let problem =
+                        format!("You are connected with another account at {} already. Disconnect that first.", provider.name());
                     return tell_account(service, session, problem).await;
                 }
                 Err(error) => return failed(&error),
@@ -192,7 +196,10 @@ async fn begin(service: &Service, session: &Session, request: &Parts, (user, ide
     let browser = request.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let signed_in = SignedIn::new(user, service.clock().now(), from, browser).by(identity);
     match browser_session::begin(session, &signed_in).await {
-        Ok(()) => Redirect::to(local_path(next)).into_response(),
+        Ok(()) => {
+            service.came_by_provider(from);
+            Redirect::to(local_path(next)).into_response()
+        }
         Err(cause) => {
             tracing::error!(%cause, "who came from the OIDC provider could not be signed in");
             Redirect::to("/auth?error=server").into_response()
@@ -203,7 +210,9 @@ async fn begin(service: &Service, session: &Session, request: &Parts, (user, ide
 /// Leads to the page where it began, which says why. Without a way there is no page that is known.
 async fn not_in(service: &Service, session: &Session, caller: Option<&Caller>, flow: Option<&Flow>, why: Why) -> Response {
     match (flow.map(|flow| &flow.purpose), caller) {
-        (Some(Purpose::Accept { secret }), _) => Redirect::to(&with_query(&invitation(secret), &[("error", why.code())])).into_response(),
+        (Some(Purpose::Accept { secret }), _) => {
+            Redirect::to(&with_query(&invitation(secret), &[("error", why.code())])).into_response()
+        }
         (Some(Purpose::Connect) | None, Some(caller)) => {
             let name = service.provider().map_or("The provider", Provider::name);
             // What the service refused it has noted itself.

@@ -21,13 +21,18 @@ use crate::oidc::{Flow, Provider, Purpose};
 use crate::service::{Confirmed, Error, Service};
 
 /// Nothing on it but a link.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 fn field(form: &[u8], name: &str) -> String {
     form_urlencoded::parse(form).find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-pub(super) async fn to_sign_in(State(service): State<Arc<Service>>, ClientAddress(from): ClientAddress, RawForm(form): RawForm) -> Response {
+pub(super) async fn to_sign_in(
+    State(service): State<Arc<Service>>,
+    ClientAddress(from): ClientAddress,
+    RawForm(form): RawForm,
+) -> Response {
     let Some(provider) = service.provider() else { return StatusCode::NOT_FOUND.into_response() };
     let next = field(&form, "next");
     let next = local_path(&next);
@@ -39,7 +44,11 @@ pub(super) async fn to_sign_in(State(service): State<Arc<Service>>, ClientAddres
     lead(&service, provider, &flow, "").await.unwrap_or_else(|code| Redirect::to(&page(code)).into_response())
 }
 
-pub(super) async fn to_accept(State(service): State<Arc<Service>>, ClientAddress(from): ClientAddress, RawForm(form): RawForm) -> Response {
+pub(super) async fn to_accept(
+    State(service): State<Arc<Service>>,
+    ClientAddress(from): ClientAddress,
+    RawForm(form): RawForm,
+) -> Response {
     let Some(provider) = service.provider() else { return StatusCode::NOT_FOUND.into_response() };
     let secret = field(&form, "secret");
     let path = format!("/invitation/{secret}");
@@ -73,7 +82,9 @@ pub(super) async fn to_connect(
         Ok(Confirmed::TooManyAttempts { retry_after_s }) => {
             Some(format!("There were too many attempts. Please wait {retry_after_s} seconds, then try again."))
         }
-        Err(Error::Refused(Refusal::TooMany { .. })) => Some("The server has a lot to do. Please try again in a moment.".to_owned()),
+        Err(Error::Refused(Refusal::TooMany { .. })) => {
+            Some("The server has a lot to do. Please try again in a moment.".to_owned())
+        }
         Err(error) => return failed(&error),
     };
     if let Some(problem) = problem {
@@ -84,7 +95,8 @@ pub(super) async fn to_connect(
     match lead(&service, provider, &flow, &bound_to).await {
         Ok(page) => page,
         Err(_) => {
-            let problem = format!("{} cannot be reached at the moment. Nothing was changed; please try again later.", provider.name());
+            let problem =
+                format!("{} cannot be reached at the moment. Nothing was changed; please try again later.", provider.name());
             tell_account(&service, &session, problem).await
         }
     }

@@ -183,7 +183,8 @@ fn a_key_is_for_what_it_says_and_one_that_is_not_named_must_be_the_only_one() {
 
 #[test]
 fn an_address_is_verified_where_the_provider_says_so() {
-    let is_verified = |said: Value| serde_json::from_value::<Mailbox>(json!({ "email": "a@b", "email_verified": said })).unwrap().is_verified();
+    let is_verified =
+        |said: Value| serde_json::from_value::<Mailbox>(json!({ "email": "a@b", "email_verified": said })).unwrap().is_verified();
     assert!(is_verified(json!(true)) && is_verified(json!("true")));
     for no in [json!(false), json!("false"), json!(1), json!("TRUE"), json!([]), Value::Null] {
         assert!(!is_verified(no.clone()), "{no}");

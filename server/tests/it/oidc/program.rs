@@ -43,7 +43,8 @@ async fn the_log_has_neither_codes_nor_tokens_nor_secrets_however_much_it_logs_a
     let serving = Serving::logging_to(&log, afterlive(folder.path(), &["serve"], &set));
     let url = serving.printed_after("Dashboard").to_owned();
     let client = Client::builder().redirect(redirect::Policy::none()).cookie_store(true).build().unwrap();
-    let leave = async || client.post(format!("{url}/oidc/sign-in")).header("origin", &url).form(&[("next", "/")]).send().await.unwrap();
+    let leave =
+        async || client.post(format!("{url}/oidc/sign-in")).header("origin", &url).form(&[("next", "/")]).send().await.unwrap();
     assert_eq!(leave().await.headers()["location"], "/auth?error=oidc-away&next=%2F");
     provider.answers("about", None);
     // The clock is the system's here.
@@ -73,7 +74,17 @@ async fn the_log_has_neither_codes_nor_tokens_nor_secrets_however_much_it_logs_a
         assert!(log.contains(said), "{said:?} is not in the log");
     }
     let state = to.split_once("state=").unwrap().1.split_once('&').unwrap().0;
-    for secret in [SECRET, "zQ7+%2F%2BkP2%3AvB9", &provider.last_code(), state, &cookie, "an-access-token", "subject-4711", "somebody@example.com", "eyJ"] {
+    for secret in [
+        SECRET,
+        "zQ7+%2F%2BkP2%3AvB9",
+        &provider.last_code(),
+        state,
+        &cookie,
+        "an-access-token",
+        "subject-4711",
+        "somebody@example.com",
+        "eyJ",
+    ] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
 }
