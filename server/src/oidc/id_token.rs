@@ -140,8 +140,9 @@ fn judge(claims: &Claims, expected: &Expected<'_>) -> Result<(), Unfit> {
     }
     #[expect(clippy::cast_precision_loss, reason = "exact for the next hundred thousand years")]
     let now_s = expected.now.0 as f64 / 1_000.0;
-    // No number compares as one that is not.
-    if !(claims.exp > now_s - SKEW_S) {
+    // What is no number compares as false.
+    let is_valid_still = claims.exp > now_s - SKEW_S;
+    if !is_valid_still {
         return Err(Unfit::Expired);
     }
     let is_recent = claims.iat < now_s + SKEW_S && claims.iat > now_s - MAX_AGE_S;

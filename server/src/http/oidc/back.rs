@@ -160,7 +160,10 @@ async fn come_back(service: &Service, provider: &Provider, session: &Session, re
     };
     match outcome {
         Ok(Some((user, identity))) => begin(service, session, request, (&user, &identity), &flow.next).await,
-        Ok(None) => Redirect::to(&with_query(ACCOUNT, &[("notice", "connected")])).into_response(),
+        Ok(None) => {
+            service.came_by_provider(from);
+            Redirect::to(&with_query(ACCOUNT, &[("notice", "connected")])).into_response()
+        }
         Err(why) => not_in(service, session, caller.as_ref(), Some(&flow), why).await,
     }
 }

@@ -45,17 +45,10 @@ async fn the_log_has_neither_codes_nor_tokens_nor_secrets_however_much_it_logs_a
     let client = Client::builder().redirect(redirect::Policy::none()).cookie_store(true).build().unwrap();
     let leave =
         async || client.post(format!("{url}/oidc/sign-in")).header("origin", &url).form(&[("next", "/")]).send().await.unwrap();
-    assert_eq!(leave().await.headers()["location"], "/auth?error=oidc-away&next=%2F");
+    assert_eq!(provider.asked("about"), 0, "nobody has clicked");
     provider.answers("about", None);
-    // The clock is the system's here.
-    let page = loop {
-        let answer = leave().await;
-        if answer.status() == 200 {
-            break answer;
-        }
-        assert_eq!(answer.headers()["location"], "/auth?error=oidc-away&next=%2F");
-        tokio::task::yield_now().await;
-    };
+    let page = leave().await;
+    assert_eq!(page.status(), 200);
     let cookie = page.headers()["set-cookie"].to_str().unwrap().split(['=', ';']).nth(1).unwrap().to_owned();
     let page = page.text().await.unwrap();
     let to = page.split_once("content=\"0;url=").unwrap().1.split_once('"').unwrap().0.replace("&amp;", "&");
@@ -70,9 +63,7 @@ async fn the_log_has_neither_codes_nor_tokens_nor_secrets_however_much_it_logs_a
     serving.wait();
 
     let log = std::fs::read_to_string(&log).unwrap();
-    for said in ["could not be asked what it says of itself", "who is nobody here"] {
-        assert!(log.contains(said), "{said:?} is not in the log");
-    }
+    assert!(log.contains("somebody came by the provider who is nobody here"));
     let state = to.split_once("state=").unwrap().1.split_once('&').unwrap().0;
     for secret in [
         SECRET,
