@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::{come_back, connected, leads_to, location, sign_in, who, with_provider};
 use crate::fixture::browser::Browser;
-use crate::fixture::oidc_provider::{Answers, somebody};
+use crate::fixture::oidc_provider::{Answers, OidcProvider, somebody};
+use crate::fixture::server::on_a_server;
 
 /// It is not asked again before.
 const AGAIN_MS: i64 = 5_000;
@@ -166,6 +167,24 @@ async fn who_goes_there_and_back_without_an_end_is_asked_to_wait() {
             assert!(asked <= 30);
         }
         assert_eq!(provider.asked("token"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_answer_is_not_waited_for() {
+    let provider = OidcProvider::start().await;
+    let settings = provider.settings();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    on_a_server(&settings, async |server| {
+        let server = server.with_dashboard();
+        provider.answers("about", Some(Answers::Silent));
+        // All who come meanwhile wait for the one question.
+        let waiting = (0..5).map(|_| async { location(&Browser::new(&server).post("/oidc/sign-in", &[]).await) });
+        for to in futures::future::join_all(waiting).await {
+            assert_eq!(to, "/auth?error=oidc-away&next=%2F");
+        }
+        assert_eq!(provider.asked("about"), 1);
     })
     .await;
 }
