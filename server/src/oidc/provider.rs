@@ -94,7 +94,8 @@ pub struct Provider {
 #[derive(Default)]
 struct Known {
     metadata: Option<(Metadata, UnixMillis)>,
-    metadata_asked_at: Option<UnixMillis>,
+    /// When that failed last: who waited meanwhile is not to wait for another try.
+    metadata_failed_at: Option<UnixMillis>,
     keys: Option<(Keys, UnixMillis)>,
     keys_asked_at: Option<UnixMillis>,
 }
@@ -317,19 +318,16 @@ impl Provider {
             return Ok(known);
         }
         let (now, old) = (self.clock.now(), self.metadata_younger_than(OLD_MS));
-        if is_younger(self.known().metadata_asked_at, now, AGAIN_AFTER_MS) {
+        if is_younger(self.known().metadata_failed_at, now, AGAIN_AFTER_MS) {
             return old.ok_or(Error::AwayLately);
         }
-        self.known().metadata_asked_at = Some(now);
         match self.ask_metadata().await {
             Ok(metadata) => {
-                let mut known = self.known();
-                known.metadata = Some((metadata.clone(), now));
-                // What it said is fresh: asking again is no try that failed.
-                known.metadata_asked_at = None;
+                self.known().metadata = Some((metadata.clone(), now));
                 Ok(metadata)
             }
             Err(cause) => {
+                self.known().metadata_failed_at = Some(self.clock.now());
                 tracing::warn!(%cause, has_old = old.is_some(), "the OIDC provider could not be asked what it says of itself");
                 old.ok_or(cause)
             }
