@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::write::{Note, difference};
 use super::{Caller, Result, Service, text};
-use crate::db;
 use crate::db::organisations::Organisation;
+use crate::db::{self, Connection};
 use crate::dial::{self, Reach};
 use crate::publish_key::PublishSecret;
 
@@ -16,6 +16,11 @@ use crate::publish_key::PublishSecret;
 #[derive(Serialize)]
 struct Named<'a> {
     name: &'a str,
+}
+
+/// A caller's organisation is never deleted; were it, the credential would be worth nothing.
+async fn own(connection: &mut Connection, caller: &Caller) -> Result<Organisation> {
+    Ok(db::organisations::by_id(connection, caller.organisation).await?.ok_or(Refusal::BadCredentials)?)
 }
 
 impl Service {
@@ -32,9 +37,7 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn organisation(&self, caller: &Caller) -> Result<Organisation> {
         caller.require(Permission::Read)?;
-        let found = db::organisations::by_id(&mut self.db.read().await?, caller.organisation).await?;
-        // A caller's organisation is never deleted; were it, the credential would be worth nothing.
-        Ok(found.ok_or(Refusal::BadCredentials)?)
+        own(&mut self.db.read().await?, caller).await
     }
 
     /// Changes name and switches. What is being recorded goes on; the next publish follows the new setting. Who may watch what
@@ -46,11 +49,15 @@ impl Service {
         caller.require(Permission::Administer)?;
         let name = text::name("name", name)?;
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        let before = db::organisations::by_id(&mut tx, caller.organisation).await?.ok_or(Refusal::BadCredentials)?;
-        db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
+        let before = own(&mut tx, caller).await?;
         let changes =
             [difference(&Named { name: &before.name }, &Named { name: &name }), difference(&before.settings, &settings)];
         let changes = changes.into_iter().filter(|changes| !changes.is_empty()).collect::<Vec<_>>().join("; ");
+        if changes.is_empty() {
+            tx.roll_back();
+            return Ok(before);
+        }
+        db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
         tx.commit(Note::of(Act::OrganisationChanged, caller.organisation).saying(changes)).await?;
         let saved = self.organisation(caller).await?;
         self.forget_policy(&saved.hash);
@@ -71,8 +78,13 @@ impl Service {
         let before = db::organisations::recording_settings(&mut tx, caller.organisation).await?;
         let settings = change(before);
         settings.check()?;
+        let changes = difference(&before, &settings);
+        if changes.is_empty() {
+            tx.roll_back();
+            return self.organisation(caller).await;
+        }
         db::organisations::set_recording(&mut tx, caller.organisation, &settings, self.clock.now()).await?;
-        tx.commit(Note::of(Act::RecordingRulesChanged, caller.organisation).saying(difference(&before, &settings))).await?;
+        tx.commit(Note::of(Act::RecordingRulesChanged, caller.organisation).saying(changes)).await?;
         tracing::info!(organisation = %caller.organisation, by = %caller.identity, ?settings, "changed the settings of recordings");
         self.organisation(caller).await
     }
@@ -83,6 +95,10 @@ impl Service {
     /// `Denied` for all but admins.
     pub async fn set_embed_domains(&self, caller: &Caller, domains: &EmbedDomains) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
+        if own(&mut tx, caller).await?.embed_domains == *domains {
+            tx.roll_back();
+            return Ok(());
+        }
         db::organisations::set_embed_domains(&mut tx, caller.organisation, domains, self.clock.now()).await?;
         let sites = if domains.is_open() { "every site".to_owned() } else { domains.to_string() };
         tx.commit(Note::of(Act::EmbedDomainsChanged, caller.organisation).saying(sites)).await
@@ -101,6 +117,11 @@ impl Service {
             return Err(Refusal::WrongType { parameter: "webhook".to_owned(), expected }.into());
         }
         let mut tx = self.write_as(caller, Permission::Administer).await?;
+        let before = own(&mut tx, caller).await?;
+        if before.webhook.as_ref() == webhook {
+            tx.roll_back();
+            return Ok(before);
+        }
         db::organisations::set_webhook(&mut tx, caller.organisation, webhook, self.clock.now()).await?;
         // What stands behind the host may be a secret.
         let asked = webhook.map_or("nobody is asked".to_owned(), WebhookUrl::without_target);

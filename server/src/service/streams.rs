@@ -162,6 +162,11 @@ impl Service {
     /// `Denied` for readers; `NoSuchStream`; `WrongState` where it is deleted.
     pub async fn set_tags(&self, caller: &Caller, id: StreamId, tags: &Tags) -> Result<Stream> {
         let mut tx = self.write_as(caller, Permission::EditStreams).await?;
+        let before = streams::by_id(&mut tx, id).await?.filter(|stream| stream.organisation == caller.organisation);
+        if let Some(stream) = before.filter(|stream| stream.state != StreamState::Deleted && stream.tags == *tags) {
+            tx.roll_back();
+            return Ok(stream);
+        }
         if streams::set_tags(&mut tx, caller.organisation, id, tags, self.clock.now()).await? {
             tx.commit(Note::of(Act::StreamTagged, id).saying(tags.as_slice().join(", "))).await?;
         } else {

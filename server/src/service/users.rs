@@ -74,6 +74,10 @@ impl Service {
     pub async fn change_role(&self, caller: &Caller, id: UserId, role: Role) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let user = of_organisation(&mut tx, caller.organisation, id).await?;
+        if role == user.role {
+            tx.roll_back();
+            return Ok(());
+        }
         if role != Role::Admin && administers_alone(&mut tx, &user).await? {
             return Err(Refusal::LastAdmin { user: id }.into());
         }

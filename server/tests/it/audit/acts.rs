@@ -74,6 +74,7 @@ async fn each_act_is_one_row_that_says_who_did_it_on_what_and_from_where() {
         Box::pin(of_streams(&mut scene, &caller)).await;
         Box::pin(of_recordings(&mut scene, &caller)).await;
         Box::pin(of_endpoints(&mut scene, &caller, &mut secrets)).await;
+        Box::pin(of_what_was_so_before(&mut scene, &caller)).await;
 
         // Nothing but a push URL's last part and what follows a host is typed by people and left out; all else is looked for whole.
         let everything = format!("{:?}", all_rows(&server, &tenant).await);
@@ -115,6 +116,26 @@ async fn of_the_organisation(scene: &mut Scene<'_>, caller: &Caller, secrets: &m
     did!(scene, WebhookChanged, KEY, on);
     service.require_publish_key(caller, true, false).await.unwrap();
     assert_eq!(did!(scene, PublishKeysChanged, KEY, on), "required");
+}
+
+/// Forms send all of their fields, also those that nobody changed.
+async fn of_what_was_so_before(scene: &mut Scene<'_>, caller: &Caller) {
+    let service = &scene.server.service;
+    let organisation = service.organisation(caller).await.unwrap();
+    let tags = Tags::new(["choir"]).unwrap();
+    let stream = service.create_stream(caller, NewStream { tags: tags.clone(), default_mode: Mode::Rec }).await.unwrap();
+    let user = service.users(caller).await.unwrap().remove(0);
+    scene.since().await;
+
+    service.save_organisation(caller, &organisation.name, organisation.settings).await.unwrap();
+    service.change_recording_settings(caller, |rules| rules).await.unwrap();
+    service.set_embed_domains(caller, &organisation.embed_domains).await.unwrap();
+    service.set_webhook(caller, organisation.webhook.as_ref()).await.unwrap();
+    service.change_role(caller, user.id, user.role).await.unwrap();
+    assert_eq!(service.set_tags(caller, stream.id, &tags).await.unwrap().tags, tags);
+    let rows = scene.since().await;
+    assert!(rows.is_empty(), "{rows:#?}");
+    assert_eq!(service.organisation(caller).await.unwrap().updated_at, organisation.updated_at);
 }
 
 async fn of_people(scene: &mut Scene<'_>, caller: &Caller, secrets: &mut Vec<String>) {
