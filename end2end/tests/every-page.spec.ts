@@ -73,7 +73,7 @@ for (const [who, theirs] of [
   ['is signed in', (stop) => stop.signedIn],
 ] satisfies [string, (stop: Stop) => boolean][]) {
   test(`who ${who} meets no barrier that axe finds, wide and narrow, in light and dark`, async ({ page, recorded, allowConsole }) => {
-    test.setTimeout(180_000);
+    test.setTimeout(240_000);
     allowConsole(/status of 404 .*\/no\/such\/page/);
     const stops = tour(recorded).filter(theirs);
     if (stops.some((stop) => stop.signedIn)) {
