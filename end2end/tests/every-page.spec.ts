@@ -73,7 +73,8 @@ for (const [who, theirs] of [
   ['is signed in', (stop) => stop.signedIn],
 ] satisfies [string, (stop: Stop) => boolean][]) {
   test(`who ${who} meets no barrier that axe finds, wide and narrow, in light and dark`, async ({ page, recorded, allowConsole }) => {
-    test.setTimeout(240_000);
+    // Up to twenty pages in four looks, on a machine that may be building beside.
+    test.setTimeout(600_000);
     allowConsole(/status of 404 .*\/no\/such\/page/);
     const stops = tour(recorded).filter(theirs);
     if (stops.some((stop) => stop.signedIn)) {
@@ -89,6 +90,7 @@ for (const [who, theirs] of [
 }
 
 test('what opens on the page of a stream has no barrier either', async ({ admin: page, recorded }) => {
+  test.setTimeout(120_000);
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.goto(`/stream/${recorded.id}`);
   const name = `${recorded.ingest.rtmp.streamname}.mp4`;
@@ -112,7 +114,7 @@ test('light and dark differ in colours alone', async ({ request }) => {
 });
 
 test('a live stream is looked at, and has no barrier that axe finds', async ({ admin: page, api, push }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(180_000);
   const stream = await api.createStream(['title:On air']);
   const encoder = push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
   await page.goto(`/stream/${stream.id}`);
