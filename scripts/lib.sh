@@ -4,7 +4,27 @@
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # One line a step, on stderr: stdout belongs to the command's own result.
-step() { printf '==> %s\n' "$*" >&2; }
+step() {
+  step_ends
+  step_name=$*
+  step_began=$SECONDS
+  printf '==> %s\n' "$*" >&2
+}
+
+# How long each step took, for whom the whole takes too long.
+step_name='' step_began=0 step_times=()
+step_ends() {
+  [ -z "$step_name" ] || step_times+=("$((SECONDS - step_began)) s $step_name")
+  step_name=
+}
+
+# Prints the steps so far that took a while, in one line; leaves all of them in a file, a line each. usage: tell_times FILE
+tell_times() {
+  step_ends
+  mkdir -p "$(dirname "$1")"
+  printf '%s\n' "${step_times[@]}" >"$1"
+  awk '$1 >= 5 { printf "%s%s", separator, $0; separator = ", " } END { if (separator) print "" }' "$1" >&2
+}
 
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
@@ -125,4 +145,52 @@ embed_own_site() {
   if [ -n "${CARGO_TARGET_DIR:-}" ]; then
     export AFTERLIVE_SITE=$PWD/target/site
   fi
+}
+
+# Builds the browser's files, quickly where nothing has changed. Where there are none yet, in the background: `server/build.rs` waits for
+# them, and all that the server is made of compiles in the meantime, where the browser's code is optimised as a whole on one core.
+# Then `finish_site` has to follow. With --dev as `cargo xtask site`.
+site='' site_log=
+build_site() {
+  step "The browser's files"
+  if [ -d target/site/pkg ] || ! have flock; then
+    scripts/xtask site "$@"
+    return
+  fi
+  # In the foreground what may ask for a password. And what waits for other builds here would wait for the one that waits for it.
+  scripts/wasm-toolchain >/dev/null
+  cargo build --quiet --release --workspace --bin xtask
+  mkdir -p target
+  site_log=$(mktemp)
+  local lock
+  exec {lock}>target/site.lock
+  flock "$lock"
+  # To cargo, who may have seen the folder empty: look again.
+  [ ! -d target/site ] || touch target/site
+  # A process group of its own, to be ended as a whole. It inherits the lock, and so is the one to hold it.
+  set -m
+  "${CARGO_TARGET_DIR:-target}/release/xtask" site "$@" >"$site_log" 2>&1 </dev/null &
+  site=$!
+  set +m
+  exec {lock}>&-
+  trap end_site EXIT
+  trap 'exit 130' INT TERM
+}
+
+end_site() {
+  [ -z "$site" ] || kill -- "-$site" 2>/dev/null || true
+  [ -z "$site_log" ] || rm -f "$site_log"
+}
+
+# Waits for what `build_site` has begun; says why where it failed.
+finish_site() {
+  [ -n "$site" ] || return 0
+  local status=0
+  wait "$site" || status=$?
+  site=
+  if [ "$status" -ne 0 ]; then
+    cat "$site_log" >&2
+    die "the browser's files could not be built"
+  fi
+  tail -n 1 "$site_log" >&2
 }
