@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::write::{Note, difference};
 use super::{Caller, Result, Service, text};
-use crate::db;
 use crate::db::organisations::Organisation;
+use crate::db::{self, Connection};
 use crate::dial::{self, Reach};
 use crate::publish_key::PublishSecret;
 
@@ -32,9 +32,7 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn organisation(&self, caller: &Caller) -> Result<Organisation> {
         caller.require(Permission::Read)?;
-        let found = db::organisations::by_id(&mut self.db.read().await?, caller.organisation).await?;
-        // A caller's organisation is never deleted; were it, the credential would be worth nothing.
-        Ok(found.ok_or(Refusal::BadCredentials)?)
+        organisation_of(&mut self.db.read().await?, caller).await
     }
 
     /// Changes name and switches. What is being recorded goes on; the next publish follows the new setting. Who may watch what
@@ -146,4 +144,11 @@ impl Service {
     pub fn recording_rules(&self) -> RecordingRules {
         self.config.recording_rules()
     }
+}
+
+/// The caller's, who was found to be allowed to read.
+pub(super) async fn organisation_of(connection: &mut Connection, caller: &Caller) -> Result<Organisation> {
+    let found = db::organisations::by_id(connection, caller.organisation).await?;
+    // A caller's organisation is never deleted; were it, the credential would be worth nothing.
+    Ok(found.ok_or(Refusal::BadCredentials)?)
 }
