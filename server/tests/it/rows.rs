@@ -24,8 +24,10 @@ async fn what_is_read_is_what_was_written_to_the_last_digit_and_letter() {
         assert!(streams::set_tags(&mut tx, organisation.id, stream.id, &tags, NOW).await.unwrap());
         tx.commit().await.unwrap();
 
+        let session = a_recording(&db, stream.id).await.session;
         for fps in [None, Some(25.0), Some(30_000.0 / 1_001.0), Some(24_000.0 / 1_001.0), Some(0.1 + 0.2), Some(1e-7 / 3.0)] {
-            let begun = a_recording(&db, stream.id).await;
+            let (id, region) = (AssetId(Uuid::new_v4()), "eu".parse().unwrap());
+            let new = NewAsset { id, stream: stream.id, session, region, created_at: NOW };
             let facts = Facts {
                 duration_ms: 83_450,
                 size_bytes: 9_007_199_254_740_993,
@@ -36,6 +38,7 @@ async fn what_is_read_is_what_was_written_to_the_last_digit_and_letter() {
                 audio_codec: None,
             };
             let mut tx = db.write().await.unwrap();
+            let begun = assets::begin(&mut tx, &new).await.unwrap();
             assert!(assets::finish(&mut tx, &begun, &facts, None, Some(ODD), NOW, NOW).await.unwrap());
             tx.commit().await.unwrap();
 
