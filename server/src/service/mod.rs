@@ -59,7 +59,7 @@ pub use library::{AssetList, AssetPage};
 pub use mails::Asked;
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
 pub use playback::Viewer;
-pub use recordings::Accounted;
+pub use recordings::{Accounted, Shown};
 pub use seen::{MAX_PLAYER_PAGE, StreamWithOrganisation};
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::{MAX_CREDENTIAL_BYTES, SignIn};

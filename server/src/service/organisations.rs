@@ -18,11 +18,6 @@ struct Named<'a> {
     name: &'a str,
 }
 
-/// A caller's organisation is never deleted; were it, the credential would be worth nothing.
-async fn own(connection: &mut Connection, caller: &Caller) -> Result<Organisation> {
-    Ok(db::organisations::by_id(connection, caller.organisation).await?.ok_or(Refusal::BadCredentials)?)
-}
-
 impl Service {
     /// The operator at the server's terminal, as an admin of the organisation; `None` where there is none with this hash.
     ///
@@ -37,7 +32,7 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn organisation(&self, caller: &Caller) -> Result<Organisation> {
         caller.require(Permission::Read)?;
-        own(&mut self.db.read().await?, caller).await
+        organisation_of(&mut self.db.read().await?, caller).await
     }
 
     /// Changes name and switches. What is being recorded goes on; the next publish follows the new setting. Who may watch what
@@ -49,7 +44,7 @@ impl Service {
         caller.require(Permission::Administer)?;
         let name = text::name("name", name)?;
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        let before = own(&mut tx, caller).await?;
+        let before = organisation_of(&mut tx, caller).await?;
         let changes =
             [difference(&Named { name: &before.name }, &Named { name: &name }), difference(&before.settings, &settings)];
         let changes = changes.into_iter().filter(|changes| !changes.is_empty()).collect::<Vec<_>>().join("; ");
@@ -95,7 +90,7 @@ impl Service {
     /// `Denied` for all but admins.
     pub async fn set_embed_domains(&self, caller: &Caller, domains: &EmbedDomains) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        if own(&mut tx, caller).await?.embed_domains == *domains {
+        if organisation_of(&mut tx, caller).await?.embed_domains == *domains {
             tx.roll_back();
             return Ok(());
         }
@@ -117,7 +112,7 @@ impl Service {
             return Err(Refusal::WrongType { parameter: "webhook".to_owned(), expected }.into());
         }
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        let before = own(&mut tx, caller).await?;
+        let before = organisation_of(&mut tx, caller).await?;
         if before.webhook.as_ref() == webhook {
             tx.roll_back();
             return Ok(before);
@@ -167,4 +162,11 @@ impl Service {
     pub fn recording_rules(&self) -> RecordingRules {
         self.config.recording_rules()
     }
+}
+
+/// The caller's, who was found to be allowed to read.
+pub(super) async fn organisation_of(connection: &mut Connection, caller: &Caller) -> Result<Organisation> {
+    let found = db::organisations::by_id(connection, caller.organisation).await?;
+    // A caller's organisation is never deleted; were it, the credential would be worth nothing.
+    Ok(found.ok_or(Refusal::BadCredentials)?)
 }

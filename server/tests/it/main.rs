@@ -30,6 +30,7 @@ mod publish_keys;
 mod reconnect;
 mod recording;
 mod retention;
+mod rows;
 mod rtmp;
 mod sign_in;
 mod stream_search;
