@@ -85,14 +85,12 @@ async fn all_answers(parts: &[&[u8]], has_body: bool, repeats: bool) -> Vec<Answ
 async fn each_head_is_answered_as_hyper_answers_it_wherever_it_is_cut() {
     for head in heads() {
         let has_body = !head.starts_with("HEAD");
-        let plain = all_answers(&[head.as_bytes()], has_body, false).await;
-        assert_eq!(all_answers(&[head.as_bytes()], has_body, true).await, plain, "{head:?}");
-        for cut in 1..head.len() {
-            let (front, rest) = head.as_bytes().split_at(cut);
-            assert_eq!(all_answers(&[front, rest], has_body, true).await, plain, "{head:?} cut after {cut}");
+        let cut = (0..head.len()).map(|at| head.as_bytes().split_at(at)).map(|(front, rest)| vec![front, rest]);
+        for parts in cut.chain([head.as_bytes().chunks(1).collect()]) {
+            // Where a body is unread hyper closes the connection or does not, by what of it has come.
+            let (ours, plain) = (all_answers(&parts, has_body, true).await, all_answers(&parts, has_body, false).await);
+            assert_eq!(ours, plain, "{head:?} in {} parts, the first of {}", parts.len(), parts[0].len());
         }
-        let bytes: Vec<_> = head.as_bytes().chunks(1).collect();
-        assert_eq!(all_answers(&bytes, has_body, true).await, plain, "{head:?} byte by byte");
     }
 }
 
@@ -157,10 +155,7 @@ enum Change {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let byte = prop_oneof![
-        proptest::sample::select(b"\r\n\0 \t:=-,/Hh0\x7f\xff".to_vec()),
-        any::<u8>()
-    ];
+    let byte = prop_oneof![proptest::sample::select(b"\r\n\0 \t:=-,/Hh0\x7f\xff".to_vec()), any::<u8>()];
     let at = 0..100_usize;
     prop_oneof![
         (at.clone(), byte.clone()).prop_map(|(at, byte)| Change::Put(at, byte)),
