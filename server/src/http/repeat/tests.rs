@@ -1,6 +1,7 @@
 //! hyper on a connection that answers repeats, against hyper on one that does not.
 
 mod ahead;
+mod on_sender;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
