@@ -33,6 +33,7 @@ mod retention;
 mod rtmp;
 mod sign_in;
 mod stream_search;
+mod system;
 mod tls;
 mod vod;
 mod watching;
