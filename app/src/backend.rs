@@ -32,10 +32,10 @@ pub use overview::{
     IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState,
     RecordingRange, Recordings, RtmpsUrls,
 };
+pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 pub use system::{
     System, SystemAdministratorRow, SystemPage, TenantAdministratorRow, TenantInvitationRow, TenantPage, TenantRow,
 };
-pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 
 /// How the pages reach the server: provided as a Leptos context for each request.
 pub type SharedBackend = Arc<dyn Backend>;

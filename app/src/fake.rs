@@ -27,8 +27,8 @@ use uuid::Uuid;
 pub use self::accounts::{ADA, BOB};
 pub use self::events::{ENDPOINT, WHSEC};
 pub use self::library::asset_id;
-pub use self::system::{OWN, TENANT};
 use self::state::{State, stream, viewer};
+pub use self::system::{OWN, TENANT};
 use crate::backend::{
     Access, Account, Answer, ApiKeyRow, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage,
     EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage,

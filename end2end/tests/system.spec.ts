@@ -48,7 +48,7 @@ for (const javaScriptEnabled of [true, false]) {
       const email = javaScriptEnabled ? 'dee@harbour.example' : 'eve@hill.example';
       await page.getByRole('link', { name: 'System', exact: true }).click();
       await expect(page.getByRole('heading', { level: 1 })).toHaveText('Organisations');
-      await page.getByLabel('Name').fill(name);
+      await page.getByRole('textbox', { name: 'Name', exact: true }).fill(name);
       await page.getByLabel('E-mail address of its first administrator').fill(email);
       await page.getByRole('button', { name: 'Create the organisation' }).click();
       await expect(page.getByText('is shown this once')).toBeVisible();
@@ -59,8 +59,8 @@ for (const javaScriptEnabled of [true, false]) {
 
       const other = await elsewhere(browser, server.url, watchConsole);
       await other.goto(new URL(link).pathname);
-      await other.getByLabel('Password').fill(PASSWORD);
-      await other.getByRole('button').filter({ hasText: /account|join|password/i }).last().click();
+      await other.getByLabel('New password').fill(PASSWORD);
+      await other.getByRole('button', { name: 'Make my account' }).click();
       await expect(other).toHaveURL(/notice=joined/);
       // Whoever administers an organisation administers that one alone.
       await expect(other.getByRole('link', { name: 'System', exact: true })).toHaveCount(0);
@@ -85,7 +85,7 @@ for (const javaScriptEnabled of [true, false]) {
 
       await page.getByRole('button', { name: 'Resume' }).click();
       await expect(page.getByText('All is as it was before.')).toBeVisible();
-      await page.getByLabel('Name').fill(`${name} of old`);
+      await page.getByRole('textbox', { name: 'Name', exact: true }).fill(`${name} of old`);
       await page.getByRole('button', { name: 'Rename' }).click();
       await expect(page.getByRole('heading', { level: 1 })).toHaveText(`${name} of old`);
       // The session was not ended: it is good again.

@@ -328,7 +328,9 @@ fn explain(error: crate::service::Error) -> Failure {
     match error {
         Error::Refused(Refusal::WrongType { parameter, expected }) => format!("{parameter}: {expected} is asked for").into(),
         Error::Refused(Refusal::ParameterRequired { parameter }) => format!("{parameter} is missing").into(),
-        Error::Refused(Refusal::NoSuchOrganisation { organisation }) => format!("there is no organisation with the id {organisation}").into(),
+        Error::Refused(Refusal::NoSuchOrganisation { organisation }) => {
+            format!("there is no organisation with the id {organisation}").into()
+        }
         Error::Refused(Refusal::NotUnique { parameter }) => format!("this {parameter} is taken").into(),
         other => other.into(),
     }

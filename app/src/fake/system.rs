@@ -59,8 +59,13 @@ impl Fake {
         let is_above = matches!(&state.access, Access::SignedIn(Viewer { system_administrator: true, .. }));
         let answer = if is_above { act(&mut state.system) } else { Err(BackendError::Denied) };
         drop(state);
-        self.changed.send_modify(|count| *count += 1);
         answer
+    }
+
+    fn change_above<T>(&self, act: impl FnOnce(&mut System) -> Answer<T>) -> Answer<T> {
+        let done = self.above(act)?;
+        self.changed.send_modify(|count| *count += 1);
+        Ok(done)
     }
 }
 
@@ -99,8 +104,10 @@ impl Port for Fake {
                 is_system: system.administrators.contains(&ADA),
             };
             let invited = system.invited.iter().filter(|(of, _)| *of == id);
-            let invitation =
-                |(_, email): &(OrganisationId, String)| TenantInvitationRow { email: email.clone(), expires_at: NOW.plus_ms(7 * DAY_MS) };
+            let invitation = |(_, email): &(OrganisationId, String)| TenantInvitationRow {
+                email: email.clone(),
+                expires_at: NOW.plus_ms(7 * DAY_MS),
+            };
             Ok(TenantPage {
                 tenant,
                 administrators: if id == TENANT { Vec::new() } else { vec![ada] },
@@ -114,7 +121,7 @@ impl Port for Fake {
         if email == "ada@northlight.example" {
             return Err(BackendError::Refused("This email is taken.".into()));
         }
-        self.above(|system| {
+        self.change_above(|system| {
             let id = OrganisationId(Uuid::from_u128(0x9000 + system.organisations.len() as u128));
             let row = TenantRow { id, name: name.to_owned(), is_own: false, ..system.tenant(OWN)?.clone() };
             system.organisations.insert(0, row);
@@ -124,32 +131,35 @@ impl Port for Fake {
     }
 
     async fn rename_organisation(&self, id: OrganisationId, name: &str) -> Answer<()> {
-        self.above(|system| Ok(name.clone_into(&mut system.tenant(id)?.name)))
+        self.change_above(|system| {
+            name.clone_into(&mut system.tenant(id)?.name);
+            Ok(())
+        })
     }
 
     async fn suspend_organisation(&self, id: OrganisationId) -> Answer<()> {
-        self.above(|system| {
+        self.change_above(|system| {
             system.tenant(id)?.suspended_at = Some(NOW);
             Ok(())
         })
     }
 
     async fn resume_organisation(&self, id: OrganisationId) -> Answer<()> {
-        self.above(|system| {
+        self.change_above(|system| {
             system.tenant(id)?.suspended_at = None;
             Ok(())
         })
     }
 
     async fn invite_administrator(&self, id: OrganisationId, email: &str) -> Answer<String> {
-        self.above(|system| {
+        self.change_above(|system| {
             system.invited.push((id, email.to_owned()));
             Ok(format!("{ORIGIN}/invitation/{SECRET}"))
         })
     }
 
     async fn give_system_role(&self, email: &str) -> Answer<()> {
-        self.above(|system| match email {
+        self.change_above(|system| match email {
             "bob@harbour.example" => {
                 system.administrators.push(BOB);
                 Ok(())
@@ -159,7 +169,7 @@ impl Port for Fake {
     }
 
     async fn take_system_role(&self, user: UserId) -> Answer<()> {
-        self.above(|system| {
+        self.change_above(|system| {
             if system.administrators == [user] {
                 return Err(BackendError::Refused("It would leave no system administrator who can sign in.".into()));
             }

@@ -11,9 +11,7 @@ use crate::backend::{self, Answer, BackendError, TenantAdministratorRow, TenantI
 use crate::format;
 use crate::live::{loaded, refresh_after};
 use crate::server_fns::Flash;
-use crate::server_fns::system::{
-    InviteAdministrator, RenameOrganisation, ResumeOrganisation, SuspendOrganisation, load_tenant,
-};
+use crate::server_fns::system::{InviteAdministrator, RenameOrganisation, ResumeOrganisation, SuspendOrganisation, load_tenant};
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyRow;
 use crate::ui::icon::Icon;

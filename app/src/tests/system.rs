@@ -29,7 +29,10 @@ async fn an_organisation_is_made_with_a_link_that_is_shown_once_and_what_is_refu
     page.shows("This email is taken.").shows("value=\"New choir\"").shows("value=\"ada@northlight.example\"");
     let page = site.post("/ui/create_organisation", "name=New+choir&email=dee%40example.com").await;
     let page = site.get(&page.location).await;
-    page.shows(&format!("/invitation/{SECRET}")).shows("administers the organisation").shows("New choir").shows("No mail is sent");
+    page.shows(&format!("/invitation/{SECRET}"))
+        .shows("administers the organisation")
+        .shows("New choir")
+        .shows("No mail is sent");
     site.get("/system").await.shows("New choir").shows_not(&format!("/invitation/{SECRET}"));
     let site = Site::new(Fake::signed_in_above().with_mail(MailFate::Sent));
     let page = site.post("/ui/create_organisation", "name=New+choir&email=dee%40example.com").await;

@@ -21,9 +21,9 @@ pub fn tenant_url(tenant: &TenantRow) -> String {
 pub fn TenantState(#[prop(into)] is_suspended: Signal<bool>) -> impl IntoView {
     move || {
         if is_suspended.get() {
-            view! { <span class="pill locked">{Icon::Locked.draw()} "suspended"</span> }
+            view! { <span class="pill locked">{Icon::Locked.draw()} "suspended"</span> }.into_any()
         } else {
-            view! { <span class="pill ready">{Icon::Ready.draw()} "active"</span> }
+            view! { <span class="pill ready">{Icon::Ready.draw()} "active"</span> }.into_any()
         }
     }
 }
@@ -120,7 +120,9 @@ fn Administrator(row: SystemAdministratorRow) -> impl IntoView {
     let question = if is_self {
         "This is you: from then on this page is not yours any more.".to_owned()
     } else {
-        format!("{email} administers the installation no more, from their next request on. In their own organisation nothing changes for them.")
+        format!(
+            "{email} administers the installation no more, from their next request on. In their own organisation nothing changes for them."
+        )
     };
     view! {
         <li>

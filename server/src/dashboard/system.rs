@@ -1,7 +1,8 @@
 //! The dashboard's port above the organisations: from the service's terms to the pages'. Decides nothing.
 
 use afterlive_app::backend::{
-    Answer, MailFate, System, SystemAdministratorRow, SystemPage, TenantAdministratorRow, TenantInvitationRow, TenantPage, TenantRow,
+    Answer, MailFate, System, SystemAdministratorRow, SystemPage, TenantAdministratorRow, TenantInvitationRow, TenantPage,
+    TenantRow,
 };
 use afterlive_domain::{OrganisationId, UserId};
 

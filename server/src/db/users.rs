@@ -63,7 +63,8 @@ struct CallerRow {
     is_suspended: bool,
 }
 
-const CALLER: &str = "SELECT u.*, o.suspended_at IS NOT NULL AS is_suspended FROM users u JOIN organisations o ON o.id = u.organisation_id
+const CALLER: &str =
+    "SELECT u.*, o.suspended_at IS NOT NULL AS is_suspended FROM users u JOIN organisations o ON o.id = u.organisation_id
      WHERE u.id = $1";
 /// Both run while nobody else can write.
 const LIST: &str = "SELECT * FROM users WHERE organisation_id = $1 ORDER BY email";

@@ -110,10 +110,8 @@ pub(super) fn is_of_one_turned_away(response: &mut Response) -> bool {
 pub(super) fn refuse(refusal: &Refusal) -> Response {
     let (status, body) = explained(refusal);
     let mut response = (status, Json(body)).into_response();
-    if matches!(
-        refusal,
-        Refusal::BadCredentials | Refusal::Denied { .. } | Refusal::NotSystemAdministrator | Refusal::Suspended
-    ) {
+    if matches!(refusal, Refusal::BadCredentials | Refusal::Denied { .. } | Refusal::NotSystemAdministrator | Refusal::Suspended)
+    {
         response.extensions_mut().insert(TurnedAway);
     }
     if let Refusal::TooMany { retry_after_s } = refusal {

@@ -57,7 +57,15 @@ pub(super) fn new_invitation(
     now: UnixMillis,
 ) -> Invitation {
     let id = InvitationId(Uuid::new_v4());
-    Invitation { id, organisation, email, role, invited_by: maker(caller), created_at: now, expires_at: now.plus_ms(INVITATION_MS) }
+    Invitation {
+        id,
+        organisation,
+        email,
+        role,
+        invited_by: maker(caller),
+        created_at: now,
+        expires_at: now.plus_ms(INVITATION_MS),
+    }
 }
 
 /// Who is gone together with those whose links are to go with them.

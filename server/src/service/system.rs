@@ -3,7 +3,8 @@
 
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{
-    Act, EmbedDomains, Error as Refusal, InvitationId, OrganisationHash, OrganisationId, Role, StreamId, UnixMillis, UserId, WhoKind,
+    Act, EmbedDomains, Error as Refusal, InvitationId, OrganisationHash, OrganisationId, Role, StreamId, UnixMillis, UserId,
+    WhoKind,
 };
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ use super::organisations::named;
 use super::session_tokens::digest;
 use super::write::{Change, Note, difference, who};
 use super::{Caller, Identity, Result, Service, text, users};
-use crate::db::audit::{Thing, Who};
+use crate::db::audit::Who;
 use crate::db::invitations::Invitation;
 use crate::db::link_mails::Fate;
 use crate::db::organisations::Organisation;
@@ -63,7 +64,7 @@ impl Service {
     /// # Errors
     /// `NotSystemAdministrator` for all others, and for programs whoever they are of.
     pub async fn require_system(&self, caller: &Caller) -> Result<()> {
-        require(&mut *self.db.read().await?, caller).await
+        require(&mut self.db.read().await?, caller).await
     }
 
     /// The organisations of that page, counted from 1, and who administers the installation.

@@ -1,8 +1,8 @@
 //! The table's rows: every route, what is sent to it, who is let in, and what it does then. A new route is a new row, else the test fails; a route that takes several
 //! kinds of requests has several.
 
-mod calls;
 mod above;
+mod calls;
 mod dashboard;
 mod others;
 
@@ -114,7 +114,18 @@ impl Row {
             Door::Open(status) => status,
             _ => 200,
         };
-        Self { route, path: None, query: "", body: "", door, is_above: false, of: None, effect: Effect::Reads, taken, own_words: &[] }
+        Self {
+            route,
+            path: None,
+            query: "",
+            body: "",
+            door,
+            is_above: false,
+            of: None,
+            effect: Effect::Reads,
+            taken,
+            own_words: &[],
+        }
     }
 
     fn at(self, path: &'static str) -> Self {

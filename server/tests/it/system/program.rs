@@ -33,7 +33,8 @@ async fn call(running: &Running, request: reqwest::RequestBuilder, key: &str) ->
 }
 
 fn ingest_of(stream: &Value) -> Ingest {
-    let (tc_url, name) = (stream["ingest"]["rtmp"]["url"].as_str().unwrap(), stream["ingest"]["rtmp"]["streamname"].as_str().unwrap());
+    let (tc_url, name) =
+        (stream["ingest"]["rtmp"]["url"].as_str().unwrap(), stream["ingest"]["rtmp"]["streamname"].as_str().unwrap());
     let url: Url = tc_url.parse().unwrap();
     Ingest {
         id: stream["id"].as_str().unwrap().to_owned(),
@@ -51,7 +52,8 @@ async fn a_recording_is_finished_when_its_organisation_is_suspended_at_the_termi
     let installation = Installation::new();
     let running = installation.start();
     let made: Value =
-        serde_json::from_str(&said(&installation, &["organisation", "create", "Choir", "--administrator", "Dee@example.com"])).unwrap();
+        serde_json::from_str(&said(&installation, &["organisation", "create", "Choir", "--administrator", "Dee@example.com"]))
+            .unwrap();
     let (id, hash) = (made["id"].as_str().unwrap(), made["hash"].as_str().unwrap());
     assert!(made["link"].as_str().unwrap().contains("/invitation/"), "{made}");
     let key = said(&installation, &["key", "add", "--org", hash, "--role", "nanoAdmin", "--label", "a"]);
