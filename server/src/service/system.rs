@@ -3,8 +3,7 @@
 
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{
-    Act, EmbedDomains, Error as Refusal, InvitationId, OrganisationHash, OrganisationId, Role, StreamId, UnixMillis, UserId,
-    WhoKind,
+    Act, EmbedDomains, Error as Refusal, OrganisationHash, OrganisationId, Role, StreamId, UnixMillis, UserId, WhoKind,
 };
 use uuid::Uuid;
 
