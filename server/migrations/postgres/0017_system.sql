@@ -5,7 +5,7 @@ CREATE INDEX organisations_by_name ON organisations (name, id);
 
 -- Whether the user makes, suspends and resumes organisations. Says nothing of what they may in their own, and opens nothing of others.
 ALTER TABLE users ADD COLUMN system_administrator BOOLEAN NOT NULL DEFAULT FALSE;
-CREATE INDEX users_system_administrators ON users (id) WHERE system_administrator;
+CREATE INDEX users_system_administrators ON users (email) WHERE system_administrator;
 
 -- Whoever has administered the installation for longest.
 UPDATE users SET system_administrator = TRUE WHERE id = (
