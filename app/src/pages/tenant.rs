@@ -104,7 +104,7 @@ fn Administrators(page: Page) -> impl IntoView {
             {move || {
                 if rows.with(Vec::is_empty) {
                     view! {
-                        <p class="muted">"Nobody administers it yet: its first administrator has not used the link, or it has expired."</p>
+                        <p class="muted small">"Nobody administers it yet: its first administrator has not used the link, or it has expired."</p>
                     }
                         .into_any()
                 } else {
