@@ -33,10 +33,12 @@ pub enum Thing {
     Suspended,
     /// A system administrator.
     SystemAdministrator,
+    /// A user of the system administrators' organisation.
+    Colleague,
 }
 
 impl Thing {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Stream,
         Self::Locked,
         Self::Live,
@@ -52,6 +54,7 @@ impl Thing {
         Self::Organisation,
         Self::Suspended,
         Self::SystemAdministrator,
+        Self::Colleague,
     ];
 
     /// As rows write it, in `<>`.
@@ -72,6 +75,7 @@ impl Thing {
             Self::Organisation => "organisation",
             Self::Suspended => "suspended",
             Self::SystemAdministrator => "system-administrator",
+            Self::Colleague => "colleague",
         }
     }
 }

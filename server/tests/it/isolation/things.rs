@@ -66,6 +66,10 @@ pub async fn make(world: &World, thing: Thing) -> Named {
             service.suspend_organisation(&Caller::operator(organisation), organisation).await.unwrap();
             organisation.to_string()
         }
+        Thing::Colleague => {
+            let user = world.above.a_user(&world.server, Role::User).await;
+            return Named::from([(thing.as_str(), user.id.to_string()), ("colleague-email", user.email)]);
+        }
         Thing::SystemAdministrator => world.above.a_system_administrator(&world.server).await.id.to_string(),
     };
     Named::from([(thing.as_str(), made)])

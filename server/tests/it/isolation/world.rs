@@ -44,7 +44,7 @@ const DAY_MS: i64 = 86_400_000;
 pub const NAMES: usize = 3;
 
 /// What rows name and is nobody's, or above both organisations.
-const NOT_OURS: [&str; 4] = ["nothing", "organisation", "suspended", "system-administrator"];
+const NOT_OURS: [&str; 6] = ["nothing", "organisation", "suspended", "system-administrator", "colleague", "colleague-email"];
 
 /// An organisation, and a user of it who is there to be copied: hashing a password takes long.
 pub struct Side {

@@ -2,7 +2,7 @@
 
 use afterlive_domain::Role::Admin;
 
-use super::Thing::{Organisation, Suspended, SystemAdministrator};
+use super::Thing::{Colleague, Organisation, Suspended, SystemAdministrator};
 use super::{Door, Row};
 
 pub fn rows() -> Vec<Row> {
@@ -23,7 +23,7 @@ pub fn rows() -> Vec<Row> {
             .of(Organisation)
             .body("organisation=<organisation>&email=second<n>@example.com")
             .changes(),
-        form("POST /ui/give_system_role").body("email=<email>").changes(),
+        form("POST /ui/give_system_role").of(Colleague).body("email=<colleague-email>").changes(),
         form("POST /ui/take_system_role").of(SystemAdministrator).body("user=<system-administrator>").changes(),
     ]
 }
