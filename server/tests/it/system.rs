@@ -73,6 +73,13 @@ async fn an_organisation_is_made_with_a_link_by_which_its_first_administrator_co
         // An address is one user, wherever.
         let email = || Refusal::NotUnique { parameter: "email".to_owned() };
         assert_eq!(refusal(service.create_organisation(Some(&above), "Third", "dee@example.com").await), email());
+        let made = |row: &Entry| (row.act.as_str(), row.on_id.as_deref()) == ("organisation.created", Some(&*id.to_string()));
+        assert_eq!(log(&server, &home).await.iter().filter(|row| made(row)).count(), 1);
+        let theirs = {
+            let mut connection = server.db.read().await.unwrap();
+            audit_log::following(&mut connection, id, 0, (None, None), 10).await.unwrap().entries
+        };
+        assert_eq!((theirs[0].act.as_str(), theirs[1].act.as_str()), ("organisation.created", "user.invited"));
         let names = service.installation(&above, 1).await.unwrap();
         assert_eq!((names.total, names.organisations.len()), (2, 2));
     })
