@@ -87,5 +87,5 @@ async fn who_is_of_a_suspended_organisation_is_told_so_at_the_sign_in() {
     let site = Site::new(Fake::signed_out());
     let page = site.post("/ui/sign_in", "email=ada%40example.com&password=suspended&next=%2Fvod").await;
     assert_eq!(page.location, "/auth?error=suspended&next=%2Fvod");
-    site.get(&page.location).await.shows("Your organisation is suspended").shows("value=\"");
+    site.get(&page.location).await.shows("Your organisation is suspended").shows("Sign in");
 }
