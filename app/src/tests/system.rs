@@ -16,7 +16,7 @@ async fn only_system_administrators_are_led_there_and_let_in() {
     site.get("/").await.shows("href=\"/system\"");
     let page = site.get("/system").await;
     page.shows("Northlight Events").shows("(yours)").shows("120 organisations").shows("Page 1 of 3").shows("/system?page=2");
-    page.shows("Harbour Choir").shows("suspended").shows("active").shows("bob@harbour.example").shows("1,234").shows("123.46 GB");
+    page.shows("Harbour Choir").shows("suspended").shows("active").shows("bob@harbour.example").shows("1,234").shows("123.45 GB");
     site.get("/system?page=3").await.shows("Organisation 119").shows_not("Page 4").shows("Page 3 of 3");
     site.get("/system?page=9").await.shows("There are not so many pages.");
 }
