@@ -10,6 +10,7 @@ mod library;
 mod organisation;
 mod overview;
 mod streams;
+mod system;
 
 use std::sync::Arc;
 
@@ -32,6 +33,9 @@ pub use overview::{
     RecordingRange, Recordings, RtmpsUrls,
 };
 pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
+pub use system::{
+    System, SystemAdministratorRow, SystemPage, TenantAdministratorRow, TenantInvitationRow, TenantPage, TenantRow,
+};
 
 /// How the pages reach the server: provided as a Leptos context for each request.
 pub type SharedBackend = Arc<dyn Backend>;
@@ -41,6 +45,8 @@ pub type SharedBackend = Arc<dyn Backend>;
 pub struct Viewer {
     pub email: String,
     pub role: Role,
+    /// Whether they administer the installation too.
+    pub system_administrator: bool,
     pub organisation_name: String,
     pub organisation_hash: OrganisationHash,
     pub settings: Settings,
@@ -61,6 +67,8 @@ pub enum SignIn {
     Done,
     /// Unknown e-mail or wrong password; which of them is not said.
     WrongCredentials,
+    /// The password is right, and nobody of the user's organisation is let in.
+    Suspended,
     TooManyAttempts {
         retry_after_s: u32,
     },
@@ -123,7 +131,7 @@ impl BackendError {
 pub type Answer<T> = Result<T, BackendError>;
 
 #[async_trait::async_trait]
-pub trait Backend: Send + Sync {
+pub trait Backend: System + Send + Sync {
     /// Whether browsers come by TLS alone: cookies are then sent over nothing else.
     fn is_secure(&self) -> bool;
     async fn access(&self) -> Answer<Access>;

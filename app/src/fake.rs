@@ -9,6 +9,7 @@ mod organisation;
 mod overview;
 mod state;
 mod streams;
+mod system;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +28,7 @@ pub use self::accounts::{ADA, BOB};
 pub use self::events::{ENDPOINT, WHSEC};
 pub use self::library::asset_id;
 use self::state::{State, stream, viewer};
+pub use self::system::{OWN, TENANT};
 use crate::backend::{
     Access, Account, Answer, ApiKeyRow, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, EndpointForm, EndpointPage,
     EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage,
@@ -70,6 +72,12 @@ impl Fake {
     #[must_use]
     pub fn signed_in_as(role: Role) -> Self {
         Self::new(Access::SignedIn(viewer(role)))
+    }
+
+    /// Who administers the installation too.
+    #[must_use]
+    pub fn signed_in_above() -> Self {
+        Self::new(Access::SignedIn(Viewer { system_administrator: true, ..viewer(Role::Admin) }))
     }
 
     #[must_use]
@@ -148,6 +156,7 @@ impl Backend for Fake {
                 self.state().access = Access::SignedIn(Viewer { email: email.into(), ..viewer(Role::Admin) });
                 SignIn::Done
             }
+            "suspended" => SignIn::Suspended,
             "too often" => SignIn::TooManyAttempts { retry_after_s: 30 },
             _ => SignIn::WrongCredentials,
         })

@@ -107,6 +107,8 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/organisation/audit") view=pages::audit::AuditPage ssr=SsrMode::Async />
             <Route path=path!("/organisation/events") view=pages::events::EventsPage ssr=SsrMode::Async />
             <Route path=path!("/organisation/events/:id") view=pages::endpoint::EndpointPage ssr=SsrMode::Async />
+            <Route path=path!("/system") view=pages::system::SystemPage ssr=SsrMode::Async />
+            <Route path=path!("/system/organisation/:id") view=pages::tenant::TenantPage ssr=SsrMode::Async />
             <Route path=path!("/organisation") view=pages::organisation::OrganisationPage ssr=SsrMode::Async />
         </Routes>
     }

@@ -43,6 +43,9 @@ words! {
     /// What was done, or tried. What stands before the dot is its [`group`](Act::group).
     Act {
         OrganisationSetUp "organisation.set_up" "set up the organisation"
+        OrganisationCreated "organisation.created" "created an organisation"
+        OrganisationSuspended "organisation.suspended" "suspended an organisation"
+        OrganisationResumed "organisation.resumed" "resumed an organisation"
         OrganisationChanged "organisation.changed" "changed the organisation's name or switches"
         RecordingRulesChanged "organisation.recording_changed" "changed the settings of recordings"
         EmbedDomainsChanged "organisation.embedding_changed" "changed which sites may embed"
@@ -53,6 +56,8 @@ words! {
         InvitationRevoked "user.invitation_revoked" "revoked an invitation"
         InvitationAccepted "user.invitation_accepted" "accepted an invitation"
         RoleChanged "user.role_changed" "gave a user another role"
+        SystemRoleGiven "user.system_role_given" "made a user a system administrator"
+        SystemRoleTaken "user.system_role_taken" "made a user a system administrator no more"
         UserRemoved "user.removed" "removed a user"
         PasswordLinkMade "user.password_link_made" "made a link for a new password"
         PasswordChanged "user.password_changed" "changed their password"
@@ -102,6 +107,7 @@ words! {
         SessionToken "session_token" "session token"
         Key "key" "key"
         Operator "operator" "operator"
+        SystemAdministrator "system_administrator" "system administrator"
         Server "server" "server"
         Encoder "encoder" "encoder"
         Stranger "stranger" "stranger"

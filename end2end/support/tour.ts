@@ -32,6 +32,8 @@ export function tour(recorded: StreamAnswer): Stop[] {
     page('events', '/organisation/events'),
     page('audit', '/organisation/audit'),
     page('audit-none', '/organisation/audit?who=nobody'),
+    page('system', '/system'),
+    page('system-none', '/system?page=9'),
     page('account', '/account'),
     { ...page('not-found', '/no/such/page'), status: 404 },
   ];

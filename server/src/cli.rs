@@ -3,6 +3,7 @@
 mod check;
 mod log;
 mod mail_test;
+mod system;
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use afterlive_domain::{OrganisationHash, Role};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
+use self::system::{OrganisationCommand, SystemAdministratorCommand};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -65,6 +67,16 @@ enum Command {
     User {
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Organisations: for who administers the installation.
+    Organisation {
+        #[command(subcommand)]
+        command: OrganisationCommand,
+    },
+    /// Who administers the installation.
+    SystemAdministrator {
+        #[command(subcommand)]
+        command: SystemAdministratorCommand,
     },
     /// API keys.
     Key {
@@ -215,6 +227,8 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
         Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
         Command::User { command: UserCommand::PasswordLink { email } } => print_password_link(config, &email).await?,
+        Command::Organisation { command } => system::organisation(config, command).await?,
+        Command::SystemAdministrator { command } => system::administrator(config, command).await?,
         Command::Key { command: KeyCommand::Add { org, role, label, days, .. } } => {
             add_key(config, &org, role.map_or(Opens::Playout, Opens::Role), &label, days).await?;
         }
@@ -314,6 +328,9 @@ fn explain(error: crate::service::Error) -> Failure {
     match error {
         Error::Refused(Refusal::WrongType { parameter, expected }) => format!("{parameter}: {expected} is asked for").into(),
         Error::Refused(Refusal::ParameterRequired { parameter }) => format!("{parameter} is missing").into(),
+        Error::Refused(Refusal::NoSuchOrganisation { organisation }) => {
+            format!("there is no organisation with the id {organisation}").into()
+        }
         Error::Refused(Refusal::NotUnique { parameter }) => format!("this {parameter} is taken").into(),
         other => other.into(),
     }

@@ -7,6 +7,7 @@ mod audit;
 mod events;
 mod library;
 mod present;
+mod system;
 mod user_agent;
 
 use afterlive_app::backend::{
@@ -53,6 +54,7 @@ impl Backend for Dashboard {
         Ok(Access::SignedIn(Viewer {
             email: user.email,
             role: caller.role,
+            system_administrator: user.system_administrator,
             organisation_name: organisation.name,
             organisation_hash: organisation.hash,
             settings: organisation.settings,
@@ -62,6 +64,7 @@ impl Backend for Dashboard {
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
         match self.service.sign_in(email, password, self.address).await.map_err(|error| self.error(&error))? {
             service::SignIn::Done(user) => self.begin_session(&user).await.map(|()| SignIn::Done),
+            service::SignIn::Suspended => Ok(SignIn::Suspended),
             service::SignIn::WrongCredentials => Ok(SignIn::WrongCredentials),
             service::SignIn::TooManyAttempts { retry_after_s } => Ok(SignIn::TooManyAttempts { retry_after_s }),
         }

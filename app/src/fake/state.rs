@@ -6,6 +6,7 @@ use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{AssetId, EmbedDomains, KeyId, Role, StreamId, StreamState, Tags, WebhookUrl};
 use uuid::Uuid;
 
+use super::system::System;
 use super::{CREATED, DAY_MS, ENDED, LIVE, NOW, accounts, events};
 use crate::backend::{
     Access, ApiKeyRow, DeliveryRow, EndpointRow, InvitationRow, Keeping, MailFate, PlaybackTokenRow, SessionRow, SessionTokenRow,
@@ -38,12 +39,14 @@ pub(super) struct State {
     /// How often [`Backend::overview`](crate::backend::Backend::overview) was asked: what grows, grows with it.
     pub(super) asked: u64,
     pub(super) keeping: BTreeMap<AssetId, Keeping>,
+    pub(super) system: System,
 }
 
 pub(super) fn viewer(role: Role) -> Viewer {
     Viewer {
         email: "ada@northlight.example".into(),
         role,
+        system_administrator: false,
         organisation_name: "Northlight Events".into(),
         organisation_hash: "8sKpm".parse().expect("a hash"),
         settings: Settings::default(),
@@ -109,6 +112,7 @@ impl State {
             flash: None,
             asked: 0,
             keeping: BTreeMap::new(),
+            system: System::default(),
         }
     }
 }

@@ -27,6 +27,7 @@ pub fn AuthPage() -> impl IntoView {
 fn problem(code: &str, seconds: &str) -> Option<String> {
     Some(match code {
         "credentials" => "This e-mail address and this password do not belong together.".into(),
+        "suspended" => "Your organisation is suspended: nobody of it can sign in at the moment. Ask who runs this server.".into(),
         "wait" => format!("There were too many attempts. Please wait {seconds} seconds, then try again."),
         "server" => "Something went wrong on the server. You are not signed in; please try again.".into(),
         _ => return None,

@@ -18,6 +18,8 @@ pub mod stream;
 pub mod stream_create;
 pub mod stream_new;
 pub mod streams;
+pub mod system;
+pub mod tenant;
 pub mod webcaster;
 pub mod webcaster_start;
 

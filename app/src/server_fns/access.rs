@@ -60,6 +60,7 @@ pub async fn sign_in(email: String, password: String, #[server(default)] next: S
     keep_typed_email(if signed_in == Ok(SignIn::Done) { "" } else { email });
     match signed_in {
         Ok(SignIn::Done) => redirect(next),
+        Ok(SignIn::Suspended) => redirect(&with_query("/auth", &[("error", "suspended"), ("next", next)])),
         Ok(SignIn::WrongCredentials) => redirect(&with_query("/auth", &[("error", "credentials"), ("next", next)])),
         Ok(SignIn::TooManyAttempts { retry_after_s }) => {
             redirect(&with_query("/auth", &[("error", "wait"), ("seconds", &retry_after_s.to_string()), ("next", next)]));

@@ -20,6 +20,7 @@ pub mod organisation;
 mod outcome;
 pub mod playback;
 pub mod streams;
+pub mod system;
 
 impl FromServerFnError for BackendError {
     type Encoder = JsonEncoding;
@@ -45,6 +46,10 @@ pub enum Flash {
     NotInvited { email: String, problem: String },
     /// The link by which a user sets a new password, to be seen this once.
     PasswordLink { email: String, link: String },
+    /// The link by which somebody comes to administer an organisation that is mostly another one than the reader's, to be seen this once.
+    AdministratorInvited { email: String, link: String },
+    /// What was typed into the form for an organisation, and how to mend it.
+    NotCreated { name: String, email: String, problem: String },
     /// The own password was changed.
     PasswordChanged,
     /// A recording went to the bin; `back` is the page to undo it on.

@@ -2,7 +2,7 @@
 //! by themselves.
 
 use afterlive_domain::endpoint::{TOLD, endpoint_url};
-use afterlive_domain::{EndpointId, Error, ToldKinds};
+use afterlive_domain::{EndpointId, Error, OrganisationId, ToldKinds};
 
 use super::Flash;
 use crate::backend::{Answer, BackendError, Chosen, EndpointForm};
@@ -13,6 +13,7 @@ use crate::request::{backend, keep_typed_email, local_path, redirect, set_status
 pub(super) const ACCOUNT: &str = "/account";
 pub(super) const EVENTS: &str = "/organisation/events";
 pub(super) const ORGANISATION: &str = "/organisation";
+pub(super) const SYSTEM: &str = "/system";
 /// Where a password was set, and signing in with it failed.
 pub(super) const SIGN_IN_ANEW: &str = "/auth?notice=password-set";
 
@@ -83,6 +84,11 @@ pub(super) fn refused(error: &Error) -> BackendError {
 /// The page of one endpoint.
 pub(super) fn endpoint_page(id: EndpointId) -> String {
     format!("{EVENTS}/{id}")
+}
+
+/// The page of one organisation, from above.
+pub(super) fn tenant_page(id: OrganisationId) -> String {
+    format!("{SYSTEM}/organisation/{id}")
 }
 
 /// What was typed and ticked; `ticked` as in [`TOLD`].

@@ -36,5 +36,6 @@ pub mod snippets;
 pub mod sparkline;
 pub mod state_pill;
 pub mod stream_table;
+pub mod system;
 pub mod webhook;
 pub mod when;

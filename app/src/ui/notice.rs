@@ -31,6 +31,10 @@ fn sentence(code: &str) -> Option<&'static str> {
         "removed" => "The user is removed. Every browser and program of theirs is signed out with its next request.",
         "invitation-revoked" => "The invitation is revoked. Its link opens nothing any more.",
         "joined" => "Welcome. Your account is made, and you are signed in.",
+        "suspended" => "Suspended. Nobody of the organisation is let in, and what is on air ends. Nothing is deleted.",
+        "resumed" => "Resumed. All is as it was before.",
+        "system-role-given" => "They are a system administrator from now on.",
+        "system-role-taken" => "They are a system administrator no more.",
         "password" => "The new password is set, and you are signed in. All other sessions have ended.",
         "password-set" => "The new password is set. Please sign in with it.",
         "session-ended" => "Ended. It is signed out with its next request.",
@@ -131,10 +135,20 @@ fn show(flash: Flash) -> Option<AnyView> {
             }
             .into_any(),
         ),
+        Flash::AdministratorInvited { email, link } => Some(
+            view! {
+                <OneTimeLink name="Invitation" email=email.clone() link is_system=true>
+                    "By this link " <strong>{email}</strong>
+                    " chooses a password and administers the organisation. It works once, for seven days, and "
+                    <strong>"is shown this once"</strong> "."
+                </OneTimeLink>
+            }
+            .into_any(),
+        ),
         Flash::PasswordChanged => {
             Some(view! { <Done text="Your password is changed. All your other sessions have ended." /> }.into_any())
         }
-        Flash::NotInvited { problem, .. } => Some(view! { <Failure problem /> }.into_any()),
+        Flash::NotInvited { problem, .. } | Flash::NotCreated { problem, .. } => Some(view! { <Failure problem /> }.into_any()),
         // The form shows it beside the field.
         Flash::SetUp { .. } => None,
     }
@@ -186,11 +200,19 @@ fn NewKey(label: String, key: String) -> impl IntoView {
 
 /// Opens somebody's account: `children` say whose, and for how long.
 #[component]
-fn OneTimeLink(name: &'static str, email: String, link: String, children: Children) -> impl IntoView {
+fn OneTimeLink(
+    name: &'static str,
+    email: String,
+    link: String,
+    /// Whether it leads into an organisation that may be another one than the reader's.
+    #[prop(optional)]
+    is_system: bool,
+    children: Children,
+) -> impl IntoView {
     view! {
         <section class="notice key" role="status" aria-label=name>
             <p>{Icon::Key.draw()} <span>{children()}</span></p>
-            <LinkMail email link=link.clone() />
+            <LinkMail email link=link.clone() is_system />
             <CopyRow label=name value=link />
         </section>
     }

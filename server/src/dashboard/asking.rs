@@ -89,7 +89,7 @@ impl Dashboard {
     pub(super) fn error(&self, error: &service::Error) -> BackendError {
         match error {
             service::Error::Refused(refusal) => {
-                if let (Refusal::Denied { .. }, Some(caller)) = (refusal, self.asked.get()) {
+                if let (Refusal::Denied { .. } | Refusal::NotSystemAdministrator, Some(caller)) = (refusal, self.asked.get()) {
                     self.service.note_denied(caller, &self.what);
                 }
                 present::refusal(refusal)

@@ -31,6 +31,7 @@ pub mod session_tokens;
 pub mod sessions;
 pub mod stream_search;
 pub mod streams;
+pub mod system;
 pub mod users;
 
 use std::path::PathBuf;

@@ -40,6 +40,8 @@ pub struct PublishTarget {
     pub stream: StreamId,
     pub organisation: OrganisationId,
     pub state: StreamState,
+    /// Whether its organisation takes no encoders.
+    pub is_suspended: bool,
     pub settings: Settings,
     /// Who is asked before it may be published.
     pub webhook: Option<WebhookUrl>,
@@ -54,6 +56,7 @@ struct TargetRow {
     id: String,
     organisation_id: String,
     state: String,
+    is_suspended: bool,
     recording_enabled: bool,
     vod_public: bool,
     live_public: bool,
@@ -73,6 +76,7 @@ impl TryFrom<TargetRow> for PublishTarget {
             stream,
             organisation: parse("streams.organisation_id", &row.organisation_id)?,
             state: parse("streams.state", &row.state)?,
+            is_suspended: row.is_suspended,
             settings: Settings { recording_enabled, vod_public, live_public },
             webhook: row.webhook.map(|url| organisations::webhook(&url)).transpose()?,
             publish_key_required: row.publish_key_required,
@@ -203,7 +207,7 @@ pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Re
 /// What the ingest asks when an encoder names a stream; one row by a unique key.
 pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> Result<Option<PublishTarget>> {
     let row: Option<TargetRow> = on!(connection, c => sqlx::query_as(
-        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public, o.live_public, o.webhook,
+        "SELECT s.id, s.organisation_id, s.state, o.suspended_at IS NOT NULL AS is_suspended, o.recording_enabled, o.vod_public, o.live_public, o.webhook,
                 o.publish_key_required, o.publish_secret, s.publish_key_renewals
          FROM streams s JOIN organisations o ON o.id = s.organisation_id WHERE s.streamname = $1",
     )

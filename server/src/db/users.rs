@@ -16,6 +16,8 @@ pub struct User {
     pub created_at: UnixMillis,
     /// With the password, to the dashboard or for a session token.
     pub last_sign_in_at: Option<UnixMillis>,
+    /// Whether they administer the installation, whatever their role in their own organisation is.
+    pub system_administrator: bool,
 }
 
 impl std::fmt::Debug for User {
@@ -34,6 +36,7 @@ struct Row {
     role: String,
     created_at: i64,
     last_sign_in_at: Option<i64>,
+    system_administrator: bool,
 }
 
 impl TryFrom<Row> for User {
@@ -48,10 +51,21 @@ impl TryFrom<Row> for User {
             role: parse("users.role", &row.role)?,
             created_at: UnixMillis(row.created_at),
             last_sign_in_at: row.last_sign_in_at.map(UnixMillis),
+            system_administrator: row.system_administrator,
         })
     }
 }
 
+#[derive(sqlx::FromRow)]
+struct CallerRow {
+    #[sqlx(flatten)]
+    row: Row,
+    is_suspended: bool,
+}
+
+const CALLER: &str =
+    "SELECT u.*, o.suspended_at IS NOT NULL AS is_suspended FROM users u JOIN organisations o ON o.id = u.organisation_id
+     WHERE u.id = $1";
 /// Both run while nobody else can write.
 const LIST: &str = "SELECT * FROM users WHERE organisation_id = $1 ORDER BY email";
 const COUNT: &str = "SELECT COUNT(*) FROM users WHERE organisation_id = $1 AND ($2 IS NULL OR role = $2)";
@@ -60,7 +74,8 @@ const COUNT: &str = "SELECT COUNT(*) FROM users WHERE organisation_id = $1 AND (
 /// A unique violation where the e-mail address is taken.
 pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
     on!(tx, c => sqlx::query(
-        "INSERT INTO users (id, organisation_id, email, password_hash, role, created_at, last_sign_in_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO users (id, organisation_id, email, password_hash, role, created_at, last_sign_in_at, system_administrator)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(user.id.to_string())
     .bind(user.organisation.to_string())
@@ -69,6 +84,7 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
     .bind(user.role.as_str())
     .bind(user.created_at.0)
     .bind(user.last_sign_in_at.map(|at| at.0))
+    .bind(user.system_administrator)
     .execute(c)
     .await
     .map(drop))?;
@@ -101,6 +117,15 @@ pub async fn by_id(connection: &mut Connection, id: UserId) -> Result<Option<Use
         .fetch_optional(c)
         .await)?;
     row.map(User::try_from).transpose()
+}
+
+/// Who calls: the user, and whether their organisation is suspended. Asked with each request.
+pub async fn caller(connection: &mut Connection, id: UserId) -> Result<Option<(User, bool)>> {
+    let row: Option<CallerRow> = on!(connection, c => sqlx::query_as(CALLER)
+        .bind(id.to_string())
+        .fetch_optional(c)
+        .await)?;
+    row.map(|CallerRow { row, is_suspended }| Ok((row.try_into()?, is_suspended))).transpose()
 }
 
 /// Those of an organisation, by their addresses.

@@ -88,11 +88,12 @@ impl Service {
     /// password is signed out at once, on every node.
     ///
     /// # Errors
-    /// Where the database fails; a user that is gone, or has another password since, is `None`.
+    /// Where the database fails; a user that is gone, or has another password since, or whose organisation is suspended, is `None`.
     pub async fn session_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
-        let user = db::users::by_id(&mut self.db.read().await?, signed_in.user).await?;
-        let user = user.filter(|user| digest(&user.password_hash) == signed_in.password_digest);
-        Ok(user.map(|user| {
+        let found = db::users::caller(&mut self.db.read().await?, signed_in.user).await?;
+        let is_good =
+            |(user, is_suspended): &(User, bool)| !is_suspended && digest(&user.password_hash) == signed_in.password_digest;
+        Ok(found.filter(is_good).map(|(user, _)| {
             let (organisation, role, identity) = (user.organisation, user.role, Identity::User(user.id));
             let caller = Caller { organisation, role, identity, from: None };
             (caller, user)

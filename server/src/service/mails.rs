@@ -143,7 +143,11 @@ impl Service {
     /// `Denied` for all but admins.
     pub async fn mail_fate(&self, caller: &Caller, secret: &str) -> Result<Option<Fate>> {
         caller.require(Permission::Administer)?;
-        let hash = digest(secret);
+        self.fate_of(caller.organisation, &digest(secret)).await
+    }
+
+    /// Waits a little for the first try to end.
+    pub(super) async fn fate_of(&self, organisation: OrganisationId, hash: &str) -> Result<Option<Fate>> {
         let until = Instant::now() + FATE_PATIENCE;
         let mut tries = self.mailer.as_ref().map(Mailer::tries);
         loop {
@@ -151,7 +155,7 @@ impl Service {
             if let Some(tries) = &mut tries {
                 tries.mark_unchanged();
             }
-            let found = link_mails::fate(&mut self.db.read().await?, caller.organisation, &hash, self.clock.now()).await?;
+            let found = link_mails::fate(&mut self.db.read().await?, organisation, hash, self.clock.now()).await?;
             let left = until.saturating_duration_since(Instant::now());
             match (&found, &mut tries) {
                 (Some(Fate::Waiting { problem: None }), Some(tries)) if !left.is_zero() => {

@@ -25,6 +25,7 @@ mod set_up;
 mod sign_in;
 mod stills;
 mod streams;
+mod system;
 mod text;
 mod traffic;
 mod turns;
@@ -64,6 +65,7 @@ pub use seen::{MAX_PLAYER_PAGE, StreamWithOrganisation};
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::{MAX_CREDENTIAL_BYTES, SignIn};
 pub use streams::{MAX_LISTED_TAGS, MAX_PAGE, NewStream, StreamList, StreamPage};
+pub use system::{Created, Installation, Listed, ORGANISATIONS_A_PAGE, Tenant};
 pub use text::MAX_NAME_CHARS;
 pub use users::{MAX_PEOPLE, Who};
 

@@ -18,6 +18,11 @@ struct Named<'a> {
     name: &'a str,
 }
 
+/// See [`Named`].
+pub(super) fn named(name: &str) -> impl Serialize {
+    Named { name }
+}
+
 impl Service {
     /// The operator at the server's terminal, as an admin of the organisation; `None` where there is none with this hash.
     ///

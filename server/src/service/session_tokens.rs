@@ -74,10 +74,11 @@ impl Service {
     /// A token for the user, by e-mail and password. `address` is the program's. Slowed as signing in is, and counted with it.
     ///
     /// # Errors
-    /// `BadCredentials`, whichever of the two is wrong, and where the user is gone; `TooMany`.
+    /// `BadCredentials`, whichever of the two is wrong, and where the user is gone; `Suspended`; `TooMany`.
     pub async fn make_session_token(&self, email: &str, password: &str, address: IpAddr) -> Result<String> {
         let user = match self.check_sign_in(email, password, address).await? {
             SignIn::Done(user) => user,
+            SignIn::Suspended => return Err(Refusal::Suspended.into()),
             SignIn::WrongCredentials => return Err(Refusal::BadCredentials.into()),
             SignIn::TooManyAttempts { retry_after_s } => return Err(Refusal::TooMany { retry_after_s }.into()),
         };
@@ -98,7 +99,7 @@ impl Service {
     /// none writes.
     ///
     /// # Errors
-    /// `BadCredentials` where it is none of ours or has expired, the user is gone, or the password is another.
+    /// `BadCredentials` where it is none of ours or has expired, the user is gone, or the password is another; `Suspended`.
     pub async fn token_caller(&self, token: &str, address: IpAddr) -> Result<Caller> {
         let mut connection = self.db.read().await?;
         let hash = digest(token);
@@ -110,9 +111,12 @@ impl Service {
             }
             return Err(Refusal::BadCredentials.into());
         };
-        let user = db::users::by_id(&mut connection, token.user).await?.ok_or(Refusal::BadCredentials)?;
+        let (user, is_suspended) = db::users::caller(&mut connection, token.user).await?.ok_or(Refusal::BadCredentials)?;
         if digest(&user.password_hash) != token.password_digest {
             return Err(Refusal::BadCredentials.into());
+        }
+        if is_suspended {
+            return Err(Refusal::Suspended.into());
         }
         let (role, identity) = (user.role.min(token.role), Identity::Token(user.id));
         Ok(Caller { organisation: user.organisation, role, identity, from: Some(address) })
@@ -139,6 +143,7 @@ mod tests {
             role: Role::Admin,
             created_at: NOW,
             last_sign_in_at: None,
+            system_administrator: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use afterlive_domain::{Act, Error as Refusal, KeyId, KeyUse, UnixMillis, UserId, WhoKind};
+use afterlive_domain::{Act, Error as Refusal, KeyId, KeyUse, OrganisationId, UnixMillis, UserId, WhoKind};
 
 use super::write::{Note, user as by_user, who};
 use super::{Caller, Identity, Player, Result, Service, api_keys, text, users};
@@ -26,6 +26,8 @@ pub enum SignIn {
     Done(User),
     /// Unknown e-mail or wrong password; which of them is not said, nor to be told from the time it took.
     WrongCredentials,
+    /// The password is right, and nobody of the user's organisation is let in.
+    Suspended,
     TooManyAttempts {
         retry_after_s: u32,
     },
@@ -117,6 +119,10 @@ impl Service {
                 self.sign_in_limits.by_account.forgive(&account);
                 // Who knows the password is not guessing: many programs may sign in from one address.
                 self.sign_in_limits.by_address.give_back(&address);
+                if db::organisations::is_suspended(&mut self.db.read().await?, user.organisation).await? {
+                    self.note_suspended((by_user(user.id), Some(from)), user.organisation, Note::of(Act::SignInRefused, user.id));
+                    return Ok(SignIn::Suspended);
+                }
                 tracing::info!(user = %user.id, %address, "signed in");
                 Ok(SignIn::Done(user))
             }
@@ -139,7 +145,7 @@ impl Service {
     /// The caller behind an API key.
     ///
     /// # Errors
-    /// `BadCredentials` where there is no such key, or it is revoked or has expired. Each call looks: nothing is remembered that could outlive a key.
+    /// `BadCredentials` where there is no such key, or it is revoked or has expired; `Suspended`. Each call looks: nothing is remembered that could outlive a key.
     pub async fn key_caller(&self, key: &str, address: IpAddr) -> Result<Caller> {
         let key = self.used_key(KeyUse::Api, key, Some(address)).await?;
         Ok(Caller { organisation: key.organisation, role: key.role, identity: Identity::Key(key.id), from: Some(address) })
@@ -175,11 +181,18 @@ impl Service {
     }
 
     /// # Errors
-    /// `BadCredentials` where no key has that hash, or it is revoked or has expired, which is noted as coming from `address`.
+    /// `BadCredentials` where no key has that hash, or it is revoked or has expired, which is noted as coming from `address`; `Suspended`.
     async fn good_key(&self, kind: KeyUse, hash: &str, address: Option<IpAddr>) -> Result<ApiKey> {
         let mut connection = self.db.read().await?;
-        if let Some(key) = db::api_keys::by_secret_hash(&mut connection, kind, hash, self.clock.now()).await? {
-            return Ok(key);
+        if let Some((key, is_suspended)) = db::api_keys::by_secret_hash(&mut connection, kind, hash, self.clock.now()).await? {
+            if !is_suspended {
+                return Ok(key);
+            }
+            if address.is_some() {
+                let by = (who(Identity::Key(key.id)), address);
+                self.note_suspended(by, key.organisation, Note::of(Act::KeyRefused, key.id));
+            }
+            return Err(Refusal::Suspended.into());
         }
         if address.is_some()
             && let Some((organisation, key)) = db::api_keys::owner(&mut connection, kind, hash).await?
@@ -187,6 +200,11 @@ impl Service {
             self.note(organisation, (who(Identity::Key(key)), address), Note::of(Act::KeyRefused, key));
         }
         Err(Refusal::BadCredentials.into())
+    }
+
+    /// Notes that somebody was refused since their organisation is suspended.
+    fn note_suspended(&self, by: (Who, Option<IpAddr>), organisation: OrganisationId, note: Note) {
+        self.note(organisation, by, note.saying("the organisation is suspended"));
     }
 
     /// What is known of an API key, for who shows it and has no other credential. `address` is theirs.

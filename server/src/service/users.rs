@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::passwords::NotTaken;
 use super::write::Note;
-use super::{Caller, Error, Identity, Result, Service, text};
+use super::{Caller, Error, Identity, Result, Service, system, text};
 use crate::db;
 use crate::db::api_keys::ApiKey;
 use crate::db::audit::Thing;
@@ -98,13 +98,14 @@ impl Service {
     /// made for others stays, apart from links to become a user or to set a password.
     ///
     /// # Errors
-    /// As [`Service::change_role`].
+    /// As [`Service::change_role`]; `LastSystemAdministrator`.
     pub async fn remove_user(&self, caller: &Caller, id: UserId) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let user = of_organisation(&mut tx, caller.organisation, id).await?;
         if administers_alone(&mut tx, &user).await? {
             return Err(Refusal::LastAdmin { user: id }.into());
         }
+        system::may_go(&mut tx, &user).await?;
         db::invitations::delete_of(&mut tx, caller.organisation, &user.email).await?;
         self.end_passes(&mut tx, caller.organisation, id).await?;
         db::users::delete(&mut tx, id).await?;
@@ -139,7 +140,7 @@ impl Service {
         let email = text::email(email).map_err(Error::from)?;
         let password_hash = self.hash_chosen(password, &email, organisation_name).await?;
         let (id, created_at) = (UserId(Uuid::new_v4()), self.clock.now());
-        Ok(User { id, organisation, email, password_hash, role, created_at, last_sign_in_at: None })
+        Ok(User { id, organisation, email, password_hash, role, created_at, last_sign_in_at: None, system_administrator: false })
     }
 
     /// The hash of a password that somebody chose: none that is about them, the organisation, us, or where this server is.

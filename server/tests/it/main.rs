@@ -34,6 +34,7 @@ mod rows;
 mod rtmp;
 mod sign_in;
 mod stream_search;
+mod system;
 mod tls;
 mod vod;
 mod watching;

@@ -19,6 +19,8 @@ pub enum Whose {
     Ours(Role),
     /// An administrator's of the other organisation.
     Theirs,
+    /// A system administrator's, who administers a third organisation.
+    System,
     /// It was good once, or never was.
     Nobodys,
 }
@@ -58,6 +60,7 @@ pub const COLUMNS: &[Column] = &[
     Column { name: "a reader's session token", means: Means::SessionToken, whose: Whose::Ours(Role::ReadOnly) },
     Column { name: "a user's session token", means: Means::SessionToken, whose: Whose::Ours(Role::User) },
     Column { name: "an administrator's session token", means: Means::SessionToken, whose: Whose::Ours(Role::Admin) },
+    Column { name: "a system administrator's session token", means: Means::SessionToken, whose: Whose::System },
     Column { name: REVOKED_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Nobodys },
     Column { name: THEIR_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Theirs },
     // It has no role; those who hold it may read less than a reader.
@@ -66,6 +69,7 @@ pub const COLUMNS: &[Column] = &[
     Column { name: SIGNED_OUT, means: Means::Session, whose: Whose::Nobodys },
     Column { name: REMOVED_SESSION, means: Means::Session, whose: Whose::Nobodys },
     Column { name: "another organisation's browser session", means: Means::Session, whose: Whose::Theirs },
+    Column { name: "a system administrator's browser session", means: Means::Session, whose: Whose::System },
     Column { name: "a reader's browser session", means: Means::Session, whose: Whose::Ours(Role::ReadOnly) },
     Column { name: "a user's browser session", means: Means::Session, whose: Whose::Ours(Role::User) },
     Column { name: "an administrator's browser session", means: Means::Session, whose: Whose::Ours(Role::Admin) },

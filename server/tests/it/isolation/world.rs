@@ -40,6 +40,11 @@ use crate::fixture::server::{Server, Tenant};
 use crate::playback::{go_live, publishing};
 
 const DAY_MS: i64 = 86_400_000;
+/// So many of a side's marks, from the first on, are what its organisation is called.
+pub const NAMES: usize = 3;
+
+/// What rows name and is nobody's, or above both organisations.
+const NOT_OURS: [&str; 6] = ["nothing", "organisation", "suspended", "system-administrator", "colleague", "colleague-email"];
 
 /// An organisation, and a user of it who is there to be copied: hashing a password takes long.
 pub struct Side {
@@ -62,6 +67,8 @@ pub struct World {
     pub server: Server,
     pub ours: Side,
     pub theirs: Side,
+    /// That of the system administrators.
+    pub above: Side,
     /// Which signs users in without a password.
     sign_in: Router,
     askers: HashMap<&'static str, Asker>,
@@ -94,6 +101,12 @@ impl Side {
         user
     }
 
+    pub async fn a_system_administrator(&self, server: &Server) -> User {
+        let user = self.a_user(server, Role::Admin).await;
+        server.service.give_system_role(None, &user.email).await.unwrap();
+        user
+    }
+
     async fn a_session_token(&self, server: &Server, user: &User) -> String {
         server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap()
     }
@@ -102,6 +115,7 @@ impl Side {
 impl World {
     pub async fn new(mut server: Server) -> Self {
         let (ours, mut theirs) = (Side::new(&server, "Quillfeather").await, Side::new(&server, "Marrowbone").await);
+        let above = Side::new(&server, "Overlook").await;
         let sign_in = server.router.clone();
         let admin = &ours.tenant.admin;
         let mut shown: HashMap<&'static str, String> = HashMap::new();
@@ -132,12 +146,17 @@ impl World {
             let (side, role) = match column.whose {
                 Whose::Ours(role) => (&ours, role),
                 Whose::Theirs => (&theirs, Role::Admin),
+                Whose::System => (&above, Role::Admin),
                 Whose::Nobodys => continue,
+            };
+            let user = async || match column.whose {
+                Whose::System => side.a_system_administrator(&server).await,
+                _ => side.a_user(&server, role).await,
             };
             let value = match column.means {
                 Means::Key => side.tenant.key(role).to_owned(),
-                Means::SessionToken => side.a_session_token(&server, &side.a_user(&server, role).await).await,
-                Means::Session => cookie(&sign_in, side.a_user(&server, role).await.id).await,
+                Means::SessionToken => side.a_session_token(&server, &user().await).await,
+                Means::Session => cookie(&sign_in, user().await.id).await,
                 Means::PlayerKey | Means::Nothing => continue,
             };
             shown.insert(column.name, value);
@@ -180,6 +199,7 @@ impl World {
             server,
             ours,
             theirs,
+            above,
             sign_in,
             askers,
             standing,
@@ -199,7 +219,7 @@ impl World {
         let somebody = world.ours.a_user(&world.server, Role::Admin).await;
         let open = world.open_of(&world.ours, &somebody, ["session", "session-token"]).await;
         world.standing.extend(open);
-        let named = world.standing.iter().filter(|(name, value)| **name != "nothing" && value.len() > 1);
+        let named = world.standing.iter().filter(|(name, value)| !NOT_OURS.contains(name) && value.len() > 1);
         let marks: Vec<String> = named.map(|(_, value)| value.clone()).chain([asset.id.to_string()]).collect();
         world.ours.marks.extend(marks);
         let signed_out = world.askers[columns::SIGNED_OUT].header.clone();
@@ -224,9 +244,13 @@ impl World {
         let (side, role) = match (column.means, column.whose) {
             (Means::Session, Whose::Ours(role)) => (&self.ours, role),
             (Means::Session, Whose::Theirs) => (&self.theirs, Role::Admin),
+            (Means::Session, Whose::System) => (&self.above, Role::Admin),
             _ => return self.asker(column),
         };
-        let user = side.a_user(&self.server, role).await;
+        let user = match column.whose {
+            Whose::System => side.a_system_administrator(&self.server).await,
+            _ => side.a_user(&self.server, role).await,
+        };
         let header = (Means::Session.header(), cookie(&self.sign_in, user.id).await);
         let is_needed = row.mentions("own-session") || row.mentions("own-session-token");
         let mut own =

@@ -46,5 +46,5 @@ pub fn doc() -> Doc {
             Field::required("password", "The user's password.", text()).example("correct horse battery").variable("PASSWORD"),
         ])
         .answers::<SignedIn>("The token.")
-        .refuses([required("email"), Refusal::BadCredentials, Refusal::TooMany { retry_after_s: 5 }])
+        .refuses([required("email"), Refusal::BadCredentials, Refusal::Suspended, Refusal::TooMany { retry_after_s: 5 }])
 }
