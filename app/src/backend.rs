@@ -9,6 +9,7 @@ mod events;
 mod library;
 mod organisation;
 mod overview;
+mod second_factor;
 mod streams;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use overview::{
     IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState,
     RecordingRange, Recordings, RtmpsUrls,
 };
+pub use second_factor::{Offer, Proof, SecondFactor, SecondFactorRule, SecondFactors};
 pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 
 /// How the pages reach the server: provided as a Leptos context for each request.
@@ -52,6 +54,8 @@ pub enum Access {
     /// There is no organisation yet: only the set-up link opens anything.
     NotSetUp,
     SignedOut,
+    /// Signed in, and may do nothing before setting up a second factor, which the organisation asks of everybody.
+    MustEnrol { email: String },
     SignedIn(Viewer),
 }
 
@@ -59,6 +63,8 @@ pub enum Access {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum SignIn {
     Done,
+    /// The password is right, and a code is asked for.
+    NeedsCode,
     /// Unknown e-mail or wrong password; which of them is not said.
     WrongCredentials,
     TooManyAttempts {
@@ -123,7 +129,7 @@ impl BackendError {
 pub type Answer<T> = Result<T, BackendError>;
 
 #[async_trait::async_trait]
-pub trait Backend: Send + Sync {
+pub trait Backend: SecondFactors + Send + Sync {
     /// Whether browsers come by TLS alone: cookies are then sent over nothing else.
     fn is_secure(&self) -> bool;
     async fn access(&self) -> Answer<Access>;

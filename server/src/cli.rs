@@ -122,6 +122,11 @@ enum UserCommand {
         #[arg(long)]
         email: String,
     },
+    /// Take a user's second factor away, for who has lost app and recovery codes; the password stays, and all their sessions end.
+    ResetSecondFactor {
+        #[arg(long)]
+        email: String,
+    },
 }
 
 #[derive(Subcommand, Debug)]
@@ -215,6 +220,7 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
         Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
         Command::User { command: UserCommand::PasswordLink { email } } => print_password_link(config, &email).await?,
+        Command::User { command: UserCommand::ResetSecondFactor { email } } => reset_second_factor(config, &email).await?,
         Command::Key { command: KeyCommand::Add { org, role, label, days, .. } } => {
             add_key(config, &org, role.map_or(Opens::Playout, Opens::Role), &label, days).await?;
         }
@@ -289,6 +295,13 @@ async fn print_password_link(config: Config, email: &str) -> Result<(), Failure>
     service.db().close().await;
     let link = link.ok_or_else(|| format!("there is no user with the e-mail address {email}"))?;
     Ok(writeln!(io::stdout(), "{link}")?)
+}
+
+async fn reset_second_factor(config: Config, email: &str) -> Result<(), Failure> {
+    let service = service(config).await?;
+    let is_user = service.operators_second_factor_reset(email).await.map_err(explain)?;
+    service.db().close().await;
+    if is_user { Ok(()) } else { Err(format!("there is no user with the e-mail address {email}").into()) }
 }
 
 async fn add_key(config: Config, hash: &OrganisationHash, opens: Opens, label: &str, days: Option<u64>) -> Result<(), Failure> {

@@ -19,6 +19,7 @@ pub mod organisation;
 #[cfg(feature = "ssr")]
 mod outcome;
 pub mod playback;
+pub mod second_factor;
 pub mod streams;
 
 impl FromServerFnError for BackendError {
@@ -45,6 +46,8 @@ pub enum Flash {
     NotInvited { email: String, problem: String },
     /// The link by which a user sets a new password, to be seen this once.
     PasswordLink { email: String, link: String },
+    /// Recovery codes of a second factor, to be seen this once.
+    RecoveryCodes { codes: Vec<String> },
     /// The own password was changed.
     PasswordChanged,
     /// A recording went to the bin; `back` is the page to undo it on.
