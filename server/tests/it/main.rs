@@ -31,6 +31,7 @@ mod reconnect;
 mod recording;
 mod retention;
 mod rtmp;
+mod second_factor;
 mod sign_in;
 mod stream_search;
 mod tls;

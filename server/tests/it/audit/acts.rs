@@ -127,7 +127,7 @@ async fn of_people(scene: &mut Scene<'_>, caller: &Caller, secrets: &mut Vec<Str
 
     assert!(matches!(service.sign_in(&ada, PASSWORD, HOME).await.unwrap(), SignIn::Done(_)));
     did!(scene, SignedIn, by_ada, on_ada);
-    secrets.push(service.make_session_token(&ada, PASSWORD, HOME).await.unwrap());
+    secrets.push(service.make_session_token(&ada, PASSWORD, None, HOME).await.unwrap());
     did!(scene, SessionTokenMade, by_ada, on_ada);
     let own = Caller { role: Role::Admin, identity: Identity::User(user.id), ..*caller };
     let tokens = service.open_account(&own).await.unwrap().tokens;

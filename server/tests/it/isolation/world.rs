@@ -95,7 +95,7 @@ impl Side {
     }
 
     async fn a_session_token(&self, server: &Server, user: &User) -> String {
-        server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap()
+        server.service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap()
     }
 }
 
