@@ -55,7 +55,9 @@ pub enum Access {
     NotSetUp,
     SignedOut,
     /// Signed in, and may do nothing before setting up a second factor, which the organisation asks of everybody.
-    MustEnrol { email: String },
+    MustEnrol {
+        email: String,
+    },
     SignedIn(Viewer),
 }
 

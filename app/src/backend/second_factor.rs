@@ -37,7 +37,9 @@ pub enum Proof {
     Codes(Vec<String>),
     WrongPassword,
     WrongCode,
-    TooManyAttempts { retry_after_s: u32 },
+    TooManyAttempts {
+        retry_after_s: u32,
+    },
     /// There were too many wrong codes: of the app none is looked at any more.
     Exhausted,
     /// It took too long, or was done elsewhere: to be begun anew.

@@ -22,11 +22,10 @@ impl Fake {
 
     fn proven(&self, present: &str, code: &str, change: impl FnOnce(&mut State) -> Proof) -> Answer<Proof> {
         let mut state = self.signed_in_state()?;
-        Ok(match () {
-            () if present != PASSWORD => Proof::WrongPassword,
-            () if code != APP_CODE => Proof::WrongCode,
-            () => change(&mut state),
-        })
+        if present != PASSWORD {
+            return Ok(Proof::WrongPassword);
+        }
+        Ok(if code == APP_CODE { change(&mut state) } else { Proof::WrongCode })
     }
 }
 

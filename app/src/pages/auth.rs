@@ -30,7 +30,9 @@ fn problem(code: &str, seconds: &str) -> Option<String> {
     Some(match code {
         "credentials" => "This e-mail address and this password do not belong together.".into(),
         "wait" => format!("There were too many attempts. Please wait {seconds} seconds, then try again."),
-        "again" => "That took too long, or your password or second factor was changed meanwhile. Please sign in once more.".into(),
+        "again" => {
+            "That took too long, or your password or second factor was changed meanwhile. Please sign in once more.".into()
+        }
         "server" => "Something went wrong on the server. You are not signed in; please try again.".into(),
         _ => return None,
     })

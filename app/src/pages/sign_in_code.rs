@@ -17,9 +17,8 @@ use crate::ui::second_factor::CodeField;
 pub fn SignInCodePage() -> impl IntoView {
     view! {
         <Title text="Second factor" />
-        {loaded(Signal::stored(()), |()| load_is_code_asked(), skeleton, |is_asked| move || match is_asked.get() {
-            true => view! { <Forms /> }.into_any(),
-            false => view! { <FirstThePassword /> }.into_any(),
+        {loaded(Signal::stored(()), |()| load_is_code_asked(), skeleton, |is_asked| move || {
+            if is_asked.get() { view! { <Forms /> }.into_any() } else { view! { <FirstThePassword /> }.into_any() }
         })}
     }
 }

@@ -23,7 +23,10 @@ impl SecondFactor {
         let key = reader.take_secret("second_factor.key");
         if key.as_ref().is_some_and(|key| key.len() < MIN_KEY_CHARS) {
             let make = "such as `openssl rand -hex 32` prints";
-            reader.refuse("second_factor.key", format!("it must have at least {MIN_KEY_CHARS} characters that nobody can guess, {make}"));
+            reader.refuse(
+                "second_factor.key",
+                format!("it must have at least {MIN_KEY_CHARS} characters that nobody can guess, {make}"),
+            );
         }
         Self { key }
     }

@@ -280,8 +280,7 @@ pub async fn set_recording(tx: &mut Tx, id: OrganisationId, settings: &Recording
 
 /// Whether everybody of the organisation needs a second factor.
 pub async fn requires_second_factor(connection: &mut Connection, id: OrganisationId) -> Result<bool> {
-    let required: Option<bool> =
-        on!(connection, c => sqlx::query_scalar("SELECT second_factor_required FROM organisations WHERE id = $1")
+    let required: Option<bool> = on!(connection, c => sqlx::query_scalar("SELECT second_factor_required FROM organisations WHERE id = $1")
             .bind(id.to_string())
             .fetch_optional(c)
             .await)?;

@@ -79,8 +79,7 @@ impl Keyring {
         let nonce = *random::secret_bytes().first_chunk::<NONCE_LEN>().ok_or(KeyError::Sealing)?;
         let mut sealed = secret.as_bytes().to_vec();
         let key = aead(&self.key()?).ok_or(KeyError::Sealing)?;
-        let sealing =
-            key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(owner.as_bytes()), &mut sealed);
+        let sealing = key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(owner.as_bytes()), &mut sealed);
         sealing.map_err(|_| KeyError::Sealing)?;
         Ok(BASE64_STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }

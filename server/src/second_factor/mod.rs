@@ -158,7 +158,10 @@ mod tests {
         let (at_s, code) = VECTORS[3];
         let begins_s = at_s / 30 * 30;
         let good = |s: i64| of_rfc().step_of(code, UnixMillis(s * 1_000 + 999)) == Some(at_s / 30);
-        assert_eq!([begins_s - 31, begins_s - 30, begins_s, begins_s + 59, begins_s + 60].map(good), [false, true, true, true, false]);
+        assert_eq!(
+            [begins_s - 31, begins_s - 30, begins_s, begins_s + 59, begins_s + 60].map(good),
+            [false, true, true, true, false]
+        );
         for wrong in ["", "00592", "0059240", "00592x", "005925", "٠٠٥٩٢٤", "-05924"] {
             assert_eq!(of_rfc().step_of(wrong, UnixMillis(at_s * 1_000)), None, "{wrong}");
         }

@@ -18,7 +18,9 @@ pub enum Error {
     Hashing(String),
     #[error(transparent)]
     SecondFactorKey(#[from] KeyError),
-    #[error("secrets of second factors were sealed with another key than this server's: give every node the same second_factor.key, or reset the second factors that were sealed with a lost one")]
+    #[error(
+        "secrets of second factors were sealed with another key than this server's: give every node the same second_factor.key, or reset the second factors that were sealed with a lost one"
+    )]
     OtherSecondFactorKey,
 }
 

@@ -63,7 +63,8 @@ pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, Strea
 pub use playback::Viewer;
 pub use recordings::Accounted;
 pub use second_factor::{
-    CodeCheck, CodeSignIn, Enrolled, FactorChange, HalfSignIn, MAX_WRONG_CODES, Offer, Offered, OwnSecondFactor, Proven, ShownOffer,
+    CodeCheck, CodeSignIn, Enrolled, FactorChange, HalfSignIn, MAX_WRONG_CODES, Offer, Offered, OwnSecondFactor, Proven,
+    ShownOffer,
 };
 pub use seen::{MAX_PLAYER_PAGE, StreamWithOrganisation};
 pub use set_up::{FirstSteps, SetUp, SetUpForm};

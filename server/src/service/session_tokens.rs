@@ -76,13 +76,7 @@ impl Service {
     /// # Errors
     /// `BadCredentials`, whichever is wrong, and where the user is gone; `ParameterRequired` for a user with a second factor where `code` is none, with the right
     /// password; `WrongState` where the user must set one up first; `TooMany`.
-    pub async fn make_session_token(
-        &self,
-        email: &str,
-        password: &str,
-        code: Option<&str>,
-        address: IpAddr,
-    ) -> Result<String> {
+    pub async fn make_session_token(&self, email: &str, password: &str, code: Option<&str>, address: IpAddr) -> Result<String> {
         let user = match self.check_sign_in(email, password, address).await? {
             SignIn::Done(user) => user,
             SignIn::NeedsCode(half) => self.finish_for_token(&half, code, address).await?,
@@ -90,7 +84,9 @@ impl Service {
             SignIn::TooManyAttempts { retry_after_s } => return Err(Refusal::TooMany { retry_after_s }.into()),
         };
         if self.must_enrol(&user).await? {
-            return Err(Refusal::WrongState { state: "without a second factor, which the organisation asks for".to_owned() }.into());
+            return Err(
+                Refusal::WrongState { state: "without a second factor, which the organisation asks for".to_owned() }.into()
+            );
         }
         let NewToken { row, text } = NewToken::draw(&user, self.clock.now());
         let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;

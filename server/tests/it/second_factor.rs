@@ -26,12 +26,9 @@ impl App {
     /// With the secret as the page writes it.
     pub fn with(secret: &str) -> Self {
         let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        let bits: String = secret
-            .bytes()
-            .map(|letter| format!("{:05b}", letters.iter().position(|known| *known == letter).unwrap()))
-            .collect();
-        let bytes: Vec<u8> =
-            (0..20).map(|at| u8::from_str_radix(&bits[8 * at..8 * at + 8], 2).unwrap()).collect();
+        let bits: String =
+            secret.bytes().map(|letter| format!("{:05b}", letters.iter().position(|known| *known == letter).unwrap())).collect();
+        let bytes: Vec<u8> = (0..20).map(|at| u8::from_str_radix(&bits[8 * at..8 * at + 8], 2).unwrap()).collect();
         let bytes: [u8; 20] = bytes.try_into().unwrap();
         Self(Builder::new().with_secret(Secret::new_stack(bytes)).build().unwrap())
     }

@@ -61,13 +61,7 @@ impl Service {
     ///
     /// # Errors
     /// Where the server fails.
-    pub(super) async fn check_code(
-        &self,
-        id: UserId,
-        digest: &str,
-        typed: &str,
-        from: Option<IpAddr>,
-    ) -> Result<CodeCheck> {
+    pub(super) async fn check_code(&self, id: UserId, digest: &str, typed: &str, from: Option<IpAddr>) -> Result<CodeCheck> {
         let (now, limits) = (self.clock.now(), &self.sign_in_limits);
         let address = from.map(network);
         let too_many = |retry_after_s| Ok(CodeCheck::TooManyAttempts { retry_after_s });
@@ -84,7 +78,9 @@ impl Service {
         };
         match &checked {
             CodeCheck::Right(..) => {
-                address.inspect(|address| limits.codes_by_address.give_back(address));
+                if let Some(address) = &address {
+                    limits.codes_by_address.give_back(address);
+                }
                 limits.recovering.forgive(&id);
             }
             CodeCheck::Wrong => self.note_wrong_code(id, from).await?,

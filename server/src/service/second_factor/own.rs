@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::codes::CodeCheck;
 use crate::db;
+use crate::db::Tx;
 use crate::db::second_factors::SecondFactor;
 use crate::db::users::User;
-use crate::db::Tx;
 use crate::second_factor::{Qr, RecoveryCodes, TotpSecret};
 use crate::service::account::{Confirmed, own};
 use crate::service::write::Note;
@@ -70,7 +70,9 @@ pub enum FactorChange {
     Off(User),
     WrongPassword,
     WrongCode,
-    TooManyAttempts { retry_after_s: u32 },
+    TooManyAttempts {
+        retry_after_s: u32,
+    },
     Exhausted,
     /// There is none, or it was changed elsewhere.
     Over,

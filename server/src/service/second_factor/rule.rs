@@ -60,7 +60,9 @@ impl Service {
     pub async fn reset_second_factor(&self, caller: &Caller, id: UserId) -> Result<()> {
         caller.require(Permission::Administer)?;
         if matches!(caller.identity, Identity::User(own) | Identity::Token(own) if own == id) {
-            return Err(Refusal::WrongState { state: "for your own, which is switched off under “Your account”".to_owned() }.into());
+            return Err(
+                Refusal::WrongState { state: "for your own, which is switched off under “Your account”".to_owned() }.into()
+            );
         }
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let user = users::of_organisation(&mut tx, caller.organisation, id).await?;
