@@ -36,7 +36,12 @@ impl App {
     /// What it shows so many steps from now, by a clock that goes right.
     pub fn shows(&self, server: &Server, steps: i64) -> String {
         let at_ms = server.clock.now().plus_ms(steps * STEP_MS).0;
-        self.0.generate(u64::try_from(at_ms / 1_000).unwrap()).to_string()
+        self.at(u64::try_from(at_ms / 1_000).unwrap())
+    }
+
+    /// What it shows then, in seconds since 1970.
+    pub fn at(&self, at_s: u64) -> String {
+        self.0.generate(at_s).to_string()
     }
 
     /// A code that it shows at none of the steps around now.
