@@ -58,7 +58,7 @@ pub async fn sign_in(email: String, password: String, #[server(default)] next: S
 
     let (next, email) = (local_path(&next), email.trim());
     let signed_in = backend().sign_in(email, &password).await;
-    keep_typed_email(if signed_in == Ok(SignIn::Done) { "" } else { email });
+    keep_typed_email(if matches!(signed_in, Ok(SignIn::Done | SignIn::NeedsCode)) { "" } else { email });
     match signed_in {
         Ok(SignIn::Done) => redirect(next),
         Ok(SignIn::NeedsCode) => redirect(&with_query(CODE, &[("next", next)])),

@@ -20,15 +20,12 @@ pub async fn load_is_code_asked() -> Result<bool, BackendError> {
 pub async fn sign_in_with_code(code: String, #[server(default)] next: String) -> Result<(), BackendError> {
     use crate::backend::Proof;
     use crate::query::with_query;
-    use crate::request::{backend, keep_typed_email, local_path, redirect};
+    use crate::request::{backend, local_path, redirect};
 
     let next = local_path(&next);
     let again = |problem: &str| redirect(&with_query(CODE, &[("error", problem), ("next", next)]));
     match backend().sign_in_with_code(&code).await {
-        Ok(Proof::Done) => {
-            keep_typed_email("");
-            redirect(next);
-        }
+        Ok(Proof::Done) => redirect(next),
         Ok(Proof::TooManyAttempts { retry_after_s }) => {
             redirect(&with_query(CODE, &[("error", "wait"), ("seconds", &retry_after_s.to_string()), ("next", next)]));
         }

@@ -293,6 +293,10 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     assert!(lines.is_empty(), "a secret is in the log: {lines:#?}");
 }
 
+fn question(cookie: &str) -> [(&str, &str); 2] {
+    [("content-type", "application/json"), ("cookie", cookie)]
+}
+
 /// Sets one up and signs in with it, by code and by recovery code, and gives all that is a secret of it: but for the codes of six digits, which stand in every time
 /// of a log.
 async fn a_second_factor(talk: &Talk, signed_in: &str) -> Vec<String> {
@@ -300,7 +304,6 @@ async fn a_second_factor(talk: &Talk, signed_in: &str) -> Vec<String> {
     let present = format!("present={}", PASSWORD.replace(' ', "+"));
     let (status, ..) = talk.send("POST /ui/begin_second_factor", &form, present).await;
     assert_eq!(status, 200);
-    let question = |cookie| [("content-type", "application/json"), ("cookie", cookie)];
     let (_, _, offer) = talk.send("POST /ui/second_factor_offer", &question(signed_in), "{}".to_owned()).await;
     let offer: Value = serde_json::from_str(&offer).unwrap();
     let secret = offer["secret"].as_str().unwrap().to_owned();
