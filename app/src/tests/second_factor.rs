@@ -54,7 +54,7 @@ async fn it_is_set_up_with_a_code_and_the_recovery_codes_are_shown_once() {
 #[tokio::test]
 async fn who_has_few_recovery_codes_is_told_and_new_ones_and_switching_off_take_a_code() {
     let site = Site::new(Fake::signed_in().with_second_factor(1));
-    site.get("/account").await.shows("One recovery code is left. Make new ones");
+    site.get("/account").await.shows("One recovery code is left.").shows("Make new ones");
     let with = |code: &str| format!("present={}&code={code}", typed(PASSWORD));
     let page = site.post("/ui/renew_recovery_codes", &with("000000")).await;
     site.get(&page.location).await.shows("This code is wrong").shows("One recovery code is left");
