@@ -13,7 +13,7 @@ pub async fn set_up_in(server: &Server, browser: &mut Browser<'_>, back: &str) -
     assert_eq!(to, format!("{back}?notice=flash"));
     assert!(browser.flash().await.contains("This is not your password"));
     let to = browser.submit("begin_second_factor", &[("present", PASSWORD), ("back", back)]).await;
-    assert_eq!(to, "/account/second-factor?notice=second-factor-begun");
+    assert_eq!(to, "/account/second-factor?notice=second%2Dfactor%2Dbegun");
     let page = browser.open("/account/second-factor").await.text;
     assert!(page.contains("<svg") && page.contains("fill=\"#fff\""), "{page}");
     let offer: serde_json::Value = serde_json::from_str(&browser.load("second_factor_offer", "{}").await.text).unwrap();
@@ -81,7 +81,7 @@ async fn it_is_set_up_asked_for_and_switched_off_without_scripts() {
         assert_eq!(to, "/account?notice=flash");
         assert!(mine.flash().await.contains("This code is wrong"));
         let to = mine.submit("remove_second_factor", &[("present", PASSWORD), ("code", &codes[0])]).await;
-        assert_eq!(to, "/account?notice=second-factor-off");
+        assert_eq!(to, "/account?notice=second%2Dfactor%2Doff");
         assert_eq!(mine.load("home", "{}").await.status.as_u16(), 200);
         assert_eq!(other.load("home", "{}").await.status.as_u16(), 401);
         Browser::signed_in(&server, &user.email, PASSWORD).await;
