@@ -9,6 +9,7 @@ mod events;
 mod library;
 mod organisation;
 mod overview;
+mod second_factor;
 mod streams;
 mod system;
 
@@ -32,6 +33,7 @@ pub use overview::{
     IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState,
     RecordingRange, Recordings, RtmpsUrls,
 };
+pub use second_factor::{Offer, Proof, SecondFactor, SecondFactorRule, SecondFactors};
 pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 pub use system::{
     System, SystemAdministratorRow, SystemPage, TenantAdministratorRow, TenantInvitationRow, TenantPage, TenantRow,
@@ -58,6 +60,10 @@ pub enum Access {
     /// There is no organisation yet: only the set-up link opens anything.
     NotSetUp,
     SignedOut,
+    /// Signed in, and may do nothing before setting up a second factor, which the organisation asks of everybody.
+    MustEnrol {
+        email: String,
+    },
     SignedIn(Viewer),
 }
 
@@ -65,6 +71,8 @@ pub enum Access {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum SignIn {
     Done,
+    /// The password is right, and a code is asked for.
+    NeedsCode,
     /// Unknown e-mail or wrong password; which of them is not said.
     WrongCredentials,
     /// The password is right, and nobody of the user's organisation is let in.
@@ -131,7 +139,7 @@ impl BackendError {
 pub type Answer<T> = Result<T, BackendError>;
 
 #[async_trait::async_trait]
-pub trait Backend: System + Send + Sync {
+pub trait Backend: System + SecondFactors + Send + Sync {
     /// Whether browsers come by TLS alone: cookies are then sent over nothing else.
     fn is_secure(&self) -> bool;
     async fn access(&self) -> Answer<Access>;

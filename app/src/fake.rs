@@ -7,6 +7,7 @@ mod events;
 mod library;
 mod organisation;
 mod overview;
+mod second_factor;
 mod state;
 mod streams;
 mod system;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 pub use self::accounts::{ADA, BOB};
 pub use self::events::{ENDPOINT, WHSEC};
 pub use self::library::asset_id;
+pub use self::second_factor::{APP_CODE, RECOVERY_CODE};
 use self::state::{State, stream, viewer};
 pub use self::system::{OWN, TENANT};
 use crate::backend::{
@@ -152,6 +154,10 @@ impl Backend for Fake {
 
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
         Ok(match password {
+            PASSWORD if self.state().second_factor.is_some() => {
+                self.state().is_code_asked = true;
+                SignIn::NeedsCode
+            }
             PASSWORD => {
                 self.state().access = Access::SignedIn(Viewer { email: email.into(), ..viewer(Role::Admin) });
                 SignIn::Done
@@ -453,6 +459,10 @@ impl Backend for Fake {
         }
         if let Err(weakness) = check_length(password) {
             return Ok(Chosen::Weak(weakness));
+        }
+        if self.state().second_factor.is_some() {
+            self.state().is_code_asked = true;
+            return Ok(Chosen::NeedsCode);
         }
         self.state().access = Access::SignedIn(viewer(Role::User));
         Ok(Chosen::Done)

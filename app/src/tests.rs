@@ -5,6 +5,7 @@ mod audit;
 mod events;
 mod library;
 mod playback;
+mod second_factor;
 mod system;
 
 use std::sync::Arc;

@@ -51,6 +51,7 @@ words! {
         EmbedDomainsChanged "organisation.embedding_changed" "changed which sites may embed"
         WebhookChanged "organisation.webhook_changed" "changed the webhook"
         PublishKeysChanged "organisation.publish_keys_changed" "changed the publish keys"
+        SecondFactorRuleChanged "organisation.second_factor_changed" "changed whether everybody needs a second factor"
         UserAdded "user.added" "added a user"
         UserInvited "user.invited" "invited somebody"
         InvitationRevoked "user.invitation_revoked" "revoked an invitation"
@@ -63,9 +64,14 @@ words! {
         PasswordChanged "user.password_changed" "changed their password"
         PasswordSetByLink "user.password_set_by_link" "set a new password by a link"
         PasswordRefused "user.password_refused" "gave a wrong password when asked for theirs"
+        SecondFactorOn "user.second_factor_on" "set up a second factor"
+        SecondFactorOff "user.second_factor_off" "switched off their second factor"
+        SecondFactorReset "user.second_factor_reset" "reset a second factor"
+        RecoveryCodesMade "user.recovery_codes_made" "made new recovery codes"
         SignedIn "session.began" "signed in"
         SignedOut "session.ended" "signed out"
         SignInRefused "session.refused" "was refused a sign-in"
+        CodeRefused "session.code_refused" "gave a wrong code of a second factor"
         SessionRevoked "session.revoked" "ended one of their sessions"
         OtherSessionsRevoked "session.others_revoked" "ended all their other sessions"
         SessionTokenMade "session_token.made" "got a session token"
@@ -146,6 +152,7 @@ impl Act {
             self,
             Self::PasswordRefused
                 | Self::SignInRefused
+                | Self::CodeRefused
                 | Self::SessionTokenRefused
                 | Self::KeyRefused
                 | Self::PublishRefused

@@ -134,6 +134,11 @@ enum UserCommand {
         #[arg(long)]
         email: String,
     },
+    /// Take a user's second factor away, for who has lost app and recovery codes; the password stays, and all their sessions end.
+    ResetSecondFactor {
+        #[arg(long)]
+        email: String,
+    },
 }
 
 #[derive(Subcommand, Debug)]
@@ -229,6 +234,7 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         Command::User { command: UserCommand::PasswordLink { email } } => print_password_link(config, &email).await?,
         Command::Organisation { command } => system::organisation(config, command).await?,
         Command::SystemAdministrator { command } => system::administrator(config, command).await?,
+        Command::User { command: UserCommand::ResetSecondFactor { email } } => reset_second_factor(config, &email).await?,
         Command::Key { command: KeyCommand::Add { org, role, label, days, .. } } => {
             add_key(config, &org, role.map_or(Opens::Playout, Opens::Role), &label, days).await?;
         }
@@ -303,6 +309,13 @@ async fn print_password_link(config: Config, email: &str) -> Result<(), Failure>
     service.db().close().await;
     let link = link.ok_or_else(|| format!("there is no user with the e-mail address {email}"))?;
     Ok(writeln!(io::stdout(), "{link}")?)
+}
+
+async fn reset_second_factor(config: Config, email: &str) -> Result<(), Failure> {
+    let service = service(config).await?;
+    let is_user = service.operators_second_factor_reset(email).await.map_err(explain)?;
+    service.db().close().await;
+    if is_user { Ok(()) } else { Err(format!("there is no user with the e-mail address {email}").into()) }
 }
 
 async fn add_key(config: Config, hash: &OrganisationHash, opens: Opens, label: &str, days: Option<u64>) -> Result<(), Failure> {

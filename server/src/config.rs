@@ -4,6 +4,7 @@
 mod mail;
 mod reader;
 mod regions;
+mod second_factor;
 mod sections;
 mod urls;
 
@@ -21,6 +22,7 @@ pub use self::reader::Problem;
 use self::reader::Reader;
 pub use self::regions::RegionConfig;
 use self::regions::{europe, read_regions};
+pub use self::second_factor::SecondFactor;
 pub use self::sections::{Audit, Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, Tls, WebRtc, Webhook};
 use self::urls::{default_rtmp_url, default_rtmps_url, default_vod_url};
 use crate::db::Location;
@@ -46,6 +48,7 @@ pub struct Config {
     pub live: Live,
     /// `None` where no mail is sent.
     pub mail: Option<Mail>,
+    pub second_factor: SecondFactor,
     pub database: Location,
     /// This node's region.
     pub region: Region,
@@ -131,6 +134,7 @@ impl Config {
         let audit = Audit::read(reader);
         let live = Live::read(reader);
         let mail = Mail::read(reader);
+        let second_factor = SecondFactor::read(reader);
         let database = match reader.take_secret("database.url") {
             None => Location::Sqlite(data_dir.join("afterlive.db")),
             Some(url) => url.parse().unwrap_or_else(|cause: crate::db::Error| {
@@ -157,6 +161,7 @@ impl Config {
             audit,
             live,
             mail,
+            second_factor,
             database,
             region,
             regions,

@@ -36,6 +36,11 @@ pub(super) struct State {
     pub(super) secret_rotations: u32,
     pub(super) key_renewals: BTreeMap<StreamId, u32>,
     pub(super) flash: Option<String>,
+    /// How many recovery codes are left; `None`: there is no second factor.
+    pub(super) second_factor: Option<u64>,
+    pub(super) is_code_asked: bool,
+    pub(super) has_offer: bool,
+    pub(super) is_second_factor_required: bool,
     /// How often [`Backend::overview`](crate::backend::Backend::overview) was asked: what grows, grows with it.
     pub(super) asked: u64,
     pub(super) keeping: BTreeMap<AssetId, Keeping>,
@@ -110,6 +115,10 @@ impl State {
             secret_rotations: 0,
             key_renewals: BTreeMap::new(),
             flash: None,
+            second_factor: None,
+            is_code_asked: false,
+            has_offer: false,
+            is_second_factor_required: false,
             asked: 0,
             keeping: BTreeMap::new(),
             system: System::default(),

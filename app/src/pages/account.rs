@@ -14,6 +14,7 @@ use crate::ui::notice::clear_after;
 use crate::ui::password::NewPasswordField;
 use crate::ui::people::role_text;
 use crate::ui::rows::keyed_rows;
+use crate::ui::second_factor::SecondFactorCard;
 use crate::ui::when::When;
 
 #[component]
@@ -46,6 +47,7 @@ fn Content(account: Signal<Account>) -> impl IntoView {
                 <Tokens tokens />
             </div>
             <div class="overview-side">
+                <SecondFactorCard />
                 <PasswordForm email=Signal::derive(move || account.with(|account| account.email.clone())) />
             </div>
         </div>

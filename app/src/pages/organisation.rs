@@ -19,6 +19,7 @@ use crate::ui::people::{People, role_options};
 use crate::ui::publish_keys::PublishKeyForm;
 use crate::ui::recording_settings::RecordingSettingsForm;
 use crate::ui::rows::keyed_rows;
+use crate::ui::second_factor::SecondFactorRuleForm;
 use crate::ui::webhook::WebhookForm;
 use crate::ui::when::When;
 
@@ -75,6 +76,7 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                         .then(|| {
                             view! {
                                 <Settings page />
+                                <SecondFactorRuleForm />
                                 <PublishKeyForm page />
                                 <WebhookForm page />
                                 <EmbeddingForm page />

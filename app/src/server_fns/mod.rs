@@ -19,6 +19,7 @@ pub mod organisation;
 #[cfg(feature = "ssr")]
 mod outcome;
 pub mod playback;
+pub mod second_factor;
 pub mod streams;
 pub mod system;
 
@@ -50,6 +51,8 @@ pub enum Flash {
     AdministratorInvited { email: String, link: String },
     /// What was typed into the form for an organisation, and how to mend it.
     NotCreated { name: String, email: String, problem: String },
+    /// Recovery codes of a second factor, to be seen this once.
+    RecoveryCodes { codes: Vec<String> },
     /// The own password was changed.
     PasswordChanged,
     /// A recording went to the bin; `back` is the page to undo it on.

@@ -32,6 +32,7 @@ pub mod recording_settings;
 pub mod recordings;
 pub mod report;
 pub mod rows;
+pub mod second_factor;
 pub mod snippets;
 pub mod sparkline;
 pub mod state_pill;

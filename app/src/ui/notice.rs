@@ -6,7 +6,7 @@ use leptos::html::Form;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use super::copy::CopyRow;
+use super::copy::{CopyBlock, CopyRow};
 use super::icon::Icon;
 use super::link_mail::LinkMail;
 use super::playback_tokens::NewToken;
@@ -37,6 +37,14 @@ fn sentence(code: &str) -> Option<&'static str> {
         "system-role-taken" => "They are a system administrator no more.",
         "password" => "The new password is set, and you are signed in. All other sessions have ended.",
         "password-set" => "The new password is set. Please sign in with it.",
+        "password-set-code" => "The new password is set, and all your sessions have ended. You have a second factor: it stays.",
+        "second-factor-begun" => "Two steps are left.",
+        "second-factor-anew" => "Nothing was changed: it took too long, or was done elsewhere. You can begin anew.",
+        "second-factor-done" => "It is done. Please sign in anew.",
+        "second-factor-off" => "The second factor is switched off. All your other sessions have ended.",
+        "second-factor-reset" => {
+            "The second factor is reset, and all sessions of the user have ended. Their password alone signs them in now."
+        }
         "session-ended" => "Ended. It is signed out with its next request.",
         "sessions-ended" => "All others have ended. Only this browser is signed in.",
         "push-url" => "Saved. While the stream is live, this page shows how the push does.",
@@ -145,6 +153,7 @@ fn show(flash: Flash) -> Option<AnyView> {
             }
             .into_any(),
         ),
+        Flash::RecoveryCodes { codes } => Some(view! { <NewRecoveryCodes codes /> }.into_any()),
         Flash::PasswordChanged => {
             Some(view! { <Done text="Your password is changed. All your other sessions have ended." /> }.into_any())
         }
@@ -194,6 +203,21 @@ fn NewKey(label: String, key: String) -> impl IntoView {
                 </span>
             </p>
             <CopyRow label="API key" value=key />
+        </section>
+    }
+}
+
+#[component]
+fn NewRecoveryCodes(codes: Vec<String>) -> impl IntoView {
+    view! {
+        <section class="notice key" role="status" aria-label="Recovery codes">
+            <p>
+                {Icon::Key.draw()} <span>
+                    "Your second factor is on. These recovery codes sign you in when the app is not at hand, each once. Keep them where you find them without your phone: they are "
+                    <strong>"shown this once"</strong> "."
+                </span>
+            </p>
+            <CopyBlock label="Recovery codes" value=codes.join("\n") />
         </section>
     }
 }

@@ -81,6 +81,9 @@ impl Dashboard {
         match chosen.map_err(|error| self.error(&error))? {
             // What was chosen stands, whatever comes of signing in; the log has why.
             service::Chosen::Done(user) => Ok(self.begin_session(&user).await.map_or(Chosen::NotSignedIn, |()| Chosen::Done)),
+            service::Chosen::NeedsCode(half) => {
+                Ok(self.ask_for_code(&half).await.map_or(Chosen::NotSignedIn, |()| Chosen::NeedsCode))
+            }
             service::Chosen::WrongLink => Ok(Chosen::WrongLink),
             service::Chosen::Weak(weakness) => Ok(Chosen::Weak(weakness)),
         }

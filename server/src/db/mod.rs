@@ -27,6 +27,7 @@ pub mod password_links;
 mod plans;
 pub mod playback;
 pub mod retention;
+pub mod second_factors;
 pub mod session_tokens;
 pub mod sessions;
 pub mod stream_search;

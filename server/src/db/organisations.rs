@@ -331,3 +331,23 @@ pub async fn set_recording(tx: &mut Tx, id: OrganisationId, settings: &Recording
     .map(|done| done.rows_affected()))?;
     Ok(changed > 0)
 }
+
+/// Whether everybody of the organisation needs a second factor.
+pub async fn requires_second_factor(connection: &mut Connection, id: OrganisationId) -> Result<bool> {
+    let required: Option<bool> = on!(connection, c => sqlx::query_scalar("SELECT second_factor_required FROM organisations WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(c)
+            .await)?;
+    Ok(required.unwrap_or(false))
+}
+
+pub async fn require_second_factor(tx: &mut Tx, id: OrganisationId, is_required: bool, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE organisations SET second_factor_required = $2, updated_at = $3 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(is_required)
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}

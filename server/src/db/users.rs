@@ -2,7 +2,10 @@
 
 use afterlive_domain::{OrganisationId, Role, UnixMillis, UserId};
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Connection, Error, Result, Tx, on, parse};
+use crate::hexadecimal::hexadecimal;
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
@@ -18,6 +21,23 @@ pub struct User {
     pub last_sign_in_at: Option<UnixMillis>,
     /// Whether they administer the installation, whatever their role in their own organisation is.
     pub system_administrator: bool,
+    /// Which second factor it is, where there is one: drawn anew with each that is set up. It is no secret, and proves nothing.
+    pub second_factor: Option<String>,
+}
+
+impl User {
+    /// SHA-256 in hexadecimal of what signs the user in, as it is now: what was opened with something else is worth nothing. The password's hash has a salt of
+    /// its own.
+    #[must_use]
+    pub fn credentials_digest(&self) -> String {
+        let mut digest = Sha256::new().chain_update(&self.password_hash);
+        // No hash has a zero byte in it.
+        if let Some(second_factor) = &self.second_factor {
+            digest.update([0]);
+            digest.update(second_factor);
+        }
+        hexadecimal(&digest.finalize())
+    }
 }
 
 impl std::fmt::Debug for User {
@@ -37,6 +57,7 @@ struct Row {
     created_at: i64,
     last_sign_in_at: Option<i64>,
     system_administrator: bool,
+    second_factor: Option<String>,
 }
 
 impl TryFrom<Row> for User {
@@ -52,6 +73,7 @@ impl TryFrom<Row> for User {
             created_at: UnixMillis(row.created_at),
             last_sign_in_at: row.last_sign_in_at.map(UnixMillis),
             system_administrator: row.system_administrator,
+            second_factor: row.second_factor,
         })
     }
 }
@@ -166,6 +188,20 @@ pub async fn set_password(tx: &mut Tx, id: UserId, before: &str, password_hash: 
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// False where the second factor is not `before` any more.
+pub async fn set_second_factor(tx: &mut Tx, id: UserId, before: Option<&str>, now: Option<&str>) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE users SET second_factor = $3 WHERE id = $1 AND COALESCE(second_factor, '') = COALESCE($2, '')",
+    )
+    .bind(id.to_string())
+    .bind(before)
+    .bind(now)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
     Ok(changed > 0)
 }
 

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::passwords::NotTaken;
-use super::session_tokens::digest;
 use super::write::{Note, who};
 use super::{Caller, Identity, Result, Service, users};
 use crate::db;
@@ -30,7 +29,7 @@ pub const SIGNED_IN: &str = "signed_in";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SignedIn {
     pub user: UserId,
-    /// SHA-256 of the user's password hash, in hexadecimal: with another password the session is worth nothing.
+    /// [`User::credentials_digest`]: with another password or second factor the session is worth nothing.
     password_digest: String,
     pub began_at: UnixMillis,
     pub address: IpAddr,
@@ -70,12 +69,19 @@ pub enum PasswordChange {
     },
 }
 
+/// What came of asking for the password once more.
+pub(super) enum Confirmed {
+    Yes(User),
+    WrongPassword,
+    TooManyAttempts { retry_after_s: u32 },
+}
+
 impl SignedIn {
     #[must_use]
     pub fn new(user: &User, now: UnixMillis, address: IpAddr, browser: &str) -> Self {
         Self {
             user: user.id,
-            password_digest: digest(&user.password_hash),
+            password_digest: user.credentials_digest(),
             began_at: now,
             address,
             browser: browser.chars().take(MAX_BROWSER_CHARS).collect(),
@@ -88,11 +94,22 @@ impl Service {
     /// password is signed out at once, on every node.
     ///
     /// # Errors
-    /// Where the database fails; a user that is gone, or has another password since, or whose organisation is suspended, is `None`.
+    /// Where the database fails; a user that is gone, has another password or second factor since, must set up a second factor first, or whose organisation is
+    /// suspended, is `None`.
     pub async fn session_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
+        let found = self.enrolling_caller(signed_in).await?;
+        let Some((caller, user)) = found else { return Ok(None) };
+        Ok((!self.must_enrol(&user).await?).then_some((caller, user)))
+    }
+
+    /// As [`Service::session_caller`], also for who must set up a second factor before anything else: for what does that, and nothing more.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn enrolling_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
         let found = db::users::caller(&mut self.db.read().await?, signed_in.user).await?;
         let is_good =
-            |(user, is_suspended): &(User, bool)| !is_suspended && digest(&user.password_hash) == signed_in.password_digest;
+            |(user, is_suspended): &(User, bool)| !is_suspended && user.credentials_digest() == signed_in.password_digest;
         Ok(found.filter(is_good).map(|(user, _)| {
             let (organisation, role, identity) = (user.organisation, user.role, Identity::User(user.id));
             let caller = Caller { organisation, role, identity, from: None };
@@ -183,6 +200,24 @@ impl Service {
         }
     }
 
+    /// Whether who calls, perhaps at a browser that was left open, knows the password of whose browser it is.
+    ///
+    /// # Errors
+    /// As [`Service::open_account`].
+    pub(super) async fn confirm(&self, caller: &Caller, password: &str) -> Result<Confirmed> {
+        let (id, now) = (own(caller)?, self.clock.now());
+        let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
+        if let Err(retry_after_s) = self.sign_in_limits.confirming.attempt(&id, now) {
+            return Ok(Confirmed::TooManyAttempts { retry_after_s });
+        }
+        if !self.passwords.verify(password, Some(&user.password_hash)).await? {
+            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::PasswordRefused, id));
+            return Ok(Confirmed::WrongPassword);
+        }
+        self.sign_in_limits.confirming.forgive(&id);
+        Ok(Confirmed::Yes(user))
+    }
+
     /// Changes the caller's own password, and ends all that is open but the browser session that is `kept`. Who does not know the present one is slowed as who
     /// signs in is, and counted apart from them: a browser that was left open gives no password away, and shuts nobody out.
     ///
@@ -195,16 +230,12 @@ impl Service {
         password: &str,
         kept: Option<&str>,
     ) -> Result<PasswordChange> {
-        let (id, now) = (own(caller)?, self.clock.now());
-        let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
-        if let Err(retry_after_s) = self.sign_in_limits.confirming.attempt(&id, now) {
-            return Ok(PasswordChange::TooManyAttempts { retry_after_s });
-        }
-        if !self.passwords.verify(present, Some(&user.password_hash)).await? {
-            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::PasswordRefused, id));
-            return Ok(PasswordChange::WrongPassword);
-        }
-        self.sign_in_limits.confirming.forgive(&id);
+        let id = own(caller)?;
+        let user = match self.confirm(caller, present).await? {
+            Confirmed::Yes(user) => user,
+            Confirmed::WrongPassword => return Ok(PasswordChange::WrongPassword),
+            Confirmed::TooManyAttempts { retry_after_s } => return Ok(PasswordChange::TooManyAttempts { retry_after_s }),
+        };
         let password_hash = match self.hash_for(&user, password).await {
             Ok(hash) => hash,
             Err(NotTaken::Weak(weakness)) => return Ok(PasswordChange::Weak(weakness)),
@@ -223,7 +254,7 @@ impl Service {
 }
 
 /// Whose account it is. Programs have none: with a stolen token nobody ends its owner's sessions.
-fn own(caller: &Caller) -> Result<UserId, Refusal> {
+pub(super) fn own(caller: &Caller) -> Result<UserId, Refusal> {
     match caller.identity {
         Identity::User(id) => Ok(id),
         Identity::Token(_) | Identity::Key(_) | Identity::Operator => Err(Refusal::BadCredentials),

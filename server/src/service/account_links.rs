@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::passwords::NotTaken;
 use super::session_tokens::digest;
 use super::write::{Note, user as by_user};
-use super::{Caller, Identity, Result, Service, system, text, users};
+use super::{Caller, HalfSignIn, Identity, Result, Service, system, text, users};
 use crate::db;
 use crate::db::audit::Thing;
 use crate::db::invitations::Invitation;
@@ -31,6 +31,8 @@ const DAY_MS: i64 = 86_400_000;
 pub enum Chosen {
     /// Sign them in, under a new session.
     Done(User),
+    /// It is set; the user has a second factor too, which a link does not take the place of.
+    NeedsCode(HalfSignIn),
     /// It never was one, was revoked or used, or has expired.
     WrongLink,
     /// The link can be used again.
@@ -224,10 +226,16 @@ impl Service {
             return Ok(Chosen::WrongLink);
         }
         let now = self.clock.now();
-        db::users::signed_in(&mut tx, user.id, now).await?;
+        let needs_code = user.second_factor.is_some();
+        if !needs_code {
+            db::users::signed_in(&mut tx, user.id, now).await?;
+        }
         tx.commit(Note::of(Act::PasswordSetByLink, user.id)).await?;
         self.ask_viewers_of(user.organisation).await;
         tracing::info!(user = %user.id, "a new password was set by a link");
+        if needs_code {
+            return Ok(Chosen::NeedsCode(HalfSignIn::new(&User { password_hash, ..user }, now)));
+        }
         Ok(Chosen::Done(User { password_hash, last_sign_in_at: Some(now), ..user }))
     }
 

@@ -53,7 +53,7 @@ pub(super) struct Limits {
     by_account: RateLimit<String>,
     by_address: RateLimit<IpAddr>,
     /// So that nobody who administers an organisation makes the operator's mail server one that is refused elsewhere.
-    by_organisation: RateLimit<OrganisationId>,
+    pub(super) by_organisation: RateLimit<OrganisationId>,
     too_many: Hush<Option<IpAddr>>,
 }
 

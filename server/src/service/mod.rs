@@ -19,6 +19,7 @@ mod passwords;
 pub mod playback;
 mod readiness;
 mod recordings;
+mod second_factor;
 mod seen;
 pub mod session_tokens;
 mod set_up;
@@ -45,6 +46,7 @@ use crate::hub::Hub;
 use crate::mail::Mailer;
 use crate::push::Pushes;
 use crate::record::Growing;
+use crate::second_factor::Keyring;
 use crate::sound::Meters;
 use crate::storage::Regions;
 
@@ -61,6 +63,10 @@ pub use mails::Asked;
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
 pub use playback::Viewer;
 pub use recordings::{Accounted, Shown};
+pub use second_factor::{
+    CodeCheck, CodeSignIn, Enrolled, FactorChange, HalfSignIn, MAX_WRONG_CODES, Offer, Offered, OwnSecondFactor, Proven,
+    ShownOffer,
+};
 pub use seen::{MAX_PLAYER_PAGE, StreamWithOrganisation};
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::{MAX_CREDENTIAL_BYTES, SignIn};
@@ -91,11 +97,13 @@ pub struct Service {
     player_lists: turns::Turns,
     audit_pages: turns::Turns,
     set_up_token: set_up::Token,
+    keyring: Arc<Keyring>,
 }
 
 impl Service {
     #[must_use]
     pub fn new(db: Db, clock: Clock, config: Arc<Config>, regions: Regions, hub: Hub, growing: Growing) -> Self {
+        let keyring = Arc::new(Keyring::new(config.second_factor.key.clone(), &config.data_dir));
         Self {
             db,
             clock,
@@ -117,6 +125,7 @@ impl Service {
             player_lists: turns::Turns::default(),
             audit_pages: turns::Turns::default(),
             set_up_token: set_up::Token::default(),
+            keyring,
         }
     }
 

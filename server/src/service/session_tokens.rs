@@ -1,5 +1,5 @@
 //! Session tokens: what a program gets for a user's e-mail and password, and sends in place of an API key. Short-lived, and worth nothing from the moment the
-//! user is gone or has another password. What viewers have is another thing, under other secrets: `playback/token`.
+//! user is gone or has another password or second factor. What viewers have is another thing, under other secrets: `playback/token`.
 //!
 //! A token reads as a JWT, since programs look into it for its end. Nothing is believed for its signature, by us or by anybody: what counts is its SHA-256 in
 //! the table, which is looked up at each call. So nothing that is stored anywhere could make one.
@@ -57,7 +57,7 @@ impl NewToken {
         let row = SessionToken {
             user: user.id,
             role: user.role,
-            password_digest: digest(&user.password_hash),
+            password_digest: user.credentials_digest(),
             created_at: now,
             expires_at: UnixMillis(exp * 1_000),
         };
@@ -65,7 +65,7 @@ impl NewToken {
     }
 }
 
-/// Of a token, which nobody can guess; of a password's hash, which has a salt of its own and stands in the next table.
+/// Of a token or a link, which nobody can guess.
 pub(super) fn digest(text: &str) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }
@@ -74,14 +74,21 @@ impl Service {
     /// A token for the user, by e-mail and password. `address` is the program's. Slowed as signing in is, and counted with it.
     ///
     /// # Errors
-    /// `BadCredentials`, whichever of the two is wrong, and where the user is gone; `Suspended`; `TooMany`.
-    pub async fn make_session_token(&self, email: &str, password: &str, address: IpAddr) -> Result<String> {
+    /// `BadCredentials`, whichever is wrong, and where the user is gone; `ParameterRequired` for a user with a second factor where `code` is none, with the right
+    /// password; `WrongState` where the user must set one up first; `Suspended`; `TooMany`.
+    pub async fn make_session_token(&self, email: &str, password: &str, code: Option<&str>, address: IpAddr) -> Result<String> {
         let user = match self.check_sign_in(email, password, address).await? {
             SignIn::Done(user) => user,
             SignIn::Suspended => return Err(Refusal::Suspended.into()),
+            SignIn::NeedsCode(half) => self.finish_for_token(&half, code, address).await?,
             SignIn::WrongCredentials => return Err(Refusal::BadCredentials.into()),
             SignIn::TooManyAttempts { retry_after_s } => return Err(Refusal::TooMany { retry_after_s }.into()),
         };
+        if self.must_enrol(&user).await? {
+            return Err(
+                Refusal::WrongState { state: "without a second factor, which the organisation asks for".to_owned() }.into()
+            );
+        }
         let NewToken { row, text } = NewToken::draw(&user, self.clock.now());
         let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
         // The password took a while to check: the user may have been removed since.
@@ -112,7 +119,8 @@ impl Service {
             return Err(Refusal::BadCredentials.into());
         };
         let (user, is_suspended) = db::users::caller(&mut connection, token.user).await?.ok_or(Refusal::BadCredentials)?;
-        if digest(&user.password_hash) != token.password_digest {
+        drop(connection);
+        if user.credentials_digest() != token.password_digest || self.must_enrol(&user).await? {
             return Err(Refusal::BadCredentials.into());
         }
         if is_suspended {
@@ -144,6 +152,7 @@ mod tests {
             created_at: NOW,
             last_sign_in_at: None,
             system_administrator: false,
+            second_factor: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use afterlive_domain::{Act, Error as Refusal, KeyId, KeyUse, OrganisationId, UnixMillis, UserId, WhoKind};
 
 use super::write::{Note, user as by_user, who};
-use super::{Caller, Identity, Player, Result, Service, api_keys, text, users};
+use super::{Caller, HalfSignIn, Identity, Player, Result, Service, api_keys, text, users};
 use crate::db;
 use crate::db::api_keys::ApiKey;
 use crate::db::audit::Who;
@@ -24,6 +24,8 @@ pub const MAX_CREDENTIAL_BYTES: usize = 512;
 pub enum SignIn {
     /// Give the browser a session under a new id, and keep the user's id in it.
     Done(User),
+    /// The password is right, and the user has a second factor: nobody has signed in before its code was given too.
+    NeedsCode(HalfSignIn),
     /// Unknown e-mail or wrong password; which of them is not said, nor to be told from the time it took.
     WrongCredentials,
     /// The password is right, and nobody of the user's organisation is let in.
@@ -42,6 +44,10 @@ pub(super) struct Limits {
     by_address: RateLimit<IpAddr>,
     /// Of those who are to give their password once more; by account. Apart from those who sign in: who found a browser open must not lock its owner out.
     pub(super) confirming: RateLimit<UserId>,
+    /// Of those who give recovery codes, which nobody can guess; by account, for what trying them costs.
+    pub(super) recovering: RateLimit<UserId>,
+    /// Of those who give wrong codes of a second factor, by address. How often an account is tried stands in the database.
+    pub(super) codes_by_address: RateLimit<IpAddr>,
     /// With the right password; by account, and wide.
     known_by_account: RateLimit<String>,
     /// Of those who ask whether a key is good, apart from those who sign in: a program must not lock people out.
@@ -57,6 +63,8 @@ impl Default for Limits {
             by_account: RateLimit::new(10, 15_000),
             by_address: RateLimit::new(30, 5_000),
             confirming: RateLimit::new(10, 15_000),
+            recovering: RateLimit::new(10, 15_000),
+            codes_by_address: RateLimit::new(30, 10_000),
             known_by_account: RateLimit::new(60, 1_000),
             keys_by_address: RateLimit::new(30, 5_000),
             failed: Hush::default(),
@@ -86,18 +94,24 @@ impl Service {
     pub async fn sign_in(&self, email: &str, password: &str, address: IpAddr) -> Result<SignIn> {
         let outcome = self.check_sign_in(email, password, address).await?;
         if let SignIn::Done(user) = &outcome {
-            let noting = async {
-                let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
-                db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
-                tx.commit(Note::of(Act::SignedIn, user.id)).await
-            };
-            // A database that cannot be written keeps nobody out.
-            if let Err(cause) = noting.await {
-                tracing::warn!(user = %user.id, %cause, "a sign-in could not be noted yet");
-                self.note(user.organisation, (by_user(user.id), Some(address)), Note::of(Act::SignedIn, user.id));
-            }
+            self.note_sign_in(user, address, "").await;
         }
         Ok(outcome)
+    }
+
+    /// `by` is what they signed in with, where that is worth telling.
+    pub(super) async fn note_sign_in(&self, user: &User, address: IpAddr, by: &str) {
+        let note = || Note::of(Act::SignedIn, user.id).saying(by);
+        let noting = async {
+            let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
+            db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
+            tx.commit(note()).await
+        };
+        // A database that cannot be written keeps nobody out.
+        if let Err(cause) = noting.await {
+            tracing::warn!(user = %user.id, %cause, "a sign-in could not be noted yet");
+            self.note(user.organisation, (by_user(user.id), Some(address)), note());
+        }
     }
 
     /// As [`Service::sign_in`], for who notes by themselves that somebody has signed in.
@@ -122,6 +136,10 @@ impl Service {
                 if db::organisations::is_suspended(&mut self.db.read().await?, user.organisation).await? {
                     self.note_suspended((by_user(user.id), Some(from)), user.organisation, Note::of(Act::SignInRefused, user.id));
                     return Ok(SignIn::Suspended);
+                }
+                if user.second_factor.is_some() {
+                    tracing::info!(user = %user.id, %address, "gave the right password, and is asked for a code");
+                    return Ok(SignIn::NeedsCode(HalfSignIn::new(&user, now)));
                 }
                 tracing::info!(user = %user.id, %address, "signed in");
                 Ok(SignIn::Done(user))

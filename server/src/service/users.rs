@@ -140,7 +140,17 @@ impl Service {
         let email = text::email(email).map_err(Error::from)?;
         let password_hash = self.hash_chosen(password, &email, organisation_name).await?;
         let (id, created_at) = (UserId(Uuid::new_v4()), self.clock.now());
-        Ok(User { id, organisation, email, password_hash, role, created_at, last_sign_in_at: None, system_administrator: false })
+        Ok(User {
+            id,
+            organisation,
+            email,
+            password_hash,
+            role,
+            created_at,
+            last_sign_in_at: None,
+            system_administrator: false,
+            second_factor: None,
+        })
     }
 
     /// The hash of a password that somebody chose: none that is about them, the organisation, us, or where this server is.

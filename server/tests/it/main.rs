@@ -32,6 +32,7 @@ mod recording;
 mod retention;
 mod rows;
 mod rtmp;
+mod second_factor;
 mod sign_in;
 mod stream_search;
 mod system;

@@ -9,13 +9,15 @@ use afterlive_server::db::browser_sessions;
 use afterlive_server::db::users::User;
 use afterlive_server::service::playback::{Expiry, RevokedToken, Secret, TokenOf, TokenWish};
 use afterlive_server::service::{
-    Caller, Chosen, EndpointChange, Identity, NewStream, Opens, PasswordChange, SetUp, SetUpForm, SignIn, SignedIn,
+    Caller, Chosen, CodeSignIn, EndpointChange, Enrolled, FactorChange, Identity, NewStream, Offered, Opens, PasswordChange,
+    SetUp, SetUpForm, SignIn, SignedIn,
 };
 
 use super::{HOME, all_rows, at_home, rows};
 use crate::fixture::browser::Browser;
 use crate::fixture::recordings::a_finished_recording;
 use crate::fixture::server::{Server, Tenant, on_a_server, on_each_server};
+use crate::second_factor::{App, STEP_MS};
 
 const PASSWORD: &str = "die Kirchturmuhr schlaegt dreizehn";
 const OTHER_PASSWORD: &str = "wandering geese by night";
@@ -157,7 +159,7 @@ async fn of_people(scene: &mut Scene<'_>, caller: &Caller, secrets: &mut Vec<Str
 
     assert!(matches!(service.sign_in(&ada, PASSWORD, HOME).await.unwrap(), SignIn::Done(_)));
     did!(scene, SignedIn, by_ada, on_ada);
-    secrets.push(service.make_session_token(&ada, PASSWORD, HOME).await.unwrap());
+    secrets.push(service.make_session_token(&ada, PASSWORD, None, HOME).await.unwrap());
     did!(scene, SessionTokenMade, by_ada, on_ada);
     let own = Caller { role: Role::Admin, identity: Identity::User(user.id), ..*caller };
     let tokens = service.open_account(&own).await.unwrap().tokens;
@@ -166,6 +168,7 @@ async fn of_people(scene: &mut Scene<'_>, caller: &Caller, secrets: &mut Vec<Str
     service.end_session_token(&own, &tokens[0].0).await.unwrap();
     Box::pin(of_sessions(scene, &own, &user)).await;
     Box::pin(of_password_links(scene, caller, &user, secrets)).await;
+    Box::pin(of_second_factors(scene, caller, &user, secrets)).await;
     Box::pin(of_invitations(scene, caller)).await;
     Box::pin(of_who_was_invited(scene, caller, secrets)).await;
 }
@@ -205,6 +208,54 @@ async fn of_password_links(scene: &mut Scene<'_>, caller: &Caller, user: &User, 
     did!(scene, PasswordSetByLink, by_ada, on_ada);
     assert_eq!(service.set_password_by_link(&secret, PASSWORD, Some(HOME)).await.unwrap(), Chosen::WrongLink);
     secrets.push(secret);
+}
+
+async fn of_second_factors(scene: &mut Scene<'_>, caller: &Caller, user: &User, secrets: &mut Vec<String>) {
+    let (server, service) = (scene.server, &scene.server.service);
+    let (id, ada) = (user.id.to_string(), user.email.clone());
+    let (by_ada, on_ada) = (("user", ada.as_str()), ("user", id.as_str(), ada.as_str()));
+    let own = Caller { role: Role::Admin, identity: Identity::User(user.id), ..*caller };
+    let on_organisation = scene.tenant.organisation.id.to_string();
+    let on_organisation = ("organisation", on_organisation.as_str(), "Minster");
+
+    let app = set_up_by(server, &own, secrets).await;
+    did!(scene, SecondFactorOn, by_ada, on_ada);
+    let SignIn::NeedsCode(half) = service.sign_in(&ada, PASSWORD, HOME).await.unwrap() else { panic!() };
+    // Nobody has signed in yet.
+    let wrong = app.wrong(server);
+    assert_eq!(service.finish_sign_in(&half, &wrong, HOME).await.unwrap(), CodeSignIn::WrongCode);
+    did!(scene, CodeRefused, ("stranger", ""), on_ada);
+    assert!(matches!(service.finish_sign_in(&half, &app.shows(server, 0), HOME).await.unwrap(), CodeSignIn::Done(_)));
+    assert_eq!(did!(scene, SignedIn, by_ada, on_ada), "with a code of their app");
+    server.clock.advance_ms(2 * STEP_MS);
+    service.require_second_factor(&own, true).await.unwrap();
+    assert_eq!(did!(scene, SecondFactorRuleChanged, by_ada, on_organisation), "required");
+    service.require_second_factor(&own, false).await.unwrap();
+    assert_eq!(did!(scene, SecondFactorRuleChanged, by_ada, on_organisation), "not required");
+    let renewed = service.renew_recovery_codes(&own, PASSWORD, &app.shows(server, 0)).await.unwrap();
+    let FactorChange::Codes(codes) = renewed else { panic!() };
+    did!(scene, RecoveryCodesMade, by_ada, on_ada);
+    secrets.extend(codes.0.iter().map(|code| code.as_str().to_owned()));
+    let removed = service.remove_second_factor(&own, PASSWORD, codes.0[0].as_str(), None).await.unwrap();
+    assert!(matches!(removed, FactorChange::Off(_)));
+    did!(scene, SecondFactorOff, by_ada, on_ada);
+    set_up_by(server, &own, secrets).await;
+    did!(scene, SecondFactorOn, by_ada, on_ada);
+    service.reset_second_factor(caller, user.id).await.unwrap();
+    did!(scene, SecondFactorReset, KEY, on_ada);
+    service.reset_second_factor(caller, user.id).await.unwrap();
+}
+
+async fn set_up_by(server: &Server, own: &Caller, secrets: &mut Vec<String>) -> App {
+    let Offered::Made(offer) = server.service.offer_second_factor(own, PASSWORD).await.unwrap() else { panic!() };
+    let secret = server.service.show_offer(own, &offer).await.unwrap().unwrap().secret;
+    let app = App::with(&secret);
+    secrets.push(secret);
+    let enrolled = server.service.enrol(own, &offer, &app.shows(server, 0), None).await.unwrap();
+    let Enrolled::Done(_, codes) = enrolled else { panic!() };
+    secrets.extend(codes.0.iter().map(|code| code.as_str().to_owned()));
+    server.clock.advance_ms(2 * STEP_MS);
+    app
 }
 
 const BOB: &str = "bob@example.org";

@@ -38,6 +38,7 @@ use crate::api::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
 use crate::fixture::server::{Server, Tenant};
 use crate::playback::{go_live, publishing};
+use crate::second_factor;
 
 const DAY_MS: i64 = 86_400_000;
 /// So many of a side's marks, from the first on, are what its organisation is called.
@@ -108,7 +109,7 @@ impl Side {
     }
 
     async fn a_session_token(&self, server: &Server, user: &User) -> String {
-        server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap()
+        server.service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap()
     }
 }
 
@@ -190,6 +191,7 @@ impl World {
         let (webroot, router) = whole_router(&server).await;
         server.router = router;
         let contents = Question::new(&server.db).await;
+        shown.insert(columns::HALF_SIGN_IN, half_signed_in(&server, &ours).await);
         let askers = shown.into_iter().map(|(name, value)| {
             let column = COLUMNS.iter().find(|column| column.name == name).unwrap();
             (name, Asker { header: (column.means.header(), value), own: Named::new() })
@@ -334,6 +336,17 @@ async fn cookie(sign_in: &Router, user: UserId) -> String {
     let request = Request::builder().uri(format!("/sign-in/{user}")).body(Body::empty()).unwrap();
     let answer = sign_in.clone().oneshot(request).await.unwrap();
     answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+/// Of a browser in which an administrator with a second factor has given the password, and is asked for a code.
+async fn half_signed_in(server: &Server, side: &Side) -> String {
+    let user = side.a_user(server, Role::Admin).await;
+    second_factor::set_up(server, &user).await;
+    let body = format!("email={}&password={}", user.email, PASSWORD.replace(' ', "+"));
+    let answer = server.send_with("POST /ui/sign_in", &FORM, &body).await;
+    assert!(answer.headers["location"].to_str().unwrap().starts_with("/sign-in/code"));
+    let cookies = answer.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().unwrap().split(';').next());
+    cookies.filter(|cookie| cookie.starts_with("afterlive_session=")).last().unwrap().to_owned()
 }
 
 /// A text of a row with what its names stand for.
