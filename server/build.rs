@@ -12,10 +12,6 @@ fn main() -> io::Result<()> {
         // OUT_DIR is {target}/{profile}/build/{package}/out; cargo names the target folder nowhere else.
         None => out_dir.ancestors().nth(4).ok_or_else(|| io::Error::other("OUT_DIR is not in a target folder"))?.join("site"),
     };
-    // Who builds it holds this meanwhile: see `build_site` in scripts/lib.sh.
-    if let Ok(lock) = fs::File::open(site.with_extension("lock")) {
-        lock.lock_shared()?;
-    }
     // A path that does not exist would make cargo run this every time.
     fs::create_dir_all(&site)?;
     println!("cargo::rerun-if-changed={}", site.display());

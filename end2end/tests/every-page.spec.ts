@@ -44,6 +44,12 @@ async function inAllLooks(page: Page, name: string, look: (name: string, colours
   }
 }
 
+/** Pages are loaded as most people see them first, whatever was looked at before. */
+async function loadLooks(page: Page): Promise<void> {
+  await page.setViewportSize(SIZES[0].viewport);
+  await page.emulateMedia({ colorScheme: COLOURS[0], reducedMotion: 'reduce' });
+}
+
 async function fits(page: Page, name: string): Promise<void> {
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   expect.soft(width, `${name} does not scroll sideways`).toBeLessThanOrEqual(page.viewportSize()?.width ?? 0);
@@ -82,6 +88,7 @@ for (const [who, theirs] of [
       await expect(page).toHaveURL('/');
     }
     for (const stop of stops) {
+      await loadLooks(page);
       const answer = await page.goto(stop.path);
       expect(answer?.status(), stop.path).toBe(stop.status ?? 200);
       await lookAt(page, stop.name);
@@ -91,7 +98,7 @@ for (const [who, theirs] of [
 
 test('what opens on the page of a stream has no barrier either', async ({ admin: page, recorded }) => {
   test.setTimeout(120_000);
-  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await loadLooks(page);
   await page.goto(`/stream/${recorded.id}`);
   const name = `${recorded.ingest.rtmp.streamname}.mp4`;
   const row = recording(page, name);
@@ -121,6 +128,7 @@ test('a live stream is looked at, and has no barrier that axe finds', async ({ a
   await expect(page.getByText('H.264').first()).toBeVisible();
   await expect.poll(() => encoder.sentMs).toBeGreaterThan(6_000);
   for (const [path, name] of [[`/stream/${stream.id}`, 'stream-live'], [`/playout/${stream.id}`, 'playout-live'], ['/', 'start-live']] as const) {
+    await loadLooks(page);
     await page.goto(path);
     if (path !== '/') await expect(page.getByRole('meter', { name: /^Mono, / }), 'how loud the tone is').toBeVisible();
     await lookAt(page, name);

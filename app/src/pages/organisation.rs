@@ -48,7 +48,9 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                 {move || {
                     if is_admin.get() {
                         view! {
+                            // Beside what is loaded as it is: what is loaded in two closures gets other numbers here than in the browser.
                             <People />
+                            <SecondFactorRuleForm />
                             <EventsCard />
                             <AuditCard />
                             <Keys keys=Signal::derive(move || keys.get().unwrap_or_default()) />
@@ -76,7 +78,6 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                         .then(|| {
                             view! {
                                 <Settings page />
-                                <SecondFactorRuleForm />
                                 <PublishKeyForm page />
                                 <WebhookForm page />
                                 <EmbeddingForm page />

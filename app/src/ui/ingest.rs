@@ -21,10 +21,12 @@ fn default_first(default_mode: Mode, rec_url: &str, live_url: &str) -> [(Mode, S
     }
 }
 
-/// Server and stream key in one, as ffmpeg takes it.
+/// Server and stream key in one, as ffmpeg takes it; over TLS where there is that.
 #[must_use]
 pub fn full_url(ingest: &IngestUrls, mode: Mode) -> String {
-    let server = if mode == Mode::Rec { &ingest.rec_url } else { &ingest.live_url };
+    let plain = (&ingest.rec_url, &ingest.live_url);
+    let (rec, live) = ingest.over_tls.as_ref().map_or(plain, |urls| (&urls.rec_url, &urls.live_url));
+    let server = if mode == Mode::Rec { rec } else { live };
     format!("{server}/{}", ingest.stream_key)
 }
 

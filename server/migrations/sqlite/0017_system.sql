@@ -1,5 +1,7 @@
 -- Since when nobody of the organisation is let in; NULL: it is as it should be. Nothing of it is deleted meanwhile.
 ALTER TABLE organisations ADD COLUMN suspended_at BIGINT;
+-- When it was last resumed: what was in the bin then has its time there anew, since nobody could restore it before.
+ALTER TABLE organisations ADD COLUMN resumed_at BIGINT;
 CREATE INDEX organisations_suspended ON organisations (id) WHERE suspended_at IS NOT NULL;
 CREATE INDEX organisations_by_name ON organisations (name, id);
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use url::Url;
@@ -100,6 +100,18 @@ async fn open_postgres(url: &str) -> Result<Pools> {
         .await
         .map_err(failed)?;
     Ok(Pools::Postgres(pool))
+}
+
+/// Begins a transaction, on another connection where one turns out to be dead, as all are that were used in the second before the database server started anew: a
+/// transaction that has not begun has done nothing, and what would be lost may be the end of a recording.
+pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+    let mut dead = 0;
+    loop {
+        match pool.begin().await {
+            Err(sqlx::Error::Io(_) | sqlx::Error::Database(_)) if dead < POSTGRES_CONNECTIONS => dead += 1,
+            begun => return begun,
+        }
+    }
 }
 
 /// The URL as it may be shown: without password and parameters. What does not parse is not shown at all.

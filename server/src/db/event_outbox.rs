@@ -64,7 +64,10 @@ impl Looks {
     }
 
     fn keep(&self, endpoint: EndpointId, now: UnixMillis, refused: Option<&'static str>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint, (now, refused));
+        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of one that is deleted nobody asks any more.
+        looks.retain(|_, (at, _)| (0..LOOKED_AT_FOR_MS).contains(&now.ms_since(*at)));
+        looks.insert(endpoint, (now, refused));
     }
 
     fn forget(&self, endpoint: EndpointId) {

@@ -295,7 +295,7 @@ impl Db {
     pub async fn write(&self) -> Result<Tx> {
         let connection = Connection(match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres(pool) => Inner::PostgresTransaction(pool.begin().await?),
+            Pools::Postgres(pool) => Inner::PostgresTransaction(connect::begin(pool).await?),
         });
         Ok(Tx { connection, news: Arc::clone(&self.news), events: Vec::new(), notes: Vec::new() })
     }

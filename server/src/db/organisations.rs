@@ -223,7 +223,8 @@ pub async fn rename(tx: &mut Tx, id: OrganisationId, name: &str, now: UnixMillis
 /// Suspends it, or resumes it with `None`; false where it is so already, and where there is no such organisation.
 pub async fn suspend(tx: &mut Tx, id: OrganisationId, since: Option<UnixMillis>, now: UnixMillis) -> Result<bool> {
     let changed = on!(tx, c => sqlx::query(
-        "UPDATE organisations SET suspended_at = $2, updated_at = $3 WHERE id = $1 AND (suspended_at IS NULL) = ($2 IS NOT NULL)",
+        "UPDATE organisations SET suspended_at = $2, resumed_at = CASE WHEN $2 IS NULL THEN $3 ELSE resumed_at END, updated_at = $3
+         WHERE id = $1 AND (suspended_at IS NULL) = ($2 IS NOT NULL)",
     )
     .bind(id.to_string())
     .bind(since.map(|at| at.0))

@@ -84,12 +84,13 @@ pub async fn oldest(
     candidates(rows)
 }
 
-/// What of a region has lain in the bin since before `before`, what has lain there longest first.
+/// What of a region has lain in the bin since before `before`, what has lain there longest first. The time for which its organisation was suspended is none.
 pub async fn binned(connection: &mut Connection, region: &Region, before: UnixMillis, limit: u32) -> Result<Vec<Candidate>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
         "SELECT id, organisation_id, file_name, size_bytes FROM assets
          WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL AND deleted_at < $2
-           AND NOT EXISTS (SELECT 1 FROM organisations o WHERE o.id = assets.organisation_id AND o.suspended_at IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM organisations o
+             WHERE o.id = assets.organisation_id AND (o.suspended_at IS NOT NULL OR o.resumed_at >= $2))
          ORDER BY deleted_at LIMIT $3",
     )
     .bind(region.as_str())
@@ -116,11 +117,13 @@ pub async fn binned_bytes(connection: &mut Connection, region: &Region, most: u3
 }
 
 /// Removes a recording from the bin for good; its files follow by a job, which the caller enqueues ([`crate::jobs::Task::Place`]). The row stays, so that
-/// its name is never given again. The event is `asset.changed`. False where it is not in the bin, or under legal hold.
+/// its name is never given again. The event is `asset.changed`. False where it is not in the bin, under legal hold, or its organisation is suspended.
 pub async fn purge(tx: &mut Tx, id: AssetId, now: UnixMillis) -> Result<bool> {
     let owner: Option<(String, String)> = on!(tx, c => sqlx::query_as(
         "UPDATE assets SET purged_at = $2, updated_at = $2, has_poster = FALSE
-         WHERE id = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL RETURNING organisation_id, stream_id",
+         WHERE id = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM organisations o WHERE o.id = assets.organisation_id AND o.suspended_at IS NOT NULL)
+         RETURNING organisation_id, stream_id",
     )
     .bind(id.to_string())
     .bind(now.0)

@@ -173,7 +173,7 @@ impl Service {
         let (secret, hash) = draw();
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let found = users::of_organisation(&mut tx, caller.organisation, user).await?;
-        system::may_set_password_of(&mut tx, caller, &found).await?;
+        system::may_recover(&mut tx, caller, &found).await?;
         let email = found.email;
         let expires_at = self.clock.now().plus_ms(PASSWORD_LINK_MS);
         db::password_links::put(&mut tx, user, &hash, Origin::MadeBy(maker(caller)), expires_at).await?;
@@ -198,12 +198,13 @@ impl Service {
     /// Whose password the link sets, for who has it.
     ///
     /// # Errors
-    /// Where the database fails; `None` where the link is worth nothing.
+    /// Where the database fails; `None` where the link is worth nothing, or nobody of the organisation is let in.
     pub async fn password_link(&self, secret: &str) -> Result<Option<User>> {
         let mut connection = self.db.read().await?;
         let found = db::password_links::user(&mut connection, &digest(secret), self.clock.now()).await?;
         let Some(user) = found else { return Ok(None) };
-        Ok(db::users::by_id(&mut connection, user).await?)
+        let found = db::users::caller(&mut connection, user).await?;
+        Ok(found.and_then(|(user, is_suspended)| (!is_suspended).then_some(user)))
     }
 
     /// Sets a user's password by a link, and ends all of the user's sessions and tokens. Of two that use one link at once exactly one is `Done`.

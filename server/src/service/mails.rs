@@ -226,8 +226,8 @@ impl AskedLink {
         let now = self.clock.now();
         let expires_at = now.plus_ms(ASKED_LINK_MS);
         let mut tx = Change::begin(&self.db, now, user.organisation, Who::nobody(WhoKind::Stranger), Some(self.from)).await?;
-        // Removed meanwhile.
-        if !db::users::hold(&mut tx, user.id).await? {
+        // Removed meanwhile, or nobody of the organisation is let in.
+        if !db::users::hold(&mut tx, user.id).await? || db::organisations::is_suspended(&mut tx, user.organisation).await? {
             return Ok(None);
         }
         password_links::put(&mut tx, user.id, &secret_hash, Origin::AskedFor, expires_at).await?;

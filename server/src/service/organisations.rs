@@ -50,13 +50,13 @@ impl Service {
         let name = text::name("name", name)?;
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let before = organisation_of(&mut tx, caller).await?;
-        let changes =
-            [difference(&Named { name: &before.name }, &Named { name: &name }), difference(&before.settings, &settings)];
-        let changes = changes.into_iter().filter(|changes| !changes.is_empty()).collect::<Vec<_>>().join("; ");
-        if changes.is_empty() {
+        if before.name == name && before.settings == settings {
             tx.roll_back();
             return Ok(before);
         }
+        let changes =
+            [difference(&Named { name: &before.name }, &Named { name: &name }), difference(&before.settings, &settings)];
+        let changes = changes.into_iter().filter(|changes| !changes.is_empty()).collect::<Vec<_>>().join("; ");
         db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
         tx.commit(Note::of(Act::OrganisationChanged, caller.organisation).saying(changes)).await?;
         let saved = self.organisation(caller).await?;
@@ -78,11 +78,11 @@ impl Service {
         let before = db::organisations::recording_settings(&mut tx, caller.organisation).await?;
         let settings = change(before);
         settings.check()?;
-        let changes = difference(&before, &settings);
-        if changes.is_empty() {
+        if before == settings {
             tx.roll_back();
             return self.organisation(caller).await;
         }
+        let changes = difference(&before, &settings);
         db::organisations::set_recording(&mut tx, caller.organisation, &settings, self.clock.now()).await?;
         tx.commit(Note::of(Act::RecordingRulesChanged, caller.organisation).saying(changes)).await?;
         tracing::info!(organisation = %caller.organisation, by = %caller.identity, ?settings, "changed the settings of recordings");

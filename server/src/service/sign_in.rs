@@ -45,7 +45,7 @@ pub(super) struct Limits {
     /// Of those who are to give their password once more; by account. Apart from those who sign in: who found a browser open must not lock its owner out.
     pub(super) confirming: RateLimit<UserId>,
     /// Of those who give recovery codes, which nobody can guess; by account, for what trying them costs.
-    pub(super) recovering: RateLimit<UserId>,
+    pub(super) recovering: RateLimit<(UserId, Option<IpAddr>)>,
     /// Of those who give wrong codes of a second factor, by address. How often an account is tried stands in the database.
     pub(super) codes_by_address: RateLimit<IpAddr>,
     /// With the right password; by account, and wide.

@@ -156,6 +156,8 @@ impl Service {
         not_a_user(&mut tx, &invitation.email).await?;
         users::find_place(&mut tx, id, &invitation.email, now).await?;
         let (secret, hash) = draw();
+        // One from outside at a time: who was invited by a mistyped address, or by who administers the installation for themselves, must not come in behind the right one.
+        db::invitations::delete_of_role(&mut tx, id, Role::Admin).await?;
         db::invitations::put(&mut tx, &invitation, &hash).await?;
         let mail = self.plan_mail(&mut tx, id, hash, invitation.expires_at).await?;
         let note = Note::of(Act::UserInvited, thing(&invitation)).saying(format!("as {}", Role::Admin));
@@ -284,7 +286,10 @@ impl Service {
         let (id, organisation) = (user.id, user.organisation);
         let caller = caller.copied().unwrap_or_else(|| Caller::operator(organisation));
         let mut tx = self.begin_system(&caller, organisation).await?;
-        users::of_organisation(&mut tx, organisation, id).await?;
+        if users::of_organisation(&mut tx, organisation, id).await?.system_administrator == is_one {
+            tx.roll_back();
+            return Ok(());
+        }
         if !is_one && system::count_others(&mut tx, Some(id), None).await? == 0 {
             return Err(Refusal::LastSystemAdministrator.into());
         }
@@ -292,8 +297,13 @@ impl Service {
             tx.roll_back();
             return Ok(());
         }
-        if !is_one {
+        if is_one {
+            // Of one that was made for less, who has it would be one too.
+            db::password_links::delete_of(&mut tx, id).await?;
+        } else {
             db::invitations::delete_by_elsewhere(&mut tx, id, organisation).await?;
+            // Some may be for those who still are what they were.
+            db::password_links::delete_by(&mut tx, id).await?;
         }
         let act = if is_one { Act::SystemRoleGiven } else { Act::SystemRoleTaken };
         // Who of another organisation it is, that one's log says.
@@ -370,11 +380,12 @@ async fn require(connection: &mut db::Connection, caller: &Caller) -> Result<()>
     }
 }
 
-/// That who sets a password for a system administrator is one, or stands at the terminal: else whoever administers that one's organisation would be one by a link.
+/// That who makes a link for a system administrator's password, or takes their second factor away, is one too, or stands at the terminal: else whoever administers
+/// that one's organisation would be one by a link.
 ///
 /// # Errors
 /// `NotSystemAdministrator`.
-pub(super) async fn may_set_password_of(tx: &mut Tx, caller: &Caller, user: &User) -> Result<()> {
+pub(super) async fn may_recover(tx: &mut Tx, caller: &Caller, user: &User) -> Result<()> {
     if user.system_administrator { require(tx, caller).await } else { Ok(()) }
 }
 

@@ -20,6 +20,8 @@ enum May {
     Anybody,
     /// Who has that role, or one above.
     Least(Role),
+    /// Who administers the installation: none of the roles here.
+    Above,
 }
 
 /// What is sent.
@@ -31,7 +33,7 @@ enum Sends {
     Form(&'static [(&'static str, &'static str)]),
 }
 
-use May::{Anybody, Least};
+use May::{Above, Anybody, Least};
 use Sends::{Form, Question};
 
 const READER: May = Least(Role::ReadOnly);
@@ -117,6 +119,16 @@ const FUNCTIONS: &[(&str, May, Sends)] = &[
     ("reset_second_factor", ADMIN, Form(&[("user", NONE)])),
     ("second_factor_rule", ADMIN, Question("{}")),
     ("require_second_factor", ADMIN, Form(&[])),
+    ("system", Above, Question(r#"{"page":1}"#)),
+    ("tenant", Above, Question(r#"{"organisation":"5f86a12f-3801-415a-b450-6b6a46842349"}"#)),
+    ("system_mail_fate", Above, Question(r#"{"secret":"x"}"#)),
+    ("create_organisation", Above, Form(&[("name", "Chapel"), ("email", "first@example.com")])),
+    ("rename_organisation", Above, Form(&[("organisation", NONE), ("name", "Chapel")])),
+    ("suspend_organisation", Above, Form(&[("organisation", NONE)])),
+    ("resume_organisation", Above, Form(&[("organisation", NONE)])),
+    ("invite_administrator", Above, Form(&[("organisation", NONE), ("email", "second@example.com")])),
+    ("give_system_role", Above, Form(&[("email", "second@example.com")])),
+    ("take_system_role", Above, Form(&[("user", NONE)])),
     ("invitation", Anybody, Question(r#"{"secret":"x"}"#)),
     ("accept_invitation", Anybody, Form(&[("secret", "x"), ("password", PASSWORD)])),
     ("password_link", Anybody, Question(r#"{"secret":"x"}"#)),
@@ -194,9 +206,9 @@ async fn each_server_function_does_what_the_role_allows() {
                 };
                 let expected = match (may, role) {
                     (Anybody, _) => Outcome::Taken,
-                    (Least(_), None) => Outcome::SignIn,
+                    (Least(_) | Above, None) => Outcome::SignIn,
                     (Least(least), Some(role)) if role >= *least => Outcome::Taken,
-                    (Least(_), Some(_)) => Outcome::Denied,
+                    (Least(_) | Above, Some(_)) => Outcome::Denied,
                 };
                 assert_eq!(call(&mut browser, function, *sends, &stream).await, expected, "{function} as {role:?}");
             }

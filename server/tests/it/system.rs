@@ -2,6 +2,7 @@
 
 mod program;
 mod suspended;
+mod ways_in;
 
 use std::sync::Arc;
 
@@ -258,7 +259,8 @@ async fn on_an_installation_from_before_the_oldest_administrator_of_the_oldest_o
         server.clock.advance_ms(1_000);
         a_user(&server, &older, Role::Admin).await;
         let migration = include_str!("../../migrations/postgres/0017_system.sql");
-        assert_eq!(migration, include_str!("../../migrations/sqlite/0017_system.sql"));
+        // But for the lock in front of it.
+        assert!(migration.ends_with(include_str!("../../migrations/sqlite/0017_system.sql")));
         let last = migration.rfind("UPDATE users").unwrap();
         execute(&server, migration[last..].trim().trim_end_matches(';')).await;
         let found = system::administrators(&mut server.db.read().await.unwrap()).await.unwrap();

@@ -15,7 +15,8 @@ use crate::service::write::Note;
 use crate::service::{Error, Result, Service};
 
 /// So many wrong codes in a row, and the app's are not looked at any more, until a recovery code was given or the second factor was reset: SP 800-63B-4 §3.2.2. Each
-/// is right by chance three times in a million, so that who knows the password comes in by guessing three times in ten thousand, however long they try.
+/// is right by chance three times in a million. A right code of whose it is sets the count back, so that who knows the password comes in by guessing with three chances in
+/// ten thousand between two of their sign-ins.
 pub const MAX_WRONG_CODES: i64 = 100;
 /// So many are not waited for.
 const FREE_WRONG_CODES: i64 = 5;
@@ -70,7 +71,7 @@ impl Service {
         }
         let typed = as_typed(typed);
         let checked = match RecoveryCode::hash_of(&typed) {
-            Some(hash) => match limits.recovering.attempt(&id, now) {
+            Some(hash) => match limits.recovering.attempt(&(id, address), now) {
                 Ok(()) => self.try_recovery_code(id, digest, &hash).await?,
                 Err(retry_after_s) => return too_many(retry_after_s),
             },
@@ -81,7 +82,7 @@ impl Service {
                 if let Some(address) = &address {
                     limits.codes_by_address.give_back(address);
                 }
-                limits.recovering.forgive(&id);
+                limits.recovering.forgive(&(id, address));
             }
             CodeCheck::Wrong => self.note_wrong_code(id, from).await?,
             CodeCheck::TooManyAttempts { .. } | CodeCheck::Exhausted | CodeCheck::Over => {}
@@ -156,12 +157,14 @@ impl Service {
     }
 }
 
-/// The user, whom no other code changes before the end of the transaction; `None` where the password or the second factor is another by now.
+/// The user, whom no other code changes before the end of the transaction; `None` where the password or the second factor is another by now, and where nobody of
+/// their organisation is let in: the sign-in, where they begin anew, says so.
 async fn held(tx: &mut db::Tx, id: UserId, digest: &str) -> Result<Option<User>> {
     if !db::users::hold(tx, id).await? {
         return Ok(None);
     }
-    let user = db::users::by_id(tx, id).await?;
+    let found = db::users::caller(tx, id).await?;
+    let user = found.and_then(|(user, is_suspended)| (!is_suspended).then_some(user));
     Ok(user.filter(|user| user.second_factor.is_some() && user.credentials_digest() == digest))
 }
 

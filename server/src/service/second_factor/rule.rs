@@ -10,7 +10,7 @@ use crate::db::users::User;
 use crate::mail::{self, Posting};
 use crate::service::account_links::draw;
 use crate::service::write::Note;
-use crate::service::{Caller, Identity, Result, Service, users};
+use crate::service::{Caller, Identity, Result, Service, system, users};
 
 impl Service {
     /// Whether the user must set up a second factor before anything else.
@@ -56,7 +56,7 @@ impl Service {
     /// where there is a mail server.
     ///
     /// # Errors
-    /// `Denied` for all but admins; `NoSuchUser`; `WrongState` for who would reset their own: that takes a code, as switching it off does.
+    /// `Denied` for all but admins; `NotSystemAdministrator` for all but system administrators where the user is one; `NoSuchUser`; `WrongState` for who would reset their own: that takes a code, as switching it off does.
     pub async fn reset_second_factor(&self, caller: &Caller, id: UserId) -> Result<()> {
         caller.require(Permission::Administer)?;
         if matches!(caller.identity, Identity::User(own) | Identity::Token(own) if own == id) {
@@ -66,6 +66,7 @@ impl Service {
         }
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let user = users::of_organisation(&mut tx, caller.organisation, id).await?;
+        system::may_recover(&mut tx, caller, &user).await?;
         // Reset already, as by a second click.
         if user.second_factor.is_none() || !take_away(&mut tx, &user, None).await? {
             tx.roll_back();

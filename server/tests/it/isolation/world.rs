@@ -221,7 +221,9 @@ impl World {
         let somebody = world.ours.a_user(&world.server, Role::Admin).await;
         let open = world.open_of(&world.ours, &somebody, ["session", "session-token"]).await;
         world.standing.extend(open);
-        let named = world.standing.iter().filter(|(name, value)| !NOT_OURS.contains(name) && value.len() > 1);
+        let ours = &world.ours.marks;
+        let is_mark = |name, value: &String| !NOT_OURS.contains(name) && value.len() > 1 && !ours.contains(value);
+        let named = world.standing.iter().filter(|(name, value)| is_mark(name, value));
         let marks: Vec<String> = named.map(|(_, value)| value.clone()).chain([asset.id.to_string()]).collect();
         world.ours.marks.extend(marks);
         let signed_out = world.askers[columns::SIGNED_OUT].header.clone();

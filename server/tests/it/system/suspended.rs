@@ -37,7 +37,7 @@ async fn nobody_of_it_is_let_in_by_anything_and_all_is_back_when_it_is_resumed()
         let (service, id) = (&server.service, theirs.organisation.id);
         let bob = a_user(&server, &theirs, Role::Admin).await;
         let mut browser = Browser::signed_in(&server, &bob.email, PASSWORD).await;
-        let token = service.make_session_token(&bob.email, PASSWORD, HOME).await.unwrap();
+        let token = service.make_session_token(&bob.email, PASSWORD, None, HOME).await.unwrap();
         let player_key = service.create_api_key(&theirs.admin, "site", Opens::Playout, None).await.unwrap().secret;
         let invitation = service.invite(&theirs.admin, "dee@example.com", Role::User).await.unwrap();
         let invitation = invitation.rsplit_once('/').unwrap().1;
