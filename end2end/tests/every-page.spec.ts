@@ -12,7 +12,7 @@ const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
 const SIZES = [
   { size: 'wide', viewport: { width: 1440, height: 900 } },
   { size: 'narrow', viewport: { width: 360, height: 740 } },
-];
+] as const;
 const COLOURS = ['light', 'dark'] as const;
 
 /** `best-practice` is more than WCAG 2.2 AA asks for. */

@@ -347,8 +347,8 @@ async fn half_signed_in(server: &Server, side: &Side) -> String {
     let body = format!("email={}&password={}", user.email, PASSWORD.replace(' ', "+"));
     let answer = server.send_with("POST /ui/sign_in", &FORM, &body).await;
     assert!(answer.headers["location"].to_str().unwrap().starts_with("/sign-in/code"));
-    let cookies = answer.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().unwrap().split(';').next());
-    cookies.filter(|cookie| cookie.starts_with("afterlive_session=")).last().unwrap().to_owned()
+    let mut cookies = answer.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().unwrap().split(';').next());
+    cookies.rfind(|cookie| cookie.starts_with("afterlive_session=")).unwrap().to_owned()
 }
 
 /// A text of a row with what its names stand for.
