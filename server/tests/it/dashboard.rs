@@ -172,9 +172,9 @@ async fn call(browser: &mut Browser<'_>, function: &str, sends: Sends, stream: &
     }
 }
 
-#[test]
-fn every_server_function_has_its_row() {
-    // The functions are known once what has them is linked.
+#[tokio::test]
+async fn every_server_function_has_its_row() {
+    // The functions are known once what has them is linked; to list the routes takes a runtime.
     let _ = afterlive_app::shell::routes();
     let known: BTreeSet<&str> = server_fn_paths().map(|(path, _)| path).collect();
     let rows: BTreeSet<String> = FUNCTIONS.iter().map(|(function, ..)| format!("/ui/{function}")).collect();
