@@ -78,16 +78,39 @@ impl TryFrom<Row> for User {
     }
 }
 
+/// A user, and what of their organisation says whether they are let in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admission {
+    pub user: User,
+    pub is_suspended: bool,
+    /// Whether everybody of the organisation needs a second factor.
+    pub second_factor_required: bool,
+}
+
+impl Admission {
+    /// The user, where the organisation is not suspended.
+    #[must_use]
+    pub fn unless_suspended(self) -> Option<User> {
+        (!self.is_suspended).then_some(self.user)
+    }
+
+    /// Whether the user must set up a second factor before anything else.
+    #[must_use]
+    pub fn must_enrol(&self) -> bool {
+        self.second_factor_required && self.user.second_factor.is_none()
+    }
+}
+
 #[derive(sqlx::FromRow)]
-struct CallerRow {
+struct AdmissionRow {
     #[sqlx(flatten)]
     row: Row,
     is_suspended: bool,
+    second_factor_required: bool,
 }
 
-const CALLER: &str =
-    "SELECT u.*, o.suspended_at IS NOT NULL AS is_suspended FROM users u JOIN organisations o ON o.id = u.organisation_id
-     WHERE u.id = $1";
+const ADMISSION: &str = "SELECT u.*, o.suspended_at IS NOT NULL AS is_suspended, o.second_factor_required
+     FROM users u JOIN organisations o ON o.id = u.organisation_id WHERE u.id = $1";
 /// Both run while nobody else can write.
 const LIST: &str = "SELECT * FROM users WHERE organisation_id = $1 ORDER BY email";
 const COUNT: &str = "SELECT COUNT(*) FROM users WHERE organisation_id = $1 AND ($2 IS NULL OR role = $2)";
@@ -141,13 +164,16 @@ pub async fn by_id(connection: &mut Connection, id: UserId) -> Result<Option<Use
     row.map(User::try_from).transpose()
 }
 
-/// Who calls: the user, and whether their organisation is suspended. Asked with each request.
-pub async fn caller(connection: &mut Connection, id: UserId) -> Result<Option<(User, bool)>> {
-    let row: Option<CallerRow> = on!(connection, c => sqlx::query_as(CALLER)
+/// A user, and whether they are let in. Asked with each request.
+pub async fn admission(connection: &mut Connection, id: UserId) -> Result<Option<Admission>> {
+    let row: Option<AdmissionRow> = on!(connection, c => sqlx::query_as(ADMISSION)
         .bind(id.to_string())
         .fetch_optional(c)
         .await)?;
-    row.map(|CallerRow { row, is_suspended }| Ok((row.try_into()?, is_suspended))).transpose()
+    row.map(|AdmissionRow { row, is_suspended, second_factor_required }| {
+        Ok(Admission { user: row.try_into()?, is_suspended, second_factor_required })
+    })
+    .transpose()
 }
 
 /// Those of an organisation, by their addresses.

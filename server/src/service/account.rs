@@ -14,7 +14,7 @@ use super::write::{Note, who};
 use super::{Caller, Identity, Result, Service, users};
 use crate::db;
 use crate::db::session_tokens::SessionToken;
-use crate::db::users::User;
+use crate::db::users::{Admission, User};
 
 /// Of what a browser says of itself so much is kept, in characters.
 const MAX_BROWSER_CHARS: usize = 300;
@@ -97,9 +97,8 @@ impl Service {
     /// Where the database fails; a user that is gone, has another password or second factor since, must set up a second factor first, or whose organisation is
     /// suspended, is `None`.
     pub async fn session_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
-        let found = self.enrolling_caller(signed_in).await?;
-        let Some((caller, user)) = found else { return Ok(None) };
-        Ok((!self.must_enrol(&user).await?).then_some((caller, user)))
+        let found = self.admission(signed_in).await?.filter(|found| !found.must_enrol());
+        Ok(found.map(|found| as_caller(found.user)))
     }
 
     /// As [`Service::session_caller`], also for who must set up a second factor before anything else: for what does that, and nothing more.
@@ -107,14 +106,13 @@ impl Service {
     /// # Errors
     /// Where the database fails.
     pub async fn enrolling_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
-        let found = db::users::caller(&mut self.db.read().await?, signed_in.user).await?;
-        let is_good =
-            |(user, is_suspended): &(User, bool)| !is_suspended && user.credentials_digest() == signed_in.password_digest;
-        Ok(found.filter(is_good).map(|(user, _)| {
-            let (organisation, role, identity) = (user.organisation, user.role, Identity::User(user.id));
-            let caller = Caller { organisation, role, identity, from: None };
-            (caller, user)
-        }))
+        Ok(self.admission(signed_in).await?.map(|found| as_caller(found.user)))
+    }
+
+    /// `None` where the session is worth nothing.
+    async fn admission(&self, signed_in: &SignedIn) -> Result<Option<Admission>> {
+        let found = db::users::admission(&mut self.db.read().await?, signed_in.user).await?;
+        Ok(found.filter(|found| !found.is_suspended && found.user.credentials_digest() == signed_in.password_digest))
     }
 
     /// Notes that the caller has signed out: to be called where the browser's session is ended.
@@ -251,6 +249,11 @@ impl Service {
         tracing::info!(user = %id, "changed the own password");
         Ok(PasswordChange::Done(User { password_hash, ..user }))
     }
+}
+
+fn as_caller(user: User) -> (Caller, User) {
+    let (organisation, role, identity) = (user.organisation, user.role, Identity::User(user.id));
+    (Caller { organisation, role, identity, from: None }, user)
 }
 
 /// Whose account it is. Programs have none: with a stolen token nobody ends its owner's sessions.

@@ -15,7 +15,7 @@ use crate::db;
 use crate::db::audit::Thing;
 use crate::db::invitations::Invitation;
 use crate::db::password_links::Origin;
-use crate::db::users::User;
+use crate::db::users::{Admission, User};
 use crate::hexadecimal::hexadecimal;
 use crate::mail;
 use crate::random;
@@ -203,8 +203,7 @@ impl Service {
         let mut connection = self.db.read().await?;
         let found = db::password_links::user(&mut connection, &digest(secret), self.clock.now()).await?;
         let Some(user) = found else { return Ok(None) };
-        let found = db::users::caller(&mut connection, user).await?;
-        Ok(found.and_then(|(user, is_suspended)| (!is_suspended).then_some(user)))
+        Ok(db::users::admission(&mut connection, user).await?.and_then(Admission::unless_suspended))
     }
 
     /// Sets a user's password by a link, and ends all of the user's sessions and tokens. Of two that use one link at once exactly one is `Done`.

@@ -84,7 +84,8 @@ impl Service {
             SignIn::WrongCredentials => return Err(Refusal::BadCredentials.into()),
             SignIn::TooManyAttempts { retry_after_s } => return Err(Refusal::TooMany { retry_after_s }.into()),
         };
-        if self.must_enrol(&user).await? {
+        let found = db::users::admission(&mut self.db.read().await?, user.id).await?;
+        if found.is_some_and(|found| found.must_enrol()) {
             return Err(
                 Refusal::WrongState { state: "without a second factor, which the organisation asks for".to_owned() }.into()
             );
@@ -118,14 +119,11 @@ impl Service {
             }
             return Err(Refusal::BadCredentials.into());
         };
-        let (user, is_suspended) = db::users::caller(&mut connection, token.user).await?.ok_or(Refusal::BadCredentials)?;
-        drop(connection);
-        if user.credentials_digest() != token.password_digest || self.must_enrol(&user).await? {
+        let found = db::users::admission(&mut connection, token.user).await?.ok_or(Refusal::BadCredentials)?;
+        if found.user.credentials_digest() != token.password_digest || found.must_enrol() {
             return Err(Refusal::BadCredentials.into());
         }
-        if is_suspended {
-            return Err(Refusal::Suspended.into());
-        }
+        let user = found.unless_suspended().ok_or(Refusal::Suspended)?;
         let (role, identity) = (user.role.min(token.role), Identity::Token(user.id));
         Ok(Caller { organisation: user.organisation, role, identity, from: Some(address) })
     }

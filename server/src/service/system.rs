@@ -17,7 +17,7 @@ use crate::db::invitations::Invitation;
 use crate::db::link_mails::Fate;
 use crate::db::organisations::Organisation;
 use crate::db::system::{self, Administrator, Figures};
-use crate::db::users::User;
+use crate::db::users::{Admission, User};
 use crate::db::{self, Tx};
 use crate::mail;
 use crate::publish_key::PublishKeys;
@@ -373,11 +373,9 @@ async fn require(connection: &mut db::Connection, caller: &Caller) -> Result<()>
         // Nothing that a program holds is worth that much.
         Identity::Token(_) | Identity::Key(_) => return Err(Refusal::NotSystemAdministrator.into()),
     };
-    match db::users::caller(connection, id).await? {
-        Some((user, false)) if user.system_administrator => Ok(()),
-        Some((_, false)) => Err(Refusal::NotSystemAdministrator.into()),
-        Some((_, true)) | None => Err(Refusal::BadCredentials.into()),
-    }
+    let user = db::users::admission(connection, id).await?.and_then(Admission::unless_suspended);
+    let user = user.ok_or(Refusal::BadCredentials)?;
+    if user.system_administrator { Ok(()) } else { Err(Refusal::NotSystemAdministrator.into()) }
 }
 
 /// That who makes a link for a system administrator's password, or takes their second factor away, is one too, or stands at the terminal: else whoever administers

@@ -14,7 +14,7 @@ use super::{Caller, Identity, Result, Service};
 use crate::audit::{Seen, Whose};
 use crate::db;
 use crate::db::audit::{NewEntry, Thing, Who};
-use crate::db::users::User;
+use crate::db::users::Admission;
 use crate::db::{Db, Tx};
 
 /// Changes by callers at a time. On PostgreSQL all nodes wait for each other where lines of the audit log get their numbers: those who wait there must not have all
@@ -187,9 +187,8 @@ fn plain(value: &Value) -> String {
 async fn role_now(tx: &mut Tx, caller: &Caller, now: UnixMillis) -> Result<Option<Role>> {
     let role = match caller.identity {
         Identity::User(id) | Identity::Token(id) => {
-            let user = db::users::caller(tx, id).await?;
-            let is_good = |(user, is_suspended): &(User, bool)| !is_suspended && user.organisation == caller.organisation;
-            user.filter(is_good).map(|(user, _)| user.role)
+            let user = db::users::admission(tx, id).await?.and_then(Admission::unless_suspended);
+            user.filter(|user| user.organisation == caller.organisation).map(|user| user.role)
         }
         Identity::Key(id) => db::api_keys::role(tx, caller.organisation, id, now).await?,
         Identity::Operator => Some(caller.role),

@@ -8,7 +8,7 @@ use afterlive_domain::{Act, Error as Refusal, UnixMillis, UserId, WhoKind};
 use crate::db;
 use crate::db::audit::Who;
 use crate::db::second_factors::SecondFactor;
-use crate::db::users::User;
+use crate::db::users::{Admission, User};
 use crate::second_factor::{KeyError, Keyring, Opening, RecoveryCode, TotpSecret, as_typed};
 use crate::service::sign_in::network;
 use crate::service::write::Note;
@@ -163,8 +163,7 @@ async fn held(tx: &mut db::Tx, id: UserId, digest: &str) -> Result<Option<User>>
     if !db::users::hold(tx, id).await? {
         return Ok(None);
     }
-    let found = db::users::caller(tx, id).await?;
-    let user = found.and_then(|(user, is_suspended)| (!is_suspended).then_some(user));
+    let user = db::users::admission(tx, id).await?.and_then(Admission::unless_suspended);
     Ok(user.filter(|user| user.second_factor.is_some() && user.credentials_digest() == digest))
 }
 

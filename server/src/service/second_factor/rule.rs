@@ -13,12 +13,6 @@ use crate::service::write::Note;
 use crate::service::{Caller, Identity, Result, Service, system, users};
 
 impl Service {
-    /// Whether the user must set up a second factor before anything else.
-    pub(in crate::service) async fn must_enrol(&self, user: &User) -> Result<bool> {
-        Ok(user.second_factor.is_none()
-            && db::organisations::requires_second_factor(&mut self.db.read().await?, user.organisation).await?)
-    }
-
     /// Whether everybody of the caller's organisation needs a second factor.
     ///
     /// # Errors
