@@ -106,16 +106,14 @@ pub async fn count_others(
     Ok(count.unsigned_abs())
 }
 
-/// False where the user is gone, or it is so already.
-pub async fn set_administrator(tx: &mut Tx, user: UserId, is_one: bool) -> Result<bool> {
-    let statement = "UPDATE users SET system_administrator = $2 WHERE id = $1 AND system_administrator <> $2";
-    let changed = on!(tx, c => sqlx::query(statement)
+pub async fn set_administrator(tx: &mut Tx, user: UserId, is_one: bool) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE users SET system_administrator = $2 WHERE id = $1")
         .bind(user.to_string())
         .bind(is_one)
         .execute(c)
         .await
-        .map(|done| done.rows_affected()))?;
-    Ok(changed > 0)
+        .map(drop))?;
+    Ok(())
 }
 
 pub(super) const ON_AIR: &str = "SELECT s.stream_id FROM organisations o CROSS JOIN sessions s

@@ -7,6 +7,7 @@ use afterlive_domain::password::Weakness;
 use afterlive_domain::{Act, Error as Refusal, InvitationId, OrganisationId, Permission, Role, ThingKind, UnixMillis, UserId};
 use uuid::Uuid;
 
+use super::mails::Planned;
 use super::passwords::NotTaken;
 use super::session_tokens::digest;
 use super::write::{Note, user as by_user};
@@ -99,9 +100,14 @@ impl Service {
         let mail = self.plan_mail(&mut tx, caller.organisation, hash, invitation.expires_at).await?;
         tx.commit(Note::of(Act::UserInvited, thing(&invitation)).saying(format!("as {role}"))).await?;
         tracing::info!(invitation = %invitation.id, %role, by = %caller.identity, "invited somebody");
+        Ok(self.send_invitation(&invitation, &secret, mail).await)
+    }
+
+    /// Mails it, where that is planned; gives the link.
+    pub(super) async fn send_invitation(&self, invitation: &Invitation, secret: &str, mail: Option<Planned>) -> String {
         let url = format!("{}/invitation/{secret}", self.config.http.public_url);
-        self.post(mail, &url, |link| mail::invitation(&invitation.email, role, link)).await;
-        Ok(url)
+        self.post(mail, &url, |link| mail::invitation(&invitation.email, invitation.role, link)).await;
+        url
     }
 
     /// Those that can still be used, newest first.

@@ -1,5 +1,7 @@
 //! The caller's organisation: what it is, and its switches.
 
+use std::collections::BTreeMap;
+
 use afterlive_domain::organisation::{RecordingRules, RecordingSettings, Settings};
 use afterlive_domain::{Act, EmbedDomains, Error as Refusal, OrganisationHash, Permission, Role, WebhookUrl};
 
@@ -13,14 +15,8 @@ use crate::dial::{self, Reach};
 use crate::publish_key::PublishSecret;
 
 /// An organisation's name, as settings differ in it.
-#[derive(Serialize)]
-struct Named<'a> {
-    name: &'a str,
-}
-
-/// See [`Named`].
 pub(super) fn named(name: &str) -> impl Serialize {
-    Named { name }
+    BTreeMap::from([("name", name)])
 }
 
 impl Service {
@@ -54,8 +50,7 @@ impl Service {
             tx.roll_back();
             return Ok(before);
         }
-        let changes =
-            [difference(&Named { name: &before.name }, &Named { name: &name }), difference(&before.settings, &settings)];
+        let changes = [difference(&named(&before.name), &named(&name)), difference(&before.settings, &settings)];
         let changes = changes.into_iter().filter(|changes| !changes.is_empty()).collect::<Vec<_>>().join("; ");
         db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
         tx.commit(Note::of(Act::OrganisationChanged, caller.organisation).saying(changes)).await?;

@@ -19,7 +19,6 @@ use crate::db::organisations::Organisation;
 use crate::db::system::{self, Administrator, Figures};
 use crate::db::users::{Admission, User};
 use crate::db::{self, Tx};
-use crate::mail;
 use crate::publish_key::PublishKeys;
 use crate::random;
 
@@ -71,8 +70,8 @@ impl Service {
     /// # Errors
     /// As [`Service::require_system`].
     pub async fn installation(&self, caller: &Caller, page: u32) -> Result<Installation> {
-        self.require_system(caller).await?;
         let mut connection = self.db.read().await?;
+        require(&mut connection, caller).await?;
         let offset = u64::from(page.saturating_sub(1)) * u64::from(ORGANISATIONS_A_PAGE);
         let organisations = db::organisations::page(&mut connection, ORGANISATIONS_A_PAGE, offset).await?;
         let ids: Vec<OrganisationId> = organisations.iter().map(|organisation| organisation.id).collect();
@@ -91,8 +90,8 @@ impl Service {
     /// # Errors
     /// As [`Service::require_system`]; `NoSuchOrganisation`.
     pub async fn tenant(&self, caller: &Caller, id: OrganisationId) -> Result<Tenant> {
-        self.require_system(caller).await?;
         let mut connection = self.db.read().await?;
+        require(&mut connection, caller).await?;
         let organisation = organisation(&mut connection, id).await?;
         let figures = system::figures(&mut connection, &[id]).await?.remove(&id).unwrap_or_default();
         let users = db::users::list(&mut connection, id).await?;
@@ -293,10 +292,7 @@ impl Service {
         if !is_one && system::count_others(&mut tx, Some(id), None).await? == 0 {
             return Err(Refusal::LastSystemAdministrator.into());
         }
-        if !system::set_administrator(&mut tx, id, is_one).await? {
-            tx.roll_back();
-            return Ok(());
-        }
+        system::set_administrator(&mut tx, id, is_one).await?;
         if is_one {
             // Of one that was made for less, who has it would be one too.
             db::password_links::delete_of(&mut tx, id).await?;
@@ -321,12 +317,6 @@ impl Service {
         system::hold_administrators(&mut tx).await?;
         require(&mut tx, caller).await?;
         Ok(tx)
-    }
-
-    async fn send_invitation(&self, invitation: &Invitation, secret: &str, mail: Option<super::mails::Planned>) -> String {
-        let url = format!("{}/invitation/{secret}", self.config.http.public_url);
-        self.post(mail, &url, |link| mail::invitation(&invitation.email, invitation.role, link)).await;
-        url
     }
 
     /// Ends what this process has on air of organisations that are suspended, by whichever process that was done. What cannot be found out now is asked again soon.
