@@ -178,8 +178,7 @@ impl Service {
     pub async fn end_other_sessions(&self, caller: &Caller, kept: Option<&str>) -> Result<()> {
         let user = own(caller)?;
         let mut tx = self.write_own(caller).await?;
-        let sessions = db::browser_sessions::delete_others(&mut tx, user, kept).await?;
-        let tokens = db::session_tokens::delete_all(&mut tx, user).await?;
+        let (sessions, tokens) = users::end_others(&mut tx, user, kept).await?;
         if sessions + tokens > 0 {
             let ended = format!("{sessions} of browsers, {tokens} of programs");
             tx.commit(Note::of(Act::OtherSessionsRevoked, user).saying(ended)).await?;

@@ -221,10 +221,16 @@ pub(super) async fn set_password(tx: &mut Tx, user: &User, password_hash: &str, 
     if !db::users::set_password(tx, user.id, &user.password_hash, password_hash).await? {
         return Ok(false);
     }
-    db::browser_sessions::delete_others(tx, user.id, kept).await?;
-    db::session_tokens::delete_all(tx, user.id).await?;
+    end_others(tx, user.id, kept).await?;
     db::password_links::delete_of(tx, user.id).await?;
     db::password_links::delete_by(tx, user.id).await?;
     db::invitations::delete_by(tx, user.id).await?;
     Ok(true)
+}
+
+/// Ends what is open of a user's but the browser session that is `kept`: so many browser sessions and session tokens.
+pub(super) async fn end_others(tx: &mut Tx, user: UserId, kept: Option<&str>) -> Result<(u64, u64)> {
+    let sessions = db::browser_sessions::delete_others(tx, user, kept).await?;
+    let tokens = db::session_tokens::delete_all(tx, user).await?;
+    Ok((sessions, tokens))
 }

@@ -14,6 +14,7 @@ use crate::db::second_factors::SecondFactor;
 use crate::db::users::User;
 use crate::second_factor::{Qr, RecoveryCodes, TotpSecret};
 use crate::service::account::{Confirmed, own};
+use crate::service::users::end_others;
 use crate::service::write::Note;
 use crate::service::{Caller, Error, Result, Service};
 
@@ -166,7 +167,7 @@ impl Service {
         }
         db::second_factors::put(&mut tx, id, &factor).await?;
         db::second_factors::put_recovery_codes(&mut tx, id, &codes.hashes()).await?;
-        end_others(&mut tx, &user, kept).await?;
+        end_others(&mut tx, id, kept).await?;
         tx.commit(Note::of(Act::SecondFactorOn, id)).await?;
         self.ask_viewers_of(user.organisation).await;
         tracing::info!(user = %id, "set up a second factor");
@@ -249,19 +250,12 @@ async fn is_unchanged(tx: &mut Tx, user: &User) -> Result<bool> {
     Ok(now.is_some_and(|now| now.credentials_digest() == user.credentials_digest()))
 }
 
-/// Ends what is open of a user's but the browser session that is `kept`. It is worth nothing anyway: so nothing is listed that is dead.
-async fn end_others(tx: &mut Tx, user: &User, kept: Option<&str>) -> Result<()> {
-    db::browser_sessions::delete_others(tx, user.id, kept).await?;
-    db::session_tokens::delete_all(tx, user.id).await?;
-    Ok(())
-}
-
 /// Takes a user's second factor away, and ends what is open of theirs but the browser session that is `kept`. False where it is another one by now.
 pub(super) async fn take_away(tx: &mut Tx, user: &User, kept: Option<&str>) -> Result<bool> {
     if !db::users::set_second_factor(tx, user.id, user.second_factor.as_deref(), None).await? {
         return Ok(false);
     }
     db::second_factors::delete(tx, user.id).await?;
-    end_others(tx, user, kept).await?;
+    end_others(tx, user.id, kept).await?;
     Ok(true)
 }
