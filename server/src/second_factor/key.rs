@@ -7,15 +7,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD_NO_PAD;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Salt};
 use sha2::{Digest as _, Sha256};
 
 use super::TotpSecret;
 use crate::hexadecimal::hexadecimal;
 use crate::random;
+use crate::sealing::SealingKey;
 
 /// The least that the settings may name: so many that nobody tries them all.
 pub const MIN_KEY_CHARS: usize = 32;
@@ -76,12 +73,8 @@ impl Keyring {
     /// # Errors
     /// Where there is no key and none can be made.
     pub fn seal(&self, owner: &str, secret: &TotpSecret) -> Result<String, KeyError> {
-        let nonce = *random::secret_bytes().first_chunk::<NONCE_LEN>().ok_or(KeyError::Sealing)?;
-        let mut sealed = secret.as_bytes().to_vec();
-        let key = aead(&self.key()?).ok_or(KeyError::Sealing)?;
-        let sealing = key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(owner.as_bytes()), &mut sealed);
-        sealing.map_err(|_| KeyError::Sealing)?;
-        Ok(BASE64_STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+        let key = SealingKey::derive(self.key()?.as_bytes(), PURPOSE);
+        key.and_then(|key| key.seal(owner.as_bytes(), secret.as_bytes())).ok_or(KeyError::Sealing)
     }
 
     /// # Errors
@@ -90,15 +83,9 @@ impl Keyring {
         if self.name()? != sealed_by {
             return Ok(Opening::AnotherKey);
         }
-        let key = self.key()?;
-        let open = || {
-            let mut sealed = BASE64_STANDARD_NO_PAD.decode(sealed).ok()?;
-            let (nonce, sealed) = sealed.split_at_mut_checked(NONCE_LEN)?;
-            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-            let secret = aead(&key)?.open_in_place(nonce, Aad::from(owner.as_bytes()), sealed).ok()?;
-            TotpSecret::of(secret)
-        };
-        Ok(open().map_or(Opening::Damaged, Opening::Opened))
+        let key = SealingKey::derive(self.key()?.as_bytes(), PURPOSE);
+        let opened = key.and_then(|key| key.open(owner.as_bytes(), sealed)).and_then(|secret| TotpSecret::of(&secret));
+        Ok(opened.map_or(Opening::Damaged, Opening::Opened))
     }
 
     fn key(&self) -> Result<String, KeyError> {
@@ -149,12 +136,6 @@ impl Keyring {
         }
         Ok(())
     }
-}
-
-fn aead(key: &str) -> Option<LessSafeKey> {
-    let secret = Salt::new(HKDF_SHA256, &[]).extract(key.as_bytes());
-    let key = UnboundKey::from(secret.expand(&[PURPOSE], &AES_256_GCM).ok()?);
-    Some(LessSafeKey::new(key))
 }
 
 #[cfg(test)]
