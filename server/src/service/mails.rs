@@ -119,7 +119,7 @@ impl Service {
         let Some(Planned { mailer, secret_hash, expires_at, organisation_name }) = planned else { return };
         let site = &self.config.http.public_url;
         let letter = letter(Link { url, expires_at, organisation: &organisation_name, site });
-        let posting = Posting { letter, secret_hash: secret_hash.clone() };
+        let posting = Posting { letter, secret_hash: Some(secret_hash.clone()) };
         if mailer.order(ready(Some(posting))) {
             return;
         }
@@ -239,6 +239,6 @@ impl AskedLink {
         let site = &self.config.http.public_url;
         let (url, name) = (format!("{site}/password/{secret}"), organisation.map(|found| found.name).unwrap_or_default());
         let letter = mail::asked_for(&user.email, Link { url: &url, expires_at, organisation: &name, site });
-        Ok(Some(Posting { letter, secret_hash }))
+        Ok(Some(Posting { letter, secret_hash: Some(secret_hash) }))
     }
 }

@@ -8,7 +8,6 @@ use super::own::take_away;
 use crate::db;
 use crate::db::users::User;
 use crate::mail::{self, Posting};
-use crate::service::account_links::draw;
 use crate::service::write::Note;
 use crate::service::{Caller, Identity, Result, Service, system, users};
 
@@ -90,9 +89,7 @@ impl Service {
         let Some(mailer) = &self.mailer else { return };
         let is_allowed = self.mail_limits.by_organisation.attempt(&user.organisation, self.clock.now()).is_ok();
         let letter = mail::second_factor_reset(&user.email, organisation, &self.config.http.public_url);
-        // There is no link in it: what becomes of it is written nowhere.
-        let (_, secret_hash) = draw();
-        if !is_allowed || !mailer.order(ready(Some(Posting { letter, secret_hash }))) {
+        if !is_allowed || !mailer.order(ready(Some(Posting { letter, secret_hash: None }))) {
             tracing::warn!(user = %user.id, "that their second factor was reset could not be mailed: too many mails wait");
         }
     }
