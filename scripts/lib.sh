@@ -4,7 +4,27 @@
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # One line a step, on stderr: stdout belongs to the command's own result.
-step() { printf '==> %s\n' "$*" >&2; }
+step() {
+  step_ends
+  step_name=$*
+  step_began=$SECONDS
+  printf '==> %s\n' "$*" >&2
+}
+
+# How long each step took, for whom the whole takes too long.
+step_name='' step_began=0 step_times=()
+step_ends() {
+  [ -z "$step_name" ] || step_times+=("$((SECONDS - step_began)) s $step_name")
+  step_name=
+}
+
+# Prints the steps so far that took a while, in one line; leaves all of them in a file, a line each. usage: tell_times FILE
+tell_times() {
+  step_ends
+  mkdir -p "$(dirname "$1")"
+  printf '%s\n' "${step_times[@]}" >"$1"
+  awk '$1 >= 5 { printf "%s%s", separator, $0; separator = ", " } END { if (separator) print "" }' "$1" >&2
+}
 
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 

@@ -10,7 +10,9 @@ mod library;
 mod organisation;
 mod overview;
 mod provider;
+mod second_factor;
 mod streams;
+mod system;
 
 use std::sync::Arc;
 
@@ -33,7 +35,11 @@ pub use overview::{
     RecordingRange, Recordings, RtmpsUrls,
 };
 pub use provider::{Connection, Disconnected};
+pub use second_factor::{Offer, Proof, SecondFactor, SecondFactorRule, SecondFactors};
 pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
+pub use system::{
+    System, SystemAdministratorRow, SystemPage, TenantAdministratorRow, TenantInvitationRow, TenantPage, TenantRow,
+};
 
 /// How the pages reach the server: provided as a Leptos context for each request.
 pub type SharedBackend = Arc<dyn Backend>;
@@ -43,6 +49,8 @@ pub type SharedBackend = Arc<dyn Backend>;
 pub struct Viewer {
     pub email: String,
     pub role: Role,
+    /// Whether they administer the installation too.
+    pub system_administrator: bool,
     pub organisation_name: String,
     pub organisation_hash: OrganisationHash,
     pub settings: Settings,
@@ -54,6 +62,10 @@ pub enum Access {
     /// There is no organisation yet: only the set-up link opens anything.
     NotSetUp,
     SignedOut,
+    /// Signed in, and may do nothing before setting up a second factor, which the organisation asks of everybody.
+    MustEnrol {
+        email: String,
+    },
     SignedIn(Viewer),
 }
 
@@ -61,8 +73,12 @@ pub enum Access {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum SignIn {
     Done,
+    /// The password is right, and a code is asked for.
+    NeedsCode,
     /// Unknown e-mail or wrong password; which of them is not said.
     WrongCredentials,
+    /// The password is right, and nobody of the user's organisation is let in.
+    Suspended,
     TooManyAttempts {
         retry_after_s: u32,
     },
@@ -125,7 +141,7 @@ impl BackendError {
 pub type Answer<T> = Result<T, BackendError>;
 
 #[async_trait::async_trait]
-pub trait Backend: Send + Sync {
+pub trait Backend: System + SecondFactors + Send + Sync {
     /// Whether browsers come by TLS alone: cookies are then sent over nothing else.
     fn is_secure(&self) -> bool;
     async fn access(&self) -> Answer<Access>;

@@ -7,8 +7,10 @@ mod events;
 mod library;
 mod organisation;
 mod overview;
+mod second_factor;
 mod state;
 mod streams;
+mod system;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +28,9 @@ use uuid::Uuid;
 pub use self::accounts::{ADA, BOB};
 pub use self::events::{ENDPOINT, WHSEC};
 pub use self::library::asset_id;
+pub use self::second_factor::{APP_CODE, RECOVERY_CODE};
 use self::state::{State, stream, viewer};
+pub use self::system::{OWN, TENANT};
 use crate::backend::{
     Access, Account, Answer, ApiKeyRow, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, Connection, Disconnected,
     EndpointForm, EndpointPage, EndpointRow, Home, InvitationRow, Invited, Keeping, KeyForm, LibraryFilter, LibraryPage,
@@ -70,6 +74,12 @@ impl Fake {
     #[must_use]
     pub fn signed_in_as(role: Role) -> Self {
         Self::new(Access::SignedIn(viewer(role)))
+    }
+
+    /// Who administers the installation too.
+    #[must_use]
+    pub fn signed_in_above() -> Self {
+        Self::new(Access::SignedIn(Viewer { system_administrator: true, ..viewer(Role::Admin) }))
     }
 
     #[must_use]
@@ -151,10 +161,15 @@ impl Backend for Fake {
 
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
         Ok(match password {
+            PASSWORD if self.state().second_factor.is_some() => {
+                self.state().is_code_asked = true;
+                SignIn::NeedsCode
+            }
             PASSWORD => {
                 self.state().access = Access::SignedIn(Viewer { email: email.into(), ..viewer(Role::Admin) });
                 SignIn::Done
             }
+            "suspended" => SignIn::Suspended,
             "too often" => SignIn::TooManyAttempts { retry_after_s: 30 },
             _ => SignIn::WrongCredentials,
         })
@@ -451,6 +466,10 @@ impl Backend for Fake {
         }
         if let Err(weakness) = check_length(password) {
             return Ok(Chosen::Weak(weakness));
+        }
+        if self.state().second_factor.is_some() {
+            self.state().is_code_asked = true;
+            return Ok(Chosen::NeedsCode);
         }
         self.state().access = Access::SignedIn(viewer(Role::User));
         Ok(Chosen::Done)

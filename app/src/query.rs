@@ -18,7 +18,9 @@ fn text(query: &ParamsMap, name: &str) -> Option<String> {
     query.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-fn page_number(query: &ParamsMap, name: &str) -> u32 {
+/// Which page the query asks for, counted from 1.
+#[must_use]
+pub fn page_number(query: &ParamsMap, name: &str) -> u32 {
     text(query, name).and_then(|page| page.parse().ok()).unwrap_or(1).max(1)
 }
 

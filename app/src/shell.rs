@@ -89,6 +89,7 @@ fn Pages() -> impl IntoView {
     view! {
         <Routes fallback=NotFound>
             <Route path=path!("/auth") view=pages::auth::AuthPage ssr=SsrMode::Async />
+            <Route path=path!("/sign-in/code") view=pages::sign_in_code::SignInCodePage ssr=SsrMode::Async />
             <Route path=path!("/forgotten") view=pages::forgotten::ForgottenPage ssr=SsrMode::Async />
             <Route path=path!("/setup") view=pages::setup::SetUpPage ssr=SsrMode::Async />
             <Route path=path!("/invitation/:secret") view=pages::invitation::InvitationPage ssr=SsrMode::Async />
@@ -104,9 +105,12 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/vod") view=pages::library::LibraryPage ssr=SsrMode::Async />
             <Route path=path!("/vod/:id") view=pages::recording::RecordingPage ssr=SsrMode::Async />
             <Route path=path!("/account") view=pages::account::AccountPage ssr=SsrMode::Async />
+            <Route path=path!("/account/second-factor") view=pages::second_factor::SecondFactorPage ssr=SsrMode::Async />
             <Route path=path!("/organisation/audit") view=pages::audit::AuditPage ssr=SsrMode::Async />
             <Route path=path!("/organisation/events") view=pages::events::EventsPage ssr=SsrMode::Async />
             <Route path=path!("/organisation/events/:id") view=pages::endpoint::EndpointPage ssr=SsrMode::Async />
+            <Route path=path!("/system") view=pages::system::SystemPage ssr=SsrMode::Async />
+            <Route path=path!("/system/organisation/:id") view=pages::tenant::TenantPage ssr=SsrMode::Async />
             <Route path=path!("/organisation") view=pages::organisation::OrganisationPage ssr=SsrMode::Async />
         </Routes>
     }

@@ -6,6 +6,8 @@ mod events;
 mod library;
 mod playback;
 mod provider;
+mod second_factor;
+mod system;
 
 use std::sync::Arc;
 
@@ -324,7 +326,7 @@ async fn a_publish_key_is_recommended_where_playback_is_public_and_then_stands_i
 
     for path in [&stream, &format!("/stream/new/{LIVE}"), &format!("/webcaster/{LIVE}")] {
         let page = site.get(path).await;
-        page.shows("rtmp://localhost:1935/rec/8sKpm-x49nB?key=fake0").shows("stream_name=8sKpm-x49nB%3Fkey%3Dfake0");
+        page.shows("rtmps://localhost:1937/rec/8sKpm-x49nB?key=fake0").shows("stream_name=8sKpm-x49nB%3Fkey%3Dfake0");
         page.shows_not("your role is not shown");
     }
     site.get(&format!("/webcaster/{LIVE}")).await.shows("stream-key=\"8sKpm-x49nB?key=fake0\"").shows_not("Renew key");

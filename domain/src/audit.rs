@@ -43,16 +43,22 @@ words! {
     /// What was done, or tried. What stands before the dot is its [`group`](Act::group).
     Act {
         OrganisationSetUp "organisation.set_up" "set up the organisation"
+        OrganisationCreated "organisation.created" "created an organisation"
+        OrganisationSuspended "organisation.suspended" "suspended an organisation"
+        OrganisationResumed "organisation.resumed" "resumed an organisation"
         OrganisationChanged "organisation.changed" "changed the organisation's name or switches"
         RecordingRulesChanged "organisation.recording_changed" "changed the settings of recordings"
         EmbedDomainsChanged "organisation.embedding_changed" "changed which sites may embed"
         WebhookChanged "organisation.webhook_changed" "changed the webhook"
         PublishKeysChanged "organisation.publish_keys_changed" "changed the publish keys"
+        SecondFactorRuleChanged "organisation.second_factor_changed" "changed whether everybody needs a second factor"
         UserAdded "user.added" "added a user"
         UserInvited "user.invited" "invited somebody"
         InvitationRevoked "user.invitation_revoked" "revoked an invitation"
         InvitationAccepted "user.invitation_accepted" "accepted an invitation"
         RoleChanged "user.role_changed" "gave a user another role"
+        SystemRoleGiven "user.system_role_given" "made a user a system administrator"
+        SystemRoleTaken "user.system_role_taken" "made a user a system administrator no more"
         UserRemoved "user.removed" "removed a user"
         PasswordLinkMade "user.password_link_made" "made a link for a new password"
         PasswordChanged "user.password_changed" "changed their password"
@@ -61,9 +67,14 @@ words! {
         IdentityDisconnected "user.identity_disconnected" "disconnected their account from the sign-in provider"
         IdentityRefused "user.identity_refused" "came from the sign-in provider, and was refused"
         PasswordRefused "user.password_refused" "gave a wrong password when asked for theirs"
+        SecondFactorOn "user.second_factor_on" "set up a second factor"
+        SecondFactorOff "user.second_factor_off" "switched off their second factor"
+        SecondFactorReset "user.second_factor_reset" "reset a second factor"
+        RecoveryCodesMade "user.recovery_codes_made" "made new recovery codes"
         SignedIn "session.began" "signed in"
         SignedOut "session.ended" "signed out"
         SignInRefused "session.refused" "was refused a sign-in"
+        CodeRefused "session.code_refused" "gave a wrong code of a second factor"
         SessionRevoked "session.revoked" "ended one of their sessions"
         OtherSessionsRevoked "session.others_revoked" "ended all their other sessions"
         SessionTokenMade "session_token.made" "got a session token"
@@ -105,6 +116,7 @@ words! {
         SessionToken "session_token" "session token"
         Key "key" "key"
         Operator "operator" "operator"
+        SystemAdministrator "system_administrator" "system administrator"
         Server "server" "server"
         Encoder "encoder" "encoder"
         Stranger "stranger" "stranger"
@@ -144,6 +156,7 @@ impl Act {
             Self::IdentityRefused
                 | Self::PasswordRefused
                 | Self::SignInRefused
+                | Self::CodeRefused
                 | Self::SessionTokenRefused
                 | Self::KeyRefused
                 | Self::PublishRefused

@@ -1,6 +1,6 @@
 //! The closed list of what can be wrong with a request. One place in the server maps it to HTTP; nothing internal is ever in it.
 
-use crate::{AssetId, EndpointId, InvitationId, KeyId, MessageId, Role, StreamId, UserId};
+use crate::{AssetId, EndpointId, InvitationId, KeyId, MessageId, OrganisationId, Role, StreamId, UserId};
 
 /// Why a use case did not happen. The numbers are bintu's where bintu has one, else ours.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -23,6 +23,12 @@ pub enum Error {
     /// 403 / 2001: the caller's role is less than this.
     #[error("Access denied")]
     Denied { needed: Role },
+    /// 403 / 2001: it is for who administers the installation, which no role in an organisation is.
+    #[error("Access denied")]
+    NotSystemAdministrator,
+    /// 403 / 2002 (ours): the credential is good, and nobody of its organisation is let in.
+    #[error("The organisation is suspended")]
+    Suspended,
     /// 403 / 2001: not for this viewer. The reason is about the viewer's own token, and tells nothing of what there is.
     #[error("Access denied: {reason}")]
     PlaybackDenied { reason: String },
@@ -47,6 +53,9 @@ pub enum Error {
     /// 404 / 3011 (ours). Also where it is another organisation's.
     #[error("Delivery not found")]
     NoSuchDelivery { delivery: MessageId },
+    /// 404 / 3012 (ours). For system administrators alone: to all others there is one organisation, their own.
+    #[error("Organisation not found")]
+    NoSuchOrganisation { organisation: OrganisationId },
     /// 409 / 3003.
     #[error("State does not allow this")]
     WrongState { state: String },
@@ -56,6 +65,9 @@ pub enum Error {
     /// 409 / 3003: without them nobody could administer the organisation.
     #[error("State does not allow this: it is the organisation's last administrator")]
     LastAdmin { user: UserId },
+    /// 409 / 3003: without them nobody who can sign in would administer the installation.
+    #[error("State does not allow this: it would leave no system administrator who can sign in")]
+    LastSystemAdministrator,
     /// 409 / 3003: its files are gone for good.
     #[error("State does not allow this: the recording was removed for good")]
     Purged { asset: AssetId },

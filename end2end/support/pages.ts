@@ -20,7 +20,7 @@ export async function signOut(page: Page): Promise<void> {
 export async function setSwitches(page: Page, switches: Record<string, boolean>): Promise<void> {
   await page.goto('/organisation');
   for (const [name, on] of Object.entries(switches)) await page.getByRole('checkbox', { name: new RegExp(`^${name}`) }).setChecked(on);
-  await page.getByRole('button', { name: 'Save', exact: true }).first().click();
+  await page.getByRole('region', { name: 'Settings', exact: true }).getByRole('button', { name: 'Save', exact: true }).click();
   await expect(page.getByText('Saved.', { exact: true })).toBeVisible();
 }
 

@@ -8,6 +8,7 @@ export function tour(recorded: StreamAnswer): Stop[] {
   const page = (name: string, path: string): Stop => ({ name, path, signedIn: true });
   return [
     { name: 'auth', path: '/auth', signedIn: false },
+    { name: 'sign-in-code-none', path: '/sign-in/code', signedIn: false },
     { name: 'forgotten', path: '/forgotten', signedIn: false },
     { name: 'reference', path: '/docs', signedIn: false },
     { name: 'setup', path: '/setup?token=not-the-right-one', signedIn: false },
@@ -32,7 +33,10 @@ export function tour(recorded: StreamAnswer): Stop[] {
     page('events', '/organisation/events'),
     page('audit', '/organisation/audit'),
     page('audit-none', '/organisation/audit?who=nobody'),
+    page('system', '/system'),
+    page('system-none', '/system?page=9'),
     page('account', '/account'),
+    page('second-factor-none', '/account/second-factor'),
     { ...page('not-found', '/no/such/page'), status: 404 },
   ];
 }

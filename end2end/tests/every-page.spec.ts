@@ -8,97 +8,130 @@ import { tour, type Stop } from '../support/tour.ts';
 
 const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
 
-async function visit(page: Page, stop: Stop): Promise<void> {
-  const answer = await page.goto(stop.path);
-  expect(answer?.status(), stop.path).toBe(stop.status ?? 200);
+/** The widths, and in each the colours, that everything is looked at in. */
+const SIZES = [
+  { size: 'wide', viewport: { width: 1440, height: 900 } },
+  { size: 'narrow', viewport: { width: 360, height: 740 } },
+] as const;
+const COLOURS = ['light', 'dark'] as const;
+
+/** `best-practice` is more than WCAG 2.2 AA asks for. */
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+/** Those of the rules under `TAGS` that ask what colour something has. */
+const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
+
+/**
+ * What axe finds, in few words. In dark it is asked for what colours decide, and for the rest in light only: a page is the same document in
+ * both, and the style sheets tell them apart by `light-dark()`, which stands for a colour and nothing else. So no element is there,
+ * is seen or lies elsewhere in one of them alone. That they keep to it is a test below.
+ */
+async function barriers(page: Page, colours: (typeof COLOURS)[number]): Promise<unknown[]> {
+  // Where all is well axe would spend a good part of its time on telling so.
+  const axe = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
+  const { violations } = await (colours === 'light' ? axe.withTags(TAGS) : axe.withRules(COLOUR_RULES)).analyze();
+  return violations.map(({ id, help, nodes }) => ({ id, help, where: nodes.map((node) => node.html) }));
 }
 
-/** Visits every page, those for people who are not signed in first. */
-async function forEachPage(page: Page, stops: Stop[], look: (stop: Stop) => Promise<void>): Promise<void> {
-  for (const stop of stops.filter((stop) => !stop.signedIn)) {
-    await test.step(stop.name, async () => {
-      await visit(page, stop);
-      await look(stop);
-    });
-  }
-  await signIn(page);
-  await expect(page).toHaveURL('/');
-  for (const stop of stops.filter((stop) => stop.signedIn)) {
-    await test.step(stop.name, async () => {
-      await visit(page, stop);
-      await look(stop);
-    });
-  }
-}
-
-/** What axe finds, in few words. `best-practice` is more than WCAG 2.2 AA asks for. */
-async function barriers(page: Page): Promise<unknown[]> {
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-  const found = await new AxeBuilder({ page }).withTags(tags).analyze();
-  return found.violations.map(({ id, help, nodes }) => ({ id, help, where: nodes.map((node) => node.html) }));
-}
-
-const WIDE = { width: 1440, height: 900 };
-const NARROW = { width: 360, height: 740 };
-
-for (const colorScheme of ['light', 'dark'] as const) {
-  for (const [size, viewport] of [['wide', WIDE], ['narrow', NARROW]] as const) {
-    test(`has no barrier that axe finds, ${size}, in ${colorScheme}`, async ({ page, recorded, allowConsole }) => {
-      test.setTimeout(120_000);
-      allowConsole(/status of 404 .*\/no\/such\/page/);
-      await page.setViewportSize(viewport);
+/** Shows what is loaded in both widths and in both colours: what is styled by them follows at once, and no script of ours asks for either. */
+async function inAllLooks(page: Page, name: string, look: (name: string, colours: (typeof COLOURS)[number]) => Promise<void>): Promise<void> {
+  for (const { size, viewport } of SIZES) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of COLOURS) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await forEachPage(page, tour(recorded), async (stop) => expect.soft(await barriers(page), stop.name).toEqual([]));
-      await test.step('with what opens', async () => {
-        await page.goto(`/stream/${recorded.id}`);
-        const name = `${recorded.ingest.rtmp.streamname}.mp4`;
-        await recording(page, name).getByLabel(`Details of ${name}`).click();
-        await page.getByText('Delete', { exact: true }).click();
-        expect(await barriers(page)).toEqual([]);
-      });
-    });
-
-    test(`is looked at ${size}, in ${colorScheme}`, async ({ page, recorded, allowConsole }) => {
-      test.setTimeout(120_000);
-      allowConsole(/status of 404 .*\/no\/such\/page/);
-      await page.setViewportSize(viewport);
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await forEachPage(page, tour(recorded), async (stop) => {
-        const width = await page.evaluate(() => document.documentElement.scrollWidth);
-        expect.soft(width, `${stop.name} does not scroll sideways`).toBeLessThanOrEqual(viewport.width);
-        await page.screenshot({ path: `${SCREENS}${stop.name}-${size}-${colorScheme}.png`, fullPage: true });
-      });
-      await page.goto(`/stream/${recorded.id}`);
-      const name = `${recorded.ingest.rtmp.streamname}.mp4`;
-      const row = recording(page, name);
-      await row.getByLabel(`Details of ${name}`).click();
-      await expect(row.locator('video')).toBeVisible();
-      expect.soft(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(viewport.width);
-      await page.screenshot({ path: `${SCREENS}stream-opened-${size}-${colorScheme}.png`, fullPage: true });
-    });
+      await test.step(`${name}, ${size}, in ${colorScheme}`, () => look(`${name}-${size}-${colorScheme}`, colorScheme));
+    }
   }
 }
+
+/** Pages are loaded as most people see them first, whatever was looked at before. */
+async function loadLooks(page: Page): Promise<void> {
+  await page.setViewportSize(SIZES[0].viewport);
+  await page.emulateMedia({ colorScheme: COLOURS[0], reducedMotion: 'reduce' });
+}
+
+async function fits(page: Page, name: string): Promise<void> {
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect.soft(width, `${name} does not scroll sideways`).toBeLessThanOrEqual(page.viewportSize()?.width ?? 0);
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: `${SCREENS}${name}.png`, fullPage: true });
+}
+
+async function hasNoBarrier(page: Page, name: string, colours: (typeof COLOURS)[number]): Promise<void> {
+  expect.soft(await barriers(page, colours), `${name} has no barrier that axe finds`).toEqual([]);
+}
+
+/** All that holds of a page, in all looks. */
+async function lookAt(page: Page, name: string): Promise<void> {
+  await inAllLooks(page, name, async (look, colours) => {
+    await fits(page, look);
+    await hasNoBarrier(page, look, colours);
+    await picture(page, look);
+  });
+}
+
+// The reference is by far the longest page, and takes as long as all others together.
+for (const [who, theirs] of [
+  ['reads the reference', (stop) => stop.name === 'reference'],
+  ['is not signed in', (stop) => !stop.signedIn && stop.name !== 'reference'],
+  ['is signed in', (stop) => stop.signedIn],
+] satisfies [string, (stop: Stop) => boolean][]) {
+  test(`who ${who} meets no barrier that axe finds, wide and narrow, in light and dark`, async ({ page, recorded, allowConsole }) => {
+    // Up to twenty pages in four looks, on a machine that may be building beside.
+    test.setTimeout(600_000);
+    allowConsole(/status of 404 .*\/no\/such\/page/);
+    const stops = tour(recorded).filter(theirs);
+    if (stops.some((stop) => stop.signedIn)) {
+      await signIn(page);
+      await expect(page).toHaveURL('/');
+    }
+    for (const stop of stops) {
+      await loadLooks(page);
+      const answer = await page.goto(stop.path);
+      expect(answer?.status(), stop.path).toBe(stop.status ?? 200);
+      await lookAt(page, stop.name);
+    }
+  });
+}
+
+test('what opens on the page of a stream has no barrier either', async ({ admin: page, recorded }) => {
+  test.setTimeout(120_000);
+  await loadLooks(page);
+  await page.goto(`/stream/${recorded.id}`);
+  const name = `${recorded.ingest.rtmp.streamname}.mp4`;
+  const row = recording(page, name);
+  await row.getByLabel(`Details of ${name}`).click();
+  await expect(row.locator('video')).toBeVisible();
+  await inAllLooks(page, 'stream-opened', async (name) => {
+    await fits(page, name);
+    await picture(page, name);
+  });
+  await page.getByText('Delete', { exact: true }).click();
+  await inAllLooks(page, 'stream-delete', (name, colours) => hasNoBarrier(page, name, colours));
+});
+
+test('light and dark differ in colours alone', async ({ request }) => {
+  const styles = await (await request.get('/pkg/afterlive.css')).text();
+  expect(styles).toContain('light-dark(');
+  expect(styles).not.toContain('prefers-color-scheme');
+  const chosen = /:root\[data-theme="?(light|dark)"?\]\s*\{\s*color-scheme:\s*\1;?\s*\}/g;
+  expect(styles.replace(chosen, '')).not.toContain('data-theme');
+});
 
 test('a live stream is looked at, and has no barrier that axe finds', async ({ admin: page, api, push }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(180_000);
   const stream = await api.createStream(['title:On air']);
   const encoder = push(stream.ingest.rtmp.url, stream.ingest.rtmp.streamname);
   await page.goto(`/stream/${stream.id}`);
   await expect(page.getByText('H.264').first()).toBeVisible();
   await expect.poll(() => encoder.sentMs).toBeGreaterThan(6_000);
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    for (const path of [`/stream/${stream.id}`, `/playout/${stream.id}`, '/']) {
-      await page.goto(path);
-      const name = path === '/' ? 'start' : path.split('/')[1];
-      if (path !== '/') await expect(page.getByRole('meter', { name: /^Mono, / }), 'how loud the tone is').toBeVisible();
-      for (const [size, viewport] of [['wide', WIDE], ['narrow', NARROW]] as const) {
-        await page.setViewportSize(viewport);
-        expect.soft(await barriers(page), `${path} ${size}`).toEqual([]);
-        expect.soft(await page.evaluate(() => document.documentElement.scrollWidth), `${path} ${size}`).toBeLessThanOrEqual(viewport.width);
-        await page.screenshot({ path: `${SCREENS}${name}-live-${size}-${colorScheme}.png`, fullPage: true });
-      }
-    }
+  for (const [path, name] of [[`/stream/${stream.id}`, 'stream-live'], [`/playout/${stream.id}`, 'playout-live'], ['/', 'start-live']] as const) {
+    await loadLooks(page);
+    await page.goto(path);
+    if (path !== '/') await expect(page.getByRole('meter', { name: /^Mono, / }), 'how loud the tone is').toBeVisible();
+    await lookAt(page, name);
   }
 });
 

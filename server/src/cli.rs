@@ -3,6 +3,7 @@
 mod check;
 mod log;
 mod mail_test;
+mod system;
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use afterlive_domain::{OrganisationHash, Role};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
+use self::system::{OrganisationCommand, SystemAdministratorCommand};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -65,6 +67,16 @@ enum Command {
     User {
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Organisations: for who administers the installation.
+    Organisation {
+        #[command(subcommand)]
+        command: OrganisationCommand,
+    },
+    /// Who administers the installation.
+    SystemAdministrator {
+        #[command(subcommand)]
+        command: SystemAdministratorCommand,
     },
     /// API keys.
     Key {
@@ -119,6 +131,11 @@ enum UserCommand {
     },
     /// Print a link by which a user sets a new password, for who is locked out; it works once, for 24 hours, and is never shown again.
     PasswordLink {
+        #[arg(long)]
+        email: String,
+    },
+    /// Take a user's second factor away, for who has lost app and recovery codes; the password stays, and all their sessions end.
+    ResetSecondFactor {
         #[arg(long)]
         email: String,
     },
@@ -215,6 +232,9 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
         Command::Setup { email, organisation, .. } => set_up(config, &email, &organisation).await?,
         Command::User { command: UserCommand::Add { org, email, role, .. } } => add_user(config, &org, &email, role).await?,
         Command::User { command: UserCommand::PasswordLink { email } } => print_password_link(config, &email).await?,
+        Command::Organisation { command } => system::organisation(config, command).await?,
+        Command::SystemAdministrator { command } => system::administrator(config, command).await?,
+        Command::User { command: UserCommand::ResetSecondFactor { email } } => reset_second_factor(config, &email).await?,
         Command::Key { command: KeyCommand::Add { org, role, label, days, .. } } => {
             add_key(config, &org, role.map_or(Opens::Playout, Opens::Role), &label, days).await?;
         }
@@ -291,6 +311,13 @@ async fn print_password_link(config: Config, email: &str) -> Result<(), Failure>
     Ok(writeln!(io::stdout(), "{link}")?)
 }
 
+async fn reset_second_factor(config: Config, email: &str) -> Result<(), Failure> {
+    let service = service(config).await?;
+    let is_user = service.operators_second_factor_reset(email).await.map_err(explain)?;
+    service.db().close().await;
+    if is_user { Ok(()) } else { Err(format!("there is no user with the e-mail address {email}").into()) }
+}
+
 async fn add_key(config: Config, hash: &OrganisationHash, opens: Opens, label: &str, days: Option<u64>) -> Result<(), Failure> {
     let service = service(config).await?;
     let caller = operator(&service, hash).await?;
@@ -314,6 +341,9 @@ fn explain(error: crate::service::Error) -> Failure {
     match error {
         Error::Refused(Refusal::WrongType { parameter, expected }) => format!("{parameter}: {expected} is asked for").into(),
         Error::Refused(Refusal::ParameterRequired { parameter }) => format!("{parameter} is missing").into(),
+        Error::Refused(Refusal::NoSuchOrganisation { organisation }) => {
+            format!("there is no organisation with the id {organisation}").into()
+        }
         Error::Refused(Refusal::NotUnique { parameter }) => format!("this {parameter} is taken").into(),
         other => other.into(),
     }

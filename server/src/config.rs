@@ -5,6 +5,7 @@ mod mail;
 mod oidc;
 mod reader;
 mod regions;
+mod second_factor;
 mod sections;
 mod urls;
 
@@ -23,6 +24,7 @@ pub use self::reader::Problem;
 use self::reader::Reader;
 pub use self::regions::RegionConfig;
 use self::regions::{europe, read_regions};
+pub use self::second_factor::SecondFactor;
 pub use self::sections::{Audit, Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, Tls, WebRtc, Webhook};
 use self::urls::{default_rtmp_url, default_rtmps_url, default_vod_url};
 use crate::db::Location;
@@ -50,6 +52,7 @@ pub struct Config {
     pub mail: Option<Mail>,
     /// `None` where people sign in with passwords alone.
     pub oidc: Option<Oidc>,
+    pub second_factor: SecondFactor,
     pub database: Location,
     /// This node's region.
     pub region: Region,
@@ -136,6 +139,7 @@ impl Config {
         let live = Live::read(reader);
         let mail = Mail::read(reader);
         let oidc = Oidc::read(reader);
+        let second_factor = SecondFactor::read(reader);
         let database = match reader.take_secret("database.url") {
             None => Location::Sqlite(data_dir.join("afterlive.db")),
             Some(url) => url.parse().unwrap_or_else(|cause: crate::db::Error| {
@@ -163,6 +167,7 @@ impl Config {
             live,
             mail,
             oidc,
+            second_factor,
             database,
             region,
             regions,

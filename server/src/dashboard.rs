@@ -8,6 +8,8 @@ mod events;
 mod library;
 mod present;
 mod provider;
+mod second_factor;
+mod system;
 mod user_agent;
 
 use afterlive_app::backend::{
@@ -48,12 +50,13 @@ impl Backend for Dashboard {
         let found = browser_session::signed_in(&self.service, &self.session).await.map_err(|error| self.error(&error))?;
         let Some((caller, user)) = found else {
             let needed = self.service.needs_set_up().await.map_err(|error| self.error(&error))?;
-            return Ok(if needed { Access::NotSetUp } else { Access::SignedOut });
+            return self.access_of_stranger(needed).await;
         };
         let organisation = self.service.organisation(&caller).await.map_err(|error| self.error(&error))?;
         Ok(Access::SignedIn(Viewer {
             email: user.email,
             role: caller.role,
+            system_administrator: user.system_administrator,
             organisation_name: organisation.name,
             organisation_hash: organisation.hash,
             settings: organisation.settings,
@@ -63,6 +66,8 @@ impl Backend for Dashboard {
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
         match self.service.sign_in(email, password, self.address).await.map_err(|error| self.error(&error))? {
             service::SignIn::Done(user) => self.begin_session(&user).await.map(|()| SignIn::Done),
+            service::SignIn::Suspended => Ok(SignIn::Suspended),
+            service::SignIn::NeedsCode(half) => self.ask_for_code(&half).await.map(|()| SignIn::NeedsCode),
             service::SignIn::WrongCredentials => Ok(SignIn::WrongCredentials),
             service::SignIn::TooManyAttempts { retry_after_s } => Ok(SignIn::TooManyAttempts { retry_after_s }),
         }
@@ -458,7 +463,8 @@ impl Backend for Dashboard {
             return Err(present::refusal(&Refusal::BodyTooLarge { limit_bytes: MAX_FLASH_BYTES as u64 }));
         }
         // A stranger's form must not write rows. The set-up form is a stranger's too, while there is nobody else.
-        if self.caller().await?.is_none() && !self.service.needs_set_up().await.map_err(|error| self.error(&error))? {
+        let is_stranger = self.caller().await?.is_none() && !self.is_enrolling().await?;
+        if is_stranger && !self.service.needs_set_up().await.map_err(|error| self.error(&error))? {
             return Err(BackendError::SignedOut);
         }
         browser_session::put_flash(self.service.db(), &self.session, &text).await.map_err(|cause| self.failed(&cause))

@@ -22,6 +22,7 @@ mod report;
 pub mod request;
 pub mod router;
 mod sdp;
+pub mod second_step;
 pub mod secure;
 mod sendfile;
 pub mod ui;

@@ -30,6 +30,8 @@ mod rate_limit;
 pub mod record;
 pub mod rtc;
 pub mod run;
+mod sealing;
+pub mod second_factor;
 pub mod service;
 pub mod sound;
 pub mod storage;

@@ -56,6 +56,8 @@ use crate::tls::{self, Certificate};
 
 /// How long expired browser sessions and playback tokens may lie in the database; they are worth nothing from their end on.
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+/// So long at the most what is on air of an organisation goes on that was suspended elsewhere.
+const SUSPENDED_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why the server does not start, or has stopped by itself. Each says what to change, where there is something.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +181,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let teller_stop = lifecycle.soft_stop();
     let teller = tokio::spawn(async move { teller.run(teller_stop).await });
     let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), config.audit.keep_days, lifecycle.soft_stop()));
+    let suspended = tokio::spawn(end_suspended(Arc::clone(&service), lifecycle.soft_stop()));
     let noting = tokio::spawn(audit.clone().run(db.clone(), lifecycle.soft_stop()));
     let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: bound.rtmp.port() };
     let pusher = Pusher::new(pushes, db.clone(), (hub.clone(), interpreter), clock.clone(), push_settings);
@@ -216,6 +219,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("watch over the certificate", certificate, lifecycle),
             until_end("job worker", jobs, lifecycle),
             until_end("sweep of what has expired", sweep, lifecycle),
+            until_end("watch over suspended organisations", suspended, lifecycle),
             until_end("maker of live stills", stills, lifecycle),
             until_end("pusher to other servers", pusher, lifecycle),
             until_end("live delivery", live, lifecycle),
@@ -261,6 +265,16 @@ pub fn with_mail(service: Service, settings: mail::Settings) -> (Service, Option
     let smtp = Smtp::new(mail, &config.http.public_url);
     let (mailer, outbox) = Mailer::open(smtp, service.db().clone(), service.clock().clone(), settings);
     (service.with_mailer(mailer), Some(outbox))
+}
+
+/// Ends what is on air of organisations that were suspended at another node or at the terminal, or while it went on air.
+async fn end_suspended(service: Arc<Service>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SUSPENDED_INTERVAL) => service.end_publishes_of_suspended().await,
+        }
+    }
 }
 
 /// Until the server stops, also where no mail is sent.

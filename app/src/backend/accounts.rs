@@ -11,6 +11,7 @@ pub struct UserRow {
     pub role: Role,
     pub created_at: UnixMillis,
     pub last_sign_in_at: Option<UnixMillis>,
+    pub has_second_factor: bool,
     /// Whether it is who looks at the page.
     pub is_self: bool,
 }
@@ -73,6 +74,8 @@ pub struct Invited {
 pub enum Chosen {
     /// Set, and signed in.
     Done,
+    /// Set, and a code is asked for.
+    NeedsCode,
     /// Set, and the link is used up; signing in failed.
     NotSignedIn,
     /// It never was a link, was revoked or used, or has expired.

@@ -17,6 +17,7 @@ pub(super) fn users() -> Vec<UserRow> {
         role,
         created_at: NOW.plus_ms(-90 * DAY_MS),
         last_sign_in_at,
+        has_second_factor: id == BOB,
         is_self: id == ADA,
     };
     vec![

@@ -70,7 +70,7 @@ impl State {
     fn role(&self) -> Role {
         match &self.access {
             Access::SignedIn(viewer) => viewer.role,
-            Access::SignedOut | Access::NotSetUp => Role::ReadOnly,
+            Access::SignedOut | Access::MustEnrol { .. } | Access::NotSetUp => Role::ReadOnly,
         }
     }
 

@@ -6,6 +6,7 @@ use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::{AssetId, EmbedDomains, KeyId, Role, StreamId, StreamState, Tags, WebhookUrl};
 use uuid::Uuid;
 
+use super::system::System;
 use super::{CREATED, DAY_MS, ENDED, LIVE, NOW, accounts, events};
 use crate::backend::{
     Access, ApiKeyRow, Connection, DeliveryRow, EndpointRow, InvitationRow, Keeping, MailFate, PlaybackTokenRow, SessionRow,
@@ -37,15 +38,22 @@ pub(super) struct State {
     pub(super) secret_rotations: u32,
     pub(super) key_renewals: BTreeMap<StreamId, u32>,
     pub(super) flash: Option<String>,
+    /// How many recovery codes are left; `None`: there is no second factor.
+    pub(super) second_factor: Option<u64>,
+    pub(super) is_code_asked: bool,
+    pub(super) has_offer: bool,
+    pub(super) is_second_factor_required: bool,
     /// How often [`Backend::overview`](crate::backend::Backend::overview) was asked: what grows, grows with it.
     pub(super) asked: u64,
     pub(super) keeping: BTreeMap<AssetId, Keeping>,
+    pub(super) system: System,
 }
 
 pub(super) fn viewer(role: Role) -> Viewer {
     Viewer {
         email: "ada@northlight.example".into(),
         role,
+        system_administrator: false,
         organisation_name: "Northlight Events".into(),
         organisation_hash: "8sKpm".parse().expect("a hash"),
         settings: Settings::default(),
@@ -110,8 +118,13 @@ impl State {
             secret_rotations: 0,
             key_renewals: BTreeMap::new(),
             flash: None,
+            second_factor: None,
+            is_code_asked: false,
+            has_offer: false,
+            is_second_factor_required: false,
             asked: 0,
             keeping: BTreeMap::new(),
+            system: System::default(),
         }
     }
 }

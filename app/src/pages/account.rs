@@ -15,6 +15,7 @@ use crate::ui::password::NewPasswordField;
 use crate::ui::people::role_text;
 use crate::ui::provider::ProviderCard;
 use crate::ui::rows::keyed_rows;
+use crate::ui::second_factor::SecondFactorCard;
 use crate::ui::when::When;
 
 #[component]
@@ -49,6 +50,7 @@ fn Content(account: Signal<Account>) -> impl IntoView {
                 <Tokens tokens />
             </div>
             <div class="overview-side">
+                <SecondFactorCard has_password />
                 {move || has_password.get().then(|| view! { <PasswordForm email /> })}
                 <ProviderCard />
             </div>

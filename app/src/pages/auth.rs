@@ -12,6 +12,7 @@ use crate::server_fns::access::{SignIn, load_access, load_sends_mail, load_typed
 use crate::ui::icon::Logo;
 use crate::ui::notice::Failure;
 use crate::ui::provider::{self, ProviderButton};
+use crate::ui::second_factor::MustEnrol;
 
 #[component]
 pub fn AuthPage() -> impl IntoView {
@@ -20,6 +21,7 @@ pub fn AuthPage() -> impl IntoView {
         {loaded(Signal::stored(()), |()| load_access(), skeleton, |access| move || match access.get() {
             Access::NotSetUp => view! { <NotSetUp /> }.into_any(),
             Access::SignedOut => view! { <SignInForm /> }.into_any(),
+            Access::MustEnrol { email, has_password } => view! { <MustEnrol email has_password /> }.into_any(),
             Access::SignedIn(viewer) => view! { <Already email=viewer.email /> }.into_any(),
         })}
     }
@@ -28,7 +30,11 @@ pub fn AuthPage() -> impl IntoView {
 fn problem(code: &str, seconds: &str) -> Option<String> {
     Some(match code {
         "credentials" => "This e-mail address and this password do not belong together.".into(),
+        "suspended" => "Your organisation is suspended: nobody of it can sign in at the moment. Ask who runs this server.".into(),
         "wait" => format!("There were too many attempts. Please wait {seconds} seconds, then try again."),
+        "again" => {
+            "That took too long, or your password or second factor was changed meanwhile. Please sign in once more.".into()
+        }
         "server" => "Something went wrong on the server. You are not signed in; please try again.".into(),
         other => return provider::problem(other).map(str::to_owned),
     })

@@ -13,11 +13,15 @@ pub mod new_password;
 pub mod organisation;
 pub mod playout;
 pub mod recording;
+pub mod second_factor;
 pub mod setup;
+pub mod sign_in_code;
 pub mod stream;
 pub mod stream_create;
 pub mod stream_new;
 pub mod streams;
+pub mod system;
+pub mod tenant;
 pub mod webcaster;
 pub mod webcaster_start;
 

@@ -19,6 +19,7 @@ use crate::ui::people::{People, role_options};
 use crate::ui::publish_keys::PublishKeyForm;
 use crate::ui::recording_settings::RecordingSettingsForm;
 use crate::ui::rows::keyed_rows;
+use crate::ui::second_factor::SecondFactorRuleForm;
 use crate::ui::webhook::WebhookForm;
 use crate::ui::when::When;
 
@@ -47,7 +48,9 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                 {move || {
                     if is_admin.get() {
                         view! {
+                            // Beside what is loaded as it is: what is loaded in two closures gets other numbers here than in the browser.
                             <People />
+                            <SecondFactorRuleForm />
                             <EventsCard />
                             <AuditCard />
                             <Keys keys=Signal::derive(move || keys.get().unwrap_or_default()) />

@@ -17,7 +17,7 @@ pub(super) async fn creator((): ()) -> Answer<Viewer> {
     match load_access().await? {
         Access::SignedIn(viewer) if viewer.role.allows(Permission::EditStreams) => Ok(viewer),
         Access::SignedIn(_) => Err(BackendError::Denied),
-        Access::SignedOut | Access::NotSetUp => Err(BackendError::SignedOut),
+        Access::SignedOut | Access::MustEnrol { .. } | Access::NotSetUp => Err(BackendError::SignedOut),
     }
 }
 

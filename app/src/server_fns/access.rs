@@ -51,15 +51,18 @@ pub async fn ask_for_password_link(email: String) -> Result<(), BackendError> {
 
 #[server(prefix = "/ui", endpoint = "sign_in")]
 pub async fn sign_in(email: String, password: String, #[server(default)] next: String) -> Result<(), BackendError> {
+    use super::second_factor::CODE;
     use crate::backend::SignIn;
     use crate::query::with_query;
     use crate::request::{backend, keep_typed_email, local_path, redirect};
 
     let (next, email) = (local_path(&next), email.trim());
     let signed_in = backend().sign_in(email, &password).await;
-    keep_typed_email(if signed_in == Ok(SignIn::Done) { "" } else { email });
+    keep_typed_email(if matches!(signed_in, Ok(SignIn::Done | SignIn::NeedsCode)) { "" } else { email });
     match signed_in {
         Ok(SignIn::Done) => redirect(next),
+        Ok(SignIn::Suspended) => redirect(&with_query("/auth", &[("error", "suspended"), ("next", next)])),
+        Ok(SignIn::NeedsCode) => redirect(&with_query(CODE, &[("next", next)])),
         Ok(SignIn::WrongCredentials) => redirect(&with_query("/auth", &[("error", "credentials"), ("next", next)])),
         Ok(SignIn::TooManyAttempts { retry_after_s }) => {
             redirect(&with_query("/auth", &[("error", "wait"), ("seconds", &retry_after_s.to_string()), ("next", next)]));

@@ -20,7 +20,9 @@ pub mod organisation;
 mod outcome;
 pub mod playback;
 pub mod provider;
+pub mod second_factor;
 pub mod streams;
+pub mod system;
 
 impl FromServerFnError for BackendError {
     type Encoder = JsonEncoding;
@@ -46,6 +48,12 @@ pub enum Flash {
     NotInvited { email: String, problem: String },
     /// The link by which a user sets a new password, to be seen this once.
     PasswordLink { email: String, link: String },
+    /// The link by which somebody comes to administer an organisation that is mostly another one than the reader's, to be seen this once.
+    AdministratorInvited { email: String, link: String },
+    /// What was typed into the form for an organisation, and how to mend it.
+    NotCreated { name: String, email: String, problem: String },
+    /// Recovery codes of a second factor, to be seen this once.
+    RecoveryCodes { codes: Vec<String> },
     /// The own password was changed.
     PasswordChanged,
     /// A recording went to the bin; `back` is the page to undo it on.

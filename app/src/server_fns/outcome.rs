@@ -2,10 +2,11 @@
 //! by themselves.
 
 use afterlive_domain::endpoint::{TOLD, endpoint_url};
-use afterlive_domain::{EndpointId, Error, ToldKinds};
+use afterlive_domain::{EndpointId, Error, OrganisationId, ToldKinds};
 
 use super::Flash;
-use crate::backend::{Answer, BackendError, Chosen, EndpointForm};
+use super::second_factor::CODE;
+use crate::backend::{Answer, BackendError, Chosen, EndpointForm, Proof};
 use crate::query::with_query;
 use crate::request::{backend, keep_typed_email, local_path, redirect, set_status};
 
@@ -13,6 +14,7 @@ use crate::request::{backend, keep_typed_email, local_path, redirect, set_status
 pub(super) const ACCOUNT: &str = "/account";
 pub(super) const EVENTS: &str = "/organisation/events";
 pub(super) const ORGANISATION: &str = "/organisation";
+pub(super) const SYSTEM: &str = "/system";
 /// Where a password was set, and signing in with it failed.
 pub(super) const SIGN_IN_ANEW: &str = "/auth?notice=password-set";
 
@@ -54,14 +56,47 @@ pub(super) async fn tell_outcome(outcome: Answer<()>, page: &str, done: &str, no
     }
 }
 
+/// Ends a form that asked for a password, a code, or both: to `done` with `notice` where it worked, or to one's account where there are recovery codes to be shown;
+/// else back to `page`.
+pub(super) async fn tell_proof(proof: Answer<Proof>, page: &str, done: &str, notice: &str) -> Answer<()> {
+    let problem = match proof {
+        Ok(Proof::Done) => {
+            tell(done, notice);
+            return Ok(());
+        }
+        Ok(Proof::Codes(codes)) => return tell_flash(ACCOUNT, Flash::RecoveryCodes { codes }).await,
+        Ok(Proof::NotSignedIn) => {
+            tell("/auth", "second-factor-done");
+            return Ok(());
+        }
+        Ok(Proof::Over) => {
+            tell(ACCOUNT, "second-factor-anew");
+            return Ok(());
+        }
+        Ok(Proof::WrongPassword) => "This is not your password. Nothing was changed.".to_owned(),
+        Ok(Proof::WrongCode) => {
+            "This code is wrong, or has been used. Please wait for the next one that your app shows, and see that the phone's clock is right.".to_owned()
+        }
+        Ok(Proof::TooManyAttempts { retry_after_s }) => {
+            format!("There were too many attempts. Please wait {retry_after_s} seconds, then try again.")
+        }
+        Ok(Proof::Exhausted) => {
+            "There were too many wrong codes: those of your app are not taken any more. Use a recovery code, or ask an administrator.".to_owned()
+        }
+        Err(error) => return tell_error(page, error).await,
+    };
+    tell_error(page, BackendError::Refused(problem)).await
+}
+
 /// Goes on to `done`, or back to the page of the link with what is wrong: who has not signed in has no session to keep that in.
 pub(super) fn tell_chosen(chosen: Answer<Chosen>, page: &str, done: &str) {
-    if matches!(chosen, Ok(Chosen::Done | Chosen::NotSignedIn)) {
+    if matches!(chosen, Ok(Chosen::Done | Chosen::NeedsCode | Chosen::NotSignedIn)) {
         // Of whoever tried to sign in here before.
         keep_typed_email("");
     }
     let problem = match chosen {
         Ok(Chosen::Done) => return redirect(done),
+        Ok(Chosen::NeedsCode) => return redirect(&with_query(CODE, &[("next", done), ("notice", "password-set-code")])),
         Ok(Chosen::NotSignedIn) => return redirect(SIGN_IN_ANEW),
         // The page says so by itself.
         Ok(Chosen::WrongLink) => return redirect(local_path(page)),
@@ -83,6 +118,11 @@ pub(super) fn refused(error: &Error) -> BackendError {
 /// The page of one endpoint.
 pub(super) fn endpoint_page(id: EndpointId) -> String {
     format!("{EVENTS}/{id}")
+}
+
+/// The page of one organisation, from above.
+pub(super) fn tenant_page(id: OrganisationId) -> String {
+    format!("{SYSTEM}/organisation/{id}")
 }
 
 /// What was typed and ticked; `ticked` as in [`TOLD`].

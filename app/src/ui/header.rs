@@ -39,6 +39,7 @@ pub fn Header() -> impl IntoView {
 
 #[component]
 fn SignedIn(viewer: Viewer) -> impl IntoView {
+    let is_system = viewer.system_administrator;
     let may_create = viewer.role.allows(afterlive_domain::Permission::EditStreams);
     view! {
         <nav class="main-nav" aria-label="Main">
@@ -48,6 +49,7 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
             <A href="/stream">"Streams"</A>
             <A href="/vod">"Recordings"</A>
             <A href="/organisation">"Organisation"</A>
+            {is_system.then(|| view! { <A href="/system">"System"</A> })}
         </nav>
         <Connection />
         {may_create

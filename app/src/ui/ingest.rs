@@ -21,10 +21,12 @@ fn default_first(default_mode: Mode, rec_url: &str, live_url: &str) -> [(Mode, S
     }
 }
 
-/// Server and stream key in one, as ffmpeg takes it.
+/// Server and stream key in one, as ffmpeg takes it; over TLS where there is that.
 #[must_use]
 pub fn full_url(ingest: &IngestUrls, mode: Mode) -> String {
-    let server = if mode == Mode::Rec { &ingest.rec_url } else { &ingest.live_url };
+    let plain = (&ingest.rec_url, &ingest.live_url);
+    let (rec, live) = ingest.over_tls.as_ref().map_or(plain, |urls| (&urls.rec_url, &urls.live_url));
+    let server = if mode == Mode::Rec { rec } else { live };
     format!("{server}/{}", ingest.stream_key)
 }
 
@@ -38,18 +40,25 @@ fn label(mode: Mode) -> &'static str {
 #[component]
 pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView {
     let note = move |mode| if recording_enabled { label(mode) } else { "live only" };
-    let rows = servers(&ingest).map(|(mode, url)| view! { <CopyRow label="RTMP server" value=url note=note(mode) /> });
+    let rows_of = |label: &'static str, rec_url: &str, live_url: &str| {
+        default_first(ingest.default_mode, rec_url, live_url)
+            .map(|(mode, url)| view! { <CopyRow label=label value=url note=note(mode) /> })
+            .into_iter()
+            .collect_view()
+    };
+    let plain = rows_of("RTMP server", &ingest.rec_url, &ingest.live_url);
+    // Where there is TLS nobody should have to look for it: without, whoever is on the way reads the stream key.
+    let (first, without_tls) = match &ingest.over_tls {
+        Some(urls) => (rows_of("RTMPS server", &urls.rec_url, &urls.live_url), Some(plain)),
+        None => (plain, None),
+    };
     let whole =
         servers(&ingest).map(|(mode, _)| view! { <CopyRow label="In one URL" value=full_url(&ingest, mode) note=note(mode) /> });
     let by_webrtc = default_first(ingest.default_mode, &ingest.whip_rec_url, &ingest.whip_live_url)
         .map(|(mode, url)| view! { <CopyRow label="WHIP URL" value=url note=note(mode) /> });
-    let over_tls = ingest.over_tls.as_ref().map(|urls| {
-        default_first(ingest.default_mode, &urls.rec_url, &urls.live_url)
-            .map(|(mode, url)| view! { <CopyRow label="RTMPS server" value=url note=note(mode) /> })
-    });
     view! {
         <div class="ingest-rows">
-            {(!recording_enabled).then(|| view! { <RecordingOff /> })} {rows.into_iter().collect_view()}
+            {(!recording_enabled).then(|| view! { <RecordingOff /> })} {first}
             <CopyRow label="Stream key" value=ingest.stream_key.clone() />
             {(ingest.key_in_name == KeyInName::Withheld).then(|| view! { <KeyWithheld /> })}
             {(ingest.key_in_name == KeyInName::Lost).then(|| view! { <KeyLost /> })}
@@ -57,12 +66,12 @@ pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView 
                 <summary>"In one URL, for ffmpeg and hardware encoders"</summary>
                 {whole.into_iter().collect_view()}
             </details>
-            {over_tls
+            {without_tls
                 .map(|rows| {
                     view! {
                         <details class="more">
-                            <summary>"Over TLS (RTMPS), with the same stream key"</summary>
-                            {rows.into_iter().collect_view()}
+                            <summary>"Without TLS (RTMP), for encoders that cannot"</summary>
+                            {rows}
                         </details>
                     }
                 })}

@@ -5,9 +5,10 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use super::icon::Icon;
-use crate::backend::MailFate;
+use crate::backend::{Answer, MailFate};
 use crate::live::News;
 use crate::server_fns::accounts::load_mail_fate;
+use crate::server_fns::system::load_system_mail_fate;
 
 /// An answer that says *on its way* has waited for some seconds already.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -27,10 +28,15 @@ pub fn in_short(fate: &MailFate) -> String {
 
 /// Asked for by who was just shown the link, until it is settled. Nothing where no mail is sent.
 #[component]
-pub fn LinkMail(email: String, link: String) -> impl IntoView {
+pub fn LinkMail(
+    email: String,
+    link: String,
+    /// Asked for as a system administrator.
+    is_system: bool,
+) -> impl IntoView {
     let secret = link.rsplit('/').next().unwrap_or_default().to_owned();
     let questions = RwSignal::new(0_u32);
-    let fate = Resource::new(move || questions.get(), move |_| load_mail_fate(secret.clone()));
+    let fate = Resource::new(move || questions.get(), move |_| ask(secret.clone(), is_system));
     let news = News::of_app();
     Effect::watch(
         move || fate.get(),
@@ -55,6 +61,10 @@ pub fn LinkMail(email: String, link: String) -> impl IntoView {
             }}
         </Transition>
     }
+}
+
+async fn ask(secret: String, is_system: bool) -> Answer<Option<MailFate>> {
+    if is_system { load_system_mail_fate(secret).await } else { load_mail_fate(secret).await }
 }
 
 #[component]

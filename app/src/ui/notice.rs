@@ -6,7 +6,7 @@ use leptos::html::Form;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use super::copy::CopyRow;
+use super::copy::{CopyBlock, CopyRow};
 use super::icon::Icon;
 use super::link_mail::LinkMail;
 use super::playback_tokens::NewToken;
@@ -31,10 +31,22 @@ fn sentence(code: &str) -> Option<&'static str> {
         "removed" => "The user is removed. Every browser and program of theirs is signed out with its next request.",
         "invitation-revoked" => "The invitation is revoked. Its link opens nothing any more.",
         "joined" => "Welcome. Your account is made, and you are signed in.",
+        "suspended" => "Suspended. Nobody of the organisation is let in, and what is on air ends. Nothing is deleted.",
+        "resumed" => "Resumed. All is as it was before.",
+        "system-role-given" => "They are a system administrator from now on.",
+        "system-role-taken" => "They are a system administrator no more.",
         "password" => "The new password is set, and you are signed in. All other sessions have ended.",
         "password-set" => "The new password is set. Please sign in with it.",
         "connected" => "Your account is connected. From now on you can sign in that way too.",
         "disconnected" => "Your account is disconnected. You sign in with your password from now on.",
+        "password-set-code" => "The new password is set, and all your sessions have ended. You have a second factor: it stays.",
+        "second-factor-begun" => "Two steps are left.",
+        "second-factor-anew" => "Nothing was changed: it took too long, or was done elsewhere. You can begin anew.",
+        "second-factor-done" => "It is done. Please sign in anew.",
+        "second-factor-off" => "The second factor is switched off. All your other sessions have ended.",
+        "second-factor-reset" => {
+            "The second factor is reset, and all sessions of the user have ended. Their password alone signs them in now."
+        }
         "session-ended" => "Ended. It is signed out with its next request.",
         "sessions-ended" => "All others have ended. Only this browser is signed in.",
         "push-url" => "Saved. While the stream is live, this page shows how the push does.",
@@ -133,10 +145,21 @@ fn show(flash: Flash) -> Option<AnyView> {
             }
             .into_any(),
         ),
+        Flash::AdministratorInvited { email, link } => Some(
+            view! {
+                <OneTimeLink name="Invitation" email=email.clone() link is_system=true>
+                    "By this link " <strong>{email}</strong>
+                    " chooses a password and administers the organisation. It works once, for seven days, and "
+                    <strong>"is shown this once"</strong> "."
+                </OneTimeLink>
+            }
+            .into_any(),
+        ),
+        Flash::RecoveryCodes { codes } => Some(view! { <NewRecoveryCodes codes /> }.into_any()),
         Flash::PasswordChanged => {
             Some(view! { <Done text="Your password is changed. All your other sessions have ended." /> }.into_any())
         }
-        Flash::NotInvited { problem, .. } => Some(view! { <Failure problem /> }.into_any()),
+        Flash::NotInvited { problem, .. } | Flash::NotCreated { problem, .. } => Some(view! { <Failure problem /> }.into_any()),
         // The form shows it beside the field.
         Flash::SetUp { .. } => None,
     }
@@ -186,13 +209,36 @@ fn NewKey(label: String, key: String) -> impl IntoView {
     }
 }
 
+#[component]
+fn NewRecoveryCodes(codes: Vec<String>) -> impl IntoView {
+    view! {
+        <section class="notice key" role="status" aria-label="Recovery codes">
+            <p>
+                {Icon::Key.draw()} <span>
+                    "Your second factor is on. These recovery codes sign you in when the app is not at hand, each once. Keep them where you find them without your phone: they are "
+                    <strong>"shown this once"</strong> "."
+                </span>
+            </p>
+            <CopyBlock label="Recovery codes" value=codes.join("\n") />
+        </section>
+    }
+}
+
 /// Opens somebody's account: `children` say whose, and for how long.
 #[component]
-fn OneTimeLink(name: &'static str, email: String, link: String, children: Children) -> impl IntoView {
+fn OneTimeLink(
+    name: &'static str,
+    email: String,
+    link: String,
+    /// Whether it leads into an organisation that may be another one than the reader's.
+    #[prop(optional)]
+    is_system: bool,
+    children: Children,
+) -> impl IntoView {
     view! {
         <section class="notice key" role="status" aria-label=name>
             <p>{Icon::Key.draw()} <span>{children()}</span></p>
-            <LinkMail email link=link.clone() />
+            <LinkMail email link=link.clone() is_system />
             <CopyRow label=name value=link />
         </section>
     }

@@ -14,6 +14,7 @@ use crate::backend::{self, InvitationRow, UserRow};
 use crate::live::{loaded, refresh_after};
 use crate::server_fns::Flash;
 use crate::server_fns::accounts::{ChangeRole, Invite, MakePasswordLink, RemoveUser, RevokeInvitation, load_people};
+use crate::server_fns::second_factor::ResetSecondFactor;
 
 /// What a role may, in a few words.
 #[must_use]
@@ -189,6 +190,8 @@ fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
     refresh_after(change.version());
     refresh_after(remove.version());
     refresh_after(reset.version());
+    let take_away = ServerAction::<ResetSecondFactor>::new();
+    refresh_after(take_away.version());
     let first = user.get_untracked();
     let (id, email) = (first.id, first.email);
     let role = Memo::new(move |_| user.with(|user| user.role));
@@ -202,6 +205,14 @@ fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
     };
     let about_removal = format!("Remove {email}");
     let about_password = format!("Make a link for a new password of {email}");
+    let has_second_factor = Memo::new(move |_| user.with(|user| user.has_second_factor));
+    let is_other = !first.is_self;
+    let (about_factor, of_factor) = (
+        format!("Reset the second factor of {email}"),
+        format!(
+            "For who has lost app and recovery codes. Be sure that it is {email} who asks: their password alone signs them in then. All their sessions end."
+        ),
+    );
     let about_role = format!("Change the role of {email}");
     let of_role = format!("What may {email} do, from now on?");
     let of_password = if sends_mail {
@@ -213,6 +224,9 @@ fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
         <tr>
             <td data-label="E-mail address" class="address">
                 {email.clone()} {first.is_self.then(|| view! { <span class="muted">" (you)"</span> })}
+                {move || {
+                    has_second_factor.get().then(|| view! { <small class="has-second-factor muted">"Second factor"</small> })
+                }}
             </td>
             <td data-label="Role">{move || role.get().as_str()}</td>
             <td data-label="Last signed in (UTC)">
@@ -252,6 +266,23 @@ fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
                         <button class="button primary">"Make the link"</button>
                     </ActionForm>
                 </Confirm>
+                {move || {
+                    (is_other && has_second_factor.get())
+                        .then(|| {
+                            view! {
+                                <Confirm
+                                    label="Reset second factor"
+                                    about=about_factor.clone()
+                                    question=Signal::stored(of_factor.clone())
+                                >
+                                    <ActionForm action=take_away>
+                                        <input type="hidden" name="user" value=id.to_string() />
+                                        <button class="button danger solid">"Reset the second factor"</button>
+                                    </ActionForm>
+                                </Confirm>
+                            }
+                        })
+                }}
                 <Confirm label="Remove" about=about_removal question=Signal::stored(question)>
                     <ActionForm action=remove>
                         <input type="hidden" name="user" value=id.to_string() />

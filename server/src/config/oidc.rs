@@ -23,6 +23,9 @@ pub struct Oidc {
     pub scopes: String,
     /// Whether a user is who the provider says has the user's address: the operator's word that the provider lets nobody claim somebody else's.
     pub match_verified_email: bool,
+    /// Whether the provider asks people for a second factor, by the operator's word: where an organisation asks everybody for one, who comes by the provider need not
+    /// set one up here.
+    pub asks_second_factor: bool,
 }
 
 /// As the provider writes it itself, letter for letter, and as a URL.
@@ -43,6 +46,7 @@ impl Oidc {
         let name: String = reader.take("oidc.name", "single sign-on".to_owned());
         let scopes: String = reader.take("oidc.scopes", SCOPES.to_owned());
         let match_verified_email = reader.take("oidc.match_verified_email", false);
+        let asks_second_factor = reader.take("oidc.asks_second_factor", false);
         let Some(issuer) = issuer else {
             if !names_issuer && (client_id.is_some() || client_secret.is_some()) {
                 reader.refuse("oidc.issuer", "the provider must be named too");
@@ -65,7 +69,7 @@ impl Oidc {
         let client_id = given("oidc.client_id", client_id);
         let client_secret = given("oidc.client_secret", client_secret.map(|Password(secret)| secret)).map(Password);
         let (client_id, client_secret) = (client_id?, client_secret?);
-        Some(Self { issuer, client_id, client_secret, name: name.trim().to_owned(), scopes, match_verified_email })
+        Some(Self { issuer, client_id, client_secret, name: name.trim().to_owned(), scopes, match_verified_email, asks_second_factor })
     }
 }
 
@@ -122,8 +126,8 @@ mod tests {
             ("https://Login.Example.com/", "https://login.example.com/")
         );
         assert_eq!(
-            (oidc.name.as_str(), oidc.scopes.as_str(), oidc.match_verified_email),
-            ("single sign-on", "openid email", false)
+            (oidc.name.as_str(), oidc.scopes.as_str(), oidc.match_verified_email, oidc.asks_second_factor),
+            ("single sign-on", "openid email", false, false)
         );
         assert!(!format!("{oidc:?}").contains("\"s\""));
     }

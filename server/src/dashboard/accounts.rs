@@ -27,6 +27,7 @@ pub(super) fn people(
         role: user.role,
         created_at: user.created_at,
         last_sign_in_at: user.last_sign_in_at,
+        has_second_factor: user.second_factor.is_some(),
     };
     let invitation = |invitation: Invitation| InvitationRow {
         mail: mails.remove(&invitation.id).map(mail_fate),

@@ -67,7 +67,13 @@ impl Dashboard {
     }
 
     pub(super) async fn begin_session(&self, user: &User) -> Answer<()> {
+        self.begin_session_by(user, None).await
+    }
+
+    /// As [`Dashboard::begin_session`]; `identity` is by what they came from the provider, where they did.
+    pub(super) async fn begin_session_by(&self, user: &User, identity: Option<&str>) -> Answer<()> {
         let signed_in = SignedIn::new(user, self.service.clock().now(), self.address, &self.browser);
+        let signed_in = identity.map_or_else(|| signed_in.clone(), |identity| signed_in.clone().by(identity));
         browser_session::begin(&self.session, &signed_in).await.map_err(|cause| self.failed(&cause))
     }
 
@@ -81,6 +87,9 @@ impl Dashboard {
         match chosen.map_err(|error| self.error(&error))? {
             // What was chosen stands, whatever comes of signing in; the log has why.
             service::Chosen::Done(user) => Ok(self.begin_session(&user).await.map_or(Chosen::NotSignedIn, |()| Chosen::Done)),
+            service::Chosen::NeedsCode(half) => {
+                Ok(self.ask_for_code(&half).await.map_or(Chosen::NotSignedIn, |()| Chosen::NeedsCode))
+            }
             service::Chosen::WrongLink => Ok(Chosen::WrongLink),
             service::Chosen::Weak(weakness) => Ok(Chosen::Weak(weakness)),
         }
@@ -89,7 +98,7 @@ impl Dashboard {
     pub(super) fn error(&self, error: &service::Error) -> BackendError {
         match error {
             service::Error::Refused(refusal) => {
-                if let (Refusal::Denied { .. }, Some(caller)) = (refusal, self.asked.get()) {
+                if let (Refusal::Denied { .. } | Refusal::NotSystemAdministrator, Some(caller)) = (refusal, self.asked.get()) {
                     self.service.note_denied(caller, &self.what);
                 }
                 present::refusal(refusal)

@@ -30,11 +30,13 @@ const PAGE_SIZES: [u32; 4] = [25, 50, 100, 150];
 pub(super) fn refusal(refusal: &Refusal) -> BackendError {
     match refusal {
         Refusal::BadCredentials => BackendError::SignedOut,
-        Refusal::Denied { .. } => BackendError::Denied,
+        Refusal::Denied { .. } | Refusal::NotSystemAdministrator => BackendError::Denied,
         Refusal::PlaybackDenied { reason } => BackendError::Refused(format!("This cannot be watched: {reason}.")),
         Refusal::NoSuchStream { .. } | Refusal::NoSuchAsset { .. } | Refusal::NoSuchKey { .. } => BackendError::NotFound,
         Refusal::NoSuchUser { .. } | Refusal::NoSuchInvitation { .. } => BackendError::NotFound,
-        Refusal::NoSuchEndpoint { .. } | Refusal::NoSuchDelivery { .. } => BackendError::NotFound,
+        Refusal::NoSuchEndpoint { .. } | Refusal::NoSuchDelivery { .. } | Refusal::NoSuchOrganisation { .. } => {
+            BackendError::NotFound
+        }
         other => BackendError::Refused(sentence(other)),
     }
 }
@@ -47,6 +49,9 @@ fn sentence(refusal: &Refusal) -> String {
         Refusal::WrongState { state } => format!("It is {state}, which does not allow this."),
         Refusal::LastAdmin { .. } => {
             "This is the organisation's last administrator, who cannot be removed or given another role. Make another user one first.".to_owned()
+        }
+        Refusal::LastSystemAdministrator => {
+            "It would leave no system administrator who can sign in. Make somebody of another organisation one first.".to_owned()
         }
         Refusal::Held { .. } => "It is under legal hold, and stays. End the hold first.".to_owned(),
         Refusal::Purged { .. } => "It was removed from the bin for good, and cannot be brought back.".to_owned(),

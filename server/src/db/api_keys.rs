@@ -86,23 +86,32 @@ pub async fn insert(tx: &mut Tx, key: &ApiKey, secret_hash: &str) -> Result<()> 
     Ok(())
 }
 
-/// The key of that hash, where it is of that kind, and neither revoked nor expired.
+#[derive(sqlx::FromRow)]
+struct CallerRow {
+    #[sqlx(flatten)]
+    row: Row,
+    is_suspended: bool,
+}
+
+/// The key of that hash, where it is of that kind, and neither revoked nor expired; and whether its organisation is suspended.
 pub async fn by_secret_hash(
     connection: &mut Connection,
     kind: KeyUse,
     secret_hash: &str,
     now: UnixMillis,
-) -> Result<Option<ApiKey>> {
-    let row: Option<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT id, organisation_id, label, kind, role, hint, created_at, last_used_at, expires_at FROM api_keys
-         WHERE secret_hash = $1 AND kind = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)",
+) -> Result<Option<(ApiKey, bool)>> {
+    let row: Option<CallerRow> = on!(connection, c => sqlx::query_as(
+        "SELECT k.id, k.organisation_id, k.label, k.kind, k.role, k.hint, k.created_at, k.last_used_at, k.expires_at,
+                o.suspended_at IS NOT NULL AS is_suspended
+         FROM api_keys k JOIN organisations o ON o.id = k.organisation_id
+         WHERE k.secret_hash = $1 AND k.kind = $2 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $3)",
     )
     .bind(secret_hash)
     .bind(kind.as_str())
     .bind(now.0)
     .fetch_optional(c)
     .await)?;
-    row.map(ApiKey::try_from).transpose()
+    row.map(|CallerRow { row, is_suspended }| Ok((row.try_into()?, is_suspended))).transpose()
 }
 
 /// Whose the key of that hash and kind is, or was: those that are revoked or have expired too, for as long as they are kept.
@@ -126,11 +135,12 @@ pub async fn by_id(connection: &mut Connection, organisation: OrganisationId, id
     row.map(ApiKey::try_from).transpose()
 }
 
-/// What a key may that is neither revoked nor has expired.
+/// What a key may that is neither revoked nor has expired, and whose organisation is not suspended.
 pub async fn role(connection: &mut Connection, organisation: OrganisationId, id: KeyId, now: UnixMillis) -> Result<Option<Role>> {
     let role: Option<String> = on!(connection, c => sqlx::query_scalar(
         "SELECT role FROM api_keys
-         WHERE id = $1 AND organisation_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)",
+         WHERE id = $1 AND organisation_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
+           AND NOT EXISTS (SELECT 1 FROM organisations o WHERE o.id = $2 AND o.suspended_at IS NOT NULL)",
     )
     .bind(id.to_string())
     .bind(organisation.to_string())

@@ -5,36 +5,40 @@ use std::cmp::Reverse;
 use afterlive_domain::{OrganisationId, StreamId};
 use sqlx::{Database, Encode, Postgres, QueryBuilder, Sqlite, Type};
 
-use super::assets::{Asset, COLUMNS, Row};
+use super::asset_row::{Row, push_columns};
+use super::assets::Asset;
+use super::packed::{Packed, unpacked};
 use super::{Connection, Raw, Result, indexed_by, on};
 
 /// A stream's recordings, newest first.
 pub async fn of_stream(connection: &mut Connection, stream: StreamId, limit: u32, offset: u32) -> Result<Vec<Asset>> {
-    let rows: Vec<Row> = on!(connection, c => {
+    let rows: Vec<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM assets WHERE state <> 'deleted' AND stream_id = ").push_bind(stream.to_string());
+        push_columns(&mut query);
+        query.push(" FROM assets WHERE state <> 'deleted' AND stream_id = ").push_bind(stream.to_string());
         query.push(" ORDER BY created_at DESC, asset_index DESC LIMIT ").push_bind(i64::from(limit));
         query.push(" OFFSET ").push_bind(i64::from(offset));
         query.build_query_as().fetch_all(c).await
     })?;
-    rows.into_iter().map(Asset::try_from).collect()
+    unpacked(rows)
 }
 
 /// The stream's newest recording that has a finished file.
 pub async fn newest_finished(connection: &mut Connection, stream: StreamId) -> Result<Option<Asset>> {
-    let row: Option<Row> = on!(connection, c => {
+    let row: Option<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM assets WHERE state IN ('ready', 'incomplete') AND stream_id = ");
+        push_columns(&mut query);
+        query.push(" FROM assets WHERE state IN ('ready', 'incomplete') AND stream_id = ");
         query.push_bind(stream.to_string()).push(" ORDER BY created_at DESC, asset_index DESC LIMIT 1");
         query.build_query_as().fetch_optional(c).await
     })?;
-    row.map(Asset::try_from).transpose()
+    row.map(|Packed(row)| row.try_into()).transpose()
 }
 
 /// The stream's recording in progress.
 pub async fn growing(connection: &mut Connection, stream: StreamId) -> Result<Option<Asset>> {
-    let row: Option<Row> = on!(connection, c => growing_of(stream).build_query_as().fetch_optional(c).await)?;
-    row.map(Asset::try_from).transpose()
+    let row: Option<Packed<Row>> = on!(connection, c => growing_of(stream).build_query_as().fetch_optional(c).await)?;
+    row.map(|Packed(row)| row.try_into()).transpose()
 }
 
 pub(super) fn growing_of<D: Database>(stream: StreamId) -> QueryBuilder<D>
@@ -42,7 +46,8 @@ where
     String: for<'q> Encode<'q, D> + Type<D>,
 {
     let mut query = QueryBuilder::new("SELECT ");
-    query.push(COLUMNS).push(" FROM assets").push(indexed_by::<D>("assets_growing"));
+    push_columns(&mut query);
+    query.push(" FROM assets").push(indexed_by::<D>("assets_growing"));
     query.push(" WHERE state = 'recording' AND stream_id = ").push_bind(stream.to_string());
     query.push(" ORDER BY created_at DESC, asset_index DESC LIMIT 1");
     query
@@ -51,15 +56,33 @@ where
 /// Of each of the streams, its newest recordings that have a finished file, at most `limit` of each: by stream, then newest first. One that is recorded
 /// on keeps its place: its URL is known already, and plays.
 pub async fn finished_of_streams(connection: &mut Connection, streams: &[StreamId], limit: u32) -> Result<Vec<Asset>> {
+    if let [stream] = streams {
+        // PostgreSQL plans this once, and the one for many each time anew.
+        let rows: Vec<Packed<Row>> = on!(connection, c => finished_of(*stream, limit).build_query_as().fetch_all(c).await)?;
+        return unpacked(rows);
+    }
     let streams: Vec<String> = streams.iter().map(StreamId::to_string).collect();
-    let rows: Vec<Row> = match connection.raw() {
+    let rows: Vec<Packed<Row>> = match connection.raw() {
         Raw::Sqlite(c) => on_sqlite(&streams, limit).build_query_as().fetch_all(c).await?,
         Raw::Postgres(c) => on_postgres(streams, limit).build_query_as().fetch_all(c).await?,
     };
-    let mut assets: Vec<Asset> = rows.into_iter().map(Asset::try_from).collect::<Result<_>>()?;
+    let mut assets: Vec<Asset> = unpacked(rows)?;
     // Neither database promises an order.
     assets.sort_by_key(|asset| (asset.stream, Reverse((asset.created_at, asset.index))));
     Ok(assets)
+}
+
+pub(super) fn finished_of<D: Database>(stream: StreamId, limit: u32) -> QueryBuilder<D>
+where
+    String: for<'q> Encode<'q, D> + Type<D>,
+    i64: for<'q> Encode<'q, D> + Type<D>,
+{
+    let mut query = QueryBuilder::new("SELECT ");
+    push_columns(&mut query);
+    query.push(" FROM assets").push(indexed_by::<D>("assets_listed_of_stream"));
+    query.push(" WHERE state <> 'deleted' AND (state IN ('ready', 'incomplete') OR state = 'recording' AND duration_ms > 0) AND stream_id = ");
+    query.push_bind(stream.to_string()).push(" ORDER BY created_at DESC, asset_index DESC LIMIT ").push_bind(i64::from(limit));
+    query
 }
 
 // One look along the index for each stream, which ends at its limit. Numbering them all in one look reads every recording that there is, and a union with a part
@@ -69,7 +92,8 @@ pub(super) fn on_sqlite(streams: &[String], limit: u32) -> QueryBuilder<Sqlite> 
     // Ids have a JSON form, always.
     let streams = serde_json::to_string(streams).unwrap_or_default();
     let mut query = QueryBuilder::new("SELECT ");
-    query.push(COLUMNS).push(" FROM (SELECT value AS of_stream FROM json_each(").push_bind(streams);
+    push_columns(&mut query);
+    query.push(" FROM (SELECT value AS of_stream FROM json_each(").push_bind(streams);
     query.push(
         ")) AS asked CROSS JOIN assets a WHERE a.rowid IN (SELECT n.rowid FROM assets n INDEXED BY assets_listed_of_stream
          WHERE n.state <> 'deleted' AND (n.state IN ('ready', 'incomplete') OR n.state = 'recording' AND n.duration_ms > 0)
@@ -81,7 +105,8 @@ pub(super) fn on_sqlite(streams: &[String], limit: u32) -> QueryBuilder<Sqlite> 
 
 pub(super) fn on_postgres(streams: Vec<String>, limit: u32) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new("SELECT ");
-    query.push(COLUMNS).push(" FROM unnest(").push_bind(streams);
+    push_columns(&mut query);
+    query.push(" FROM unnest(").push_bind(streams);
     query.push(
         ") AS asked (of_stream) CROSS JOIN LATERAL (SELECT * FROM assets
          WHERE state <> 'deleted' AND (state IN ('ready', 'incomplete') OR state = 'recording' AND duration_ms > 0)
@@ -93,13 +118,14 @@ pub(super) fn on_postgres(streams: Vec<String>, limit: u32) -> QueryBuilder<Post
 
 /// An organisation's newest recordings, newest first.
 pub async fn latest(connection: &mut Connection, organisation: OrganisationId, limit: u32) -> Result<Vec<Asset>> {
-    let rows: Vec<Row> = on!(connection, c => {
+    let rows: Vec<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM assets WHERE state <> 'deleted' AND organisation_id = ").push_bind(organisation.to_string());
+        push_columns(&mut query);
+        query.push(" FROM assets WHERE state <> 'deleted' AND organisation_id = ").push_bind(organisation.to_string());
         query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(i64::from(limit));
         query.build_query_as().fetch_all(c).await
     })?;
-    rows.into_iter().map(Asset::try_from).collect()
+    unpacked(rows)
 }
 
 #[cfg(test)]

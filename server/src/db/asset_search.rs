@@ -8,9 +8,11 @@ use afterlive_domain::{AssetId, AssetState, OrganisationId, Region, StreamId, Ta
 use sqlx::QueryBuilder;
 
 pub use self::place::{BadPlace, Place};
-use super::assets::{Asset, COLUMNS, Row};
-use super::streams::tags_of;
-use super::{Connection, Result, counts, on};
+use super::asset_row::{Row, push_tagged};
+use super::assets::Asset;
+use super::packed::{Packed, unpacked};
+use super::streams;
+use super::{Connection, Error, Result, counts, on};
 
 /// Which recordings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -39,6 +41,15 @@ pub struct Listed {
     pub tags: Tags,
 }
 
+impl TryFrom<Row> for Listed {
+    type Error = Error;
+
+    fn try_from(mut row: Row) -> Result<Self> {
+        let tags = streams::tags(&std::mem::take(&mut row.tags))?;
+        Ok(Self { asset: row.try_into()?, tags })
+    }
+}
+
 impl Listed {
     #[must_use]
     pub fn place(&self) -> Place {
@@ -55,18 +66,20 @@ pub async fn page(
     limit: u32,
 ) -> Result<Vec<Listed>> {
     let walk = walk::choose(connection, organisation, search).await?;
-    let rows: Vec<Row> = on!(connection, c => walk.page(organisation, search, after, limit).build_query_as().fetch_all(c).await)?;
-    with_tags(connection, rows).await
+    let rows: Vec<Packed<Row>> =
+        on!(connection, c => walk.page(organisation, search, after, limit).build_query_as().fetch_all(c).await)?;
+    unpacked(rows)
 }
 
 /// One recording, whatever its state.
 pub async fn by_id(connection: &mut Connection, id: AssetId) -> Result<Option<Listed>> {
-    let row: Option<Row> = on!(connection, c => {
+    let row: Option<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM assets WHERE id = ").push_bind(id.to_string());
+        push_tagged(&mut query);
+        query.push(" FROM assets a WHERE id = ").push_bind(id.to_string());
         query.build_query_as().fetch_optional(c).await
     })?;
-    Ok(with_tags(connection, row.into_iter().collect()).await?.pop())
+    row.map(|Packed(row)| row.try_into()).transpose()
 }
 
 /// How many recordings match: counts each of them, but where only state or region are asked for.
@@ -79,17 +92,4 @@ pub async fn count(connection: &mut Connection, organisation: OrganisationId, se
     let walk = walk::choose(connection, organisation, search).await?;
     let count: i64 = on!(connection, c => walk.count(organisation, search).build_query_scalar().fetch_one(c).await)?;
     Ok(count.unsigned_abs())
-}
-
-async fn with_tags(connection: &mut Connection, rows: Vec<Row>) -> Result<Vec<Listed>> {
-    let mut streams: Vec<String> = rows.iter().map(|row| row.stream_id.clone()).collect();
-    streams.sort_unstable();
-    streams.dedup();
-    let tags = tags_of(connection, &streams).await?;
-    rows.into_iter()
-        .map(|row| {
-            let tags = tags.get(&row.stream_id).cloned().unwrap_or_default();
-            Ok(Listed { asset: row.try_into()?, tags })
-        })
-        .collect()
 }

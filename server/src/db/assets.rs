@@ -7,6 +7,8 @@ use afterlive_domain::{
 use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 
+use super::asset_row::{Row, push_columns};
+use super::packed::{self, Packed};
 use super::{Connection, Error, Result, Tx, on, parse};
 
 /// A recording as the API and viewers know it.
@@ -61,78 +63,7 @@ pub struct NewAsset {
     pub created_at: UnixMillis,
 }
 
-#[derive(sqlx::FromRow)]
-pub(super) struct Row {
-    id: String,
-    organisation_id: String,
-    pub(super) stream_id: String,
-    session_id: String,
-    asset_index: i64,
-    region: String,
-    file_name: String,
-    state: String,
-    reason: Option<String>,
-    created_at: i64,
-    ended_at: Option<i64>,
-    updated_at: i64,
-    duration_ms: i64,
-    size_bytes: i64,
-    width: Option<i64>,
-    height: Option<i64>,
-    fps: Option<f64>,
-    video_codec: Option<String>,
-    audio_codec: Option<String>,
-    has_poster: bool,
-    held_at: Option<i64>,
-    held_by: Option<String>,
-    hold_note: Option<String>,
-    has_storyboard: bool,
-    deleted_at: Option<i64>,
-    purged_at: Option<i64>,
-}
-
-/// The columns of [`Row`].
-pub(super) const COLUMNS: &str = "id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, reason, created_at, \
-     ended_at, updated_at, duration_ms, size_bytes, width, height, fps, video_codec, audio_codec, has_poster, has_storyboard, held_at, \
-     held_by, hold_note, deleted_at, purged_at";
-
-impl TryFrom<Row> for Asset {
-    type Error = Error;
-
-    fn try_from(row: Row) -> Result<Self> {
-        let pixels = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
-        Ok(Self {
-            id: parse("assets.id", &row.id)?,
-            organisation: parse("assets.organisation_id", &row.organisation_id)?,
-            stream: parse("assets.stream_id", &row.stream_id)?,
-            session: parse("assets.session_id", &row.session_id)?,
-            index: index("assets.asset_index", row.asset_index)?,
-            region: parse("assets.region", &row.region)?,
-            file_name: row.file_name,
-            state: parse("assets.state", &row.state)?,
-            reason: row.reason,
-            created_at: UnixMillis(row.created_at),
-            ended_at: row.ended_at.map(UnixMillis),
-            updated_at: UnixMillis(row.updated_at),
-            facts: Facts {
-                duration_ms: u64::try_from(row.duration_ms).unwrap_or(0),
-                size_bytes: u64::try_from(row.size_bytes).unwrap_or(0),
-                width: pixels(row.width),
-                height: pixels(row.height),
-                fps: row.fps,
-                video_codec: row.video_codec,
-                audio_codec: row.audio_codec,
-            },
-            has_poster: row.has_poster,
-            hold: row.held_at.map(|at| Hold { at: UnixMillis(at), by: row.held_by.unwrap_or_default(), note: row.hold_note }),
-            has_storyboard: row.has_storyboard,
-            deleted_at: row.deleted_at.map(UnixMillis),
-            purged_at: row.purged_at.map(UnixMillis),
-        })
-    }
-}
-
-fn index(column: &'static str, value: i64) -> Result<u32> {
+pub(super) fn index(column: &'static str, value: i64) -> Result<u32> {
     u32::try_from(value).map_err(|_| Error::Unreadable { column, value: value.to_string() })
 }
 
@@ -196,12 +127,13 @@ pub async fn begin(tx: &mut Tx, asset: &NewAsset) -> Result<Asset> {
 
 /// Whatever its state.
 pub async fn by_id(connection: &mut Connection, id: AssetId) -> Result<Option<Asset>> {
-    let row: Option<Row> = on!(connection, c => {
+    let row: Option<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM assets WHERE id = ").push_bind(id.to_string());
+        push_columns(&mut query);
+        query.push(" FROM assets WHERE id = ").push_bind(id.to_string());
         query.build_query_as().fetch_optional(c).await
     })?;
-    row.map(Asset::try_from).transpose()
+    row.map(|Packed(row)| row.try_into()).transpose()
 }
 
 /// Whether the region has ever had a recording, deleted ones included.
@@ -237,12 +169,13 @@ pub async fn report(connection: &mut Connection, id: AssetId) -> Result<Option<R
 
 /// All that are being recorded, or were when a server died.
 pub async fn in_recording(connection: &mut Connection) -> Result<Vec<Asset>> {
-    let rows: Vec<Row> = on!(connection, c => {
+    let rows: Vec<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM assets WHERE state = 'recording' ORDER BY created_at");
+        push_columns(&mut query);
+        query.push(" FROM assets WHERE state = 'recording' ORDER BY created_at");
         query.build_query_as().fetch_all(c).await
     })?;
-    rows.into_iter().map(Asset::try_from).collect()
+    packed::unpacked(rows)
 }
 
 /// The file stands at its key: `recording` becomes `ready`, or `incomplete` where there is a reason for less than the encoder sent.
@@ -292,12 +225,13 @@ pub async fn finish(
 
 /// The stream's last recording, whatever became of it.
 pub async fn last_of_stream(connection: &mut Connection, stream: StreamId) -> Result<Option<Asset>> {
-    let row: Option<Row> = on!(connection, c => {
+    let row: Option<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM assets WHERE stream_id = ").push_bind(stream.to_string());
+        push_columns(&mut query);
+        query.push(" FROM assets WHERE stream_id = ").push_bind(stream.to_string());
         query.push(" ORDER BY asset_index DESC LIMIT 1").build_query_as().fetch_optional(c).await
     })?;
-    row.map(Asset::try_from).transpose()
+    row.map(|Packed(row)| row.try_into()).transpose()
 }
 
 /// An encoder has come back: `ready` becomes `recording` again, in another session. What is known of the finished file stays until there is another.

@@ -106,7 +106,13 @@ async fn name(connection: &mut Connection, entries: &mut [NewEntry]) -> Result<(
             let statement = match who.kind {
                 WhoKind::User | WhoKind::SessionToken => Some(USER),
                 WhoKind::Key => Some(KEY),
-                WhoKind::Operator | WhoKind::Server | WhoKind::Encoder | WhoKind::Stranger | WhoKind::Several => None,
+                // One of another organisation, of whom nobody but their own is told more than the id.
+                WhoKind::SystemAdministrator
+                | WhoKind::Operator
+                | WhoKind::Server
+                | WhoKind::Encoder
+                | WhoKind::Stranger
+                | WhoKind::Several => None,
             };
             who.label = called(connection, statement, id).await?;
         }

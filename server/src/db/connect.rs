@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use url::Url;
@@ -19,6 +19,9 @@ const SQLITE_READERS: u32 = 4;
 const SQLITE_ROWS_AHEAD: usize = 1_024;
 /// PostgreSQL: so many connections at most; its own default limit is 100 for all nodes together.
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// PostgreSQL: a connection that nobody has used for so long is asked whether it is still there, before somebody begins with it. One that was used just now is not:
+/// the question takes as long as a statement, a request uses several connections by turns, and one that is lost may be lost right behind the answer too.
+const POSTGRES_UNASKED: Duration = Duration::from_secs(1);
 /// How long a request waits for a connection before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// PostgreSQL: whoever waits for a row holds one of the connections, and a node that stops in the middle of a transaction, as a machine that hangs does, would
@@ -84,10 +87,31 @@ async fn open_postgres(url: &str) -> Result<Pools> {
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| Box::pin(async move { connection.execute(POSTGRES_PATIENCE).await.map(drop) }))
+        .test_before_acquire(false)
+        .before_acquire(|connection, of| {
+            Box::pin(async move {
+                if of.idle_for >= POSTGRES_UNASKED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await
         .map_err(failed)?;
     Ok(Pools::Postgres(pool))
+}
+
+/// Begins a transaction, on another connection where one turns out to be dead, as all are that were used in the second before the database server started anew: a
+/// transaction that has not begun has done nothing, and what would be lost may be the end of a recording.
+pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+    let mut dead = 0;
+    loop {
+        match pool.begin().await {
+            Err(sqlx::Error::Io(_) | sqlx::Error::Database(_)) if dead < POSTGRES_CONNECTIONS => dead += 1,
+            begun => return begun,
+        }
+    }
 }
 
 /// The URL as it may be shown: without password and parameters. What does not parse is not shown at all.

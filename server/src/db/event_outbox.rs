@@ -2,6 +2,7 @@
 //! `event_deliveries`.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use afterlive_domain::endpoint::TOLD;
 use afterlive_domain::{AssetId, EndpointId, EventKind, OrganisationId, StreamId, UnixMillis};
@@ -22,14 +23,19 @@ pub const FAILING_LONG_MS: i64 = 600_000;
 /// Where so much waits for an endpoint no more is taken, whatever it answers.
 pub const MAX_OPEN_OF_ENDPOINT: u32 = 100_000;
 
+/// Where so much waits for an endpoint, it is looked at whether that is too much no more than once in [`LOOKED_AT_FOR_MS`]: the look reads as many rows as wait,
+/// and each publish waits for it. What is written meanwhile is let through, or refused, as what was written just before.
+const MANY_OPEN: u32 = 1_000;
+const LOOKED_AT_FOR_MS: i64 = 1_000;
+
 const STREAM_IS_STUCK: &str = "too many of this stream wait already, behind one that is not taken";
 const ENDPOINT_FAILS: &str = "too many wait already for this endpoint, which does not take them";
 const ENDPOINT_IS_FULL: &str = "too many wait already for this endpoint";
 
-/// Of 11 values each: far from what either database takes in one statement.
-const ROWS_A_STATEMENT: usize = 100;
+/// Of 11 values each at most: far from what either database takes in one statement.
+pub(super) const ROWS_A_STATEMENT: usize = 100;
 /// Statements of so many rows are kept prepared. Of more than that there are too many shapes.
-const ROWS_PREPARED: usize = 5;
+pub(super) const ROWS_PREPARED: usize = 5;
 
 /// A delivery that is to be written.
 pub(super) struct Line {
@@ -45,9 +51,33 @@ pub(super) struct Line {
     refused: Option<&'static str>,
 }
 
+/// What this process has found of endpoints for which much waits.
+#[derive(Debug, Default)]
+pub(super) struct Looks(Mutex<HashMap<EndpointId, (UnixMillis, Option<&'static str>)>>);
+
+impl Looks {
+    /// Why nothing more is taken, as far as that was looked at just now.
+    fn known(&self, endpoint: EndpointId, now: UnixMillis) -> Option<Option<&'static str>> {
+        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let &(at, refused) = looks.get(&endpoint)?;
+        (0..LOOKED_AT_FOR_MS).contains(&now.ms_since(at)).then_some(refused)
+    }
+
+    fn keep(&self, endpoint: EndpointId, now: UnixMillis, refused: Option<&'static str>) {
+        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of one that is deleted nobody asks any more.
+        looks.retain(|_, (at, _)| (0..LOOKED_AT_FOR_MS).contains(&now.ms_since(*at)));
+        looks.insert(endpoint, (now, refused));
+    }
+
+    fn forget(&self, endpoint: EndpointId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&endpoint);
+    }
+}
+
 /// What the organisations' endpoints are to be told of these events. To be asked for before anything is locked for which others wait: it may wait itself, for an
 /// endpoint that is being deleted.
-pub(super) async fn lines_for(connection: &mut Connection, events: &[NewEvent]) -> Result<Vec<Line>> {
+pub(super) async fn lines_for(connection: &mut Connection, looks: &Looks, events: &[NewEvent]) -> Result<Vec<Line>> {
     let mut by_organisation: Vec<(OrganisationId, Vec<&NewEvent>)> = Vec::new();
     for event in events.iter().filter(|event| TOLD.contains(&event.kind)) {
         match by_organisation.iter_mut().find(|(organisation, _)| *organisation == event.organisation) {
@@ -59,15 +89,21 @@ pub(super) async fn lines_for(connection: &mut Connection, events: &[NewEvent]) 
     for (organisation, events) in by_organisation {
         for told in event_endpoints::told(connection, organisation).await? {
             let events: Vec<&NewEvent> = events.iter().copied().filter(|event| told.kinds.has(event.kind)).collect();
-            add_lines(connection, &told, &events, &mut lines).await?;
+            add_lines(connection, looks, &told, &events, &mut lines).await?;
         }
     }
     Ok(lines)
 }
 
-async fn add_lines(connection: &mut Connection, told: &Told, events: &[&NewEvent], lines: &mut Vec<Line>) -> Result<()> {
+async fn add_lines(
+    connection: &mut Connection,
+    looks: &Looks,
+    told: &Told,
+    events: &[&NewEvent],
+    lines: &mut Vec<Line>,
+) -> Result<()> {
     let Some(first) = events.first() else { return Ok(()) };
-    let of_endpoint = refused_by_endpoint(connection, told, first.at).await?;
+    let of_endpoint = refused_by_endpoint(connection, looks, told, first.at).await?;
     let mut of_streams: HashMap<StreamId, Option<&'static str>> = HashMap::new();
     for event in events {
         let message = Uuid::new_v4().to_string();
@@ -102,15 +138,25 @@ async fn add_lines(connection: &mut Connection, told: &Told, events: &[&NewEvent
 const NTH_OF_ENDPOINT: &str =
     "SELECT id FROM event_deliveries WHERE endpoint_id = $1 AND state = 'open' ORDER BY begun_at LIMIT 1 OFFSET $2";
 
-async fn refused_by_endpoint(connection: &mut Connection, told: &Told, now: UnixMillis) -> Result<Option<&'static str>> {
+async fn refused_by_endpoint(
+    connection: &mut Connection,
+    looks: &Looks,
+    told: &Told,
+    now: UnixMillis,
+) -> Result<Option<&'static str>> {
     let endpoint = told.endpoint.to_string();
-    if !has_nth(connection, NTH_OF_ENDPOINT, [&endpoint], MAX_OPEN_OF_FAILING).await? {
+    if !has_nth(connection, NTH_OF_ENDPOINT, [&endpoint], MANY_OPEN).await? {
+        looks.forget(told.endpoint);
         return Ok(None);
     }
-    if told.failing_since.is_some_and(|since| now.ms_since(since) >= FAILING_LONG_MS) {
-        return Ok(Some(ENDPOINT_FAILS));
+    if let Some(known) = looks.known(told.endpoint, now) {
+        return Ok(known);
     }
-    Ok(has_nth(connection, NTH_OF_ENDPOINT, [&endpoint], MAX_OPEN_OF_ENDPOINT).await?.then_some(ENDPOINT_IS_FULL))
+    let is_failing = told.failing_since.is_some_and(|since| now.ms_since(since) >= FAILING_LONG_MS);
+    let (most, why) = if is_failing { (MAX_OPEN_OF_FAILING, ENDPOINT_FAILS) } else { (MAX_OPEN_OF_ENDPOINT, ENDPOINT_IS_FULL) };
+    let refused = has_nth(connection, NTH_OF_ENDPOINT, [&endpoint], most).await?.then_some(why);
+    looks.keep(told.endpoint, now, refused);
+    Ok(refused)
 }
 
 const FIRST_OF_LANE: &str =
@@ -186,6 +232,24 @@ where
 mod tests {
     use super::*;
     use crate::db::{Db, Location, steps};
+
+    #[test]
+    fn what_was_found_of_an_endpoint_holds_for_a_second_and_no_longer() {
+        let (looks, now) = (Looks::default(), UnixMillis(1_793_812_159_899));
+        let [one, other] = [1, 2].map(|id| EndpointId(Uuid::from_u128(id)));
+        looks.keep(one, now, Some(ENDPOINT_IS_FULL));
+        looks.keep(other, now, None);
+        for (ms, of_one, of_other) in [
+            (-1, None, None),
+            (0, Some(Some(ENDPOINT_IS_FULL)), Some(None)),
+            (LOOKED_AT_FOR_MS - 1, Some(Some(ENDPOINT_IS_FULL)), Some(None)),
+            (LOOKED_AT_FOR_MS, None, None),
+        ] {
+            assert_eq!((looks.known(one, now.plus_ms(ms)), looks.known(other, now.plus_ms(ms))), (of_one, of_other), "{ms}");
+        }
+        looks.forget(one);
+        assert_eq!(looks.known(one, now), None);
+    }
 
     #[tokio::test]
     async fn a_commit_looks_at_what_waits_along_an_index() {

@@ -141,6 +141,28 @@ pub async fn delete_by(tx: &mut Tx, user: UserId) -> Result<()> {
     Ok(())
 }
 
+/// Deletes those that a user made for other organisations than their own.
+pub async fn delete_by_elsewhere(tx: &mut Tx, user: UserId, own: OrganisationId) -> Result<()> {
+    on!(tx, c => sqlx::query("DELETE FROM invitations WHERE invited_by = $1 AND organisation_id <> $2")
+        .bind(user.to_string())
+        .bind(own.to_string())
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Deletes an organisation's that give that role, whoever made them.
+pub async fn delete_of_role(tx: &mut Tx, organisation: OrganisationId, role: Role) -> Result<()> {
+    on!(tx, c => sqlx::query("DELETE FROM invitations WHERE organisation_id = $1 AND role = $2")
+        .bind(organisation.to_string())
+        .bind(role.as_str())
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
 /// Deletes what has expired, and says how many that were.
 pub async fn delete_expired(tx: &mut Tx, now: UnixMillis) -> Result<u64> {
     let deleted = on!(tx, c => sqlx::query("DELETE FROM invitations WHERE expires_at <= $1")

@@ -1,8 +1,10 @@
 //! The table `jobs`: work to be done after a commit, leased to one worker at a time. What the work is and when it is tried again stands in [`crate::jobs`].
 
 use afterlive_domain::UnixMillis;
+use sqlx::{Database, Encode, QueryBuilder, Type};
 use uuid::Uuid;
 
+use super::event_outbox::{ROWS_A_STATEMENT, ROWS_PREPARED};
 use super::{Connection, Raw, Result, Tx, on};
 
 /// Which jobs are taken first.
@@ -54,11 +56,38 @@ pub struct Claimed {
 /// Where one has the key already, that one starts over with the new payload, also where a worker is at it or has given it up:
 /// the state that it was asked for may be newer than the one the worker read. That worker's lease is lost.
 pub async fn enqueue(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
-    const STATEMENT: &str =
-        "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at, priority) VALUES ($1, $2, $3, 'ready', $4, $5, $6)
-         ON CONFLICT (dedup_key) DO UPDATE SET kind = excluded.kind, payload = excluded.payload, state = 'ready', attempt = 0,
-                run_at = excluded.run_at, locked_by = NULL, locked_until = NULL, last_error = NULL, priority = excluded.priority";
-    insert(tx, STATEMENT, job, now).await
+    enqueue_all(tx, std::slice::from_ref(job), now).await
+}
+
+/// As [`enqueue`], for many at once; no two of them may have the same key.
+pub async fn enqueue_all(tx: &mut Tx, jobs: &[NewJob], now: UnixMillis) -> Result<()> {
+    for some in jobs.chunks(ROWS_A_STATEMENT) {
+        let is_prepared = some.len() <= ROWS_PREPARED;
+        on!(tx, c => inserting(some, now).build().persistent(is_prepared).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+fn inserting<D: Database>(jobs: &[NewJob], now: UnixMillis) -> QueryBuilder<D>
+where
+    String: Type<D> + for<'q> Encode<'q, D>,
+    i64: Type<D> + for<'q> Encode<'q, D>,
+{
+    let mut query = QueryBuilder::new("INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at, priority) ");
+    query.push_values(jobs, |mut row, job| {
+        row.push_bind(job.kind.to_owned())
+            .push_bind(job.dedup_key.clone())
+            .push_bind(job.payload.clone())
+            .push("'ready'")
+            .push_bind(job.run_at.0)
+            .push_bind(now.0)
+            .push_bind(job.priority.stored());
+    });
+    query.push(
+        " ON CONFLICT (dedup_key) DO UPDATE SET kind = excluded.kind, payload = excluded.payload, state = 'ready', attempt = 0,
+                run_at = excluded.run_at, locked_by = NULL, locked_until = NULL, last_error = NULL, priority = excluded.priority",
+    );
+    query
 }
 
 /// Adds a job unless one has the key already and waits or runs; one that was given up starts over.
@@ -67,11 +96,7 @@ pub async fn ensure(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
         "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at, priority) VALUES ($1, $2, $3, 'ready', $4, $5, $6)
          ON CONFLICT (dedup_key) DO UPDATE SET payload = excluded.payload, state = 'ready', attempt = 0, run_at = excluded.run_at,
                 last_error = NULL, priority = excluded.priority WHERE jobs.state = 'dead'";
-    insert(tx, STATEMENT, job, now).await
-}
-
-async fn insert(tx: &mut Tx, statement: &'static str, job: &NewJob, now: UnixMillis) -> Result<()> {
-    on!(tx, c => sqlx::query(statement)
+    on!(tx, c => sqlx::query(STATEMENT)
         .bind(job.kind)
         .bind(&job.dedup_key)
         .bind(&job.payload)

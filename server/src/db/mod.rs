@@ -3,6 +3,7 @@
 
 pub mod api_keys;
 pub mod asset_list;
+mod asset_row;
 pub mod asset_search;
 pub mod assets;
 pub mod audit;
@@ -20,15 +21,18 @@ pub mod invitations;
 pub mod jobs;
 pub mod link_mails;
 pub mod organisations;
+mod packed;
 pub mod password_links;
 #[cfg(test)]
 mod plans;
 pub mod playback;
 pub mod retention;
+pub mod second_factors;
 pub mod session_tokens;
 pub mod sessions;
 pub mod stream_search;
 pub mod streams;
+pub mod system;
 pub mod user_identities;
 pub mod users;
 
@@ -118,6 +122,7 @@ struct News {
     sender: broadcast::Sender<Event>,
     /// Held from an event's insertion to its broadcast, so that ids ascend in the order in which they are heard.
     order: Mutex<()>,
+    looks: event_outbox::Looks,
 }
 
 /// A connection that runs queries: one of the pool's, or a transaction's. See [`on`].
@@ -229,7 +234,10 @@ impl Tx {
     pub async fn commit(mut self) -> Result<()> {
         let (news, events) = (Arc::clone(&self.news), std::mem::take(&mut self.events));
         // May wait for another transaction: nobody waits along with it.
-        let lines = if events.is_empty() { Vec::new() } else { event_outbox::lines_for(&mut self.connection, &events).await? };
+        let lines = match events.as_slice() {
+            [] => Vec::new(),
+            events => event_outbox::lines_for(&mut self.connection, &news.looks, events).await?,
+        };
         if !self.notes.is_empty() {
             // Before what publishes wait for too: they wait for no note. On the heap: who notes nothing, as they do, has no room for it in their futures.
             Box::pin(audit::write(&mut self.connection, &mut self.notes)).await?;
@@ -267,7 +275,7 @@ impl Db {
     pub async fn open(location: &Location) -> Result<Self> {
         let pools = connect::open(location).await?;
         let (sender, _) = broadcast::channel(EVENT_QUEUE);
-        Ok(Self { pools, news: Arc::new(News { sender, order: Mutex::new(()) }) })
+        Ok(Self { pools, news: Arc::new(News { sender, order: Mutex::new(()), looks: event_outbox::Looks::default() }) })
     }
 
     /// A connection for reading. On SQLite it refuses to write.
@@ -288,7 +296,7 @@ impl Db {
     pub async fn write(&self) -> Result<Tx> {
         let connection = Connection(match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres(pool) => Inner::PostgresTransaction(pool.begin().await?),
+            Pools::Postgres(pool) => Inner::PostgresTransaction(connect::begin(pool).await?),
         });
         Ok(Tx { connection, news: Arc::clone(&self.news), events: Vec::new(), notes: Vec::new() })
     }

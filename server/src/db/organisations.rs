@@ -17,6 +17,8 @@ pub struct Organisation {
     /// Who is asked before an encoder may publish.
     pub webhook: Option<WebhookUrl>,
     pub publish_keys: PublishKeys,
+    /// Since when nobody of it is let in; `None` where they are.
+    pub suspended_at: Option<UnixMillis>,
     pub created_at: UnixMillis,
     pub updated_at: UnixMillis,
 }
@@ -35,6 +37,7 @@ struct Row {
     webhook: Option<String>,
     publish_key_required: bool,
     publish_secret: Option<String>,
+    suspended_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
 }
@@ -77,6 +80,7 @@ impl TryFrom<Row> for Organisation {
             embed_domains: parse("organisations.embed_domains", &row.embed_domains)?,
             webhook: row.webhook.map(|url| webhook(&url)).transpose()?,
             publish_keys: publish_keys(row.publish_key_required, row.publish_secret),
+            suspended_at: row.suspended_at.map(UnixMillis),
             created_at: UnixMillis(row.created_at),
             updated_at: UnixMillis(row.updated_at),
         })
@@ -155,6 +159,30 @@ pub async fn by_hash(connection: &mut Connection, hash: &OrganisationHash) -> Re
     row.map(Organisation::try_from).transpose()
 }
 
+/// Whether nobody of it is let in; false where there is no such organisation.
+pub async fn is_suspended(connection: &mut Connection, id: OrganisationId) -> Result<bool> {
+    let since: Option<Option<i64>> = on!(connection, c => sqlx::query_scalar("SELECT suspended_at FROM organisations WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(c)
+        .await)?;
+    Ok(since.flatten().is_some())
+}
+
+/// A page of all there are, by name.
+pub async fn page(connection: &mut Connection, limit: u32, offset: u64) -> Result<Vec<Organisation>> {
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as("SELECT * FROM organisations ORDER BY name, id LIMIT $1 OFFSET $2")
+        .bind(i64::from(limit))
+        .bind(i64::try_from(offset).unwrap_or(i64::MAX))
+        .fetch_all(c)
+        .await)?;
+    rows.into_iter().map(Organisation::try_from).collect()
+}
+
+pub async fn count(connection: &mut Connection) -> Result<u64> {
+    let count: i64 = on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM organisations").fetch_one(c).await)?;
+    Ok(count.unsigned_abs())
+}
+
 /// Whether there is any, that is whether set-up has been done.
 pub async fn any(connection: &mut Connection) -> Result<bool> {
     let found: Option<i64> = on!(connection, c => sqlx::query_scalar("SELECT created_at FROM organisations LIMIT 1")
@@ -174,6 +202,33 @@ pub async fn update(tx: &mut Tx, id: OrganisationId, name: &str, settings: Setti
     .bind(settings.vod_public)
     .bind(now.0)
     .bind(settings.live_public)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// False where there is no such organisation.
+pub async fn rename(tx: &mut Tx, id: OrganisationId, name: &str, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query("UPDATE organisations SET name = $2, updated_at = $3 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(name)
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// Suspends it, or resumes it with `None`; false where it is so already, and where there is no such organisation.
+pub async fn suspend(tx: &mut Tx, id: OrganisationId, since: Option<UnixMillis>, now: UnixMillis) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE organisations SET suspended_at = $2, resumed_at = CASE WHEN $2 IS NULL THEN $3 ELSE resumed_at END, updated_at = $3
+         WHERE id = $1 AND (suspended_at IS NULL) = ($2 IS NOT NULL)",
+    )
+    .bind(id.to_string())
+    .bind(since.map(|at| at.0))
+    .bind(now.0)
     .execute(c)
     .await
     .map(|done| done.rows_affected()))?;
@@ -276,4 +331,24 @@ pub async fn set_recording(tx: &mut Tx, id: OrganisationId, settings: &Recording
     .await
     .map(|done| done.rows_affected()))?;
     Ok(changed > 0)
+}
+
+/// Whether everybody of the organisation needs a second factor.
+pub async fn requires_second_factor(connection: &mut Connection, id: OrganisationId) -> Result<bool> {
+    let required: Option<bool> = on!(connection, c => sqlx::query_scalar("SELECT second_factor_required FROM organisations WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(c)
+            .await)?;
+    Ok(required.unwrap_or(false))
+}
+
+pub async fn require_second_factor(tx: &mut Tx, id: OrganisationId, is_required: bool, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE organisations SET second_factor_required = $2, updated_at = $3 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(is_required)
+        .bind(now.0)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
 }

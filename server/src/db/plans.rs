@@ -206,6 +206,9 @@ async fn recordings_of_many_streams_and_what_pages_count_are_looks_along_indexes
             Raw::Postgres(c) => on_postgres(c, asset_list::on_postgres(streams, 50)).await,
         };
         assert_along("recordings", "_stream", &steps);
+        let steps = steps!(connection, asset_list::finished_of(a_stream(0x1300), 10));
+        assert_along("recordings of one", "_stream", &steps);
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
         let steps = steps!(connection, asset_list::growing_of(a_stream(0x1300)));
         assert_along("what grows", "assets_growing", &steps);
         for (what, statement, index) in [

@@ -10,6 +10,8 @@ pub struct Terms {
     pub organisation: OrganisationId,
     pub live_public: bool,
     pub vod_public: bool,
+    /// Nobody watches anything, whatever they have.
+    pub is_suspended: bool,
     /// In hexadecimal; `None` before the first token.
     pub secret: Option<String>,
 }
@@ -59,14 +61,14 @@ impl TryFrom<Row> for Issued {
 }
 
 pub async fn terms(connection: &mut Connection, hash: &OrganisationHash) -> Result<Option<Terms>> {
-    let row: Option<(String, bool, bool, Option<String>)> = on!(connection, c => sqlx::query_as(
-        "SELECT id, live_public, vod_public, playback_secret FROM organisations WHERE hash = $1",
+    let row: Option<(String, bool, bool, bool, Option<String>)> = on!(connection, c => sqlx::query_as(
+        "SELECT id, live_public, vod_public, suspended_at IS NOT NULL, playback_secret FROM organisations WHERE hash = $1",
     )
     .bind(hash.as_str())
     .fetch_optional(c)
     .await)?;
-    let Some((id, live_public, vod_public, secret)) = row else { return Ok(None) };
-    Ok(Some(Terms { organisation: parse("organisations.id", &id)?, live_public, vod_public, secret }))
+    let Some((id, live_public, vod_public, is_suspended, secret)) = row else { return Ok(None) };
+    Ok(Some(Terms { organisation: parse("organisations.id", &id)?, live_public, vod_public, is_suspended, secret }))
 }
 
 /// Gives the organisation a secret where it has none, and says which it has now; `None` where there is no such organisation.

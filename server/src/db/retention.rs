@@ -1,5 +1,5 @@
-//! What keeps a recording and what takes it away: legal hold, and what retention may take to the bin or remove from it for good. All on the table
-//! `assets`; each look for what may be taken reads an index from its beginning on, and no more of it than it gives.
+//! What keeps a recording and what takes it away: legal hold, and what retention may take to the bin or remove from it for good, which is nothing of an
+//! organisation that is suspended: nobody of it could say no. All on the table `assets`; each look for what may be taken reads an index from its beginning on, and no more of it than it gives.
 
 use afterlive_domain::asset::Hold;
 use afterlive_domain::{AssetId, EventKind, OrganisationId, Region, StreamId, UnixMillis};
@@ -36,7 +36,7 @@ pub async fn old(connection: &mut Connection, server_days: u64, now: UnixMillis,
     // One look into the index an organisation. Each database must be told so in its own way, or it reads all recordings there are: SQLite takes the
     // left side of a cross join first, PostgreSQL that of a lateral one.
     const SQLITE: &str = "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM organisations o CROSS JOIN assets a
-         WHERE a.organisation_id = o.id AND COALESCE(o.retention_days, $1) > 0
+         WHERE a.organisation_id = o.id AND o.suspended_at IS NULL AND COALESCE(o.retention_days, $1) > 0
            AND COALESCE(a.restored_at, a.ended_at) < $2 - COALESCE(o.retention_days, $1) * $3
            AND a.state IN ('ready', 'incomplete', 'failed') AND a.held_at IS NULL
          LIMIT $4";
@@ -45,7 +45,7 @@ pub async fn old(connection: &mut Connection, server_days: u64, now: UnixMillis,
            WHERE organisation_id = o.id AND COALESCE(restored_at, ended_at) < $2 - COALESCE(o.retention_days, $1) * $3
              AND state IN ('ready', 'incomplete', 'failed') AND held_at IS NULL
            ORDER BY COALESCE(restored_at, ended_at) LIMIT $4) a
-         WHERE COALESCE(o.retention_days, $1) > 0 LIMIT $4";
+         WHERE COALESCE(o.retention_days, $1) > 0 AND o.suspended_at IS NULL LIMIT $4";
     let statement = match connection.raw() {
         Raw::Sqlite(_) => SQLITE,
         Raw::Postgres(_) => POSTGRES,
@@ -71,7 +71,7 @@ pub async fn oldest(
 ) -> Result<Vec<Candidate>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
         "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM assets a JOIN organisations o ON o.id = a.organisation_id
-         WHERE a.region = $1 AND a.state IN ('ready', 'incomplete') AND a.held_at IS NULL
+         WHERE a.region = $1 AND a.state IN ('ready', 'incomplete') AND a.held_at IS NULL AND o.suspended_at IS NULL
            AND a.ended_at < $2 - COALESCE(o.reconnect_window_s, $3) * 1000
          ORDER BY COALESCE(a.restored_at, a.ended_at) LIMIT $4",
     )
@@ -84,11 +84,13 @@ pub async fn oldest(
     candidates(rows)
 }
 
-/// What of a region has lain in the bin since before `before`, what has lain there longest first.
+/// What of a region has lain in the bin since before `before`, what has lain there longest first. The time for which its organisation was suspended is none.
 pub async fn binned(connection: &mut Connection, region: &Region, before: UnixMillis, limit: u32) -> Result<Vec<Candidate>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
         "SELECT id, organisation_id, file_name, size_bytes FROM assets
          WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL AND deleted_at < $2
+           AND NOT EXISTS (SELECT 1 FROM organisations o
+             WHERE o.id = assets.organisation_id AND (o.suspended_at IS NOT NULL OR o.resumed_at >= $2))
          ORDER BY deleted_at LIMIT $3",
     )
     .bind(region.as_str())
@@ -104,6 +106,7 @@ pub async fn binned_bytes(connection: &mut Connection, region: &Region, most: u3
     let bytes: i64 = on!(connection, c => sqlx::query_scalar(
         "SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM (
            SELECT size_bytes FROM assets WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL
+             AND NOT EXISTS (SELECT 1 FROM organisations o WHERE o.id = assets.organisation_id AND o.suspended_at IS NOT NULL)
            ORDER BY deleted_at LIMIT $2) AS binned",
     )
     .bind(region.as_str())
@@ -114,11 +117,13 @@ pub async fn binned_bytes(connection: &mut Connection, region: &Region, most: u3
 }
 
 /// Removes a recording from the bin for good; its files follow by a job, which the caller enqueues ([`crate::jobs::Task::Place`]). The row stays, so that
-/// its name is never given again. The event is `asset.changed`. False where it is not in the bin, or under legal hold.
+/// its name is never given again. The event is `asset.changed`. False where it is not in the bin, under legal hold, or its organisation is suspended.
 pub async fn purge(tx: &mut Tx, id: AssetId, now: UnixMillis) -> Result<bool> {
     let owner: Option<(String, String)> = on!(tx, c => sqlx::query_as(
         "UPDATE assets SET purged_at = $2, updated_at = $2, has_poster = FALSE
-         WHERE id = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL RETURNING organisation_id, stream_id",
+         WHERE id = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM organisations o WHERE o.id = assets.organisation_id AND o.suspended_at IS NOT NULL)
+         RETURNING organisation_id, stream_id",
     )
     .bind(id.to_string())
     .bind(now.0)

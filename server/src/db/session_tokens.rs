@@ -9,7 +9,7 @@ pub struct SessionToken {
     pub user: UserId,
     /// The most that it may; less where the user's own is less by then.
     pub role: Role,
-    /// SHA-256 of the user's password hash when it was made, in hexadecimal.
+    /// `User::credentials_digest` when it was made.
     pub password_digest: String,
     pub created_at: UnixMillis,
     /// From then on it is good for nothing.

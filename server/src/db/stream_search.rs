@@ -8,7 +8,8 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 use uuid::Uuid;
 
 pub use self::place::{Order, Place};
-use super::streams::{COLUMNS, Row, Stream, tags_of};
+use super::packed::{Packed, unpacked};
+use super::streams::{Row, Stream, push_columns};
 use super::{Connection, Result, counts, indexed_by, on, parse};
 
 /// A tag that no more streams have is where a search begins: they are read, and sorted. The streams with one that more have are found, newest first, by
@@ -62,21 +63,21 @@ pub async fn page(
     if search.order == Order::NewestFirst
         && let Some(tag) = tag_to_begin_with(connection, organisation, &search.tags).await?
     {
-        let rows: Vec<Row> = on!(connection, c => {
+        let rows: Vec<Packed<Row>> = on!(connection, c => {
             tagged::page(organisation, search, &tag, None, limit, offset).build_query_as().fetch_all(c).await
         })?;
-        return with_tags(connection, rows).await;
+        return unpacked(rows);
     }
     let rare = rare_tag(connection, organisation, &search.tags).await?;
-    let rows: Vec<Row> = on!(connection, c => {
+    let rows: Vec<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS);
+        push_columns(&mut query);
         push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
         query.push(" ORDER BY ").push(search.order.as_sql()).push(" LIMIT ").push_bind(i64::from(limit));
         query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
         query.build_query_as().fetch_all(c).await
     })?;
-    with_tags(connection, rows).await
+    unpacked(rows)
 }
 
 /// The streams that come behind a place in the order that it belongs to, which wins over the search's; `id` decides among equals.
@@ -96,21 +97,21 @@ pub async fn page_after(
     if order == Order::NewestFirst
         && let Some(tag) = tag_to_begin_with(connection, organisation, &search.tags).await?
     {
-        let rows: Vec<Row> = on!(connection, c => {
+        let rows: Vec<Packed<Row>> = on!(connection, c => {
             tagged::page(organisation, search, &tag, Some(after), limit, 0).build_query_as().fetch_all(c).await
         })?;
-        return with_tags(connection, rows).await;
+        return unpacked(rows);
     }
     let rare = rare_tag(connection, organisation, &search.tags).await?;
-    let rows: Vec<Row> = on!(connection, c => {
+    let rows: Vec<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS);
+        push_columns(&mut query);
         push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
         push_behind(&mut query, after);
         query.push(" ORDER BY ").push(order.as_sql()).push(" LIMIT ").push_bind(i64::from(limit));
         query.build_query_as().fetch_all(c).await
     })?;
-    with_tags(connection, rows).await
+    unpacked(rows)
 }
 
 /// Streams that were found among so many of a list.
@@ -133,9 +134,9 @@ pub async fn page_among(
 ) -> Result<Among> {
     let rare = rare_tag(connection, organisation, &search.tags).await?;
     let end = if rare.is_none() { end_of_look(connection, organisation, search, after, most).await? } else { None };
-    let mut rows: Vec<Row> = on!(connection, c => {
+    let mut rows: Vec<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS);
+        push_columns(&mut query);
         push_source(&mut query, organisation, search, rare.as_deref(), Look::Bounded);
         if let Some(after) = after {
             push_behind(&mut query, after);
@@ -149,7 +150,7 @@ pub async fn page_among(
     })?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let streams = with_tags(connection, rows).await?;
+    let streams: Vec<Stream> = unpacked(rows)?;
     let next = match streams.last().filter(|_| more) {
         Some(last) => Some((Order::NewestFirst.place(last), last.id)),
         None => end.map(|(at, id)| (Place::CreatedAt(at), id)),
@@ -196,17 +197,6 @@ where
         Place::Name(name) => query.push(" AND (s.streamname, s.id) > (").push_bind(name.replace('\0', "")),
     };
     query.push(", ").push_bind(id.to_string()).push(")");
-}
-
-async fn with_tags(connection: &mut Connection, rows: Vec<Row>) -> Result<Vec<Stream>> {
-    let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-    let mut tags = tags_of(connection, &ids).await?;
-    rows.into_iter()
-        .map(|row| {
-            let tags = tags.remove(&row.id).unwrap_or_default();
-            row.with_tags(tags)
-        })
-        .collect()
 }
 
 /// How many streams match: counts each of them, but where nothing or only a state is asked for.
@@ -407,7 +397,7 @@ mod tests {
         let Raw::Sqlite(sqlite) = connection.raw() else { unreachable!("it was opened as SQLite") };
         let search = Search { tags: vec!["a".to_owned()], ..Search::default() };
         let mut query = QueryBuilder::<sqlx::Sqlite>::new("EXPLAIN QUERY PLAN SELECT ");
-        query.push(COLUMNS);
+        push_columns(&mut query);
         push_source(&mut query, OrganisationId(Uuid::new_v4()), &search, rare, Look::Bounded);
         query.push(" ORDER BY ").push(search.order.as_sql()).push(" LIMIT 51");
         let steps: Vec<(i64, i64, i64, String)> = query.build_query_as().fetch_all(sqlite).await.unwrap();
@@ -421,6 +411,7 @@ mod tests {
         assert!(by_tag[1].contains("SEARCH s USING INDEX") && by_tag[1].contains("(id=?)"), "{by_tag:#?}");
         let by_list = steps(None).await;
         assert!(by_list[0].contains("INDEX streams_by_creation (organisation_id=?)"), "{by_list:#?}");
-        assert!(!by_list.iter().any(|step| step.contains("TEMP B-TREE")), "{by_list:#?}");
+        // Each row's own tags are put into their order; the list is in its order already.
+        assert!(!by_list.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER BY")), "{by_list:#?}");
     }
 }

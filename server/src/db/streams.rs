@@ -1,14 +1,14 @@
 //! The tables `streams` and `stream_tags`: single streams and their changes. Lists are in `stream_list`, going on and off air in `sessions`.
 
-use std::collections::HashMap;
-
 use afterlive_domain::organisation::Settings;
 use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
     EventKind, Mode, OrganisationId, SessionId, StreamId, StreamState, Streamname, Tags, UnixMillis, WebhookUrl,
 };
-use sqlx::QueryBuilder;
+use serde::Deserialize;
+use sqlx::{Database, QueryBuilder};
 
+use super::packed::{self, Column, Packed};
 use super::{Connection, Error, Result, Tx, on, organisations, parse, parse_option};
 use crate::publish_key::{PublishKey, PublishSecret};
 
@@ -40,6 +40,8 @@ pub struct PublishTarget {
     pub stream: StreamId,
     pub organisation: OrganisationId,
     pub state: StreamState,
+    /// Whether its organisation takes no encoders.
+    pub is_suspended: bool,
     pub settings: Settings,
     /// Who is asked before it may be published.
     pub webhook: Option<WebhookUrl>,
@@ -54,6 +56,7 @@ struct TargetRow {
     id: String,
     organisation_id: String,
     state: String,
+    is_suspended: bool,
     recording_enabled: bool,
     vod_public: bool,
     live_public: bool,
@@ -73,6 +76,7 @@ impl TryFrom<TargetRow> for PublishTarget {
             stream,
             organisation: parse("streams.organisation_id", &row.organisation_id)?,
             state: parse("streams.state", &row.state)?,
+            is_suspended: row.is_suspended,
             settings: Settings { recording_enabled, vod_public, live_public },
             webhook: row.webhook.map(|url| organisations::webhook(&url)).transpose()?,
             publish_key_required: row.publish_key_required,
@@ -81,9 +85,10 @@ impl TryFrom<TargetRow> for PublishTarget {
     }
 }
 
-#[derive(sqlx::FromRow)]
+/// A stream with its tags, as [`push_columns`] selects it.
+#[derive(Deserialize, sqlx::FromRow)]
 pub(super) struct Row {
-    pub(super) id: String,
+    id: String,
     organisation_id: String,
     streamname: String,
     state: String,
@@ -96,11 +101,15 @@ pub(super) struct Row {
     deleted_at: Option<i64>,
     push_url: Option<String>,
     publish_key_renewals: i64,
+    tags: Vec<String>,
 }
 
-/// The columns of [`Row`].
-pub(super) const COLUMNS: &str = "id, organisation_id, streamname, state, default_mode, live_session_id, first_live_at, \
-     last_live_at, created_at, updated_at, deleted_at, push_url, publish_key_renewals";
+/// Selects a [`Row`] of the stream `s`.
+pub(super) fn push_columns<D: Database>(query: &mut QueryBuilder<D>) {
+    let own = "id, organisation_id, streamname, state, default_mode, live_session_id, first_live_at, last_live_at, created_at, \
+         updated_at, deleted_at, push_url, publish_key_renewals";
+    packed::push_columns(query, &[Column::Columns(own), Column::TagsOf("s.id")]);
+}
 
 pub(super) fn mode(column: &'static str, text: &str) -> Result<Mode> {
     match text {
@@ -110,26 +119,33 @@ pub(super) fn mode(column: &'static str, text: &str) -> Result<Mode> {
     }
 }
 
-impl Row {
-    pub(super) fn with_tags(self, tags: Tags) -> Result<Stream> {
-        Ok(Stream {
-            id: parse("streams.id", &self.id)?,
-            organisation: parse("streams.organisation_id", &self.organisation_id)?,
-            streamname: parse("streams.streamname", &self.streamname)?,
-            state: parse("streams.state", &self.state)?,
-            default_mode: mode("streams.default_mode", &self.default_mode)?,
-            live_session: parse_option("streams.live_session_id", self.live_session_id.as_deref())?,
-            first_live_at: self.first_live_at.map(UnixMillis),
-            last_live_at: self.last_live_at.map(UnixMillis),
-            created_at: UnixMillis(self.created_at),
-            updated_at: UnixMillis(self.updated_at),
-            deleted_at: self.deleted_at.map(UnixMillis),
+impl TryFrom<Row> for Stream {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: parse("streams.id", &row.id)?,
+            organisation: parse("streams.organisation_id", &row.organisation_id)?,
+            streamname: parse("streams.streamname", &row.streamname)?,
+            state: parse("streams.state", &row.state)?,
+            default_mode: mode("streams.default_mode", &row.default_mode)?,
+            live_session: parse_option("streams.live_session_id", row.live_session_id.as_deref())?,
+            first_live_at: row.first_live_at.map(UnixMillis),
+            last_live_at: row.last_live_at.map(UnixMillis),
+            created_at: UnixMillis(row.created_at),
+            updated_at: UnixMillis(row.updated_at),
+            deleted_at: row.deleted_at.map(UnixMillis),
             // The column's name stands for the value, which goes in no log.
-            push_url: self.push_url.map(|url| parse_push_url(&url)).transpose()?,
-            publish_key_renewals: self.publish_key_renewals,
-            tags,
+            push_url: row.push_url.map(|url| parse_push_url(&url)).transpose()?,
+            publish_key_renewals: row.publish_key_renewals,
+            tags: tags(&row.tags)?,
         })
     }
+}
+
+/// Tags as they are stored.
+pub(super) fn tags(stored: &[String]) -> Result<Tags> {
+    Tags::new(stored).map_err(|_| Error::Unreadable { column: "stream_tags.tag", value: stored.join(",") })
 }
 
 fn parse_push_url(text: &str) -> Result<PushUrl> {
@@ -168,14 +184,13 @@ pub async fn hold(tx: &mut Tx, id: StreamId) -> Result<()> {
 
 /// Deleted streams too: who asks decides whether to show one.
 pub async fn by_id(connection: &mut Connection, id: StreamId) -> Result<Option<Stream>> {
-    let row: Option<Row> = on!(connection, c => {
+    let row: Option<Packed<Row>> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS).push(" FROM streams WHERE id = ").push_bind(id.to_string());
+        push_columns(&mut query);
+        query.push(" FROM streams s WHERE id = ").push_bind(id.to_string());
         query.build_query_as().fetch_optional(c).await
     })?;
-    let Some(row) = row else { return Ok(None) };
-    let tags = tags_of(connection, std::slice::from_ref(&row.id)).await?.remove(&row.id).unwrap_or_default();
-    row.with_tags(tags).map(Some)
+    row.map(|Packed(row)| row.try_into()).transpose()
 }
 
 pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Result<Option<Stream>> {
@@ -192,7 +207,7 @@ pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Re
 /// What the ingest asks when an encoder names a stream; one row by a unique key.
 pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> Result<Option<PublishTarget>> {
     let row: Option<TargetRow> = on!(connection, c => sqlx::query_as(
-        "SELECT s.id, s.organisation_id, s.state, o.recording_enabled, o.vod_public, o.live_public, o.webhook,
+        "SELECT s.id, s.organisation_id, s.state, o.suspended_at IS NOT NULL AS is_suspended, o.recording_enabled, o.vod_public, o.live_public, o.webhook,
                 o.publish_key_required, o.publish_secret, s.publish_key_renewals
          FROM streams s JOIN organisations o ON o.id = s.organisation_id WHERE s.streamname = $1",
     )
@@ -200,32 +215,6 @@ pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> R
     .fetch_optional(c)
     .await)?;
     row.map(PublishTarget::try_from).transpose()
-}
-
-/// The tags of the named streams, each in its order. A stream without tags is not in the map.
-pub(super) async fn tags_of(connection: &mut Connection, streams: &[String]) -> Result<HashMap<String, Tags>> {
-    if streams.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows: Vec<(String, String)> = on!(connection, c => {
-        let mut query = QueryBuilder::new("SELECT stream_id, tag FROM stream_tags WHERE stream_id IN (");
-        let mut ids = query.separated(", ");
-        for id in streams {
-            ids.push_bind(id);
-        }
-        query.push(") ORDER BY stream_id, position").build_query_as().fetch_all(c).await
-    })?;
-    let mut lists: HashMap<String, Vec<String>> = HashMap::new();
-    for (stream, tag) in rows {
-        lists.entry(stream).or_default().push(tag);
-    }
-    lists
-        .into_iter()
-        .map(|(stream, tags)| {
-            let tags = Tags::new(&tags).map_err(|_| Error::Unreadable { column: "stream_tags.tag", value: tags.join(",") })?;
-            Ok((stream, tags))
-        })
-        .collect()
 }
 
 /// Replaces all tags; the event is `stream.changed`. False where the stream is not there or deleted.

@@ -2,7 +2,10 @@
 
 use afterlive_domain::{OrganisationId, Role, UnixMillis, UserId};
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Connection, Error, Result, Tx, on, parse};
+use crate::hexadecimal::hexadecimal;
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
@@ -16,6 +19,25 @@ pub struct User {
     pub created_at: UnixMillis,
     /// With the password or by the provider, to the dashboard or for a session token.
     pub last_sign_in_at: Option<UnixMillis>,
+    /// Whether they administer the installation, whatever their role in their own organisation is.
+    pub system_administrator: bool,
+    /// Which second factor it is, where there is one: drawn anew with each that is set up. It is no secret, and proves nothing.
+    pub second_factor: Option<String>,
+}
+
+impl User {
+    /// SHA-256 in hexadecimal of what signs the user in, as it is now: what was opened with something else is worth nothing. The password's hash has a salt of
+    /// its own.
+    #[must_use]
+    pub fn credentials_digest(&self) -> String {
+        let mut digest = Sha256::new().chain_update(&self.password_hash);
+        // No hash has a zero byte in it.
+        if let Some(second_factor) = &self.second_factor {
+            digest.update([0]);
+            digest.update(second_factor);
+        }
+        hexadecimal(&digest.finalize())
+    }
 }
 
 impl User {
@@ -42,6 +64,8 @@ struct Row {
     role: String,
     created_at: i64,
     last_sign_in_at: Option<i64>,
+    system_administrator: bool,
+    second_factor: Option<String>,
 }
 
 impl TryFrom<Row> for User {
@@ -56,10 +80,45 @@ impl TryFrom<Row> for User {
             role: parse("users.role", &row.role)?,
             created_at: UnixMillis(row.created_at),
             last_sign_in_at: row.last_sign_in_at.map(UnixMillis),
+            system_administrator: row.system_administrator,
+            second_factor: row.second_factor,
         })
     }
 }
 
+/// A user, and what of their organisation says whether they are let in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admission {
+    pub user: User,
+    pub is_suspended: bool,
+    /// Whether everybody of the organisation needs a second factor.
+    pub second_factor_required: bool,
+}
+
+impl Admission {
+    /// The user, where the organisation is not suspended.
+    #[must_use]
+    pub fn unless_suspended(self) -> Option<User> {
+        (!self.is_suspended).then_some(self.user)
+    }
+
+    /// Whether the user must set up a second factor before anything else.
+    #[must_use]
+    pub fn must_enrol(&self) -> bool {
+        self.second_factor_required && self.user.second_factor.is_none()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct AdmissionRow {
+    #[sqlx(flatten)]
+    row: Row,
+    is_suspended: bool,
+    second_factor_required: bool,
+}
+
+const ADMISSION: &str = "SELECT u.*, o.suspended_at IS NOT NULL AS is_suspended, o.second_factor_required
+     FROM users u JOIN organisations o ON o.id = u.organisation_id WHERE u.id = $1";
 /// Both run while nobody else can write.
 const LIST: &str = "SELECT * FROM users WHERE organisation_id = $1 ORDER BY email";
 const COUNT: &str = "SELECT COUNT(*) FROM users WHERE organisation_id = $1 AND ($2 IS NULL OR role = $2)";
@@ -68,7 +127,8 @@ const COUNT: &str = "SELECT COUNT(*) FROM users WHERE organisation_id = $1 AND (
 /// A unique violation where the e-mail address is taken.
 pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
     on!(tx, c => sqlx::query(
-        "INSERT INTO users (id, organisation_id, email, password_hash, role, created_at, last_sign_in_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO users (id, organisation_id, email, password_hash, role, created_at, last_sign_in_at, system_administrator)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(user.id.to_string())
     .bind(user.organisation.to_string())
@@ -77,6 +137,7 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
     .bind(user.role.as_str())
     .bind(user.created_at.0)
     .bind(user.last_sign_in_at.map(|at| at.0))
+    .bind(user.system_administrator)
     .execute(c)
     .await
     .map(drop))?;
@@ -109,6 +170,18 @@ pub async fn by_id(connection: &mut Connection, id: UserId) -> Result<Option<Use
         .fetch_optional(c)
         .await)?;
     row.map(User::try_from).transpose()
+}
+
+/// A user, and whether they are let in. Asked with each request.
+pub async fn admission(connection: &mut Connection, id: UserId) -> Result<Option<Admission>> {
+    let row: Option<AdmissionRow> = on!(connection, c => sqlx::query_as(ADMISSION)
+        .bind(id.to_string())
+        .fetch_optional(c)
+        .await)?;
+    row.map(|AdmissionRow { row, is_suspended, second_factor_required }| {
+        Ok(Admission { user: row.try_into()?, is_suspended, second_factor_required })
+    })
+    .transpose()
 }
 
 /// Those of an organisation, by their addresses.
@@ -149,6 +222,20 @@ pub async fn set_password(tx: &mut Tx, id: UserId, before: &str, password_hash: 
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
+/// False where the second factor is not `before` any more.
+pub async fn set_second_factor(tx: &mut Tx, id: UserId, before: Option<&str>, now: Option<&str>) -> Result<bool> {
+    let changed = on!(tx, c => sqlx::query(
+        "UPDATE users SET second_factor = $3 WHERE id = $1 AND COALESCE(second_factor, '') = COALESCE($2, '')",
+    )
+    .bind(id.to_string())
+    .bind(before)
+    .bind(now)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
     Ok(changed > 0)
 }
 

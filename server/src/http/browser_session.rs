@@ -16,7 +16,7 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
-use super::flash;
+use super::{flash, second_step};
 use crate::clock::Clock;
 use crate::db::browser_sessions::Written;
 use crate::db::users::User;
@@ -35,6 +35,8 @@ pub const COOKIE: &str = "afterlive_session";
 /// Its name where people come over TLS alone: browsers take one of such a name from nobody but this very host over TLS, so that no other below the same domain,
 /// and nobody on the network, can put one of their own in its place.
 pub const SECURE_COOKIE: &str = "__Host-afterlive_session";
+/// One in which nobody has signed in ends so long after it was written: what it keeps is for the next page, or for the code of a sign-in.
+const STRANGERS_MS: i64 = 3_600_000;
 /// A session ends so many days after it was last used, give or take [`RENEW_AFTER_MS`].
 const IDLE_DAYS: i64 = 14;
 /// Use is noted, and moves a session's end, but not more often than so: each time is a write.
@@ -79,6 +81,9 @@ pub async fn renew(State(clock): State<Clock>, session: Session, request: Reques
 /// Where the database fails.
 pub async fn begin(session: &Session, signed_in: &SignedIn) -> std::result::Result<(), tower_sessions::session::Error> {
     session.cycle_id().await?;
+    // The code was given, or somebody else has signed in.
+    second_step::end(session).await?;
+    second_step::end_offer(session).await?;
     session.insert(USED_AT, signed_in.began_at).await?;
     session.insert(SIGNED_IN, signed_in).await
 }
@@ -88,14 +93,28 @@ pub async fn begin(session: &Session, signed_in: &SignedIn) -> std::result::Resu
 /// # Errors
 /// Where the database fails.
 pub async fn signed_in(service: &Service, session: &Session) -> service::Result<Option<(Caller, User)>> {
-    let signed_in: Option<SignedIn> = session.get(SIGNED_IN).await.unwrap_or_else(|cause| {
-        tracing::error!(%cause, "a browser session cannot be read");
-        None
-    });
-    match signed_in {
+    match read(session).await {
         Some(signed_in) => service.session_caller(&signed_in).await,
         None => Ok(None),
     }
+}
+
+/// As [`caller`], also for who must set up a second factor before anything else: for what does that, and nothing more.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn enrolling(service: &Service, session: &Session) -> service::Result<Option<(Caller, User)>> {
+    match read(session).await {
+        Some(signed_in) => service.enrolling_caller(&signed_in).await,
+        None => Ok(None),
+    }
+}
+
+async fn read(session: &Session) -> Option<SignedIn> {
+    session.get(SIGNED_IN).await.unwrap_or_else(|cause| {
+        tracing::error!(%cause, "a browser session cannot be read");
+        None
+    })
 }
 
 /// By what the session is called in the database; `None` of one that was not there before this request.
@@ -193,14 +212,11 @@ fn used_at(record: &Record) -> UnixMillis {
 }
 
 impl Store {
-    /// As it is written now.
+    /// As it is written now. Its end is by our clock; the record's own says so by the system's.
     fn written<'a>(&self, id: &'a str, record: &Record, data: &'a str) -> Written<'a> {
-        Written { id, data, user: user(record), used_at: used_at(record), expires_at: self.expires_at() }
-    }
-
-    /// The end of a session that is written now. By our clock; the record's own says the same by the system's.
-    fn expires_at(&self) -> UnixMillis {
-        self.clock.now().plus_ms(IDLE_DAYS * DAY_MS)
+        let user = user(record);
+        let lasts_ms = if user.is_some() { IDLE_DAYS * DAY_MS } else { STRANGERS_MS };
+        Written { id, data, user, used_at: used_at(record), expires_at: self.clock.now().plus_ms(lasts_ms) }
     }
 }
 

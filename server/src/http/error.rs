@@ -110,7 +110,8 @@ pub(super) fn is_of_one_turned_away(response: &mut Response) -> bool {
 pub(super) fn refuse(refusal: &Refusal) -> Response {
     let (status, body) = explained(refusal);
     let mut response = (status, Json(body)).into_response();
-    if matches!(refusal, Refusal::BadCredentials | Refusal::Denied { .. }) {
+    if matches!(refusal, Refusal::BadCredentials | Refusal::Denied { .. } | Refusal::NotSystemAdministrator | Refusal::Suspended)
+    {
         response.extensions_mut().insert(TurnedAway);
     }
     if let Refusal::TooMany { retry_after_s } = refusal {
@@ -130,6 +131,8 @@ pub(super) fn explained(refusal: &Refusal) -> (StatusCode, ErrorBody) {
         Refusal::StreamTypeUnavailable { stream_type } => (StatusCode::BAD_REQUEST, 3002, json!({ "stream_type": stream_type })),
         Refusal::BadCredentials => (StatusCode::UNAUTHORIZED, 4002, json!({ "user": null })),
         Refusal::Denied { needed } => (StatusCode::FORBIDDEN, 2001, json!({ "required_role": needed.as_str() })),
+        Refusal::NotSystemAdministrator => (StatusCode::FORBIDDEN, 2001, json!({ "required_role": "system administrator" })),
+        Refusal::Suspended => (StatusCode::FORBIDDEN, 2002, json!({ "state": "suspended" })),
         Refusal::PlaybackDenied { reason } => (StatusCode::FORBIDDEN, 2001, json!({ "reason": reason })),
         Refusal::NoSuchStream { stream } => (StatusCode::NOT_FOUND, 3001, json!({ "stream": stream })),
         Refusal::NoSuchAsset { asset } => (StatusCode::NOT_FOUND, 3004, json!({ "asset": asset })),
@@ -138,9 +141,11 @@ pub(super) fn explained(refusal: &Refusal) -> (StatusCode, ErrorBody) {
         Refusal::NoSuchInvitation { invitation } => (StatusCode::NOT_FOUND, 3009, json!({ "invitation": invitation })),
         Refusal::NoSuchEndpoint { endpoint } => (StatusCode::NOT_FOUND, 3010, json!({ "endpoint": endpoint })),
         Refusal::NoSuchDelivery { delivery } => (StatusCode::NOT_FOUND, 3011, json!({ "delivery": delivery })),
+        Refusal::NoSuchOrganisation { organisation } => (StatusCode::NOT_FOUND, 3012, json!({ "organisation": organisation })),
         Refusal::WrongState { state } => (StatusCode::CONFLICT, 3003, json!({ "state": state })),
         Refusal::Held { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "held", "asset": asset })),
         Refusal::LastAdmin { user } => (StatusCode::CONFLICT, 3003, json!({ "state": "last-admin", "user": user })),
+        Refusal::LastSystemAdministrator => (StatusCode::CONFLICT, 3003, json!({ "state": "last-system-administrator" })),
         Refusal::Purged { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "purged", "asset": asset })),
         Refusal::BodyTooLarge { limit_bytes } => (StatusCode::PAYLOAD_TOO_LARGE, 1005, json!({ "limit_bytes": limit_bytes })),
         Refusal::TooMany { retry_after_s } => (StatusCode::TOO_MANY_REQUESTS, 1006, json!({ "retry_after_s": retry_after_s })),
@@ -164,6 +169,9 @@ pub(super) fn refuse_publish(refused: &whip::Refused, streamname: &str) -> Respo
             BadKey::TooMany { retry_after_s } => too_many(refused, *retry_after_s),
             BadKey::Lost => try_again(refused),
         },
+        whip::Refused::Gate(gate::Refusal::Suspended) => {
+            answer(StatusCode::FORBIDDEN, 2002, refused, json!({ "state": "suspended" }))
+        }
         whip::Refused::Gate(gate::Refusal::Locked) => conflict("locked"),
         whip::Refused::Gate(gate::Refusal::AlreadyLive) => conflict("live"),
         whip::Refused::Gate(gate::Refusal::Webhook(cause)) => match cause {

@@ -30,7 +30,7 @@ use self::idle::IdleTimer;
 use self::per_address::{AddressPlace, PerAddress};
 use self::stalled::CutStalled;
 use self::waiting::Waiting;
-use super::repeat::{Asked, Repeating, Repeats};
+use super::repeat::{Asked, Repeating, Repeats, Shared};
 use super::sendfile::{FileStream, OutgoingBody, Parts, SendsFiles};
 use crate::config;
 use crate::tls::{Acceptor, Failed};
@@ -267,7 +267,8 @@ where
         let Self { peer, hold, service, stop, cut, connections, _place } = self;
         let repeats = Repeats::default();
         let timer = IdleTimer::new(HEADER_TIMEOUT, repeats.clone(), hold.waiting.clone());
-        let stream = Repeating::new(stream, repeats.clone());
+        let stream = Shared::new(Repeating::new(stream, repeats.clone()));
+        let ahead = stream.clone();
         let answering = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             let asked = Asked::new(&request);
             request.extensions_mut().insert(ConnectInfo(peer));
@@ -291,18 +292,21 @@ where
             .max_buf_size(MAX_HEADER_BYTES)
             .serve_connection(stream, answering)
             .with_upgrades();
-        let mut connection = std::pin::pin!(connection);
-        // Whatever a client does wrong on its connection is between it and the protocol.
-        tokio::select! {
-            // What has arrived before the stop is answered.
-            biased;
-            _ = connection.as_mut() => return,
-            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
-        }
-        tokio::select! {
-            _ = connection => {}
-            // Comes after the stop: nobody need listen for it before.
-            () = cut.cancelled() => {}
-        }
+        let served = async move {
+            let mut connection = std::pin::pin!(connection);
+            // Whatever a client does wrong on its connection is between it and the protocol.
+            tokio::select! {
+                // What has arrived before the stop is answered.
+                biased;
+                _ = connection.as_mut() => return,
+                () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            }
+            tokio::select! {
+                _ = connection => {}
+                // Comes after the stop: nobody need listen for it before.
+                () = cut.cancelled() => {}
+            }
+        };
+        ahead.serve_ahead(served).await;
     }
 }

@@ -5,23 +5,26 @@
 //! comes in pieces, or behind another, hyper is given as it came. The answer is the one that was given before, with other bytes of the same resource,
 //! as long as that resource says that it would be.
 
+mod ahead;
+mod known;
+
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, IoSlice, Write as _};
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
 
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, DATE, UPGRADE};
+use http::header::UPGRADE;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use tokio::time::Instant;
 
-use super::request::{RequestId, X_REQUEST_ID};
+pub use self::ahead::Shared;
+use self::known::Known;
 use super::sendfile::{FilePart, Sendable, SendsFiles};
 
 /// The longest request that is remembered, and what is read at a time until it is known whether there is something to remember.
@@ -30,8 +33,8 @@ const MAX_HEAD_BYTES: usize = 4096;
 pub const MAX_PIECE_BYTES: u64 = 128 * 1024;
 
 thread_local! {
-    /// Between reading and writing a piece nothing waits, so that one a thread is enough, and is still in the processor's cache.
-    static PIECE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// The head of an answer and its piece. Between reading and writing them nothing waits, so that one a thread is enough, and is still in the processor's cache.
+    static ANSWER: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
 /// Something of which a piece has been sent, and others can be.
@@ -49,79 +52,6 @@ pub trait Ranged: fmt::Debug + Send + Sync {
 /// Extension of an answer of 206 to a request without conditions: of what it is a piece.
 #[derive(Clone, Debug)]
 pub struct PieceOf(pub Arc<dyn Ranged>);
-
-/// What is remembered of a request and its answer.
-struct Known {
-    /// The request as it came, without the value of its `Range`.
-    before: Vec<u8>,
-    after: Vec<u8>,
-    /// The answer's status line, and all headers that are the same for each piece.
-    head: Vec<u8>,
-    of: Arc<dyn Ranged>,
-}
-
-impl Known {
-    /// `None` where the request is not one that can be told by its bytes, or these are not the ones that hyper has read it from.
-    fn new(request: &[u8], Piece { of, headers, line }: Piece) -> Option<Self> {
-        let value = value_of_range(request)?;
-        if !request.starts_with(line.as_bytes()) {
-            return None;
-        }
-        let mut head = b"HTTP/1.1 206 Partial Content\r\n".to_vec();
-        for (name, value) in &headers {
-            if [CONTENT_LENGTH, CONTENT_RANGE, DATE, X_REQUEST_ID].contains(name) {
-                continue;
-            }
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                head.extend_from_slice(part);
-            }
-        }
-        Some(Self { before: request[..value.start].to_vec(), after: request[value.end..].to_vec(), head, of })
-    }
-
-    /// The value of the `Range` header of a request that is the same in all else.
-    fn range<'a>(&self, request: &'a [u8]) -> Option<&'a str> {
-        let value = request.strip_prefix(self.before.as_slice())?.strip_suffix(self.after.as_slice())?;
-        // Nothing that could end the header, or be read over.
-        let is_plain = value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'-'));
-        is_plain.then(|| str::from_utf8(value).ok()).flatten()
-    }
-
-    fn head(&self, piece: &Range<u64>, whole: u64) -> Vec<u8> {
-        let mut head = Vec::with_capacity(self.head.len() + 256);
-        head.extend_from_slice(&self.head);
-        let Range { start, end } = *piece;
-        let (id, date) = (RequestId::random(), httpdate::HttpDate::from(SystemTime::now()));
-        // Into memory: cannot fail.
-        let _ = write!(
-            head,
-            "{X_REQUEST_ID}: {}\r\ncontent-length: {}\r\ncontent-range: bytes {start}-{}/{whole}\r\ndate: {date}\r\n\r\n",
-            id.0,
-            end - start,
-            end - 1,
-        );
-        head
-    }
-}
-
-/// Where the value of a request's one `Range` header lies in it.
-fn value_of_range(request: &[u8]) -> Option<Range<usize>> {
-    let mut found = None;
-    let mut start = 0;
-    for line in request.split_inclusive(|byte| *byte == b'\n') {
-        let name_bytes = b"range:".len();
-        if line.get(..name_bytes).is_some_and(|name| name.eq_ignore_ascii_case(b"range:")) {
-            if found.is_some() {
-                return None;
-            }
-            let (from, to) = (start + name_bytes, start + line.strip_suffix(b"\r\n")?.len());
-            let spaces = request[from..to].iter().take_while(|byte| **byte == b' ').count();
-            found = Some(from + spaces..to);
-        }
-        start += line.len();
-    }
-    found
-}
 
 /// Where the first empty line ends. Lines may end without a carriage return: who reads them so sees the end there.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
@@ -249,44 +179,45 @@ pub struct Repeating<S> {
     /// Of an answer that the socket had no room for; behind it comes what the connection has been told to send.
     rest: Vec<u8>,
     is_flushed: bool,
+    /// What has arrived without hyper having asked, and is for it.
+    left: Option<io::Result<Vec<u8>>>,
 }
 
 impl<S: Read + Write + SendsFiles + Unpin> Repeating<S> {
     pub fn new(stream: S, repeats: Repeats) -> Self {
-        Self { stream, repeats, given: Given::Some(Vec::new()), known: None, rest: Vec::new(), is_flushed: true }
+        Self { stream, repeats, given: Given::Some(Vec::new()), known: None, rest: Vec::new(), is_flushed: true, left: None }
     }
 
     /// Answers the request, or begins to; `false` where it is for hyper.
     fn answer(&mut self, context: &mut Context<'_>, request: &[u8]) -> io::Result<bool> {
         let Some(known) = &self.known else { return Ok(false) };
         let Some((piece, whole)) = known.range(request).and_then(|range| known.of.piece(range)) else { return Ok(false) };
-        if self.stream.is_on_sender()
-            && let Some(file) = known.of.file()
-        {
-            self.rest = known.head(&piece, whole);
-            self.stream.tell(FilePart { file, range: piece });
-            self.is_flushed = false;
-            return Ok(true);
-        }
-        if piece.end - piece.start > MAX_PIECE_BYTES {
-            return Ok(false);
-        }
-        let length = (piece.end - piece.start) as usize;
-        PIECE.with_borrow_mut(|buffer| {
-            buffer.resize(buffer.len().max(length), 0);
-            let buffer = &mut buffer[..length];
-            if !known.of.read(piece.start, buffer) {
+        ANSWER.with_borrow_mut(|(head, buffer)| {
+            let mut bytes = None;
+            if piece.end - piece.start <= MAX_PIECE_BYTES {
+                let length = (piece.end - piece.start) as usize;
+                buffer.resize(buffer.len().max(length), 0);
+                bytes = known.of.read(piece.start, &mut buffer[..length]).then_some(&buffer[..length]);
+            }
+            // What is not written now, and of a longer piece all, the connection sends by itself where it can, and nothing need be kept of it.
+            let file = if self.stream.is_on_sender() { known.of.file() } else { None };
+            if bytes.is_none() && file.is_none() {
                 return Ok(false);
             }
-            let head = known.head(&piece, whole);
-            let written = Pin::new(&mut self.stream).poll_write_vectored(context, &[IoSlice::new(&head), IoSlice::new(buffer)]);
+            let bytes = bytes.unwrap_or_default();
+            head.clear();
+            known.put_head(head, &piece, whole);
+            let written = Pin::new(&mut self.stream).poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(bytes)]);
             let written = match written {
                 Poll::Ready(written) => written?,
                 Poll::Pending => 0,
             };
             let (of_head, of_piece) = (written.min(head.len()), written.saturating_sub(head.len()));
             self.rest.extend_from_slice(&head[of_head..]);
-            self.rest.extend_from_slice(&buffer[of_piece..]);
+            match file {
+                Some(file) => self.stream.tell(FilePart { file, range: piece.start + of_piece as u64..piece.end }),
+                None => self.rest.extend_from_slice(&bytes[of_piece..]),
+            }
             self.is_flushed = false;
             Ok(true)
         })
@@ -322,6 +253,35 @@ impl<S: Read + Write + SendsFiles + Unpin> Repeating<S> {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
+    /// Answers repeats until something else arrives, which is not longer than `room`.
+    fn poll_other<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        room: usize,
+        take: impl FnOnce(&mut Self, &[u8]) -> T,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            ready!(self.poll_rest(context))?;
+            let mut read = [MaybeUninit::uninit(); MAX_HEAD_BYTES];
+            let mut read = ReadBuf::uninit(&mut read[..room.min(MAX_HEAD_BYTES)]);
+            ready!(Pin::new(&mut self.stream).poll_read(context, read.unfilled()))?;
+            let bytes = read.filled();
+            if bytes.is_empty() || !self.answer(context, bytes)? {
+                return Poll::Ready(Ok(take(self, bytes)));
+            }
+        }
+    }
+
+    /// Answers repeats without hyper, where that has nothing to do but wait for a request. Ready when there is something for it, which is kept until it asks.
+    fn poll_for_hyper(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // All else it waits for itself.
+        if self.known.is_none() || self.left.is_some() {
+            return Poll::Pending;
+        }
+        self.left = Some(ready!(self.poll_other(context, MAX_HEAD_BYTES, |_, bytes| bytes.to_vec())));
+        Poll::Ready(())
+    }
+
     /// hyper gets these bytes.
     fn gives(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
@@ -348,23 +308,22 @@ impl<S: Read + Write + SendsFiles + Unpin> Repeating<S> {
 impl<S: Read + Write + SendsFiles + Unpin> Read for Repeating<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, mut buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let room = buffer.remaining();
+        if let Some(left) = this.left.take() {
+            let mut bytes = left?;
+            let rest = bytes.split_off(room.min(bytes.len()));
+            this.left = (!rest.is_empty()).then_some(Ok(rest));
+            this.gives(&bytes);
+            buffer.put_slice(&bytes);
+            return Poll::Ready(Ok(()));
+        }
         if matches!(this.given, Given::Much) {
             return Pin::new(&mut this.stream).poll_read(context, buffer);
         }
-        loop {
-            ready!(this.poll_rest(context))?;
-            let mut read = [MaybeUninit::uninit(); MAX_HEAD_BYTES];
-            let room = buffer.remaining().min(MAX_HEAD_BYTES);
-            let mut read = ReadBuf::uninit(&mut read[..room]);
-            ready!(Pin::new(&mut this.stream).poll_read(context, read.unfilled()))?;
-            let bytes = read.filled();
-            if !bytes.is_empty() && this.answer(context, bytes)? {
-                continue;
-            }
+        this.poll_other(context, room, |this, bytes| {
             this.gives(bytes);
             buffer.put_slice(bytes);
-            return Poll::Ready(Ok(()));
-        }
+        })
     }
 }
 
@@ -400,6 +359,8 @@ impl<S: Read + Write + SendsFiles + Unpin> Write for Repeating<S> {
     /// Between two requests, as when the server stops: the answer that hyper does not know of is sent before.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        // No other is begun.
+        this.known = None;
         ready!(this.poll_rest(context))?;
         Pin::new(&mut this.stream).poll_shutdown(context)
     }

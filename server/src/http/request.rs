@@ -31,9 +31,16 @@ const MIN_TOKEN_CHARS: usize = 40;
 pub struct RequestId(pub Arc<str>);
 
 impl RequestId {
+    pub const CHARS: usize = uuid::fmt::Simple::LENGTH;
+
     /// From the thread's own generator: `Uuid::new_v4` asks the kernel each time, and nothing hangs on an id being hard to guess.
     pub fn random() -> Self {
-        Self(Builder::from_random_bytes(rand::random()).into_uuid().simple().to_string().into())
+        Self(Self::random_text(&mut [0; Self::CHARS]).into())
+    }
+
+    /// The same where it need not be kept.
+    pub fn random_text(text: &mut [u8; Self::CHARS]) -> &str {
+        Builder::from_random_bytes(rand::random()).into_uuid().simple().encode_lower(text)
     }
 }
 

@@ -60,7 +60,7 @@ pub trait SendsFiles {
     /// Whether it sends files of any length by itself, on its own thread.
     fn is_on_sender(&self) -> bool;
 
-    /// What is to be sent next, when all before it has been written.
+    /// What is to be sent next, when all before it has been written. It may be nothing.
     fn tell(&mut self, part: FilePart);
 
     /// Sends what it was told to.
@@ -280,7 +280,9 @@ impl SendsFiles for FileStream {
     }
 
     fn tell(&mut self, part: FilePart) {
-        self.parts.lock().push_back(part);
+        if !part.range.is_empty() {
+            self.parts.lock().push_back(part);
+        }
     }
 
     fn poll_send_told(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

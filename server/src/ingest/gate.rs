@@ -62,6 +62,8 @@ pub enum Refusal {
     /// The organisation requires one.
     #[error(transparent)]
     PublishKey(#[from] BadKey),
+    #[error("the organisation is suspended: ask who runs this server")]
+    Suspended,
     #[error("stream is locked")]
     Locked,
     #[error("already live from another encoder")]
@@ -325,6 +327,9 @@ impl Parts {
                 error!(%organisation, "publish keys are required, and what they are made of is gone from the database: an administrator saves them anew");
                 return Err(BadKey::Lost.into());
             }
+        }
+        if target.is_suspended {
+            return Err(Refusal::Suspended);
         }
         if target.state == StreamState::Locked { Err(Refusal::Locked) } else { Ok(()) }
     }

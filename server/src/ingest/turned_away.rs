@@ -22,6 +22,7 @@ pub(super) fn seen(
         Refusal::PublishKey(BadKey::Missing) => "no publish key",
         Refusal::PublishKey(BadKey::Wrong) => "wrong publish key",
         Refusal::PublishKey(BadKey::TooMany { .. }) => "too many wrong publish keys",
+        Refusal::Suspended => "the organisation is suspended",
         Refusal::Locked => "locked",
         Refusal::Webhook(Denied::Refused { .. }) => "refused by the webhook",
         Refusal::Webhook(_) => "not allowed by the webhook",

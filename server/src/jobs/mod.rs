@@ -71,6 +71,15 @@ pub async fn enqueue(tx: &mut Tx, task: Task, now: UnixMillis) -> db::Result<()>
     enqueue_at(tx, task, now, now).await
 }
 
+/// As [`enqueue`], for many tasks at once, no two of which are the same.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn enqueue_all(tx: &mut Tx, tasks: impl IntoIterator<Item = Task> + Send, now: UnixMillis) -> db::Result<()> {
+    let jobs: Vec<db::jobs::NewJob> = tasks.into_iter().map(|task| job(task, now)).collect();
+    db::jobs::enqueue_all(tx, &jobs, now).await
+}
+
 /// As [`enqueue`], to be done at `run_at` or soon after.
 ///
 /// # Errors

@@ -44,7 +44,7 @@ impl Link<'_> {
 }
 
 /// Nobody's name begins a line of its own.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     text.replace(breaks, " ")
 }

@@ -5,9 +5,11 @@
 
 mod heard;
 mod letter;
+mod notice;
 mod outbox;
 mod smtp;
 
 pub use letter::{Letter, Link, asked_for, invitation, new_password, test};
+pub use notice::second_factor_reset;
 pub use outbox::{LOST_AFTER_MS, Mailer, Outbox, Posting, Settings};
 pub use smtp::{Failed, Sender, Smtp};

@@ -44,11 +44,11 @@ impl Default for Settings {
     }
 }
 
-/// A letter, and the hash of the link in it.
+/// A letter, and the hash of the link in it; `None` where there is no link: then what becomes of it is written nowhere.
 #[derive(Debug)]
 pub struct Posting {
     pub letter: Letter,
-    pub secret_hash: String,
+    pub secret_hash: Option<String>,
 }
 
 /// Makes the letter when its turn comes; `None` where there is nobody to write to.
@@ -155,16 +155,16 @@ impl Courier {
                 }
                 None => {}
             }
-            self.write_down(&secret_hash, &fate).await;
+            self.write_down(secret_hash.as_deref(), &fate).await;
             let (Fate::Waiting { .. }, Some(wait)) = (&fate, wait) else { return };
             tokio::select! {
                 () = stop.cancelled() => {
-                    return self.write_down(&secret_hash, &Fate::Failed { problem: STOPPED.to_owned() }).await;
+                    return self.write_down(secret_hash.as_deref(), &Fate::Failed { problem: STOPPED.to_owned() }).await;
                 }
                 () = sleep(*wait) => {}
             }
             // Nobody is sent a link that opens nothing any more.
-            if !self.is_wanted(&secret_hash).await {
+            if !self.is_wanted(secret_hash.as_deref()).await {
                 return;
             }
         }
@@ -186,21 +186,24 @@ impl Courier {
         sent.map(|sent| sent.map(drop))
     }
 
-    async fn write_down(&self, secret_hash: &str, fate: &Fate) {
-        let writing = async {
-            let mut tx = self.db.write().await?;
-            link_mails::settle(&mut tx, secret_hash, fate).await?;
-            tx.commit().await
-        };
-        let written: db::Result<()> = writing.await;
-        if let Err(cause) = written {
-            tracing::warn!(%cause, "what became of a mail could not be noted");
+    async fn write_down(&self, secret_hash: Option<&str>, fate: &Fate) {
+        if let Some(secret_hash) = secret_hash {
+            let writing = async {
+                let mut tx = self.db.write().await?;
+                link_mails::settle(&mut tx, secret_hash, fate).await?;
+                tx.commit().await
+            };
+            let written: db::Result<()> = writing.await;
+            if let Err(cause) = written {
+                tracing::warn!(%cause, "what became of a mail could not be noted");
+            }
         }
         self.tried.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// True also where the database cannot say.
-    async fn is_wanted(&self, secret_hash: &str) -> bool {
+    async fn is_wanted(&self, secret_hash: Option<&str>) -> bool {
+        let Some(secret_hash) = secret_hash else { return true };
         let asking = async { link_mails::is_wanted(&mut self.db.read().await?, secret_hash, self.clock.now()).await };
         let asked: db::Result<bool> = asking.await;
         asked.unwrap_or(true)

@@ -148,6 +148,12 @@ impl Provider {
         &self.settings.issuer.text
     }
 
+    /// Whether it asks people for a second factor, as the operator says.
+    #[must_use]
+    pub fn asks_second_factor(&self) -> bool {
+        self.settings.asks_second_factor
+    }
+
     /// Whether a user is who it says has the user's address.
     #[must_use]
     pub fn matches_verified_email(&self) -> bool {

@@ -10,12 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::passwords::NotTaken;
-use super::session_tokens::digest;
 use super::write::{Note, who};
 use super::{Caller, Identity, Result, Service, users};
 use crate::db;
 use crate::db::session_tokens::SessionToken;
-use crate::db::users::User;
+use crate::db::users::{Admission, User};
 
 /// Of what a browser says of itself so much is kept, in characters.
 const MAX_BROWSER_CHARS: usize = 300;
@@ -30,7 +29,7 @@ pub const SIGNED_IN: &str = "signed_in";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SignedIn {
     pub user: UserId,
-    /// SHA-256 of the user's password hash, in hexadecimal: with another password the session is worth nothing.
+    /// [`User::credentials_digest`]: with another password or second factor the session is worth nothing.
     password_digest: String,
     /// The row of `user_identities` by which they came, where they came by the provider: without it the session is worth nothing either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,12 +72,22 @@ pub enum PasswordChange {
     },
 }
 
+/// What came of asking for the password once more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Confirmed {
+    Yes(User),
+    WrongPassword,
+    /// They have none: they came by the provider.
+    NoPassword,
+    TooManyAttempts { retry_after_s: u32 },
+}
+
 impl SignedIn {
     #[must_use]
     pub fn new(user: &User, now: UnixMillis, address: IpAddr, browser: &str) -> Self {
         Self {
             user: user.id,
-            password_digest: digest(&user.password_hash),
+            password_digest: user.credentials_digest(),
             identity: None,
             began_at: now,
             address,
@@ -98,19 +107,29 @@ impl Service {
     /// password is signed out at once, on every node.
     ///
     /// # Errors
-    /// Where the database fails; a user that is gone, or has another password since, is `None`.
+    /// Where the database fails; a user that is gone, has another password or second factor since, must set up a second factor first, or whose organisation is
+    /// suspended, is `None`.
     pub async fn session_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
+        let found = self.admission(signed_in).await?.filter(|found| !found.must_enrol() || self.was_asked_elsewhere(signed_in));
+        Ok(found.map(|found| as_caller(found.user)))
+    }
+
+    /// As [`Service::session_caller`], also for who must set up a second factor before anything else: for what does that, and nothing more.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn enrolling_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
+        Ok(self.admission(signed_in).await?.map(|found| as_caller(found.user)))
+    }
+
+    /// `None` where the session is worth nothing.
+    async fn admission(&self, signed_in: &SignedIn) -> Result<Option<Admission>> {
         let mut connection = self.db.read().await?;
-        let user = db::users::by_id(&mut connection, signed_in.user).await?;
-        let user = user.filter(|user| digest(&user.password_hash) == signed_in.password_digest);
-        if !self.is_still_connected(&mut connection, signed_in).await? {
-            return Ok(None);
-        }
-        Ok(user.map(|user| {
-            let (organisation, role, identity) = (user.organisation, user.role, Identity::User(user.id));
-            let caller = Caller { organisation, role, identity, from: None };
-            (caller, user)
-        }))
+        let found = db::users::admission(&mut connection, signed_in.user).await?;
+        let found = found.filter(|found| !found.is_suspended && found.user.credentials_digest() == signed_in.password_digest);
+        // Looked for where there is somebody, and they came by the provider.
+        let is_good = found.is_some() && self.is_still_connected(&mut connection, signed_in).await?;
+        Ok(found.filter(|_| is_good))
     }
 
     /// Notes that the caller has signed out: to be called where the browser's session is ended.
@@ -176,8 +195,7 @@ impl Service {
     pub async fn end_other_sessions(&self, caller: &Caller, kept: Option<&str>) -> Result<()> {
         let user = own(caller)?;
         let mut tx = self.write_own(caller).await?;
-        let sessions = db::browser_sessions::delete_others(&mut tx, user, kept).await?;
-        let tokens = db::session_tokens::delete_all(&mut tx, user).await?;
+        let (sessions, tokens) = users::end_others(&mut tx, user, kept).await?;
         if sessions + tokens > 0 {
             let ended = format!("{sessions} of browsers, {tokens} of programs");
             tx.commit(Note::of(Act::OtherSessionsRevoked, user).saying(ended)).await?;
@@ -196,6 +214,28 @@ impl Service {
         }
     }
 
+    /// Whether who calls, perhaps at a browser that was left open, knows the password of whose browser it is: asked for before what opens or closes a way into their
+    /// account.
+    ///
+    /// # Errors
+    /// As [`Service::open_account`].
+    pub async fn confirm(&self, caller: &Caller, password: &str) -> Result<Confirmed> {
+        let (id, now) = (own(caller)?, self.clock.now());
+        let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
+        if !user.has_password() {
+            return Ok(Confirmed::NoPassword);
+        }
+        if let Err(retry_after_s) = self.sign_in_limits.confirming.attempt(&id, now) {
+            return Ok(Confirmed::TooManyAttempts { retry_after_s });
+        }
+        if !self.passwords.verify(password, Some(&user.password_hash)).await? {
+            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::PasswordRefused, id));
+            return Ok(Confirmed::WrongPassword);
+        }
+        self.sign_in_limits.confirming.forgive(&id);
+        Ok(Confirmed::Yes(user))
+    }
+
     /// Changes the caller's own password, and ends all that is open but the browser session that is `kept`. Who does not know the present one is slowed as who
     /// signs in is, and counted apart from them: a browser that was left open gives no password away, and shuts nobody out.
     ///
@@ -208,16 +248,12 @@ impl Service {
         password: &str,
         kept: Option<&str>,
     ) -> Result<PasswordChange> {
-        let (id, now) = (own(caller)?, self.clock.now());
-        let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
-        if let Err(retry_after_s) = self.sign_in_limits.confirming.attempt(&id, now) {
-            return Ok(PasswordChange::TooManyAttempts { retry_after_s });
-        }
-        if !self.passwords.verify(present, Some(&user.password_hash)).await? {
-            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::PasswordRefused, id));
-            return Ok(PasswordChange::WrongPassword);
-        }
-        self.sign_in_limits.confirming.forgive(&id);
+        let id = own(caller)?;
+        let user = match self.confirm(caller, present).await? {
+            Confirmed::Yes(user) => user,
+            Confirmed::WrongPassword | Confirmed::NoPassword => return Ok(PasswordChange::WrongPassword),
+            Confirmed::TooManyAttempts { retry_after_s } => return Ok(PasswordChange::TooManyAttempts { retry_after_s }),
+        };
         let password_hash = match self.hash_for(&user, password).await {
             Ok(hash) => hash,
             Err(NotTaken::Weak(weakness)) => return Ok(PasswordChange::Weak(weakness)),
@@ -233,6 +269,11 @@ impl Service {
         tracing::info!(user = %id, "changed the own password");
         Ok(PasswordChange::Done(User { password_hash, ..user }))
     }
+}
+
+fn as_caller(user: User) -> (Caller, User) {
+    let (organisation, role, identity) = (user.organisation, user.role, Identity::User(user.id));
+    (Caller { organisation, role, identity, from: None }, user)
 }
 
 /// Whose account it is. Programs have none: with a stolen token nobody ends its owner's sessions.

@@ -4,18 +4,19 @@
 use std::net::IpAddr;
 
 use afterlive_domain::password::Weakness;
-use afterlive_domain::{Act, Error as Refusal, InvitationId, OrganisationId, Permission, Role, ThingKind, UserId};
+use afterlive_domain::{Act, Error as Refusal, InvitationId, OrganisationId, Permission, Role, ThingKind, UnixMillis, UserId};
 use uuid::Uuid;
 
+use super::mails::Planned;
 use super::passwords::NotTaken;
 use super::session_tokens::digest;
 use super::write::{Note, user as by_user};
-use super::{Caller, Identity, Result, Service, text, users};
+use super::{Caller, HalfSignIn, Identity, Result, Service, system, text, users};
 use crate::db;
 use crate::db::audit::Thing;
 use crate::db::invitations::Invitation;
 use crate::db::password_links::Origin;
-use crate::db::users::User;
+use crate::db::users::{Admission, User};
 use crate::hexadecimal::hexadecimal;
 use crate::mail;
 use crate::random;
@@ -31,6 +32,8 @@ const DAY_MS: i64 = 86_400_000;
 pub enum Chosen {
     /// Sign them in, under a new session.
     Done(User),
+    /// It is set; the user has a second factor too, which a link does not take the place of.
+    NeedsCode(HalfSignIn),
     /// It never was one, was revoked or used, or has expired.
     WrongLink,
     /// The link can be used again.
@@ -44,8 +47,28 @@ pub(super) fn draw() -> (String, String) {
     (secret, hash)
 }
 
-fn thing(invitation: &Invitation) -> Thing {
+pub(super) fn thing(invitation: &Invitation) -> Thing {
     Thing::new(ThingKind::Invitation, invitation.id, invitation.email.as_str())
+}
+
+/// Of that address, by the caller.
+pub(super) fn new_invitation(
+    caller: &Caller,
+    organisation: OrganisationId,
+    email: String,
+    role: Role,
+    now: UnixMillis,
+) -> Invitation {
+    let id = InvitationId(Uuid::new_v4());
+    Invitation {
+        id,
+        organisation,
+        email,
+        role,
+        invited_by: maker(caller),
+        created_at: now,
+        expires_at: now.plus_ms(INVITATION_MS),
+    }
 }
 
 /// Who is gone together with those whose links are to go with them.
@@ -64,15 +87,7 @@ impl Service {
     pub async fn invite(&self, caller: &Caller, email: &str, role: Role) -> Result<String> {
         caller.require(Permission::Administer)?;
         let (email, now) = (text::email(email)?, self.clock.now());
-        let invitation = Invitation {
-            id: InvitationId(Uuid::new_v4()),
-            organisation: caller.organisation,
-            email,
-            role,
-            invited_by: maker(caller),
-            created_at: now,
-            expires_at: now.plus_ms(INVITATION_MS),
-        };
+        let invitation = new_invitation(caller, caller.organisation, email, role, now);
         let (secret, hash) = draw();
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         // Another organisation's are not told of.
@@ -85,9 +100,14 @@ impl Service {
         let mail = self.plan_mail(&mut tx, caller.organisation, hash, invitation.expires_at).await?;
         tx.commit(Note::of(Act::UserInvited, thing(&invitation)).saying(format!("as {role}"))).await?;
         tracing::info!(invitation = %invitation.id, %role, by = %caller.identity, "invited somebody");
+        Ok(self.send_invitation(&invitation, &secret, mail).await)
+    }
+
+    /// Mails it, where that is planned; gives the link.
+    pub(super) async fn send_invitation(&self, invitation: &Invitation, secret: &str, mail: Option<Planned>) -> String {
         let url = format!("{}/invitation/{secret}", self.config.http.public_url);
-        self.post(mail, &url, |link| mail::invitation(&invitation.email, role, link)).await;
-        Ok(url)
+        self.post(mail, &url, |link| mail::invitation(&invitation.email, invitation.role, link)).await;
+        url
     }
 
     /// Those that can still be used, newest first.
@@ -114,12 +134,13 @@ impl Service {
     /// Who is invited, and into which organisation, for who has the link.
     ///
     /// # Errors
-    /// Where the database fails; `None` where the link is worth nothing.
+    /// Where the database fails; `None` where the link is worth nothing, and for as long as the organisation is suspended.
     pub async fn invitation(&self, secret: &str) -> Result<Option<(Invitation, String)>> {
         let mut connection = self.db.read().await?;
         let found = db::invitations::by_secret_hash(&mut connection, &digest(secret), self.clock.now()).await?;
         let Some(invitation) = found else { return Ok(None) };
         let organisation = db::organisations::by_id(&mut connection, invitation.organisation).await?;
+        let organisation = organisation.filter(|organisation| organisation.suspended_at.is_none());
         Ok(organisation.map(|organisation| (invitation, organisation.name)))
     }
 
@@ -138,7 +159,8 @@ impl Service {
         let mut tx = self.write_by(organisation, by_user(user.id), from).await?;
         // Whose place is being taken is counted by nobody meanwhile, neither as invited nor as a user.
         db::organisations::hold(&mut tx, organisation).await?;
-        if db::invitations::delete(&mut tx, organisation, id).await?.is_none() {
+        let is_suspended = db::organisations::is_suspended(&mut tx, organisation).await?;
+        if is_suspended || db::invitations::delete(&mut tx, organisation, id).await?.is_none() {
             tx.roll_back();
             return Ok(Chosen::WrongLink);
         }
@@ -151,12 +173,14 @@ impl Service {
     /// The link by which a user sets a new password. One that was made before is worth nothing then; the password is good until the link is used.
     ///
     /// # Errors
-    /// `Denied` for all but admins; `NoSuchUser`.
+    /// `Denied` for all but admins; `NoSuchUser`; `NotSystemAdministrator` where the user is one and the caller is not.
     pub async fn make_password_link(&self, caller: &Caller, user: UserId) -> Result<String> {
         caller.require(Permission::Administer)?;
         let (secret, hash) = draw();
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        let email = users::of_organisation(&mut tx, caller.organisation, user).await?.email;
+        let found = users::of_organisation(&mut tx, caller.organisation, user).await?;
+        system::may_recover(&mut tx, caller, &found).await?;
+        let email = found.email;
         let expires_at = self.clock.now().plus_ms(PASSWORD_LINK_MS);
         db::password_links::put(&mut tx, user, &hash, Origin::MadeBy(maker(caller)), expires_at).await?;
         let mail = self.plan_mail(&mut tx, caller.organisation, hash, expires_at).await?;
@@ -180,12 +204,12 @@ impl Service {
     /// Whose password the link sets, for who has it.
     ///
     /// # Errors
-    /// Where the database fails; `None` where the link is worth nothing.
+    /// Where the database fails; `None` where the link is worth nothing, or nobody of the organisation is let in.
     pub async fn password_link(&self, secret: &str) -> Result<Option<User>> {
         let mut connection = self.db.read().await?;
         let found = db::password_links::user(&mut connection, &digest(secret), self.clock.now()).await?;
         let Some(user) = found else { return Ok(None) };
-        Ok(db::users::by_id(&mut connection, user).await?)
+        Ok(db::users::admission(&mut connection, user).await?.and_then(Admission::unless_suspended))
     }
 
     /// Sets a user's password by a link, and ends all of the user's sessions and tokens. Of two that use one link at once exactly one is `Done`.
@@ -208,10 +232,16 @@ impl Service {
             return Ok(Chosen::WrongLink);
         }
         let now = self.clock.now();
-        db::users::signed_in(&mut tx, user.id, now).await?;
+        let needs_code = user.second_factor.is_some();
+        if !needs_code {
+            db::users::signed_in(&mut tx, user.id, now).await?;
+        }
         tx.commit(Note::of(Act::PasswordSetByLink, user.id)).await?;
         self.ask_viewers_of(user.organisation).await;
         tracing::info!(user = %user.id, "a new password was set by a link");
+        if needs_code {
+            return Ok(Chosen::NeedsCode(HalfSignIn::new(&User { password_hash, ..user }, now)));
+        }
         Ok(Chosen::Done(User { password_hash, last_sign_in_at: Some(now), ..user }))
     }
 

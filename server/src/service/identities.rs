@@ -9,16 +9,16 @@ use std::net::IpAddr;
 use afterlive_domain::{Act, Error as Refusal, Role, ThingKind, UnixMillis, UserId, WhoKind};
 use uuid::Uuid;
 
-use super::account::{MAX_SESSIONS, SignedIn, own, read};
+use super::account::{Confirmed, MAX_SESSIONS, SignedIn, own, read};
 use super::sign_in::network;
 use super::write::{Change, Note, user as by_user, who};
-use super::{Caller, Error, Result, Service, text, users};
+use super::{Caller, Error, HalfSignIn, Result, Service, text, users};
 use crate::db;
 use crate::db::Connection as Database;
 use crate::db::audit::{Thing, Who};
 use crate::db::invitations::Invitation;
 use crate::db::user_identities::{self, Identity};
-use crate::db::users::User;
+use crate::db::users::{Admission, User};
 use crate::hexadecimal::hexadecimal;
 use crate::oidc::{Person, Provider};
 use crate::random;
@@ -28,6 +28,10 @@ use crate::random;
 pub enum ByProvider {
     /// A user, by that row of `user_identities`. Give the browser a session under a new id.
     Known(User, String),
+    /// A user with a second factor: nobody has signed in before its code was given too.
+    NeedsCode(HalfSignIn),
+    /// A user of whose organisation nobody is let in.
+    Suspended,
     /// Nobody here is connected with them.
     Unknown,
 }
@@ -53,18 +57,6 @@ pub enum Joined {
     OtherAddress,
     /// They are a user already, or another one has the address by now.
     Taken,
-}
-
-/// What came of asking for the present password.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Confirmed {
-    Yes(User),
-    WrongPassword,
-    /// They have none, and would have no way in.
-    NoPassword,
-    TooManyAttempts {
-        retry_after_s: u32,
-    },
 }
 
 /// How a user stands to the provider.
@@ -105,6 +97,11 @@ impl Service {
         Ok(found.is_some_and(|(id, _)| id == *identity))
     }
 
+    /// Whether a session came by a provider that asks people for a second factor itself, by the operator's word.
+    pub(super) fn was_asked_elsewhere(&self, signed_in: &SignedIn) -> bool {
+        signed_in.identity.is_some() && self.provider.as_ref().is_some_and(Provider::asks_second_factor)
+    }
+
     /// Who somebody of the provider's is here. `from` is the browser's.
     ///
     /// # Errors
@@ -112,30 +109,32 @@ impl Service {
     pub async fn sign_in_by_provider(&self, person: &Person, from: IpAddr) -> Result<ByProvider> {
         let mut connection = self.db.read().await?;
         if let Some((identity, id)) = user_identities::owner(&mut connection, &person.issuer, &person.subject).await?
-            && let Some(user) = db::users::by_id(&mut connection, id).await?
+            && let Some(found) = db::users::admission(&mut connection, id).await?
         {
             drop(connection);
-            self.note_sign_in(&user, from).await;
-            return Ok(ByProvider::Known(user, identity));
+            return self.let_in(found, identity, from).await;
         }
         let named = match &person.email {
             Some(email) => users::by_typed_email(&mut connection, email).await?,
             None => None,
         };
-        drop(connection);
         let Some(user) = named else {
             tracing::info!(address = %network(from), "somebody came by the provider who is nobody here");
             return Ok(ByProvider::Unknown);
         };
+        let found = db::users::admission(&mut connection, user.id).await?;
+        drop(connection);
         let is_trusted = person.is_verified && self.provider.as_ref().is_some_and(Provider::matches_verified_email);
-        if is_trusted {
+        if is_trusted && let Some(found) = found {
+            // Nothing is connected for who is not let in.
+            if found.is_suspended {
+                return self.let_in(found, String::new(), from).await;
+            }
             let mut tx = self.write_by(user.organisation, by_user(user.id), Some(from)).await?;
             if let Some(identity) = connect(&mut tx, user.id, person, self.clock.now()).await? {
-                tx.note(Note::of(Act::IdentityConnected, user.id).saying("by their verified address"));
-                db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
-                tx.commit(Note::of(Act::SignedIn, user.id).saying(self.by_provider())).await?;
-                tracing::info!(user = %user.id, "connected with the provider by a verified address, and signed in");
-                return Ok(ByProvider::Known(user, identity));
+                tx.commit(Note::of(Act::IdentityConnected, user.id).saying("by their verified address")).await?;
+                tracing::info!(user = %user.id, "connected with the provider by a verified address");
+                return self.let_in(found, identity, from).await;
             }
             tx.roll_back();
         }
@@ -148,23 +147,25 @@ impl Service {
         Ok(ByProvider::Unknown)
     }
 
-    /// A database that cannot be written keeps nobody out.
-    async fn note_sign_in(&self, user: &User, from: IpAddr) {
-        let note = || Note::of(Act::SignedIn, user.id).saying(self.by_provider());
-        let noting = async {
-            let mut tx = self.write_by(user.organisation, by_user(user.id), Some(from)).await?;
-            db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
-            tx.commit(note()).await
-        };
-        if let Err(cause) = noting.await {
-            tracing::warn!(user = %user.id, %cause, "a sign-in could not be noted yet");
-            self.note(user.organisation, (by_user(user.id), Some(from)), note());
+    /// Who is connected with somebody that came: in, or asked for the code of their second factor, as who comes with a password is.
+    async fn let_in(&self, found: Admission, identity: String, from: IpAddr) -> Result<ByProvider> {
+        let Admission { user, is_suspended, .. } = found;
+        if is_suspended {
+            let note = Note::of(Act::SignInRefused, user.id);
+            self.note_suspended((by_user(user.id), Some(from)), user.organisation, note);
+            return Ok(ByProvider::Suspended);
         }
+        if user.second_factor.is_some() {
+            tracing::info!(user = %user.id, "came by the provider, and is asked for a code");
+            return Ok(ByProvider::NeedsCode(HalfSignIn::new(&user, self.clock.now()).by(identity)));
+        }
+        self.note_sign_in(&user, from, &self.by_provider()).await;
         tracing::info!(user = %user.id, "signed in by the provider");
+        Ok(ByProvider::Known(user, identity))
     }
 
     /// For the audit log.
-    fn by_provider(&self) -> String {
+    pub(super) fn by_provider(&self) -> String {
         format!("by {}", self.provider.as_ref().map_or("the provider", Provider::name))
     }
 
@@ -180,27 +181,6 @@ impl Service {
             None => None,
         };
         Ok(Connection { connected_at: found.map(|(_, at)| at), has_password: user.has_password() })
-    }
-
-    /// Asks for the caller's present password, before what opens or closes a way into their account. Slowed as in [`Service::change_password`], and counted with it.
-    ///
-    /// # Errors
-    /// As [`Service::own_connection`].
-    pub async fn confirm_password(&self, caller: &Caller, present: &str) -> Result<Confirmed> {
-        let id = own(caller)?;
-        let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
-        if !user.has_password() {
-            return Ok(Confirmed::NoPassword);
-        }
-        if let Err(retry_after_s) = self.sign_in_limits.confirming.attempt(&id, self.clock.now()) {
-            return Ok(Confirmed::TooManyAttempts { retry_after_s });
-        }
-        if !self.passwords.verify(present, Some(&user.password_hash)).await? {
-            self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::PasswordRefused, id));
-            return Ok(Confirmed::WrongPassword);
-        }
-        self.sign_in_limits.confirming.forgive(&id);
-        Ok(Confirmed::Yes(user))
     }
 
     /// Connects the caller, who has given their password, with who they are at the provider.
@@ -248,7 +228,7 @@ impl Service {
     /// # Errors
     /// As [`Service::own_connection`].
     pub async fn disconnect_identity(&self, caller: &Caller, present: &str) -> Result<Confirmed> {
-        let (user, provider) = match (self.confirm_password(caller, present).await?, &self.provider) {
+        let (user, provider) = match (self.confirm(caller, present).await?, &self.provider) {
             (Confirmed::Yes(user), Some(provider)) => (user, provider),
             // Without a provider there is nothing to disconnect from.
             (other, _) => return Ok(other),
@@ -291,7 +271,8 @@ impl Service {
         let mut tx = self.write_by(organisation, by_user(user.id), Some(from)).await?;
         // As who accepts it with a password.
         db::organisations::hold(&mut tx, organisation).await?;
-        if db::invitations::delete(&mut tx, organisation, id).await?.is_none() {
+        let is_suspended = db::organisations::is_suspended(&mut tx, organisation).await?;
+        if is_suspended || db::invitations::delete(&mut tx, organisation, id).await?.is_none() {
             tx.roll_back();
             return Ok(Joined::WrongLink);
         }
@@ -338,5 +319,15 @@ async fn connect(tx: &mut Change, user: UserId, person: &Person, now: UnixMillis
 fn new_user(organisation: afterlive_domain::OrganisationId, email: String, role: Role, now: UnixMillis) -> User {
     let password_hash = format!("none:{}", hexadecimal(&random::secret_bytes()));
     let id = UserId(Uuid::new_v4());
-    User { id, organisation, email, password_hash, role, created_at: now, last_sign_in_at: Some(now) }
+    User {
+        id,
+        organisation,
+        email,
+        password_hash,
+        role,
+        created_at: now,
+        last_sign_in_at: Some(now),
+        system_administrator: false,
+        second_factor: None,
+    }
 }

@@ -54,7 +54,7 @@ pub(super) struct Limits {
     by_account: RateLimit<String>,
     by_address: RateLimit<IpAddr>,
     /// So that nobody who administers an organisation makes the operator's mail server one that is refused elsewhere.
-    by_organisation: RateLimit<OrganisationId>,
+    pub(super) by_organisation: RateLimit<OrganisationId>,
     too_many: Hush<Option<IpAddr>>,
 }
 
@@ -120,7 +120,7 @@ impl Service {
         let Some(Planned { mailer, secret_hash, expires_at, organisation_name }) = planned else { return };
         let site = &self.config.http.public_url;
         let letter = letter(Link { url, expires_at, organisation: &organisation_name, site });
-        let posting = Posting { letter, secret_hash: secret_hash.clone() };
+        let posting = Posting { letter, secret_hash: Some(secret_hash.clone()) };
         if mailer.order(ready(Some(posting))) {
             return;
         }
@@ -144,7 +144,11 @@ impl Service {
     /// `Denied` for all but admins.
     pub async fn mail_fate(&self, caller: &Caller, secret: &str) -> Result<Option<Fate>> {
         caller.require(Permission::Administer)?;
-        let hash = digest(secret);
+        self.fate_of(caller.organisation, &digest(secret)).await
+    }
+
+    /// Waits a little for the first try to end.
+    pub(super) async fn fate_of(&self, organisation: OrganisationId, hash: &str) -> Result<Option<Fate>> {
         let until = Instant::now() + FATE_PATIENCE;
         let mut tries = self.mailer.as_ref().map(Mailer::tries);
         loop {
@@ -152,7 +156,7 @@ impl Service {
             if let Some(tries) = &mut tries {
                 tries.mark_unchanged();
             }
-            let found = link_mails::fate(&mut self.db.read().await?, caller.organisation, &hash, self.clock.now()).await?;
+            let found = link_mails::fate(&mut self.db.read().await?, organisation, hash, self.clock.now()).await?;
             let left = until.saturating_duration_since(Instant::now());
             match (&found, &mut tries) {
                 (Some(Fate::Waiting { problem: None }), Some(tries)) if !left.is_zero() => {
@@ -224,8 +228,8 @@ impl AskedLink {
         let now = self.clock.now();
         let expires_at = now.plus_ms(ASKED_LINK_MS);
         let mut tx = Change::begin(&self.db, now, user.organisation, Who::nobody(WhoKind::Stranger), Some(self.from)).await?;
-        // Removed meanwhile.
-        if !db::users::hold(&mut tx, user.id).await? {
+        // Removed meanwhile, or nobody of the organisation is let in.
+        if !db::users::hold(&mut tx, user.id).await? || db::organisations::is_suspended(&mut tx, user.organisation).await? {
             return Ok(None);
         }
         password_links::put(&mut tx, user.id, &secret_hash, Origin::AskedFor, expires_at).await?;
@@ -237,6 +241,6 @@ impl AskedLink {
         let site = &self.config.http.public_url;
         let (url, name) = (format!("{site}/password/{secret}"), organisation.map(|found| found.name).unwrap_or_default());
         let letter = mail::asked_for(&user.email, Link { url: &url, expires_at, organisation: &name, site });
-        Ok(Some(Posting { letter, secret_hash }))
+        Ok(Some(Posting { letter, secret_hash: Some(secret_hash) }))
     }
 }

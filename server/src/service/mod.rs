@@ -20,12 +20,14 @@ mod passwords;
 pub mod playback;
 mod readiness;
 mod recordings;
+mod second_factor;
 mod seen;
 pub mod session_tokens;
 mod set_up;
 mod sign_in;
 mod stills;
 mod streams;
+mod system;
 mod text;
 mod traffic;
 mod turns;
@@ -46,10 +48,11 @@ use crate::mail::Mailer;
 use crate::oidc::Provider;
 use crate::push::Pushes;
 use crate::record::Growing;
+use crate::second_factor::Keyring;
 use crate::sound::Meters;
 use crate::storage::Regions;
 
-pub use account::{OpenAccount, OpenSession, PasswordChange, SignedIn};
+pub use account::{Confirmed, OpenAccount, OpenSession, PasswordChange, SignedIn};
 pub use account_links::Chosen;
 pub use api_keys::{MAX_KEY_LIFETIME_S, MAX_KEYS, NewApiKey, Opens, RevokedKey};
 pub use audit::{AuditExport, AuditPage, MAX_EXPORT, MAX_SHOWN};
@@ -57,16 +60,21 @@ pub use caller::{Caller, Holder, Identity, Player};
 pub use embedded::{Embedded, EmbeddedRecording};
 pub use endpoints::{DeliveryPage, EndpointChange, MAX_DELIVERY_PAGE, OLD_SECRET_FOR_MS, too_many as too_many_endpoints};
 pub use error::{Error, Result};
-pub use identities::{ByProvider, Confirmed, Connected, Connection, Joined};
+pub use identities::{ByProvider, Connected, Connection, Joined};
 pub use library::{AssetList, AssetPage};
 pub use mails::Asked;
 pub use overview::{CountedStream, Glance, OnAir, Overview, RecordingSlice, StreamTable};
 pub use playback::Viewer;
-pub use recordings::Accounted;
+pub use recordings::{Accounted, Shown};
+pub use second_factor::{
+    CodeCheck, CodeSignIn, Enrolled, FactorChange, HalfSignIn, MAX_WRONG_CODES, Offer, Offered, OwnSecondFactor, Proven,
+    ShownOffer,
+};
 pub use seen::{MAX_PLAYER_PAGE, StreamWithOrganisation};
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::{MAX_CREDENTIAL_BYTES, SignIn};
 pub use streams::{MAX_LISTED_TAGS, MAX_PAGE, NewStream, StreamList, StreamPage};
+pub use system::{Created, Installation, Listed, ORGANISATIONS_A_PAGE, Tenant};
 pub use text::MAX_NAME_CHARS;
 pub use users::{MAX_PEOPLE, Who};
 
@@ -93,12 +101,14 @@ pub struct Service {
     player_lists: turns::Turns,
     audit_pages: turns::Turns,
     set_up_token: set_up::Token,
+    keyring: Arc<Keyring>,
 }
 
 impl Service {
     #[must_use]
     pub fn new(db: Db, clock: Clock, config: Arc<Config>, regions: Regions, hub: Hub, growing: Growing) -> Self {
         let provider = config.oidc.as_ref().map(|oidc| Provider::new(oidc, &config.http.public_url, clock.clone()));
+        let keyring = Arc::new(Keyring::new(config.second_factor.key.clone(), &config.data_dir));
         Self {
             db,
             clock,
@@ -121,6 +131,7 @@ impl Service {
             player_lists: turns::Turns::default(),
             audit_pages: turns::Turns::default(),
             set_up_token: set_up::Token::default(),
+            keyring,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The caller's organisation: what it is, and its switches.
 
+use std::collections::BTreeMap;
+
 use afterlive_domain::organisation::{RecordingRules, RecordingSettings, Settings};
 use afterlive_domain::{Act, EmbedDomains, Error as Refusal, OrganisationHash, Permission, Role, WebhookUrl};
 
@@ -7,15 +9,14 @@ use serde::Serialize;
 
 use super::write::{Note, difference};
 use super::{Caller, Result, Service, text};
-use crate::db;
 use crate::db::organisations::Organisation;
+use crate::db::{self, Connection};
 use crate::dial::{self, Reach};
 use crate::publish_key::PublishSecret;
 
 /// An organisation's name, as settings differ in it.
-#[derive(Serialize)]
-struct Named<'a> {
-    name: &'a str,
+pub(super) fn named(name: &str) -> impl Serialize {
+    BTreeMap::from([("name", name)])
 }
 
 impl Service {
@@ -32,9 +33,7 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn organisation(&self, caller: &Caller) -> Result<Organisation> {
         caller.require(Permission::Read)?;
-        let found = db::organisations::by_id(&mut self.db.read().await?, caller.organisation).await?;
-        // A caller's organisation is never deleted; were it, the credential would be worth nothing.
-        Ok(found.ok_or(Refusal::BadCredentials)?)
+        organisation_of(&mut self.db.read().await?, caller).await
     }
 
     /// Changes name and switches. What is being recorded goes on; the next publish follows the new setting. Who may watch what
@@ -46,11 +45,14 @@ impl Service {
         caller.require(Permission::Administer)?;
         let name = text::name("name", name)?;
         let mut tx = self.write_as(caller, Permission::Administer).await?;
-        let before = db::organisations::by_id(&mut tx, caller.organisation).await?.ok_or(Refusal::BadCredentials)?;
-        db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
-        let changes =
-            [difference(&Named { name: &before.name }, &Named { name: &name }), difference(&before.settings, &settings)];
+        let before = organisation_of(&mut tx, caller).await?;
+        if before.name == name && before.settings == settings {
+            tx.roll_back();
+            return Ok(before);
+        }
+        let changes = [difference(&named(&before.name), &named(&name)), difference(&before.settings, &settings)];
         let changes = changes.into_iter().filter(|changes| !changes.is_empty()).collect::<Vec<_>>().join("; ");
+        db::organisations::update(&mut tx, caller.organisation, &name, settings, self.clock.now()).await?;
         tx.commit(Note::of(Act::OrganisationChanged, caller.organisation).saying(changes)).await?;
         let saved = self.organisation(caller).await?;
         self.forget_policy(&saved.hash);
@@ -71,8 +73,13 @@ impl Service {
         let before = db::organisations::recording_settings(&mut tx, caller.organisation).await?;
         let settings = change(before);
         settings.check()?;
+        if before == settings {
+            tx.roll_back();
+            return self.organisation(caller).await;
+        }
+        let changes = difference(&before, &settings);
         db::organisations::set_recording(&mut tx, caller.organisation, &settings, self.clock.now()).await?;
-        tx.commit(Note::of(Act::RecordingRulesChanged, caller.organisation).saying(difference(&before, &settings))).await?;
+        tx.commit(Note::of(Act::RecordingRulesChanged, caller.organisation).saying(changes)).await?;
         tracing::info!(organisation = %caller.organisation, by = %caller.identity, ?settings, "changed the settings of recordings");
         self.organisation(caller).await
     }
@@ -83,6 +90,10 @@ impl Service {
     /// `Denied` for all but admins.
     pub async fn set_embed_domains(&self, caller: &Caller, domains: &EmbedDomains) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
+        if organisation_of(&mut tx, caller).await?.embed_domains == *domains {
+            tx.roll_back();
+            return Ok(());
+        }
         db::organisations::set_embed_domains(&mut tx, caller.organisation, domains, self.clock.now()).await?;
         let sites = if domains.is_open() { "every site".to_owned() } else { domains.to_string() };
         tx.commit(Note::of(Act::EmbedDomainsChanged, caller.organisation).saying(sites)).await
@@ -101,6 +112,11 @@ impl Service {
             return Err(Refusal::WrongType { parameter: "webhook".to_owned(), expected }.into());
         }
         let mut tx = self.write_as(caller, Permission::Administer).await?;
+        let before = organisation_of(&mut tx, caller).await?;
+        if before.webhook.as_ref() == webhook {
+            tx.roll_back();
+            return Ok(before);
+        }
         db::organisations::set_webhook(&mut tx, caller.organisation, webhook, self.clock.now()).await?;
         // What stands behind the host may be a secret.
         let asked = webhook.map_or("nobody is asked".to_owned(), WebhookUrl::without_target);
@@ -146,4 +162,11 @@ impl Service {
     pub fn recording_rules(&self) -> RecordingRules {
         self.config.recording_rules()
     }
+}
+
+/// The caller's, who was found to be allowed to read.
+pub(super) async fn organisation_of(connection: &mut Connection, caller: &Caller) -> Result<Organisation> {
+    let found = db::organisations::by_id(connection, caller.organisation).await?;
+    // A caller's organisation is never deleted; were it, the credential would be worth nothing.
+    Ok(found.ok_or(Refusal::BadCredentials)?)
 }

@@ -98,6 +98,8 @@ pub(super) struct Policy {
     organisation: OrganisationId,
     live_public: bool,
     vod_public: bool,
+    /// Then nothing is public, and nothing opens anything.
+    is_suspended: bool,
     key: Option<hmac::Key>,
     revoked: HashSet<TokenId>,
 }
@@ -220,6 +222,9 @@ impl Service {
     async fn admit(&self, what: What, streamname: &Streamname, viewer: &Viewer) -> Result<By> {
         let hash = streamname.organisation_hash();
         let policy = self.policy(&hash).await?.ok_or_else(|| no_such_stream(streamname))?;
+        if policy.is_suspended {
+            return Err(if viewer.caller.is_some() { no_such_stream(streamname) } else { denied(&Refused::Suspended) });
+        }
         if policy.is_public(what) {
             return Ok(By::Public);
         }
@@ -283,11 +288,13 @@ impl Service {
         let find = || async {
             let mut connection = self.db.read().await?;
             let Some(terms) = db::playback::terms(&mut connection, hash).await? else { return Ok(None) };
-            let Terms { organisation, live_public, vod_public, secret } = terms;
+            let Terms { organisation, live_public, vod_public, is_suspended, secret } = terms;
+            let (live_public, vod_public) = (live_public && !is_suspended, vod_public && !is_suspended);
             let revoked =
                 db::playback::revoked(&mut connection, organisation, now, tokens::MAX_REVOKED + pass::MAX_ENDED).await?;
             let key = secret.as_deref().map(signing_key);
-            Ok(Some(Arc::new(Policy { organisation, live_public, vod_public, key, revoked: revoked.into_iter().collect() })))
+            let revoked = revoked.into_iter().collect();
+            Ok(Some(Arc::new(Policy { organisation, live_public, vod_public, is_suspended, key, revoked })))
         };
         self.doors.policies.get::<Error, _>(hash, find).await
     }

@@ -4,9 +4,13 @@ use std::collections::HashMap;
 
 use afterlive_domain::{AssetId, Error as Refusal, Permission, Report, StreamId};
 
-use super::{Caller, Result, Service};
-use crate::db::asset_list;
+use super::organisations::organisation_of;
+use super::streams::{page_of, stream_of};
+use super::{Caller, Result, Service, StreamList, StreamPage};
 use crate::db::assets::{self, Asset};
+use crate::db::organisations::Organisation;
+use crate::db::streams::Stream;
+use crate::db::{Connection, asset_list};
 
 /// A recording, and the account of it where there is one.
 #[derive(Clone, PartialEq, Debug)]
@@ -15,7 +19,48 @@ pub struct Accounted {
     pub report: Option<Report>,
 }
 
+/// Recordings by their streams, newest first. A stream without any is not in the map.
+pub type ByStream = HashMap<StreamId, Vec<Asset>>;
+
+/// Streams, and what is shown along with them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Shown<T> {
+    pub streams: T,
+    /// Whose they are.
+    pub organisation: Organisation,
+    /// The newest that can be played.
+    pub recordings: ByStream,
+}
+
 impl Service {
+    /// A stream of the caller's organisation, deleted ones too, with its newest recordings, at most so many.
+    ///
+    /// # Errors
+    /// As [`Service::stream`].
+    pub async fn shown_stream(&self, caller: &Caller, id: StreamId, recordings: u32) -> Result<Shown<Stream>> {
+        caller.require(Permission::Read)?;
+        // One for all that is read: to take a connection and to give it back costs as much as a statement.
+        let connection = &mut self.db.read().await?;
+        let stream = stream_of(connection, caller, id).await?;
+        let organisation = organisation_of(connection, caller).await?;
+        let recordings = finished(connection, &[stream.id], recordings).await?;
+        Ok(Shown { streams: stream, organisation, recordings })
+    }
+
+    /// A page of the caller's streams with the newest recordings of each, at most so many.
+    ///
+    /// # Errors
+    /// As [`Service::streams`].
+    pub async fn shown_streams(&self, caller: &Caller, list: &StreamList, recordings: u32) -> Result<Shown<StreamPage>> {
+        caller.require(Permission::Read)?;
+        let connection = &mut self.db.read().await?;
+        let page = page_of(connection, caller, list).await?;
+        let organisation = organisation_of(connection, caller).await?;
+        let ids: Vec<StreamId> = page.streams.iter().map(|stream| stream.id).collect();
+        let recordings = finished(connection, &ids, recordings).await?;
+        Ok(Shown { streams: page, organisation, recordings })
+    }
+
     /// What came of what the encoder sent, for a recording of the caller's organisation.
     ///
     /// # Errors
@@ -34,14 +79,19 @@ impl Service {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn finished_recordings(&self, streams: &[StreamId], limit: u32) -> Result<HashMap<StreamId, Vec<Asset>>> {
-        let mut by_stream: HashMap<StreamId, Vec<Asset>> = HashMap::new();
-        if limit == 0 {
-            return Ok(by_stream);
-        }
-        for asset in asset_list::finished_of_streams(&mut self.db.read().await?, streams, limit).await? {
-            by_stream.entry(asset.stream).or_default().push(asset);
-        }
-        Ok(by_stream)
+    pub async fn finished_recordings(&self, streams: &[StreamId], limit: u32) -> Result<ByStream> {
+        // Not even a connection is asked for.
+        if limit == 0 { Ok(ByStream::new()) } else { finished(&mut self.db.read().await?, streams, limit).await }
     }
+}
+
+async fn finished(connection: &mut Connection, streams: &[StreamId], limit: u32) -> Result<ByStream> {
+    let mut by_stream = ByStream::new();
+    if limit == 0 || streams.is_empty() {
+        return Ok(by_stream);
+    }
+    for asset in asset_list::finished_of_streams(connection, streams, limit).await? {
+        by_stream.entry(asset.stream).or_default().push(asset);
+    }
+    Ok(by_stream)
 }

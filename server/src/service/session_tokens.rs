@@ -1,5 +1,5 @@
 //! Session tokens: what a program gets for a user's e-mail and password, and sends in place of an API key. Short-lived, and worth nothing from the moment the
-//! user is gone or has another password. What viewers have is another thing, under other secrets: `playback/token`.
+//! user is gone or has another password or second factor. What viewers have is another thing, under other secrets: `playback/token`.
 //!
 //! A token reads as a JWT, since programs look into it for its end. Nothing is believed for its signature, by us or by anybody: what counts is its SHA-256 in
 //! the table, which is looked up at each call. So nothing that is stored anywhere could make one.
@@ -57,7 +57,7 @@ impl NewToken {
         let row = SessionToken {
             user: user.id,
             role: user.role,
-            password_digest: digest(&user.password_hash),
+            password_digest: user.credentials_digest(),
             created_at: now,
             expires_at: UnixMillis(exp * 1_000),
         };
@@ -65,7 +65,7 @@ impl NewToken {
     }
 }
 
-/// Of a token, which nobody can guess; of a password's hash, which has a salt of its own and stands in the next table.
+/// Of a token or a link, which nobody can guess.
 pub(super) fn digest(text: &str) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }
@@ -74,13 +74,22 @@ impl Service {
     /// A token for the user, by e-mail and password. `address` is the program's. Slowed as signing in is, and counted with it.
     ///
     /// # Errors
-    /// `BadCredentials`, whichever of the two is wrong, and where the user is gone; `TooMany`.
-    pub async fn make_session_token(&self, email: &str, password: &str, address: IpAddr) -> Result<String> {
+    /// `BadCredentials`, whichever is wrong, and where the user is gone; `ParameterRequired` for a user with a second factor where `code` is none, with the right
+    /// password; `WrongState` where the user must set one up first; `Suspended`; `TooMany`.
+    pub async fn make_session_token(&self, email: &str, password: &str, code: Option<&str>, address: IpAddr) -> Result<String> {
         let user = match self.check_sign_in(email, password, address).await? {
             SignIn::Done(user) => user,
+            SignIn::Suspended => return Err(Refusal::Suspended.into()),
+            SignIn::NeedsCode(half) => self.finish_for_token(&half, code, address).await?,
             SignIn::WrongCredentials => return Err(Refusal::BadCredentials.into()),
             SignIn::TooManyAttempts { retry_after_s } => return Err(Refusal::TooMany { retry_after_s }.into()),
         };
+        let found = db::users::admission(&mut self.db.read().await?, user.id).await?;
+        if found.is_some_and(|found| found.must_enrol()) {
+            return Err(
+                Refusal::WrongState { state: "without a second factor, which the organisation asks for".to_owned() }.into()
+            );
+        }
         let NewToken { row, text } = NewToken::draw(&user, self.clock.now());
         let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
         // The password took a while to check: the user may have been removed since.
@@ -98,7 +107,7 @@ impl Service {
     /// none writes.
     ///
     /// # Errors
-    /// `BadCredentials` where it is none of ours or has expired, the user is gone, or the password is another.
+    /// `BadCredentials` where it is none of ours or has expired, the user is gone, or the password is another; `Suspended`.
     pub async fn token_caller(&self, token: &str, address: IpAddr) -> Result<Caller> {
         let mut connection = self.db.read().await?;
         let hash = digest(token);
@@ -110,10 +119,11 @@ impl Service {
             }
             return Err(Refusal::BadCredentials.into());
         };
-        let user = db::users::by_id(&mut connection, token.user).await?.ok_or(Refusal::BadCredentials)?;
-        if digest(&user.password_hash) != token.password_digest {
+        let found = db::users::admission(&mut connection, token.user).await?.ok_or(Refusal::BadCredentials)?;
+        if found.user.credentials_digest() != token.password_digest || found.must_enrol() {
             return Err(Refusal::BadCredentials.into());
         }
+        let user = found.unless_suspended().ok_or(Refusal::Suspended)?;
         let (role, identity) = (user.role.min(token.role), Identity::Token(user.id));
         Ok(Caller { organisation: user.organisation, role, identity, from: Some(address) })
     }
@@ -139,6 +149,8 @@ mod tests {
             role: Role::Admin,
             created_at: NOW,
             last_sign_in_at: None,
+            system_administrator: false,
+            second_factor: None,
         }
     }
 

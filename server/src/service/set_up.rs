@@ -3,19 +3,17 @@
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use afterlive_domain::organisation::{RecordingSettings, Settings};
-use afterlive_domain::{Act, OrganisationHash, OrganisationId, Role};
+use afterlive_domain::{Act, Role};
 use subtle::ConstantTimeEq as _;
-use uuid::Uuid;
 
 use super::api_keys::Opens;
+use super::system::new_organisation;
 use super::write::{self, Note};
 use super::{Identity, NewApiKey, Result, Service, text};
 use crate::db;
 use crate::db::organisations::Organisation;
 use crate::db::users::User;
 use crate::hexadecimal::hexadecimal;
-use crate::publish_key::PublishKeys;
 use crate::random;
 
 /// What the first key is called.
@@ -111,21 +109,10 @@ impl Service {
     /// At the terminal with a key, and from nowhere.
     async fn set_up_by(&self, form: SetUpForm<'_>, with_key: bool, from: Option<IpAddr>) -> Result<SetUp> {
         let now = self.clock.now();
-        let organisation = Organisation {
-            id: OrganisationId(Uuid::new_v4()),
-            hash: OrganisationHash::draw(random::below_62),
-            name: text::name("organisation", form.organisation_name)?,
-            settings: Settings::default(),
-            recording: RecordingSettings::default(),
-            embed_domains: afterlive_domain::EmbedDomains::default(),
-            webhook: None,
-            publish_keys: PublishKeys::Off,
-            created_at: now,
-            updated_at: now,
-        };
+        let organisation = new_organisation(text::name("organisation", form.organisation_name)?, now);
         let user = self.new_user(organisation.id, &organisation.name, form.email, form.password, Role::Admin).await?;
         // By the link: who does it is signed in then.
-        let user = User { last_sign_in_at: (!with_key).then_some(now), ..user };
+        let user = User { last_sign_in_at: (!with_key).then_some(now), system_administrator: true, ..user };
         let api_key =
             with_key.then(|| NewApiKey::draw(organisation.id, FIRST_KEY_LABEL.to_owned(), Opens::Role(Role::Admin), now, None));
         let by = if with_key { write::who(Identity::Operator) } else { write::user(user.id) };

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use afterlive_domain::{Act, Error as Refusal, KeyId, KeyUse, UnixMillis, UserId, WhoKind};
+use afterlive_domain::{Act, Error as Refusal, KeyId, KeyUse, OrganisationId, UnixMillis, UserId, WhoKind};
 
 use super::write::{Note, user as by_user, who};
-use super::{Caller, Identity, Player, Result, Service, api_keys, text, users};
+use super::{Caller, HalfSignIn, Identity, Player, Result, Service, api_keys, text, users};
 use crate::db;
 use crate::db::api_keys::ApiKey;
 use crate::db::audit::Who;
@@ -24,8 +24,12 @@ pub const MAX_CREDENTIAL_BYTES: usize = 512;
 pub enum SignIn {
     /// Give the browser a session under a new id, and keep the user's id in it.
     Done(User),
+    /// The password is right, and the user has a second factor: nobody has signed in before its code was given too.
+    NeedsCode(HalfSignIn),
     /// Unknown e-mail or wrong password; which of them is not said, nor to be told from the time it took.
     WrongCredentials,
+    /// The password is right, and nobody of the user's organisation is let in.
+    Suspended,
     TooManyAttempts {
         retry_after_s: u32,
     },
@@ -42,6 +46,10 @@ pub(super) struct Limits {
     by_address: RateLimit<IpAddr>,
     /// Of those who are to give their password once more; by account. Apart from those who sign in: who found a browser open must not lock its owner out.
     pub(super) confirming: RateLimit<UserId>,
+    /// Of those who give recovery codes, which nobody can guess; by account, for what trying them costs.
+    pub(super) recovering: RateLimit<(UserId, Option<IpAddr>)>,
+    /// Of those who give wrong codes of a second factor, by address. How often an account is tried stands in the database.
+    pub(super) codes_by_address: RateLimit<IpAddr>,
     /// With the right password; by account, and wide.
     known_by_account: RateLimit<String>,
     /// Of those who ask whether a key is good, apart from those who sign in: a program must not lock people out.
@@ -58,6 +66,8 @@ impl Default for Limits {
             by_account: RateLimit::new(10, 15_000),
             by_address: RateLimit::new(30, 5_000),
             confirming: RateLimit::new(10, 15_000),
+            recovering: RateLimit::new(10, 15_000),
+            codes_by_address: RateLimit::new(30, 10_000),
             known_by_account: RateLimit::new(60, 1_000),
             keys_by_address: RateLimit::new(30, 5_000),
             failed: Hush::default(),
@@ -87,18 +97,24 @@ impl Service {
     pub async fn sign_in(&self, email: &str, password: &str, address: IpAddr) -> Result<SignIn> {
         let outcome = self.check_sign_in(email, password, address).await?;
         if let SignIn::Done(user) = &outcome {
-            let noting = async {
-                let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
-                db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
-                tx.commit(Note::of(Act::SignedIn, user.id)).await
-            };
-            // A database that cannot be written keeps nobody out.
-            if let Err(cause) = noting.await {
-                tracing::warn!(user = %user.id, %cause, "a sign-in could not be noted yet");
-                self.note(user.organisation, (by_user(user.id), Some(address)), Note::of(Act::SignedIn, user.id));
-            }
+            self.note_sign_in(user, address, "").await;
         }
         Ok(outcome)
+    }
+
+    /// `by` is what they signed in with, where that is worth telling.
+    pub(super) async fn note_sign_in(&self, user: &User, address: IpAddr, by: &str) {
+        let note = || Note::of(Act::SignedIn, user.id).saying(by);
+        let noting = async {
+            let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
+            db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
+            tx.commit(note()).await
+        };
+        // A database that cannot be written keeps nobody out.
+        if let Err(cause) = noting.await {
+            tracing::warn!(user = %user.id, %cause, "a sign-in could not be noted yet");
+            self.note(user.organisation, (by_user(user.id), Some(address)), note());
+        }
     }
 
     /// As [`Service::sign_in`], for who notes by themselves that somebody has signed in.
@@ -120,6 +136,14 @@ impl Service {
                 self.sign_in_limits.by_account.forgive(&account);
                 // Who knows the password is not guessing: many programs may sign in from one address.
                 self.sign_in_limits.by_address.give_back(&address);
+                if db::organisations::is_suspended(&mut self.db.read().await?, user.organisation).await? {
+                    self.note_suspended((by_user(user.id), Some(from)), user.organisation, Note::of(Act::SignInRefused, user.id));
+                    return Ok(SignIn::Suspended);
+                }
+                if user.second_factor.is_some() {
+                    tracing::info!(user = %user.id, %address, "gave the right password, and is asked for a code");
+                    return Ok(SignIn::NeedsCode(HalfSignIn::new(&user, now)));
+                }
                 tracing::info!(user = %user.id, %address, "signed in");
                 Ok(SignIn::Done(user))
             }
@@ -142,7 +166,7 @@ impl Service {
     /// The caller behind an API key.
     ///
     /// # Errors
-    /// `BadCredentials` where there is no such key, or it is revoked or has expired. Each call looks: nothing is remembered that could outlive a key.
+    /// `BadCredentials` where there is no such key, or it is revoked or has expired; `Suspended`. Each call looks: nothing is remembered that could outlive a key.
     pub async fn key_caller(&self, key: &str, address: IpAddr) -> Result<Caller> {
         let key = self.used_key(KeyUse::Api, key, Some(address)).await?;
         Ok(Caller { organisation: key.organisation, role: key.role, identity: Identity::Key(key.id), from: Some(address) })
@@ -178,11 +202,18 @@ impl Service {
     }
 
     /// # Errors
-    /// `BadCredentials` where no key has that hash, or it is revoked or has expired, which is noted as coming from `address`.
+    /// `BadCredentials` where no key has that hash, or it is revoked or has expired, which is noted as coming from `address`; `Suspended`.
     async fn good_key(&self, kind: KeyUse, hash: &str, address: Option<IpAddr>) -> Result<ApiKey> {
         let mut connection = self.db.read().await?;
-        if let Some(key) = db::api_keys::by_secret_hash(&mut connection, kind, hash, self.clock.now()).await? {
-            return Ok(key);
+        if let Some((key, is_suspended)) = db::api_keys::by_secret_hash(&mut connection, kind, hash, self.clock.now()).await? {
+            if !is_suspended {
+                return Ok(key);
+            }
+            if address.is_some() {
+                let by = (who(Identity::Key(key.id)), address);
+                self.note_suspended(by, key.organisation, Note::of(Act::KeyRefused, key.id));
+            }
+            return Err(Refusal::Suspended.into());
         }
         if address.is_some()
             && let Some((organisation, key)) = db::api_keys::owner(&mut connection, kind, hash).await?
@@ -190,6 +221,11 @@ impl Service {
             self.note(organisation, (who(Identity::Key(key)), address), Note::of(Act::KeyRefused, key));
         }
         Err(Refusal::BadCredentials.into())
+    }
+
+    /// Notes that somebody was refused since their organisation is suspended.
+    pub(super) fn note_suspended(&self, by: (Who, Option<IpAddr>), organisation: OrganisationId, note: Note) {
+        self.note(organisation, by, note.saying("the organisation is suspended"));
     }
 
     /// What is known of an API key, for who shows it and has no other credential. `address` is theirs.

@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::write::{Change, Note, who};
 use super::{Caller, Result, Service};
-use crate::db::assets;
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{self, Place, Search};
 use crate::db::streams::{self, Stream, Transition};
+use crate::db::{Connection, assets};
 use crate::hub::Hub;
 use crate::jobs::{self, Task};
 use crate::publish_key::{PublishKey, PublishKeys, bare_name};
@@ -84,8 +84,7 @@ impl Service {
     /// `NoSuchStream`, also where it is another organisation's.
     pub async fn stream(&self, caller: &Caller, id: StreamId) -> Result<Stream> {
         caller.require(Permission::Read)?;
-        let found = streams::by_id(&mut self.db.read().await?, id).await?;
-        Ok(found.filter(|stream| stream.organisation == caller.organisation).ok_or_else(|| Refusal::no_such_stream(id))?)
+        stream_of(&mut self.db.read().await?, caller, id).await
     }
 
     /// The stream of the caller's organisation that `text` names by its streamname or its id, deleted ones too; `None` where there is none.
@@ -122,20 +121,7 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn streams(&self, caller: &Caller, list: &StreamList) -> Result<StreamPage> {
         caller.require(Permission::Read)?;
-        let (organisation, limit) = (caller.organisation, list.limit.min(MAX_PAGE));
-        if limit == 0 {
-            return Ok(StreamPage { streams: Vec::new(), next: None });
-        }
-        let mut connection = self.db.read().await?;
-        // One more than asked for tells whether there is a next page.
-        let mut streams = match &list.after {
-            None => stream_search::page(&mut connection, organisation, &list.search, limit + 1, 0).await?,
-            Some(after) => stream_search::page_after(&mut connection, organisation, &list.search, after, limit + 1).await?,
-        };
-        let more = streams.len() > limit as usize;
-        streams.truncate(limit as usize);
-        let next = streams.last().filter(|_| more).map(|last| (list.search.order.place(last), last.id));
-        Ok(StreamPage { streams, next })
+        page_of(&mut self.db.read().await?, caller, list).await
     }
 
     /// The tags in use, sorted; at most `limit`, and never more than 1,000.
@@ -162,6 +148,11 @@ impl Service {
     /// `Denied` for readers; `NoSuchStream`; `WrongState` where it is deleted.
     pub async fn set_tags(&self, caller: &Caller, id: StreamId, tags: &Tags) -> Result<Stream> {
         let mut tx = self.write_as(caller, Permission::EditStreams).await?;
+        let before = streams::by_id(&mut tx, id).await?.filter(|stream| stream.organisation == caller.organisation);
+        if let Some(stream) = before.filter(|stream| stream.state != StreamState::Deleted && stream.tags == *tags) {
+            tx.roll_back();
+            return Ok(stream);
+        }
         if streams::set_tags(&mut tx, caller.organisation, id, tags, self.clock.now()).await? {
             tx.commit(Note::of(Act::StreamTagged, id).saying(tags.as_slice().join(", "))).await?;
         } else {
@@ -298,9 +289,7 @@ impl Service {
         if let Transition::Done { .. } = streams::delete(&mut tx, caller.organisation, id, now).await? {
             let binned = assets::delete_of_stream(&mut tx, caller.organisation, id, now).await?;
             let with = if binned.is_empty() { String::new() } else { format!("with {} recordings", binned.len()) };
-            for asset in binned {
-                jobs::enqueue(&mut tx, Task::Place { asset }, now).await?;
-            }
+            jobs::enqueue_all(&mut tx, binned.into_iter().map(|asset| Task::Place { asset }), now).await?;
             let mut guard = CutUnlessCalledOff::new(&self.hub, Some(id));
             tx.commit(Note::of(Act::StreamDeleted, id).saying(with)).await.inspect_err(|_| guard.call_off())?;
             tracing::info!(stream = %id, "deleted a stream");
@@ -351,6 +340,29 @@ impl Service {
             tracing::warn!(stream = %id, "the encoder's connection takes long to end");
         }
     }
+}
+
+/// Of the caller's organisation, who was found to be allowed to read.
+pub(super) async fn stream_of(connection: &mut Connection, caller: &Caller, id: StreamId) -> Result<Stream> {
+    let found = streams::by_id(connection, id).await?;
+    Ok(found.filter(|stream| stream.organisation == caller.organisation).ok_or_else(|| Refusal::no_such_stream(id))?)
+}
+
+/// As [`stream_of`].
+pub(super) async fn page_of(connection: &mut Connection, caller: &Caller, list: &StreamList) -> Result<StreamPage> {
+    let (organisation, limit) = (caller.organisation, list.limit.min(MAX_PAGE));
+    if limit == 0 {
+        return Ok(StreamPage { streams: Vec::new(), next: None });
+    }
+    // One more than asked for tells whether there is a next page.
+    let mut streams = match &list.after {
+        None => stream_search::page(connection, organisation, &list.search, limit + 1, 0).await?,
+        Some(after) => stream_search::page_after(connection, organisation, &list.search, after, limit + 1).await?,
+    };
+    let more = streams.len() > limit as usize;
+    streams.truncate(limit as usize);
+    let next = streams.last().filter(|_| more).map(|last| (list.search.order.place(last), last.id));
+    Ok(StreamPage { streams, next })
 }
 
 /// Sees to it that a stream that was locked or deleted goes off the air, also where the caller hangs up while that is being committed and the

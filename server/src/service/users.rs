@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::passwords::NotTaken;
 use super::write::Note;
-use super::{Caller, Error, Identity, Result, Service, text};
+use super::{Caller, Error, Identity, Result, Service, system, text};
 use crate::db;
 use crate::db::api_keys::ApiKey;
 use crate::db::audit::Thing;
@@ -74,6 +74,10 @@ impl Service {
     pub async fn change_role(&self, caller: &Caller, id: UserId, role: Role) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let user = of_organisation(&mut tx, caller.organisation, id).await?;
+        if role == user.role {
+            tx.roll_back();
+            return Ok(());
+        }
         if role != Role::Admin && administers_alone(&mut tx, &user).await? {
             return Err(Refusal::LastAdmin { user: id }.into());
         }
@@ -94,13 +98,14 @@ impl Service {
     /// made for others stays, apart from links to become a user or to set a password.
     ///
     /// # Errors
-    /// As [`Service::change_role`].
+    /// As [`Service::change_role`]; `LastSystemAdministrator`.
     pub async fn remove_user(&self, caller: &Caller, id: UserId) -> Result<()> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let user = of_organisation(&mut tx, caller.organisation, id).await?;
         if administers_alone(&mut tx, &user).await? {
             return Err(Refusal::LastAdmin { user: id }.into());
         }
+        system::may_go(&mut tx, &user).await?;
         db::invitations::delete_of(&mut tx, caller.organisation, &user.email).await?;
         self.end_passes(&mut tx, caller.organisation, id).await?;
         db::users::delete(&mut tx, id).await?;
@@ -135,7 +140,17 @@ impl Service {
         let email = text::email(email).map_err(Error::from)?;
         let password_hash = self.hash_chosen(password, &email, organisation_name).await?;
         let (id, created_at) = (UserId(Uuid::new_v4()), self.clock.now());
-        Ok(User { id, organisation, email, password_hash, role, created_at, last_sign_in_at: None })
+        Ok(User {
+            id,
+            organisation,
+            email,
+            password_hash,
+            role,
+            created_at,
+            last_sign_in_at: None,
+            system_administrator: false,
+            second_factor: None,
+        })
     }
 
     /// The hash of a password that somebody chose: none that is about them, the organisation, us, or where this server is.
@@ -206,10 +221,16 @@ pub(super) async fn set_password(tx: &mut Tx, user: &User, password_hash: &str, 
     if !db::users::set_password(tx, user.id, &user.password_hash, password_hash).await? {
         return Ok(false);
     }
-    db::browser_sessions::delete_others(tx, user.id, kept).await?;
-    db::session_tokens::delete_all(tx, user.id).await?;
+    end_others(tx, user.id, kept).await?;
     db::password_links::delete_of(tx, user.id).await?;
     db::password_links::delete_by(tx, user.id).await?;
     db::invitations::delete_by(tx, user.id).await?;
     Ok(true)
+}
+
+/// Ends what is open of a user's but the browser session that is `kept`: so many browser sessions and session tokens.
+pub(super) async fn end_others(tx: &mut Tx, user: UserId, kept: Option<&str>) -> Result<(u64, u64)> {
+    let sessions = db::browser_sessions::delete_others(tx, user, kept).await?;
+    let tokens = db::session_tokens::delete_all(tx, user).await?;
+    Ok((sessions, tokens))
 }

@@ -14,6 +14,7 @@ use super::{Caller, Identity, Result, Service};
 use crate::audit::{Seen, Whose};
 use crate::db;
 use crate::db::audit::{NewEntry, Thing, Who};
+use crate::db::users::Admission;
 use crate::db::{Db, Tx};
 
 /// Changes by callers at a time. On PostgreSQL all nodes wait for each other where lines of the audit log get their numbers: those who wait there must not have all
@@ -86,8 +87,13 @@ impl Change {
     }
 
     /// Where more than one thing is done.
-    pub(super) fn note(&mut self, Note { act, on, detail }: Note) {
-        let (organisation, who, address) = (self.organisation, self.who.clone(), self.from);
+    pub(super) fn note(&mut self, note: Note) {
+        self.note_in(self.organisation, (self.who.clone(), self.from), note);
+    }
+
+    /// In another organisation's log, as done by who that one may know.
+    pub(super) fn note_in(&mut self, organisation: OrganisationId, by: (Who, Option<IpAddr>), Note { act, on, detail }: Note) {
+        let (who, address) = by;
         self.tx.note(NewEntry { organisation, at: self.at, first_at: self.at, times: 1, act, who, address, on, detail });
     }
 
@@ -181,7 +187,7 @@ fn plain(value: &Value) -> String {
 async fn role_now(tx: &mut Tx, caller: &Caller, now: UnixMillis) -> Result<Option<Role>> {
     let role = match caller.identity {
         Identity::User(id) | Identity::Token(id) => {
-            let user = db::users::by_id(tx, id).await?;
+            let user = db::users::admission(tx, id).await?.and_then(Admission::unless_suspended);
             user.filter(|user| user.organisation == caller.organisation).map(|user| user.role)
         }
         Identity::Key(id) => db::api_keys::role(tx, caller.organisation, id, now).await?,

@@ -121,7 +121,7 @@ async fn who_is_removed_is_signed_out_everywhere_with_the_next_request() {
         let user = a_user(&server, &tenant, Role::User).await;
         let mut browsers =
             [Browser::signed_in(&server, &user.email, PASSWORD).await, Browser::signed_in(&server, &user.email, PASSWORD).await];
-        let token = server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+        let token = server.service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap();
         let with_token = async || server.send_with("GET /user", &[("X-BINTU-TOKEN", &token)], "").await.status.as_u16();
         for browser in &mut browsers {
             assert_eq!(browser.load("home", "{}").await.status.as_u16(), 200);

@@ -278,6 +278,8 @@ async fn of_a_users_session_tokens_the_newest_stay_and_none_without_its_user() {
             role: Role::User,
             created_at: NOW,
             last_sign_in_at: None,
+            system_administrator: false,
+            second_factor: None,
         };
         let (one, other) = (user("a@example.com"), user("b@example.com"));
         let token = |user: &User, n: i64| SessionToken {
@@ -339,6 +341,8 @@ async fn of_many_tokens_that_a_user_gets_at_once_no_more_stay_than_may() {
             role: Role::User,
             created_at: NOW,
             last_sign_in_at: None,
+            system_administrator: false,
+            second_factor: None,
         };
         let mut tx = db.write().await.unwrap();
         users::insert(&mut tx, &user).await.unwrap();

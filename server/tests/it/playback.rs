@@ -376,7 +376,8 @@ async fn the_organisations_own_need_no_token_and_others_learn_nothing() {
         let signed_in = server.send(&format!("GET /sign-in/{}", user.id), None, "").await;
         let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
         let (ours, theirs) = (scene.ours.reader_key.as_str(), scene.theirs.admin_key.as_str());
-        let session = server.service.make_session_token(&email, "correct horse battery", [192, 0, 2, 7].into()).await.unwrap();
+        let session =
+            server.service.make_session_token(&email, "correct horse battery", None, [192, 0, 2, 7].into()).await.unwrap();
         let player = server.service.create_api_key(&scene.ours.admin, "Website", Opens::Playout, None).await.unwrap().secret;
         for Way(way, fine) in WAYS.iter().filter(|Way(way, _)| !way.contains("/stream/")) {
             let call = scene.call(way);

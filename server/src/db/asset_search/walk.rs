@@ -4,7 +4,7 @@
 use afterlive_domain::{AssetState, OrganisationId, StreamId};
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
-use super::{COLUMNS, Connection, Place, Result, Search};
+use super::{Connection, Place, Result, Search, push_tagged};
 use crate::db::counts;
 use crate::db::indexed_by;
 use crate::db::stream_search::{contains_pattern, tag_to_begin_with};
@@ -66,7 +66,7 @@ impl Walk {
         i64: for<'q> Encode<'q, D> + Type<D>,
     {
         let mut query = QueryBuilder::new("SELECT ");
-        query.push(COLUMNS);
+        push_tagged(&mut query);
         self.push_rows(&mut query, organisation, search);
         let (created_at, id) = self.order();
         if let Some(place) = after {

@@ -4,7 +4,7 @@
 use afterlive_domain::{OrganisationId, StreamId, StreamState};
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
-use super::{COLUMNS, Place, Search, indexed_by, push_text};
+use super::{Place, Search, indexed_by, push_columns, push_text};
 
 /// Newest first, those with the tag and whatever else is searched for, behind the place where there is one.
 pub(in crate::db) fn page<D: Database>(
@@ -20,7 +20,8 @@ where
     i64: for<'q> Encode<'q, D> + Type<D>,
 {
     let mut query = QueryBuilder::new("SELECT ");
-    query.push(COLUMNS).push(" FROM (SELECT d.stream_id AS found_id");
+    push_columns(&mut query);
+    query.push(" FROM (SELECT d.stream_id AS found_id");
     push_rows(&mut query, organisation, search, tag);
     if let Some((Place::CreatedAt(at), id)) = after {
         query.push(" AND (d.created_at, d.stream_id) < (").push_bind(at.0).push(", ").push_bind(id.to_string()).push(")");

@@ -257,6 +257,7 @@ fn implied(doc: &Doc) -> Vec<Refusal> {
     let mut refusals = vec![Refusal::Internal];
     if doc.access != Access::Open {
         refusals.push(Refusal::BadCredentials);
+        refusals.push(Refusal::Suspended);
     }
     if let Access::Role(needed @ (Role::User | Role::Admin)) = doc.access {
         refusals.push(Refusal::Denied { needed });

@@ -15,13 +15,13 @@ use http::{HeaderValue, StatusCode};
 use tower_sessions::Session;
 use url::form_urlencoded;
 
-use super::super::browser_session;
+use super::super::{browser_session, second_step};
 use super::super::request::ClientAddress;
 use super::leaving::failed;
 use super::{flow_of, set_cookie};
 use crate::db::users::User;
 use crate::oidc::{Flow, Person, Provider, Purpose};
-use crate::service::{ByProvider, Caller, Connected, Joined, Service, SignedIn};
+use crate::service::{ByProvider, Caller, Connected, HalfSignIn, Joined, Service, SignedIn};
 
 pub(super) const ACCOUNT: &str = "/account";
 /// No code, and no other parameter, is longer.
@@ -39,6 +39,7 @@ enum Why {
     Failed,
     Wait,
     Unknown,
+    Suspended,
     OtherAddress,
     Taken,
 }
@@ -52,6 +53,7 @@ impl Why {
             Self::Failed => "oidc-failed",
             Self::Wait => "oidc-wait",
             Self::Unknown => "oidc-unknown",
+            Self::Suspended => "suspended",
             Self::OtherAddress => "oidc-address",
             Self::Taken => "taken",
         }
@@ -66,7 +68,7 @@ impl Why {
             Self::Cancelled => format!("{provider} was left without signing in. Nothing was changed."),
             Self::Away => format!("{provider} cannot be reached at the moment. Nothing was changed; please try again later."),
             Self::Wait => "There were too many attempts. Please wait a minute, then try again.".to_owned(),
-            Self::Failed | Self::Unknown | Self::OtherAddress => {
+            Self::Failed | Self::Unknown | Self::Suspended | Self::OtherAddress => {
                 format!("What {provider} answered could not be checked. Nothing was changed; the server's log says why.")
             }
             Self::Taken => format!("Your account at {provider} is connected with another user here. Nothing was changed."),
@@ -133,6 +135,8 @@ async fn come_back(service: &Service, provider: &Provider, session: &Session, re
     let outcome = match &flow.purpose {
         Purpose::SignIn => match service.sign_in_by_provider(&person, from).await {
             Ok(ByProvider::Known(user, identity)) => Ok(Some((user, identity))),
+            Ok(ByProvider::NeedsCode(half)) => return ask_for_code(service, session, &half, from, &flow.next).await,
+            Ok(ByProvider::Suspended) => Err(Why::Suspended),
             Ok(ByProvider::Unknown) => Err(Why::Unknown),
             Err(error) => return failed(&error),
         },
@@ -193,7 +197,7 @@ async fn person(service: &Service, provider: &Provider, flow: &Flow, said: Said,
     }
 }
 
-/// Signs in who the provider says it is. The one place where that happens: what is to be asked of them besides would be asked here.
+/// Signs in who the provider says it is: of whom nothing more is asked.
 async fn begin(service: &Service, session: &Session, request: &Parts, (user, identity): (&User, &str), next: &str) -> Response {
     let ClientAddress(from) = ClientAddress::of(request);
     let browser = request.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -205,6 +209,20 @@ async fn begin(service: &Service, session: &Session, request: &Parts, (user, ide
         }
         Err(cause) => {
             tracing::error!(%cause, "who came from the OIDC provider could not be signed in");
+            Redirect::to("/auth?error=server").into_response()
+        }
+    }
+}
+
+/// Leads who has a second factor to where its code is asked for, as who has given the right password.
+async fn ask_for_code(service: &Service, session: &Session, half: &HalfSignIn, from: IpAddr, next: &str) -> Response {
+    match second_step::begin(session, half).await {
+        Ok(()) => {
+            service.came_by_provider(from);
+            Redirect::to(&with_query(CODE, &[("next", local_path(next))])).into_response()
+        }
+        Err(cause) => {
+            tracing::error!(%cause, "who came from the OIDC provider could not be asked for a code");
             Redirect::to("/auth?error=server").into_response()
         }
     }

@@ -72,7 +72,7 @@ pub(super) async fn to_connect(
         Ok(None) => return Redirect::to(&with_query("/auth", &[("next", ACCOUNT)])).into_response(),
         Err(error) => return failed(&error),
     };
-    let problem = match service.confirm_password(&caller, &field(&form, "present")).await {
+    let problem = match service.confirm(&caller, &field(&form, "present")).await {
         Ok(Confirmed::Yes(_)) => match service.pass_to_provider(from) {
             Ok(()) => None,
             Err(_) => Some("There were too many attempts. Please wait a minute, then try again.".to_owned()),

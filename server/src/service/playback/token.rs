@@ -28,6 +28,8 @@ const MAX_SITE_BYTES: usize = 253;
 pub enum Refused {
     #[error("this is not public, and no playback token was given")]
     Missing,
+    #[error("nothing of this organisation plays at the moment")]
+    Suspended,
     #[error("the token is longer than a playback token can be")]
     TooLong,
     #[error("the token is no playback token")]

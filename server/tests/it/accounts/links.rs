@@ -120,7 +120,7 @@ async fn a_new_password_by_a_link_ends_all_that_the_one_before_opened() {
         let user = a_user(&server, &tenant, Role::User).await;
         let service = &server.service;
         let mut old = Browser::signed_in(&server, &user.email, PASSWORD).await;
-        let token = service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+        let token = service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap();
         let unused = secret(&service.make_password_link(&tenant.admin, user.id).await.unwrap());
         let link = service.make_password_link(&tenant.admin, user.id).await.unwrap();
         let path = link.strip_prefix("http://localhost:3000").unwrap();

@@ -39,7 +39,7 @@ async fn what_is_open_of_ones_own_is_listed_and_ended_one_by_one_or_all_but_this
         }
         let mut tokens = Vec::new();
         for _ in 0..2 {
-            tokens.push(server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap());
+            tokens.push(server.service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap());
         }
         let works =
             async |token: &str| server.send_with("GET /user", &[("X-BINTU-TOKEN", token)], "").await.status.as_u16() == 200;
@@ -81,7 +81,7 @@ async fn the_own_password_is_changed_by_who_knows_it_and_leaves_this_browser_alo
         let user = a_user(&server, &tenant, Role::User).await;
         let mut mine = Browser::signed_in(&server, &user.email, PASSWORD).await;
         let mut other = Browser::signed_in(&server, &user.email, PASSWORD).await;
-        let token = server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+        let token = server.service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap();
         let new = "wandering geese by night";
         for (present, password, told) in [
             ("not the present one", new, "not your present password"),
@@ -200,7 +200,7 @@ async fn only_what_ended_has_viewers_asked_again() {
         server.service.end_other_sessions(&caller, None).await.unwrap();
         let again = tokio::time::timeout(Duration::from_millis(500), heard.notified()).await;
         assert!(again.is_err(), "nothing ended, and viewers were asked");
-        server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+        server.service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap();
         server.service.end_other_sessions(&caller, None).await.unwrap();
         tokio::time::timeout(Duration::from_secs(5), heard.notified()).await.expect("they are asked");
         watching.abort();

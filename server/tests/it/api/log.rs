@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::program::{Serving, afterlive, run};
 use crate::rtmp::client::Client as Encoder;
+use crate::second_factor::App;
 
 const PASSWORD: &str = "correct horse 7Hq2";
 const PASSWORD_IN_URL: &str = "u2fK7Qm9xT4pWb81Ze5R";
@@ -258,9 +259,11 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
+    let of_second_factor = a_second_factor(&talk, &signed_in).await;
+
     let log = std::fs::read_to_string(&log).unwrap() + &told_by_command;
     assert!(
-        ["TRACE", "answered", "/apikey/…", "made a session token", "a publish was refused"]
+        ["TRACE", "answered", "/apikey/…", "made a session token", "a publish was refused", "set up a second factor"]
             .iter()
             .all(|words| log.contains(words)),
         "it is the log"
@@ -278,6 +281,7 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         cookie_then.to_owned(),
         PASSWORD_IN_URL.to_owned(),
     ];
+    secrets.extend(of_second_factor);
     secrets.extend([&signing, &rotated].map(|secret| secret["whsec_".len()..].to_owned()));
     secrets.extend([&admin, &player].map(|key| key[6..].to_owned()));
     secrets.extend([&token, &playback].into_iter().flat_map(|token| halves(token)));
@@ -287,4 +291,52 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     let tells = |line: &str| lengths.iter().any(|length| line.as_bytes().windows(*length).any(|part| parts.contains(part)));
     let lines: Vec<&str> = log.lines().filter(|line| tells(line)).collect();
     assert!(lines.is_empty(), "a secret is in the log: {lines:#?}");
+}
+
+fn question(cookie: &str) -> [(&str, &str); 2] {
+    [("content-type", "application/json"), ("cookie", cookie)]
+}
+
+/// Sets one up and signs in with it, by code and by recovery code, and gives all that is a secret of it: but for the codes of six digits, which stand in every time
+/// of a log.
+async fn a_second_factor(talk: &Talk, signed_in: &str) -> Vec<String> {
+    let form = [("content-type", "application/x-www-form-urlencoded"), ("cookie", signed_in)];
+    let present = format!("present={}", PASSWORD.replace(' ', "+"));
+    let (status, ..) = talk.send("POST /ui/begin_second_factor", &form, present).await;
+    assert_eq!(status, 200);
+    let (_, _, offer) = talk.send("POST /ui/second_factor_offer", &question(signed_in), "{}".to_owned()).await;
+    let offer: Value = serde_json::from_str(&offer).unwrap();
+    let secret = offer["secret"].as_str().unwrap().to_owned();
+    let app = App::with(&secret);
+    let now_s = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for code in ["000000".to_owned(), app.at(now_s() - 30)] {
+        talk.send("POST /ui/confirm_second_factor", &form, format!("code={code}")).await;
+    }
+    let session = |cookie: &str| format!("afterlive_session={}", cookie.split_once('=').unwrap().1);
+    let mut secrets = vec![secret];
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        let credentials = format!("email=ada%40example.com&password={}", PASSWORD.replace(' ', "+"));
+        let (_, half, _) = talk.send("POST /ui/sign_in", &form[..1], credentials).await;
+        let half = session(&half);
+        let with_half = [form[0], ("cookie", half.as_str())];
+        talk.send("POST /ui/sign_in_with_code", &with_half, "code=000000".to_owned()).await;
+        let code = codes.pop().unwrap_or_else(|| app.at(now_s()));
+        let (_, cookie, _) = talk.send("POST /ui/sign_in_with_code", &with_half, format!("code={code}")).await;
+        let cookie = session(&cookie);
+        let renew =
+            format!("present={}&code={}", PASSWORD.replace(' ', "+"), codes.pop().unwrap_or_else(|| app.at(now_s() + 30)));
+        talk.send("POST /ui/renew_recovery_codes", &[form[0], ("cookie", &cookie)], renew).await;
+        let (_, _, flash) = talk.send("POST /ui/take_flash", &question(&cookie), "{}".to_owned()).await;
+        let flash: Value = serde_json::from_str(&flash).unwrap();
+        codes = flash["RecoveryCodes"]["codes"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{flash}"))
+            .iter()
+            .map(|code| code.as_str().unwrap().to_owned())
+            .collect();
+        secrets.extend(codes.iter().flat_map(|code| [code.clone(), code.replace('-', "")]));
+        secrets.extend([half, cookie].map(|cookie| cookie["afterlive_session=".len()..].to_owned()));
+    }
+    secrets
 }

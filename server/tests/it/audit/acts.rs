@@ -9,13 +9,15 @@ use afterlive_server::db::browser_sessions;
 use afterlive_server::db::users::User;
 use afterlive_server::service::playback::{Expiry, RevokedToken, Secret, TokenOf, TokenWish};
 use afterlive_server::service::{
-    Caller, Chosen, EndpointChange, Identity, NewStream, Opens, PasswordChange, SetUp, SetUpForm, SignIn, SignedIn,
+    Caller, Chosen, CodeSignIn, EndpointChange, Enrolled, FactorChange, Identity, NewStream, Offered, Opens, PasswordChange,
+    SetUp, SetUpForm, SignIn, SignedIn,
 };
 
 use super::{HOME, all_rows, at_home, rows};
 use crate::fixture::browser::Browser;
 use crate::fixture::recordings::a_finished_recording;
 use crate::fixture::server::{Server, Tenant, on_a_server, on_each_server};
+use crate::second_factor::{App, STEP_MS};
 
 const PASSWORD: &str = "die Kirchturmuhr schlaegt dreizehn";
 const OTHER_PASSWORD: &str = "wandering geese by night";
@@ -74,14 +76,25 @@ async fn each_act_is_one_row_that_says_who_did_it_on_what_and_from_where() {
         Box::pin(of_streams(&mut scene, &caller)).await;
         Box::pin(of_recordings(&mut scene, &caller)).await;
         Box::pin(of_endpoints(&mut scene, &caller, &mut secrets)).await;
+        Box::pin(of_what_was_so_before(&mut scene, &caller)).await;
 
         // Nothing but a push URL's last part and what follows a host is typed by people and left out; all else is looked for whole.
         let everything = format!("{:?}", all_rows(&server, &tenant).await);
         for secret in secrets {
             assert!(!everything.contains(&secret), "{secret} is in the audit log");
         }
-        // The last two where there is a provider: `it/oidc`.
-        let elsewhere = [Act::OrganisationSetUp, Act::RecordingPurged, Act::IdentityConnected, Act::IdentityDisconnected];
+        // Those above the organisations stand in `system`, those of a provider in `oidc`.
+        let elsewhere = [
+            Act::OrganisationSetUp,
+            Act::OrganisationCreated,
+            Act::OrganisationSuspended,
+            Act::OrganisationResumed,
+            Act::SystemRoleGiven,
+            Act::SystemRoleTaken,
+            Act::RecordingPurged,
+            Act::IdentityConnected,
+            Act::IdentityDisconnected,
+        ];
         let never = Act::ALL.iter().filter(|act| !act.is_denied() && !scene.acts.contains(act.as_str()));
         assert_eq!(never.copied().collect::<BTreeSet<_>>(), BTreeSet::from(elsewhere));
     })
@@ -118,6 +131,26 @@ async fn of_the_organisation(scene: &mut Scene<'_>, caller: &Caller, secrets: &m
     assert_eq!(did!(scene, PublishKeysChanged, KEY, on), "required");
 }
 
+/// Forms send all of their fields, also those that nobody changed.
+async fn of_what_was_so_before(scene: &mut Scene<'_>, caller: &Caller) {
+    let service = &scene.server.service;
+    let organisation = service.organisation(caller).await.unwrap();
+    let tags = Tags::new(["choir"]).unwrap();
+    let stream = service.create_stream(caller, NewStream { tags: tags.clone(), default_mode: Mode::Rec }).await.unwrap();
+    let user = service.users(caller).await.unwrap().remove(0);
+    scene.since().await;
+
+    service.save_organisation(caller, &organisation.name, organisation.settings).await.unwrap();
+    service.change_recording_settings(caller, |rules| rules).await.unwrap();
+    service.set_embed_domains(caller, &organisation.embed_domains).await.unwrap();
+    service.set_webhook(caller, organisation.webhook.as_ref()).await.unwrap();
+    service.change_role(caller, user.id, user.role).await.unwrap();
+    assert_eq!(service.set_tags(caller, stream.id, &tags).await.unwrap().tags, tags);
+    let rows = scene.since().await;
+    assert!(rows.is_empty(), "{rows:#?}");
+    assert_eq!(service.organisation(caller).await.unwrap().updated_at, organisation.updated_at);
+}
+
 async fn of_people(scene: &mut Scene<'_>, caller: &Caller, secrets: &mut Vec<String>) {
     let service = &scene.server.service;
     let ada = format!("ada@{}.example.com", scene.tenant.organisation.hash).to_lowercase();
@@ -128,7 +161,7 @@ async fn of_people(scene: &mut Scene<'_>, caller: &Caller, secrets: &mut Vec<Str
 
     assert!(matches!(service.sign_in(&ada, PASSWORD, HOME).await.unwrap(), SignIn::Done(_)));
     did!(scene, SignedIn, by_ada, on_ada);
-    secrets.push(service.make_session_token(&ada, PASSWORD, HOME).await.unwrap());
+    secrets.push(service.make_session_token(&ada, PASSWORD, None, HOME).await.unwrap());
     did!(scene, SessionTokenMade, by_ada, on_ada);
     let own = Caller { role: Role::Admin, identity: Identity::User(user.id), ..*caller };
     let tokens = service.open_account(&own).await.unwrap().tokens;
@@ -137,6 +170,7 @@ async fn of_people(scene: &mut Scene<'_>, caller: &Caller, secrets: &mut Vec<Str
     service.end_session_token(&own, &tokens[0].0).await.unwrap();
     Box::pin(of_sessions(scene, &own, &user)).await;
     Box::pin(of_password_links(scene, caller, &user, secrets)).await;
+    Box::pin(of_second_factors(scene, caller, &user, secrets)).await;
     Box::pin(of_invitations(scene, caller)).await;
     Box::pin(of_who_was_invited(scene, caller, secrets)).await;
 }
@@ -176,6 +210,54 @@ async fn of_password_links(scene: &mut Scene<'_>, caller: &Caller, user: &User, 
     did!(scene, PasswordSetByLink, by_ada, on_ada);
     assert_eq!(service.set_password_by_link(&secret, PASSWORD, Some(HOME)).await.unwrap(), Chosen::WrongLink);
     secrets.push(secret);
+}
+
+async fn of_second_factors(scene: &mut Scene<'_>, caller: &Caller, user: &User, secrets: &mut Vec<String>) {
+    let (server, service) = (scene.server, &scene.server.service);
+    let (id, ada) = (user.id.to_string(), user.email.clone());
+    let (by_ada, on_ada) = (("user", ada.as_str()), ("user", id.as_str(), ada.as_str()));
+    let own = Caller { role: Role::Admin, identity: Identity::User(user.id), ..*caller };
+    let on_organisation = scene.tenant.organisation.id.to_string();
+    let on_organisation = ("organisation", on_organisation.as_str(), "Minster");
+
+    let app = set_up_by(server, &own, secrets).await;
+    did!(scene, SecondFactorOn, by_ada, on_ada);
+    let SignIn::NeedsCode(half) = service.sign_in(&ada, PASSWORD, HOME).await.unwrap() else { panic!() };
+    // Nobody has signed in yet.
+    let wrong = app.wrong(server);
+    assert_eq!(service.finish_sign_in(&half, &wrong, HOME).await.unwrap(), CodeSignIn::WrongCode);
+    did!(scene, CodeRefused, ("stranger", ""), on_ada);
+    assert!(matches!(service.finish_sign_in(&half, &app.shows(server, 0), HOME).await.unwrap(), CodeSignIn::Done(_)));
+    assert_eq!(did!(scene, SignedIn, by_ada, on_ada), "with a code of their app");
+    server.clock.advance_ms(2 * STEP_MS);
+    service.require_second_factor(&own, true).await.unwrap();
+    assert_eq!(did!(scene, SecondFactorRuleChanged, by_ada, on_organisation), "required");
+    service.require_second_factor(&own, false).await.unwrap();
+    assert_eq!(did!(scene, SecondFactorRuleChanged, by_ada, on_organisation), "not required");
+    let renewed = service.renew_recovery_codes(&own, PASSWORD, &app.shows(server, 0)).await.unwrap();
+    let FactorChange::Codes(codes) = renewed else { panic!() };
+    did!(scene, RecoveryCodesMade, by_ada, on_ada);
+    secrets.extend(codes.0.iter().map(|code| code.as_str().to_owned()));
+    let removed = service.remove_second_factor(&own, PASSWORD, codes.0[0].as_str(), None).await.unwrap();
+    assert!(matches!(removed, FactorChange::Off(_)));
+    did!(scene, SecondFactorOff, by_ada, on_ada);
+    set_up_by(server, &own, secrets).await;
+    did!(scene, SecondFactorOn, by_ada, on_ada);
+    service.reset_second_factor(caller, user.id).await.unwrap();
+    did!(scene, SecondFactorReset, KEY, on_ada);
+    service.reset_second_factor(caller, user.id).await.unwrap();
+}
+
+async fn set_up_by(server: &Server, own: &Caller, secrets: &mut Vec<String>) -> App {
+    let Offered::Made(offer) = server.service.offer_second_factor(own, PASSWORD).await.unwrap() else { panic!() };
+    let secret = server.service.show_offer(own, &offer).await.unwrap().unwrap().secret;
+    let app = App::with(&secret);
+    secrets.push(secret);
+    let enrolled = server.service.enrol(own, &offer, &app.shows(server, 0), None).await.unwrap();
+    let Enrolled::Done(_, codes) = enrolled else { panic!() };
+    secrets.extend(codes.0.iter().map(|code| code.as_str().to_owned()));
+    server.clock.advance_ms(2 * STEP_MS);
+    app
 }
 
 const BOB: &str = "bob@example.org";

@@ -86,7 +86,7 @@ async fn a_session_token_that_has_expired_is_noted() {
         let tenant = server.an_organisation().await;
         let email = format!("ada@{}.example.com", tenant.organisation.hash).to_lowercase();
         let user = server.service.add_user(&tenant.admin, &email, PASSWORD, Role::User).await.unwrap();
-        let token = server.service.make_session_token(&email, PASSWORD, HOME).await.unwrap();
+        let token = server.service.make_session_token(&email, PASSWORD, None, HOME).await.unwrap();
         server.service.token_caller(&token, HOME).await.unwrap();
         server.clock.advance_ms(13 * 3_600_000);
         assert!(server.service.token_caller(&token, HOME).await.is_err());

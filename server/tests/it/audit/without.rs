@@ -1,12 +1,15 @@
 //! Without the table: what the server does by itself goes on, what is denied is denied, and what callers change is not changed.
 
+use std::pin::pin;
+
 use afterlive_domain::{AssetState, Mode, StreamState, Tags};
 use afterlive_server::audit::Audit;
 use afterlive_server::clock::Clock;
-use afterlive_server::db::{assets, streams};
+use afterlive_server::db::{Db, Raw, assets, streams};
 use afterlive_server::finalise::{Finaliser, Retention};
 use afterlive_server::jobs::{self, Task, Worker};
 use afterlive_server::service::{NewStream, SignIn};
+use futures::FutureExt;
 
 use super::{HOME, all_rows, execute, rows};
 use crate::fixture::database::{NOW, on_each_database};
@@ -35,6 +38,43 @@ async fn a_publish_goes_live_ends_and_is_finalised() {
         assert_eq!(studio.assets().await[0].state, AssetState::Ready);
     })
     .await;
+}
+
+/// On PostgreSQL lines get their numbers one transaction after the other, and whoever has the lock for that may be slow.
+#[tokio::test]
+async fn a_publish_waits_for_nobody_who_writes_the_log() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let mut slow = server.db.write().await.unwrap();
+        let Raw::Postgres(raw) = slow.raw() else { return };
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(0x4146_5445_0000_0002_i64).execute(raw).await.unwrap();
+        let new = NewStream { tags: Tags::default(), default_mode: Mode::Rec };
+        let mut change = pin!(server.service.create_stream(&tenant.admin, new));
+        // Who changes something does wait for it.
+        while !is_waited_for(&server.db).await {
+            assert!((&mut change).now_or_never().is_none(), "a change got past the lock");
+        }
+
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::new(server.db.clone(), folder.path()).await;
+        let mut grant = studio.publish().await;
+        send(grant.publisher(), &encode(2, true, true));
+        drop(grant);
+        studio.settle().await;
+        assert_eq!(studio.assets().await[0].state, AssetState::Ready);
+        assert!((&mut change).now_or_never().is_none(), "the lock was not held all the while");
+        drop(slow);
+        change.await.unwrap();
+    })
+    .await;
+}
+
+/// Whether somebody waits for an advisory lock.
+async fn is_waited_for(db: &Db) -> bool {
+    let mut connection = db.read().await.unwrap();
+    let Raw::Postgres(raw) = connection.raw() else { return false };
+    let statement = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
+    sqlx::query_scalar(statement).fetch_one(raw).await.unwrap()
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::columns::{COLUMNS, Column, Means, Whose};
 use super::doors::{Door, Expected, expected};
 use super::table::{Effect, Row, Thing};
 use super::things::{self, Named};
-use super::world::{Asker, World, filled};
+use super::world::{Asker, NAMES, World, filled};
 use crate::fixture::server::Answer;
 
 /// What is shown of an answer that is wrong.
@@ -91,7 +91,7 @@ fn wrong_effect(world: &World, row: &Row, cell: &Cell, before: &BTreeSet<String>
     }
     let lost: Vec<&String> = before.difference(after).collect();
     let of_others =
-        others(world, cell.column).into_iter().find_map(|mark| Some((mark, lost.iter().find(|line| has(line, mark))?)));
+        others(world, row, cell.column).into_iter().find_map(|mark| Some((mark, lost.iter().find(|line| has(line, mark))?)));
     of_others.map(|(mark, line)| format!("{call}: {mark} is not theirs to change: {line}"))
 }
 
@@ -101,12 +101,15 @@ fn difference(before: &BTreeSet<String>, after: &BTreeSet<String>) -> String {
 }
 
 /// What the column's holder must see nothing of.
-fn others<'a>(world: &'a World, column: &Column) -> Vec<&'a String> {
-    let (ours, theirs) = (&world.ours.marks, &world.theirs.marks);
+fn others<'a>(world: &'a World, row: &Row, column: &Column) -> Vec<&'a String> {
+    let (ours, theirs, above) = (&world.ours.marks, &world.theirs.marks, &world.above.marks);
     match column.whose {
-        Whose::Ours(_) => theirs.iter().collect(),
-        Whose::Theirs => ours.iter().collect(),
-        Whose::Nobodys => ours.iter().chain(theirs).collect(),
+        Whose::Ours(_) => theirs.iter().chain(above).collect(),
+        Whose::Theirs => ours.iter().chain(above).collect(),
+        Whose::Nobodys => ours.iter().chain(theirs).chain(above).collect(),
+        // That there are other organisations, and what they are called, is all that they see of them.
+        Whose::System if row.is_above => ours[NAMES..].iter().chain(&theirs[NAMES..]).collect(),
+        Whose::System => ours.iter().chain(theirs).collect(),
     }
 }
 
@@ -166,7 +169,7 @@ async fn try_cell(world: &World, row: &Row, cell: &Cell) -> Vec<String> {
     let is_known = |mark: &&String| {
         request.contains(mark.as_str()) || row.own_words.iter().any(|word| world.standing.get(word) == Some(*mark))
     };
-    if let Some(mark) = others(world, cell.column).into_iter().find(|mark| has(&texts, mark) && !is_known(mark)) {
+    if let Some(mark) = others(world, row, cell.column).into_iter().find(|mark| has(&texts, mark) && !is_known(mark)) {
         wrong.push(told(format!("{mark:?} is not theirs to see")));
     }
     if tells_nothing(row, cell) {

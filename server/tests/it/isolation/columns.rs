@@ -19,6 +19,8 @@ pub enum Whose {
     Ours(Role),
     /// An administrator's of the other organisation.
     Theirs,
+    /// A system administrator's, who administers a third organisation.
+    System,
     /// It was good once, or never was.
     Nobodys,
 }
@@ -41,6 +43,7 @@ pub const THEIR_PLAYER_KEY: &str = "another organisation's player key";
 pub const REVOKED_PLAYER_KEY: &str = "a revoked player key";
 pub const EXPIRED_SESSION: &str = "an expired browser session";
 pub const SIGNED_OUT: &str = "a browser session that was signed out";
+pub const HALF_SIGN_IN: &str = "a browser that gave the password, and no code yet";
 pub const REMOVED_SESSION: &str = "a removed user's browser session";
 
 pub const COLUMNS: &[Column] = &[
@@ -58,14 +61,17 @@ pub const COLUMNS: &[Column] = &[
     Column { name: "a reader's session token", means: Means::SessionToken, whose: Whose::Ours(Role::ReadOnly) },
     Column { name: "a user's session token", means: Means::SessionToken, whose: Whose::Ours(Role::User) },
     Column { name: "an administrator's session token", means: Means::SessionToken, whose: Whose::Ours(Role::Admin) },
+    Column { name: "a system administrator's session token", means: Means::SessionToken, whose: Whose::System },
     Column { name: REVOKED_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Nobodys },
     Column { name: THEIR_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Theirs },
     // It has no role; those who hold it may read less than a reader.
     Column { name: PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Ours(Role::ReadOnly) },
     Column { name: EXPIRED_SESSION, means: Means::Session, whose: Whose::Nobodys },
     Column { name: SIGNED_OUT, means: Means::Session, whose: Whose::Nobodys },
+    Column { name: HALF_SIGN_IN, means: Means::Session, whose: Whose::Nobodys },
     Column { name: REMOVED_SESSION, means: Means::Session, whose: Whose::Nobodys },
     Column { name: "another organisation's browser session", means: Means::Session, whose: Whose::Theirs },
+    Column { name: "a system administrator's browser session", means: Means::Session, whose: Whose::System },
     Column { name: "a reader's browser session", means: Means::Session, whose: Whose::Ours(Role::ReadOnly) },
     Column { name: "a user's browser session", means: Means::Session, whose: Whose::Ours(Role::User) },
     Column { name: "an administrator's browser session", means: Means::Session, whose: Whose::Ours(Role::Admin) },

@@ -62,7 +62,8 @@ pub fn expected(row: &Row, column: &Column) -> Expected {
     let by_role = |least: Role, whose: Whose, nobody: Expected| match whose {
         Whose::Ours(role) if role >= least => Taken,
         Whose::Ours(_) => Denied,
-        Whose::Theirs => of_them,
+        // Whoever administers the installation is nobody to another organisation.
+        Whose::Theirs | Whose::System => of_them,
         Whose::Nobodys => nobody,
     };
     let session_or = |least: Role, nobody: Expected| match column.means {
@@ -73,6 +74,14 @@ pub fn expected(row: &Row, column: &Column) -> Expected {
         Means::Key | Means::SessionToken => by_role(least, column.whose, BadCredentials),
         Means::Nothing | Means::PlayerKey | Means::Session => BadCredentials,
     };
+    if row.is_above {
+        // No role in an organisation is enough, and nothing that a program holds.
+        return match (column.means, column.whose) {
+            (Means::Session, Whose::System) => Taken,
+            (Means::Session, Whose::Ours(_) | Whose::Theirs) => Denied,
+            _ => SignIn,
+        };
+    }
     match row.door {
         Door::Call(least) => call(least),
         Door::Players => match column.means {

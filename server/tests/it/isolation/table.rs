@@ -1,6 +1,7 @@
 //! The table's rows: every route, what is sent to it, who is let in, and what it does then. A new route is a new row, else the test fails; a route that takes several
 //! kinds of requests has several.
 
+mod above;
 mod calls;
 mod dashboard;
 mod others;
@@ -26,10 +27,18 @@ pub enum Thing {
     PlaybackToken,
     User,
     Invitation,
+    /// Without an administrator.
+    Organisation,
+    /// One that is suspended.
+    Suspended,
+    /// A system administrator.
+    SystemAdministrator,
+    /// A user of the system administrators' organisation.
+    Colleague,
 }
 
 impl Thing {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Stream,
         Self::Locked,
         Self::Live,
@@ -42,6 +51,10 @@ impl Thing {
         Self::PlaybackToken,
         Self::User,
         Self::Invitation,
+        Self::Organisation,
+        Self::Suspended,
+        Self::SystemAdministrator,
+        Self::Colleague,
     ];
 
     /// As rows write it, in `<>`.
@@ -59,6 +72,10 @@ impl Thing {
             Self::PlaybackToken => "playback-token",
             Self::User => "user",
             Self::Invitation => "invitation",
+            Self::Organisation => "organisation",
+            Self::Suspended => "suspended",
+            Self::SystemAdministrator => "system-administrator",
+            Self::Colleague => "colleague",
         }
     }
 }
@@ -83,6 +100,8 @@ pub struct Row {
     pub query: &'static str,
     pub body: &'static str,
     pub door: Door,
+    /// Whether it is above the organisations: for system administrators alone.
+    pub is_above: bool,
     /// What the request is about, where another organisation is to hear that there is none.
     pub of: Option<Thing>,
     pub effect: Effect,
@@ -99,7 +118,18 @@ impl Row {
             Door::Open(status) => status,
             _ => 200,
         };
-        Self { route, path: None, query: "", body: "", door, of: None, effect: Effect::Reads, taken, own_words: &[] }
+        Self {
+            route,
+            path: None,
+            query: "",
+            body: "",
+            door,
+            is_above: false,
+            of: None,
+            effect: Effect::Reads,
+            taken,
+            own_words: &[],
+        }
     }
 
     fn at(self, path: &'static str) -> Self {
@@ -116,6 +146,10 @@ impl Row {
 
     fn of(self, thing: Thing) -> Self {
         Self { of: Some(thing), ..self }
+    }
+
+    fn above(self) -> Self {
+        Self { is_above: true, ..self }
     }
 
     fn changes(self) -> Self {
@@ -168,5 +202,5 @@ impl Row {
 
 /// All of them.
 pub fn rows() -> Vec<Row> {
-    [calls::rows(), dashboard::pages(), dashboard::functions(), others::rows()].concat()
+    [calls::rows(), dashboard::pages(), dashboard::functions(), others::rows(), above::rows()].concat()
 }

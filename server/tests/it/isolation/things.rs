@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use afterlive_domain::{Role, ToldKinds};
+use afterlive_domain::{OrganisationId, Role, ToldKinds};
+use afterlive_server::db::users;
 use afterlive_server::service::playback::{Expiry, Secret, TokenOf, TokenWish};
-use afterlive_server::service::{EndpointChange, Opens};
+use afterlive_server::service::{Caller, EndpointChange, Opens};
 use uuid::Uuid;
 
 use super::table::Thing;
@@ -52,7 +53,12 @@ pub async fn make(world: &World, thing: Thing) -> Named {
         }
         Thing::User => {
             let user = world.ours.a_user(&world.server, Role::User).await;
-            return Named::from([(thing.as_str(), user.id.to_string()), ("email", user.email)]);
+            // For who resets it. Who signs in by the address has none.
+            let by_address = world.ours.a_user(&world.server, Role::User).await;
+            let mut tx = db.write().await.unwrap();
+            assert!(users::set_second_factor(&mut tx, user.id, None, Some("made")).await.unwrap());
+            tx.commit().await.unwrap();
+            return Named::from([(thing.as_str(), user.id.to_string()), ("email", by_address.email)]);
         }
         Thing::Invitation => {
             let email = format!("{}@quillfeather.example.com", Uuid::new_v4());
@@ -60,8 +66,24 @@ pub async fn make(world: &World, thing: Thing) -> Named {
             let invited = service.invitations(admin).await.unwrap();
             invited.into_iter().find(|invitation| invitation.email == email).unwrap().id.to_string()
         }
+        Thing::Organisation => an_organisation(world).await.to_string(),
+        Thing::Suspended => {
+            let organisation = an_organisation(world).await;
+            service.suspend_organisation(&Caller::operator(organisation), organisation).await.unwrap();
+            organisation.to_string()
+        }
+        Thing::Colleague => {
+            let user = world.above.a_user(&world.server, Role::User).await;
+            return Named::from([(thing.as_str(), user.id.to_string()), ("colleague-email", user.email)]);
+        }
+        Thing::SystemAdministrator => world.above.a_system_administrator(&world.server).await.id.to_string(),
     };
     Named::from([(thing.as_str(), made)])
+}
+
+async fn an_organisation(world: &World) -> OrganisationId {
+    let email = format!("{}@fresh.example.com", Uuid::new_v4());
+    world.server.service.create_organisation(None, "Fresh", &email).await.unwrap().organisation.id
 }
 
 /// With something that it was to be told and that was given up.

@@ -38,8 +38,14 @@ use crate::api::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
 use crate::fixture::server::{Server, Tenant};
 use crate::playback::{go_live, publishing};
+use crate::second_factor;
 
 const DAY_MS: i64 = 86_400_000;
+/// So many of a side's marks, from the first on, are what its organisation is called.
+pub const NAMES: usize = 3;
+
+/// What rows name and is nobody's, or above both organisations.
+const NOT_OURS: [&str; 6] = ["nothing", "organisation", "suspended", "system-administrator", "colleague", "colleague-email"];
 
 /// An organisation, and a user of it who is there to be copied: hashing a password takes long.
 pub struct Side {
@@ -62,6 +68,8 @@ pub struct World {
     pub server: Server,
     pub ours: Side,
     pub theirs: Side,
+    /// That of the system administrators.
+    pub above: Side,
     /// Which signs users in without a password.
     sign_in: Router,
     askers: HashMap<&'static str, Asker>,
@@ -94,14 +102,21 @@ impl Side {
         user
     }
 
+    pub async fn a_system_administrator(&self, server: &Server) -> User {
+        let user = self.a_user(server, Role::Admin).await;
+        server.service.give_system_role(None, &user.email).await.unwrap();
+        user
+    }
+
     async fn a_session_token(&self, server: &Server, user: &User) -> String {
-        server.service.make_session_token(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap()
+        server.service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap()
     }
 }
 
 impl World {
     pub async fn new(mut server: Server) -> Self {
         let (ours, mut theirs) = (Side::new(&server, "Quillfeather").await, Side::new(&server, "Marrowbone").await);
+        let above = Side::new(&server, "Overlook").await;
         let sign_in = server.router.clone();
         let admin = &ours.tenant.admin;
         let mut shown: HashMap<&'static str, String> = HashMap::new();
@@ -132,12 +147,17 @@ impl World {
             let (side, role) = match column.whose {
                 Whose::Ours(role) => (&ours, role),
                 Whose::Theirs => (&theirs, Role::Admin),
+                Whose::System => (&above, Role::Admin),
                 Whose::Nobodys => continue,
+            };
+            let user = async || match column.whose {
+                Whose::System => side.a_system_administrator(&server).await,
+                _ => side.a_user(&server, role).await,
             };
             let value = match column.means {
                 Means::Key => side.tenant.key(role).to_owned(),
-                Means::SessionToken => side.a_session_token(&server, &side.a_user(&server, role).await).await,
-                Means::Session => cookie(&sign_in, side.a_user(&server, role).await.id).await,
+                Means::SessionToken => side.a_session_token(&server, &user().await).await,
+                Means::Session => cookie(&sign_in, user().await.id).await,
                 Means::PlayerKey | Means::Nothing => continue,
             };
             shown.insert(column.name, value);
@@ -171,6 +191,7 @@ impl World {
         let (webroot, router) = whole_router(&server).await;
         server.router = router;
         let contents = Question::new(&server.db).await;
+        shown.insert(columns::HALF_SIGN_IN, half_signed_in(&server, &ours).await);
         let askers = shown.into_iter().map(|(name, value)| {
             let column = COLUMNS.iter().find(|column| column.name == name).unwrap();
             (name, Asker { header: (column.means.header(), value), own: Named::new() })
@@ -180,6 +201,7 @@ impl World {
             server,
             ours,
             theirs,
+            above,
             sign_in,
             askers,
             standing,
@@ -199,7 +221,9 @@ impl World {
         let somebody = world.ours.a_user(&world.server, Role::Admin).await;
         let open = world.open_of(&world.ours, &somebody, ["session", "session-token"]).await;
         world.standing.extend(open);
-        let named = world.standing.iter().filter(|(name, value)| **name != "nothing" && value.len() > 1);
+        let ours = &world.ours.marks;
+        let is_mark = |name, value: &String| !NOT_OURS.contains(name) && value.len() > 1 && !ours.contains(value);
+        let named = world.standing.iter().filter(|(name, value)| is_mark(name, value));
         let marks: Vec<String> = named.map(|(_, value)| value.clone()).chain([asset.id.to_string()]).collect();
         world.ours.marks.extend(marks);
         let signed_out = world.askers[columns::SIGNED_OUT].header.clone();
@@ -224,9 +248,13 @@ impl World {
         let (side, role) = match (column.means, column.whose) {
             (Means::Session, Whose::Ours(role)) => (&self.ours, role),
             (Means::Session, Whose::Theirs) => (&self.theirs, Role::Admin),
+            (Means::Session, Whose::System) => (&self.above, Role::Admin),
             _ => return self.asker(column),
         };
-        let user = side.a_user(&self.server, role).await;
+        let user = match column.whose {
+            Whose::System => side.a_system_administrator(&self.server).await,
+            _ => side.a_user(&self.server, role).await,
+        };
         let header = (Means::Session.header(), cookie(&self.sign_in, user.id).await);
         let is_needed = row.mentions("own-session") || row.mentions("own-session-token");
         let mut own =
@@ -310,6 +338,17 @@ async fn cookie(sign_in: &Router, user: UserId) -> String {
     let request = Request::builder().uri(format!("/sign-in/{user}")).body(Body::empty()).unwrap();
     let answer = sign_in.clone().oneshot(request).await.unwrap();
     answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+/// Of a browser in which an administrator with a second factor has given the password, and is asked for a code.
+async fn half_signed_in(server: &Server, side: &Side) -> String {
+    let user = side.a_user(server, Role::Admin).await;
+    second_factor::set_up(server, &user).await;
+    let body = format!("email={}&password={}", user.email, PASSWORD.replace(' ', "+"));
+    let answer = server.send_with("POST /ui/sign_in", &FORM, &body).await;
+    assert!(answer.headers["location"].to_str().unwrap().starts_with("/sign-in/code"));
+    let mut cookies = answer.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().unwrap().split(';').next());
+    cookies.rfind(|cookie| cookie.starts_with("afterlive_session=")).unwrap().to_owned()
 }
 
 /// A text of a row with what its names stand for.

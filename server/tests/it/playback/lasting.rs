@@ -167,7 +167,7 @@ async fn who_watches_with_a_session_token_is_cut_when_the_password_changes() {
         let (service, admin) = (&scene.server.service, &scene.ours.admin);
         let (email, password) = ("ada@example.com", "correct horse battery");
         service.add_user(admin, email, password, Role::ReadOnly).await.unwrap();
-        let token = service.make_session_token(email, password, [192, 0, 2, 7].into()).await.unwrap();
+        let token = service.make_session_token(email, password, None, [192, 0, 2, 7].into()).await.unwrap();
         let mut cut = scene.watches(None, &[("x-bintu-token", &token)]).await;
         let mut tx = scene.server.db.write().await.unwrap();
         let Raw::Sqlite(connection) = tx.raw() else { unreachable!("it runs on SQLite") };
@@ -192,7 +192,7 @@ async fn who_watches_with_a_key_or_a_session_token_is_cut_when_it_has_expired() 
         let key = service.create_api_key(admin, "a player", Opens::Role(Role::ReadOnly), soon).await.unwrap();
         let (email, password) = ("ada@example.com", "correct horse battery");
         service.add_user(admin, email, password, Role::ReadOnly).await.unwrap();
-        let token = service.make_session_token(email, password, [192, 0, 2, 7].into()).await.unwrap();
+        let token = service.make_session_token(email, password, None, [192, 0, 2, 7].into()).await.unwrap();
         let mut tx = scene.server.db.write().await.unwrap();
         let Raw::Sqlite(connection) = tx.raw() else { unreachable!("it runs on SQLite") };
         let end = "UPDATE session_tokens SET expires_at = $1";

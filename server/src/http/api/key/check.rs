@@ -22,7 +22,7 @@ pub async fn handle(
     let key = path.map(|Path(key)| key).unwrap_or_default();
     match service.inspect_key(&key, address).await {
         Ok(_) => Ok(Json(Verdict { success: true })),
-        Err(Error::Refused(Refusal::BadCredentials)) => Ok(Json(Verdict { success: false })),
+        Err(Error::Refused(Refusal::BadCredentials | Refusal::Suspended)) => Ok(Json(Verdict { success: false })),
         Err(other) => Err(other.into()),
     }
 }

@@ -39,5 +39,5 @@ pub fn doc() -> Doc {
         .about("Needs no header. Who asks about too many that are none has to wait. Player keys are none here.")
         .body([key.example("4f1f6c…").variable("KEY")])
         .answers::<Valid>("It is.")
-        .refuses([required("apikey"), Refusal::BadCredentials, Refusal::TooMany { retry_after_s: 5 }])
+        .refuses([required("apikey"), Refusal::BadCredentials, Refusal::Suspended, Refusal::TooMany { retry_after_s: 5 }])
 }

@@ -34,7 +34,7 @@ pub async fn handle(
             StreamJson::for_viewer(&service, service.stream_for_player(&player, id, &viewer).await?, recordings).await?
         }
         Some(Holder::Caller(caller)) => {
-            StreamJson::with_recordings(&service, &caller, service.stream(&caller, id).await?, recordings).await?
+            StreamJson::shown(&service, &caller, service.shown_stream(&caller, id, recordings).await?)
         }
         None => {
             let viewer = viewer::viewer(&service, &parts, true).await?;

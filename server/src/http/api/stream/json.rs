@@ -1,5 +1,6 @@
 //! A stream as the API writes it. The mix of `created_at` and `createdAt` is the original's, and its clients read both.
 
+use afterlive_domain::organisation::Settings;
 use afterlive_domain::{AssetId, AssetState, Mode, Region, Role, StreamId, StreamState, Tags, UnixMillis};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::db::organisations::Organisation;
 use crate::db::streams::Stream;
 use crate::hub::LiveStats;
 use crate::push::PushStatus;
-use crate::service::{Caller, Result, Service, StreamWithOrganisation};
+use crate::service::{Caller, Result, Service, Shown, StreamWithOrganisation};
 use crate::storage::{Key, KeyKind};
 
 /// The only type of stream there is.
@@ -266,44 +267,39 @@ enum Audience {
 impl StreamJson {
     /// As its organisation sees it.
     pub async fn for_caller(service: &Service, caller: &Caller, stream: Stream) -> Result<Self> {
-        Self::with_recordings(service, caller, stream, DEFAULT_RECORDINGS).await
+        let organisation = service.organisation(caller).await?;
+        let recordings = service.finished_recordings(&[stream.id], DEFAULT_RECORDINGS).await?;
+        Ok(Self::shown(service, caller, Shown { streams: stream, organisation, recordings }))
     }
 
-    /// As its organisation sees it, with at most so many recordings.
-    pub async fn with_recordings(service: &Service, caller: &Caller, stream: Stream, limit: u32) -> Result<Self> {
-        let organisation = service.organisation(caller).await?;
-        let recordings = service.finished_recordings(&[stream.id], limit).await?.remove(&stream.id).unwrap_or_default();
-        Ok(Self::new(service, &organisation, stream, recordings, Audience::Organisation(caller.role)))
+    /// As its organisation sees it.
+    pub fn shown(service: &Service, caller: &Caller, shown: Shown<Stream>) -> Self {
+        let Shown { streams: stream, organisation, mut recordings } = shown;
+        let recordings = recordings.remove(&stream.id).unwrap_or_default();
+        Self::new(service, &organisation, stream, recordings, Audience::Organisation(caller.role))
     }
 
     /// As their organisation sees them, in the given order.
-    pub async fn list(service: &Service, caller: &Caller, streams: Vec<Stream>) -> Result<Vec<Self>> {
-        let organisation = service.organisation(caller).await?;
-        Self::each(service, &organisation, streams, DEFAULT_RECORDINGS, Audience::Organisation(caller.role)).await
+    pub fn list(service: &Service, caller: &Caller, shown: Shown<Vec<Stream>>) -> Vec<Self> {
+        Self::each(service, shown, Audience::Organisation(caller.role))
     }
 
     /// As players see them, in the given order.
-    pub async fn public_list(service: &Service, organisation: &Organisation, streams: Vec<Stream>) -> Result<Vec<Self>> {
-        let limit = if organisation.settings.vod_public { DEFAULT_RECORDINGS } else { 0 };
-        Self::each(service, organisation, streams, limit, Audience::Anybody { sees_live: organisation.settings.live_public })
-            .await
+    pub async fn public_list(service: &Service, organisation: Organisation, streams: Vec<Stream>) -> Result<Vec<Self>> {
+        let Settings { vod_public, live_public, .. } = organisation.settings;
+        let ids: Vec<StreamId> = streams.iter().map(|stream| stream.id).collect();
+        let recordings = service.finished_recordings(&ids, if vod_public { DEFAULT_RECORDINGS } else { 0 }).await?;
+        let shown = Shown { streams, organisation, recordings };
+        Ok(Self::each(service, shown, Audience::Anybody { sees_live: live_public }))
     }
 
-    /// With at most so many recordings each.
-    async fn each(
-        service: &Service,
-        organisation: &Organisation,
-        streams: Vec<Stream>,
-        limit: u32,
-        audience: Audience,
-    ) -> Result<Vec<Self>> {
-        let ids: Vec<StreamId> = streams.iter().map(|stream| stream.id).collect();
-        let mut recordings = service.finished_recordings(&ids, limit).await?;
+    fn each(service: &Service, shown: Shown<Vec<Stream>>, audience: Audience) -> Vec<Self> {
+        let Shown { streams, organisation, mut recordings } = shown;
         let json = |stream: Stream| {
             let recordings = recordings.remove(&stream.id).unwrap_or_default();
-            Self::new(service, organisation, stream, recordings, audience)
+            Self::new(service, &organisation, stream, recordings, audience)
         };
-        Ok(streams.into_iter().map(json).collect())
+        streams.into_iter().map(json).collect()
     }
 
     /// As players see it.

@@ -10,14 +10,14 @@ use http::header::LINK;
 use serde_json::json;
 
 use super::cursor;
-use super::json::StreamJson;
+use super::json::{DEFAULT_RECORDINGS, StreamJson};
 use crate::db::stream_search::{Order, Search};
 use crate::http::api::doc::{Access, Doc, Field, instant, required};
 use crate::http::api::json::Json;
 use crate::http::api::query::{Query, cursor_field, quantity_field, search_field, tags_field, wrong};
 use crate::http::credentials::MaybeHolder;
 use crate::http::error::ApiError;
-use crate::service::{Holder, MAX_PAGE, Service, StreamList, StreamPage};
+use crate::service::{Holder, MAX_PAGE, Service, Shown, StreamList, StreamPage};
 
 const DEFAULT_QUANTITY: u32 = 50;
 
@@ -30,10 +30,11 @@ pub async fn handle(
         Holder::Caller(caller) => caller,
         player @ Holder::Player(_) => return public(&service, &player, &query, "/stream").await,
     };
-    let page = service.streams(&caller, &list(&query)?).await?;
+    let Shown { streams: page, organisation, recordings } =
+        service.shown_streams(&caller, &list(&query)?, DEFAULT_RECORDINGS).await?;
     let next = next(&service, &query, &page, "/stream");
-    let streams = StreamJson::list(&service, &caller, page.streams).await?;
-    Ok((next, Json(streams)).into_response())
+    let shown = Shown { streams: page.streams, organisation, recordings };
+    Ok((next, Json(StreamJson::list(&service, &caller, shown))).into_response())
 }
 
 pub fn doc() -> Doc {
@@ -82,7 +83,7 @@ pub(super) fn refusals() -> Vec<Refusal> {
 pub(super) async fn public(service: &Service, holder: &Holder, query: &Query, path: &str) -> Result<Response, ApiError> {
     let (page, organisation) = service.public_streams(holder, &list(query)?).await?;
     let next = next(service, query, &page, path);
-    let streams = StreamJson::public_list(service, &organisation, page.streams).await?;
+    let streams = StreamJson::public_list(service, organisation, page.streams).await?;
     Ok((next, Json(streams)).into_response())
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::http::api::body::Fields;
-use crate::http::api::doc::{Access, Doc, Field, required};
+use crate::http::api::doc::{Access, Doc, Field, required, wrong_state};
 use crate::http::api::json::Json;
 use crate::http::error::ApiError;
 use crate::http::request::ClientAddress;
@@ -29,7 +29,8 @@ pub async fn handle(
     fields: Fields,
 ) -> Result<Json<SignedIn>, ApiError> {
     let (email, password) = (fields.required_text("email")?, fields.required_text("password")?);
-    let token = service.make_session_token(email, password, address).await?;
+    let code = fields.text("code")?;
+    let token = service.make_session_token(email, password, code, address).await?;
     Ok(Json(SignedIn { token }))
 }
 
@@ -38,13 +39,21 @@ pub fn doc() -> Doc {
     Doc::new("A session token for e-mail and password", Access::Open)
         .about(format!(
             "Good for {} hours, in `X-BINTU-TOKEN` or as a bearer. Wrong attempts are counted together with those to sign in to the dashboard. \
-             An API key is never made by this call.",
+             An API key is never made by this call. A user with a second factor gives a code of their app too, or a recovery code; each is good once. \
+             Where the organisation asks everybody for a second factor, who has none sets one up in the dashboard first.",
             LIFETIME_S / 3_600
         ))
         .body([
             Field::required("email", "The user's address.", text()).example("ada@example.com").variable("EMAIL"),
             Field::required("password", "The user's password.", text()).example("correct horse battery").variable("PASSWORD"),
+            Field::optional("code", "Of a user with a second factor: six digits by their app, or a recovery code.", text()),
         ])
         .answers::<SignedIn>("The token.")
-        .refuses([required("email"), Refusal::BadCredentials, Refusal::TooMany { retry_after_s: 5 }])
+        .refuses([
+            required("email"),
+            Refusal::BadCredentials,
+            Refusal::Suspended,
+            wrong_state("without a second factor, which the organisation asks for"),
+            Refusal::TooMany { retry_after_s: 5 },
+        ])
 }

@@ -9,6 +9,7 @@ pub fn pages() -> Vec<Row> {
     let page = |route, least| Row::new(route, Door::Page(least));
     vec![
         Row::new("PAGE /auth", Door::Open(200)),
+        Row::new("PAGE /sign-in/code", Door::Open(200)),
         Row::new("PAGE /setup", Door::Open(200)),
         Row::new("PAGE /forgotten", Door::Open(200)),
         // What a link's secret opens is whoever's who has it; this one is none.
@@ -25,6 +26,7 @@ pub fn pages() -> Vec<Row> {
         page("PAGE /vod", ReadOnly),
         page("PAGE /vod/{id}", ReadOnly).of(Asset),
         page("PAGE /account", ReadOnly),
+        page("PAGE /account/second-factor", ReadOnly),
         page("PAGE /organisation", ReadOnly),
         page("PAGE /organisation/audit", Admin).tells_again(&["playback-token"]),
         page("PAGE /organisation/events", Admin),
@@ -107,6 +109,21 @@ pub fn functions() -> Vec<Row> {
         form("POST /ui/revoke_invitation", Admin).of(Thing::Invitation).body("invitation=<invitation>").changes(),
         form("POST /ui/make_password_link", Admin).of(Thing::User).body("user=<user>&email=a@example.com").changes(),
         question("POST /ui/account", ReadOnly),
+        // Who gave the password and no code yet is counted for a wrong one.
+        anybodys_question("POST /ui/is_code_asked"),
+        anybodys_form("POST /ui/sign_in_with_code").body("code=0").may_change(),
+        question("POST /ui/second_factor", ReadOnly),
+        form("POST /ui/begin_second_factor", ReadOnly).body("present=x"),
+        // Nothing of the database is changed before a code is shown.
+        form("POST /ui/begin_second_factor", ReadOnly).body("present=correct+horse+battery"),
+        question("POST /ui/second_factor_offer", ReadOnly),
+        form("POST /ui/confirm_second_factor", ReadOnly).body("code=0&x=present=x"),
+        form("POST /ui/renew_recovery_codes", ReadOnly).body("present=x&code=0"),
+        form("POST /ui/remove_second_factor", ReadOnly).body("present=x&code=0"),
+        form("POST /ui/reset_second_factor", Admin).of(Thing::User).body("user=<user>").changes(),
+        question("POST /ui/second_factor_rule", Admin),
+        // On only who has one themselves switches it.
+        form("POST /ui/require_second_factor", Admin).body("").changes(),
         // Of somebody who does not know the password, and of somebody who does.
         form("POST /ui/change_password", ReadOnly).body("present=x&password=wandering+geese+by+night"),
         form("POST /ui/change_password", ReadOnly)
