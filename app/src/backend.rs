@@ -65,6 +65,8 @@ pub enum Access {
     /// Signed in, and may do nothing before setting up a second factor, which the organisation asks of everybody.
     MustEnrol {
         email: String,
+        /// Setting one up takes it; who joined by the sign-in provider may have none.
+        has_password: bool,
     },
     SignedIn(Viewer),
 }

@@ -74,6 +74,9 @@ pub(super) async fn tell_proof(proof: Answer<Proof>, page: &str, done: &str, not
             return Ok(());
         }
         Ok(Proof::WrongPassword) => "This is not your password. Nothing was changed.".to_owned(),
+        Ok(Proof::NoPassword) => {
+            "You have no password, which this takes. Ask an administrator for a link for one first.".to_owned()
+        }
         Ok(Proof::WrongCode) => {
             "This code is wrong, or has been used. Please wait for the next one that your app shows, and see that the phone's clock is right.".to_owned()
         }

@@ -43,7 +43,7 @@ pub fn SecondFactorCard(#[prop(into)] has_password: Signal<bool>) -> impl IntoVi
     view! {
         <section class="card" aria-labelledby="second-factor">
             <h2 id="second-factor">"Second factor"</h2>
-            {loaded(Signal::stored(()), |()| load_second_factor(), || ().into_any(), |state| move || match state.get() {
+            {loaded(Signal::stored(()), |()| load_second_factor(), || ().into_any(), move |state| move || match state.get() {
                 SecondFactor::Off => view! {
                     <p class="muted small">
                         "With it, signing in takes a code that an app on your phone shows, beside the password: who learns the password alone does not come in."

@@ -73,7 +73,10 @@ impl Dashboard {
     /// As [`Dashboard::begin_session`]; `identity` is by what they came from the provider, where they did.
     pub(super) async fn begin_session_by(&self, user: &User, identity: Option<&str>) -> Answer<()> {
         let signed_in = SignedIn::new(user, self.service.clock().now(), self.address, &self.browser);
-        let signed_in = identity.map_or_else(|| signed_in.clone(), |identity| signed_in.clone().by(identity));
+        let signed_in = match identity {
+            Some(identity) => signed_in.by(identity),
+            None => signed_in,
+        };
         browser_session::begin(&self.session, &signed_in).await.map_err(|cause| self.failed(&cause))
     }
 

@@ -1,5 +1,6 @@
 //! Signing in by an OpenID provider: who is let in, connected and disconnected, and what ends it. The provider stands in for one; a real one is asked by the browser tests.
 
+mod admission;
 mod hostile;
 mod program;
 

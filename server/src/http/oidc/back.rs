@@ -7,6 +7,7 @@ use std::sync::Arc;
 use afterlive_app::query::with_query;
 use afterlive_app::request::local_path;
 use afterlive_app::server_fns::Flash;
+use afterlive_app::server_fns::second_factor::CODE;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{CACHE_CONTROL, REFERRER_POLICY, SET_COOKIE, USER_AGENT};

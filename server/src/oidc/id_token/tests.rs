@@ -138,7 +138,7 @@ fn what_is_not_signed_by_a_listed_key_in_a_way_that_is_taken_is_not_read() {
     let coordinate = |name: &str| BASE64_URL_SAFE_NO_PAD.decode(public[name].as_str().unwrap()).unwrap();
     let point = [vec![4], coordinate("x"), coordinate("y")].concat();
     for secret in [public.to_string().into_bytes(), point] {
-        let forged = signed(&EncodingKey::from_secret(&secret), Algorithm::HS256, Some("one"), &claims());
+        let forged = signed(&EncodingKey::from_secret(&secret).unwrap(), Algorithm::HS256, Some("one"), &claims());
         assert_eq!(why(&forged, &keys), Some(Unfit::Algorithm));
         // And where the header says that it is the key's own way.
         let forged = with_header(&json!({ "alg": "ES256", "kid": "one" }), &forged);
