@@ -1,6 +1,6 @@
 // The dashboard in its users' words: where things are is said here once.
 
-import { expect, type Locator, type Page } from '@playwright/test';
+import { type Browser, type BrowserContext, expect, type Locator, type Page } from '@playwright/test';
 import { ADMIN } from './server.ts';
 
 /** `origin`: by which name the server is visited, where it is not its own. */
@@ -9,6 +9,13 @@ export async function signIn(page: Page, origin = ''): Promise<void> {
   await page.getByLabel('E-mail address').fill(ADMIN.email);
   await page.getByLabel('Password').fill(ADMIN.password);
   await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+/** A page in another person's browser. */
+export async function anotherBrowser(browser: Browser, baseURL: string, watch: (context: BrowserContext) => void): Promise<Page> {
+  const context = await browser.newContext({ baseURL });
+  watch(context);
+  return await context.newPage();
 }
 
 export async function signOut(page: Page): Promise<void> {

@@ -1,19 +1,12 @@
 // People of an organisation: invited, limited by their roles, given a new password, removed. And what each sees of their own account.
 
-import type { Browser, BrowserContext, Page } from '@playwright/test';
-import { copyValue, live, signIn } from '../support/pages.ts';
+import type { Page } from '@playwright/test';
+import { anotherBrowser, copyValue, live, signIn } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
-import { ADMIN, type Server } from '../support/server.ts';
+import { takePictures } from '../support/looks.ts';
+import { ADMIN } from '../support/server.ts';
 
 const PASSWORD = 'seven lanterns at the weir';
-const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
-
-/** Another person's browser. */
-async function anotherBrowser(browser: Browser, server: Server, watch: (context: BrowserContext) => void): Promise<Page> {
-  const context = await browser.newContext({ baseURL: server.url });
-  watch(context);
-  return await context.newPage();
-}
 
 function users(page: Page) {
   return page.getByRole('region', { name: 'Users' });
@@ -33,18 +26,6 @@ async function invite(page: Page, email: string, role: string): Promise<string> 
   return link;
 }
 
-async function look(page: Page, name: string): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    for (const [size, viewport] of [['wide', { width: 1280, height: 800 }], ['narrow', { width: 360, height: 740 }]] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize(viewport);
-      expect.soft(await page.evaluate(() => document.documentElement.scrollWidth), `${name} ${size}`).toBeLessThanOrEqual(viewport.width);
-      await page.screenshot({ path: `${SCREENS}${name}-${size}-${colorScheme}.png`, fullPage: true });
-    }
-  }
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
-
 test('somebody is invited, sees what the role allows, gets a new password, and is removed', async ({
   admin: page,
   browser,
@@ -59,19 +40,19 @@ test('somebody is invited, sees what the role allows, gets a new password, and i
   await live(page);
   await page.getByRole('link', { name: 'Organisation', exact: true }).click();
   const link = await invite(page, email, 'nanoReadOnly');
-  await look(page, 'users');
+  await takePictures(page, 'users');
   await page.reload();
   await expect(page.getByText(link)).toHaveCount(0);
   await expect(row(page, email)).toBeVisible();
 
-  const person = await anotherBrowser(browser, server, watchConsole);
+  const person = await anotherBrowser(browser, server.url, watchConsole);
   await person.goto(link);
   await expect(person.getByText(`To join ${ADMIN.organisation} as nanoReadOnly`)).toBeVisible();
-  await look(person, 'invitation');
+  await takePictures(person, 'invitation');
   await person.getByLabel('New password').fill('passwordpassword');
   await person.getByRole('button', { name: 'Make my account' }).click();
   await expect(person.getByRole('alert')).toContainText('harder to guess');
-  await look(person, 'invitation-refused');
+  await takePictures(person, 'invitation-refused');
   await person.getByLabel('New password').fill(PASSWORD);
   await person.getByRole('button', { name: 'Make my account' }).click();
   await expect(person.getByText('Welcome. Your account is made, and you are signed in.')).toBeVisible();
@@ -88,10 +69,10 @@ test('somebody is invited, sees what the role allows, gets a new password, and i
   await expect(users(person)).toHaveCount(0);
 
   await test.step('the link is used up', async () => {
-    const other = await anotherBrowser(browser, server, watchConsole);
+    const other = await anotherBrowser(browser, server.url, watchConsole);
     await other.goto(link);
     await expect(other.getByRole('heading', { name: 'This link opens nothing' })).toBeVisible();
-    await look(other, 'dead-link');
+    await takePictures(other, 'dead-link');
     await other.context().close();
   });
 
@@ -101,9 +82,9 @@ test('somebody is invited, sees what the role allows, gets a new password, and i
     await row(page, email).getByRole('button', { name: 'Make the link' }).click();
     const name = 'Link for a new password';
     const reset = await copyValue(page.getByRole('status', { name }), name).innerText();
-    const other = await anotherBrowser(browser, server, watchConsole);
+    const other = await anotherBrowser(browser, server.url, watchConsole);
     await other.goto(reset);
-    await look(other, 'new-password');
+    await takePictures(other, 'new-password');
     await other.getByLabel('New password').fill('another horse by the quay');
     await other.getByRole('button', { name: 'Set the password' }).click();
     await expect(other.getByText('The new password is set')).toBeVisible();
@@ -133,7 +114,7 @@ test('the last administrator stays', async ({ admin: page }) => {
 
 test("one's own account lists what is signed in, and ends it", async ({ browser, newServer: server, watchConsole, allowConsole }) => {
   allowConsole(/status of 401/);
-  const page = await anotherBrowser(browser, server, watchConsole);
+  const page = await anotherBrowser(browser, server.url, watchConsole);
   await page.goto(server.setUpLink);
   await page.getByLabel('Organisation').fill(ADMIN.organisation);
   await page.getByLabel('Your e-mail address').fill(ADMIN.email);
@@ -141,7 +122,7 @@ test("one's own account lists what is signed in, and ends it", async ({ browser,
   await page.getByRole('button', { name: 'Create the organisation' }).click();
   await expect(page.getByText('All set.')).toBeVisible();
 
-  const other = await anotherBrowser(browser, server, watchConsole);
+  const other = await anotherBrowser(browser, server.url, watchConsole);
   await other.goto('/auth');
   await other.getByLabel('E-mail address').fill(ADMIN.email);
   await other.getByLabel('Password').fill('not the password at all');
@@ -160,7 +141,7 @@ test("one's own account lists what is signed in, and ends it", async ({ browser,
   await expect(sessions.getByRole('row')).toHaveCount(3);
   await expect(sessions.getByText('(this one)')).toHaveCount(1);
   await expect(page.getByRole('region', { name: 'Programs that are signed in' }).getByRole('row')).toHaveCount(2);
-  await look(page, 'account');
+  await takePictures(page, 'account');
   await sessions.getByRole('button', { name: /^End the session of / }).click();
   await expect(sessions.getByRole('row')).toHaveCount(2);
   await other.goto('/stream');
@@ -177,7 +158,7 @@ test("one's own account lists what is signed in, and ends it", async ({ browser,
   await expect(page.getByText('None. A program that calls')).toBeVisible();
   await page.reload();
   await expect(sessions.getByRole('row')).toHaveCount(2);
-  await look(page, 'account-alone');
+  await takePictures(page, 'account-alone');
   await page.context().close();
   await other.context().close();
 });

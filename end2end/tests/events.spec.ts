@@ -1,25 +1,8 @@
 // Endpoints for events: made, tried out, changed and deleted, with and without scripts.
 
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
 import { copyValue } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
-
-const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
-
-async function look(page: Page, name: string): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    for (const [size, viewport] of [['wide', { width: 1280, height: 800 }], ['narrow', { width: 360, height: 740 }]] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize(viewport);
-      expect.soft(await page.evaluate(() => document.documentElement.scrollWidth), `${name} ${size}`).toBeLessThanOrEqual(viewport.width);
-      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-      expect.soft((await new AxeBuilder({ page }).withTags(tags).analyze()).violations, `${name} ${size}`).toEqual([]);
-      await page.screenshot({ path: `${SCREENS}${name}-${size}-${colorScheme}.png`, fullPage: true });
-    }
-  }
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
+import { look } from '../support/looks.ts';
 
 for (const javaScriptEnabled of [true, false]) {
   test.describe(javaScriptEnabled ? 'with scripts' : 'without scripts', () => {

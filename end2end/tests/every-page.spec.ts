@@ -3,10 +3,9 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { expect, test } from '../support/fixtures.ts';
+import { TAGS, fits, picture } from '../support/looks.ts';
 import { live, recording, signIn } from '../support/pages.ts';
 import { tour, type Stop } from '../support/tour.ts';
-
-const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
 
 /** The widths, and in each the colours, that everything is looked at in. */
 const SIZES = [
@@ -14,9 +13,6 @@ const SIZES = [
   { size: 'narrow', viewport: { width: 360, height: 740 } },
 ] as const;
 const COLOURS = ['light', 'dark'] as const;
-
-/** `best-practice` is more than WCAG 2.2 AA asks for. */
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 /** Those of the rules under `TAGS` that ask what colour something has. */
 const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
@@ -48,15 +44,6 @@ async function inAllLooks(page: Page, name: string, look: (name: string, colours
 async function loadLooks(page: Page): Promise<void> {
   await page.setViewportSize(SIZES[0].viewport);
   await page.emulateMedia({ colorScheme: COLOURS[0], reducedMotion: 'reduce' });
-}
-
-async function fits(page: Page, name: string): Promise<void> {
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  expect.soft(width, `${name} does not scroll sideways`).toBeLessThanOrEqual(page.viewportSize()?.width ?? 0);
-}
-
-async function picture(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: `${SCREENS}${name}.png`, fullPage: true });
 }
 
 async function hasNoBarrier(page: Page, name: string, colours: (typeof COLOURS)[number]): Promise<void> {

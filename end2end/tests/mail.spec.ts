@@ -1,30 +1,12 @@
 // Where there is a mail server: links are mailed, the page says what became of that, and who has forgotten the password helps themselves.
 
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
 import { copyValue } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
+import { look } from '../support/looks.ts';
 import { MailServer } from '../support/mail-server.ts';
 import { ADMIN, Server } from '../support/server.ts';
 
-const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
 const PASSWORD = 'seven lanterns at the weir';
-
-/** Looks at the page in both colours, wide and narrow: no sideways scrolling, and nothing that axe finds. */
-async function look(page: Page, name: string): Promise<void> {
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-  for (const colorScheme of ['light', 'dark'] as const) {
-    for (const [size, viewport] of [['wide', { width: 1280, height: 800 }], ['narrow', { width: 360, height: 740 }]] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize(viewport);
-      expect.soft(await page.evaluate(() => document.documentElement.scrollWidth), `${name} ${size}`).toBeLessThanOrEqual(viewport.width);
-      await page.screenshot({ path: `${SCREENS}${name}-${size}-${colorScheme}.png`, fullPage: true });
-      const found = await new AxeBuilder({ page }).withTags(tags).analyze();
-      expect.soft(found.violations.map(({ id, nodes }) => ({ id, where: nodes.map((node) => node.html) })), `${name} ${size}`).toEqual([]);
-    }
-  }
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
 
 test('links are mailed, what became of it is shown, and a forgotten password is mended by mail', async ({
   browser,

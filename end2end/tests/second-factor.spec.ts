@@ -1,29 +1,13 @@
 // The second factor: set up, asked for, lost, reset, and asked of everybody; with scripts and without.
 
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { Authenticator } from '../support/authenticator.ts';
 import { copyValue } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
+import { look } from '../support/looks.ts';
 import { ADMIN, Server, type SetUp } from '../support/server.ts';
 
 const PASSWORD = 'seven lanterns at the weir';
-const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
-
-/** Looks at a page in both colours, wide and narrow: no barrier that axe finds, and no sideways scrolling. */
-async function look(page: Page, name: string): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    for (const [size, viewport] of [['wide', { width: 1280, height: 800 }], ['narrow', { width: 360, height: 740 }]] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize(viewport);
-      expect.soft(await page.evaluate(() => document.documentElement.scrollWidth), `${name} ${size}`).toBeLessThanOrEqual(viewport.width);
-      await page.screenshot({ path: `${SCREENS}${name}-${size}-${colorScheme}.png`, fullPage: true });
-      const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
-      expect.soft(violations.map(({ id, nodes }) => ({ id, where: nodes.map((node) => node.html) })), `${name} ${size} ${colorScheme}`).toEqual([]);
-    }
-  }
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
 
 async function signIn(page: Page, url: string, email: string, password: string): Promise<void> {
   await page.goto(`${url}/auth`);

@@ -1,33 +1,11 @@
 // Above the organisations: made, suspended and resumed by who administers the installation, with and without scripts.
 
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, Page } from '@playwright/test';
+import type { Page } from '@playwright/test';
 import { expect, test } from '../support/fixtures.ts';
-import { copyValue } from '../support/pages.ts';
+import { look } from '../support/looks.ts';
+import { anotherBrowser, copyValue } from '../support/pages.ts';
 
-const SCREENS = new URL('../test-results/screens/', import.meta.url).pathname;
 const PASSWORD = 'wandering geese by night';
-
-async function look(page: Page, name: string): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    for (const [size, viewport] of [['wide', { width: 1280, height: 800 }], ['narrow', { width: 360, height: 740 }]] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize(viewport);
-      expect.soft(await page.evaluate(() => document.documentElement.scrollWidth), `${name} ${size}`).toBeLessThanOrEqual(viewport.width);
-      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-      expect.soft((await new AxeBuilder({ page }).withTags(tags).analyze()).violations, `${name} ${size}`).toEqual([]);
-      await page.screenshot({ path: `${SCREENS}${name}-${size}-${colorScheme}.png`, fullPage: true });
-    }
-  }
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
-
-/** A page of somebody else's browser. */
-async function elsewhere(browser: Browser, baseURL: string, watch: (context: Awaited<ReturnType<Browser['newContext']>>) => void): Promise<Page> {
-  const context = await browser.newContext({ baseURL });
-  watch(context);
-  return context.newPage();
-}
 
 async function signInAs(page: Page, email: string, password: string): Promise<void> {
   await page.goto('/auth');
@@ -57,7 +35,7 @@ for (const javaScriptEnabled of [true, false]) {
       await expect(row).toContainText('active');
       if (javaScriptEnabled) await look(page, 'system');
 
-      const other = await elsewhere(browser, server.url, watchConsole);
+      const other = await anotherBrowser(browser, server.url, watchConsole);
       await other.goto(new URL(link).pathname);
       await other.getByLabel('New password').fill(PASSWORD);
       await other.getByRole('button', { name: 'Make my account' }).click();

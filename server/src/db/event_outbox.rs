@@ -10,7 +10,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::event_endpoints::{self, Told};
-use super::{Connection, NewEvent, Result, on};
+use super::{Connection, NewEvent, ROWS_A_STATEMENT, ROWS_PREPARED, Result, on};
 
 /// Where so much of a stream waits for an endpoint, and the first of it has failed for [`STUCK_AFTER_TRIES`], no more of that stream is taken for it. How much
 /// waits is looked at once a transaction, before it adds anything: a healthy endpoint is told all of it, however much happened at once.
@@ -31,11 +31,6 @@ const LOOKED_AT_FOR_MS: i64 = 1_000;
 const STREAM_IS_STUCK: &str = "too many of this stream wait already, behind one that is not taken";
 const ENDPOINT_FAILS: &str = "too many wait already for this endpoint, which does not take them";
 const ENDPOINT_IS_FULL: &str = "too many wait already for this endpoint";
-
-/// Of 11 values each at most: far from what either database takes in one statement.
-pub(super) const ROWS_A_STATEMENT: usize = 100;
-/// Statements of so many rows are kept prepared. Of more than that there are too many shapes.
-pub(super) const ROWS_PREPARED: usize = 5;
 
 /// A delivery that is to be written.
 pub(super) struct Line {

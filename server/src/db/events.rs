@@ -3,8 +3,8 @@
 use afterlive_domain::Event;
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
-use super::event_outbox::{self, Line, ROWS_A_STATEMENT, ROWS_PREPARED};
-use super::{Connection, NewEvent, Raw, Result, on};
+use super::event_outbox::{self, Line};
+use super::{Connection, NewEvent, ROWS_A_STATEMENT, ROWS_PREPARED, Raw, Result, on};
 
 /// Any number that no other advisory lock of ours has.
 const EVENT_ORDER_LOCK: i64 = 0x4146_5445_0000_0001;

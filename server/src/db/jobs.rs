@@ -4,8 +4,7 @@ use afterlive_domain::UnixMillis;
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use uuid::Uuid;
 
-use super::event_outbox::{ROWS_A_STATEMENT, ROWS_PREPARED};
-use super::{Connection, Raw, Result, Tx, on};
+use super::{Connection, ROWS_A_STATEMENT, ROWS_PREPARED, Raw, Result, Tx, on};
 
 /// Which jobs are taken first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -125,6 +125,11 @@ struct News {
     looks: event_outbox::Looks,
 }
 
+/// So many events, deliveries or jobs are written at a time, of 11 values each at most: far from what either database takes in one statement.
+const ROWS_A_STATEMENT: usize = 100;
+/// Statements of so many rows are kept prepared. Of more than that there are too many shapes.
+const ROWS_PREPARED: usize = 5;
+
 /// A connection that runs queries: one of the pool's, or a transaction's. See [`on`].
 #[derive(Debug)]
 pub struct Connection(Inner);

@@ -63,21 +63,26 @@ pub struct Administrator {
     pub is_suspended: bool,
 }
 
+#[derive(sqlx::FromRow)]
+struct AdministratorRow {
+    #[sqlx(flatten)]
+    user: users::Row,
+    organisation_name: String,
+    is_suspended: bool,
+}
+
 /// All of them, by their addresses.
 pub async fn administrators(connection: &mut Connection) -> Result<Vec<Administrator>> {
-    let rows: Vec<(String, String, bool)> = on!(connection, c => sqlx::query_as(
-        "SELECT u.id, o.name, o.suspended_at IS NOT NULL FROM users u JOIN organisations o ON o.id = u.organisation_id
-         WHERE u.system_administrator ORDER BY u.email",
+    let rows: Vec<AdministratorRow> = on!(connection, c => sqlx::query_as(
+        "SELECT u.*, o.name AS organisation_name, o.suspended_at IS NOT NULL AS is_suspended
+         FROM users u JOIN organisations o ON o.id = u.organisation_id WHERE u.system_administrator ORDER BY u.email",
     )
     .fetch_all(c)
     .await)?;
-    let mut found = Vec::with_capacity(rows.len());
-    for (id, organisation_name, is_suspended) in rows {
-        // Removed in between.
-        let Some(user) = users::by_id(connection, parse("users.id", &id)?).await? else { continue };
-        found.push(Administrator { user, organisation_name, is_suspended });
-    }
-    Ok(found)
+    let read = |AdministratorRow { user, organisation_name, is_suspended }| {
+        Ok(Administrator { user: user.try_into()?, organisation_name, is_suspended })
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Makes other transactions that ask who administers the installation wait for the end of this one: of two that would leave nobody only one may. Who holds an

@@ -56,7 +56,7 @@ impl std::fmt::Debug for User {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: String,
     organisation_id: String,
     email: String,

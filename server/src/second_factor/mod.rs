@@ -8,6 +8,8 @@ mod recovery;
 use std::fmt;
 
 use afterlive_domain::UnixMillis;
+use data_encoding::BASE32_NOPAD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use totp_rs::{Builder, Totp};
 
 pub use self::key::{KeyError, Keyring, MIN_KEY_CHARS, Opening};
@@ -19,8 +21,8 @@ use crate::random;
 pub const SECRET_BYTES: usize = 20;
 /// A code is good for so long, and for as long before and after.
 pub const STEP_S: u64 = 30;
-/// In RFC 4648's order.
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// All but RFC 3986's unreserved characters: apps read a `+` as what it is.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a user's app and we have in common. It has no `==`: nothing is to be found out by comparing.
 #[derive(Clone)]
@@ -53,22 +55,12 @@ impl TotpSecret {
     /// As apps take it where somebody types it, and as [`TotpSecret::from_base32`] reads it.
     #[must_use]
     pub fn to_base32(&self) -> String {
-        base32(&self.0)
+        BASE32_NOPAD.encode(&self.0)
     }
 
     #[must_use]
     pub fn from_base32(text: &str) -> Option<Self> {
-        let (mut bytes, mut bits, mut held) = (Vec::with_capacity(SECRET_BYTES), 0_u32, 0_u32);
-        for letter in text.bytes() {
-            let value = BASE32.iter().position(|known| *known == letter)?;
-            bits = bits << 5 | u32::try_from(value).ok()?;
-            held += 5;
-            if held >= 8 {
-                held -= 8;
-                bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
-            }
-        }
-        Self::of(&bytes)
+        BASE32_NOPAD.decode(text.as_bytes()).ok().and_then(|bytes| Self::of(&bytes))
     }
 
     /// The step of which `code` is, where that is the one of now, the one before or the one after (RFC 6238 §5.2). Whether it was used before is not known here.
@@ -81,7 +73,7 @@ impl TotpSecret {
     /// What the QR code says: whose codes these are, so that an app lists them under it.
     #[must_use]
     pub fn uri(&self, issuer: &str, account: &str) -> String {
-        let (issuer, account) = (percent_encoded(issuer), percent_encoded(account));
+        let [issuer, account] = [issuer, account].map(|text| utf8_percent_encode(text, RESERVED));
         format!("otpauth://totp/{issuer}:{account}?secret={}&issuer={issuer}", self.to_base32())
     }
 
@@ -92,39 +84,10 @@ impl TotpSecret {
     }
 }
 
-/// Whole groups of five bits; what is left over is filled with zeros.
-fn base32(bytes: &[u8]) -> String {
-    let (mut text, mut bits, mut held) = (String::new(), 0_u32, 0_u32);
-    for byte in bytes {
-        bits = bits << 8 | u32::from(*byte);
-        held += 8;
-        while held >= 5 {
-            held -= 5;
-            text.push(char::from(BASE32[(bits >> held & 31) as usize]));
-        }
-    }
-    if held > 0 {
-        text.push(char::from(BASE32[(bits << (5 - held) & 31) as usize]));
-    }
-    text
-}
-
 /// What is typed on a phone has spaces in it, and dashes: all but letters and digits is left out.
 #[must_use]
 pub fn as_typed(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
-}
-
-/// All but RFC 3986's unreserved characters: apps read a `+` as what it is.
-fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-        encoded
-    })
 }
 
 #[cfg(test)]
@@ -177,7 +140,7 @@ mod tests {
         for wrong in ["", "GEZDGNBVGY3TQOJQ", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ1", "gezdgnbvgy3tqojqgezdgnbvgy3tqojq"] {
             assert!(TotpSecret::from_base32(wrong).is_none(), "{wrong}");
         }
-        assert_eq!(base32(b"f"), "MY", "RFC 4648 §10, without the padding");
+        assert_eq!(BASE32_NOPAD.encode(b"f"), "MY", "RFC 4648 §10, without the padding");
         assert_eq!(format!("{secret:?}"), "TotpSecret(…)");
     }
 

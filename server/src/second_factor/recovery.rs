@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use data_encoding::BASE32_NOPAD;
 use sha2::{Digest as _, Sha256};
 
-use super::base32;
 use crate::hexadecimal::hexadecimal;
 use crate::random;
 
@@ -30,7 +30,7 @@ impl fmt::Debug for RecoveryCode {
 
 impl RecoveryCode {
     fn draw() -> Self {
-        let letters = base32(&random::secret_bytes()[..CODE_BYTES]).to_lowercase();
+        let letters = BASE32_NOPAD.encode(&random::secret_bytes()[..CODE_BYTES]).to_lowercase();
         let groups: Vec<&str> = (0..letters.len()).step_by(GROUP).filter_map(|at| letters.get(at..at + GROUP)).collect();
         Self(groups.join("-"))
     }
