@@ -69,7 +69,15 @@ impl Oidc {
         let client_id = given("oidc.client_id", client_id);
         let client_secret = given("oidc.client_secret", client_secret.map(|Password(secret)| secret)).map(Password);
         let (client_id, client_secret) = (client_id?, client_secret?);
-        Some(Self { issuer, client_id, client_secret, name: name.trim().to_owned(), scopes, match_verified_email, asks_second_factor })
+        Some(Self {
+            issuer,
+            client_id,
+            client_secret,
+            name: name.trim().to_owned(),
+            scopes,
+            match_verified_email,
+            asks_second_factor,
+        })
     }
 }
 

@@ -79,7 +79,9 @@ pub enum Confirmed {
     WrongPassword,
     /// They have none: they came by the provider.
     NoPassword,
-    TooManyAttempts { retry_after_s: u32 },
+    TooManyAttempts {
+        retry_after_s: u32,
+    },
 }
 
 impl SignedIn {

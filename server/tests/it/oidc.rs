@@ -23,9 +23,15 @@ async fn with_provider(settings: &[(&'static str, &str)], body: impl AsyncFn(Ser
     on_each_server_with(&all, &[], async |server| body(server.with_dashboard(), provider.clone()).await).await;
 }
 
+/// A hyphen written as one is what it is escaped (RFC 3986 §6.2.2.2).
+fn unescaped(location: &str) -> String {
+    location.replace("%2D", "-")
+}
+
+/// Where it leads.
 fn location(answer: &Answer) -> String {
     assert_eq!(answer.status.as_u16(), 303, "{}", answer.text);
-    answer.header("location").to_owned()
+    unescaped(answer.header("location"))
 }
 
 /// Where the page leads that is between us and the provider.

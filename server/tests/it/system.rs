@@ -26,7 +26,7 @@ fn refusal<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Refusal {
 }
 
 /// An administrator of an organisation who administers the installation too.
-async fn a_system_administrator(server: &Server, tenant: &Tenant) -> (User, Caller) {
+pub async fn a_system_administrator(server: &Server, tenant: &Tenant) -> (User, Caller) {
     let user = a_user(server, tenant, Role::Admin).await;
     server.service.give_system_role(None, &user.email).await.unwrap();
     let caller = as_user(&user).at(HOME);

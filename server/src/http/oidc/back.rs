@@ -16,8 +16,8 @@ use http::{HeaderValue, StatusCode};
 use tower_sessions::Session;
 use url::form_urlencoded;
 
-use super::super::{browser_session, second_step};
 use super::super::request::ClientAddress;
+use super::super::{browser_session, second_step};
 use super::leaving::failed;
 use super::{flow_of, set_cookie};
 use crate::db::users::User;

@@ -53,7 +53,9 @@ pub enum Offered {
     WrongPassword,
     /// They have none to give, as they came by the provider.
     NoPassword,
-    TooManyAttempts { retry_after_s: u32 },
+    TooManyAttempts {
+        retry_after_s: u32,
+    },
 }
 
 /// What came of showing a code of an offer.

@@ -80,12 +80,24 @@ async fn where_everybody_needs_a_second_factor_the_provider_s_counts_by_the_oper
             assert_eq!(must_enrol(&mut by_password).await["has_password"], true);
             if !is_let_in {
                 assert_eq!(must_enrol(&mut browser).await["has_password"], true);
-                assert_eq!(browser.load("streams", "{}").await.status.as_u16(), 401);
-                assert_eq!(browser.submit("begin_second_factor", &[("present", PASSWORD)]).await, "/account/second-factor?notice=second-factor-begun");
+                assert_eq!(browser.load("account", "{}").await.status.as_u16(), 401);
+                assert_eq!(
+                    browser.submit("begin_second_factor", &[("present", PASSWORD)]).await,
+                    "/account/second-factor?notice=second%2Dfactor%2Dbegun"
+                );
                 // Who has no password is told so.
                 assert_eq!(must_enrol(&mut joined).await["has_password"], false);
-                assert!(joined.open("/auth").await.text.contains("An administrator of your organisation can give you a link for one."));
-                assert_eq!(joined.submit("begin_second_factor", &[("present", ""), ("back", "/auth")]).await, "/auth?notice=flash");
+                assert!(
+                    joined
+                        .open("/auth")
+                        .await
+                        .text
+                        .contains("An administrator of your organisation can give you a link for one.")
+                );
+                assert_eq!(
+                    joined.submit("begin_second_factor", &[("present", ""), ("back", "/auth")]).await,
+                    "/auth?notice=flash"
+                );
                 assert!(joined.flash().await.contains("You have no password"));
             }
         })
@@ -114,7 +126,8 @@ async fn of_an_organisation_that_is_suspended_nobody_comes_in_by_the_provider() 
         assert!(again.open("/auth?error=suspended").await.text.contains("Your organisation is suspended"));
         // Nor is anybody connected meanwhile by their address.
         assert_eq!(sign_in(&mut again, &provider, somebody("bob", &bob.email, true)).await, "/auth?error=suspended");
-        let accept = go(&mut again, &provider, "/oidc/accept", &[("secret", secret)], somebody("dee", "dee@example.com", true)).await;
+        let accept =
+            go(&mut again, &provider, "/oidc/accept", &[("secret", secret)], somebody("dee", "dee@example.com", true)).await;
         assert_eq!(accept, format!("/invitation/{secret}"));
         assert_eq!(who(&mut again).await, None);
 

@@ -2,6 +2,7 @@
 
 use reqwest::{Client, redirect};
 
+use super::unescaped;
 use crate::fixture::oidc_provider::{Answers, OidcProvider, SECRET, somebody};
 use crate::fixture::program::{Serving, afterlive, run};
 
@@ -58,7 +59,7 @@ async fn the_log_has_neither_codes_nor_tokens_nor_secrets_however_much_it_logs_a
     claims["exp"] = (now_s + 300).into();
     let back = provider.sign_in(&to, claims);
     let answer = client.get(format!("{url}/oidc/callback?{back}")).send().await.unwrap();
-    assert_eq!(answer.headers()["location"], "/auth?error=oidc-unknown");
+    assert_eq!(unescaped(answer.headers()["location"].to_str().unwrap()), "/auth?error=oidc-unknown");
     serving.signal("TERM");
     serving.wait();
 
