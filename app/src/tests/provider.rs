@@ -58,7 +58,7 @@ async fn the_own_account_is_connected_and_disconnected_with_the_password() {
     site.get(&page.location).await.shows("This is not your present password.").shows("Disconnect Example Login");
     let page = site.post("/ui/disconnect", &format!("present={}", PASSWORD.replace(' ', "+"))).await;
     assert_eq!(page.location, "/account?notice=disconnected");
-    site.get(&page.location).await.shows("Your account is disconnected.").shows("Connect Example Login");
+    site.get(&page.location).await.shows("Your account is disconnected,").shows("Connect Example Login");
 }
 
 #[tokio::test]

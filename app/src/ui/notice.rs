@@ -37,8 +37,11 @@ fn sentence(code: &str) -> Option<&'static str> {
         "system-role-taken" => "They are a system administrator no more.",
         "password" => "The new password is set, and you are signed in. All other sessions have ended.",
         "password-set" => "The new password is set. Please sign in with it.",
+        "oidc-stale" => {
+            "This way to the sign-in provider was begun in another browser, or too long ago. Nothing was changed; please try again."
+        }
         "connected" => "Your account is connected. From now on you can sign in that way too.",
-        "disconnected" => "Your account is disconnected. You sign in with your password from now on.",
+        "disconnected" => "Your account is disconnected, and every sign-in that came that way has ended.",
         "password-set-code" => "The new password is set, and all your sessions have ended. You have a second factor: it stays.",
         "second-factor-begun" => "Two steps are left.",
         "second-factor-anew" => "Nothing was changed: it took too long, or was done elsewhere. You can begin anew.",

@@ -103,6 +103,19 @@ pub async fn delete_flash(tx: &mut Tx, id: &str, flash: &str) -> Result<bool> {
     Ok(deleted > 0)
 }
 
+/// Whether the user is signed in with that one still.
+pub async fn is_of_user(connection: &mut Connection, user: UserId, id: &str, now: UnixMillis) -> Result<bool> {
+    let found: i64 = on!(connection, c => sqlx::query_scalar(
+        "SELECT COUNT(*) FROM browser_sessions WHERE id = $1 AND user_id = $2 AND expires_at > $3",
+    )
+    .bind(id)
+    .bind(user.to_string())
+    .bind(now.0)
+    .fetch_one(c)
+    .await)?;
+    Ok(found > 0)
+}
+
 /// Id, data and last use of those of a user that have not expired; last used first, and not more than `limit`.
 pub async fn of_user(
     connection: &mut Connection,

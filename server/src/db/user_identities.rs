@@ -61,6 +61,16 @@ pub async fn of_user(connection: &mut Connection, user: UserId, issuer: &str) ->
     Ok(row.map(|(id, at)| (id, UnixMillis(at))))
 }
 
+/// Deletes all that a user has, of whichever issuer; how many those were.
+pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<u64> {
+    let deleted = on!(tx, c => sqlx::query("DELETE FROM user_identities WHERE user_id = $1")
+        .bind(user.to_string())
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(deleted)
+}
+
 /// False where the user has none of that issuer.
 pub async fn delete(tx: &mut Tx, user: UserId, issuer: &str) -> Result<bool> {
     let deleted = on!(tx, c => sqlx::query("DELETE FROM user_identities WHERE user_id = $1 AND issuer = $2")

@@ -38,9 +38,7 @@ impl User {
         }
         hexadecimal(&digest.finalize())
     }
-}
 
-impl User {
     /// Whether there is a password that opens the account; who was let in by a provider may have none.
     #[must_use]
     pub fn has_password(&self) -> bool {

@@ -14,15 +14,19 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use tower_http::csrf::CsrfLayer;
 use tower_http::limit::RequestBodyLimitLayer;
+use tower_sessions::{Session, session};
 
 use crate::oidc::{Flow, MAX_FLOW_MS};
-use crate::service::Service;
+use crate::service::{Permit, Service};
 
 /// What a form may hold: a password or a path.
 const MAX_FORM_BYTES: usize = 8 * 1024;
 const COOKIE_NAME: &str = "afterlive_oidc";
 /// As that of the session: where people come over TLS alone, nobody else can put one in its place.
 const SECURE_COOKIE_NAME: &str = "__Host-afterlive_oidc";
+
+/// The key under which a browser session has that the password was given, to connect an account.
+const PERMIT: &str = "connecting";
 
 /// Without a provider there is nothing at these paths.
 pub(super) fn router(service: &Arc<Service>) -> Router {
@@ -51,6 +55,16 @@ fn set_cookie(service: &Service, flow: Option<&Flow>) -> Option<HeaderValue> {
     let mut cookie = HeaderValue::from_str(&cookie).ok()?;
     cookie.set_sensitive(true);
     Some(cookie)
+}
+
+/// Keeps that the password was given for one way, in place of one before.
+async fn put_permit(session: &Session, permit: &Permit) -> Result<(), session::Error> {
+    session.insert(PERMIT, permit).await
+}
+
+/// What was kept, once.
+async fn take_permit(session: &Session) -> Result<Option<Permit>, session::Error> {
+    session.remove(PERMIT).await
 }
 
 /// The way that this browser is on, where it is not too old.

@@ -98,6 +98,8 @@ struct Known {
     metadata_failed_at: Option<UnixMillis>,
     keys: Option<(Keys, UnixMillis)>,
     keys_asked_at: Option<UnixMillis>,
+    /// As of the metadata.
+    keys_failed_at: Option<UnixMillis>,
 }
 
 #[derive(Deserialize)]
@@ -179,14 +181,14 @@ impl Provider {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn sign_in_url(&self, flow: &Flow, bound_to: &str) -> Result<String, Error> {
+    pub async fn sign_in_url(&self, flow: &Flow) -> Result<String, Error> {
         let mut url = self.metadata().await?.authorization_endpoint;
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.settings.client_id)
             .append_pair("redirect_uri", &self.redirect_uri)
             .append_pair("scope", &self.settings.scopes)
-            .append_pair("state", &flow.state(bound_to))
+            .append_pair("state", &flow.state())
             .append_pair("nonce", &flow.nonce())
             .append_pair("code_challenge", &flow.challenge())
             .append_pair("code_challenge_method", "S256");
@@ -279,29 +281,41 @@ impl Provider {
 
     /// What `find` finds among the keys: those that are known, or where it is not among them those that are asked for now.
     async fn keys_for<T>(&self, metadata: &Metadata, find: impl Fn(&Keys) -> Option<T>) -> Result<Option<T>, Error> {
-        let among_known = || {
+        let among_known = |ms| {
             let now = self.clock.now();
             let known = self.known();
-            known.keys.as_ref().filter(|(_, at)| is_younger(Some(*at), now, FRESH_MS)).and_then(|(keys, _)| find(keys))
+            known.keys.as_ref().filter(|(_, at)| is_younger(Some(*at), now, ms)).and_then(|(keys, _)| find(keys))
         };
-        if let Some(found) = among_known() {
+        if let Some(found) = among_known(FRESH_MS) {
             return Ok(Some(found));
         }
         // Never closed.
         let _turn = self.turn.acquire().await;
-        if let Some(found) = among_known() {
+        if let Some(found) = among_known(FRESH_MS) {
             return Ok(Some(found));
         }
         let now = self.clock.now();
+        // Where it cannot be asked those of before are good still; whose key is none of them has to come later.
+        let by_old = |away: Error| among_known(OLD_MS).map(Some).ok_or(away);
+        if is_younger(self.known().keys_failed_at, now, AGAIN_AFTER_MS) {
+            return by_old(Error::AwayLately);
+        }
         if is_younger(self.known().keys_asked_at, now, KEYS_AGAIN_AFTER_MS) {
             return Ok(None);
         }
-        self.known().keys_asked_at = Some(now);
-        let document = self.wire.ask(&metadata.jwks_uri, Asked::Get).await?;
-        let keys = Keys::read(&document).ok_or(Failed::NoJson)?;
-        let found = find(&keys);
-        self.known().keys = Some((keys, now));
-        Ok(found)
+        let asked = self.wire.ask(&metadata.jwks_uri, Asked::Get).await;
+        match asked.and_then(|document| Keys::read(&document).ok_or(Failed::NoJson)) {
+            Ok(keys) => {
+                let found = find(&keys);
+                let mut known = self.known();
+                (known.keys, known.keys_asked_at) = (Some((keys, now)), Some(now));
+                Ok(found)
+            }
+            Err(cause) => {
+                self.known().keys_failed_at = Some(self.clock.now());
+                by_old(cause.into())
+            }
+        }
     }
 
     /// The address of somebody, where the provider tells it to who has their access token. One that cannot be had is none.

@@ -130,7 +130,8 @@ impl Service {
         let found = db::users::admission(&mut connection, signed_in.user).await?;
         let found = found.filter(|found| !found.is_suspended && found.user.credentials_digest() == signed_in.password_digest);
         // Looked for where there is somebody, and they came by the provider.
-        let is_good = found.is_some() && self.is_still_connected(&mut connection, signed_in).await?;
+        let is_good =
+            found.is_some() && self.is_still_connected(&mut connection, signed_in.user, signed_in.identity.as_deref()).await?;
         Ok(found.filter(|_| is_good))
     }
 

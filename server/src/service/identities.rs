@@ -7,9 +7,11 @@
 use std::net::IpAddr;
 
 use afterlive_domain::{Act, Error as Refusal, Role, ThingKind, UnixMillis, UserId, WhoKind};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::account::{Confirmed, MAX_SESSIONS, SignedIn, own, read};
+use super::session_tokens::digest;
 use super::sign_in::network;
 use super::write::{Change, Note, user as by_user, who};
 use super::{Caller, Error, HalfSignIn, Result, Service, text, users};
@@ -20,7 +22,7 @@ use crate::db::invitations::Invitation;
 use crate::db::user_identities::{self, Identity};
 use crate::db::users::{Admission, User};
 use crate::hexadecimal::hexadecimal;
-use crate::oidc::{Person, Provider};
+use crate::oidc::{Flow, Person, Provider};
 use crate::random;
 
 /// Who came by the provider to sign in.
@@ -36,10 +38,36 @@ pub enum ByProvider {
     Unknown,
 }
 
+/// That the caller has given their password, to connect their account by one way to the provider: made when they permit, and taken once when they come back. It lies in
+/// the browser's session, where nobody but the server writes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Permit {
+    user: UserId,
+    /// SHA-256 of the way's state, in hexadecimal.
+    state: String,
+    /// [`User::credentials_digest`]: with another password or second factor it is over.
+    digest: String,
+}
+
+impl Permit {
+    #[must_use]
+    pub fn new(user: &User, flow: &Flow) -> Self {
+        Self { user: user.id, state: digest(&flow.state()), digest: user.credentials_digest() }
+    }
+
+    /// Whether it was given for that very way.
+    #[must_use]
+    pub fn is_for(&self, flow: &Flow) -> bool {
+        self.state == digest(&flow.state())
+    }
+}
+
 /// What came of connecting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Connected {
     Done,
+    /// The session has ended, or the password or second factor is another by now: nothing was connected.
+    Over,
     /// They are somebody else here.
     Others,
     /// The caller is connected with another account there.
@@ -90,11 +118,16 @@ impl Service {
     }
 
     /// Whether what a session came by is still connected, and the operator still trusts its provider. Of sessions by a password there is nothing to find.
-    pub(super) async fn is_still_connected(&self, connection: &mut Database, signed_in: &SignedIn) -> Result<bool> {
-        let Some(identity) = &signed_in.identity else { return Ok(true) };
+    pub(super) async fn is_still_connected(
+        &self,
+        connection: &mut Database,
+        user: UserId,
+        identity: Option<&str>,
+    ) -> Result<bool> {
+        let Some(identity) = identity else { return Ok(true) };
         let Some(provider) = &self.provider else { return Ok(false) };
-        let found = user_identities::of_user(connection, signed_in.user, provider.issuer()).await?;
-        Ok(found.is_some_and(|(id, _)| id == *identity))
+        let found = user_identities::of_user(connection, user, provider.issuer()).await?;
+        Ok(found.is_some_and(|(id, _)| id == identity))
     }
 
     /// Whether a session came by a provider that asks people for a second factor itself, by the operator's word.
@@ -114,8 +147,8 @@ impl Service {
             drop(connection);
             return self.let_in(found, identity, from).await;
         }
-        let named = match &person.email {
-            Some(email) => users::by_typed_email(&mut connection, email).await?,
+        let named = match address(person) {
+            Some(email) => db::users::by_email(&mut connection, &email).await?,
             None => None,
         };
         let Some(user) = named else {
@@ -137,6 +170,14 @@ impl Service {
                 return self.let_in(found, identity, from).await;
             }
             tx.roll_back();
+            // In another tab they have been connected just now.
+            let mut connection = self.db.read().await?;
+            if let Some((identity, id)) = user_identities::owner(&mut connection, &person.issuer, &person.subject).await?
+                && id == user.id
+            {
+                drop(connection);
+                return self.let_in(found, identity, from).await;
+            }
         }
         let by = (Who::nobody(WhoKind::Stranger), Some(from));
         self.note(
@@ -183,15 +224,20 @@ impl Service {
         Ok(Connection { connected_at: found.map(|(_, at)| at), has_password: user.has_password() })
     }
 
-    /// Connects the caller, who has given their password, with who they are at the provider.
+    /// Connects the caller, who has given their password in that browser session, with who they are at the provider. They may have been there for minutes: what ended
+    /// their session meanwhile ends this too.
     ///
     /// # Errors
     /// As [`Service::own_connection`].
-    pub async fn connect_identity(&self, caller: &Caller, person: &Person) -> Result<Connected> {
-        let id = own(caller)?;
+    pub async fn connect_identity(&self, caller: &Caller, person: &Person, permit: &Permit, session: &str) -> Result<Connected> {
+        let (id, now) = (own(caller)?, self.clock.now());
         let mut tx = self.write_own(caller).await?;
-        if !db::users::hold(&mut tx, id).await? {
-            return Err(Refusal::BadCredentials.into());
+        let is_user = db::users::hold(&mut tx, id).await? && permit.user == id;
+        let user = db::users::admission(&mut tx, id).await?.and_then(Admission::unless_suspended);
+        let is_same = is_user && user.is_some_and(|user| user.credentials_digest() == permit.digest);
+        if !is_same || !db::browser_sessions::is_of_user(&mut tx, id, session, now).await? {
+            tx.roll_back();
+            return Ok(Connected::Over);
         }
         if let Some((_, owner)) = user_identities::owner(&mut tx, &person.issuer, &person.subject).await? {
             tx.roll_back();
@@ -201,7 +247,7 @@ impl Service {
                 self.refuse_connection(caller, "it is connected with another user")
             });
         }
-        if connect(&mut tx, id, person, self.clock.now()).await?.is_none() {
+        if connect(&mut tx, id, person, now).await?.is_none() {
             tx.roll_back();
             self.note_refused_connection(caller, "they are connected with another account there");
             return Ok(Connected::Another);
@@ -260,8 +306,7 @@ impl Service {
     /// Where the database fails.
     pub async fn accept_invitation_by_provider(&self, secret: &str, person: &Person, from: IpAddr) -> Result<Joined> {
         let Some((invitation, _)) = self.invitation(secret).await? else { return Ok(Joined::WrongLink) };
-        let email = person.email.as_deref().filter(|_| person.is_verified).and_then(|email| text::email(email).ok());
-        if email.as_deref() != Some(&invitation.email) {
+        if address(person).filter(|_| person.is_verified).as_deref() != Some(&invitation.email) {
             self.note_refused_invitation(&invitation, from, "the provider does not say that the address is theirs");
             return Ok(Joined::OtherAddress);
         }
@@ -300,6 +345,12 @@ impl Service {
         let by = (Who::nobody(WhoKind::Stranger), Some(from));
         self.note(invitation.organisation, by, Note::of(Act::IdentityRefused, thing).saying(why));
     }
+}
+
+/// The address that the provider says, as addresses of users are kept. One that is only equivalent to another (`ﬁ` and `fi`) is another's there, and so nobody's here.
+fn address(person: &Person) -> Option<String> {
+    let said = person.email.as_deref()?;
+    text::email(said).ok().filter(|email| *email == said.trim().to_lowercase())
 }
 
 /// The row's id; `None` where somebody else has it, or the user has another one of that provider.

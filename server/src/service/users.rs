@@ -216,7 +216,7 @@ async fn administers_alone(tx: &mut Tx, user: &User) -> Result<bool> {
 }
 
 /// Sets a user's password, and ends whatever the one before opened: browser sessions but the one that is `kept`, session tokens, a link for a new password, and
-/// what lets somebody else in that was made with it: invitations, and links for others' passwords. False where the password has been changed meanwhile.
+/// what lets somebody else in that was made with it: invitations, links for others' passwords, and the connection with the sign-in provider. False where the password has been changed meanwhile.
 pub(super) async fn set_password(tx: &mut Tx, user: &User, password_hash: &str, kept: Option<&str>) -> Result<bool> {
     if !db::users::set_password(tx, user.id, &user.password_hash, password_hash).await? {
         return Ok(false);
@@ -225,6 +225,10 @@ pub(super) async fn set_password(tx: &mut Tx, user: &User, password_hash: &str, 
     db::password_links::delete_of(tx, user.id).await?;
     db::password_links::delete_by(tx, user.id).await?;
     db::invitations::delete_by(tx, user.id).await?;
+    // Of who had no password it was not made with one: they were invited, and joined by the provider.
+    if user.has_password() {
+        db::user_identities::delete_of(tx, user.id).await?;
+    }
     Ok(true)
 }
 

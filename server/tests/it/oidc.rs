@@ -1,6 +1,7 @@
 //! Signing in by an OpenID provider: who is let in, connected and disconnected, and what ends it. The provider stands in for one; a real one is asked by the browser tests.
 
 mod admission;
+mod connecting;
 mod hostile;
 mod program;
 
@@ -174,48 +175,6 @@ async fn a_form_of_another_site_begins_nothing() {
 }
 
 #[tokio::test]
-async fn connecting_asks_for_the_password_and_is_the_session_s_that_gave_it() {
-    with_provider(&[], async |server, provider| {
-        let tenant = server.an_organisation().await;
-        let user = a_user(&server, &tenant, Role::User).await;
-        let mut browser = Browser::signed_in(&server, &user.email, PASSWORD).await;
-        assert_eq!(location(&browser.post("/oidc/connect", &[("present", "x")]).await), "/account?notice=flash");
-        assert!(browser.flash().await.contains("This is not your present password."));
-        assert_eq!(
-            location(&Browser::new(&server).post("/oidc/connect", &[("present", PASSWORD)]).await),
-            "/auth?next=%2Faccount"
-        );
-
-        // What somebody else began for themselves does not connect them with this user, whose browser got their cookie.
-        let (_, mut mallory) = connected(&server, &tenant, &provider, "mallory").await;
-        let url = leads_to(&mallory.post("/oidc/connect", &[("present", PASSWORD)]).await);
-        let back = provider.sign_in(&url, somebody("mallory-two", "x@example.com", false));
-        *browser.way() = mallory.way().clone();
-        assert_eq!(come_back(&mut browser, &back).await, "/account?notice=flash");
-        assert!(browser.flash().await.contains("begun in another browser"));
-        // Nor is who is another's already.
-        let taken = somebody("mallory", "x@example.com", false);
-        assert_eq!(go(&mut browser, &provider, "/oidc/connect", &[("present", PASSWORD)], taken).await, "/account?notice=flash");
-        assert!(browser.flash().await.contains("connected with another user"));
-        let own = server.service.own_connection(&as_user(&user)).await.unwrap();
-        assert_eq!((own.connected_at, own.has_password), (None, true));
-        // One account at the provider, and not a second one.
-        let ada = |subject: &str| somebody(subject, "x@example.com", false);
-        for (subject, to) in
-            [("ada", "/account?notice=connected"), ("ada", "/account?notice=connected"), ("eve", "/account?notice=flash")]
-        {
-            assert_eq!(go(&mut browser, &provider, "/oidc/connect", &[("present", PASSWORD)], ada(subject)).await, to);
-        }
-        assert!(browser.flash().await.contains("Disconnect that first"));
-        let noted = noted(&server, &tenant).await;
-        for act in ["user.password_refused", "user.identity_refused", "user.identity_connected"] {
-            assert!(noted.iter().any(|one| one == act), "{act}: {noted:?}");
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_sign_in_by_the_provider_ends_with_the_connection_the_password_and_the_user() {
     with_provider(&[], async |server, provider| {
         let tenant = server.an_organisation().await;
@@ -244,6 +203,11 @@ async fn a_sign_in_by_the_provider_ends_with_the_connection_the_password_and_the
         server.service.set_password_by_link(secret, "wandering geese by night", None).await.unwrap();
         assert_eq!(who(&mut browser).await, None);
 
+        // Whoever knew the password before could have connected themselves with it: a new one ends that too.
+        assert_eq!(sign_in(&mut browser, &provider, ada()).await, "/auth?error=oidc-unknown");
+        let password = "wandering geese by night";
+        let mut anew = Browser::signed_in(&server, &user.email, password).await;
+        go(&mut anew, &provider, "/oidc/connect", &[("present", password)], ada()).await;
         sign_in(&mut browser, &provider, ada()).await;
         assert!(who(&mut browser).await.is_some());
         server.service.remove_user(&tenant.admin, user.id).await.unwrap();
@@ -292,6 +256,8 @@ async fn an_invitation_is_accepted_by_who_the_provider_says_has_its_address() {
         let set = server.service.set_password_by_link(link.rsplit_once('/').unwrap().1, "wandering geese by night", None).await;
         assert!(matches!(set, Ok(afterlive_server::service::Chosen::Done(user)) if user.has_password()));
         assert_eq!(who(&mut browser).await, None);
+        // What the invitation connected no password did.
+        assert_eq!(sign_in(&mut browser, &provider, somebody("dee", "x@example.com", false)).await, "/vod");
 
         // Who is a user already becomes no second one.
         let second = server.service.invite(&tenant.admin, "second@example.com", Role::User).await.unwrap();

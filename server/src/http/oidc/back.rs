@@ -19,12 +19,13 @@ use url::form_urlencoded;
 use super::super::request::ClientAddress;
 use super::super::{browser_session, second_step};
 use super::leaving::failed;
-use super::{flow_of, set_cookie};
+use super::{flow_of, set_cookie, take_permit};
 use crate::db::users::User;
 use crate::oidc::{Flow, Person, Provider, Purpose};
 use crate::service::{ByProvider, Caller, Connected, HalfSignIn, Joined, Service, SignedIn};
 
 pub(super) const ACCOUNT: &str = "/account";
+pub(super) const TOO_MANY: &str = "There were too many attempts. Please wait a minute, then try again.";
 /// No code, and no other parameter, is longer.
 const MAX_PARAMETER_BYTES: usize = 4 * 1024;
 
@@ -60,6 +61,19 @@ impl Why {
         }
     }
 
+    /// For the audit log of who wanted to connect their account.
+    fn noted(self) -> &'static str {
+        match self {
+            Self::Stale => "it was begun elsewhere, too long ago, or before what ended the session",
+            Self::Cancelled => "they left it without signing in",
+            Self::Away => "it could not be reached",
+            Self::Wait => "there were too many attempts",
+            Self::Failed | Self::Unknown | Self::Suspended | Self::OtherAddress | Self::Taken => {
+                "its answer could not be checked"
+            }
+        }
+    }
+
     /// For who is signed in, and wanted to connect their account.
     fn sentence(self, provider: &str) -> String {
         match self {
@@ -68,7 +82,7 @@ impl Why {
             }
             Self::Cancelled => format!("{provider} was left without signing in. Nothing was changed."),
             Self::Away => format!("{provider} cannot be reached at the moment. Nothing was changed; please try again later."),
-            Self::Wait => "There were too many attempts. Please wait a minute, then try again.".to_owned(),
+            Self::Wait => TOO_MANY.to_owned(),
             Self::Failed | Self::Unknown | Self::Suspended | Self::OtherAddress => {
                 format!("What {provider} answered could not be checked. Nothing was changed; the server's log says why.")
             }
@@ -100,38 +114,71 @@ impl Said {
 
 pub(super) async fn handle(State(service): State<Arc<Service>>, session: Session, request: Parts) -> Response {
     let Some(provider) = service.provider() else { return StatusCode::NOT_FOUND.into_response() };
-    let mut response = come_back(&service, provider, &session, &request).await;
+    let mut response = match own_way(&service, &request) {
+        Some((flow, said)) => {
+            let mut response = come_back(&service, provider, &session, &request, flow, said).await;
+            // It has come back: nobody comes back by it again.
+            if let Some(cookie) = set_cookie(&service, None) {
+                response.headers_mut().append(SET_COOKIE, cookie);
+            }
+            response
+        }
+        None => on_no_way(&service, &session).await,
+    };
     let headers = response.headers_mut();
-    // It has come back: nobody comes back by it again.
-    if let Some(cookie) = set_cookie(&service, None) {
-        headers.append(SET_COOKIE, cookie);
-    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
-async fn come_back(service: &Service, provider: &Provider, session: &Session, request: &Parts) -> Response {
+/// The way that this browser is on, where it is that one that comes back.
+fn own_way(service: &Service, request: &Parts) -> Option<(Flow, Said)> {
+    let (flow, said) = (flow_of(service, &request.headers)?, Said::read(request.uri.query().unwrap_or_default())?);
+    flow.is_answered_by(&said.state).then_some((flow, said))
+}
+
+/// A link of anybody's may lead here: nothing is written, and no way that the browser is on is ended.
+async fn on_no_way(service: &Service, session: &Session) -> Response {
+    let to = match browser_session::caller(service, session).await {
+        Ok(Some(_)) => with_query(ACCOUNT, &[("notice", Why::Stale.code())]),
+        Ok(None) => with_query("/auth", &[("error", Why::Stale.code())]),
+        Err(error) => return failed(&error),
+    };
+    Redirect::to(&to).into_response()
+}
+
+async fn come_back(
+    service: &Service,
+    provider: &Provider,
+    session: &Session,
+    request: &Parts,
+    flow: Flow,
+    said: Said,
+) -> Response {
     let ClientAddress(from) = ClientAddress::of(request);
     let caller = match browser_session::caller(service, session).await {
         Ok(caller) => caller.map(|caller| caller.at(from)),
         Err(error) => return failed(&error),
     };
-    // First of all whether it is this browser that began it.
-    let (Some(flow), Some(said)) = (flow_of(service, &request.headers), Said::read(request.uri.query().unwrap_or_default()))
-    else {
-        return not_in(service, session, caller.as_ref(), None, Why::Stale).await;
-    };
-    let bound_to = match flow.purpose {
-        Purpose::Connect => browser_session::id(session).unwrap_or_default(),
-        Purpose::SignIn | Purpose::Accept { .. } => String::new(),
-    };
-    if !flow.is_answered_by(&said.state, &bound_to) || !provider.is_first(&said.state) {
-        return not_in(service, session, caller.as_ref(), None, Why::Stale).await;
+    if service.pass_to_provider(from).is_err() {
+        return not_in(service, session, caller.as_ref(), &flow, Why::Wait).await;
     }
-    let person = match person(service, provider, &flow, said, from).await {
+    if !provider.is_first(&said.state) {
+        return on_no_way(service, session).await;
+    }
+    let permit = match flow.purpose {
+        Purpose::Connect => match take_permit(session).await {
+            Ok(permit) => permit.filter(|permit| permit.is_for(&flow)),
+            Err(cause) => {
+                tracing::error!(%cause, "whether somebody may connect their account cannot be read");
+                return Redirect::to("/auth?error=server").into_response();
+            }
+        },
+        Purpose::SignIn | Purpose::Accept { .. } => None,
+    };
+    let person = match person(provider, &flow, said, from).await {
         Ok(person) => person,
-        Err(why) => return not_in(service, session, caller.as_ref(), Some(&flow), why).await,
+        Err(why) => return not_in(service, session, caller.as_ref(), &flow, why).await,
     };
     let outcome = match &flow.purpose {
         Purpose::SignIn => match service.sign_in_by_provider(&person, from).await {
@@ -149,9 +196,10 @@ async fn come_back(service: &Service, provider: &Provider, session: &Session, re
             Ok(Joined::Taken) => Err(Why::Taken),
             Err(error) => return failed(&error),
         },
-        Purpose::Connect => match caller {
-            Some(caller) => match service.connect_identity(&caller, &person).await {
+        Purpose::Connect => match (&caller, permit, browser_session::id(session)) {
+            (Some(caller), Some(permit), Some(id)) => match service.connect_identity(caller, &person, &permit, &id).await {
                 Ok(Connected::Done) => Ok(None),
+                Ok(Connected::Over) => Err(Why::Stale),
                 Ok(Connected::Others) => Err(Why::Taken),
                 Ok(Connected::Another) => {
                     let problem =
@@ -160,7 +208,7 @@ async fn come_back(service: &Service, provider: &Provider, session: &Session, re
                 }
                 Err(error) => return failed(&error),
             },
-            None => Err(Why::Stale),
+            _ => Err(Why::Stale),
         },
     };
     match outcome {
@@ -169,13 +217,12 @@ async fn come_back(service: &Service, provider: &Provider, session: &Session, re
             service.came_by_provider(from);
             Redirect::to(&with_query(ACCOUNT, &[("notice", "connected")])).into_response()
         }
-        Err(why) => not_in(service, session, caller.as_ref(), Some(&flow), why).await,
+        Err(why) => not_in(service, session, caller.as_ref(), &flow, why).await,
     }
 }
 
 /// Who came back. The state has been found to be the browser's.
-async fn person(service: &Service, provider: &Provider, flow: &Flow, said: Said, from: IpAddr) -> Result<Person, Why> {
-    service.pass_to_provider(from).map_err(|_| Why::Wait)?;
+async fn person(provider: &Provider, flow: &Flow, said: Said, from: IpAddr) -> Result<Person, Why> {
     let read = async {
         provider.check_sender(said.sender.as_deref()).await?;
         match (said.code, &said.error) {
@@ -229,21 +276,21 @@ async fn ask_for_code(service: &Service, session: &Session, half: &HalfSignIn, f
     }
 }
 
-/// Leads to the page where it began, which says why. Without a way there is no page that is known.
-async fn not_in(service: &Service, session: &Session, caller: Option<&Caller>, flow: Option<&Flow>, why: Why) -> Response {
-    match (flow.map(|flow| &flow.purpose), caller) {
-        (Some(Purpose::Accept { secret }), _) => {
+/// Leads to the page where it began, which says why.
+async fn not_in(service: &Service, session: &Session, caller: Option<&Caller>, flow: &Flow, why: Why) -> Response {
+    match (&flow.purpose, caller) {
+        (Purpose::Accept { secret }, _) => {
             Redirect::to(&with_query(&invitation(secret), &[("error", why.code())])).into_response()
         }
-        (Some(Purpose::Connect) | None, Some(caller)) => {
+        (Purpose::Connect, Some(caller)) => {
             let name = service.provider().map_or("The provider", Provider::name);
             // What the service refused it has noted itself.
             if why != Why::Taken {
-                service.note_refused_connection(caller, why.code());
+                service.note_refused_connection(caller, why.noted());
             }
             tell_account(service, session, why.sentence(name)).await
         }
-        _ => Redirect::to(&with_query("/auth", &[("error", why.code())])).into_response(),
+        (Purpose::Connect | Purpose::SignIn, _) => Redirect::to(&with_query("/auth", &[("error", why.code())])).into_response(),
     }
 }
 

@@ -15,10 +15,10 @@ use url::form_urlencoded;
 
 use super::super::request::ClientAddress;
 use super::super::{browser_session, ui};
-use super::back::{ACCOUNT, tell_account};
-use super::set_cookie;
+use super::back::{ACCOUNT, TOO_MANY, tell_account};
+use super::{put_permit, set_cookie};
 use crate::oidc::{Flow, Provider, Purpose};
-use crate::service::{Confirmed, Error, Service};
+use crate::service::{Confirmed, Error, Permit, Service};
 
 /// Nothing on it but a link.
 const POLICY: &str =
@@ -41,7 +41,7 @@ pub(super) async fn to_sign_in(
         return Redirect::to(&page("oidc-wait")).into_response();
     }
     let flow = Flow::begin(Purpose::SignIn, next, service.clock().now());
-    lead(&service, provider, &flow, "").await.unwrap_or_else(|code| Redirect::to(&page(code)).into_response())
+    lead(&service, provider, &flow).await.unwrap_or_else(|code| Redirect::to(&page(code)).into_response())
 }
 
 pub(super) async fn to_accept(
@@ -57,7 +57,7 @@ pub(super) async fn to_accept(
         return Redirect::to(&page("oidc-wait")).into_response();
     }
     let flow = Flow::begin(Purpose::Accept { secret }, "/?notice=joined", service.clock().now());
-    lead(&service, provider, &flow, "").await.unwrap_or_else(|code| Redirect::to(&page(code)).into_response())
+    lead(&service, provider, &flow).await.unwrap_or_else(|code| Redirect::to(&page(code)).into_response())
 }
 
 pub(super) async fn to_connect(
@@ -72,27 +72,24 @@ pub(super) async fn to_connect(
         Ok(None) => return Redirect::to(&with_query("/auth", &[("next", ACCOUNT)])).into_response(),
         Err(error) => return failed(&error),
     };
-    let problem = match service.confirm(&caller, &field(&form, "present")).await {
-        Ok(Confirmed::Yes(_)) => match service.pass_to_provider(from) {
-            Ok(()) => None,
-            Err(_) => Some("There were too many attempts. Please wait a minute, then try again.".to_owned()),
-        },
-        Ok(Confirmed::WrongPassword) => Some("This is not your present password. Nothing was changed.".to_owned()),
-        Ok(Confirmed::NoPassword) => Some("You have no password. Ask an administrator for a link for one.".to_owned()),
-        Ok(Confirmed::TooManyAttempts { retry_after_s }) => {
-            Some(format!("There were too many attempts. Please wait {retry_after_s} seconds, then try again."))
-        }
+    let user = match service.confirm(&caller, &field(&form, "present")).await {
+        Ok(Confirmed::Yes(user)) => user,
+        Ok(refused) => return tell_account(&service, &session, not_confirmed(&refused)).await,
         Err(Error::Refused(Refusal::TooMany { .. })) => {
-            Some("The server has a lot to do. Please try again in a moment.".to_owned())
+            return tell_account(&service, &session, "The server has a lot to do. Please try again in a moment.".to_owned())
+                .await;
         }
         Err(error) => return failed(&error),
     };
-    if let Some(problem) = problem {
-        return tell_account(&service, &session, problem).await;
+    if service.pass_to_provider(from).is_err() {
+        return tell_account(&service, &session, TOO_MANY.to_owned()).await;
     }
     let flow = Flow::begin(Purpose::Connect, ACCOUNT, service.clock().now());
-    let bound_to = browser_session::id(&session).unwrap_or_default();
-    match lead(&service, provider, &flow, &bound_to).await {
+    if let Err(cause) = put_permit(&session, &Permit::new(&user, &flow)).await {
+        tracing::error!(%cause, "that somebody may connect their account could not be kept");
+        return Redirect::to("/auth?error=server").into_response();
+    }
+    match lead(&service, provider, &flow).await {
         Ok(page) => page,
         Err(_) => {
             let problem =
@@ -102,13 +99,23 @@ pub(super) async fn to_connect(
     }
 }
 
+fn not_confirmed(refused: &Confirmed) -> String {
+    match refused {
+        Confirmed::TooManyAttempts { retry_after_s } => {
+            format!("There were too many attempts. Please wait {retry_after_s} seconds, then try again.")
+        }
+        Confirmed::NoPassword => "You have no password. Ask an administrator for a link for one.".to_owned(),
+        Confirmed::Yes(_) | Confirmed::WrongPassword => "This is not your present password. Nothing was changed.".to_owned(),
+    }
+}
+
 /// The page that leads on.
 ///
 /// # Errors
 /// A code of the sign-in page.
-async fn lead(service: &Service, provider: &Provider, flow: &Flow, bound_to: &str) -> Result<Response, &'static str> {
+async fn lead(service: &Service, provider: &Provider, flow: &Flow) -> Result<Response, &'static str> {
     let Some(cookie) = set_cookie(service, Some(flow)) else { return Err("oidc-failed") };
-    let url = provider.sign_in_url(flow, bound_to).await.map_err(|cause| {
+    let url = provider.sign_in_url(flow).await.map_err(|cause| {
         tracing::warn!(%cause, "nobody can sign in by the OIDC provider");
         "oidc-away"
     })?;

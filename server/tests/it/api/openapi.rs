@@ -13,7 +13,7 @@ use crate::fixture::sources;
 const RENEW: &str = "AFTERLIVE_RENEW_OPENAPI";
 
 /// Routes that are no calls of the API: pages, media, what players and encoders open, and what watches over the server.
-const NO_CALLS: [&str; 14] = [
+const NO_CALLS: [&str; 18] = [
     "/docs",
     "/embed/{id}",
     "/embed/{id}/facts",
@@ -24,6 +24,10 @@ const NO_CALLS: [&str; 14] = [
     "/live/{streamname}/whep/{id}",
     "/live/{streamname}/ws",
     "/live/{streamname}/{file}",
+    "/oidc/accept",
+    "/oidc/callback",
+    "/oidc/connect",
+    "/oidc/sign-in",
     "/p/webrtc",
     "/p/webrtc/{id}",
     "/readyz",

@@ -134,6 +134,7 @@ async fn ask(world: &World, row: &Row, asker: &Asker, named: &Named) -> (String,
             headers.extend([("content-type", "application/json"), ("accept", "application/json")]);
         }
         Door::Open(_) if row.route.starts_with("POST /p/") => headers.push(("content-type", "application/sdp")),
+        Door::Open(_) if row.route.starts_with("POST /oidc/") => headers.extend(FORM),
         _ => {}
     }
     let answer = Box::pin(world.server.send_with(&call, &headers, &body)).await;

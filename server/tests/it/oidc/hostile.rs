@@ -128,6 +128,7 @@ async fn a_new_key_is_asked_for_once_and_one_that_is_not_listed_not_at_each_toke
         connected(&server, &tenant, &provider, "ada").await;
         let mut browser = Browser::new(&server);
         let asked = provider.asked("keys");
+        let third = format!("third of {}", tenant.organisation.hash);
         assert_eq!(sign_in(&mut browser, &provider, ada()).await, "/vod");
         assert_eq!(provider.asked("keys"), asked, "it is known");
         server.clock.advance_ms(KEYS_AGAIN_MS);
@@ -148,7 +149,19 @@ async fn a_new_key_is_asked_for_once_and_one_that_is_not_listed_not_at_each_toke
             assert_eq!(sign_in(&mut Browser::new(&server), &provider, later(ada())).await, "/auth?error=oidc-failed");
         }
         assert_eq!(provider.asked("keys"), asked + 2);
-        provider.rotate("third", true);
+        // Where they cannot be had those of before are good for a while, and who signs by another one has to come later: that is nobody's fault but the provider's.
+        server.clock.advance_ms(HOUR_MS);
+        provider.answers("keys", Some(Answers::Status(500)));
+        assert_eq!(sign_in(&mut Browser::new(&server), &provider, later(ada())).await, "/auth?error=oidc-away");
+        provider.rotate(&third, true);
+        assert_eq!(sign_in(&mut Browser::new(&server), &provider, later(ada())).await, "/auth?error=oidc-away");
+        provider.answers("keys", None);
+        server.clock.advance_ms(AGAIN_MS);
+        assert_eq!(sign_in(&mut Browser::new(&server), &provider, later(ada())).await, "/vod");
+        provider.answers("keys", Some(Answers::Status(500)));
+        server.clock.advance_ms(2 * HOUR_MS);
+        assert_eq!(sign_in(&mut Browser::new(&server), &provider, later(ada())).await, "/vod", "its key is known");
+        provider.answers("keys", None);
     })
     .await;
 }
