@@ -64,13 +64,28 @@ impl Streamname {
     /// The organisation's half.
     #[must_use]
     pub fn organisation_hash(&self) -> OrganisationHash {
-        OrganisationHash(self.0[..NAME_LENGTH].to_owned())
+        OrganisationHash(self.organisation_half().to_owned())
+    }
+
+    /// The same as text.
+    #[must_use]
+    pub fn organisation_half(&self) -> &str {
+        &self.0[..NAME_LENGTH]
     }
 
     /// The file name of the stream's recording number `index`, counted from 1: `8sKpm-x49nB.mp4`, then `8sKpm-x49nB-2.mp4`.
     #[must_use]
     pub fn recording_file_name(&self, index: u32) -> String {
-        if index <= 1 { format!("{}.mp4", self.0) } else { format!("{}-{index}.mp4", self.0) }
+        format!("{}.mp4", self.recording_stem(index))
+    }
+
+    /// The same without its ending.
+    #[must_use]
+    pub fn recording_stem(&self, index: u32) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            f.write_str(&self.0)?;
+            if index > 1 { write!(f, "-{index}") } else { Ok(()) }
+        })
     }
 }
 

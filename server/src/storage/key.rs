@@ -95,14 +95,22 @@ impl Key {
     /// The last part of the path; what a download is called.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let recording = self.streamname.recording_file_name(self.index);
-        let stem = recording.trim_end_matches(".mp4");
-        match self.kind {
-            KeyKind::Recording => recording,
-            KeyKind::Thumbnail => format!("{stem}.jpg"),
-            KeyKind::StoryboardSprite => format!("{stem}{STORYBOARD}.jpg"),
-            KeyKind::Storyboard => format!("{stem}{STORYBOARD}.vtt"),
-        }
+        self.last_part().to_string()
+    }
+
+    // Without a text in between: a list of streams has hundreds of URLs.
+    fn last_part(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| {
+            write!(f, "{}", self.streamname.recording_stem(self.index))?;
+            let (of, extension) = match self.kind {
+                KeyKind::Recording => ("", ".mp4"),
+                KeyKind::Thumbnail => ("", ".jpg"),
+                KeyKind::StoryboardSprite => (STORYBOARD, ".jpg"),
+                KeyKind::Storyboard => (STORYBOARD, ".vtt"),
+            };
+            f.write_str(of)?;
+            f.write_str(extension)
+        })
     }
 
     /// The recording's poster.
@@ -135,7 +143,7 @@ impl fmt::Display for Key {
             KeyKind::Recording => "",
             KeyKind::Thumbnail | KeyKind::StoryboardSprite | KeyKind::Storyboard => "thumbnails/",
         };
-        write!(f, "{}/{folder}{}", self.streamname.organisation_hash().as_str(), self.file_name())
+        write!(f, "{}/{folder}{}", self.streamname.organisation_half(), self.last_part())
     }
 }
 

@@ -1,5 +1,6 @@
 //! One region: a store for finished files, the spool beside it, and the base of the URLs under which its files are seen.
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -23,6 +24,9 @@ const CHECK: &str = ".check";
 /// Of a region's folder that is made here: who shares the server's group, as a web server, may read what is in it. One that is there keeps its mode, and what is
 /// made within has the system's: nobody gets past the folder.
 const FOLDER_MODE: u32 = 0o750;
+
+/// As long as keys mostly are, at the most.
+const KEY_CHARS: usize = 56;
 
 /// A region's storage, opened.
 ///
@@ -90,7 +94,11 @@ impl RegionStore {
     /// The URL under which everybody sees the file.
     #[must_use]
     pub fn url(&self, key: &Key) -> String {
-        format!("{}/{key}", self.vod_url.as_str().trim_end_matches('/'))
+        let base = self.vod_url.as_str().trim_end_matches('/');
+        let mut url = String::with_capacity(base.len() + KEY_CHARS);
+        // Text takes all that is written to it.
+        let _ = write!(url, "{base}/{key}");
+        url
     }
 
     /// Where the file is, or would be.
