@@ -1,6 +1,6 @@
 //! The public names: an organisation's hash and a stream's streamname, `HASH-NAME`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -76,16 +76,19 @@ impl Streamname {
     /// The file name of the stream's recording number `index`, counted from 1: `8sKpm-x49nB.mp4`, then `8sKpm-x49nB-2.mp4`.
     #[must_use]
     pub fn recording_file_name(&self, index: u32) -> String {
-        format!("{}.mp4", self.recording_stem(index))
+        let mut file_name = String::new();
+        self.push_recording_stem(index, &mut file_name);
+        file_name.push_str(".mp4");
+        file_name
     }
 
-    /// The same without its ending.
-    #[must_use]
-    pub fn recording_stem(&self, index: u32) -> impl fmt::Display {
-        fmt::from_fn(move |f| {
-            f.write_str(&self.0)?;
-            if index > 1 { write!(f, "-{index}") } else { Ok(()) }
-        })
+    /// The same without its ending, behind a text.
+    pub fn push_recording_stem(&self, index: u32, text: &mut String) {
+        text.push_str(&self.0);
+        if index > 1 {
+            // Text takes all that is written to it.
+            let _ = write!(text, "-{index}");
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! One region: a store for finished files, the spool beside it, and the base of the URLs under which its files are seen.
 
-use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -96,8 +95,9 @@ impl RegionStore {
     pub fn url(&self, key: &Key) -> String {
         let base = self.vod_url.as_str().trim_end_matches('/');
         let mut url = String::with_capacity(base.len() + KEY_CHARS);
-        // Text takes all that is written to it.
-        let _ = write!(url, "{base}/{key}");
+        url.push_str(base);
+        url.push('/');
+        key.push_to(&mut url);
         url
     }
 
