@@ -99,9 +99,10 @@ fn push_part<D: Database>(query: &mut QueryBuilder<D>, columns: &[Column]) {
                     "(SELECT json_group_array(g.tag ORDER BY g.position) FROM stream_tags g WHERE g.stream_id = {id})"
                 ));
             }
+            // `ARRAY(…)` of sorted rows takes twice as long.
             Column::TagsOf(id) => {
                 query.push(format_args!(
-                    "ARRAY(SELECT g.tag FROM stream_tags g WHERE g.stream_id = {id} ORDER BY g.position) AS tags"
+                    "COALESCE((SELECT array_agg(g.tag ORDER BY g.position) FROM stream_tags g WHERE g.stream_id = {id}), '{{}}') AS tags"
                 ));
             }
             Column::Part(columns) => push_part(query, columns),
