@@ -1,6 +1,6 @@
 //! The public names: an organisation's hash and a stream's streamname, `HASH-NAME`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -64,13 +64,31 @@ impl Streamname {
     /// The organisation's half.
     #[must_use]
     pub fn organisation_hash(&self) -> OrganisationHash {
-        OrganisationHash(self.0[..NAME_LENGTH].to_owned())
+        OrganisationHash(self.organisation_half().to_owned())
+    }
+
+    /// The same as text.
+    #[must_use]
+    pub fn organisation_half(&self) -> &str {
+        &self.0[..NAME_LENGTH]
     }
 
     /// The file name of the stream's recording number `index`, counted from 1: `8sKpm-x49nB.mp4`, then `8sKpm-x49nB-2.mp4`.
     #[must_use]
     pub fn recording_file_name(&self, index: u32) -> String {
-        if index <= 1 { format!("{}.mp4", self.0) } else { format!("{}-{index}.mp4", self.0) }
+        let mut file_name = String::new();
+        self.push_recording_stem(index, &mut file_name);
+        file_name.push_str(".mp4");
+        file_name
+    }
+
+    /// The same without its ending, behind a text.
+    pub fn push_recording_stem(&self, index: u32, text: &mut String) {
+        text.push_str(&self.0);
+        if index > 1 {
+            // Text takes all that is written to it.
+            let _ = write!(text, "-{index}");
+        }
     }
 }
 

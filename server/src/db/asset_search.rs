@@ -8,11 +8,10 @@ use afterlive_domain::{AssetId, AssetState, OrganisationId, Region, StreamId, Ta
 use sqlx::QueryBuilder;
 
 pub use self::place::{BadPlace, Place};
-use super::asset_row::{Row, push_tagged};
+use super::asset_row::push_tagged;
 use super::assets::Asset;
-use super::packed::{Packed, unpacked};
-use super::streams;
-use super::{Connection, Error, Result, counts, on};
+use super::packed::Unpack as _;
+use super::{Connection, Result, counts, on};
 
 /// Which recordings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -41,15 +40,6 @@ pub struct Listed {
     pub tags: Tags,
 }
 
-impl TryFrom<Row> for Listed {
-    type Error = Error;
-
-    fn try_from(mut row: Row) -> Result<Self> {
-        let tags = streams::tags(&std::mem::take(&mut row.tags))?;
-        Ok(Self { asset: row.try_into()?, tags })
-    }
-}
-
 impl Listed {
     #[must_use]
     pub fn place(&self) -> Place {
@@ -66,20 +56,17 @@ pub async fn page(
     limit: u32,
 ) -> Result<Vec<Listed>> {
     let walk = walk::choose(connection, organisation, search).await?;
-    let rows: Vec<Packed<Row>> =
-        on!(connection, c => walk.page(organisation, search, after, limit).build_query_as().fetch_all(c).await)?;
-    unpacked(rows)
+    on!(connection, c => c.unpack_all(walk.page(organisation, search, after, limit)).await)
 }
 
 /// One recording, whatever its state.
 pub async fn by_id(connection: &mut Connection, id: AssetId) -> Result<Option<Listed>> {
-    let row: Option<Packed<Row>> = on!(connection, c => {
+    on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         push_tagged(&mut query);
         query.push(" FROM assets a WHERE id = ").push_bind(id.to_string());
-        query.build_query_as().fetch_optional(c).await
-    })?;
-    row.map(|Packed(row)| row.try_into()).transpose()
+        c.unpack_first(query).await
+    })
 }
 
 /// How many recordings match: counts each of them, but where only state or region are asked for.

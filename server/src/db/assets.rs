@@ -7,8 +7,8 @@ use afterlive_domain::{
 use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 
-use super::asset_row::{Row, push_columns};
-use super::packed::{self, Packed};
+use super::asset_row::push_columns;
+use super::packed::Unpack as _;
 use super::{Connection, Error, Result, Tx, on, parse};
 
 /// A recording as the API and viewers know it.
@@ -127,13 +127,12 @@ pub async fn begin(tx: &mut Tx, asset: &NewAsset) -> Result<Asset> {
 
 /// Whatever its state.
 pub async fn by_id(connection: &mut Connection, id: AssetId) -> Result<Option<Asset>> {
-    let row: Option<Packed<Row>> = on!(connection, c => {
+    on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         push_columns(&mut query);
         query.push(" FROM assets WHERE id = ").push_bind(id.to_string());
-        query.build_query_as().fetch_optional(c).await
-    })?;
-    row.map(|Packed(row)| row.try_into()).transpose()
+        c.unpack_first(query).await
+    })
 }
 
 /// Whether the region has ever had a recording, deleted ones included.
@@ -169,13 +168,12 @@ pub async fn report(connection: &mut Connection, id: AssetId) -> Result<Option<R
 
 /// All that are being recorded, or were when a server died.
 pub async fn in_recording(connection: &mut Connection) -> Result<Vec<Asset>> {
-    let rows: Vec<Packed<Row>> = on!(connection, c => {
+    on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         push_columns(&mut query);
         query.push(" FROM assets WHERE state = 'recording' ORDER BY created_at");
-        query.build_query_as().fetch_all(c).await
-    })?;
-    packed::unpacked(rows)
+        c.unpack_all(query).await
+    })
 }
 
 /// The file stands at its key: `recording` becomes `ready`, or `incomplete` where there is a reason for less than the encoder sent.
@@ -225,13 +223,13 @@ pub async fn finish(
 
 /// The stream's last recording, whatever became of it.
 pub async fn last_of_stream(connection: &mut Connection, stream: StreamId) -> Result<Option<Asset>> {
-    let row: Option<Packed<Row>> = on!(connection, c => {
+    on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         push_columns(&mut query);
         query.push(" FROM assets WHERE stream_id = ").push_bind(stream.to_string());
-        query.push(" ORDER BY asset_index DESC LIMIT 1").build_query_as().fetch_optional(c).await
-    })?;
-    row.map(|Packed(row)| row.try_into()).transpose()
+        query.push(" ORDER BY asset_index DESC LIMIT 1");
+        c.unpack_first(query).await
+    })
 }
 
 /// An encoder has come back: `ready` becomes `recording` again, in another session. What is known of the finished file stays until there is another.

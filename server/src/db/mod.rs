@@ -343,6 +343,16 @@ fn indexed_by<D: sqlx::Database>(index: &str) -> String {
     }
 }
 
+/// So many rows at the most. SQLite looks at a number that stands there alone to plan the statement for it, and does so again each time the number is given, which
+/// takes as long as many a list; a sum it does not look into.
+fn push_limit<D>(query: &mut sqlx::QueryBuilder<D>, limit: i64)
+where
+    D: sqlx::Database,
+    i64: for<'q> sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    query.push(if D::NAME == "SQLite" { " LIMIT 0 + " } else { " LIMIT " }).push_bind(limit);
+}
+
 /// The steps in which SQLite does it.
 #[cfg(test)]
 async fn steps(connection: &mut Connection, statement: &str) -> Vec<String> {

@@ -8,9 +8,9 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 use uuid::Uuid;
 
 pub use self::place::{Order, Place};
-use super::packed::{Packed, unpacked};
-use super::streams::{Row, Stream, push_columns};
-use super::{Connection, Result, counts, indexed_by, on, parse};
+use super::packed::Unpack as _;
+use super::streams::{Stream, push_columns};
+use super::{Connection, Result, counts, indexed_by, on, parse, push_limit};
 
 /// A tag that no more streams have is where a search begins: they are read, and sorted. The streams with one that more have are found, newest first, by
 /// walking the tag's own rows; in other orders by walking the list, where the next is mostly not far. Where it is, [`page_among`] stops.
@@ -63,21 +63,18 @@ pub async fn page(
     if search.order == Order::NewestFirst
         && let Some(tag) = tag_to_begin_with(connection, organisation, &search.tags).await?
     {
-        let rows: Vec<Packed<Row>> = on!(connection, c => {
-            tagged::page(organisation, search, &tag, None, limit, offset).build_query_as().fetch_all(c).await
-        })?;
-        return unpacked(rows);
+        return on!(connection, c => c.unpack_all(tagged::page(organisation, search, &tag, None, limit, offset)).await);
     }
     let rare = rare_tag(connection, organisation, &search.tags).await?;
-    let rows: Vec<Packed<Row>> = on!(connection, c => {
+    on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         push_columns(&mut query);
         push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
-        query.push(" ORDER BY ").push(search.order.as_sql()).push(" LIMIT ").push_bind(i64::from(limit));
+        query.push(" ORDER BY ").push(search.order.as_sql());
+        push_limit(&mut query, i64::from(limit));
         query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
-        query.build_query_as().fetch_all(c).await
-    })?;
-    unpacked(rows)
+        c.unpack_all(query).await
+    })
 }
 
 /// The streams that come behind a place in the order that it belongs to, which wins over the search's; `id` decides among equals.
@@ -97,21 +94,18 @@ pub async fn page_after(
     if order == Order::NewestFirst
         && let Some(tag) = tag_to_begin_with(connection, organisation, &search.tags).await?
     {
-        let rows: Vec<Packed<Row>> = on!(connection, c => {
-            tagged::page(organisation, search, &tag, Some(after), limit, 0).build_query_as().fetch_all(c).await
-        })?;
-        return unpacked(rows);
+        return on!(connection, c => c.unpack_all(tagged::page(organisation, search, &tag, Some(after), limit, 0)).await);
     }
     let rare = rare_tag(connection, organisation, &search.tags).await?;
-    let rows: Vec<Packed<Row>> = on!(connection, c => {
+    on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         push_columns(&mut query);
         push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
         push_behind(&mut query, after);
-        query.push(" ORDER BY ").push(order.as_sql()).push(" LIMIT ").push_bind(i64::from(limit));
-        query.build_query_as().fetch_all(c).await
-    })?;
-    unpacked(rows)
+        query.push(" ORDER BY ").push(order.as_sql());
+        push_limit(&mut query, i64::from(limit));
+        c.unpack_all(query).await
+    })
 }
 
 /// Streams that were found among so many of a list.
@@ -134,7 +128,7 @@ pub async fn page_among(
 ) -> Result<Among> {
     let rare = rare_tag(connection, organisation, &search.tags).await?;
     let end = if rare.is_none() { end_of_look(connection, organisation, search, after, most).await? } else { None };
-    let mut rows: Vec<Packed<Row>> = on!(connection, c => {
+    let mut streams: Vec<Stream> = on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         push_columns(&mut query);
         push_source(&mut query, organisation, search, rare.as_deref(), Look::Bounded);
@@ -145,12 +139,12 @@ pub async fn page_among(
             query.push(" AND (s.created_at, s.id) >= (").push_bind(at.0).push(", ").push_bind(id.to_string()).push(")");
         }
         // One more than asked for tells whether there are more in what is looked at.
-        query.push(" ORDER BY ").push(Order::NewestFirst.as_sql()).push(" LIMIT ").push_bind(i64::from(limit) + 1);
-        query.build_query_as().fetch_all(c).await
+        query.push(" ORDER BY ").push(Order::NewestFirst.as_sql());
+        push_limit(&mut query, i64::from(limit) + 1);
+        c.unpack_all(query).await
     })?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let streams: Vec<Stream> = unpacked(rows)?;
+    let more = streams.len() > limit as usize;
+    streams.truncate(limit as usize);
     let next = match streams.last().filter(|_| more) {
         Some(last) => Some((Order::NewestFirst.place(last), last.id)),
         None => end.map(|(at, id)| (Place::CreatedAt(at), id)),
@@ -296,7 +290,7 @@ fn push_source<D: Database>(
     }
     query.push_bind(organisation.to_string());
     match search.state {
-        Some(state) => query.push(" AND s.state = ").push_bind(state.as_str().to_owned()),
+        Some(state) => query.push(format_args!(" AND s.state = '{}'", state.as_str())),
         None => query.push(" AND s.state <> 'deleted'"),
     };
     if let Some(from) = search.from {

@@ -8,7 +8,7 @@ use afterlive_domain::{
 use serde::Deserialize;
 use sqlx::{Database, QueryBuilder};
 
-use super::packed::{self, Column, Packed};
+use super::packed::{self, Column, Packed, Unpack as _};
 use super::{Connection, Error, Result, Tx, on, organisations, parse, parse_option};
 use crate::publish_key::{PublishKey, PublishSecret};
 
@@ -87,13 +87,14 @@ impl TryFrom<TargetRow> for PublishTarget {
 
 /// A stream with its tags, as [`push_columns`] selects it.
 #[derive(Deserialize, sqlx::FromRow)]
-pub(super) struct Row {
-    id: String,
-    organisation_id: String,
-    streamname: String,
-    state: String,
-    default_mode: String,
-    live_session_id: Option<String>,
+pub(super) struct Row<'r> {
+    id: &'r str,
+    organisation_id: &'r str,
+    streamname: &'r str,
+    state: &'r str,
+    default_mode: &'r str,
+    #[serde(borrow)]
+    live_session_id: Option<&'r str>,
     first_live_at: Option<i64>,
     last_live_at: Option<i64>,
     created_at: i64,
@@ -119,17 +120,17 @@ pub(super) fn mode(column: &'static str, text: &str) -> Result<Mode> {
     }
 }
 
-impl TryFrom<Row> for Stream {
-    type Error = Error;
+impl Packed for Stream {
+    type Row<'r> = Row<'r>;
 
-    fn try_from(row: Row) -> Result<Self> {
+    fn unpack(row: Row<'_>) -> Result<Self> {
         Ok(Self {
-            id: parse("streams.id", &row.id)?,
-            organisation: parse("streams.organisation_id", &row.organisation_id)?,
-            streamname: parse("streams.streamname", &row.streamname)?,
-            state: parse("streams.state", &row.state)?,
-            default_mode: mode("streams.default_mode", &row.default_mode)?,
-            live_session: parse_option("streams.live_session_id", row.live_session_id.as_deref())?,
+            id: parse("streams.id", row.id)?,
+            organisation: parse("streams.organisation_id", row.organisation_id)?,
+            streamname: parse("streams.streamname", row.streamname)?,
+            state: parse("streams.state", row.state)?,
+            default_mode: mode("streams.default_mode", row.default_mode)?,
+            live_session: parse_option("streams.live_session_id", row.live_session_id)?,
             first_live_at: row.first_live_at.map(UnixMillis),
             last_live_at: row.last_live_at.map(UnixMillis),
             created_at: UnixMillis(row.created_at),
@@ -184,13 +185,12 @@ pub async fn hold(tx: &mut Tx, id: StreamId) -> Result<()> {
 
 /// Deleted streams too: who asks decides whether to show one.
 pub async fn by_id(connection: &mut Connection, id: StreamId) -> Result<Option<Stream>> {
-    let row: Option<Packed<Row>> = on!(connection, c => {
+    on!(connection, c => {
         let mut query = QueryBuilder::new("SELECT ");
         push_columns(&mut query);
         query.push(" FROM streams s WHERE id = ").push_bind(id.to_string());
-        query.build_query_as().fetch_optional(c).await
-    })?;
-    row.map(|Packed(row)| row.try_into()).transpose()
+        c.unpack_first(query).await
+    })
 }
 
 pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Result<Option<Stream>> {

@@ -7,10 +7,11 @@ use afterlive_domain::{AssetId, Error as Refusal, Permission, Report, StreamId};
 use super::organisations::organisation_of;
 use super::streams::{page_of, stream_of};
 use super::{Caller, Result, Service, StreamList, StreamPage};
+use crate::db::Connection;
+use crate::db::asset_list::{self, Playable};
 use crate::db::assets::{self, Asset};
 use crate::db::organisations::Organisation;
 use crate::db::streams::Stream;
-use crate::db::{Connection, asset_list};
 
 /// A recording, and the account of it where there is one.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,7 +21,7 @@ pub struct Accounted {
 }
 
 /// Recordings by their streams, newest first. A stream without any is not in the map.
-pub type ByStream = HashMap<StreamId, Vec<Asset>>;
+pub type ByStream = HashMap<StreamId, Vec<Playable>>;
 
 /// Streams, and what is shown along with them.
 #[derive(Clone, PartialEq, Debug)]
@@ -90,8 +91,8 @@ async fn finished(connection: &mut Connection, streams: &[StreamId], limit: u32)
     if limit == 0 || streams.is_empty() {
         return Ok(by_stream);
     }
-    for asset in asset_list::finished_of_streams(connection, streams, limit).await? {
-        by_stream.entry(asset.stream).or_default().push(asset);
+    for recording in asset_list::finished_of_streams(connection, streams, limit).await? {
+        by_stream.entry(recording.stream).or_default().push(recording);
     }
     Ok(by_stream)
 }

@@ -24,6 +24,9 @@ const CHECK: &str = ".check";
 /// made within has the system's: nobody gets past the folder.
 const FOLDER_MODE: u32 = 0o750;
 
+/// As long as keys mostly are, at the most.
+const KEY_CHARS: usize = 56;
+
 /// A region's storage, opened.
 ///
 /// Small objects go through [`ObjectStore`], so that a bucket can take the folder's place; only what the local disk does better
@@ -90,7 +93,12 @@ impl RegionStore {
     /// The URL under which everybody sees the file.
     #[must_use]
     pub fn url(&self, key: &Key) -> String {
-        format!("{}/{key}", self.vod_url.as_str().trim_end_matches('/'))
+        let base = self.vod_url.as_str().trim_end_matches('/');
+        let mut url = String::with_capacity(base.len() + KEY_CHARS);
+        url.push_str(base);
+        url.push('/');
+        key.push_to(&mut url);
+        url
     }
 
     /// Where the file is, or would be.

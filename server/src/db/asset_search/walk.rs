@@ -6,8 +6,8 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::{Connection, Place, Result, Search, push_tagged};
 use crate::db::counts;
-use crate::db::indexed_by;
 use crate::db::stream_search::{contains_pattern, tag_to_begin_with};
+use crate::db::{indexed_by, push_limit};
 
 /// Where so few are in a state, they are read for what else they are, in place of a tag's or a region's for their state.
 const FEW: u64 = 1_000;
@@ -73,7 +73,8 @@ impl Walk {
             query.push(format_args!(" AND ({created_at}, {id}) < (")).push_bind(place.created_at.0);
             query.push(", ").push_bind(place.id.to_string()).push(")");
         }
-        query.push(format_args!(" ORDER BY {created_at} DESC, {id} DESC LIMIT ")).push_bind(i64::from(limit));
+        query.push(format_args!(" ORDER BY {created_at} DESC, {id} DESC"));
+        push_limit(&mut query, i64::from(limit));
         query
     }
 
@@ -148,7 +149,8 @@ impl Walk {
                 if state != AssetState::Deleted {
                     query.push(" AND a.state <> 'deleted'");
                 }
-                query.push(" AND a.purged_at IS NULL AND a.state = ").push_bind(state.as_str().to_owned())
+                // A word of the statement: what is given with it SQLite holds against each index's condition, and plans the statement anew each time.
+                query.push(format_args!(" AND a.purged_at IS NULL AND a.state = '{}'", state.as_str()))
             }
         };
         if search.held {

@@ -4,7 +4,7 @@
 use afterlive_domain::{OrganisationId, StreamId, StreamState};
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
-use super::{Place, Search, indexed_by, push_columns, push_text};
+use super::{Place, Search, indexed_by, push_columns, push_limit, push_text};
 
 /// Newest first, those with the tag and whatever else is searched for, behind the place where there is one.
 pub(in crate::db) fn page<D: Database>(
@@ -26,7 +26,8 @@ where
     if let Some((Place::CreatedAt(at), id)) = after {
         query.push(" AND (d.created_at, d.stream_id) < (").push_bind(at.0).push(", ").push_bind(id.to_string()).push(")");
     }
-    query.push(" ORDER BY d.created_at DESC, d.stream_id DESC LIMIT ").push_bind(i64::from(limit));
+    query.push(" ORDER BY d.created_at DESC, d.stream_id DESC");
+    push_limit(&mut query, i64::from(limit));
     query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
     // The page is found before its streams are looked up, one by one.
     query.push(match D::NAME {
@@ -56,7 +57,8 @@ where
     query.push(" WHERE d.organisation_id = ").push_bind(organisation.to_string());
     query.push(" AND d.tag = ").push_bind(tag.to_owned());
     match search.state {
-        Some(state) => query.push(" AND d.state = ").push_bind(state.as_str().to_owned()),
+        // A word of the statement: what is given with it SQLite holds against each index's condition, and plans the statement anew each time.
+        Some(state) => query.push(format_args!(" AND d.state = '{}'", state.as_str())),
         // As the index has it, word for word.
         None => query.push(" AND d.state <> 'deleted'"),
     };

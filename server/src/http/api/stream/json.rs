@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::example::example;
 use crate::config::Config;
-use crate::db::assets::Asset;
+use crate::db::asset_list::Playable;
 use crate::db::organisations::Organisation;
 use crate::db::streams::Stream;
 use crate::hub::LiveStats;
@@ -310,7 +310,13 @@ impl StreamJson {
         Ok(Self::new(service, &organisation, stream, recordings, Audience::Anybody { sees_live }))
     }
 
-    fn new(service: &Service, organisation: &Organisation, stream: Stream, recordings: Vec<Asset>, audience: Audience) -> Self {
+    fn new(
+        service: &Service,
+        organisation: &Organisation,
+        stream: Stream,
+        recordings: Vec<Playable>,
+        audience: Audience,
+    ) -> Self {
         let config = service.config();
         let streamname = stream.streamname.to_string();
         let (role, sees_live) = match audience {
@@ -329,7 +335,7 @@ impl StreamJson {
             processing: [],
             tags: [],
         });
-        let recordings: Vec<Vod> = recordings.into_iter().filter_map(|asset| Vod::new(service, asset)).collect();
+        let recordings: Vec<Vod> = recordings.into_iter().filter_map(|recording| Vod::new(service, recording)).collect();
         let poster = recordings.iter().find_map(|vod| vod.thumbnail.clone());
         let still = service.hub().still(stream.id).filter(|_| sees_live).map(|_| service.live_still_url(&stream.streamname));
         let rtmp_url = format!("{}/play", config.rtmp.public_url);
@@ -393,26 +399,26 @@ impl Ingest {
 
 impl Vod {
     /// `None` where its region is not configured any more, so that it has no URL.
-    fn new(service: &Service, asset: Asset) -> Option<Self> {
-        let key = Key::from_file_name(&asset.file_name)?;
-        let store = service.regions().get(&asset.region)?;
+    fn new(service: &Service, recording: Playable) -> Option<Self> {
+        let key = Key::from_file_name(&recording.file_name)?;
+        let store = service.regions().get(&recording.region)?;
         Some(Self {
             url: store.url(&key),
             r#type: "vod",
-            created_at: asset.created_at,
-            stream_id: asset.stream,
-            index: asset.index,
-            id: asset.id,
-            region: asset.region,
-            state: asset.state,
-            duration_ms: asset.facts.duration_ms,
-            size_bytes: asset.facts.size_bytes,
-            width: asset.facts.width,
-            height: asset.facts.height,
-            video_codec: asset.facts.video_codec,
-            audio_codec: asset.facts.audio_codec,
-            thumbnail: asset.has_poster.then(|| store.url(&key.to_thumbnail())),
-            storyboard: asset.has_storyboard.then(|| store.url(&key.to(KeyKind::Storyboard))),
+            created_at: recording.created_at,
+            stream_id: recording.stream,
+            index: recording.index,
+            id: recording.id,
+            region: recording.region,
+            state: recording.state,
+            duration_ms: recording.duration_ms,
+            size_bytes: recording.size_bytes,
+            width: recording.width,
+            height: recording.height,
+            video_codec: recording.video_codec,
+            audio_codec: recording.audio_codec,
+            thumbnail: recording.has_poster.then(|| store.url(&key.to_thumbnail())),
+            storyboard: recording.has_storyboard.then(|| store.url(&key.to(KeyKind::Storyboard))),
         })
     }
 }
