@@ -119,7 +119,8 @@ fn NotSetUp() -> impl IntoView {
                 "This server has no administrator yet. Open the one-time set-up link that it has printed in its terminal when it started; it makes your account and organisation."
             </p>
             <p class="muted">
-                "The link is gone? Start the server again for a new one, or run " <code>"afterlive setup"</code> "."
+                "The link is gone? Start the server again for a new one, or run " <code>"afterlive setup"</code>
+                " in the folder where the server runs."
             </p>
         </section>
     }
