@@ -222,6 +222,9 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
     match command {
         Command::Serve => {
             log::start(&config.log, &config.log.filter);
+            if let Some(warning) = config.http.unreachable_url() {
+                tracing::warn!("{warning}");
+            }
             raise_open_files();
             let lifecycle = Lifecycle::default();
             lifecycle.watch_signals().map_err(run::Error::Signals)?;

@@ -19,6 +19,9 @@ const MAX_JOBS: u32 = 20;
 /// Says whether all is well. The settings have been read by now, which is the first thing to check.
 pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<bool> {
     writeln!(out, "ok      configuration")?;
+    if let Some(warning) = config.http.unreachable_url() {
+        writeln!(out, "note    {warning}")?;
+    }
     let mut well = true;
     let missing = NoDatabase::of(config);
     let database = async {
