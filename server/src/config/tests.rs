@@ -193,9 +193,9 @@ fn who_listens_for_other_machines_is_told_to_name_this_one() {
     let warning = |variables: &[(&str, &str)]| from_env(variables).unwrap().http.unreachable_url();
     let listen = |address| ("AFTERLIVE__HTTP__LISTEN", address);
     for address in ["0.0.0.0:3000", "[::]:3000"] {
-        let warning = warning(&[listen(address)]).unwrap();
+        let text = warning(&[listen(address)]).unwrap();
         let told = [address, "http://localhost:3000", "set http.public_url", "such as http://THIS_HOST:3000"];
-        assert!(told.iter().all(|part| warning.contains(part)), "{warning}");
+        assert!(told.iter().all(|part| text.contains(part)), "{text}");
         assert_eq!(warning(&[listen(address), ("AFTERLIVE__HTTP__PUBLIC_URL", "http://localhost:3000")]), None);
     }
     for reachable in ["127.0.0.1:3000", "[::1]:3000", "192.0.2.7:3000"] {
