@@ -7,7 +7,9 @@ use leptos_router::hooks::use_query_map;
 
 use super::skeleton;
 use crate::backend::Access;
-use crate::live::loaded;
+use crate::browser;
+use crate::live::{News, loaded};
+use crate::query::sign_in_url;
 use crate::server_fns::access::{SignIn, load_access, load_sends_mail, load_typed_email};
 use crate::ui::icon::Logo;
 use crate::ui::notice::Failure;
@@ -34,6 +36,7 @@ fn problem(code: &str, seconds: &str) -> Option<String> {
         "again" => {
             "That took too long, or your password or second factor was changed meanwhile. Please sign in once more.".into()
         }
+        "ended" => "Your session has ended. Please sign in again.".into(),
         "server" => "Something went wrong on the server. You are not signed in; please try again.".into(),
         _ => return None,
     })
@@ -46,6 +49,7 @@ fn SignInForm() -> impl IntoView {
     let next = move || read("next");
     // Digits only: it came through the URL.
     let seconds = move || read("seconds").chars().filter(char::is_ascii_digit).take(5).collect::<String>();
+    leave_others_head();
     let typed = OnceResource::new(load_typed_email());
     let sends_mail = OnceResource::new(load_sends_mail());
     view! {
@@ -66,6 +70,17 @@ fn SignInForm() -> impl IntoView {
             </Suspense>
         </section>
     }
+}
+
+/// A form that was answered by "sign in first" leads here without loading the page, and then who has signed in no more stands around it.
+fn leave_others_head() {
+    let (news, query) = (News::of_app(), use_query_map());
+    Effect::new(move |_| {
+        if news.shows_signed_in() {
+            let next = query.with_untracked(|query| query.get("next").unwrap_or_else(|| "/".into()));
+            browser::leave_for(&sign_in_url(&next, true));
+        }
+    });
 }
 
 /// The way back in.
