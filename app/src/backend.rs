@@ -146,6 +146,8 @@ pub type Answer<T> = Result<T, BackendError>;
 pub trait Backend: System + SecondFactors + Send + Sync {
     /// Whether browsers come by TLS alone: cookies are then sent over nothing else.
     fn is_secure(&self) -> bool;
+    /// Whether the browser came with a session that is over, though it did not sign out by itself: known once somebody has asked who it is.
+    fn has_lost_session(&self) -> bool;
     async fn access(&self) -> Answer<Access>;
     /// On `Done` the browser session is signed in, under a new id.
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn>;

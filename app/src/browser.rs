@@ -29,6 +29,14 @@ mod inner {
         window()?.document()
     }
 
+    /// Leaves for a page that is loaded anew, with all that stands around it; *Back* does not lead to the present one.
+    pub fn leave_for(path: &str) {
+        if let Some(window) = window() {
+            // Fails for what is no URL, and this is a path of ours.
+            let _ = window.location().replace(path);
+        }
+    }
+
     /// Copies and then tells whether that worked.
     pub fn copy(text: String, done: impl FnOnce(bool) + 'static) {
         wasm_bindgen_futures::spawn_local(async move {
@@ -148,6 +156,8 @@ mod inner {
     use super::Connection;
     use crate::request::Theme;
 
+    pub fn leave_for(_path: &str) {}
+
     pub fn copy(_text: String, _done: impl FnOnce(bool) + 'static) {}
 
     #[must_use]
@@ -182,4 +192,4 @@ mod inner {
     }
 }
 
-pub use inner::{Events, copy, is_visible, local_time, now, set_theme, theme};
+pub use inner::{Events, copy, is_visible, leave_for, local_time, now, set_theme, theme};

@@ -87,6 +87,14 @@ impl Fake {
         Self::new(Access::SignedOut)
     }
 
+    /// Who comes with a session that was ended elsewhere.
+    #[must_use]
+    pub fn signed_out_elsewhere() -> Self {
+        let fake = Self::signed_out();
+        fake.state().has_lost_session = true;
+        fake
+    }
+
     #[must_use]
     pub fn with_settings(self, settings: Settings) -> Self {
         self.state().settings = settings;
@@ -157,6 +165,10 @@ impl Backend for Fake {
 
     fn is_secure(&self) -> bool {
         true
+    }
+
+    fn has_lost_session(&self) -> bool {
+        self.state().has_lost_session
     }
 
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {

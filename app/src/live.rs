@@ -33,6 +33,8 @@ pub struct News {
     answered: RwSignal<u32>,
     /// What the page shows is being done away with, and nothing of it is fetched any more.
     leaving: RwSignal<bool>,
+    /// The page was loaded by who had signed in.
+    signed_in: RwSignal<bool>,
     /// `None` before the first connection, and where a page has no events.
     pub connected: RwSignal<Option<bool>>,
 }
@@ -43,6 +45,7 @@ impl News {
             stale: RwSignal::new(0),
             answered: RwSignal::new(0),
             leaving: RwSignal::new(false),
+            signed_in: RwSignal::new(false),
             connected: RwSignal::new(None),
         });
     }
@@ -54,6 +57,17 @@ impl News {
 
     pub fn refresh(self) {
         self.stale.update(|count| *count = count.wrapping_add(1));
+    }
+
+    /// What stands around the page shows who has signed in. Only the browser remembers.
+    pub fn note_signed_in(self) {
+        Effect::new(move |_| self.signed_in.set(true));
+    }
+
+    /// Whether what stands around the page shows somebody who has signed in: where they are signed out meanwhile, all of it must be loaded anew.
+    #[must_use]
+    pub fn shows_signed_in(self) -> bool {
+        self.signed_in.get_untracked()
     }
 
     /// A form has been answered.

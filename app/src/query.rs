@@ -183,6 +183,13 @@ pub fn recording_range(query: &ParamsMap) -> RecordingRange {
     }
 }
 
+/// The sign-in, which leads on to `next`. `is_lost`: it says that a session is over.
+#[must_use]
+pub fn sign_in_url(next: &str, is_lost: bool) -> String {
+    let url = with_query("/auth", &[("next", next)]);
+    if is_lost { and_query(&url, "error=ended") } else { url }
+}
+
 /// `path` with the parameters percent-encoded, behind those that it has.
 #[must_use]
 pub fn with_query(path: &str, parameters: &[(&'static str, &str)]) -> String {

@@ -91,6 +91,12 @@ mod server {
         leptos_axum::redirect(path);
     }
 
+    /// Whether the browser was signed in, and that was ended elsewhere.
+    #[must_use]
+    pub fn has_lost_session() -> bool {
+        backend().has_lost_session()
+    }
+
     pub fn set_theme(theme: Theme) {
         if let (Some(response), Ok(cookie)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(&theme.to_cookie())) {
             response.append_header(header::SET_COOKIE, cookie);
@@ -131,13 +137,22 @@ mod server {
 }
 
 #[cfg(feature = "ssr")]
-pub use server::{backend, keep_typed_email, redirect, set_status, set_theme, theme, typed_email};
+pub use server::{backend, has_lost_session, keep_typed_email, redirect, set_status, set_theme, theme, typed_email};
 
 #[cfg(not(feature = "ssr"))]
 pub use crate::browser::theme;
 
 #[cfg(not(feature = "ssr"))]
 pub fn set_status(_code: u16) {}
+
+#[cfg(not(feature = "ssr"))]
+pub fn redirect(_path: &str) {}
+
+#[cfg(not(feature = "ssr"))]
+#[must_use]
+pub fn has_lost_session() -> bool {
+    false
+}
 
 /// The path to go to after signing in: only a path of this site, so that no link to us leads a reader away after typing a password.
 #[must_use]

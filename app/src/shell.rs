@@ -122,7 +122,7 @@ fn Footer() -> impl IntoView {
         <footer class="bottom">
             <p>
                 {Icon::Info.draw()}
-                "All times are UTC; rest the pointer on one for your own."
+                <span>"All times are UTC" <span class="with-pointer">"; rest the pointer on one for your own"</span> "."</span>
             </p>
         </footer>
     }

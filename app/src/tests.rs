@@ -240,6 +240,19 @@ async fn viewers_from_outside_see_recordings_and_nothing_to_operate() {
 }
 
 #[tokio::test]
+async fn who_was_signed_out_elsewhere_is_told_so_at_the_sign_in() {
+    let site = Site::new(Fake::signed_out_elsewhere());
+    let led = site.get("/stream?state=live").await;
+    assert_eq!((led.status, led.location.as_str()), (StatusCode::FOUND, "/auth?next=%2Fstream%3Fstate%3Dlive&error=ended"));
+    let page = site.get(&led.location).await;
+    page.shows("Your session has ended. Please sign in again.").shows_not("New stream");
+    // A form that was sent meanwhile.
+    let form = site.post("/ui/hold_recording", &format!("asset={}", asset_id(LIVE, 1))).await;
+    assert!(form.location.ends_with("&error=ended"), "{}", form.location);
+    Site::new(Fake::signed_out()).get("/auth?next=%2Fstream").await.shows_not("has ended");
+}
+
+#[tokio::test]
 async fn pages_to_operate_a_stream_from_ask_outsiders_to_sign_in_also_where_recordings_are_public() {
     let public = Settings { recording_enabled: true, vod_public: true, live_public: true };
     let site = Site::new(Fake::signed_out().with_settings(public));

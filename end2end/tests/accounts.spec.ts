@@ -97,8 +97,11 @@ test('somebody is invited, sees what the role allows, gets a new password, and i
     await row(page, email).getByRole('button', { name: 'Remove the user' }).click();
     await expect(page.getByText('The user is removed')).toBeVisible();
     await expect(row(page, email)).toHaveCount(0);
-    await other.getByRole('link', { name: 'Streams', exact: true }).click();
-    await expect(other, 'signed out with the next click').toHaveURL(/\/auth\?next=/);
+    // Where the page has not heard of it by itself.
+    await other.evaluate(() => document.querySelector<HTMLAnchorElement>('.main-nav a[href="/stream"]')?.click());
+    await expect(other, 'signed out with the next click').toHaveURL(/\/auth\?next=.*&error=ended/);
+    await expect(other.getByRole('alert')).toHaveText('Your session has ended. Please sign in again.');
+    await expect(other.getByRole('navigation', { name: 'Main' }), 'the head is a stranger\'s').toHaveCount(0);
     await other.context().close();
   });
   await person.context().close();
@@ -145,7 +148,7 @@ test("one's own account lists what is signed in, and ends it", async ({ browser,
   await sessions.getByRole('button', { name: /^End the session of / }).click();
   await expect(sessions.getByRole('row')).toHaveCount(2);
   await other.goto('/stream');
-  await expect(other).toHaveURL(/\/auth\?next=/);
+  await expect(other.getByRole('alert')).toHaveText('Your session has ended. Please sign in again.');
 
   await page.getByLabel('Present password').fill('not the present one');
   await page.getByLabel('New password').fill(PASSWORD);

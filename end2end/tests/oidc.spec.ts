@@ -47,6 +47,8 @@ for (const scripts of [true, false]) {
     // The provider's own pages, and a page that a stranger may not see.
     allowConsole(/^(error|warning) on http:\/\/127\.0\.0\.1:/);
     allowConsole(/status of 401/);
+    // A page that is left before its script runs, or has none.
+    allowConsole(/was preloaded using link preload but not used/);
     const provider = await OidcProvider.reserve();
     const { server } = await Server.start({ setUp: true, settings: provider.settings });
     const where = { server, scripts, watch: watchConsole };

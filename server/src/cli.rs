@@ -3,6 +3,7 @@
 mod check;
 mod log;
 mod mail_test;
+mod missing;
 mod system;
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
@@ -15,6 +16,7 @@ use afterlive_domain::{OrganisationHash, Role};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
+use self::missing::NoDatabase;
 use self::system::{OrganisationCommand, SystemAdministratorCommand};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -220,6 +222,9 @@ async fn execute(Arguments { config, command }: Arguments) -> Result<ExitCode, F
     match command {
         Command::Serve => {
             log::start(&config.log, &config.log.filter);
+            if let Some(warning) = config.http.unreachable_url() {
+                tracing::warn!("{warning}");
+            }
             raise_open_files();
             let lifecycle = Lifecycle::default();
             lifecycle.watch_signals().map_err(run::Error::Signals)?;
@@ -264,8 +269,16 @@ async fn recover(file: &Path, output: Option<PathBuf>) -> Result<ExitCode, Failu
     Ok(ExitCode::SUCCESS)
 }
 
-/// The use cases over the database alone: none of these commands records, plays or stores anything.
+/// The use cases over the database alone: none of these commands records, plays or stores anything. Nor do they make a database that is not there.
 async fn service(config: Config) -> Result<Service, Failure> {
+    match NoDatabase::of(&config) {
+        Some(missing) => Err(missing.to_string().into()),
+        None => service_or_new(config).await,
+    }
+}
+
+/// The same, with a new database where there is none.
+async fn service_or_new(config: Config) -> Result<Service, Failure> {
     log::start(&config.log, "error");
     run::make_data_dir(&config)?;
     let db = Db::open(&config.database).await?;
@@ -278,7 +291,7 @@ async fn operator(service: &Service, hash: &OrganisationHash) -> Result<Caller, 
 
 async fn set_up(config: Config, email: &str, organisation_name: &str) -> Result<(), Failure> {
     let password = read_password()?;
-    let service = service(config).await?;
+    let service = service_or_new(config).await?;
     let form = SetUpForm { organisation_name, email, password: &password };
     match service.set_up(form).await.map_err(explain)? {
         SetUp::WrongLink => Err("set-up has been done: there is an organisation already".into()),

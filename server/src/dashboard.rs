@@ -12,6 +12,8 @@ mod second_factor;
 mod system;
 mod user_agent;
 
+use std::sync::atomic::Ordering;
+
 use afterlive_app::backend::{
     Access, Account, Answer, Asked, AuditFilter, AuditPage, Backend, BackendError, Chosen, Connection, Disconnected,
     EndpointForm, EndpointPage, EndpointRow, Home, Invited, KeyForm, LibraryFilter, LibraryPage, MailFate, OrganisationPage,
@@ -44,6 +46,10 @@ const MAX_SUGGESTED_TAGS: u32 = 200;
 impl Backend for Dashboard {
     fn is_secure(&self) -> bool {
         self.service.config().http.is_secure()
+    }
+
+    fn has_lost_session(&self) -> bool {
+        self.lost_session.load(Ordering::Relaxed)
     }
 
     async fn access(&self) -> Answer<Access> {

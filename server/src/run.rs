@@ -35,7 +35,7 @@ use crate::http::api::endpoint::told;
 use crate::http::request::{self, ClientAddress, RequestId};
 use crate::http::secure;
 use crate::http::viewer::{self, RecordingGuard};
-use crate::http::{listen, router, ui, vod};
+use crate::http::{browser_session, listen, router, ui, vod};
 use crate::hub::Hub;
 use crate::ingest::gate::{Gate, Gatekeeper, IngestRegions};
 use crate::ingest::whip::Whip;
@@ -326,7 +326,8 @@ pub fn pages(service: &Arc<Service>) -> Router {
         let browser = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let what = format!("{} {}", parts.method, request::without_keys(parts.uri.path()));
         let (service, site) = (Arc::clone(&service), viewer::site(&parts.headers));
-        Arc::new(Dashboard::new(service, session, *address, site, browser, id.to_string(), what))
+        let is_lost = parts.extensions.get::<browser_session::Lost>().is_some();
+        Arc::new(Dashboard::new(service, session, *address, site, browser, id.to_string(), what).with_lost_session(is_lost))
     })
 }
 

@@ -15,6 +15,7 @@ use crate::backend::{
 
 pub(super) struct State {
     pub(super) access: Access,
+    pub(super) has_lost_session: bool,
     pub(super) streams: Vec<StreamRow>,
     pub(super) keys: Vec<ApiKeyRow>,
     pub(super) tokens: Vec<PlaybackTokenRow>,
@@ -97,6 +98,7 @@ impl State {
         };
         Self {
             access,
+            has_lost_session: false,
             streams,
             keys: vec![key(2, "Website", Role::ReadOnly, Some(NOW)), key(1, "Scheduler", Role::Admin, None)],
             tokens: Vec::new(),

@@ -7,7 +7,9 @@ use leptos_router::hooks::use_query_map;
 
 use super::skeleton;
 use crate::backend::Access;
-use crate::live::loaded;
+use crate::browser;
+use crate::live::{News, loaded};
+use crate::query::sign_in_url;
 use crate::server_fns::access::{SignIn, load_access, load_sends_mail, load_typed_email};
 use crate::ui::icon::Logo;
 use crate::ui::notice::Failure;
@@ -35,6 +37,7 @@ fn problem(code: &str, seconds: &str) -> Option<String> {
         "again" => {
             "That took too long, or your password or second factor was changed meanwhile. Please sign in once more.".into()
         }
+        "ended" => "Your session has ended. Please sign in again.".into(),
         "server" => "Something went wrong on the server. You are not signed in; please try again.".into(),
         other => return provider::problem(other).map(str::to_owned),
     })
@@ -47,6 +50,7 @@ fn SignInForm() -> impl IntoView {
     let next = move || read("next");
     // Digits only: it came through the URL.
     let seconds = move || read("seconds").chars().filter(char::is_ascii_digit).take(5).collect::<String>();
+    leave_others_head();
     let typed = OnceResource::new(load_typed_email());
     let sends_mail = OnceResource::new(load_sends_mail());
     view! {
@@ -68,6 +72,17 @@ fn SignInForm() -> impl IntoView {
             </Suspense>
         </section>
     }
+}
+
+/// A form that was answered by "sign in first" leads here without loading the page, and then who has signed in no more stands around it.
+fn leave_others_head() {
+    let (news, query) = (News::of_app(), use_query_map());
+    Effect::new(move |_| {
+        if news.shows_signed_in() {
+            let next = query.with_untracked(|query| query.get("next").unwrap_or_else(|| "/".into()));
+            browser::leave_for(&sign_in_url(&next, true));
+        }
+    });
 }
 
 /// The way back in.
@@ -121,7 +136,8 @@ fn NotSetUp() -> impl IntoView {
                 "This server has no administrator yet. Open the one-time set-up link that it has printed in its terminal when it started; it makes your account and organisation."
             </p>
             <p class="muted">
-                "The link is gone? Start the server again for a new one, or run " <code>"afterlive setup"</code> "."
+                "The link is gone? Start the server again for a new one, or run " <code>"afterlive setup"</code>
+                " in the folder where the server runs."
             </p>
         </section>
     }

@@ -92,7 +92,8 @@ fn AskSomebody() -> impl IntoView {
     view! {
         <p>"An administrator of your organisation can give you a link for a new password."</p>
         <p class="muted small">
-            "You are the only one? Who has the server's terminal can run " <code>"afterlive user password-link"</code> "."
+            "You are the only one? Who has the server's terminal can run " <code>"afterlive user password-link"</code>
+            " there, in the folder where the server runs."
         </p>
     }
 }

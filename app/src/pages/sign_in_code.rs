@@ -25,7 +25,7 @@ pub fn SignInCodePage() -> impl IntoView {
 
 fn problem(code: &str, seconds: &str) -> Option<String> {
     Some(match code {
-        "code" => "This code is wrong, or has been used. Please wait for the next one that your app shows.".into(),
+        "code" => "This code is wrong, or has been used. Please wait for the next one that your app shows, or use a recovery code.".into(),
         "wait" => format!("There were too many attempts. Please wait {seconds} seconds, then try again."),
         "exhausted" => {
             "There were too many wrong codes: those of your app are not taken any more. Use a recovery code, or ask an administrator of your organisation.".into()
@@ -46,7 +46,7 @@ fn Forms() -> impl IntoView {
             <Logo />
             <h1>"Second factor"</h1>
             {move || problem(&read("error"), &seconds()).map(|problem| view! { <Failure problem /> })}
-            <p>"Your password is right. Now type the six digits that your app shows."</p>
+            <p>"Your password is right. Now type the six digits that your app shows, or a recovery code."</p>
             // Plain forms, as at the sign-in.
             <form method="post" action=SignInWithCode::url()>
                 <input type="hidden" name="next" value=move || read("next") />

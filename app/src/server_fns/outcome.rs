@@ -7,8 +7,8 @@ use afterlive_domain::{EndpointId, Error, OrganisationId, ToldKinds};
 use super::Flash;
 use super::second_factor::CODE;
 use crate::backend::{Answer, BackendError, Chosen, EndpointForm, Proof};
-use crate::query::with_query;
-use crate::request::{backend, keep_typed_email, local_path, redirect, set_status};
+use crate::query::{sign_in_url, with_query};
+use crate::request::{backend, has_lost_session, keep_typed_email, local_path, redirect, set_status};
 
 /// The pages that forms lead back to.
 pub(super) const ACCOUNT: &str = "/account";
@@ -39,7 +39,7 @@ pub(super) async fn tell_flash(page: &str, flash: Flash) -> Answer<()> {
 /// Ends a form that failed: back to `page`, with the reason; to the sign-in where that is what is missing.
 pub(super) async fn tell_error(page: &str, error: BackendError) -> Answer<()> {
     if error == BackendError::SignedOut {
-        redirect(&with_query("/auth", &[("next", page)]));
+        redirect(&sign_in_url(page, has_lost_session()));
         return Ok(());
     }
     tell_flash(page, Flash::Problem(error.to_string())).await

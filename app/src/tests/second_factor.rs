@@ -16,6 +16,8 @@ async fn after_the_right_password_a_code_is_asked_for_on_a_page_of_its_own() {
     assert_eq!(page.location, "/sign-in/code?next=%2Fvod");
     let page = site.get(&page.location).await;
     page.shows("autocomplete=\"one-time-code\"").shows("inputmode=\"numeric\"").shows("Use the recovery code");
+    // A recovery code has 29 letters.
+    page.shows("or a recovery code.").shows_not("maxlength=\"12\"");
     for (code, told) in [
         ("000000", "This code is wrong, or has been used."),
         ("too+often", "Please wait 30 seconds"),

@@ -39,6 +39,7 @@ pub fn Header() -> impl IntoView {
 
 #[component]
 fn SignedIn(viewer: Viewer) -> impl IntoView {
+    News::of_app().note_signed_in();
     let is_system = viewer.system_administrator;
     let may_create = viewer.role.allows(afterlive_domain::Permission::EditStreams);
     view! {

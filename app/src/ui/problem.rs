@@ -2,11 +2,12 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::{components::Redirect, hooks::use_location};
+use leptos_router::hooks::use_location;
 
 use crate::backend::BackendError;
-use crate::query::with_query;
-use crate::request;
+use crate::live::News;
+use crate::query::sign_in_url;
+use crate::{browser, request};
 
 #[component]
 pub fn Problem(error: BackendError) -> impl IntoView {
@@ -56,9 +57,12 @@ fn page(code: &'static str, title: &'static str, text: String) -> AnyView {
 fn ToSignIn() -> impl IntoView {
     let location = use_location();
     let here = format!("{}{}", location.pathname.get_untracked(), location.query.get_untracked().to_query_string());
-    let path = with_query("/auth", &[("next", &here)]);
+    let was_signed_in = News::of_app().shows_signed_in();
+    let path = sign_in_url(&here, was_signed_in || request::has_lost_session());
+    request::redirect(&path);
+    // In the browser what stands around the page must go too.
+    browser::leave_for(&path);
     view! {
-        <Redirect path=path.clone() />
         <section class="problem">
             <h1>"Please sign in"</h1>
             <p>

@@ -17,7 +17,10 @@ use crate::server_fns::second_factor::{
 /// With fewer left one is told to make new ones.
 const FEW_CODES: u64 = 4;
 
-/// The field for a code: phones show digits, and fill in what they know.
+/// No code is longer, however it is spaced: the server sees by its shape which kind it is.
+const MAX_CODE: &str = "64";
+
+/// The field for a code of the app: phones show digits, and fill in what they know. A recovery code that is pasted here is taken too.
 #[component]
 pub fn CodeField(autofocus: bool) -> impl IntoView {
     view! {
@@ -29,8 +32,10 @@ pub fn CodeField(autofocus: bool) -> impl IntoView {
                 class="mono code"
                 inputmode="numeric"
                 autocomplete="one-time-code"
+                autocapitalize="none"
+                spellcheck="false"
                 required
-                maxlength="12"
+                maxlength=MAX_CODE
                 autofocus=autofocus
             />
         </label>
@@ -151,7 +156,7 @@ fn ProofFields() -> impl IntoView {
                 autocapitalize="none"
                 spellcheck="false"
                 required
-                maxlength="64"
+                maxlength=MAX_CODE
             />
         </label>
     }

@@ -116,7 +116,7 @@ fn Administrator(row: SystemAdministratorRow) -> impl IntoView {
     let take = ServerAction::<TakeSystemRole>::new();
     refresh_after(take.version());
     let SystemAdministratorRow { id, email, organisation_name, is_suspended, is_self } = row;
-    let about = format!("Take the role of system administrator from {email}");
+    let about = format!("Take away the role of system administrator from {email}");
     let question = if is_self {
         "This is you: from then on this page is not yours any more.".to_owned()
     } else {
@@ -132,7 +132,7 @@ fn Administrator(row: SystemAdministratorRow) -> impl IntoView {
                     {organisation_name} {is_suspended.then_some(", which is suspended")}
                 </small>
             </span>
-            <Confirm label="Take" about question=Signal::stored(question)>
+            <Confirm label="Take away" about question=Signal::stored(question)>
                 <ActionForm action=take>
                     <input type="hidden" name="user" value=id.to_string() />
                     <button class="button danger solid">"Take the role"</button>

@@ -244,6 +244,13 @@ impl TrackIndex {
         self.samples
     }
 
+    /// On an average over its own time, which another track may outlast; `None` without a sample that lasts.
+    #[must_use]
+    pub fn samples_a_second(&self) -> Option<f64> {
+        let ticks = self.latest_end - self.presented_from();
+        (ticks > 0).then(|| f64::from(self.samples) * f64::from(self.timescale) / ticks as f64)
+    }
+
     /// Of all samples together.
     #[must_use]
     pub fn media_bytes(&self) -> u64 {

@@ -234,6 +234,22 @@ fn opus_is_heard_from_where_its_decoder_has_settled_and_lasts_as_its_packets_say
 }
 
 #[test]
+fn pictures_are_counted_by_their_own_time_however_much_longer_the_sound_lasts() {
+    for rate in [24_i64, 25, 30, 50, 60] {
+        // Two seconds by the milliseconds of an encoder's clock.
+        let pictures = (0..2 * rate).map(|n| Event::Frame(frame(TrackKind::Video, n * 1_000 / rate, 0, n == 0, "abcd")));
+        let sound = (0..120).map(|n| Event::Frame(frame(TrackKind::Audio, n * 1_024, 0, true, "a")));
+        let events: Vec<Event> = pictures.chain(sound).collect();
+        let recorded = record(&Stream { tracks: vec![video(360), audio(48_000)], events, reserve_bytes: 10_000 });
+        let index = &recorded.recording.index;
+        let counted = index.track(TrackKind::Video).unwrap().samples_a_second().unwrap();
+        assert!(index.duration_ms() > 2_500 && (counted / rate as f64 - 1.0).abs() < 0.001, "{rate}: {counted}");
+        let sound = index.track(TrackKind::Audio).unwrap().samples_a_second().unwrap();
+        assert!((sound - 48_000.0 / 1_024.0).abs() < 0.001, "{sound}");
+    }
+}
+
+#[test]
 fn the_brand_is_that_of_the_picture_s_codec() {
     for (track, brand) in [(video(360), b"avc1"), (hevc(), b"hvc1"), (av1(), b"av01")] {
         let event = Event::Frame(frame(TrackKind::Video, 0, 0, true, "abcd"));

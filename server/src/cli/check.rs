@@ -1,16 +1,17 @@
-//! `afterlive check`: tries everything that a start needs, and says of each what is wrong and how to mend it.
+//! `afterlive check`: tries everything that a start needs, and says of each what is wrong and how to mend it. Where nothing is there yet it makes nothing.
 
 use std::io::{self, Write};
 
 use url::Url;
 
+use super::missing::{NoDatabase, could_be_made, from_root};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Db, jobs};
+use crate::db::{Db, Location, jobs};
 use crate::mail::Smtp;
 use crate::oidc::Provider;
 use crate::run;
-use crate::storage::{RegionSettings, Regions};
+use crate::storage::{self, RegionSettings, Regions};
 use crate::tls;
 
 /// The most jobs that are named.
@@ -19,8 +20,16 @@ const MAX_JOBS: u32 = 20;
 /// Says whether all is well. The settings have been read by now, which is the first thing to check.
 pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<bool> {
     writeln!(out, "ok      configuration")?;
+    if let Some(warning) = config.http.unreachable_url() {
+        writeln!(out, "note    {warning}")?;
+    }
     let mut well = true;
+    let missing = NoDatabase::of(config);
     let database = async {
+        if missing.is_some() {
+            could_be_made(&config.data_dir).map_err(|problem| format!("{problem}. Change data_dir, or its owner."))?;
+            return Ok(Vec::new());
+        }
         run::make_data_dir(config).map_err(|error| error.to_string())?;
         let db = Db::open(&config.database).await.map_err(|error| run::Error::from(error).to_string())?;
         let mut tx = db.write().await.map_err(|error| error.to_string())?;
@@ -34,7 +43,10 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
         Ok(given_up) => (Ok(()), given_up),
         Err(problem) => (Err(problem), Vec::new()),
     };
-    well &= report(out, "database", database)?;
+    well &= match (database, &missing) {
+        (Ok(()), Some(NoDatabase { path, .. })) => not_there_yet(out, &format!("database {}", path.display()))?,
+        (database, _) => report(out, &database_name(&config.database), database)?,
+    };
     if let Some(files) = &config.tls {
         let (files, hosts) = (tls::Files::from(files), config.tls_hosts());
         let read = files.read(&hosts);
@@ -68,7 +80,11 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
         writeln!(out, "note    a job was given up, {}: {}", job.payload, job.error)?;
     }
     for (name, region) in &config.regions {
+        let is_made_later = missing.is_some() && storage::is_new(&region.storage);
         let result = async {
+            if is_made_later {
+                return could_be_made(&region.storage);
+            }
             let settings = RegionSettings {
                 name: name.clone(),
                 storage: region.storage.clone(),
@@ -84,9 +100,25 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
             let storage = region.storage.display();
             format!("{error}. Give this user the right to write to {storage}, or change regions.{name}.storage.")
         });
-        well &= report(out, &format!("region {name}"), result)?;
+        well &= match result {
+            Ok(()) if is_made_later => not_there_yet(out, &format!("region {name} {}", from_root(&region.storage).display()))?,
+            result => report(out, &format!("region {name}"), result)?,
+        };
     }
     Ok(well)
+}
+
+/// With its path: who has run this in the wrong folder sees it there. An address in the network stands in the settings alone, beside its password.
+fn database_name(database: &Location) -> String {
+    match database {
+        Location::Sqlite(path) => format!("database {}", from_root(path).display()),
+        Location::Postgres(_) => "database".to_owned(),
+    }
+}
+
+/// No failure: before the first start nothing is there.
+fn not_there_yet(out: &mut impl Write, what: &str) -> io::Result<bool> {
+    writeln!(out, "note    {what}: not there yet, `afterlive serve` makes it").map(|()| true)
 }
 
 fn report(out: &mut impl Write, what: &str, result: Result<(), String>) -> io::Result<bool> {

@@ -196,6 +196,21 @@ impl Http {
         !self.public_url_is_default
     }
 
+    /// What to set where the server listens for other machines, and all URLs lead them to a name that means themselves.
+    #[must_use]
+    pub fn unreachable_url(&self) -> Option<String> {
+        let listens = [Some(self.listen), self.tls_listen];
+        let open = listens.into_iter().flatten().find(|address| !address.ip().is_loopback())?;
+        // An address that is listened on by itself is in the URL.
+        (self.public_url_is_default && self.public_url.contains("//localhost")).then(|| {
+            let (url, example) = (&self.public_url, self.public_url.replacen("localhost", "THIS_HOST", 1));
+            format!(
+                "the server listens on {open}, but all URLs lead to {url}, where players and encoders on other machines find nothing: \
+                 set http.public_url (AFTERLIVE__HTTP__PUBLIC_URL) to where they come, such as {example}"
+            )
+        })
+    }
+
     /// Whether people come by TLS alone, so that cookies are sent over nothing else.
     #[must_use]
     pub fn is_secure(&self) -> bool {

@@ -189,6 +189,23 @@ fn urls_that_are_not_set_follow_the_port_that_the_system_gave() {
 const FILES: [(&str, &str); 2] = [("AFTERLIVE__TLS__CERTIFICATE", "fullchain.pem"), ("AFTERLIVE__TLS__KEY", "privkey.pem")];
 
 #[test]
+fn who_listens_for_other_machines_is_told_to_name_this_one() {
+    let warning = |variables: &[(&str, &str)]| from_env(variables).unwrap().http.unreachable_url();
+    let listen = |address| ("AFTERLIVE__HTTP__LISTEN", address);
+    for address in ["0.0.0.0:3000", "[::]:3000"] {
+        let text = warning(&[listen(address)]).unwrap();
+        let told = [address, "http://localhost:3000", "set http.public_url", "such as http://THIS_HOST:3000"];
+        assert!(told.iter().all(|part| text.contains(part)), "{text}");
+        assert_eq!(warning(&[listen(address), ("AFTERLIVE__HTTP__PUBLIC_URL", "http://localhost:3000")]), None);
+    }
+    for reachable in ["127.0.0.1:3000", "[::1]:3000", "192.0.2.7:3000"] {
+        assert_eq!(warning(&[listen(reachable)]), None, "{reachable}");
+    }
+    let by_tls = [FILES.as_slice(), &[("AFTERLIVE__HTTP__TLS_LISTEN", "0.0.0.0:443")]].concat();
+    assert!(warning(&by_tls).unwrap().contains("0.0.0.0:443"));
+}
+
+#[test]
 fn who_names_a_certificate_has_tls_on_both() {
     let config = from_env(&FILES).unwrap();
     assert_eq!(config.http.tls_listen.unwrap().to_string(), "127.0.0.1:3443");

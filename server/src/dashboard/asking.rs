@@ -1,6 +1,7 @@
 //! Who asks, for the length of one request: the browser, its session, and who has signed in with it. What is answered is not decided here.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use afterlive_app::backend::{Answer, BackendError, Chosen};
@@ -29,6 +30,8 @@ pub struct Dashboard {
     pub(super) what: String,
     /// Who turned out to have signed in, for the audit log.
     asked: OnceLock<Caller>,
+    /// The browser came with a session in which nobody is signed in any more, though they did not sign out with it.
+    pub(super) lost_session: AtomicBool,
 }
 
 impl Dashboard {
@@ -42,7 +45,23 @@ impl Dashboard {
         request_id: String,
         what: String,
     ) -> Self {
-        Self { service, session, address, site, browser, request_id, what, asked: OnceLock::new() }
+        Self {
+            service,
+            session,
+            address,
+            site,
+            browser,
+            request_id,
+            what,
+            asked: OnceLock::new(),
+            lost_session: AtomicBool::new(false),
+        }
+    }
+
+    /// For a browser whose cookie names a session that is there no more.
+    #[must_use]
+    pub fn with_lost_session(self, is_lost: bool) -> Self {
+        Self { lost_session: AtomicBool::new(is_lost), ..self }
     }
 
     /// Who has signed in, where somebody has.
@@ -52,6 +71,8 @@ impl Dashboard {
         if let Some(caller) = caller {
             // The same in all of one request.
             let _ = self.asked.set(caller);
+        } else if browser_session::had_signed_in(&self.session).await {
+            self.lost_session.store(true, Ordering::Relaxed);
         }
         Ok(caller)
     }

@@ -71,16 +71,15 @@ pub(super) fn report_of(index: &SampleIndex, account: Option<Account>) -> Report
 /// What the index says of a recording; its size in the file system is left out.
 #[must_use]
 pub fn facts_of(index: &SampleIndex) -> Facts {
-    let duration_ms = index.duration_ms();
     let described = |kind: TrackKind| {
         let track = index.track(kind).filter(|track| track.samples() > 0)?;
         Some((track, track.descriptions().first()?))
     };
     let video = described(TrackKind::Video);
     let size = video.and_then(|(_, codec)| codec.picture());
-    let fps = video.filter(|_| duration_ms > 0).map(|(track, _)| f64::from(track.samples()) * 1_000.0 / duration_ms as f64);
+    let fps = video.and_then(|(track, _)| track.samples_a_second());
     Facts {
-        duration_ms,
+        duration_ms: index.duration_ms(),
         size_bytes: 0,
         width: size.map(|size| size.width.into()),
         height: size.map(|size| size.height.into()),

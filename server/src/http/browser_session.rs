@@ -64,13 +64,22 @@ fn cookie_name(secure: bool) -> &'static str {
     if secure { SECURE_COOKIE } else { COOKIE }
 }
 
-/// Middleware behind [`layer`]: moves the end of a session that is in use.
-pub async fn renew(State(clock): State<Clock>, session: Session, request: Request, next: Next) -> Response {
+/// In the extensions of a request whose cookie names a session that is there no more: it was ended elsewhere, or nobody has used it for long.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost;
+
+/// Middleware behind [`layer`]: moves the end of a session that is in use, and notes where one is [`Lost`].
+pub async fn renew(State(clock): State<Clock>, session: Session, mut request: Request, next: Next) -> Response {
     // Files of the site are asked for by the dozen and mean nothing.
-    if !request.uri().path().starts_with("/pkg/")
-        && let Err(cause) = renew_if_due(&session, clock.now()).await
-    {
-        tracing::warn!(%cause, "the end of a browser session cannot be moved");
+    if !request.uri().path().starts_with("/pkg/") {
+        let is_named = session.id().is_some();
+        if let Err(cause) = renew_if_due(&session, clock.now()).await {
+            tracing::warn!(%cause, "the end of a browser session cannot be moved");
+        }
+        // Reading it has shown that there is none.
+        if is_named && session.id().is_none() {
+            request.extensions_mut().insert(Lost);
+        }
     }
     next.run(request).await
 }
@@ -108,6 +117,11 @@ pub async fn enrolling(service: &Service, session: &Session) -> service::Result<
         Some(signed_in) => service.enrolling_caller(&signed_in).await,
         None => Ok(None),
     }
+}
+
+/// Whether somebody signed in with the session, who may have been removed, suspended or signed out elsewhere since.
+pub async fn had_signed_in(session: &Session) -> bool {
+    read(session).await.is_some()
 }
 
 async fn read(session: &Session) -> Option<SignedIn> {

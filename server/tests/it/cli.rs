@@ -92,21 +92,69 @@ fn every_problem_of_the_configuration_is_named_before_anything_is_bound() {
 #[test]
 fn check_says_what_is_wrong_and_what_to_change() {
     let folder = tempfile::tempdir().unwrap();
-    let well = run(afterlive(folder.path(), &["check"], &[]), "");
+    let check = |settings: &[(&str, &str)]| run(afterlive(folder.path(), &["check"], settings), "");
+    let new = check(&[]);
+    let told = text(&new.stdout);
+    let path = folder.path().canonicalize().unwrap().join("data/afterlive.db");
+    assert_eq!(
+        (new.status.code(), told.matches("ok ").count(), told.matches("not there yet").count()),
+        (Some(0), 1, 4),
+        "{told}"
+    );
+    assert!(told.contains(&format!("note    database {}: not there yet", path.display())), "{told}");
+    assert!(!folder.path().join("data").exists(), "a check makes nothing");
+
+    run(afterlive(folder.path(), &["setup", "--email", "a@example.com", "--password-stdin"], &[]), "correct horse battery");
+    let well = check(&[]);
     let told = text(&well.stdout);
     assert_eq!((well.status.code(), told.matches("ok ").count()), (Some(0), 5), "{told}");
+    assert!(told.contains(&format!("ok      database {}", path.display())), "{told}");
 
     std::fs::write(folder.path().join("file"), "").unwrap();
     let settings = [
         ("AFTERLIVE__REGIONS__US__STORAGE", "file/us"),
         ("AFTERLIVE__DATABASE__URL", "postgres://nobody:secret@127.0.0.1:1/none"),
     ];
-    let ill = run(afterlive(folder.path(), &["check"], &settings), "");
+    let ill = check(&settings);
     let told = text(&ill.stdout) + &text(&ill.stderr);
     assert_eq!(ill.status.code(), Some(1));
     assert!(told.contains("FAILED  database") && told.contains("database.url"), "{told}");
     assert!(told.contains("FAILED  region us") && told.contains("regions.us.storage"), "{told}");
     assert!(told.contains("ok      region eu") && !told.contains("secret"), "{told}");
+
+    // Before anything is there too.
+    let ill = check(&[("AFTERLIVE__DATA_DIR", "file/data")]);
+    let told = text(&ill.stdout);
+    assert_eq!((ill.status.code(), told.matches("FAILED").count()), (Some(1), 4), "{told}");
+    assert!(told.contains("Change data_dir") && told.contains("change regions.us.storage"), "{told}");
+}
+
+#[test]
+fn in_another_folder_a_command_says_so_and_makes_no_empty_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands: [&[&str]; 9] = [
+        &["user", "add", "--org", "abcde", "--email", "a@example.com", "--password-stdin"],
+        &["user", "password-link", "--email", "a@example.com"],
+        &["user", "reset-second-factor", "--email", "a@example.com"],
+        &["organisation", "list"],
+        &["organisation", "create", "Choir", "--administrator", "a@example.com"],
+        &["organisation", "suspend", "abcde"],
+        &["system-administrator", "grant", "a@example.com"],
+        &["system-administrator", "revoke", "a@example.com"],
+        &["key", "add", "--org", "abcde", "--role", "nanoUser", "--label", "x"],
+    ];
+    let place = folder.path().canonicalize().unwrap();
+    for arguments in commands {
+        let output = run(afterlive(folder.path(), arguments, &[]), "correct horse battery\n");
+        let told = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{arguments:?}");
+        let is = format!("there is no database at {} (data_dir data): run this in", place.join("data/afterlive.db").display());
+        assert!(told.contains(&is) && told.contains("--config or AFTERLIVE__DATA_DIR"), "{told}");
+    }
+    let elsewhere = [("AFTERLIVE__DATABASE__URL", "sqlite://other.db")];
+    let told = text(&run(afterlive(folder.path(), &["organisation", "list"], &elsewhere), "").stderr);
+    assert!(told.contains(&format!("{} (database.url)", place.join("other.db").display())), "{told}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ async fn what_is_sent_becomes_a_plain_mp4_with_a_poster() {
         assert_eq!((facts.width, facts.height), (Some(320), Some(180)));
         assert_eq!((facts.video_codec.as_deref(), facts.audio_codec.as_deref()), (Some("h264"), Some("aac")));
         assert!(facts.duration_ms.abs_diff(5_000) < 50, "{facts:?}");
-        assert!((facts.fps.unwrap() - 25.0).abs() < 0.3, "{facts:?}");
+        assert!((facts.fps.unwrap() - 25.0).abs() < 0.01, "{facts:?}");
 
         let path = studio.place(&asset);
         assert_eq!(facts.size_bytes, std::fs::metadata(&path).unwrap().len());

@@ -51,7 +51,8 @@ async fn nobody_of_it_is_let_in_by_anything_and_all_is_back_when_it_is_resumed()
         assert!(to.contains("error=suspended"), "{to}");
         let page = stranger.open(&to).await.text;
         assert!(page.contains("Your organisation is suspended"), "{page}");
-        assert!(browser.open("/").await.header("location").starts_with("/auth?next="));
+        assert_eq!(browser.open("/").await.header("location"), "/auth?next=%2F&error=ended");
+        assert_eq!(Browser::new(&server).open("/").await.header("location"), "/auth?next=%2F", "who was never signed in");
         assert_eq!(browser.load("streams", STREAMS).await.status.as_u16(), 401);
         let with =
             async |name: &str, secret: &str| server.send_with("GET /stream/public?tags[]=b", &[(name, secret)], "").await.error();
