@@ -92,7 +92,7 @@ fn Card(connection: Connection) -> impl IntoView {
         (Some(at), true) => view! {
             <p class="muted small">
                 "You can sign in by " {provider.clone()} " besides your password. Connected on " <When at=Signal::stored(at) />
-                " (UTC). To disconnect ends every sign-in that came that way."
+                " (UTC). To disconnect ends every sign-in that came that way; a new password disconnects too."
             </p>
             <ActionForm action=disconnect>
                 {password()} <button class="button danger">{format!("Disconnect {provider}")}</button>
