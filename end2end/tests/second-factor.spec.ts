@@ -42,6 +42,12 @@ async function withServer(use: (server: Server, made: SetUp) => Promise<void>): 
   }
 }
 
+/** Leaves the pages, which ask the server now and then, before nobody is signed in any more. */
+async function forget(page: Page): Promise<void> {
+  await page.goto('about:blank');
+  await page.context().clearCookies();
+}
+
 for (const javaScriptEnabled of [true, false]) {
   test.describe(javaScriptEnabled ? 'with scripts' : 'without scripts', () => {
     test.use({ javaScriptEnabled });
@@ -67,7 +73,7 @@ for (const javaScriptEnabled of [true, false]) {
         await expect(page.getByText(codes[0] ?? 'no code')).toHaveCount(0);
         await expect(card).toContainText('10 recovery codes are left.');
 
-        await page.context().clearCookies();
+        await forget(page);
         await signIn(page, server.url, ADMIN.email, ADMIN.password);
         await expect(page.getByRole('heading', { name: 'Second factor' })).toBeVisible();
         if (javaScriptEnabled) await look(page, 'sign-in-code');
@@ -81,7 +87,7 @@ for (const javaScriptEnabled of [true, false]) {
         await page.getByRole('button', { name: 'Sign in' }).click();
         await expect(page).toHaveURL(`${server.url}/`);
 
-        await page.context().clearCookies();
+        await forget(page);
         await signIn(page, server.url, ADMIN.email, ADMIN.password);
         await page.getByText('App not at hand?').click();
         if (javaScriptEnabled) await look(page, 'sign-in-recovery-code');
@@ -90,7 +96,7 @@ for (const javaScriptEnabled of [true, false]) {
         await expect(page).toHaveURL(`${server.url}/`);
 
         // They are taken in the field for the app's codes too.
-        await page.context().clearCookies();
+        await forget(page);
         await signIn(page, server.url, ADMIN.email, ADMIN.password);
         await page.getByLabel('Code', { exact: true }).fill(codes[1] ?? '');
         await expect(page.getByLabel('Code', { exact: true })).toHaveValue(codes[1] ?? '');
@@ -106,9 +112,11 @@ for (const javaScriptEnabled of [true, false]) {
         await question.getByLabel(/^Code of the app/).fill(await app.next());
         await question.getByRole('button', { name: 'Switch it off' }).click();
         await expect(page.getByText('The second factor is switched off.')).toBeVisible();
-        await page.context().clearCookies();
+        await forget(page);
         await signIn(page, server.url, ADMIN.email, ADMIN.password);
         await expect(page).toHaveURL(`${server.url}/`);
+        // It asks for news, and the server stops.
+        await page.goto('about:blank');
       });
     });
 
