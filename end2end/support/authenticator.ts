@@ -4,6 +4,8 @@ import { createHmac } from 'node:crypto';
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const STEP_MS = 30_000;
+/** A code must still be good so long after it was read: a page takes a while. */
+const TYPING_MS = 10_000;
 
 export class Authenticator {
   private readonly secret: Buffer;
@@ -16,7 +18,7 @@ export class Authenticator {
 
   /** One that was not given before. The step before and the one after are good too; where both were used, the next one is waited for. */
   async next(): Promise<string> {
-    const step = Math.max(this.used + 1, this.now() - 1);
+    const step = Math.max(this.used + 1, this.now(TYPING_MS) - 1);
     while (step > this.now() + 1) await new Promise((resolve) => setTimeout(resolve, 200));
     this.used = step;
     return this.at(step);
@@ -28,8 +30,8 @@ export class Authenticator {
     return ['000000', '111111', '222222', '333333', '444444', '555555'].find((code) => !good.includes(code)) ?? '666666';
   }
 
-  private now(): number {
-    return Math.floor(Date.now() / STEP_MS);
+  private now(laterMs = 0): number {
+    return Math.floor((Date.now() + laterMs) / STEP_MS);
   }
 
   private at(step: number): string {
