@@ -16,6 +16,7 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
+use super::request::cookies;
 use super::{flash, second_step};
 use crate::clock::Clock;
 use crate::db::browser_sessions::Written;
@@ -182,10 +183,10 @@ pub async fn caller(service: &Service, session: &Session) -> service::Result<Opt
 /// # Errors
 /// Where the database fails.
 pub async fn caller_by_cookie(service: &Service, headers: &HeaderMap) -> service::Result<Option<Caller>> {
-    let cookies = headers.get_all(http::header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut cookies = cookies.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
     let ours = cookie_name(service.config().http.is_secure());
-    let Some(id) = cookies.find(|(name, _)| *name == ours).and_then(|(_, id)| id.parse::<Id>().ok()) else { return Ok(None) };
+    let Some(id) = cookies(headers).find(|(name, _)| *name == ours).and_then(|(_, id)| id.parse::<Id>().ok()) else {
+        return Ok(None);
+    };
     let store = Store { db: service.db().clone(), clock: service.clock().clone() };
     caller(service, &Session::new(Some(id), Arc::new(store), None)).await
 }

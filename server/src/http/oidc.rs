@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
-use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use tower_http::csrf::CsrfLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_sessions::{Session, session};
 
+use super::request::cookies;
 use crate::oidc::{Flow, MAX_FLOW_MS};
 use crate::service::{Permit, Service};
 
@@ -69,8 +69,7 @@ async fn take_permit(session: &Session) -> Result<Option<Permit>, session::Error
 
 /// The way that this browser is on, where it is not too old.
 fn flow_of(service: &Service, headers: &HeaderMap) -> Option<Flow> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
-    let mut ours = cookies.filter_map(|cookie| cookie.trim().split_once('=')).filter(|(name, _)| *name == cookie_name(service));
+    let mut ours = cookies(headers).filter(|(name, _)| *name == cookie_name(service));
     let (_, value) = ours.next()?;
     // Two of a name, one of which somebody else put there, are none.
     if ours.next().is_some() {

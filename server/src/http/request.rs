@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::response::Response;
+use http::header::COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tracing::Instrument as _;
@@ -170,6 +171,12 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpAddr])
     // From the right: the proxies' own words end at the first that is no address, and the client's begin there.
     let mut from_the_right = forwarded.iter().rev().map_while(|text| text.trim().parse::<IpAddr>().ok());
     from_the_right.find(|address| !trusted_proxies.contains(&address.to_canonical())).unwrap_or(peer)
+}
+
+/// Names and values of the cookies that came with a request, as they are written.
+pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='))
 }
 
 #[cfg(test)]

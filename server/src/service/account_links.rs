@@ -13,6 +13,7 @@ use super::session_tokens::digest;
 use super::write::{Note, user as by_user};
 use super::{Caller, HalfSignIn, Identity, Result, Service, system, text, users};
 use crate::db;
+use crate::db::Tx;
 use crate::db::audit::Thing;
 use crate::db::invitations::Invitation;
 use crate::db::password_links::Origin;
@@ -69,6 +70,14 @@ pub(super) fn new_invitation(
         created_at: now,
         expires_at: now.plus_ms(INVITATION_MS),
     }
+}
+
+/// Uses an invitation up, for who becomes a user in the same transaction. False where it was used or revoked meanwhile, or nobody of the organisation is let in.
+pub(super) async fn use_up(tx: &mut Tx, organisation: OrganisationId, id: InvitationId) -> Result<bool> {
+    // Whose place is being taken is counted by nobody meanwhile, neither as invited nor as a user.
+    db::organisations::hold(tx, organisation).await?;
+    let is_suspended = db::organisations::is_suspended(tx, organisation).await?;
+    Ok(!is_suspended && db::invitations::delete(tx, organisation, id).await?.is_some())
 }
 
 /// Who is gone together with those whose links are to go with them.
@@ -157,10 +166,7 @@ impl Service {
             Err(NotTaken::Failed(error)) => return Err(error),
         };
         let mut tx = self.write_by(organisation, by_user(user.id), from).await?;
-        // Whose place is being taken is counted by nobody meanwhile, neither as invited nor as a user.
-        db::organisations::hold(&mut tx, organisation).await?;
-        let is_suspended = db::organisations::is_suspended(&mut tx, organisation).await?;
-        if is_suspended || db::invitations::delete(&mut tx, organisation, id).await?.is_none() {
+        if !use_up(&mut tx, organisation, id).await? {
             tx.roll_back();
             return Ok(Chosen::WrongLink);
         }

@@ -6,18 +6,19 @@
 
 use std::net::IpAddr;
 
-use afterlive_domain::{Act, Error as Refusal, Role, ThingKind, UnixMillis, UserId, WhoKind};
+use afterlive_domain::{Act, Error as Refusal, UnixMillis, UserId, WhoKind};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::account::{Confirmed, MAX_SESSIONS, SignedIn, own, read};
+use super::account_links::{thing, use_up};
 use super::session_tokens::digest;
 use super::sign_in::network;
 use super::write::{Change, Note, user as by_user, who};
 use super::{Caller, Error, HalfSignIn, Result, Service, text, users};
 use crate::db;
 use crate::db::Connection as Database;
-use crate::db::audit::{Thing, Who};
+use crate::db::audit::Who;
 use crate::db::invitations::Invitation;
 use crate::db::user_identities::{self, Identity};
 use crate::db::users::{Admission, User};
@@ -141,9 +142,7 @@ impl Service {
     /// Where the database fails.
     pub async fn sign_in_by_provider(&self, person: &Person, from: IpAddr) -> Result<ByProvider> {
         let mut connection = self.db.read().await?;
-        if let Some((identity, id)) = user_identities::owner(&mut connection, &person.issuer, &person.subject).await?
-            && let Some(found) = db::users::admission(&mut connection, id).await?
-        {
+        if let Some((found, identity)) = connected(&mut connection, person).await? {
             drop(connection);
             return self.let_in(found, identity, from).await;
         }
@@ -171,11 +170,8 @@ impl Service {
             }
             tx.roll_back();
             // In another tab they have been connected just now.
-            let mut connection = self.db.read().await?;
-            if let Some((identity, id)) = user_identities::owner(&mut connection, &person.issuer, &person.subject).await?
-                && id == user.id
-            {
-                drop(connection);
+            let connected = connected(&mut self.db.read().await?, person).await?;
+            if let Some((found, identity)) = connected.filter(|(found, _)| found.user.id == user.id) {
                 return self.let_in(found, identity, from).await;
             }
         }
@@ -241,11 +237,11 @@ impl Service {
         }
         if let Some((_, owner)) = user_identities::owner(&mut tx, &person.issuer, &person.subject).await? {
             tx.roll_back();
-            return Ok(if owner == id {
-                Connected::Done
-            } else {
-                self.refuse_connection(caller, "it is connected with another user")
-            });
+            if owner == id {
+                return Ok(Connected::Done);
+            }
+            self.note_refused_connection(caller, "it is connected with another user");
+            return Ok(Connected::Others);
         }
         if connect(&mut tx, id, person, now).await?.is_none() {
             tx.roll_back();
@@ -255,11 +251,6 @@ impl Service {
         tx.commit(Note::of(Act::IdentityConnected, id)).await?;
         tracing::info!(user = %id, "connected with the provider");
         Ok(Connected::Done)
-    }
-
-    fn refuse_connection(&self, caller: &Caller, why: &str) -> Connected {
-        self.note_refused_connection(caller, why);
-        Connected::Others
     }
 
     /// Notes that the caller came back from the provider, and was not connected.
@@ -312,12 +303,10 @@ impl Service {
         }
         let now = self.clock.now();
         let Invitation { id, organisation, ref email, role, .. } = invitation;
-        let user = new_user(organisation, email.clone(), role, now);
+        let user = users::user(organisation, email.clone(), no_password(), role, now);
+        let user = User { last_sign_in_at: Some(now), ..user };
         let mut tx = self.write_by(organisation, by_user(user.id), Some(from)).await?;
-        // As who accepts it with a password.
-        db::organisations::hold(&mut tx, organisation).await?;
-        let is_suspended = db::organisations::is_suspended(&mut tx, organisation).await?;
-        if is_suspended || db::invitations::delete(&mut tx, organisation, id).await?.is_none() {
+        if !use_up(&mut tx, organisation, id).await? {
             tx.roll_back();
             return Ok(Joined::WrongLink);
         }
@@ -341,9 +330,8 @@ impl Service {
     }
 
     fn note_refused_invitation(&self, invitation: &Invitation, from: IpAddr, why: &str) {
-        let thing = Thing::new(ThingKind::Invitation, invitation.id, invitation.email.as_str());
         let by = (Who::nobody(WhoKind::Stranger), Some(from));
-        self.note(invitation.organisation, by, Note::of(Act::IdentityRefused, thing).saying(why));
+        self.note(invitation.organisation, by, Note::of(Act::IdentityRefused, thing(invitation)).saying(why));
     }
 }
 
@@ -351,6 +339,13 @@ impl Service {
 fn address(person: &Person) -> Option<String> {
     let said = person.email.as_deref()?;
     text::email(said).ok().filter(|email| *email == said.trim().to_lowercase())
+}
+
+/// Who is connected with them, and by which row.
+async fn connected(connection: &mut Database, person: &Person) -> Result<Option<(Admission, String)>> {
+    let owner = user_identities::owner(connection, &person.issuer, &person.subject).await?;
+    let Some((identity, id)) = owner else { return Ok(None) };
+    Ok(db::users::admission(connection, id).await?.map(|found| (found, identity)))
 }
 
 /// The row's id; `None` where somebody else has it, or the user has another one of that provider.
@@ -367,18 +362,6 @@ async fn connect(tx: &mut Change, user: UserId, person: &Person, now: UnixMillis
 
 /// In place of a password's hash there is what no password is right for, and is no other user's: what hangs on it ends when they are given a password, as it ends for
 /// others with another one.
-fn new_user(organisation: afterlive_domain::OrganisationId, email: String, role: Role, now: UnixMillis) -> User {
-    let password_hash = format!("none:{}", hexadecimal(&random::secret_bytes()));
-    let id = UserId(Uuid::new_v4());
-    User {
-        id,
-        organisation,
-        email,
-        password_hash,
-        role,
-        created_at: now,
-        last_sign_in_at: Some(now),
-        system_administrator: false,
-        second_factor: None,
-    }
+fn no_password() -> String {
+    format!("none:{}", hexadecimal(&random::secret_bytes()))
 }

@@ -139,18 +139,7 @@ impl Service {
     ) -> Result<User, NotTaken> {
         let email = text::email(email).map_err(Error::from)?;
         let password_hash = self.hash_chosen(password, &email, organisation_name).await?;
-        let (id, created_at) = (UserId(Uuid::new_v4()), self.clock.now());
-        Ok(User {
-            id,
-            organisation,
-            email,
-            password_hash,
-            role,
-            created_at,
-            last_sign_in_at: None,
-            system_administrator: false,
-            second_factor: None,
-        })
+        Ok(user(organisation, email, password_hash, role, self.clock.now()))
     }
 
     /// The hash of a password that somebody chose: none that is about them, the organisation, us, or where this server is.
@@ -200,6 +189,27 @@ pub(super) async fn by_typed_email(connection: &mut Connection, typed: &str) -> 
         return Ok(None);
     }
     Ok(db::users::by_email(connection, &before).await?)
+}
+
+/// One who is new, is not inserted yet, and has not signed in.
+pub(super) fn user(
+    organisation: OrganisationId,
+    email: String,
+    password_hash: String,
+    role: Role,
+    created_at: UnixMillis,
+) -> User {
+    User {
+        id: UserId(Uuid::new_v4()),
+        organisation,
+        email,
+        password_hash,
+        role,
+        created_at,
+        last_sign_in_at: None,
+        system_administrator: false,
+        second_factor: None,
+    }
 }
 
 /// # Errors
