@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{UnixMillis, UserId};
+use afterlive_domain::UnixMillis;
 use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -40,6 +40,8 @@ pub const SECURE_COOKIE: &str = "__Host-afterlive_session";
 const STRANGERS_MS: i64 = 3_600_000;
 /// A session ends so many days after it was last used, give or take [`RENEW_AFTER_MS`].
 const IDLE_DAYS: i64 = 14;
+/// However much it is used, it ends so many days after the password was given: what NIST SP 800-63B-4 advises for one factor (2.1.3).
+const MOST_DAYS: i64 = 30;
 /// Use is noted, and moves a session's end, but not more often than so: each time is a write.
 const RENEW_AFTER_MS: i64 = 10 * 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -216,9 +218,9 @@ fn encode(record: &Record) -> Result<String> {
     serde_json::to_string(&record.data).map_err(|cause| Error::Encode(cause.to_string()))
 }
 
-/// Whose session it is, for who wants to end all of a user's.
-fn user(record: &Record) -> Option<UserId> {
-    Some(serde_json::from_value::<SignedIn>(record.data.get(SIGNED_IN)?.clone()).ok()?.user)
+/// Whose session it is, for who wants to end all of a user's, and since when.
+fn signed_in_with(record: &Record) -> Option<SignedIn> {
+    serde_json::from_value(record.data.get(SIGNED_IN)?.clone()).ok()
 }
 
 fn used_at(record: &Record) -> UnixMillis {
@@ -229,9 +231,13 @@ fn used_at(record: &Record) -> UnixMillis {
 impl Store {
     /// As it is written now. Its end is by our clock; the record's own says so by the system's.
     fn written<'a>(&self, id: &'a str, record: &Record, data: &'a str) -> Written<'a> {
-        let user = user(record);
-        let lasts_ms = if user.is_some() { IDLE_DAYS * DAY_MS } else { STRANGERS_MS };
-        Written { id, data, user, used_at: used_at(record), expires_at: self.clock.now().plus_ms(lasts_ms) }
+        let now = self.clock.now();
+        let signed_in = signed_in_with(record);
+        let expires_at = match &signed_in {
+            Some(SignedIn { began_at, .. }) => now.plus_ms(IDLE_DAYS * DAY_MS).min(began_at.plus_ms(MOST_DAYS * DAY_MS)),
+            None => now.plus_ms(STRANGERS_MS),
+        };
+        Written { id, data, user: signed_in.map(|it| it.user), used_at: used_at(record), expires_at }
     }
 }
 

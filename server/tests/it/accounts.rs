@@ -1,5 +1,6 @@
 //! The people of an organisation: their roles, their going, and what that ends.
 
+mod age;
 mod links;
 mod own;
 
