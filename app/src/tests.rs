@@ -275,6 +275,26 @@ async fn the_webcaster_is_told_the_stream_and_what_may_become_of_it() {
 }
 
 #[tokio::test]
+async fn an_encoder_that_was_cut_off_is_waited_for_on_its_pages() {
+    let site = Site::new(Fake::signed_in().awaiting(ENDED, 27));
+    for path in ["stream", "playout", "webcaster"] {
+        let page = site.get(&format!("/{path}/{ENDED}")).await;
+        page.shows("pill interrupted").shows("The signal is interrupted.").shows("27 s more for the encoder.");
+        assert_eq!(page.count("The signal is interrupted."), 1, "{path}");
+    }
+    let page = site.get(&format!("/playout/{ENDED}")).await;
+    page.shows("<afterlive-player live=\"/live/8sKpm-Q7wLd\"").shows("Play the newest recording").shows("in its recording");
+    page.shows_not("Newest recording:");
+
+    let public = Settings { live_public: true, vod_public: true, ..Settings::default() };
+    let outside = Site::new(Fake::signed_out().with_settings(public).awaiting(ENDED, 27));
+    let page = outside.get(&format!("/playout/{ENDED}")).await;
+    page.shows("Then the picture goes on here by itself.").shows("Play the newest recording").shows_not("in its recording");
+    let over = Site::new(Fake::signed_in()).get(&format!("/playout/{ENDED}")).await;
+    over.shows_not("interrupted").shows("Newest recording:");
+}
+
+#[tokio::test]
 async fn the_playout_page_plays_what_is_live_or_else_the_newest_recording() {
     let page = Site::new(Fake::signed_in()).get(&format!("/playout/{LIVE}")).await;
     page.shows("live=\"/live/8sKpm-x49nB\"").shows("/live/8sKpm-x49nB/index.m3u8").shows("Watch it from its start");

@@ -13,12 +13,12 @@ use crate::live::{leave_after, loaded, refresh_after};
 use crate::server_fns::streams::{DeleteStream, StopAndLock, Unlock};
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyButton;
+use crate::ui::interruption::PresentState;
 use crate::ui::overview::{OverviewCards, load_to_operate, title, wanted, watch};
 use crate::ui::playback_tokens::PlaybackAccess;
 use crate::ui::publish_keys::PublishKeyRenewal;
 use crate::ui::recordings::Recordings;
 use crate::ui::snippets::Snippets;
-use crate::ui::state_pill::StreamPill;
 use crate::ui::when::When;
 
 #[component]
@@ -43,7 +43,7 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
                 <h1>
                     <span class="mono">{move || name.get()}</span>
                     <CopyButton value=name what="the streamname" />
-                    <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
+                    <PresentState overview />
                 </h1>
                 <p class="muted small mono">{move || overview.with(|overview| overview.stream.id.to_string())}</p>
             </div>

@@ -7,8 +7,8 @@ use super::skeleton;
 use crate::backend::{IngestUrls, Overview};
 use crate::live::loaded;
 use crate::ui::encoder::EncoderSteps;
+use crate::ui::interruption::PresentState;
 use crate::ui::overview::{OverviewCards, load_to_send, title, wanted, watch};
-use crate::ui::state_pill::StreamPill;
 
 #[component]
 pub fn WebcasterPage() -> impl IntoView {
@@ -28,7 +28,7 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
             <div>
                 <p class="kicker">"Webcaster"</p>
                 <h1>
-                    {name} " " <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
+                    {name} " " <PresentState overview />
                 </h1>
             </div>
             <p class="actions">

@@ -12,6 +12,7 @@ pub mod filters;
 pub mod header;
 pub mod icon;
 pub mod ingest;
+pub mod interruption;
 pub mod level_meter;
 pub mod library_table;
 pub mod link_mail;

@@ -6,6 +6,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::facts::StreamFacts;
 use super::ingest::IngestRows;
+use super::interruption::Interruption;
 use super::live_facts::LiveFactsCard;
 use super::playout::PlayoutRows;
 use super::recordings::Recordings;
@@ -53,7 +54,9 @@ pub async fn load_to_send(wanted: Wanted) -> Answer<Overview> {
 /// Keeps a page that shows `overview` fresh.
 pub fn watch(overview: Signal<Overview>) {
     listen(Some(overview.with_untracked(|overview| overview.stream.id)));
-    follow_growth(Memo::new(move |_| overview.with(|overview| overview.live.is_some())).into());
+    // What is waited for comes or is given up without an event.
+    let changes = Memo::new(move |_| overview.with(|overview| overview.live.is_some() || overview.awaited_s.is_some()));
+    follow_growth(changes.into());
 }
 
 /// What the stream is called by people: its `title:` tag, if it has one.
@@ -84,7 +87,7 @@ pub fn OverviewCards(
     view! {
         <div class="overview">
             <div class="overview-main">
-                {lead}
+                {lead} {(!has_player).then(|| view! { <Interruption overview /> })}
                 {move || {
                     is_live
                         .get()

@@ -254,6 +254,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
         }),
         on_stage: growing.or(newest),
         live: seen.on_air.map(live_facts),
+        awaited_s: seen.awaited.map(|left| left.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)),
         recordings: Recordings {
             rows: seen.recordings.into_iter().filter_map(recording_row).collect(),
             total: seen.recordings_total,

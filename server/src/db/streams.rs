@@ -43,6 +43,8 @@ pub struct PublishTarget {
     /// Whether its organisation takes no encoders.
     pub is_suspended: bool,
     pub settings: Settings,
+    /// What the organisation has set of `record.reconnect_window_s`.
+    pub reconnect_window_s: Option<u64>,
     /// Who is asked before it may be published.
     pub webhook: Option<WebhookUrl>,
     /// Whether an encoder must show its key.
@@ -60,6 +62,7 @@ struct TargetRow {
     recording_enabled: bool,
     vod_public: bool,
     live_public: bool,
+    reconnect_window_s: Option<i64>,
     webhook: Option<String>,
     publish_key_required: bool,
     publish_secret: Option<String>,
@@ -78,6 +81,7 @@ impl TryFrom<TargetRow> for PublishTarget {
             state: parse("streams.state", &row.state)?,
             is_suspended: row.is_suspended,
             settings: Settings { recording_enabled, vod_public, live_public },
+            reconnect_window_s: row.reconnect_window_s.and_then(|seconds| u64::try_from(seconds).ok()),
             webhook: row.webhook.map(|url| organisations::webhook(&url)).transpose()?,
             publish_key_required: row.publish_key_required,
             publish_key: row.publish_secret.map(|secret| PublishSecret::stored(secret).key(stream, row.publish_key_renewals)),
@@ -207,8 +211,8 @@ pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Re
 /// What the ingest asks when an encoder names a stream; one row by a unique key.
 pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> Result<Option<PublishTarget>> {
     let row: Option<TargetRow> = on!(connection, c => sqlx::query_as(
-        "SELECT s.id, s.organisation_id, s.state, o.suspended_at IS NOT NULL AS is_suspended, o.recording_enabled, o.vod_public, o.live_public, o.webhook,
-                o.publish_key_required, o.publish_secret, s.publish_key_renewals
+        "SELECT s.id, s.organisation_id, s.state, o.suspended_at IS NOT NULL AS is_suspended, o.recording_enabled, o.vod_public, o.live_public,
+                o.reconnect_window_s, o.webhook, o.publish_key_required, o.publish_secret, s.publish_key_renewals
          FROM streams s JOIN organisations o ON o.id = s.organisation_id WHERE s.streamname = $1",
     )
     .bind(name.as_str())

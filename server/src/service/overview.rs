@@ -1,5 +1,7 @@
 //! What pages show at a glance: the start page's sums, the list of streams with its totals, and all of one stream. Reads only.
 
+use std::time::Duration;
+
 use afterlive_domain::{Error as Refusal, Mode, Permission, Role, StreamId, StreamState};
 
 use super::seen::StreamWithOrganisation;
@@ -82,6 +84,8 @@ pub struct Overview {
     /// `None` for a viewer from outside.
     pub role: Option<Role>,
     pub on_air: Option<OnAir>,
+    /// For how much longer its encoder is waited for, which was cut off.
+    pub awaited: Option<Duration>,
     pub recordings: Vec<Asset>,
     /// Of all of them.
     pub recordings_total: u64,
@@ -163,8 +167,11 @@ impl Service {
             }
             _ => None,
         };
+        // The end of the publish may still be on its way to the database.
+        let may_return = matches!(stream.state, StreamState::Live | StreamState::Ended);
         let limit = slice.limit.min(MAX_RECORDINGS);
         let mut overview = Overview {
+            awaited: self.hub().awaited(id).filter(|_| may_return),
             role: insider.map(|caller| caller.role),
             on_air,
             recordings: Vec::new(),
