@@ -8,6 +8,7 @@ mod playback;
 mod provider;
 mod second_factor;
 mod system;
+mod titles;
 
 use std::sync::Arc;
 
@@ -535,7 +536,7 @@ async fn the_list_keeps_its_filter_in_the_url() {
     let site = Site::new(Fake::signed_in());
     let page = site.get("/stream?tag=archive&sort=name&page=2").await;
     page.shows("35 streams").shows("Page 2 of 2").shows("value=\"archive\"").shows("/stream?tag=archive&amp;sort=name");
-    assert_eq!(page.count("data-label=\"Streamname\""), 10);
+    assert_eq!(page.count("data-label=\"Stream\""), 10);
     site.get("/stream?q=nothing-like-it").await.shows("No stream is like that.");
 }
 

@@ -17,7 +17,7 @@ async function holdTheClock(page: Page): Promise<void> {
     Date.now = () => now() + ahead;
     Object.assign(window, {
       setInterval: (act: () => void, ms: number) => {
-        const id: number = setInterval.call(window, act, ms);
+        const id = setInterval.call(window, act, ms) as unknown as number;
         running.set(id, act);
         return id;
       },

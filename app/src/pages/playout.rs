@@ -11,7 +11,7 @@ use crate::live::loaded;
 use crate::query::with_query;
 use crate::ui::icon::Icon;
 use crate::ui::interruption::{Interruption, PresentState};
-use crate::ui::overview::{OverviewCards, load, title, wanted, watch};
+use crate::ui::overview::{AlsoNamed, OverviewCards, called, load, title, wanted, watch};
 use crate::ui::player::{LivePlayer, Playable, Player};
 use crate::ui::rows::keyed_rows;
 use crate::ui::when::When;
@@ -34,33 +34,25 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
 
 /// Outsiders are not shown the streamname in large letters: where no publish key is required, anybody can publish by it.
 fn heading(overview: &Overview) -> String {
-    title(overview).unwrap_or_else(|| match overview.role {
-        Some(_) => overview.stream.streamname.to_string(),
-        None => "Stream".to_owned(),
-    })
+    match overview.role {
+        Some(_) => called(overview),
+        None => title(overview).unwrap_or_else(|| "Stream".to_owned()),
+    }
 }
 
 #[component]
 fn Head(overview: Signal<Overview>) -> impl IntoView {
     let may_operate = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
-    // Beside a title only: without one it is the heading.
-    let shows_name = Memo::new(move |_| overview.with(|overview| overview.role.is_some() && title(overview).is_some()));
     let sign_in = move || overview.with(|overview| with_query("/auth", &[("next", &format!("/playout/{}", overview.stream.id))]));
     let url = move || overview.with(|overview| format!("/stream/{}", overview.stream.id));
     view! {
         <div class="page-head">
             <div>
-                {move || {
-                    shows_name
-                        .get()
-                        .then(|| {
-                            view! { <p class="kicker mono">{move || overview.with(|overview| overview.stream.streamname.to_string())}</p> }
-                        })
-                }}
                 <h1>
                     {move || overview.with(heading)} " "
                     <PresentState overview />
                 </h1>
+                <AlsoNamed overview />
             </div>
             <p class="actions">
                 {move || {

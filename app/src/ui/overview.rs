@@ -4,6 +4,7 @@ use afterlive_domain::{Permission, StreamId, Tags};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
+use super::copy::CopyButton;
 use super::facts::StreamFacts;
 use super::ingest::IngestRows;
 use super::interruption::Interruption;
@@ -65,10 +66,34 @@ pub fn title(overview: &Overview) -> Option<String> {
     title_of(&overview.stream.tags)
 }
 
-/// As [`title`].
+/// Its title, or else its streamname.
+#[must_use]
+pub fn called(overview: &Overview) -> String {
+    title(overview).unwrap_or_else(|| overview.stream.streamname.to_string())
+}
+
+/// Below a heading that is its title: the stream's name, to be copied. Absent for viewers from outside, who could publish by it.
+#[component]
+pub fn AlsoNamed(overview: Signal<Overview>) -> impl IntoView {
+    let name = Signal::derive(move || overview.with(|overview| overview.stream.streamname.to_string()));
+    let shows = Memo::new(move |_| overview.with(|overview| overview.role.is_some() && title(overview).is_some()));
+    move || {
+        shows.get().then(|| {
+            view! {
+                <p class="also-named">
+                    <span>"Streamname " <span class="mono">{move || name.get()}</span></span>
+                    <CopyButton value=name what="the streamname" />
+                </p>
+            }
+        })
+    }
+}
+
+/// As [`title`]. One without a word is none.
 #[must_use]
 pub fn title_of(tags: &Tags) -> Option<String> {
-    tags.as_slice().iter().find_map(|tag| tag.strip_prefix("title:")).map(|title| title.trim().to_owned())
+    let titles = tags.as_slice().iter().filter_map(|tag| tag.strip_prefix("title:"));
+    titles.map(str::trim).find(|title| !title.is_empty()).map(str::to_owned)
 }
 
 /// All of it. Recordings take the broad column, what is copied into encoders and pages the narrow one.

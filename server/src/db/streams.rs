@@ -1,5 +1,7 @@
 //! The tables `streams` and `stream_tags`: single streams and their changes. Lists are in `stream_list`, going on and off air in `sessions`.
 
+use std::collections::HashMap;
+
 use afterlive_domain::organisation::Settings;
 use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
@@ -151,6 +153,26 @@ impl Packed for Stream {
 /// Tags as they are stored.
 pub(super) fn tags(stored: &[String]) -> Result<Tags> {
     Tags::new(stored).map_err(|_| Error::Unreadable { column: "stream_tags.tag", value: stored.join(",") })
+}
+
+/// Of each of them; one without tags, or that is not there, is not in the answer.
+pub async fn tags_of(connection: &mut Connection, streams: &[StreamId]) -> Result<HashMap<StreamId, Tags>> {
+    if streams.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, String)> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT stream_id, tag FROM stream_tags WHERE stream_id IN (");
+        let mut ids = query.separated(", ");
+        for stream in streams {
+            ids.push_bind(stream.to_string());
+        }
+        query.push(") ORDER BY stream_id, tag").build_query_as().fetch_all(c).await
+    })?;
+    let mut stored: HashMap<StreamId, Vec<String>> = HashMap::new();
+    for (stream, tag) in rows {
+        stored.entry(parse("stream_tags.stream_id", &stream)?).or_default().push(tag);
+    }
+    stored.into_iter().map(|(stream, stored)| Ok((stream, tags(&stored)?))).collect()
 }
 
 fn parse_push_url(text: &str) -> Result<PushUrl> {

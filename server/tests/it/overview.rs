@@ -187,6 +187,7 @@ async fn the_start_page_sums_up_one_organisation_only() {
         assert_eq!(glance.days[11].bytes, 7_000);
         assert_eq!(glance.days.iter().map(|day| day.bytes).sum::<u64>(), 7_000);
         assert_eq!(glance.recordings.iter().map(|asset| asset.id).collect::<Vec<_>>(), [recording.id]);
+        assert_eq!(glance.tags.into_iter().collect::<Vec<_>>(), [(scene.stream.id, scene.stream.tags.clone())]);
         let [row] = glance.streams.as_slice() else { panic!("{:?}", glance.streams) };
         assert_eq!((row.stream.id, row.recordings), (scene.stream.id, 1));
     })
