@@ -241,6 +241,24 @@ async fn viewers_from_outside_see_recordings_and_nothing_to_operate() {
 }
 
 #[tokio::test]
+async fn viewers_from_outside_see_what_plays_and_the_recordings_and_the_rest_one_click_further() {
+    let public = Settings { recording_enabled: true, vod_public: true, live_public: true };
+    let path = format!("/playout/{LIVE}");
+    let page = Site::new(Fake::signed_out().with_settings(public)).get(&path).await;
+    let text = page.text();
+    let (seen, folded) = text.split_once("<details class=\"card more-of\">").unwrap();
+    for first in ["<h1>Sunday service", "<afterlive-player live=", "VOD Playout URLs", "Download MP4", "This stream has been live since "] {
+        assert!(seen.contains(first), "{first} is not in: {seen}");
+    }
+    for rest in ["hall-2", "index.m3u8</code>", "WHEP", "Unevenness", "Keyframe interval", "Updated"] {
+        assert!(!seen.contains(rest), "{rest} is in: {seen}");
+        assert!(folded.contains(rest), "{rest} is not in: {folded}");
+    }
+    let member = Site::new(Fake::signed_in_as(Role::ReadOnly).with_settings(public)).get(&path).await;
+    member.shows("Unevenness").shows("hall-2").shows("index.m3u8</code>").shows_not("more-of");
+}
+
+#[tokio::test]
 async fn who_was_signed_out_elsewhere_is_told_so_at_the_sign_in() {
     let site = Site::new(Fake::signed_out_elsewhere());
     let led = site.get("/stream?state=live").await;

@@ -279,6 +279,9 @@ fn Shown(
     let begins = is_asked_for.try_update(std::mem::take).unwrap_or_default();
     view! {
         <Player playable wanted=true watched begins />
-        <p class="stage-name muted small">{what} <span class="mono">{move || row.with(|row| row.file_name.clone())}</span></p>
+        <p class="stage-name muted small">
+            {what} <span class="mono">{move || row.with(|row| row.file_name.clone())}</span> ", "
+            <When at=Signal::derive(move || row.with(|row| row.created_at)) /> " UTC"
+        </p>
     }
 }

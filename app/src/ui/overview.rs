@@ -96,7 +96,8 @@ pub fn title_of(tags: &Tags) -> Option<String> {
     titles.map(str::trim).find(|title| !title.is_empty()).map(str::to_owned)
 }
 
-/// All of it. Recordings take the broad column, what is copied into encoders and pages the narrow one.
+/// All of it. Recordings take the broad column, what is copied into encoders and pages the narrow one. Who only watches came to watch: below what plays
+/// stand the recordings, and the rest is one click further.
 #[component]
 pub fn OverviewCards(
     overview: Signal<Overview>,
@@ -106,29 +107,47 @@ pub fn OverviewCards(
 ) -> impl IntoView {
     let has_player = lead.is_some();
     let preview = Signal::derive(move || (!has_player).then(|| overview.with(|overview| overview.playout.live_path.clone())));
-    let live = Memo::new(move |_| overview.with(|overview| overview.live.clone()));
-    let is_live = Memo::new(move |_| live.with(Option::is_some));
-    let advises = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
+    // Who signs in or out loads the page anew.
+    if overview.with_untracked(|overview| overview.role.is_none()) {
+        return view! {
+            <div class="cards">
+                {lead} <Recordings overview /> <details class="card more-of">
+                    <summary>
+                        <h2>"Links and details"</h2>
+                    </summary>
+                    <div class="cards">
+                        <PlayoutCard overview /> <LiveCard overview preview /> <StreamFacts overview />
+                    </div>
+                </details>
+            </div>
+        }
+        .into_any();
+    }
     view! {
         <div class="overview">
             <div class="overview-main">
-                {lead} {(!has_player).then(|| view! { <Interruption overview /> })}
-                {move || {
-                    is_live
-                        .get()
-                        .then(|| live.get_untracked())
-                        .flatten()
-                        .map(|first| {
-                            view! {
-                                <LiveFactsCard facts=Signal::derive(move || live.get().unwrap_or_else(|| first.clone())) preview advises />
-                            }
-                        })
-                }} <Recordings overview />
+                {lead} {(!has_player).then(|| view! { <Interruption overview /> })} <LiveCard overview preview />
+                <Recordings overview />
             </div>
             <div class="overview-side">
                 <IngestCard overview /> <PlayoutCard overview /> <StreamFacts overview />
             </div>
         </div>
+    }
+    .into_any()
+}
+
+/// What arrives, while something does.
+#[component]
+fn LiveCard(overview: Signal<Overview>, preview: Signal<Option<String>>) -> impl IntoView {
+    let live = Memo::new(move |_| overview.with(|overview| overview.live.clone()));
+    let is_live = Memo::new(move |_| live.with(Option::is_some));
+    let advises = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
+    move || {
+        let first = is_live.get().then(|| live.get_untracked()).flatten();
+        first.map(|first| {
+            view! { <LiveFactsCard facts=Signal::derive(move || live.get().unwrap_or_else(|| first.clone())) preview advises /> }
+        })
     }
 }
 
