@@ -247,7 +247,9 @@ async fn viewers_from_outside_see_what_plays_and_the_recordings_and_the_rest_one
     let page = Site::new(Fake::signed_out().with_settings(public)).get(&path).await;
     let text = page.text();
     let (seen, folded) = text.split_once("<details class=\"card more-of\">").unwrap();
-    for first in ["<h1>Sunday service", "<afterlive-player live=", "VOD Playout URLs", "Download MP4", "This stream has been live since "] {
+    for first in
+        ["<h1>Sunday service", "<afterlive-player live=", "VOD Playout URLs", "Download MP4", "This stream has been live since "]
+    {
         assert!(seen.contains(first), "{first} is not in: {seen}");
     }
     for rest in ["hall-2", "index.m3u8</code>", "WHEP", "Unevenness", "Keyframe interval", "Updated"] {
@@ -291,6 +293,13 @@ async fn the_webcaster_is_told_the_stream_and_what_may_become_of_it() {
     page.shows("Go live from this browser").shows("<afterlive-webcaster stream-key=\"8sKpm-x49nB\"").shows(" records");
     let live_only = Settings { recording_enabled: false, vod_public: false, live_public: true };
     Site::new(Fake::signed_in().with_settings(live_only)).get(&path).await.shows_not(" records");
+}
+
+#[tokio::test]
+async fn figures_of_what_is_live_come_with_what_is_good_and_what_to_do() {
+    let page = Site::new(Fake::signed_in()).get(&format!("/stream/{LIVE}")).await;
+    page.shows("What is good, and what to do").shows("<dt>Loudness and peak</dt>").shows("<dt>Unevenness</dt><dd>How much later");
+    page.shows("turn the gain down").shows("use a cable instead of Wi-Fi");
 }
 
 #[tokio::test]

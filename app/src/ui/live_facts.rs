@@ -9,7 +9,7 @@ use super::sparkline::Sparkline;
 use super::when::Since;
 use crate::backend::{LiveAudio, LiveFacts, LiveVideo};
 use crate::format;
-use crate::health::{self, Advice};
+use crate::health::{self, Advice, Help};
 use crate::live::News;
 
 /// Seconds that the bitrate's chart is wide.
@@ -145,6 +145,22 @@ pub fn LiveFactsCard(
                 <dt>"Received"</dt>
                 <dd>{text(|facts| format::megabytes(facts.bytes_in))}</dd>
             </dl>
+            <details class="more figures">
+                <summary>"What is good, and what to do"</summary>
+                <dl>
+                    {move || {
+                        health::help(has_loudness.get())
+                            .into_iter()
+                            .map(|Help { figure, text }| {
+                                view! {
+                                    <dt>{figure}</dt>
+                                    <dd>{text}</dd>
+                                }
+                            })
+                            .collect_view()
+                    }}
+                </dl>
+            </details>
             {move || match advice.get() {
                 _ if !advises.get() => ().into_any(),
                 advice if advice.is_empty() => {
