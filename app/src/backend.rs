@@ -36,7 +36,7 @@ pub use overview::{
 };
 pub use provider::{Connection, Disconnected};
 pub use second_factor::{Offer, Proof, SecondFactor, SecondFactorRule, SecondFactors};
-pub use streams::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
+pub use streams::{DayTraffic, Home, LatestRecording, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 pub use system::{
     System, SystemAdministratorRow, SystemPage, TenantAdministratorRow, TenantInvitationRow, TenantPage, TenantRow,
 };

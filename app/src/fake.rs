@@ -115,6 +115,13 @@ impl Fake {
         self
     }
 
+    /// The encoder of that stream, which is not live, was cut off, and is waited for so many seconds more.
+    #[must_use]
+    pub fn awaiting(self, stream: StreamId, seconds: u64) -> Self {
+        self.state().awaited_s.insert(stream, seconds);
+        self
+    }
+
     #[must_use]
     pub fn tokens(&self) -> Vec<PlaybackTokenRow> {
         self.state().tokens.clone()

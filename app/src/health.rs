@@ -66,6 +66,41 @@ pub fn advice(facts: &LiveFacts) -> Vec<Advice> {
     all
 }
 
+/// What a figure of the page is, what is good, and what to do where it is not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Help {
+    /// As the page calls it.
+    pub figure: &'static str,
+    pub text: String,
+}
+
+/// For the figures that say nothing by themselves, in the order of the page.
+#[must_use]
+pub fn help(has_loudness: bool) -> Vec<Help> {
+    let mut all = Vec::new();
+    if has_loudness {
+        all.push(Help {
+            figure: "Loudness and peak",
+            text: "The bar is how loud it is over the last 3 s, the peak its loudest moment, in decibels below the most there is, which is 0. Good for speech are                    −24 to −16 dB with peaks between −12 and −3 dB. Peaks at 0 dB are cut off and crackle: turn the gain down. Below −30 dB viewers turn up their                    own noise: turn it up, or move the microphone nearer."
+                .to_owned(),
+        });
+    }
+    all.push(Help {
+        figure: "Keyframe interval",
+        text: format!(
+            "How often a picture comes with which a viewer can begin. Good is 1 to 2 s; above {} who joins waits, and HLS runs behind. It is a setting of              the encoder.",
+            format::seconds(LONGEST_KEYFRAME_INTERVAL_MS)
+        ),
+    });
+    all.push(Help {
+        figure: "Unevenness",
+        text: format!(
+            "How much later than the earliest frame the latest came in the last 10 s. Below 100 ms is good; a moment above that is harmless. What stays above              {MOST_JITTER_MS} ms makes viewers wait: use a cable instead of Wi-Fi, lower the encoder's bitrate, and end what else uses the line or the              encoder's computer."
+        ),
+    });
+    all
+}
+
 /// Where it plays what has no [`advice`].
 #[must_use]
 pub fn praise(facts: &LiveFacts) -> &'static str {
@@ -211,6 +246,15 @@ mod tests {
     fn only(facts: &LiveFacts) -> (String, &'static str) {
         let [Advice { finding, mend }] = &advice(facts)[..] else { panic!("{:?}", advice(facts)) };
         (finding.clone(), mend)
+    }
+
+    #[test]
+    fn figures_that_say_nothing_by_themselves_are_explained_where_they_are_shown() {
+        let names = |has_loudness| help(has_loudness).into_iter().map(|help| help.figure).collect::<Vec<_>>();
+        assert_eq!(names(true), ["Loudness and peak", "Keyframe interval", "Unevenness"]);
+        assert_eq!(names(false), ["Keyframe interval", "Unevenness"]);
+        let unevenness = help(false).pop().map(|help| help.text).unwrap_or_default();
+        assert!(unevenness.contains("above 400 ms") && !unevenness.contains("  "), "{unevenness}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod playback;
 mod provider;
 mod second_factor;
 mod system;
+mod titles;
 
 use std::sync::Arc;
 
@@ -240,6 +241,26 @@ async fn viewers_from_outside_see_recordings_and_nothing_to_operate() {
 }
 
 #[tokio::test]
+async fn viewers_from_outside_see_what_plays_and_the_recordings_and_the_rest_one_click_further() {
+    let public = Settings { recording_enabled: true, vod_public: true, live_public: true };
+    let path = format!("/playout/{LIVE}");
+    let page = Site::new(Fake::signed_out().with_settings(public)).get(&path).await;
+    let text = page.text();
+    let (seen, folded) = text.split_once("<details class=\"card more-of\">").unwrap();
+    for first in
+        ["<h1>Sunday service", "<afterlive-player live=", "VOD Playout URLs", "Download MP4", "This stream has been live since "]
+    {
+        assert!(seen.contains(first), "{first} is not in: {seen}");
+    }
+    for rest in ["hall-2", "index.m3u8</code>", "WHEP", "Unevenness", "Keyframe interval", "Updated"] {
+        assert!(!seen.contains(rest), "{rest} is in: {seen}");
+        assert!(folded.contains(rest), "{rest} is not in: {folded}");
+    }
+    let member = Site::new(Fake::signed_in_as(Role::ReadOnly).with_settings(public)).get(&path).await;
+    member.shows("Unevenness").shows("hall-2").shows("index.m3u8</code>").shows_not("more-of");
+}
+
+#[tokio::test]
 async fn who_was_signed_out_elsewhere_is_told_so_at_the_sign_in() {
     let site = Site::new(Fake::signed_out_elsewhere());
     let led = site.get("/stream?state=live").await;
@@ -272,6 +293,33 @@ async fn the_webcaster_is_told_the_stream_and_what_may_become_of_it() {
     page.shows("Go live from this browser").shows("<afterlive-webcaster stream-key=\"8sKpm-x49nB\"").shows(" records");
     let live_only = Settings { recording_enabled: false, vod_public: false, live_public: true };
     Site::new(Fake::signed_in().with_settings(live_only)).get(&path).await.shows_not(" records");
+}
+
+#[tokio::test]
+async fn figures_of_what_is_live_come_with_what_is_good_and_what_to_do() {
+    let page = Site::new(Fake::signed_in()).get(&format!("/stream/{LIVE}")).await;
+    page.shows("What is good, and what to do").shows("<dt>Loudness and peak</dt>").shows("<dt>Unevenness</dt><dd>How much later");
+    page.shows("turn the gain down").shows("use a cable instead of Wi-Fi");
+}
+
+#[tokio::test]
+async fn an_encoder_that_was_cut_off_is_waited_for_on_its_pages() {
+    let site = Site::new(Fake::signed_in().awaiting(ENDED, 27));
+    for path in ["stream", "playout", "webcaster"] {
+        let page = site.get(&format!("/{path}/{ENDED}")).await;
+        page.shows("pill interrupted").shows("The signal is interrupted.").shows("27 s more for the encoder.");
+        assert_eq!(page.count("The signal is interrupted."), 1, "{path}");
+    }
+    let page = site.get(&format!("/playout/{ENDED}")).await;
+    page.shows("<afterlive-player live=\"/live/8sKpm-Q7wLd\"").shows("Play the newest recording").shows("in its recording");
+    page.shows_not("Newest recording:");
+
+    let public = Settings { live_public: true, vod_public: true, ..Settings::default() };
+    let outside = Site::new(Fake::signed_out().with_settings(public).awaiting(ENDED, 27));
+    let page = outside.get(&format!("/playout/{ENDED}")).await;
+    page.shows("Then the picture goes on here by itself.").shows("Play the newest recording").shows_not("in its recording");
+    let over = Site::new(Fake::signed_in()).get(&format!("/playout/{ENDED}")).await;
+    over.shows_not("interrupted").shows("Newest recording:");
 }
 
 #[tokio::test]
@@ -515,7 +563,7 @@ async fn the_list_keeps_its_filter_in_the_url() {
     let site = Site::new(Fake::signed_in());
     let page = site.get("/stream?tag=archive&sort=name&page=2").await;
     page.shows("35 streams").shows("Page 2 of 2").shows("value=\"archive\"").shows("/stream?tag=archive&amp;sort=name");
-    assert_eq!(page.count("data-label=\"Streamname\""), 10);
+    assert_eq!(page.count("data-label=\"Stream\""), 10);
     site.get("/stream?q=nothing-like-it").await.shows("No stream is like that.");
 }
 

@@ -76,12 +76,12 @@ export class StandIn {
     this.clock = setInterval(() => this.peers.forEach((peer) => this.greeted.has(peer) && this.tellTime(peer)), 2_000);
   }
 
-  /** Ends the publish; whoever watches is told. */
-  stopPublish(): void {
+  /** Ends the publish; whoever watches is told. `waitsMs`: as of an encoder that was cut off, and is waited for. */
+  stopPublish(waitsMs?: number): void {
     this.mood = 'offline';
     this.fragments?.stop();
     this.fragments = undefined;
-    for (const peer of this.peers) if (this.greeted.has(peer)) peer.say({ type: 'stopped' });
+    for (const peer of this.peers) if (this.greeted.has(peer)) peer.say({ type: 'stopped', ...(waitsMs === undefined ? {} : { waits_ms: waitsMs }) });
     this.greeted = new Set();
   }
 

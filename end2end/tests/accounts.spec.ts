@@ -143,6 +143,17 @@ test("one's own account lists what is signed in, and ends it", async ({ browser,
   const sessions = page.getByRole('region', { name: 'Browsers that are signed in' });
   await expect(sessions.getByRole('row')).toHaveCount(3);
   await expect(sessions.getByText('(this one)')).toHaveCount(1);
+  await page.setViewportSize({ width: 360, height: 740 });
+  const apart = await sessions.getByText('(this one)').evaluate((mark) => {
+    const before = document.createRange();
+    before.setStart(mark.parentElement ?? mark, 0);
+    before.setEndBefore(mark);
+    const [last, own] = [[...before.getClientRects()].at(-1), mark.getClientRects()[0]];
+    if (last === undefined || own === undefined) throw new Error('nothing stands there');
+    // On the same line, or on the next one.
+    return own.top < last.bottom ? own.left - last.right : 0;
+  });
+  expect(apart, 'it stands behind what it is said of').toBeLessThan(16);
   await expect(page.getByRole('region', { name: 'Programs that are signed in' }).getByRole('row')).toHaveCount(2);
   await takePictures(page, 'account');
   await sessions.getByRole('button', { name: /^End the session of / }).click();

@@ -60,7 +60,7 @@ async function statusOf(url: string): Promise<number> {
 
 test('a recording is found, and what its page says of it is true of the downloaded file', async ({ admin: page, own, folder }) => {
   await find(page, own);
-  await row(page, own.name).getByRole('link', { name: own.name, exact: true }).click();
+  await row(page, own.name).getByRole('link', { name: `Own recording ${own.name}`, exact: true }).click();
   await expect(page).toHaveURL(`/vod/${own.id}`);
   await expect(page.getByRole('region', { name: 'Verdict' })).toContainText('Everything the encoder sent is in the file');
   await expect(page.locator('.figure.good')).toHaveText(/0\s*Dropped frames|Dropped frames\s*0/);
@@ -154,7 +154,7 @@ test('the page of a recording in progress grows, and has its verdict a moment af
   const growing = async () => (await api.stream(ingest.id)).playout.web.find((entry) => entry.type === 'vod');
   await page.goto(`/vod?stream=${ingest.streamKey}&state=recording`);
   await live(page);
-  await row(page, `${ingest.streamKey}.mp4`).getByRole('link', { name: `${ingest.streamKey}.mp4`, exact: true }).click();
+  await row(page, `${ingest.streamKey}.mp4`).getByRole('link', { name: `In progress ${ingest.streamKey}.mp4`, exact: true }).click();
   await expect(page.getByRole('region', { name: 'Verdict' })).toContainText('It is being recorded.');
   // From 2 s on, however long it took to be looked at.
   await expect(fact(page, 'Duration')).toHaveText(/^(?!0:00:0[01]\.)\d+:\d\d:\d\d\.\d{3}$/);
@@ -198,7 +198,7 @@ test.describe('without JavaScript', () => {
   test('a recording is found, read, deleted, found in the bin, restored and held', async ({ page, own }) => {
     await signIn(page);
     await find(page, own);
-    await row(page, own.name).getByRole('link', { name: own.name, exact: true }).click();
+    await row(page, own.name).getByRole('link', { name: `Own recording ${own.name}`, exact: true }).click();
     await expect(page.getByRole('region', { name: 'Verdict' })).toContainText('Everything the encoder sent is in the file');
     await expect(copyValue(page, 'SHA-256')).toHaveText(/^[0-9a-f]{64}$/);
     await expect(page.locator('video')).toBeVisible();

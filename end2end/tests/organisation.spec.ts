@@ -1,6 +1,7 @@
 // Settings and API keys.
 
-import { copyValue, createStream, live, setSwitches } from '../support/pages.ts';
+import { look, takePictures } from '../support/looks.ts';
+import { copyValue, createStream, live, recordings, setSwitches } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
 
 test('an API key is shown once, opens the API, and is refused once it is revoked', async ({ admin: page, server, recorded }) => {
@@ -85,6 +86,12 @@ test('the playout page opens to outsiders only where live is public, with record
     await expect(visitor.getByRole('heading', { name: 'Ingest' })).toHaveCount(0);
     await expect(visitor.getByText('Edit tags')).toHaveCount(0);
     await expect(visitor.locator('.copy-label', { hasText: 'Streamname' })).toHaveCount(0);
+    await expect(recordings(visitor).getByRole('link', { name: /\.mp4$/ })).toBeVisible();
+    for (const rest of ['hall-2', 'HLS', 'WebSocket']) await expect(visitor.getByText(rest, { exact: true }), rest).toBeHidden();
+    await takePictures(visitor, 'playout-visitor');
+    await visitor.getByText('Links and details').click();
+    for (const rest of ['hall-2', 'HLS', 'WebSocket']) await expect(visitor.getByText(rest, { exact: true }), rest).toBeVisible();
+    await look(visitor, 'playout-visitor-all');
     for (const operated of ['stream', 'stream/new', 'webcaster']) {
       await visitor.goto(`/${operated}/${recorded.id}`);
       await expect(visitor, operated).toHaveURL(/\/auth\?next=/);

@@ -66,6 +66,7 @@ test('who comes with a token sees the stills of what is live', async ({ admin: p
     watchConsole(outside);
     const visitor = await outside.newPage();
     await visitor.goto(await url('Playout page'));
+    await visitor.getByText('Links and details').click();
     const stills = [visitor.getByAltText('The stream as it looked'), recording(visitor, `${stream.ingest.rtmp.streamname}.mp4`).locator('img')];
     for (const still of stills) {
       await expect(still).toBeVisible({ timeout: 20_000 });

@@ -45,6 +45,27 @@ test('waits where nothing is live, starts by itself when something is, waits aga
   await plays(page);
 });
 
+test('keeps the last picture, dimmed, while an encoder that was cut off is waited for, and goes on or gives up', async ({ page, standIn }) => {
+  await page.goto(standIn.url);
+  standIn.goLive();
+  await plays(page);
+  standIn.stopPublish(60_000);
+  await expect.poll(() => state(page)).toBe('interrupted');
+  const video = page.locator('video');
+  await expect(player(page).getByText('The signal is interrupted').first()).toBeVisible();
+  await expect(player(page).getByRole('status')).toHaveText('The signal is interrupted. Waiting for the encoder…');
+  await expect(video).toHaveCSS('filter', 'brightness(0.4)');
+  expect(await video.evaluate((video: HTMLVideoElement) => [video.videoWidth, video.readyState >= 2]), 'there is a picture').toEqual([640, true]);
+  await page.screenshot({ path: `${SCREENS}player-interrupted.png` });
+  standIn.goLive();
+  await plays(page);
+  await expect(video).toHaveCSS('filter', 'none');
+
+  standIn.stopPublish(4_000);
+  await expect.poll(() => state(page)).toBe('interrupted');
+  await expect.poll(() => state(page), 'in vain').toBe('offline');
+});
+
 test('a lost connection is said, and made again', async ({ page, standIn }) => {
   standIn.goLive();
   await page.goto(standIn.url);

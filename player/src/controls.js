@@ -13,6 +13,8 @@ const SEEK_S = 5;
 const VOLUME_STEP = 0.05;
 /** Who is later than this is not at the live edge. */
 const EDGE_MS = 8_000;
+/** In these states there is nothing newer to go to. */
+const NOTHING_NEWER = ['connecting', 'offline', 'interrupted'];
 
 /**
  * @typedef {object} Wishes what the viewer may want
@@ -113,7 +115,7 @@ export class Controls {
     const late = this.#playback?.latencyMs() ?? null;
     const isAtEdge = this.#state.name === 'playing' && (late === null || late < EDGE_MS);
     face.live.classList.toggle('at-edge', isAtEdge);
-    text(face.liveWord, isAtEdge || this.#state.name === 'connecting' || this.#state.name === 'offline' ? 'Live' : 'Go to live');
+    text(face.liveWord, isAtEdge || NOTHING_NEWER.includes(this.#state.name) ? 'Live' : 'Go to live');
     text(face.late, late !== null && this.#state.name === 'playing' ? seconds(late) : '');
     face.late.title = late === null ? '' : 'Latency: from the server to this picture';
 

@@ -8,6 +8,8 @@ import { socketUrl } from './urls.js';
 const ASK_AGAIN_MS = [1_000, 2_000, 4_000, 8_000];
 /** While a recording grows its row changes: when it is finished. */
 const GROWTH_MS = 3_000;
+/** How often it is asked whether an encoder that was cut off is still waited for. */
+const AWAITED_MS = 2_000;
 
 /**
  * @typedef {object} Recording as the server names it
@@ -96,20 +98,26 @@ function embed(player, offer) {
     if (recording.growing) follow();
   }
 
-  /** @returns {Promise<Recording | null>} */
-  async function newest() {
-    if (facts === undefined) return null;
+  /** @returns {Promise<{ awaited: boolean, recording: Recording | null }>} */
+  async function known() {
+    const nothing = { awaited: false, recording: null };
+    if (facts === undefined) return nothing;
     const answer = await fetch(facts, { cache: 'no-store' }).catch(() => null);
-    return answer?.ok ? (await answer.json()).recording : null;
+    return answer?.ok ? answer.json() : nothing;
   }
 
   /** What there is to see where nothing is live: at once, and then what was recorded of what has just ended, once it is there. @param {number} asked how often */
   async function showNewest(asked) {
     clearTimeout(asking);
-    const recording = await newest();
+    const { awaited, recording } = await known();
     const hasShown = asked > 0 && player.hasAttribute('src');
     // Who has begun to watch is left to it.
     if (hasShown ? isWatched : player.hasAttribute('src') || player.state.name !== 'offline') return;
+    // An encoder that was cut off may be back: what was live goes on.
+    if (awaited && !hasShown) {
+      asking = setTimeout(() => void showNewest(asked), AWAITED_MS);
+      return;
+    }
     const waitMs = ASK_AGAIN_MS[asked];
     const isNews = recording !== null && (recording.id !== lastId || recording.duration_ms !== lastMs);
     // What grows is finished in a moment, and shows as it is then.
@@ -124,7 +132,7 @@ function embed(player, offer) {
     clearTimeout(asking);
     asking = setTimeout(async () => {
       if (!player.hasAttribute('growing')) return;
-      const recording = await newest();
+      const { recording } = await known();
       if (recording !== null && recording.id === lastId) show(recording);
       else follow();
     }, GROWTH_MS);

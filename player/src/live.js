@@ -54,6 +54,8 @@ export class LivePlayback {
   #parting;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #stall;
+  /** @type {ReturnType<typeof setTimeout> | undefined} until when an encoder that was cut off is waited for */
+  #awaiting;
   #listening = new AbortController();
 
   /**
@@ -98,6 +100,7 @@ export class LivePlayback {
     clearInterval(this.#ticker);
     clearTimeout(this.#parting);
     clearTimeout(this.#stall);
+    clearTimeout(this.#awaiting);
     this.socket.close();
     this.buffer.close();
     this.video.playbackRate = 1;
@@ -176,16 +179,17 @@ export class LivePlayback {
         this.#clock = { clock: message, heardMs: performance.now() };
         break;
       case 'status':
-        if (message.state === 'offline') this.#offline();
+        if (message.state === 'offline') this.#over(message.waits_ms);
         break;
       case 'stopped':
-        this.#stopped();
+        this.#stopped(message.waits_ms);
         break;
     }
   }
 
   /** @param {import('./socket.js').Info} info */
   #begin(info) {
+    clearTimeout(this.#awaiting);
     const refused = unplayable(info.mime, canPlay);
     if (refused.length > 0) {
       this.#isLive = false;
@@ -278,16 +282,27 @@ export class LivePlayback {
     }, STALL_SAID_MS);
   }
 
-  /** Nothing is live. */
+  /** Nothing is live. @param {number} [waitsMs] for so long the encoder is waited for, which was cut off */
+  #over(waitsMs) {
+    if (waitsMs === undefined) return this.#offline();
+    this.#isLive = false;
+    this.#info = null;
+    // The last picture stays, where there is one.
+    this.outlet.state({ name: 'interrupted' });
+    clearTimeout(this.#awaiting);
+    this.#awaiting = setTimeout(() => this.#offline(), waitsMs);
+  }
+
   #offline() {
     this.#isLive = false;
     this.#info = null;
+    clearTimeout(this.#awaiting);
     this.buffer.close();
     this.outlet.state({ name: 'offline' });
   }
 
-  /** The publish has ended: what is buffered is shown to its end. */
-  #stopped() {
+  /** The publish has ended: what is buffered is shown to its end. @param {number} [waitsMs] as of `over` */
+  #stopped(waitsMs) {
     const end = this.buffer.ranges.at(-1)?.[1] ?? 0;
     const rest = Math.max(0, end - this.video.currentTime);
     this.#isLive = false;
@@ -295,12 +310,13 @@ export class LivePlayback {
     this.video.playbackRate = 1;
     clearTimeout(this.#stall);
     this.#stall = setTimeout(() => {
-      if (!this.#isLive) this.#offline();
+      if (!this.#isLive) this.#over(waitsMs);
     }, Math.min(rest, 3) * 1000);
   }
 
   /** @param {number} waitMs */
   #lost(waitMs) {
+    clearTimeout(this.#awaiting);
     this.#isLive = false;
     this.#info = null;
     if (this.#wantsToPlay) this.outlet.state({ name: 'reconnecting', waitMs });
@@ -350,6 +366,7 @@ export class LivePlayback {
 
   /** @param {import('./states.js').State} state */
   #end(state) {
+    clearTimeout(this.#awaiting);
     this.#isLive = false;
     this.socket.close();
     this.buffer.close();

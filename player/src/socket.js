@@ -7,8 +7,8 @@ import { waitMs } from './waits.js';
  * @typedef {{ codec: string, width?: number, height?: number, sample_rate?: number, channels?: number }} Track
  * @typedef {{ type: 'info', state: 'live', mime: string, video: Track | null, audio: Track | null }} Info
  * @typedef {{ type: 'clock' } & import('./clock.js').Clock} ClockMessage
- * @typedef {{ type: 'status', state: 'offline' | 'skipped' | 'refused', reason?: string }} StatusMessage
- * @typedef {{ type: 'stopped' }} Stopped
+ * @typedef {{ type: 'status', state: 'offline' | 'skipped' | 'refused', reason?: string, waits_ms?: number }} StatusMessage
+ * @typedef {{ type: 'stopped', waits_ms?: number }} Stopped `waits_ms`: the encoder was cut off, and is waited for
  * @typedef {Info | ClockMessage | StatusMessage | Stopped} Message
  */
 

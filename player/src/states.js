@@ -1,7 +1,7 @@
 // What the player may be doing, and the words for each. Every state is said, on the picture and to screen readers.
 
 /**
- * @typedef {'idle' | 'offline' | 'connecting' | 'playing' | 'blocked' | 'paused' | 'stalled' | 'reconnecting' | 'unsupported' | 'refused' | 'ended' | 'failed'} StateName
+ * @typedef {'idle' | 'offline' | 'interrupted' | 'connecting' | 'playing' | 'blocked' | 'paused' | 'stalled' | 'reconnecting' | 'unsupported' | 'refused' | 'ended' | 'failed'} StateName
  * @typedef {object} State
  * @property {StateName} name
  * @property {string} [reason] the server's or the browser's words: for `refused` and `failed`
@@ -34,6 +34,8 @@ export function words(state, live) {
         covers: true,
         busy: false,
       };
+    case 'interrupted':
+      return { title: 'The signal is interrupted', detail: 'Waiting for the encoder…', covers: true, busy: true };
     case 'connecting':
       return { title: 'Connecting', detail: '', covers: true, busy: true };
     case 'playing':

@@ -21,6 +21,8 @@ const css = /* css */ `
   container-type: inline-size;
 }
 ::slotted(video) { display: block; width: 100%; aspect-ratio: 16 / 9; }
+/* What was seen last is not what is. */
+:host([data-state="interrupted"]) ::slotted(video) { filter: brightness(0.4); }
 :host([bare]) .screen { height: 100%; display: grid; align-items: center; }
 :host([bare]) ::slotted(video) { height: 100%; aspect-ratio: auto; object-fit: contain; }
 :host(:fullscreen) .screen { height: 100%; display: grid; align-items: center; border-radius: 0; }
@@ -50,6 +52,7 @@ const css = /* css */ `
 @media (prefers-reduced-motion: no-preference) {
   .message .spinner { animation: turn 0.9s linear infinite; }
   .bar, .unmute { transition: opacity 0.2s; }
+  ::slotted(video) { transition: filter 0.3s; }
 }
 @keyframes turn { to { rotate: 1turn; } }
 

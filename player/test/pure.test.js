@@ -53,10 +53,11 @@ test('what is no storyboard has no tiles', () => {
 
 test('every state has words, and those that need the viewer are written over the picture', () => {
   assert.equal(words({ name: 'offline' }, true).title, 'Waits for the stream');
+  assert.deepEqual(words({ name: 'interrupted' }, true).title, 'The signal is interrupted');
   assert.match(words({ name: 'unsupported', codecs: ['HEVC (H.265)'] }, true).title, /cannot play HEVC/);
   assert.equal(words({ name: 'refused', reason: 'The token has expired.' }, true).detail, 'The token has expired.');
   assert.match(words({ name: 'reconnecting', waitMs: 4_100 }, true).detail, /in 4 s/);
-  for (const name of /** @type {const} */ (['idle', 'offline', 'connecting', 'playing', 'blocked', 'paused', 'stalled', 'reconnecting', 'unsupported', 'refused', 'ended', 'failed'])) {
+  for (const name of /** @type {const} */ (['idle', 'offline', 'interrupted', 'connecting', 'playing', 'blocked', 'paused', 'stalled', 'reconnecting', 'unsupported', 'refused', 'ended', 'failed'])) {
     assert.notEqual(words({ name }, false).title, '');
     assert.equal(words({ name }, true).covers, !['idle', 'playing', 'paused', 'ended'].includes(name), name);
   }

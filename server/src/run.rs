@@ -151,7 +151,8 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let ingest_regions = ingest_regions(&config);
     let webhook_settings = webhook::Settings::from(&config.webhook);
     let gate = Gate::new(hub.clone(), db.clone(), clock.clone(), ingest_regions, recorder, publishes.clone(), webhook_settings);
-    let gate: Arc<dyn Gatekeeper> = Arc::new(gate.with_audit(audit.clone()));
+    let gate = gate.with_audit(audit.clone()).with_reconnect_window(limits.reconnect_window);
+    let gate: Arc<dyn Gatekeeper> = Arc::new(gate);
     let service = Service::new(db.clone(), clock.clone(), Arc::clone(&config), regions.clone(), hub.clone(), growing.clone());
     let pushes = Pushes::default();
     let interpreter = Interpreter::new(hub.clone(), pictures::this_program());

@@ -174,6 +174,8 @@ pub struct Overview {
     /// What the playout page plays: the recording in progress, once there is something of it to see, or else the newest finished one.
     pub on_stage: Option<RecordingRow>,
     pub live: Option<LiveFacts>,
+    /// The encoder was cut off, and is waited for so many seconds more.
+    pub awaited_s: Option<u64>,
     pub recordings: Recordings,
     /// Off: `/rec` behaves as `/live`, and the page says so.
     pub recording_enabled: bool,

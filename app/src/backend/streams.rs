@@ -31,6 +31,14 @@ pub struct DayTraffic {
     pub bytes: u64,
 }
 
+/// A recording on the start page.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LatestRecording {
+    pub recording: RecordingRow,
+    /// What people call its stream.
+    pub title: Option<String>,
+}
+
 /// The start page.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Home {
@@ -41,7 +49,7 @@ pub struct Home {
     /// The latest 5.
     pub streams: Vec<StreamRow>,
     /// The latest 5.
-    pub recordings: Vec<RecordingRow>,
+    pub recordings: Vec<LatestRecording>,
 }
 
 /// One stream in a table.

@@ -97,6 +97,7 @@ impl State {
             }),
             on_stage,
             live: (stream.state == StreamState::Live).then(|| self.live()),
+            awaited_s: self.awaited_s.get(&id).copied(),
             recordings: Recordings { rows, total },
             recording_enabled: self.settings.recording_enabled,
             live_public: self.settings.live_public,

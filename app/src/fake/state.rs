@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) sessions: Vec<SessionRow>,
     pub(super) session_tokens: Vec<SessionTokenRow>,
     pub(super) push_urls: BTreeMap<StreamId, String>,
+    /// Streams whose encoder was cut off, and for how much longer it is waited for.
+    pub(super) awaited_s: BTreeMap<StreamId, u64>,
     pub(super) name: String,
     pub(super) settings: Settings,
     pub(super) recording: RecordingSettings,
@@ -109,6 +111,7 @@ impl State {
             sessions: accounts::sessions(),
             session_tokens: accounts::tokens(),
             push_urls: BTreeMap::new(),
+            awaited_s: BTreeMap::new(),
             name: "Northlight Events".into(),
             settings: Settings::default(),
             recording: RecordingSettings { max_duration_s: Some(7_200), ..RecordingSettings::default() },

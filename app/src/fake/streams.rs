@@ -3,7 +3,10 @@
 use afterlive_domain::StreamState;
 
 use super::{DAY_MS, NOW, State};
-use crate::backend::{DayTraffic, Home, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
+use crate::backend::{
+    DayTraffic, Home, LatestRecording, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort,
+};
+use crate::ui::overview::title_of;
 
 impl State {
     fn counts(&self) -> StateCounts {
@@ -25,8 +28,12 @@ impl State {
             day: NOW.plus_ms((n - 13) * DAY_MS).to_string().chars().take(10).collect(),
             bytes: if n % 7 == 2 { 0 } else { (n as u64 * 7_919 % 13 + 2) * 410_000_000 },
         };
-        let mut recordings: Vec<_> = self.streams.iter().flat_map(|stream| self.recordings(stream)).collect();
-        recordings.sort_by_key(|row| std::cmp::Reverse(row.created_at));
+        let titled = |stream: &StreamRow| {
+            let title = title_of(&stream.tags);
+            self.recordings(stream).into_iter().map(move |recording| LatestRecording { recording, title: title.clone() })
+        };
+        let mut recordings: Vec<_> = self.streams.iter().flat_map(titled).collect();
+        recordings.sort_by_key(|row| std::cmp::Reverse(row.recording.created_at));
         recordings.truncate(5);
         Home {
             counts: self.counts(),

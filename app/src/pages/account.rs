@@ -116,7 +116,8 @@ fn SessionTableRow(session: Signal<SessionRow>) -> impl IntoView {
     view! {
         <tr>
             <td data-label="Browser">
-                {browser} {is_this.then(|| view! { <strong>" (this one)"</strong> })}
+                // One piece of text: on a phone the cell's pieces stand apart.
+                <span>{browser} {is_this.then(|| view! { <strong>" (this one)"</strong> })}</span>
             </td>
             <td data-label="Signed in from" class="address">
                 {address}

@@ -4,12 +4,13 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::skeleton;
-use crate::backend::{DayTraffic, Home, RecordingRow, RegionUse, StateCounts};
+use crate::backend::{DayTraffic, Home, LatestRecording, RecordingRow, RegionUse, StateCounts};
 use crate::format;
 use crate::live::{follow_growth, listen, loaded};
 use crate::server_fns::streams::load_home;
 use crate::ui::editors::ForEditors;
 use crate::ui::icon::Icon;
+use crate::ui::named::named;
 use crate::ui::recording_row::{picture, recording_path};
 use crate::ui::rows::keyed_rows;
 use crate::ui::state_pill::{AssetPill, stream_icon};
@@ -124,7 +125,7 @@ fn LatestRecordings(home: Signal<Home>) -> impl IntoView {
             view! { <p class="muted">"No recordings yet: send to a stream's URL that ends in " <code>"/rec"</code> "."</p> }
                 .into_any()
         } else {
-            view! { <ul class="posters">{keyed_rows(rows, |row| row.id, |row| view! { <Poster row /> }.into_any())}</ul> }
+            view! { <ul class="posters">{keyed_rows(rows, |row| row.recording.id, |row| view! { <Poster row /> }.into_any())}</ul> }
                 .into_any()
         }
     }
@@ -132,7 +133,9 @@ fn LatestRecordings(home: Signal<Home>) -> impl IntoView {
 
 /// Leads to the recording's page, where it plays.
 #[component]
-fn Poster(row: Signal<RecordingRow>) -> impl IntoView {
+fn Poster(row: Signal<LatestRecording>) -> impl IntoView {
+    let title = Memo::new(move |_| row.with(|row| row.title.clone()));
+    let row: Signal<RecordingRow> = Memo::new(move |_| row.with(|row| row.recording.clone())).into();
     let picture = Memo::new(move |_| row.with(picture));
     let has_picture = Memo::new(move |_| picture.with(Option::is_some));
     let state = Memo::new(move |_| row.with(|row| row.state));
@@ -147,7 +150,7 @@ fn Poster(row: Signal<RecordingRow>) -> impl IntoView {
                     }}
                     <span class="poster-length">{move || row.with(|row| format::duration(row.duration_ms))}</span>
                 </span>
-                <span class="poster-name mono">{move || row.with(|row| row.file_name.clone())}</span>
+                <span class="poster-name">{move || named(title.get(), row.with(|row| row.file_name.clone()))}</span>
             </a>
             <span class="poster-facts">
                 <When at=Signal::derive(move || row.with(|row| row.created_at)) />

@@ -10,10 +10,10 @@ use crate::backend::{Overview, RecordingRow};
 use crate::live::loaded;
 use crate::query::with_query;
 use crate::ui::icon::Icon;
-use crate::ui::overview::{OverviewCards, load, title, wanted, watch};
+use crate::ui::interruption::{Interruption, PresentState};
+use crate::ui::overview::{AlsoNamed, OverviewCards, called, load, title, wanted, watch};
 use crate::ui::player::{LivePlayer, Playable, Player};
 use crate::ui::rows::keyed_rows;
-use crate::ui::state_pill::StreamPill;
 use crate::ui::when::When;
 
 #[component]
@@ -34,33 +34,25 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
 
 /// Outsiders are not shown the streamname in large letters: where no publish key is required, anybody can publish by it.
 fn heading(overview: &Overview) -> String {
-    title(overview).unwrap_or_else(|| match overview.role {
-        Some(_) => overview.stream.streamname.to_string(),
-        None => "Stream".to_owned(),
-    })
+    match overview.role {
+        Some(_) => called(overview),
+        None => title(overview).unwrap_or_else(|| "Stream".to_owned()),
+    }
 }
 
 #[component]
 fn Head(overview: Signal<Overview>) -> impl IntoView {
     let may_operate = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
-    // Beside a title only: without one it is the heading.
-    let shows_name = Memo::new(move |_| overview.with(|overview| overview.role.is_some() && title(overview).is_some()));
     let sign_in = move || overview.with(|overview| with_query("/auth", &[("next", &format!("/playout/{}", overview.stream.id))]));
     let url = move || overview.with(|overview| format!("/stream/{}", overview.stream.id));
     view! {
         <div class="page-head">
             <div>
-                {move || {
-                    shows_name
-                        .get()
-                        .then(|| {
-                            view! { <p class="kicker mono">{move || overview.with(|overview| overview.stream.streamname.to_string())}</p> }
-                        })
-                }}
                 <h1>
                     {move || overview.with(heading)} " "
-                    <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
+                    <PresentState overview />
                 </h1>
+                <AlsoNamed overview />
             </div>
             <p class="actions">
                 {move || {
@@ -98,6 +90,11 @@ fn next_shown(shown: Option<RecordingRow>, overview: &Overview, is_watched: bool
     Some(known.unwrap_or(RecordingRow { state, ..shown }))
 }
 
+/// Whether it is live, or its encoder is waited for.
+fn is_on(overview: &Overview) -> bool {
+    overview.live.is_some() || overview.awaited_s.is_some()
+}
+
 /// The player: of what is live, or else of the newest recording. Neither is taken from who watches it: the other is offered.
 #[component]
 fn Stage(overview: Signal<Overview>) -> impl IntoView {
@@ -106,14 +103,16 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
     // While it is live: whether the viewer is shown that, and not a recording.
     let follows_live = RwSignal::new(true);
     let id_of = |row: &Option<RecordingRow>| row.as_ref().map(|row| row.id);
-    let is_live = Memo::new(move |_| overview.with(|overview| overview.live.is_some()));
+    // Also while an encoder that was cut off is waited for: the picture goes on where it stood.
+    let is_live = Memo::new(move |_| overview.with(is_on));
+    let is_awaited = Memo::new(move |_| overview.with(|overview| overview.awaited_s.is_some()));
     Effect::watch(
         move || (overview.get(), watched.get()),
         move |(overview, is_watched), before, _| {
-            let was_live = before.is_some_and(|(before, _)| before.live.is_some());
-            if overview.live.is_some() != was_live {
+            let was_live = before.is_some_and(|(before, _)| is_on(before));
+            if is_on(overview) != was_live {
                 // Who watches a recording when it goes live goes on with that.
-                follows_live.set(!(*is_watched && overview.live.is_some()));
+                follows_live.set(!(*is_watched && is_on(overview)));
             }
             let before = shown.get_untracked();
             let next = next_shown(before.clone(), overview, *is_watched && !follows_live.get_untracked());
@@ -150,6 +149,12 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
         watched.set(false);
         follows_live.set(true);
     };
+    let has_recording = Memo::new(move |_| overview.with(|overview| overview.on_stage.is_some()));
+    // Where nothing has arrived yet it is what was seen last.
+    let live_poster = Signal::derive(move || {
+        let last = overview.with(|overview| overview.on_stage.as_ref().and_then(Playable::of));
+        last.filter(|_| is_awaited.get()).and_then(|last| last.poster_url)
+    });
     let is_recorded = Memo::new(move |_| {
         overview.with(|overview| overview.on_stage.as_ref().is_some_and(|row| row.state == AssetState::Recording))
     });
@@ -165,14 +170,15 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
                                 path=Signal::derive(move || overview.with(|overview| overview.playout.live_path.clone()))
                                 label=Signal::derive(move || overview.with(heading))
                                 token=token.get_value()
+                                poster=live_poster
                             />
                         }
                     })
             }}
             {keyed_rows(rows, |row| row.id, move |row| view! { <Shown row newer watched is_asked_for /> }.into_any())}
+            <Interruption overview />
             {move || {
-                is_live
-                    .get()
+                (is_live.get() && !is_awaited.get())
                     .then(|| {
                         view! {
                             <p class="notice live">
@@ -207,13 +213,26 @@ fn Stage(overview: Signal<Overview>) -> impl IntoView {
                     })
             }}
             {move || {
+                (shows_live.get() && is_awaited.get() && has_recording.get())
+                    .then(|| {
+                        view! {
+                            <p class="actions">
+                                <button type="button" class="button quiet" on:click=show_start>
+                                    {Icon::Play.draw()}
+                                    "Play the newest recording"
+                                </button>
+                            </p>
+                        }
+                    })
+            }}
+            {move || {
                 (is_live.get() && !shows_live.get())
                     .then(|| {
                         view! {
                             <p class="actions">
                                 <button type="button" class="button" on:click=show_live>
                                     {Icon::Live.draw()}
-                                    "Watch live"
+                                    {if is_awaited.get() { "Wait for the encoder" } else { "Watch live" }}
                                 </button>
                             </p>
                         }
@@ -260,6 +279,9 @@ fn Shown(
     let begins = is_asked_for.try_update(std::mem::take).unwrap_or_default();
     view! {
         <Player playable wanted=true watched begins />
-        <p class="stage-name muted small">{what} <span class="mono">{move || row.with(|row| row.file_name.clone())}</span></p>
+        <p class="stage-name muted small">
+            {what} <span class="mono">{move || row.with(|row| row.file_name.clone())}</span> ", "
+            <When at=Signal::derive(move || row.with(|row| row.created_at)) /> " UTC"
+        </p>
     }
 }

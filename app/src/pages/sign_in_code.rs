@@ -46,7 +46,7 @@ fn Forms() -> impl IntoView {
             <Logo />
             <h1>"Second factor"</h1>
             {move || problem(&read("error"), &seconds()).map(|problem| view! { <Failure problem /> })}
-            <p>"Your password is right. Now type the six digits that your app shows, or a recovery code."</p>
+            <p>"Your password is right. Now type the six digits that your app shows. Without the app a recovery code is as good: see below."</p>
             // Plain forms, as at the sign-in.
             <form method="post" action=SignInWithCode::url()>
                 <input type="hidden" name="next" value=move || read("next") />
@@ -54,7 +54,7 @@ fn Forms() -> impl IntoView {
                 <button class="button primary">"Sign in"</button>
             </form>
             <details class="other-way">
-                <summary>"App not at hand?"</summary>
+                <summary>"App not at hand? Use a recovery code"</summary>
                 <form method="post" action=SignInWithCode::url()>
                     <input type="hidden" name="next" value=move || read("next") />
                     <label>

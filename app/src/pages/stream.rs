@@ -13,12 +13,12 @@ use crate::live::{leave_after, loaded, refresh_after};
 use crate::server_fns::streams::{DeleteStream, StopAndLock, Unlock};
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyButton;
-use crate::ui::overview::{OverviewCards, load_to_operate, title, wanted, watch};
+use crate::ui::interruption::PresentState;
+use crate::ui::overview::{AlsoNamed, OverviewCards, called, load_to_operate, title, wanted, watch};
 use crate::ui::playback_tokens::PlaybackAccess;
 use crate::ui::publish_keys::PublishKeyRenewal;
 use crate::ui::recordings::Recordings;
 use crate::ui::snippets::Snippets;
-use crate::ui::state_pill::StreamPill;
 use crate::ui::when::When;
 
 #[component]
@@ -31,20 +31,22 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
     watch(overview);
     let query = use_query_map();
     let tab = Memo::new(move |_| query.with(|query| query.get("tab").unwrap_or_default()));
+    let has_title = Memo::new(move |_| overview.with(|overview| title(overview).is_some()));
     let name = Signal::derive(move || overview.with(|overview| overview.stream.streamname.to_string()));
     view! {
-        <Title text=move || overview.with(|overview| title(overview).unwrap_or_else(|| overview.stream.streamname.to_string())) />
+        <Title text=move || overview.with(called) />
         <div class="page-head">
             <div>
                 <p class="kicker">
-                    {move || overview.with(title).unwrap_or_else(|| "Stream".into())} " · created "
+                    "Stream · created "
                     <When at=Signal::derive(move || overview.with(|overview| overview.stream.created_at)) /> " UTC"
                 </p>
                 <h1>
-                    <span class="mono">{move || name.get()}</span>
-                    <CopyButton value=name what="the streamname" />
-                    <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
+                    <span class:mono=move || !has_title.get()>{move || overview.with(called)}</span>
+                    {move || (!has_title.get()).then(|| view! { <CopyButton value=name what="the streamname" /> })}
+                    <PresentState overview />
                 </h1>
+                <AlsoNamed overview />
                 <p class="muted small mono">{move || overview.with(|overview| overview.stream.id.to_string())}</p>
             </div>
             <Actions overview />

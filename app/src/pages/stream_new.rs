@@ -7,9 +7,9 @@ use super::skeleton;
 use crate::backend::Overview;
 use crate::live::loaded;
 use crate::ui::encoder::EncoderSteps;
-use crate::ui::overview::{PlayoutCard, load_to_send, wanted, watch};
+use crate::ui::interruption::PresentState;
+use crate::ui::overview::{AlsoNamed, PlayoutCard, called, load_to_send, wanted, watch};
 use crate::ui::snippets::Snippets;
-use crate::ui::state_pill::StreamPill;
 
 #[component]
 pub fn StreamNewPage() -> impl IntoView {
@@ -29,11 +29,12 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
     view! {
         <div class="page-head">
             <div>
-                <p class="kicker mono">{move || overview.with(|overview| overview.stream.streamname.to_string())}</p>
+                <p class="kicker">{move || overview.with(called)}</p>
                 <h1>
                     "Go live in three steps "
-                    <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
+                    <PresentState overview />
                 </h1>
+                <AlsoNamed overview />
             </div>
             <p class="actions">
                 // A page of its own, which the browser asks before it leaves.

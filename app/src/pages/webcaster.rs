@@ -7,8 +7,8 @@ use super::skeleton;
 use crate::backend::{IngestUrls, Overview};
 use crate::live::loaded;
 use crate::ui::encoder::EncoderSteps;
-use crate::ui::overview::{OverviewCards, load_to_send, title, wanted, watch};
-use crate::ui::state_pill::StreamPill;
+use crate::ui::interruption::PresentState;
+use crate::ui::overview::{AlsoNamed, OverviewCards, called, load_to_send, wanted, watch};
 
 #[component]
 pub fn WebcasterPage() -> impl IntoView {
@@ -18,18 +18,18 @@ pub fn WebcasterPage() -> impl IntoView {
 #[component]
 fn Content(overview: Signal<Overview>) -> impl IntoView {
     watch(overview);
-    let name = move || overview.with(|overview| title(overview).unwrap_or_else(|| overview.stream.streamname.to_string()));
     let url = move || overview.with(|overview| format!("/stream/{}", overview.stream.id));
     let ingest =
         Memo::new(move |_| overview.with(|overview| overview.ingest.clone().map(|ingest| (ingest, overview.recording_enabled))));
     view! {
-        <Title text=move || format!("Send to {}", name()) />
+        <Title text=move || format!("Send to {}", overview.with(called)) />
         <div class="page-head">
             <div>
                 <p class="kicker">"Webcaster"</p>
                 <h1>
-                    {name} " " <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
+                    {move || overview.with(called)} " " <PresentState overview />
                 </h1>
+                <AlsoNamed overview />
             </div>
             <p class="actions">
                 <a class="button" href="/webcaster">

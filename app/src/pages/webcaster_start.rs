@@ -11,6 +11,7 @@ use crate::backend::{Answer, StreamFilter, StreamRow, StreamSort};
 use crate::live::{listen, loaded};
 use crate::server_fns::streams::{CreateStream, load_streams};
 use crate::ui::icon::Icon;
+use crate::ui::named::named;
 use crate::ui::overview::title_of;
 use crate::ui::rows::keyed_rows;
 use crate::ui::state_pill::StreamPill;
@@ -71,11 +72,14 @@ fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
 
 #[component]
 fn Row(row: Signal<StreamRow>) -> impl IntoView {
-    let name = move || row.with(|row| title_of(&row.tags).unwrap_or_else(|| row.streamname.to_string()));
-    let has_title = move || row.with(|row| title_of(&row.tags).is_some());
+    let names = Memo::new(move |_| row.with(|row| (title_of(&row.tags), row.streamname.to_string())));
+    let name = move || {
+        let (title, name) = names.get();
+        named(title, name)
+    };
     view! {
         <li>
-            <a rel="external" class:mono=move || !has_title() href=move || row.with(|row| format!("/webcaster/{}", row.id))>
+            <a rel="external" href=move || row.with(|row| format!("/webcaster/{}", row.id))>
                 {name}
             </a>
             <StreamPill state=Signal::derive(move || row.with(|row| row.state)) />

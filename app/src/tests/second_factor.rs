@@ -17,7 +17,12 @@ async fn after_the_right_password_a_code_is_asked_for_on_a_page_of_its_own() {
     let page = site.get(&page.location).await;
     page.shows("autocomplete=\"one-time-code\"").shows("inputmode=\"numeric\"").shows("Use the recovery code");
     // A recovery code has 29 letters.
-    page.shows("or a recovery code.").shows_not("maxlength=\"12\"");
+    page.shows("Without the app a recovery code is as good: see below.").shows_not("maxlength=\"12\"");
+    // It has letters too, which a keypad of digits has not.
+    assert_eq!(page.count("inputmode=\"numeric\""), 1);
+    let (app, recovery) =
+        page.text().split_once("<details class=\"other-way\">").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    assert!(app.contains("inputmode=\"numeric\"") && recovery.contains("App not at hand? Use a recovery code"));
     for (code, told) in [
         ("000000", "This code is wrong, or has been used."),
         ("too+often", "Please wait 30 seconds"),

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::copy::CopyRow;
 use super::icon::Icon;
-use super::state_pill::StreamPill;
+use super::interruption::PresentState;
 use super::when::When;
 use crate::backend::{Overview, Push, PushState, StreamFilter, StreamRow};
 use crate::format;
@@ -65,7 +65,7 @@ pub fn StreamFacts(overview: Signal<Overview>) -> impl IntoView {
             <dl class="facts">
                 <dt>"State"</dt>
                 <dd>
-                    <StreamPill state=Signal::derive(move || overview.with(|overview| overview.stream.state)) />
+                    <PresentState overview />
                 </dd>
                 <dt>"Created"</dt>
                 <dd>

@@ -5,6 +5,8 @@ use leptos::prelude::*;
 
 use super::copy::CopyButton;
 use super::icon::Icon;
+use super::named::named;
+use super::overview::title_of;
 use super::player::is_watchable;
 use super::recording_actions::{Acts, BinOrRestore};
 use super::recording_row::{picture, recording_path, thumbnail};
@@ -49,10 +51,10 @@ pub fn LibraryTable(rows: Signal<Vec<LibraryRow>>, acts: Acts, may_administer: S
     }
 }
 
-/// What people call the stream, and its other tags.
+/// The stream's tags but for what people call it, which stands above them.
 fn tags_text(row: &LibraryRow) -> String {
-    let plain = |tag: &String| tag.strip_prefix("title:").map_or_else(|| tag.clone(), |title| title.trim().to_owned());
-    row.tags.as_slice().iter().map(plain).collect::<Vec<_>>().join(" · ")
+    let plain = row.tags.as_slice().iter().filter(|tag| !tag.starts_with("title:"));
+    plain.map(String::as_str).collect::<Vec<_>>().join(" · ")
 }
 
 #[component]
@@ -66,6 +68,11 @@ fn Row(row: Signal<LibraryRow>, acts: Acts, may_administer: Signal<bool>) -> imp
     let is_held = Memo::new(move |_| row.with(|row| row.keeping.hold.is_some()));
     let until = Memo::new(move |_| row.with(|row| row.keeping.restorable_until));
     let tags = Memo::new(move |_| row.with(tags_text));
+    let title = Memo::new(move |_| row.with(|row| title_of(&row.tags)));
+    let named_after = {
+        let name = name.clone();
+        move || named(title.get(), name.clone())
+    };
     let url = text(|recording| recording.url.clone());
     let download_url = text(RecordingRow::download_url);
     view! {
@@ -76,9 +83,7 @@ fn Row(row: Signal<LibraryRow>, acts: Acts, may_administer: Signal<bool>) -> imp
                 </a>
             </td>
             <td class="file" data-label="Recording">
-                <a class="mono" href=path>
-                    {name.clone()}
-                </a>
+                <a href=path>{named_after}</a>
                 <span class="of muted">{move || tags.get()}</span>
             </td>
             <td data-label="Session date (UTC)">

@@ -9,7 +9,8 @@ use super::sparkline::Sparkline;
 use super::when::Since;
 use crate::backend::{LiveAudio, LiveFacts, LiveVideo};
 use crate::format;
-use crate::health::{self, Advice};
+use crate::health::{self, Advice, Help};
+use crate::live::News;
 
 /// Seconds that the bitrate's chart is wide.
 const CHART_S: usize = 300;
@@ -55,20 +56,23 @@ pub fn LiveFactsCard(
     // Without a script the button would do nothing.
     let is_alive = RwSignal::new(false);
     Effect::new(move |_| is_alive.set(true));
+    let news = News::of_app();
+    // While the server is away nobody knows.
+    let is_known = Memo::new(move |_| news.connected.get() != Some(false));
     let text = move |of: fn(&LiveFacts) -> String| move || facts.with(of);
     let has_still = Memo::new(move |_| facts.with(|facts| facts.still_url.is_some()));
     let still = Memo::new(move |_| facts.with(|facts| facts.still_url.clone()));
     let has_loudness = Memo::new(move |_| facts.with(|facts| facts.loudness.is_some()));
     let recorded = move || facts.with(|facts| facts.mode == afterlive_domain::Mode::Rec);
     view! {
-        <section class="card live-facts" aria-labelledby="live-facts">
+        <section class="card live-facts" class:unknown=move || !is_known.get() aria-labelledby="live-facts">
             <div class="live-head">
                 <h2 id="live-facts">
                     <span class="beat" aria-hidden="true"></span>
-                    "Live now"
+                    {move || if is_known.get() { "Live now" } else { "Live when last heard of" }}
                 </h2>
                 <p class="live-clock">
-                    <Since at=Signal::derive(move || facts.with(|facts| facts.since)) />
+                    <Since at=Signal::derive(move || facts.with(|facts| facts.since)) counts=is_known />
                 </p>
                 <p class="muted">
                     {move || if recorded() { "live + recording" } else { "live only" }} " over "
@@ -141,6 +145,22 @@ pub fn LiveFactsCard(
                 <dt>"Received"</dt>
                 <dd>{text(|facts| format::megabytes(facts.bytes_in))}</dd>
             </dl>
+            <details class="more figures">
+                <summary>"What is good, and what to do"</summary>
+                <dl>
+                    {move || {
+                        health::help(has_loudness.get())
+                            .into_iter()
+                            .map(|Help { figure, text }| {
+                                view! {
+                                    <dt>{figure}</dt>
+                                    <dd>{text}</dd>
+                                }
+                            })
+                            .collect_view()
+                    }}
+                </dl>
+            </details>
             {move || match advice.get() {
                 _ if !advises.get() => ().into_any(),
                 advice if advice.is_empty() => {

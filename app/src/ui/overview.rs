@@ -4,8 +4,10 @@ use afterlive_domain::{Permission, StreamId, Tags};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
+use super::copy::CopyButton;
 use super::facts::StreamFacts;
 use super::ingest::IngestRows;
+use super::interruption::Interruption;
 use super::live_facts::LiveFactsCard;
 use super::playout::PlayoutRows;
 use super::recordings::Recordings;
@@ -53,7 +55,9 @@ pub async fn load_to_send(wanted: Wanted) -> Answer<Overview> {
 /// Keeps a page that shows `overview` fresh.
 pub fn watch(overview: Signal<Overview>) {
     listen(Some(overview.with_untracked(|overview| overview.stream.id)));
-    follow_growth(Memo::new(move |_| overview.with(|overview| overview.live.is_some())).into());
+    // What is waited for comes or is given up without an event.
+    let changes = Memo::new(move |_| overview.with(|overview| overview.live.is_some() || overview.awaited_s.is_some()));
+    follow_growth(changes.into());
 }
 
 /// What the stream is called by people: its `title:` tag, if it has one.
@@ -62,13 +66,38 @@ pub fn title(overview: &Overview) -> Option<String> {
     title_of(&overview.stream.tags)
 }
 
-/// As [`title`].
+/// Its title, or else its streamname.
 #[must_use]
-pub fn title_of(tags: &Tags) -> Option<String> {
-    tags.as_slice().iter().find_map(|tag| tag.strip_prefix("title:")).map(|title| title.trim().to_owned())
+pub fn called(overview: &Overview) -> String {
+    title(overview).unwrap_or_else(|| overview.stream.streamname.to_string())
 }
 
-/// All of it. Recordings take the broad column, what is copied into encoders and pages the narrow one.
+/// Below a heading that is its title: the stream's name, to be copied. Absent for viewers from outside, who could publish by it.
+#[component]
+pub fn AlsoNamed(overview: Signal<Overview>) -> impl IntoView {
+    let name = Signal::derive(move || overview.with(|overview| overview.stream.streamname.to_string()));
+    let shows = Memo::new(move |_| overview.with(|overview| overview.role.is_some() && title(overview).is_some()));
+    move || {
+        shows.get().then(|| {
+            view! {
+                <p class="also-named">
+                    <span>"Streamname " <span class="mono">{move || name.get()}</span></span>
+                    <CopyButton value=name what="the streamname" />
+                </p>
+            }
+        })
+    }
+}
+
+/// As [`title`]. One without a word is none.
+#[must_use]
+pub fn title_of(tags: &Tags) -> Option<String> {
+    let titles = tags.as_slice().iter().filter_map(|tag| tag.strip_prefix("title:"));
+    titles.map(str::trim).find(|title| !title.is_empty()).map(str::to_owned)
+}
+
+/// All of it. Recordings take the broad column, what is copied into encoders and pages the narrow one. Who only watches came to watch: below what plays
+/// stand the recordings, and the rest is one click further.
 #[component]
 pub fn OverviewCards(
     overview: Signal<Overview>,
@@ -78,29 +107,47 @@ pub fn OverviewCards(
 ) -> impl IntoView {
     let has_player = lead.is_some();
     let preview = Signal::derive(move || (!has_player).then(|| overview.with(|overview| overview.playout.live_path.clone())));
-    let live = Memo::new(move |_| overview.with(|overview| overview.live.clone()));
-    let is_live = Memo::new(move |_| live.with(Option::is_some));
-    let advises = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
+    // Who signs in or out loads the page anew.
+    if overview.with_untracked(|overview| overview.role.is_none()) {
+        return view! {
+            <div class="cards">
+                {lead} <Recordings overview /> <details class="card more-of">
+                    <summary>
+                        <h2>"Links and details"</h2>
+                    </summary>
+                    <div class="cards">
+                        <PlayoutCard overview /> <LiveCard overview preview /> <StreamFacts overview />
+                    </div>
+                </details>
+            </div>
+        }
+        .into_any();
+    }
     view! {
         <div class="overview">
             <div class="overview-main">
-                {lead}
-                {move || {
-                    is_live
-                        .get()
-                        .then(|| live.get_untracked())
-                        .flatten()
-                        .map(|first| {
-                            view! {
-                                <LiveFactsCard facts=Signal::derive(move || live.get().unwrap_or_else(|| first.clone())) preview advises />
-                            }
-                        })
-                }} <Recordings overview />
+                {lead} {(!has_player).then(|| view! { <Interruption overview /> })} <LiveCard overview preview />
+                <Recordings overview />
             </div>
             <div class="overview-side">
                 <IngestCard overview /> <PlayoutCard overview /> <StreamFacts overview />
             </div>
         </div>
+    }
+    .into_any()
+}
+
+/// What arrives, while something does.
+#[component]
+fn LiveCard(overview: Signal<Overview>, preview: Signal<Option<String>>) -> impl IntoView {
+    let live = Memo::new(move |_| overview.with(|overview| overview.live.clone()));
+    let is_live = Memo::new(move |_| live.with(Option::is_some));
+    let advises = Memo::new(move |_| overview.with(|overview| overview.role.is_some()));
+    move || {
+        let first = is_live.get().then(|| live.get_untracked()).flatten();
+        first.map(|first| {
+            view! { <LiveFactsCard facts=Signal::derive(move || live.get().unwrap_or_else(|| first.clone())) preview advises /> }
+        })
     }
 }
 

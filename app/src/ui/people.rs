@@ -223,10 +223,13 @@ fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
     view! {
         <tr>
             <td data-label="E-mail address" class="address">
-                {email.clone()} {first.is_self.then(|| view! { <span class="muted">" (you)"</span> })}
-                {move || {
-                    has_second_factor.get().then(|| view! { <small class="has-second-factor muted">"Second factor"</small> })
-                }}
+                // One piece of text: on a phone the cell's pieces stand apart.
+                <span>
+                    {email.clone()} {first.is_self.then(|| view! { <span class="muted">" (you)"</span> })}
+                    {move || {
+                        has_second_factor.get().then(|| view! { <small class="has-second-factor muted">"Second factor"</small> })
+                    }}
+                </span>
             </td>
             <td data-label="Role">{move || role.get().as_str()}</td>
             <td data-label="Last signed in (UTC)">

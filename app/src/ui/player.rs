@@ -112,6 +112,9 @@ pub fn LivePlayer(
     /// A playback token, of who came with one.
     #[prop(optional_no_strip)]
     token: Option<String>,
+    /// What is shown before the first picture.
+    #[prop(optional, into)]
+    poster: Signal<Option<String>>,
 ) -> impl IntoView {
     let list = format!("{}/index.m3u8", path.get_untracked());
     let list = token.as_ref().map_or(list.clone(), |token| with_query(&list, &[("token", token)]));
@@ -124,6 +127,7 @@ pub fn LivePlayer(
                 controls
                 playsinline
                 preload="none"
+                poster=move || poster.get()
                 src=list
                 aria-label=move || label.get()
             ></video>

@@ -20,7 +20,8 @@ const FEW_CODES: u64 = 4;
 /// No code is longer, however it is spaced: the server sees by its shape which kind it is.
 const MAX_CODE: &str = "64";
 
-/// The field for a code of the app: phones show digits, and fill in what they know. A recovery code that is pasted here is taken too.
+/// The field for a code of the app: phones show a keypad of digits alone, and fill in what they know. A recovery code is typed elsewhere, with letters; one that
+/// is pasted here is taken too.
 #[component]
 pub fn CodeField(autofocus: bool) -> impl IntoView {
     view! {

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::icon::Icon;
 
-fn pill(name: &'static str, icon: Icon) -> AnyView {
+pub(super) fn pill(name: &'static str, icon: Icon) -> AnyView {
     view! { <span class=format!("pill {name}")>{icon.draw()}{name}</span> }.into_any()
 }
 

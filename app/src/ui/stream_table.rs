@@ -5,6 +5,8 @@ use leptos::prelude::*;
 
 use super::copy::CopyButton;
 use super::facts::tag_list;
+use super::named::named;
+use super::overview::title_of;
 use super::rows::keyed_rows;
 use super::state_pill::StreamPill;
 use super::when::When;
@@ -19,7 +21,7 @@ pub fn StreamTable(#[prop(into)] rows: Signal<Vec<StreamRow>>, #[prop(into)] cap
             <thead>
                 <tr>
                     <th scope="col">"State"</th>
-                    <th scope="col">"Streamname"</th>
+                    <th scope="col">"Stream"</th>
                     <th scope="col">"Stream ID"</th>
                     <th scope="col">"Last updated " <small>"(UTC)"</small></th>
                     <th scope="col">"Tags"</th>
@@ -38,20 +40,19 @@ fn Row(row: Signal<StreamRow>) -> impl IntoView {
     let name = Signal::derive(move || row.with(|row| row.streamname.to_string()));
     let id = Signal::derive(move || row.with(|row| row.id.to_string()));
     let tags = Memo::new(move |_| row.with(|row| row.tags.clone()));
+    let title = Memo::new(move |_| tags.with(title_of));
     // Its page is gone with it.
     let has_page = Memo::new(move |_| row.with(|row| row.state != StreamState::Deleted));
-    let named = move |text: Signal<String>, look: &'static str| {
-        move || {
-            if has_page.get() {
-                view! {
-                    <a class=look href=format!("/stream/{}", id.get())>
-                        {text.get()}
-                    </a>
-                }
-                .into_any()
-            } else {
-                view! { <span class=look>{text.get()}</span> }.into_any()
+    let led = move |look: &'static str, text: AnyView| {
+        if has_page.get() {
+            view! {
+                <a class=look href=format!("/stream/{}", id.get())>
+                    {text}
+                </a>
             }
+            .into_any()
+        } else {
+            view! { <span class=look>{text}</span> }.into_any()
         }
     };
     view! {
@@ -59,12 +60,12 @@ fn Row(row: Signal<StreamRow>) -> impl IntoView {
             <td data-label="State">
                 <StreamPill state=Signal::derive(move || row.with(|row| row.state)) />
             </td>
-            <td class="file" data-label="Streamname">
-                {named(name, "mono")}
+            <td class="file" data-label="Stream">
+                {move || led("stream-link", named(title.get(), name.get()))}
                 <CopyButton value=name what=Signal::derive(move || format!("streamname {}", name.get())) />
             </td>
             <td class="id" data-label="Stream ID">
-                {named(id, "mono quiet-link")}
+                {move || led("mono quiet-link", id.get().into_any())}
             </td>
             <td data-label="Last updated (UTC)">
                 <When at=Signal::derive(move || row.with(|row| row.updated_at)) />

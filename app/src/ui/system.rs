@@ -127,7 +127,7 @@ fn Administrator(row: SystemAdministratorRow) -> impl IntoView {
     view! {
         <li>
             <span class="address">
-                {email} {is_self.then(|| view! { <span class="muted">" (you)"</span> })}
+                <span>{email} {is_self.then(|| view! { <span class="muted">" (you)"</span> })}</span>
                 <small class="muted">
                     {organisation_name} {is_suspended.then_some(", which is suspended")}
                 </small>

@@ -22,9 +22,17 @@ pub fn When(#[prop(into)] at: Signal<UnixMillis>) -> impl IntoView {
 
 /// The time since an instant, counting. Without JavaScript there is nothing to count with: then it is the instant.
 #[component]
-pub fn Since(#[prop(into)] at: Signal<UnixMillis>) -> impl IntoView {
+pub fn Since(
+    #[prop(into)] at: Signal<UnixMillis>,
+    /// Stands still while it is not known whether it goes on.
+    #[prop(into)]
+    counts: Signal<bool>,
+) -> impl IntoView {
     let now = RwSignal::new(None::<UnixMillis>);
     Effect::new(move |_| {
+        if !counts.get() {
+            return;
+        }
         now.set(browser::now());
         if let Ok(handle) = set_interval_with_handle(move || now.set(browser::now()), Duration::from_secs(1)) {
             on_cleanup(move || handle.clear());

@@ -1,10 +1,12 @@
 //! From the services' terms to the pages': rows with their URLs, and refusals as sentences. Decides nothing and reads nothing.
 
 use afterlive_app::backend::{
-    Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness,
-    OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange, RecordingRow, Recordings,
-    RegionRow, RegionUse, RtmpsUrls, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort, TokenScope,
+    Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, KeyInName, LatestRecording, Level, LiveAudio, LiveFacts,
+    LiveVideo, Loudness, OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange,
+    RecordingRow, Recordings, RegionRow, RegionUse, RtmpsUrls, SetUp, StateCounts, StreamFilter, StreamPage, StreamRow,
+    StreamSort, TokenScope,
 };
+use afterlive_app::ui::overview::title_of;
 use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, StreamId, StreamState, Streamname, UnixMillis};
 
 use crate::db::api_keys::ApiKey;
@@ -105,6 +107,10 @@ pub(super) fn home(service: &Service, glance: service::Glance, pass: Option<&Pas
             bytes: used.map_or(0, |used| used.bytes),
         }
     });
+    let latest = |asset: Asset| {
+        let title = glance.tags.get(&asset.stream).and_then(title_of);
+        Some(LatestRecording { title, recording: recording_row(service, asset, pass, None)? })
+    };
     Home {
         counts: state_counts(&glance.by_state),
         storage: storage.collect(),
@@ -114,7 +120,7 @@ pub(super) fn home(service: &Service, glance: service::Glance, pass: Option<&Pas
             .map(|day| DayTraffic { day: day.begins_at.to_string().chars().take("2026-11-04".len()).collect(), bytes: day.bytes })
             .collect(),
         streams: glance.streams.into_iter().map(stream_row).collect(),
-        recordings: glance.recordings.into_iter().filter_map(|asset| recording_row(service, asset, pass, None)).collect(),
+        recordings: glance.recordings.into_iter().filter_map(latest).collect(),
     }
 }
 
@@ -254,6 +260,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
         }),
         on_stage: growing.or(newest),
         live: seen.on_air.map(live_facts),
+        awaited_s: seen.awaited.map(|left| left.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)),
         recordings: Recordings {
             rows: seen.recordings.into_iter().filter_map(recording_row).collect(),
             total: seen.recordings_total,

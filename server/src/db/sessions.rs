@@ -52,6 +52,12 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Whether the encoder was cut off, and comes back by itself where it can. One that says good-bye, or was sent away, does not.
+    #[must_use]
+    pub fn is_interruption(self) -> bool {
+        matches!(self, Self::Disconnected | Self::Idle)
+    }
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

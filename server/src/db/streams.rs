@@ -1,5 +1,7 @@
 //! The tables `streams` and `stream_tags`: single streams and their changes. Lists are in `stream_list`, going on and off air in `sessions`.
 
+use std::collections::HashMap;
+
 use afterlive_domain::organisation::Settings;
 use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
@@ -43,6 +45,8 @@ pub struct PublishTarget {
     /// Whether its organisation takes no encoders.
     pub is_suspended: bool,
     pub settings: Settings,
+    /// What the organisation has set of `record.reconnect_window_s`.
+    pub reconnect_window_s: Option<u64>,
     /// Who is asked before it may be published.
     pub webhook: Option<WebhookUrl>,
     /// Whether an encoder must show its key.
@@ -60,6 +64,7 @@ struct TargetRow {
     recording_enabled: bool,
     vod_public: bool,
     live_public: bool,
+    reconnect_window_s: Option<i64>,
     webhook: Option<String>,
     publish_key_required: bool,
     publish_secret: Option<String>,
@@ -78,6 +83,7 @@ impl TryFrom<TargetRow> for PublishTarget {
             state: parse("streams.state", &row.state)?,
             is_suspended: row.is_suspended,
             settings: Settings { recording_enabled, vod_public, live_public },
+            reconnect_window_s: row.reconnect_window_s.and_then(|seconds| u64::try_from(seconds).ok()),
             webhook: row.webhook.map(|url| organisations::webhook(&url)).transpose()?,
             publish_key_required: row.publish_key_required,
             publish_key: row.publish_secret.map(|secret| PublishSecret::stored(secret).key(stream, row.publish_key_renewals)),
@@ -149,6 +155,26 @@ pub(super) fn tags(stored: &[String]) -> Result<Tags> {
     Tags::new(stored).map_err(|_| Error::Unreadable { column: "stream_tags.tag", value: stored.join(",") })
 }
 
+/// Of each of them; one without tags, or that is not there, is not in the answer.
+pub async fn tags_of(connection: &mut Connection, streams: &[StreamId]) -> Result<HashMap<StreamId, Tags>> {
+    if streams.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, String)> = on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT stream_id, tag FROM stream_tags WHERE stream_id IN (");
+        let mut ids = query.separated(", ");
+        for stream in streams {
+            ids.push_bind(stream.to_string());
+        }
+        query.push(") ORDER BY stream_id, tag").build_query_as().fetch_all(c).await
+    })?;
+    let mut stored: HashMap<StreamId, Vec<String>> = HashMap::new();
+    for (stream, tag) in rows {
+        stored.entry(parse("stream_tags.stream_id", &stream)?).or_default().push(tag);
+    }
+    stored.into_iter().map(|(stream, stored)| Ok((stream, tags(&stored)?))).collect()
+}
+
 fn parse_push_url(text: &str) -> Result<PushUrl> {
     PushUrl::parse(text).map_err(|_| Error::Unreadable { column: "streams.push_url", value: "…".to_owned() })
 }
@@ -207,8 +233,8 @@ pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Re
 /// What the ingest asks when an encoder names a stream; one row by a unique key.
 pub async fn publish_target(connection: &mut Connection, name: &Streamname) -> Result<Option<PublishTarget>> {
     let row: Option<TargetRow> = on!(connection, c => sqlx::query_as(
-        "SELECT s.id, s.organisation_id, s.state, o.suspended_at IS NOT NULL AS is_suspended, o.recording_enabled, o.vod_public, o.live_public, o.webhook,
-                o.publish_key_required, o.publish_secret, s.publish_key_renewals
+        "SELECT s.id, s.organisation_id, s.state, o.suspended_at IS NOT NULL AS is_suspended, o.recording_enabled, o.vod_public, o.live_public,
+                o.reconnect_window_s, o.webhook, o.publish_key_required, o.publish_secret, s.publish_key_renewals
          FROM streams s JOIN organisations o ON o.id = s.organisation_id WHERE s.streamname = $1",
     )
     .bind(name.as_str())

@@ -111,7 +111,8 @@ pub async fn facts(
     let asked = Asked::read(&id, &query)?;
     let found = found(&service, &session, &asked, &request).await?;
     let recording = found.recording.as_ref().map(|recording| recording_json(&asked, recording));
-    let mut response = Json(json!({ "live": found.is_live, "recording": recording })).into_response();
+    let facts = json!({ "live": found.is_live, "awaited": found.is_awaited, "recording": recording });
+    let mut response = Json(facts).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -148,7 +149,8 @@ fn title(found: &Embedded) -> String {
 
 fn player(asked: &Asked, found: &Embedded) -> String {
     let live_path = format!("/live/{}", found.streamname);
-    let shows_live = found.is_live && asked.asset.is_none();
+    // An encoder that was cut off is waited for: the picture goes on where it stood.
+    let shows_live = (found.is_live || found.is_awaited) && asked.asset.is_none();
     let recording = found.recording.as_ref().filter(|_| !shows_live);
     let mut html = String::from("<afterlive-player bare");
     let mut set = |name: &str, value: &str| {
@@ -203,6 +205,12 @@ fn player(asked: &Asked, found: &Embedded) -> String {
         None => {
             let list = asked.guarded(&format!("{live_path}/index.m3u8"));
             let _ = write!(html, " preload=\"none\" src=\"{}\"", attribute(&list));
+            // There is no picture of its own while nothing arrives.
+            let poster =
+                found.recording.as_ref().filter(|_| found.is_awaited).and_then(|recording| recording.poster_url.as_ref());
+            if let Some(url) = poster {
+                let _ = write!(html, " poster=\"{}\"", attribute(&asked.guarded(url)));
+            }
         }
     }
     if asked.muted {
@@ -282,6 +290,7 @@ mod tests {
             streamname: "8sKpm-x49nB".parse().unwrap(),
             tags: afterlive_domain::Tags::new(["title:A \"quoted\" <title>"]).unwrap(),
             is_live,
+            is_awaited: false,
             recording,
             domains: EmbedDomains::default(),
             sites: Vec::new(),
@@ -310,6 +319,8 @@ mod tests {
             "{newest}"
         );
         assert!(newest.contains(" data-live=\"/live/8sKpm-x49nB\""), "{newest}");
+        let interrupted = player(&asked(""), &Embedded { is_awaited: true, ..embedded(false, Some(recording())) });
+        assert!(interrupted.contains(" live=\"/live/8sKpm-x49nB\"") && !interrupted.contains(" src=\"http"), "{interrupted}");
         let waits = player(&asked(""), &embedded(false, None));
         assert!(waits.contains(" live=\"/live/8sKpm-x49nB\""), "{waits}");
         let fixed = player(&asked(&format!("asset={ID}")), &embedded(true, Some(recording())));

@@ -1,5 +1,5 @@
 //! `GET /docs`: the API for people, made from the same document that programs get. It is public, as that is: both say how to ask, and nothing of what there is.
-//! A page outside the app, since it has nothing to bring to life: no script at all.
+//! A page outside the app, since it has next to nothing to bring to life: its one script is that of the copy buttons.
 
 mod call;
 mod chapters;
@@ -24,8 +24,7 @@ use self::markup::{anchor, escaped};
 use super::api::openapi::DOCUMENT;
 use super::{etag, ui};
 
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page as it stands for this server, once for each of the colours that readers choose: all who read it share its bytes.
 struct Reference {
@@ -80,9 +79,11 @@ fn document(theme: Theme, body: &str) -> String {
         "<!DOCTYPE html><html lang=\"en\" data-theme=\"{}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
          <title>API · Afterlive</title><link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\
-         <link rel=\"stylesheet\" href=\"/{}\"></head><body>{body}</body></html>",
+         <link rel=\"stylesheet\" href=\"/{}\"><script type=\"module\" src=\"/{}/reference/copy.js\"></script></head>\
+         <body>{body}<p class=\"offscreen\" role=\"status\" id=\"copied\"></p></body></html>",
         theme.as_str(),
         ui::style_sheet(),
+        ui::player_folder(),
     )
 }
 

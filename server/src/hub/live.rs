@@ -9,12 +9,13 @@ use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
 use afterlive_media::timeline::Timeline;
 use tokio_util::sync::CancellationToken;
 
+use super::awaited::Awaited;
 use super::gop::GopCache;
 use super::queue::{Headcount, Policy, Queue};
 use super::seldom::Seldom;
 use super::stats::{Counters, LiveStats};
 use super::still::{LastStills, Still};
-use super::{Message, Overflow, Streams, lock};
+use super::{Hub, Message, Overflow, Streams, lock};
 
 /// For how long nothing has been heard of an encoder.
 type Silence = Box<dyn Fn() -> Duration + Send + Sync>;
@@ -145,13 +146,27 @@ impl Live {
 pub struct Publisher {
     streams: Streams,
     last_stills: Arc<LastStills>,
+    awaited: Arc<Awaited>,
     stream: StreamId,
     live: Arc<Live>,
+    /// So long its encoder is waited for when it has ended.
+    window: Duration,
+    /// Whether it has sent a frame.
+    is_seen: bool,
 }
 
 impl Publisher {
-    pub(super) fn new(streams: Streams, last_stills: Arc<LastStills>, stream: StreamId, live: Arc<Live>) -> Self {
-        Self { streams, last_stills, stream, live }
+    pub(super) fn new(hub: &Hub, stream: StreamId, live: Arc<Live>) -> Self {
+        let Hub { streams, last_stills, awaited, .. } = hub;
+        Self {
+            streams: Arc::clone(streams),
+            last_stills: Arc::clone(last_stills),
+            awaited: Arc::clone(awaited),
+            stream,
+            live,
+            window: Duration::ZERO,
+            is_seen: false,
+        }
     }
 
     #[must_use]
@@ -181,6 +196,10 @@ impl Publisher {
     pub fn frame(&mut self, frame: &Frame) {
         let mut state = lock(&self.live.state);
         let Some(timescale) = state.track(frame.kind).as_ref().map(|track| track.timescale) else { return };
+        if !self.is_seen {
+            self.is_seen = true;
+            self.awaited.forget(self.stream);
+        }
         let (dts, jump) = state.timeline.place(frame.kind, frame.dts, timescale);
         if let Some(jump) = jump
             && let Some(untold) = state.jumps.tell(Instant::now())
@@ -214,6 +233,11 @@ impl Publisher {
     #[must_use]
     pub fn bytes_in(&self) -> u64 {
         lock(&self.live.state).counters.bytes_in()
+    }
+
+    /// Lets viewers be told, when it has ended, that its encoder was cut off and is waited for so long: see [`Hub::awaited`].
+    pub fn wait_for_return(&mut self, window: Duration) {
+        self.window = window;
     }
 
     /// Whether anybody watches at this moment.
@@ -250,6 +274,12 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
+        // Who hears of the end asks at once whether there is more to come. Of what has shown nothing nobody misses anything, and the one before is waited for on.
+        if self.window.is_zero() {
+            self.awaited.forget(self.stream);
+        } else if self.is_seen {
+            self.awaited.note(self.stream, self.window);
+        }
         // The stream is free before its subscribers hear of the end: who acts on the news can claim it.
         self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&self.stream);
         self.live.over.cancel();

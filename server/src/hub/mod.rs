@@ -8,6 +8,7 @@
 //!   RAII: dropping it ends the stream          └─ recorder queue (bounded; ends with Overflow when full)
 //! ```
 
+mod awaited;
 mod gop;
 mod jitter;
 mod live;
@@ -26,6 +27,7 @@ use afterlive_domain::{StreamId, UnixMillis};
 use afterlive_media::frame::{Frame, TrackConfig};
 use tokio::sync::watch;
 
+use self::awaited::Awaited;
 use self::live::Live;
 pub use self::live::{Publisher, RecorderSubscription, Remote, ViewerSubscription};
 pub use self::queue::Headcount;
@@ -76,6 +78,7 @@ type Streams = Arc<RwLock<HashMap<StreamId, Arc<Live>>>>;
 pub struct Hub {
     streams: Streams,
     last_stills: Arc<LastStills>,
+    awaited: Arc<Awaited>,
     /// Told of each publish that begins.
     begun: watch::Sender<()>,
 }
@@ -98,7 +101,7 @@ impl Hub {
                 let live = Arc::new(Live::new(started_at));
                 place.insert(Arc::clone(&live));
                 self.begun.send_replace(());
-                Ok(Publisher::new(Arc::clone(&self.streams), Arc::clone(&self.last_stills), stream, live))
+                Ok(Publisher::new(self, stream, live))
             }
         }
     }
@@ -128,8 +131,10 @@ impl Hub {
         self.find(stream).and_then(Live::subscribe_viewer)
     }
 
-    /// Asks the publisher to end: its connection hears [`Publisher::stop_requested`]. `false` where the stream is not live.
+    /// Asks the publisher to end: its connection hears [`Publisher::stop_requested`]. `false` where the stream is not live. One that was cut off is not
+    /// waited for any more.
     pub fn stop(&self, stream: StreamId) -> bool {
+        self.awaited.forget(stream);
         self.find(stream).inspect(|live| live.stop.cancel()).is_some()
     }
 
@@ -152,6 +157,13 @@ impl Hub {
     #[must_use]
     pub fn is_live(&self, stream: StreamId) -> bool {
         self.streams.read().unwrap_or_else(PoisonError::into_inner).contains_key(&stream)
+    }
+
+    /// For how much longer the encoder of a stream is waited for whose connection broke (see [`Publisher::wait_for_return`]). `None` from its first frame on
+    /// when it is back, where it has ended in good order, and where it has not come back in time.
+    #[must_use]
+    pub fn awaited(&self, stream: StreamId) -> Option<Duration> {
+        self.awaited.left(stream)
     }
 
     /// How the stream does at this moment. `None` where it is not live.

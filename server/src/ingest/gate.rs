@@ -134,6 +134,8 @@ pub struct Grant {
     attended: Option<Attended>,
     /// What the encoder was sent.
     bytes_out: u64,
+    /// So long the encoder is waited for where its connection breaks.
+    window: Duration,
     reason: EndReason,
 }
 
@@ -145,7 +147,7 @@ impl Grant {
     pub fn new(publisher: Publisher, mode: Mode, region: Region, on_end: impl FnOnce(EndReason, u64) + Send + 'static) -> Self {
         let on_end: OnEnd = Box::new(on_end);
         let (on_end, reason) = (Some(on_end), EndReason::Disconnected);
-        Self { publisher: Some(publisher), mode, region, on_end, attended: None, bytes_out: 0, reason }
+        Self { publisher: Some(publisher), mode, region, on_end, attended: None, bytes_out: 0, window: Duration::ZERO, reason }
     }
 
     /// What the publish is: `Rec` only where it is being recorded.
@@ -179,7 +181,12 @@ impl Grant {
 
 impl Drop for Grant {
     fn drop(&mut self) {
-        let bytes_in = self.publisher.take().map_or(0, |publisher| publisher.bytes_in());
+        let bytes_in = self.publisher.take().map_or(0, |mut publisher| {
+            if self.reason.is_interruption() {
+                publisher.wait_for_return(self.window);
+            }
+            publisher.bytes_in()
+        });
         if let Some(attended) = self.attended.take() {
             attended.over(bytes_in, self.bytes_out);
         }
@@ -220,6 +227,8 @@ struct Parts {
     webhooks: Webhooks,
     key_check: KeyCheck,
     audit: Audit,
+    /// Where an organisation has set nothing else.
+    reconnect_window: Duration,
     /// Is told whenever the end of a publish has been written.
     ended: Notify,
 }
@@ -238,7 +247,18 @@ impl Gate {
     ) -> Self {
         let webhooks = Webhooks::new(webhook, db.clone(), tasks.clone());
         let (key_check, audit, ended) = (KeyCheck::default(), Audit::default(), Notify::new());
-        Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, webhooks, key_check, audit, ended }) }
+        let reconnect_window = Duration::ZERO;
+        let parts = Parts { hub, db, clock, regions, recorder, tasks, webhooks, key_check, audit, reconnect_window, ended };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// With how long an encoder that is cut off is waited for, where its organisation says nothing else. Of a gate that has no other handle.
+    #[must_use]
+    pub fn with_reconnect_window(mut self, window: Duration) -> Self {
+        if let Some(parts) = Arc::get_mut(&mut self.parts) {
+            parts.reconnect_window = window;
+        }
+        self
     }
 
     /// With where it is noted who was not let in. Of a gate that has just been made, and has no other handle.
@@ -369,6 +389,7 @@ impl Parts {
         // The grant comes before the commit: what fails half-way is undone by dropping it, and undoing nothing does no harm.
         let mut grant = Grant::new(publisher, mode, region.clone(), Self::on_end(parts, session.id, streamname.clone()));
         grant.attended = attended;
+        grant.window = target.reconnect_window_s.map_or(parts.reconnect_window, Duration::from_secs);
         let live = parts.go_live(&session, started_at).await;
         live.map_err(|refusal| parts.refused(&request, &streamname, Some(&target), refusal))?;
         info!(stream = %streamname, mode = mode.as_str(), region = %region, protocol = session.protocol, peer = %session.peer, "live");

@@ -59,9 +59,16 @@ pub enum Message<'a> {
         /// In words for the viewer, where they are refused.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
+        /// As of [`Message::Stopped`], where it is not live.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        waits_ms: Option<u64>,
     },
     /// The publish has ended.
-    Stopped,
+    Stopped {
+        /// For so much longer its encoder is waited for, which was cut off. Absent where it has ended in good order.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        waits_ms: Option<u64>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -105,7 +112,7 @@ impl Reading {
 
 impl From<Status> for Message<'_> {
     fn from(state: Status) -> Self {
-        Self::Status { state, reason: None }
+        Self::Status { state, reason: None, waits_ms: None }
     }
 }
 
@@ -136,9 +143,12 @@ mod tests {
             r#"{"type":"info","state":"live","mime":"audio/mp4; codecs=\"mp4a.40.2\"","video":null,"audio":{"codec":"aac","sample_rate":48000,"channels":2}}"#
         );
         assert_eq!(text(&Status::Skipped.into()), r#"{"type":"status","state":"skipped"}"#);
-        let refused = Message::Status { state: Status::Refused, reason: Some("the token was revoked") };
+        let refused = Message::Status { state: Status::Refused, reason: Some("the token was revoked"), waits_ms: None };
         assert_eq!(text(&refused), r#"{"type":"status","state":"refused","reason":"the token was revoked"}"#);
-        assert_eq!(text(&Message::Stopped), r#"{"type":"stopped"}"#);
+        assert_eq!(text(&Message::Stopped { waits_ms: None }), r#"{"type":"stopped"}"#);
+        assert_eq!(text(&Message::Stopped { waits_ms: Some(30_000) }), r#"{"type":"stopped","waits_ms":30000}"#);
+        let waits = Message::Status { state: Status::Offline, reason: None, waits_ms: Some(5) };
+        assert_eq!(text(&waits), r#"{"type":"status","state":"offline","waits_ms":5}"#);
         let reading = Reading { media_ms: 5, wall_ms: 6 };
         assert_eq!(text(&reading.message(UnixMillis(7))), r#"{"type":"clock","media_ms":5,"wall_ms":6,"server_ms":7}"#);
     }

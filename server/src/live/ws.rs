@@ -78,7 +78,7 @@ pub async fn serve(mut socket: WebSocket, seat: Seat, withdrawn: BoxFuture<'stat
             Ok(()) | Err(End::Gone) => return Ok(()),
             Err(End::Close(code, reason)) => (code, reason),
             Err(End::Refused(reason)) => {
-                socket.feed(words(&Message::Status { state: Status::Refused, reason: Some(&reason) })).await?;
+                socket.feed(words(&Message::Status { state: Status::Refused, reason: Some(&reason), waits_ms: None })).await?;
                 // Fits a control frame, as the words above may not: RFC 6455 §5.5.
                 (close_code::POLICY, "you may not watch this any more")
             }
@@ -110,7 +110,8 @@ impl<'a> Viewer<'a> {
         ping.reset();
         let (mut heard, mut inbound) = (Instant::now(), 0);
         if !self.seat.feeds.0.hub.is_live(self.seat.feed.stream()) {
-            socket.send(words(&Status::Offline.into())).await?;
+            let waits_ms = self.waits_ms();
+            socket.send(words(&Message::Status { state: Status::Offline, reason: None, waits_ms })).await?;
         }
         loop {
             changes.borrow_and_update();
@@ -142,6 +143,12 @@ impl<'a> Viewer<'a> {
         }
     }
 
+    /// For how much longer the encoder is waited for, where it was cut off. It may be back before the viewer has heard that it was gone.
+    fn waits_ms(&self) -> Option<u64> {
+        let left = self.seat.feeds.0.hub.awaited(self.seat.feed.stream())?;
+        Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// Sends the next fragments, all in one write. False where there was nothing to send.
     async fn send_what_waits(&mut self, socket: &mut WebSocket) -> Result<bool, End> {
         let Seen { batch, reading, over } = self.seat.feed.see(&mut self.cursor);
@@ -150,7 +157,7 @@ impl<'a> Viewer<'a> {
         }
         if over && self.publish.is_some() && !self.stopped {
             self.stopped = true;
-            socket.feed(words(&Message::Stopped)).await?;
+            socket.feed(words(&Message::Stopped { waits_ms: self.waits_ms() })).await?;
         }
         let mut has_fragments = false;
         let has_items = !batch.items.is_empty();
@@ -185,7 +192,7 @@ impl<'a> Viewer<'a> {
             return Ok(());
         }
         if self.publish.is_some() && !self.stopped {
-            socket.feed(words(&Message::Stopped)).await?;
+            socket.feed(words(&Message::Stopped { waits_ms: self.waits_ms() })).await?;
         }
         (self.publish, self.stopped) = (Some(publish), false);
         Ok(())

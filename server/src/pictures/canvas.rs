@@ -7,7 +7,7 @@ use video_rs::ffmpeg::software::scaling::{Context as Scaler, Flags};
 use video_rs::ffmpeg::util::frame::Video as Image;
 use video_rs::ffmpeg::{self, Packet, Rational};
 
-use super::PictureError;
+use super::{PictureError, matrix};
 
 /// FFmpeg's scale from 2 (best) to 31.
 const JPEG_QUALITY: i32 = 4;
@@ -25,6 +25,7 @@ pub(super) fn scaled(image: &Image, box_size: (u32, u32)) -> Result<Image, ffmpe
     let mut scaler = Scaler::get(image.format(), image.width(), image.height(), FORMAT, width, height, Flags::BILINEAR)?;
     let mut fitted = Image::empty();
     scaler.run(image, &mut fitted)?;
+    matrix::adapt(&mut fitted, image);
     Ok(fitted)
 }
 

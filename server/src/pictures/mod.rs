@@ -6,6 +6,7 @@ mod canvas;
 mod darkroom;
 mod film;
 mod live;
+mod matrix;
 mod poster;
 mod storyboard;
 mod worker;

@@ -16,6 +16,8 @@ pub struct Embedded {
     pub streamname: Streamname,
     pub tags: Tags,
     pub is_live: bool,
+    /// Its encoder was cut off, and is waited for.
+    pub is_awaited: bool,
     pub recording: Option<EmbeddedRecording>,
     /// Who may show it.
     pub domains: EmbedDomains,
@@ -80,6 +82,7 @@ impl Service {
         };
         Ok(Embedded {
             is_live: sees_live && self.hub.is_live(id),
+            is_awaited: sees_live && self.hub.awaited(id).is_some(),
             streamname: stream.streamname,
             tags: stream.tags,
             recording,

@@ -1,6 +1,9 @@
 //! What pages show at a glance: the start page's sums, the list of streams with its totals, and all of one stream. Reads only.
 
-use afterlive_domain::{Error as Refusal, Mode, Permission, Role, StreamId, StreamState};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use afterlive_domain::{Error as Refusal, Mode, Permission, Role, StreamId, StreamState, Tags};
 
 use super::seen::StreamWithOrganisation;
 use super::traffic::{self, Day};
@@ -10,7 +13,7 @@ use crate::db::assets::Asset;
 use crate::db::counts::{self, Arrived, Stored};
 use crate::db::organisations::Organisation;
 use crate::db::stream_search::{self, Search};
-use crate::db::streams::Stream;
+use crate::db::streams::{self, Stream};
 use crate::db::{Connection, sessions};
 use crate::hub::LiveStats;
 
@@ -41,6 +44,8 @@ pub struct Glance {
     pub days: Vec<Day>,
     pub streams: Vec<CountedStream>,
     pub recordings: Vec<Asset>,
+    /// Of the streams of those recordings; one without tags is not in it.
+    pub tags: HashMap<StreamId, Tags>,
 }
 
 /// One page of a list, and what stands around it.
@@ -82,6 +87,8 @@ pub struct Overview {
     /// `None` for a viewer from outside.
     pub role: Option<Role>,
     pub on_air: Option<OnAir>,
+    /// For how much longer its encoder is waited for, which was cut off and is not on air.
+    pub awaited: Option<Duration>,
     pub recordings: Vec<Asset>,
     /// Of all of them.
     pub recordings_total: u64,
@@ -106,13 +113,16 @@ impl Service {
             let bytes = self.hub().stats(stream).map_or(0, |stats| stats.bytes_in);
             arrived.push(Arrived { from, to: now, bytes });
         }
-        let streams = stream_search::page(connection, organisation, &Search::default(), LATEST, 0).await?;
+        let latest = stream_search::page(connection, organisation, &Search::default(), LATEST, 0).await?;
+        let recordings = asset_list::latest(connection, organisation, LATEST).await?;
+        let recorded: Vec<StreamId> = recordings.iter().map(|asset| asset.stream).collect();
         Ok(Glance {
             by_state: counts::streams_by_state(connection, organisation).await?,
             stored: counts::stored_by_region(connection, organisation).await?,
             days: traffic::by_day(now, TRAFFIC_DAYS, &arrived),
-            streams: counted(connection, streams).await?,
-            recordings: asset_list::latest(connection, organisation, LATEST).await?,
+            streams: counted(connection, latest).await?,
+            tags: streams::tags_of(connection, &recorded).await?,
+            recordings,
         })
     }
 
@@ -163,8 +173,11 @@ impl Service {
             }
             _ => None,
         };
+        // The end of the publish may still be on its way to the database.
+        let may_return = matches!(stream.state, StreamState::Live | StreamState::Ended);
         let limit = slice.limit.min(MAX_RECORDINGS);
         let mut overview = Overview {
+            awaited: self.hub().awaited(id).filter(|_| may_return && on_air.is_none()),
             role: insider.map(|caller| caller.role),
             on_air,
             recordings: Vec::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use afterlive_domain::organisation::RecordingSettings;
 use afterlive_domain::{EventKind, Mode, StreamState};
 use afterlive_server::clock::Clock;
 use afterlive_server::db::organisations::Organisation;
@@ -21,6 +22,7 @@ use futures::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
 use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
+use crate::fixture::encoder::{encode, send};
 
 /// Keeps what it was asked to record, or refuses.
 #[derive(Default)]
@@ -120,6 +122,47 @@ async fn a_publish_takes_the_stream_from_created_to_live_to_ended_and_again() {
         }
         assert!(events.try_recv().is_err(), "once each");
         assert!(scene.recorder.started.lock().unwrap().is_empty(), "live never records");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_encoder_that_is_cut_off_is_waited_for_until_it_is_back_and_one_that_leaves_is_not() {
+    let sent = encode(1, true, false);
+    on_each_database(async |db| {
+        let mut scene = Scene::new(db, FakeRecorder::default()).await;
+        scene.gate = scene.gate.with_reconnect_window(Duration::from_secs(30));
+        let awaited = async |sent: &[Message], reason: EndReason| {
+            let mut grant = scene.admit(Mode::Live).await.unwrap();
+            send(grant.publisher(), sent);
+            assert!(sent.is_empty() || scene.hub.awaited(scene.stream.id).is_none(), "it is there");
+            grant.end(reason);
+            scene.settled().await;
+            scene.hub.awaited(scene.stream.id)
+        };
+        for reason in [EndReason::Disconnected, EndReason::Idle] {
+            let left = awaited(&sent, reason).await;
+            assert!(
+                left.is_some_and(|left| left > Duration::from_secs(20) && left <= Duration::from_secs(30)),
+                "{reason:?} {left:?}"
+            );
+            assert!(awaited(&[], reason).await.is_some_and(|now| now <= left.unwrap()), "one that shows nothing is not back");
+            assert_eq!(awaited(&[], EndReason::Unpublished).await, None, "but it can say good-bye");
+            assert_eq!(awaited(&[], reason).await, None, "nobody misses what has shown nothing");
+        }
+        for reason in [EndReason::Unpublished, EndReason::Stopped, EndReason::Withdrawn, EndReason::ProtocolError] {
+            assert_eq!(awaited(&sent, reason).await, None, "{reason:?}");
+        }
+
+        assert!(awaited(&sent, EndReason::Disconnected).await.is_some());
+        assert!(!scene.hub.stop(scene.stream.id));
+        assert_eq!(scene.hub.awaited(scene.stream.id), None, "an operator wants no more of it");
+
+        let own = RecordingSettings { reconnect_window_s: Some(0), ..RecordingSettings::default() };
+        let mut tx = scene.db.write().await.unwrap();
+        assert!(organisations::set_recording(&mut tx, scene.organisation.id, &own, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(awaited(&sent, EndReason::Disconnected).await, None, "its organisation waits for nobody");
     })
     .await;
 }

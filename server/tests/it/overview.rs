@@ -1,6 +1,7 @@
 //! What the dashboard reads of streams and organisations, and who may read it, on each database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use afterlive_domain::organisation::Settings;
 use afterlive_domain::{AssetId, Error as Refusal, Mode, Role, StreamId, StreamState, UserId};
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use crate::assets::a_recording;
 use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
+use crate::fixture::encoder::{encode, send};
 
 /// Now in the service is so much later than the recordings.
 const LATER_MS: i64 = 2 * DAY_MS;
@@ -140,6 +142,37 @@ async fn what_is_on_air_is_told_while_it_is() {
 }
 
 #[tokio::test]
+async fn a_stream_whose_encoder_was_cut_off_is_waited_for_unless_it_takes_none() {
+    let sent = encode(1, true, false);
+    on_each_database(async |db| {
+        let scene = Scene::new(db).await;
+        let insider = reader_of(&scene.organisation);
+        let admin = Caller { identity: Identity::Operator, role: Role::Admin, ..insider };
+        let recording = a_recording(&scene.db, scene.stream.id).await;
+        let awaited = async || {
+            let overview = scene.service.overview(&viewer(Some(&insider)), scene.stream.id, RecordingSlice::ALL).await.unwrap();
+            overview.awaited
+        };
+        let mut publisher = scene.hub.publish(scene.stream.id, NOW).unwrap();
+        send(&mut publisher, &sent);
+        assert_eq!(awaited().await, None);
+        publisher.wait_for_return(Duration::from_secs(3_600));
+        drop(publisher);
+        assert!(awaited().await.is_some(), "before its end is written");
+        scene.ends(&recording, 7_000).await;
+        assert!(awaited().await.is_some_and(|left| left > Duration::from_secs(3_000)));
+        let embedded = scene.service.embedded(&viewer(Some(&insider)), scene.stream.id, None).await.unwrap();
+        assert!(embedded.is_awaited && !embedded.is_live);
+
+        scene.service.lock_stream(&admin, scene.stream.id).await.unwrap();
+        assert_eq!(awaited().await, None);
+        scene.service.unlock_stream(&admin, scene.stream.id).await.unwrap();
+        assert_eq!(awaited().await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_start_page_sums_up_one_organisation_only() {
     on_each_database(async |db| {
         let scene = Scene::new(db).await;
@@ -154,6 +187,7 @@ async fn the_start_page_sums_up_one_organisation_only() {
         assert_eq!(glance.days[11].bytes, 7_000);
         assert_eq!(glance.days.iter().map(|day| day.bytes).sum::<u64>(), 7_000);
         assert_eq!(glance.recordings.iter().map(|asset| asset.id).collect::<Vec<_>>(), [recording.id]);
+        assert_eq!(glance.tags.into_iter().collect::<Vec<_>>(), [(scene.stream.id, scene.stream.tags.clone())]);
         let [row] = glance.streams.as_slice() else { panic!("{:?}", glance.streams) };
         assert_eq!((row.stream.id, row.recordings), (scene.stream.id, 1));
     })

@@ -123,6 +123,28 @@ fn brightness(picture: &Path) -> f64 {
     done.stdout.iter().map(|pixel| f64::from(*pixel)).sum::<f64>() / done.stdout.len() as f64
 }
 
+/// Of one colour, made by `matrix`, and saying so by `tags`.
+fn coloured(colour: &str, size: &str, matrix: &str, tags: Option<&str>, place: &Path) {
+    let source = format!("color={colour}:size={size}:rate=25");
+    let filter = format!("scale=out_color_matrix={matrix}:out_range=tv,format=yuv420p,setparams=colorspace=unknown");
+    let mut arguments = vec!["-f", "lavfi", "-i", &source, "-t", "2", "-vf", &filter, "-c:v", "libx264", "-preset", "ultrafast"];
+    if let Some(tags) = tags {
+        arguments.extend(["-colorspace", tags, "-color_primaries", tags, "-color_trc", tags]);
+    }
+    ffmpeg(&arguments, place);
+}
+
+/// Red, green and blue in the middle of a JPEG, by the matrix that all JPEGs have.
+fn colour(picture: &Path) -> [u8; 3] {
+    let done = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i"])
+        .arg(picture)
+        .args(["-vf", "crop=2:2,scale=in_color_matrix=bt601:in_range=full,format=rgb24", "-f", "rawvideo", "-"])
+        .output()
+        .unwrap();
+    done.stdout[..3].try_into().unwrap()
+}
+
 /// The media of the file, overwritten.
 fn spoil_media(place: &Path, with: impl Fn(usize) -> u8) {
     let mut bytes = std::fs::read(place).unwrap();
@@ -217,6 +239,40 @@ async fn the_poster_is_the_first_picture_that_is_not_black_however_late_it_comes
             assert!((brightness(&poster) - expected).abs() < 30.0, "{}", brightness(&poster));
         }
         assert!(archive.read(&never).await.has_storyboard);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_poster_has_the_colours_of_its_film_by_whichever_matrix_that_was_made() {
+    on_each_database(async |db| {
+        let archive = Archive::new(db).await;
+        let mut made = Vec::new();
+        for (size, matrix, tags, said) in [
+            ("320x180", "bt709", Some("bt709"), "bt709"),
+            ("1280x720", "bt709", Some("bt709"), "bt709"),
+            ("1280x720", "bt601", Some("smpte170m"), "smpte170m"),
+            // What does not say so is told by its lines.
+            ("1280x720", "bt709", None, "unknown"),
+            ("320x180", "bt601", None, "unknown"),
+        ] {
+            for (name, truth) in [("0xff0000", [255, 0, 0]), ("0x00ff00", [0, 255, 0]), ("0xc06020", [192, 96, 32])] {
+                let asset = archive.add(2_000, |place| coloured(name, size, matrix, tags, place)).await;
+                assert_eq!(
+                    ffprobe(&archive.path(&asset, KeyKind::Recording), "stream=color_space"),
+                    [said],
+                    "{size} {matrix} {tags:?}"
+                );
+                made.push((asset, truth, format!("{name} {size} {matrix} {tags:?}")));
+            }
+        }
+        archive.run_jobs(darkroom()).await;
+        assert!(archive.given_up().await.is_empty());
+        for (asset, truth, what) in made {
+            let seen = colour(&archive.path(&asset, KeyKind::Thumbnail));
+            let off = seen.into_iter().zip(truth).map(|(seen, truth): (u8, u8)| seen.abs_diff(truth)).max();
+            assert!(off <= Some(6), "{what}: {seen:?} is not {truth:?}");
+        }
     })
     .await;
 }

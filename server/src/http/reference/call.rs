@@ -24,6 +24,10 @@ impl Call<'_> {
         format!("<span class=\"verb\">{}</span> <code>{}</code>", self.method.to_uppercase(), escaped(self.path))
     }
 
+    fn plain_name(&self) -> String {
+        format!("{} {}", self.method.to_uppercase(), self.path)
+    }
+
     pub(super) fn html(&self, base_url: &str) -> String {
         let text = |name: &str| prose(self.operation[name].as_str().unwrap_or_default());
         let id = self.id();
@@ -37,8 +41,7 @@ impl Call<'_> {
         );
         html += &self.parameters();
         html += &self.body();
-        html += "<h4>Example</h4>";
-        html += &code_block(&self.curl(base_url));
+        html += &code_block("Example", &format!("the example of {}", self.plain_name()), &self.curl(base_url));
         html += &self.answer();
         html += &self.errors();
         html + "</article>"
@@ -83,7 +86,7 @@ impl Call<'_> {
         }
         format!(
             "<h4>Parameters</h4>{}",
-            table(&format!("Parameters of {} {}", self.method.to_uppercase(), self.path), ["Name", "Value", "Meaning"], rows)
+            table(&format!("Parameters of {}", self.plain_name()), ["Name", "Value", "Meaning"], rows)
         )
     }
 
@@ -98,10 +101,7 @@ impl Call<'_> {
 
     fn body(&self) -> String {
         let Some(content) = self.body_content() else { return String::new() };
-        format!(
-            "<h4>Body, in JSON</h4>{}",
-            fields(&format!("Body of {} {}", self.method.to_uppercase(), self.path), &content["schema"])
-        )
+        format!("<h4>Body, in JSON</h4>{}", fields(&format!("Body of {}", self.plain_name()), &content["schema"]))
     }
 
     /// What runs when it is copied, where the shell has the variables that it names.
@@ -157,7 +157,8 @@ impl Call<'_> {
         }
         if let Some(example) = self.example_of(schema) {
             let text = serde_json::to_string_pretty(&example).unwrap_or_default();
-            html += &format!("<details class=\"more\"><summary>An answer</summary>{}</details>", code_block(&text));
+            let block = code_block("JSON", &format!("an answer to {}", self.plain_name()), &text);
+            html += &format!("<details class=\"more\"><summary>An answer</summary>{block}</details>");
         }
         html
     }

@@ -15,9 +15,10 @@ use crate::http::listen::MAX_HEADER_BYTES;
 use crate::service::{MAX_CREDENTIAL_BYTES, MAX_PAGE};
 
 /// Id, title and HTML of what stands before the calls.
-pub(super) fn before(document: &Value, base_url: &str) -> [(&'static str, &'static str, String); 7] {
+pub(super) fn before(document: &Value, base_url: &str) -> [(&'static str, &'static str, String); 8] {
     [
         ("begin", "To begin with", begin(base_url)),
+        ("names", "What is what", names()),
         ("credentials", "Credentials", credentials(document)),
         ("paging", "Paging", paging(base_url)),
         ("polling", "Asking again", polling(base_url)),
@@ -40,7 +41,59 @@ fn begin(base_url: &str) -> String {
     let example = format!(
         "KEY=…      # an API key\ncurl \"{base_url}/stream\" -H \"X-BINTU-APIKEY: $KEY\"\nSTREAM=…   # the id of a stream, ASSET that of a recording"
     );
-    text + &code_block(&example)
+    text + &code_block("In a shell", "how to begin in a shell", &example)
+}
+
+/// By what streams, recordings and the rest are known, once for all calls.
+fn names() -> String {
+    let rows = [
+        (
+            "id of a stream, `$STREAM`",
+            "5f86a12f-3801-415a-b450-6b6a46842349",
+            "A UUID, made with the stream and never changed: the `{id}` in paths of `/stream`, and `streamId` in answers. `streamgroup` is the same, for programs that ask for it.",
+        ),
+        (
+            "streamname",
+            "8sKpm-x49nB",
+            "What an encoder publishes under, and what URLs of live streams and recordings have in them: the hash, `-`, and a name. Upper and lower case differ. \
+             No two streams ever have the same.",
+        ),
+        (
+            "hash of the organisation",
+            "8sKpm",
+            "Five letters and digits: the part of each of its streamnames before the first `-`, and the folder in the URLs of its recordings.",
+        ),
+        (
+            "id of the organisation",
+            "0d1b77aa-9c11-4d02-8a44-d3f1c0a8e5b7",
+            "A UUID. A key says by itself whose it is: no call asks for this one.",
+        ),
+        (
+            "id of a recording, `$ASSET`",
+            "b7c1e9d2-52f4-4f0e-9a53-1c7d90e2a6f8",
+            "A UUID: the `{id}` in paths of `/asset`, and `id` of the entries of `playout.web` that are of the type `vod`.",
+        ),
+        (
+            "name of a recording",
+            "8sKpm-x49nB-2.mp4",
+            "The streamname, and from the stream's second recording on its number, `index`. Never given again, not even after a deletion.",
+        ),
+        ("tag", "title:Sunday service", "A word of yours on a stream. That behind `title:` is what pages call it."),
+        ("region", "eu", "Where a recording is stored. Each region has a base URL of its own."),
+        (
+            "API key, `$KEY`, and its id, `$KEY_ID`",
+            "al_7Hq…",
+            "The key is a credential, and shown once. Its id is a UUID by which it is listed and revoked.",
+        ),
+        (
+            "publish key",
+            "8sKpm-x49nB?key=…",
+            "Where the organisation requires one, what stands behind the streamname that the encoder is given: `ingest.rtmp.streamname` has both.",
+        ),
+    ];
+    let text = paragraphs(["Each is explained here once; calls and answers below only name it."]);
+    let rows = rows.map(|(name, example, meaning)| [prose(name), format!("<code>{}</code>", escaped(example)), prose(meaning)]);
+    text + &table("Names and ids", ["Name", "For instance", "What it is"], rows)
 }
 
 fn credentials(document: &Value) -> String {
@@ -63,16 +116,22 @@ fn paging(base_url: &str) -> String {
     paragraphs([
         "Lists answer with an array, and where there is more, with the URL of the next page in the header `Link`, with the same filters. Follow it until there is none. \
          A page begins behind the last entry of the page before: streams and recordings that are made or deleted meanwhile shift nothing. With `sort=updated` a stream that changes meanwhile goes to the front, where this walk has been already.",
-    ]) + &code_block(&format!("Link: <{base_url}/stream?quantity=50&cursor=…>; rel=\"next\""))
+    ]) + &code_block(
+        "A header of an answer",
+        "a header of an answer",
+        &format!("Link: <{base_url}/stream?quantity=50&cursor=…>; rel=\"next\""),
+    )
 }
 
 fn polling(base_url: &str) -> String {
     paragraphs([
         "What programs ask for again and again is answered with an `ETag`. Sent back in `If-None-Match`, it gets 304 and no body where the answer to the same caller would be the \
          same; keep the tag with the answer, as what a credential shows is `Cache-Control: no-store`. The answer about a stream that is live has its bitrate in it, and changes each second.",
-    ]) + &code_block(&format!(
-        "curl -i \"{base_url}/stream/$STREAM\" \\\n  -H \"X-BINTU-APIKEY: $KEY\" \\\n  -H 'If-None-Match: \"4f2d…\"'"
-    ))
+    ]) + &code_block(
+        "In a shell",
+        "how to ask again in a shell",
+        &format!("curl -i \"{base_url}/stream/$STREAM\" \\\n  -H \"X-BINTU-APIKEY: $KEY\" \\\n  -H 'If-None-Match: \"4f2d…\"'"),
+    )
 }
 
 /// All that some call gives, by status and code.
@@ -96,6 +155,8 @@ fn errors(document: &Value) -> String {
         "The code is for programs, the message for people, and `userinfo` says what it is about. A method that a path does not have is answered with 405, and no body.",
     ]);
     text + &code_block(
+        "The body of an error",
+        "the body of an error",
         "{\"error\":{\"message\":\"Parameter required\",\"code\":1002,\"userinfo\":{\"required_parameter\":\"tags\"}}}",
     ) + &table("All errors", ["Status", "Code", "Message", "userinfo, for instance"], rows)
 }

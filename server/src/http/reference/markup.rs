@@ -18,9 +18,17 @@ pub(super) fn anchor(title: &str) -> String {
     title.to_lowercase().replace(|character: char| !character.is_ascii_alphanumeric(), "-")
 }
 
-/// What can be scrolled, and so has to be reached by the keyboard.
-pub(super) fn code_block(text: &str) -> String {
-    format!("<pre tabindex=\"0\"><code>{}</code></pre>", escaped(text))
+/// What can be copied: as the app's own blocks of code. `label` stands above it, and `what` completes "Copy …" for who hears the button alone.
+pub(super) fn code_block(label: &str, what: &str, text: &str) -> String {
+    format!(
+        "<div class=\"copy-block\"><div class=\"copy-head\"><span class=\"copy-label\">{}</span>\
+         <button type=\"button\" class=\"copy-button\" aria-label=\"Copy {}\"><svg class=\"icon\" viewBox=\"0 0 16 16\" width=\"16\" height=\"16\" \
+         aria-hidden=\"true\" focusable=\"false\"><path d=\"M5.5 5.5h8v8h-8ZM10.5 5.5v-3h-8v8h3\"/></svg><span>Copy</span></button></div>\
+         <pre tabindex=\"0\"><code>{}</code></pre></div>",
+        escaped(label),
+        escaped(what),
+        escaped(text)
+    )
 }
 
 /// A table in a frame that scrolls, where the window is narrower than it. Cells are HTML.

@@ -106,6 +106,52 @@ async fn a_publish_that_ends_and_comes_back_goes_on_in_the_same_socket() {
 }
 
 #[tokio::test]
+async fn viewers_are_told_that_an_encoder_was_cut_off_and_for_how_long_it_is_waited_for() {
+    on_a_server(&[], async |server| {
+        let scene = Scene::new(server).await;
+        let mut socket = scene.socket().await;
+        assert_eq!(socket.words().await, json!({ "type": "status", "state": "offline" }));
+        let messages = encode(1, true, false);
+        let mut publisher = scene.publish();
+        scene.until_viewers(1).await;
+        send(&mut publisher, &messages);
+        publisher.wait_for_return(Duration::from_secs(3_600));
+        drop(publisher);
+        let waits = |words: &serde_json::Value| words["waits_ms"].as_u64().is_some_and(|ms| ms > 3_000_000 && ms <= 3_600_000);
+        assert_eq!(socket.words().await["type"], "info");
+        media(&mut socket, count(&messages, TrackKind::Video)).await;
+        let stopped = socket.words().await;
+        assert!(stopped["type"] == "stopped" && waits(&stopped), "{stopped}");
+        let mut late = scene.socket().await;
+        let offline = late.words().await;
+        assert!(offline["state"] == "offline" && waits(&offline), "{offline}");
+
+        let mut publisher = scene.publish();
+        scene.until_viewers(2).await;
+        send(&mut publisher, &messages);
+        drop(publisher);
+        for socket in [&mut socket, &mut late] {
+            assert_eq!(socket.words().await["type"], "info", "it is back");
+            media(socket, count(&messages, TrackKind::Video)).await;
+            assert_eq!(socket.words().await, json!({ "type": "stopped" }), "this time it has ended");
+        }
+    })
+    .await;
+}
+
+/// The init segment and so many fragments, without what is said about them.
+async fn media(socket: &mut Socket, fragments: usize) {
+    let mut seen = 0;
+    while seen < fragments + 1 {
+        match socket.next().await {
+            Received::Init(_) | Received::Fragment(_) => seen += 1,
+            Received::Text(text) => assert_eq!(text["type"], "clock"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn sound_alone_plays_from_anywhere() {
     on_a_server(&[], async |server| {
         let scene = Scene::new(server).await;
