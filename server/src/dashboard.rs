@@ -70,7 +70,7 @@ impl Backend for Dashboard {
     }
 
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
-        match self.service.sign_in(email, password, self.address).await.map_err(|error| self.error(&error))? {
+        match self.service.sign_in(email, password, self.asker()).await.map_err(|error| self.error(&error))? {
             service::SignIn::Done(user) => self.begin_session(&user).await.map(|()| SignIn::Done),
             service::SignIn::Suspended => Ok(SignIn::Suspended),
             service::SignIn::NeedsCode(half) => self.ask_for_code(&half).await.map(|()| SignIn::NeedsCode),
@@ -461,7 +461,8 @@ impl Backend for Dashboard {
 
     async fn end_other_sessions(&self) -> Answer<()> {
         let caller = self.signed_in().await?;
-        self.service.end_other_sessions(&caller, self.session_id().as_deref()).await.map_err(|error| self.error(&error))
+        let ending = self.service.end_other_sessions(&caller, self.session_id().as_deref(), self.known_browser.secret());
+        ending.await.map_err(|error| self.error(&error))
     }
 
     async fn put_flash(&self, text: String) -> Answer<()> {

@@ -16,6 +16,7 @@ use http::{HeaderValue, StatusCode};
 use tower_sessions::Session;
 use url::form_urlencoded;
 
+use super::super::known_browser::KnownBrowser;
 use super::super::request::ClientAddress;
 use super::super::{browser_session, second_step};
 use super::leaving::failed;
@@ -253,6 +254,7 @@ async fn begin(service: &Service, session: &Session, request: &Parts, (user, ide
     match browser_session::begin(session, &signed_in).await {
         Ok(()) => {
             service.came_by_provider(from);
+            KnownBrowser::of(&request.extensions).remember(service, user).await;
             Redirect::to(local_path(next)).into_response()
         }
         Err(cause) => {
