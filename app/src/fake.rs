@@ -108,6 +108,13 @@ impl Fake {
         self
     }
 
+    /// The endpoints that were made are unreadable to this version.
+    #[must_use]
+    pub fn with_unreadable_endpoints(self) -> Self {
+        self.state().endpoints_are_readable = false;
+        self
+    }
+
     /// Links are mailed, and that is what becomes of it.
     #[must_use]
     pub fn with_mail(self, fate: MailFate) -> Self {

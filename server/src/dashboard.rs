@@ -295,13 +295,13 @@ impl Backend for Dashboard {
 
     async fn endpoints(&self) -> Answer<Vec<EndpointRow>> {
         let caller = self.signed_in().await?;
-        let endpoints = self.service.endpoints(&caller).await.map_err(|error| self.error(&error))?;
+        let endpoints = self.service.all_endpoints(&caller).await.map_err(|error| self.error(&error))?;
         Ok(endpoints.into_iter().map(events::row).collect())
     }
 
     async fn endpoint(&self, id: EndpointId, after: Option<String>) -> Answer<EndpointPage> {
         let caller = self.signed_in().await?;
-        let endpoint = self.service.endpoint(&caller, id).await.map_err(|error| self.error(&error))?;
+        let endpoint = self.service.find_endpoint(&caller, id).await.map_err(|error| self.error(&error))?;
         let after = after.and_then(|after| after.parse().ok());
         let page = self.service.deliveries(&caller, id, after, DELIVERIES_A_PAGE).await.map_err(|error| self.error(&error))?;
         Ok(events::page(endpoint, page, self.service.clock().now()))
