@@ -349,8 +349,8 @@ impl Backend for Dashboard {
         let caller = self.signed_in().await?;
         let users = self.service.users(&caller).await.map_err(|error| self.error(&error))?;
         let invitations = self.service.invitations(&caller).await.map_err(|error| self.error(&error))?;
-        let mails = self.service.invitation_mails(&caller).await.map_err(|error| self.error(&error))?;
-        Ok(accounts::people(&caller, users, invitations, mails, self.service.sends_mail()))
+        let about = self.about_people(&caller).await?;
+        Ok(accounts::people(&caller, users, invitations, about))
     }
 
     async fn change_role(&self, user: UserId, role: Role) -> Answer<()> {
@@ -447,6 +447,11 @@ impl Backend for Dashboard {
 
     async fn disconnect(&self, present: &str) -> Answer<Disconnected> {
         self.disconnect_own(present).await
+    }
+
+    async fn disconnect_user(&self, user: UserId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.disconnect_user(&caller, user).await.map_err(|error| self.error(&error))
     }
 
     async fn end_session(&self, id: &str) -> Answer<()> {

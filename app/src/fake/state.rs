@@ -25,6 +25,7 @@ pub(super) struct State {
     pub(super) mail: Option<MailFate>,
     /// `None` where there is no provider.
     pub(super) connection: Option<Connection>,
+    pub(super) has_password: bool,
     pub(super) sessions: Vec<SessionRow>,
     pub(super) session_tokens: Vec<SessionTokenRow>,
     pub(super) push_urls: BTreeMap<StreamId, String>,
@@ -107,6 +108,7 @@ impl State {
             invitations: Vec::new(),
             mail: None,
             connection: None,
+            has_password: true,
             sessions: accounts::sessions(),
             session_tokens: accounts::tokens(),
             push_urls: BTreeMap::new(),

@@ -103,11 +103,7 @@ impl Dashboard {
 
     /// As [`Dashboard::begin_session`]; `identity` is by what they came from the provider, where they did.
     pub(super) async fn begin_session_by(&self, user: &User, identity: Option<&str>) -> Answer<()> {
-        let signed_in = SignedIn::new(user, self.service.clock().now(), self.address, &self.browser);
-        let signed_in = match identity {
-            Some(identity) => signed_in.by(identity),
-            None => signed_in,
-        };
+        let signed_in = SignedIn::new(user, self.service.clock().now(), self.address, &self.browser).by(identity);
         browser_session::begin(&self.session, &signed_in).await.map_err(|cause| self.failed(&cause))?;
         self.known_browser.remember(&self.service, user).await;
         Ok(())

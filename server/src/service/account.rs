@@ -99,10 +99,10 @@ impl SignedIn {
         }
     }
 
-    /// The same by the provider.
+    /// The same by that row of `user_identities`, where they came by the provider.
     #[must_use]
-    pub fn by(self, identity: &str) -> Self {
-        Self { identity: Some(identity.to_owned()), ..self }
+    pub fn by(self, identity: Option<&str>) -> Self {
+        Self { identity: identity.map(str::to_owned), ..self }
     }
 }
 

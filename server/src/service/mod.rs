@@ -61,7 +61,7 @@ pub use caller::{Caller, Holder, Identity, Player};
 pub use embedded::{Embedded, EmbeddedRecording};
 pub use endpoints::{DeliveryPage, EndpointChange, MAX_DELIVERY_PAGE, OLD_SECRET_FOR_MS, too_many as too_many_endpoints};
 pub use error::{Error, Result};
-pub use identities::{ByProvider, Connected, Connection, Joined, Permit};
+pub use identities::{ByProvider, Connected, Joined, Permit};
 pub use known_browsers::{Asker, KNOWN_FOR_MS};
 pub use library::{AssetList, AssetPage};
 pub use mails::Asked;
