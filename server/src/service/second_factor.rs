@@ -1,9 +1,10 @@
-//! The second factor: who is asked for a code, and what a right one opens. How often codes are tried is `codes`', how one is set up and done away with `own`'s, and
-//! what an organisation and its administrators decide `rule`'s.
+//! The second factor: who is asked for a code, and what a right one opens. How often codes are tried is `codes`', how one is set up and done away with `own`'s, what
+//! an organisation and its administrators decide `rule`'s, and what users are told of it by mail `told`'s.
 
 mod codes;
 mod own;
 mod rule;
+mod told;
 
 use std::net::IpAddr;
 

@@ -19,7 +19,7 @@ use crate::service::{Error, Result, Service};
 /// ten thousand between two of their sign-ins.
 pub const MAX_WRONG_CODES: i64 = 100;
 /// So many are not waited for.
-const FREE_WRONG_CODES: i64 = 5;
+pub(super) const FREE_WRONG_CODES: i64 = 5;
 /// After the next one, and twice as long after each that follows.
 const FIRST_WAIT_MS: i64 = 30_000;
 /// The right user waits no longer, whoever else tries.
@@ -84,9 +84,9 @@ impl Service {
                 Err(retry_after_s) => return too_many(retry_after_s),
             },
             None => match self.attempt_of_known(id, browser).await? {
-                Some(Ok(_)) => self.try_app_code(id, digest, &typed, Waits::Elsewhere).await?,
+                Some(Ok(_)) => self.try_app_code((id, digest), &typed, from, Waits::Elsewhere).await?,
                 Some(Err(retry_after_s)) => return too_many(retry_after_s),
-                None => self.try_app_code(id, digest, &typed, Waits::Here).await?,
+                None => self.try_app_code((id, digest), &typed, from, Waits::Here).await?,
             },
         };
         match &checked {
@@ -121,7 +121,13 @@ impl Service {
         Ok(CodeCheck::Right(user, Proven::RecoveryCode { left }))
     }
 
-    async fn try_app_code(&self, id: UserId, digest: &str, typed: &str, waits: Waits) -> Result<CodeCheck> {
+    async fn try_app_code(
+        &self,
+        (id, digest): (UserId, &str),
+        typed: &str,
+        from: Option<IpAddr>,
+        waits: Waits,
+    ) -> Result<CodeCheck> {
         let now = self.clock.now();
         let found = db::second_factors::of_user(&mut self.db.read().await?, id).await?;
         // Gone with a bad restore: none is right.
@@ -142,15 +148,19 @@ impl Service {
             Some(step) => db::second_factors::use_step(&mut tx, id, step).await?,
             None => false,
         };
-        if !is_right {
-            let wait_until = match waits {
-                Waits::Here => now.plus_ms(wait_ms(factor.wrong_in_a_row + 1)),
-                Waits::Elsewhere => factor.wait_until,
-            };
-            db::second_factors::count_wrong(&mut tx, id, wait_until).await?;
+        if is_right {
+            tx.commit().await?;
+            return Ok(CodeCheck::Right(user, Proven::App));
         }
+        let wrong_in_a_row = factor.wrong_in_a_row + 1;
+        let wait_until = match waits {
+            Waits::Here => now.plus_ms(wait_ms(wrong_in_a_row)),
+            Waits::Elsewhere => factor.wait_until,
+        };
+        db::second_factors::count_wrong(&mut tx, id, wait_until).await?;
         tx.commit().await?;
-        Ok(if is_right { CodeCheck::Right(user, Proven::App) } else { CodeCheck::Wrong })
+        self.tell_of_wrong_code(&user, wrong_in_a_row, from).await;
+        Ok(CodeCheck::Wrong)
     }
 
     async fn opened(&self, owner: UserId, factor: &SecondFactor) -> Result<TotpSecret> {

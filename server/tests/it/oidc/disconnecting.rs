@@ -1,7 +1,8 @@
 //! Which account at the provider somebody is connected with, as they and their administrators see it, and administrators who take it away.
 
 use afterlive_domain::{Error as Refusal, Role};
-use afterlive_server::db::users::{self, User};
+use afterlive_server::db::system;
+use afterlive_server::db::users::User;
 use afterlive_server::service::{Caller, Error};
 use serde_json::{Value, json};
 
@@ -103,7 +104,7 @@ async fn nobody_disconnects_who_is_not_theirs_to_disconnect() {
         // With a browser that was left open nobody disconnects its owner: that takes the password.
         assert!(matches!(refusal(disconnect(as_user(&admin), &admin).await), Refusal::WrongState { .. }));
         let mut tx = server.db.write().await.unwrap();
-        users::set_system_administrator(&mut tx, user.id, true).await.unwrap();
+        system::set_administrator(&mut tx, user.id, true).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(refusal(disconnect(as_user(&admin), &user).await), Refusal::NotSystemAdministrator);
         assert!(server.service.own_connection(&as_user(&user)).await.unwrap().is_some());
