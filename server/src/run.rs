@@ -409,7 +409,7 @@ async fn drop_expired(db: Db, clock: Clock, audit_days: u64, stop: CancellationT
             session_tokens::delete_expired(&mut tx, clock.now()).await?;
             invitations::delete_expired(&mut tx, clock.now()).await?;
             password_links::delete_expired(&mut tx, clock.now()).await?;
-            link_mails::delete_expired(&mut tx, clock.now()).await?;
+            link_mails::delete_unwanted(&mut tx, clock.now()).await?;
             tx.commit().await?;
             events::sweep(&db, clock.now()).await?;
             audit::sweep(&db, audit_days, clock.now()).await
