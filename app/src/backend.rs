@@ -34,7 +34,7 @@ pub use overview::{
     IngestUrls, KeyInName, Level, LiveAudio, LiveFacts, LiveVideo, Loudness, Overview, PlayoutUrls, Push, PushState,
     RecordingRange, Recordings, RtmpsUrls,
 };
-pub use provider::{Connection, Disconnected};
+pub use provider::{Connection, Disconnected, ProviderAccount};
 pub use second_factor::{Offer, Proof, SecondFactor, SecondFactorRule, SecondFactors};
 pub use streams::{DayTraffic, Home, LatestRecording, RegionUse, StateCounts, StreamFilter, StreamPage, StreamRow, StreamSort};
 pub use system::{
@@ -248,6 +248,8 @@ pub trait Backend: System + SecondFactors + Send + Sync {
     async fn connection(&self) -> Answer<Option<Connection>>;
     /// On `Done` all that came by the provider has ended, and this browser goes on by the password under a new id.
     async fn disconnect(&self, present: &str) -> Answer<Disconnected>;
+    /// Another one, by an administrator.
+    async fn disconnect_user(&self, user: UserId) -> Answer<()>;
     async fn end_session(&self, id: &str) -> Answer<()>;
     async fn end_session_token(&self, id: &str) -> Answer<()>;
     /// All of the caller's, and all session tokens, but this browser's.

@@ -108,6 +108,20 @@ impl Fake {
         self
     }
 
+    /// Who came in by the provider, and by nothing else.
+    #[must_use]
+    pub fn without_password(self) -> Self {
+        self.state().has_password = false;
+        self
+    }
+
+    /// The endpoints that were made are unreadable to this version.
+    #[must_use]
+    pub fn with_unreadable_endpoints(self) -> Self {
+        self.state().endpoints_are_readable = false;
+        self
+    }
+
     /// Links are mailed, and that is what becomes of it.
     #[must_use]
     pub fn with_mail(self, fate: MailFate) -> Self {
@@ -412,8 +426,7 @@ impl Backend for Fake {
     }
 
     async fn people(&self) -> Answer<People> {
-        let state = self.signed_in_state()?;
-        Ok(People { users: state.users.clone(), invitations: state.invitations.clone(), sends_mail: state.mail.is_some() })
+        Ok(self.signed_in_state()?.people())
     }
 
     async fn change_role(&self, user: UserId, role: Role) -> Answer<()> {
@@ -500,7 +513,7 @@ impl Backend for Fake {
             return Err(BackendError::SignedOut);
         };
         let (sessions, tokens) = (state.sessions.clone(), state.session_tokens.clone());
-        let has_password = state.connection.as_ref().is_none_or(|connection| connection.has_password);
+        let has_password = state.has_password;
         Ok(Account { email, role, organisation_name, has_password, sessions, tokens })
     }
 
@@ -525,8 +538,12 @@ impl Backend for Fake {
         if present != PASSWORD {
             return Ok(Disconnected::WrongPassword);
         }
-        self.change(|state| state.connection.iter_mut().for_each(|connection| connection.connected_at = None))?;
+        self.change(|state| state.connection.iter_mut().for_each(|connection| connection.account = None))?;
         Ok(Disconnected::Done)
+    }
+
+    async fn disconnect_user(&self, user: UserId) -> Answer<()> {
+        self.change(|state| state.disconnect(user))
     }
 
     async fn end_session(&self, id: &str) -> Answer<()> {

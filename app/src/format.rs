@@ -1,5 +1,7 @@
 //! How figures are written: durations, sizes, rates, codecs. Nothing here knows of the page they stand on.
 
+use std::fmt::Display;
+
 /// Sound that is less loud is none.
 const SILENCE_DBFS: f64 = -95.0;
 
@@ -8,6 +10,12 @@ const SILENCE_DBFS: f64 = -95.0;
 pub fn duration(ms: u64) -> String {
     let s = ms / 1000;
     format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+}
+
+/// What who has tried too often is told.
+#[must_use]
+pub fn too_many_attempts(seconds: impl Display) -> String {
+    format!("There were too many attempts. Please wait {seconds} seconds, then try again.")
 }
 
 /// `h:mm:ss.mmm`, where the milliseconds count.

@@ -70,7 +70,7 @@ impl Backend for Dashboard {
     }
 
     async fn sign_in(&self, email: &str, password: &str) -> Answer<SignIn> {
-        match self.service.sign_in(email, password, self.address).await.map_err(|error| self.error(&error))? {
+        match self.service.sign_in(email, password, self.asker()).await.map_err(|error| self.error(&error))? {
             service::SignIn::Done(user) => self.begin_session(&user).await.map(|()| SignIn::Done),
             service::SignIn::Suspended => Ok(SignIn::Suspended),
             service::SignIn::NeedsCode(half) => self.ask_for_code(&half).await.map(|()| SignIn::NeedsCode),
@@ -295,13 +295,13 @@ impl Backend for Dashboard {
 
     async fn endpoints(&self) -> Answer<Vec<EndpointRow>> {
         let caller = self.signed_in().await?;
-        let endpoints = self.service.endpoints(&caller).await.map_err(|error| self.error(&error))?;
+        let endpoints = self.service.all_endpoints(&caller).await.map_err(|error| self.error(&error))?;
         Ok(endpoints.into_iter().map(events::row).collect())
     }
 
     async fn endpoint(&self, id: EndpointId, after: Option<String>) -> Answer<EndpointPage> {
         let caller = self.signed_in().await?;
-        let endpoint = self.service.endpoint(&caller, id).await.map_err(|error| self.error(&error))?;
+        let endpoint = self.service.find_endpoint(&caller, id).await.map_err(|error| self.error(&error))?;
         let after = after.and_then(|after| after.parse().ok());
         let page = self.service.deliveries(&caller, id, after, DELIVERIES_A_PAGE).await.map_err(|error| self.error(&error))?;
         Ok(events::page(endpoint, page, self.service.clock().now()))
@@ -349,8 +349,8 @@ impl Backend for Dashboard {
         let caller = self.signed_in().await?;
         let users = self.service.users(&caller).await.map_err(|error| self.error(&error))?;
         let invitations = self.service.invitations(&caller).await.map_err(|error| self.error(&error))?;
-        let mails = self.service.invitation_mails(&caller).await.map_err(|error| self.error(&error))?;
-        Ok(accounts::people(&caller, users, invitations, mails, self.service.sends_mail()))
+        let about = self.about_people(&caller).await?;
+        Ok(accounts::people(&caller, users, invitations, about))
     }
 
     async fn change_role(&self, user: UserId, role: Role) -> Answer<()> {
@@ -449,6 +449,11 @@ impl Backend for Dashboard {
         self.disconnect_own(present).await
     }
 
+    async fn disconnect_user(&self, user: UserId) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.disconnect_user(&caller, user).await.map_err(|error| self.error(&error))
+    }
+
     async fn end_session(&self, id: &str) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.end_session(&caller, id).await.map_err(|error| self.error(&error))
@@ -461,7 +466,9 @@ impl Backend for Dashboard {
 
     async fn end_other_sessions(&self) -> Answer<()> {
         let caller = self.signed_in().await?;
-        self.service.end_other_sessions(&caller, self.session_id().as_deref()).await.map_err(|error| self.error(&error))
+        let (session, browser) = (self.session_id(), self.known_browser.secret());
+        let ended = self.service.end_other_sessions(&caller, session.as_deref(), browser).await;
+        ended.map_err(|error| self.error(&error))
     }
 
     async fn put_flash(&self, text: String) -> Answer<()> {

@@ -12,6 +12,7 @@ pub mod events;
 mod flash;
 mod health;
 mod instructions;
+pub mod known_browser;
 pub mod listen;
 mod live;
 mod live_still;

@@ -28,10 +28,13 @@ use crate::audit::{self, Audit};
 use crate::clock::Clock;
 use crate::config::{Bound, Config, RegionConfig};
 use crate::dashboard::Dashboard;
-use crate::db::{self, Db, assets, browser_sessions, invitations, link_mails, password_links, playback, session_tokens};
+use crate::db::{
+    self, Db, assets, browser_sessions, invitations, known_browsers, link_mails, password_links, playback, session_tokens,
+};
 use crate::events::{self, Bell, Deliverer};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::api::endpoint::told;
+use crate::http::known_browser::KnownBrowser;
 use crate::http::request::{self, ClientAddress, RequestId};
 use crate::http::secure;
 use crate::http::viewer::{self, RecordingGuard};
@@ -328,7 +331,8 @@ pub fn pages(service: &Arc<Service>) -> Router {
         let what = format!("{} {}", parts.method, request::without_keys(parts.uri.path()));
         let (service, site) = (Arc::clone(&service), viewer::site(&parts.headers));
         let is_lost = parts.extensions.get::<browser_session::Lost>().is_some();
-        Arc::new(Dashboard::new(service, session, *address, site, browser, id.to_string(), what).with_lost_session(is_lost))
+        let dashboard = Dashboard::new(service, session, *address, site, browser, id.to_string(), what);
+        Arc::new(dashboard.with_known_browser(KnownBrowser::of(&parts.extensions)).with_lost_session(is_lost))
     })
 }
 
@@ -394,7 +398,7 @@ async fn ensure_retention(db: &Db, clock: &Clock) -> db::Result<()> {
     tx.commit().await
 }
 
-/// Drops browser sessions, session tokens, links for accounts, and what is known of playback tokens, that nobody can use any more, and what events were told long
+/// Drops browser sessions, what is known of browsers, session tokens, links for accounts, and what is known of playback tokens, that nobody can use any more, and what events were told long
 /// ago, and what is too old in the audit log, at once and then every hour.
 async fn drop_expired(db: Db, clock: Clock, audit_days: u64, stop: CancellationToken) {
     loop {
@@ -402,10 +406,11 @@ async fn drop_expired(db: Db, clock: Clock, audit_days: u64, stop: CancellationT
             let mut tx = db.write().await?;
             browser_sessions::delete_expired(&mut tx, clock.now()).await?;
             playback::delete_expired(&mut tx, clock.now()).await?;
+            known_browsers::delete_expired(&mut tx, clock.now()).await?;
             session_tokens::delete_expired(&mut tx, clock.now()).await?;
             invitations::delete_expired(&mut tx, clock.now()).await?;
             password_links::delete_expired(&mut tx, clock.now()).await?;
-            link_mails::delete_expired(&mut tx, clock.now()).await?;
+            link_mails::delete_unwanted(&mut tx, clock.now()).await?;
             tx.commit().await?;
             events::sweep(&db, clock.now()).await?;
             audit::sweep(&db, audit_days, clock.now()).await

@@ -12,6 +12,10 @@ pub struct UserRow {
     pub created_at: UnixMillis,
     pub last_sign_in_at: Option<UnixMillis>,
     pub has_second_factor: bool,
+    /// Whether there is a password that lets them in; who joined by the provider has none.
+    pub has_password: bool,
+    /// What their account at the provider was called when it was connected; `None` where they have not connected one.
+    pub provider_account: Option<String>,
     /// Whether it is who looks at the page.
     pub is_self: bool,
 }
@@ -25,6 +29,8 @@ pub struct People {
     pub invitations: Vec<InvitationRow>,
     /// Whether links are mailed too.
     pub sends_mail: bool,
+    /// The provider by which people may sign in, as people call it.
+    pub provider: Option<String>,
 }
 
 /// What became of the mail with a link. A problem is a clause that begins with a small letter.

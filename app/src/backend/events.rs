@@ -9,6 +9,8 @@ pub struct EndpointRow {
     pub url: String,
     pub kinds: ToldKinds,
     pub enabled: bool,
+    /// Else it can be deleted, and nothing more: this version of the server cannot read its URL or its secret.
+    pub is_readable: bool,
     /// It answered that it is gone, and was switched off for that.
     pub gone_at: Option<UnixMillis>,
     /// Since then no try has succeeded.
@@ -27,7 +29,7 @@ pub struct EndpointForm {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct EndpointPage {
     pub endpoint: EndpointRow,
-    /// What signs.
+    /// What signs; empty where it cannot be read.
     pub secret: String,
     /// The one before signs too, until then.
     pub old_secret_until: Option<UnixMillis>,

@@ -9,9 +9,15 @@ pub struct Connection {
     /// As people call it.
     pub provider: String,
     /// `None` where the user is not connected.
-    pub connected_at: Option<UnixMillis>,
-    /// Whether there is another way in.
-    pub has_password: bool,
+    pub account: Option<ProviderAccount>,
+}
+
+/// Somebody's account there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProviderAccount {
+    /// What it was called when it was connected.
+    pub called: String,
+    pub connected_at: UnixMillis,
 }
 
 /// What came of disconnecting. Not an error: each is an answer that the form shows.

@@ -3,8 +3,8 @@
 use afterlive_domain::{Role, UserId};
 use uuid::Uuid;
 
-use super::{DAY_MS, NOW};
-use crate::backend::{SessionRow, SessionTokenRow, UserRow};
+use super::{DAY_MS, NOW, State};
+use crate::backend::{People, SessionRow, SessionTokenRow, UserRow};
 
 /// Ada is who is signed in.
 pub const ADA: UserId = UserId(Uuid::from_u128(0xada));
@@ -18,6 +18,8 @@ pub(super) fn users() -> Vec<UserRow> {
         created_at: NOW.plus_ms(-90 * DAY_MS),
         last_sign_in_at,
         has_second_factor: id == BOB,
+        has_password: true,
+        provider_account: (id == BOB).then(|| "bob@login.example".to_owned()),
         is_self: id == ADA,
     };
     vec![
@@ -41,4 +43,19 @@ pub(super) fn sessions() -> Vec<SessionRow> {
 
 pub(super) fn tokens() -> Vec<SessionTokenRow> {
     vec![SessionTokenRow { id: "t".into(), role: Role::Admin, created_at: NOW, expires_at: NOW.plus_ms(DAY_MS / 2) }]
+}
+
+impl State {
+    pub(super) fn people(&self) -> People {
+        let provider = self.connection.as_ref().map(|connection| connection.provider.clone());
+        let mut users = self.users.clone();
+        if provider.is_none() {
+            users.iter_mut().for_each(|user| user.provider_account = None);
+        }
+        People { users, invitations: self.invitations.clone(), sends_mail: self.mail.is_some(), provider }
+    }
+
+    pub(super) fn disconnect(&mut self, user: UserId) {
+        self.users.iter_mut().filter(|row| row.id == user).for_each(|row| row.provider_account = None);
+    }
 }

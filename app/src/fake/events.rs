@@ -58,7 +58,13 @@ impl State {
         let endpoint = self.endpoints.iter().find(|row| row.id == id).cloned().ok_or(BackendError::NotFound)?;
         Ok(EndpointPage {
             endpoint,
-            secret: if self.secret_rotations == 0 { WHSEC.into() } else { format!("{WHSEC}{}", self.secret_rotations) },
+            secret: if !self.endpoints_are_readable {
+                String::new()
+            } else if self.secret_rotations == 0 {
+                WHSEC.into()
+            } else {
+                format!("{WHSEC}{}", self.secret_rotations)
+            },
             old_secret_until: (self.secret_rotations > 0).then(|| NOW.plus_ms(86_400_000)),
             deliveries: self.deliveries.clone(),
             next: None,
@@ -72,6 +78,7 @@ impl State {
             url: form.url.into(),
             kinds: form.kinds,
             enabled: true,
+            is_readable: self.endpoints_are_readable,
             gone_at: None,
             failing_since: None,
             created_at: NOW,

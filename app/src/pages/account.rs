@@ -52,7 +52,7 @@ fn Content(account: Signal<Account>) -> impl IntoView {
             <div class="overview-side">
                 <SecondFactorCard has_password />
                 {move || has_password.get().then(|| view! { <PasswordForm email /> })}
-                <ProviderCard />
+                <ProviderCard has_password />
             </div>
         </div>
     }

@@ -8,6 +8,7 @@ use leptos_router::hooks::use_query_map;
 use super::skeleton;
 use crate::backend::Access;
 use crate::browser;
+use crate::format::too_many_attempts;
 use crate::live::{News, loaded};
 use crate::query::sign_in_url;
 use crate::server_fns::access::{SignIn, load_access, load_sends_mail, load_typed_email};
@@ -33,7 +34,7 @@ fn problem(code: &str, seconds: &str) -> Option<String> {
     Some(match code {
         "credentials" => "This e-mail address and this password do not belong together.".into(),
         "suspended" => "Your organisation is suspended: nobody of it can sign in at the moment. Ask who runs this server.".into(),
-        "wait" => format!("There were too many attempts. Please wait {seconds} seconds, then try again."),
+        "wait" => too_many_attempts(seconds),
         "again" => {
             "That took too long, or your password or second factor was changed meanwhile. Please sign in once more.".into()
         }

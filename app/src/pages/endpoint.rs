@@ -47,7 +47,8 @@ type Page = Signal<backend::EndpointPage>;
 fn Content(page: Page) -> impl IntoView {
     let id = page.with_untracked(|page| page.endpoint.id);
     let endpoint = Signal::derive(move || page.with(|page| page.endpoint.clone()));
-    let is_enabled = Memo::new(move |_| page.with(|page| page.endpoint.enabled));
+    let is_readable = Memo::new(move |_| page.with(|page| page.endpoint.is_readable));
+    let may_test = Memo::new(move |_| page.with(|page| page.endpoint.enabled && page.endpoint.is_readable));
     // Nothing tells pages of deliveries.
     follow_growth(Signal::derive(move || {
         page.with(|page| page.deliveries.iter().any(|row| !matches!(row.state, DeliveryState::Delivered | DeliveryState::Failed)))
@@ -66,7 +67,7 @@ fn Content(page: Page) -> impl IntoView {
                 </p>
             </div>
             {move || {
-                is_enabled
+                may_test
                     .get()
                     .then(|| {
                         view! {
@@ -83,9 +84,31 @@ fn Content(page: Page) -> impl IntoView {
                 <Deliveries page />
             </div>
             <div class="overview-side">
-                <Settings page id /> <Secret page id /> <Switch page id /> <Delete id />
+                {move || {
+                    if is_readable.get() {
+                        view! { <Settings page id /> <Secret page id /> <Switch page id /> }.into_any()
+                    } else {
+                        view! { <Unreadable /> }.into_any()
+                    }
+                }} <Delete id />
             </div>
         </div>
+    }
+}
+
+/// In place of what could be changed.
+#[component]
+fn Unreadable() -> impl IntoView {
+    view! {
+        <section class="card" aria-labelledby="unreadable">
+            <h2 id="unreadable">"This endpoint cannot be read"</h2>
+            <p>
+                "Its URL or its signing secret is none that this version of the server knows: a later version has written it, or somebody has changed the database by hand. The server's log says which of the two it is."
+            </p>
+            <p>
+                "It is told nothing meanwhile. What happens is kept for it, and tried for a day. Run the version that wrote it, or restore its row from a backup of the database, and it goes on by itself. Or delete it here and make another: your program then needs the new secret."
+            </p>
+        </section>
     }
 }
 

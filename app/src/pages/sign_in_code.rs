@@ -6,6 +6,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::skeleton;
+use crate::format::too_many_attempts;
 use crate::live::loaded;
 use crate::query::with_query;
 use crate::server_fns::second_factor::{SignInWithCode, load_is_code_asked};
@@ -26,7 +27,7 @@ pub fn SignInCodePage() -> impl IntoView {
 fn problem(code: &str, seconds: &str) -> Option<String> {
     Some(match code {
         "code" => "This code is wrong, or has been used. Please wait for the next one that your app shows, or use a recovery code.".into(),
-        "wait" => format!("There were too many attempts. Please wait {seconds} seconds, then try again."),
+        "wait" => too_many_attempts(seconds),
         "exhausted" => {
             "There were too many wrong codes: those of your app are not taken any more. Use a recovery code, or ask an administrator of your organisation.".into()
         }

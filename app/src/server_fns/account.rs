@@ -15,6 +15,7 @@ pub async fn change_password(present: String, password: String) -> Result<(), Ba
     use super::Flash;
     use super::outcome::{ACCOUNT, SIGN_IN_ANEW, tell_error, tell_flash};
     use crate::backend::PasswordChange;
+    use crate::format::too_many_attempts;
 
     let problem = match crate::request::backend().change_password(&present, &password).await {
         Ok(PasswordChange::Done) => return tell_flash(ACCOUNT, Flash::PasswordChanged).await,
@@ -24,9 +25,7 @@ pub async fn change_password(present: String, password: String) -> Result<(), Ba
         }
         Ok(PasswordChange::WrongPassword) => "This is not your present password. Nothing was changed.".to_owned(),
         Ok(PasswordChange::Weak(weakness)) => format!("Please give {}.", weakness.asked_for()),
-        Ok(PasswordChange::TooManyAttempts { retry_after_s }) => {
-            format!("There were too many attempts. Please wait {retry_after_s} seconds, then try again.")
-        }
+        Ok(PasswordChange::TooManyAttempts { retry_after_s }) => too_many_attempts(retry_after_s),
         Err(error) => return tell_error(ACCOUNT, error).await,
     };
     tell_error(ACCOUNT, BackendError::Refused(problem)).await

@@ -7,6 +7,7 @@ use afterlive_domain::{EndpointId, Error, OrganisationId, ToldKinds};
 use super::Flash;
 use super::second_factor::CODE;
 use crate::backend::{Answer, BackendError, Chosen, EndpointForm, Proof};
+use crate::format::too_many_attempts;
 use crate::query::{sign_in_url, with_query};
 use crate::request::{backend, has_lost_session, keep_typed_email, local_path, redirect, set_status};
 
@@ -80,9 +81,7 @@ pub(super) async fn tell_proof(proof: Answer<Proof>, page: &str, done: &str, not
         Ok(Proof::WrongCode) => {
             "This code is wrong, or has been used. Please wait for the next one that your app shows, and see that the phone's clock is right.".to_owned()
         }
-        Ok(Proof::TooManyAttempts { retry_after_s }) => {
-            format!("There were too many attempts. Please wait {retry_after_s} seconds, then try again.")
-        }
+        Ok(Proof::TooManyAttempts { retry_after_s }) => too_many_attempts(retry_after_s),
         Ok(Proof::Exhausted) => {
             "There were too many wrong codes: those of your app are not taken any more. Use a recovery code, or ask an administrator.".to_owned()
         }

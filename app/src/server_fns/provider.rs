@@ -1,6 +1,7 @@
 //! The provider by which people may sign in: what pages show of it, and disconnecting. The ways there and back are no server functions: they lead out of this site.
 #![allow(clippy::unused_async, reason = "a server function is async, also where it waits for nothing")]
 
+use afterlive_domain::UserId;
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 
@@ -22,6 +23,7 @@ pub async fn load_connection() -> Result<Option<Connection>, BackendError> {
 pub async fn disconnect(present: String) -> Result<(), BackendError> {
     use super::outcome::{ACCOUNT, tell, tell_error};
     use crate::backend::Disconnected;
+    use crate::format::too_many_attempts;
 
     let problem = match crate::request::backend().disconnect(&present).await {
         Ok(Disconnected::Done) => {
@@ -36,10 +38,17 @@ pub async fn disconnect(present: String) -> Result<(), BackendError> {
         Ok(Disconnected::NoPassword) => {
             "You have no password, so there would be no way in. Ask an administrator for a link for one first.".to_owned()
         }
-        Ok(Disconnected::TooManyAttempts { retry_after_s }) => {
-            format!("There were too many attempts. Please wait {retry_after_s} seconds, then try again.")
-        }
+        Ok(Disconnected::TooManyAttempts { retry_after_s }) => too_many_attempts(retry_after_s),
         Err(error) => return tell_error(ACCOUNT, error).await,
     };
     tell_error(ACCOUNT, BackendError::Refused(problem)).await
+}
+
+/// Of somebody else.
+#[server(prefix = "/ui", endpoint = "disconnect_user")]
+pub async fn disconnect_user(user: UserId) -> Result<(), BackendError> {
+    use super::outcome::{ORGANISATION, tell_outcome};
+
+    let outcome = crate::request::backend().disconnect_user(user).await;
+    tell_outcome(outcome, ORGANISATION, ORGANISATION, "user-disconnected").await
 }

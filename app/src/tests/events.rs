@@ -79,3 +79,18 @@ async fn who_is_no_administrator_is_led_to_no_endpoint() {
     let site = Site::new(Fake::signed_in_as(Role::User));
     site.get("/organisation").await.shows_not("/organisation/events");
 }
+
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_read_is_listed_and_its_page_says_what_to_do() {
+    let site = Site::new(Fake::signed_in().with_unreadable_endpoints());
+    site.post("/ui/create_endpoint", "url=https%3A%2F%2Fexample.com%2Fevents&asset_ready=on").await;
+    site.get("/organisation/events").await.shows("https://example.com/events").shows("unreadable");
+    let page = site.get(&format!("/organisation/events/{ENDPOINT}")).await;
+    page.shows("This endpoint cannot be read").shows("restore its row from a backup").shows("Delete the endpoint");
+    page.shows("13 tries: its host cannot be found");
+    for what_needs_it in ["Send a test", "Show the secret", "Rotate the secret", "Switch it off", "URL that is told"] {
+        page.shows_not(what_needs_it);
+    }
+    let page = site.post("/ui/delete_endpoint", &format!("id={ENDPOINT}")).await;
+    site.get(&page.location).await.shows("The endpoint is deleted.").shows("None yet.");
+}

@@ -1,11 +1,12 @@
 //! What pages show of the provider by which people may sign in, before any script has run.
 
 use super::Site;
-use crate::backend::Connection;
-use crate::fake::{Fake, NOW, PASSWORD, SECRET};
+use crate::backend::{Connection, ProviderAccount};
+use crate::fake::{BOB, Fake, NOW, PASSWORD, SECRET};
 
-fn provider(is_connected: bool, has_password: bool) -> Connection {
-    Connection { provider: "Example Login".into(), connected_at: is_connected.then_some(NOW), has_password }
+fn provider(is_connected: bool) -> Connection {
+    let account = ProviderAccount { called: "ada@login.example".into(), connected_at: NOW };
+    Connection { provider: "Example Login".into(), account: is_connected.then_some(account) }
 }
 
 #[tokio::test]
@@ -20,7 +21,7 @@ async fn where_there_is_no_provider_nothing_of_it_shows() {
 
 #[tokio::test]
 async fn the_button_stands_below_the_form_and_keeps_where_to_go() {
-    let site = Site::new(Fake::signed_out().with_connection(provider(false, true)));
+    let site = Site::new(Fake::signed_out().with_connection(provider(false)));
     let page = site.get("/auth?next=%2Fvod").await;
     page.shows("Sign in by Example Login").shows("action=\"/oidc/sign-in\"").shows("name=\"next\" value=\"/vod\"");
     let page = site.get(&format!("/invitation/{SECRET}")).await;
@@ -29,7 +30,7 @@ async fn the_button_stands_below_the_form_and_keeps_where_to_go() {
 
 #[tokio::test]
 async fn what_became_of_a_way_to_the_provider_is_said_where_it_began() {
-    let site = Site::new(Fake::signed_out().with_connection(provider(false, true)));
+    let site = Site::new(Fake::signed_out().with_connection(provider(false)));
     for (code, told) in [
         ("oidc-away", "cannot be reached at the moment"),
         ("oidc-stale", "begun in another browser, or too long ago"),
@@ -46,23 +47,46 @@ async fn what_became_of_a_way_to_the_provider_is_said_where_it_began() {
 
 #[tokio::test]
 async fn the_own_account_is_connected_and_disconnected_with_the_password() {
-    let site = Site::new(Fake::signed_in().with_connection(provider(false, true)));
+    let site = Site::new(Fake::signed_in().with_connection(provider(false)));
     let page = site.get("/account").await;
     page.shows("Sign-in by Example Login")
         .shows("action=\"/oidc/connect\"")
         .shows("Connect Example Login")
         .shows_not("Disconnect");
-    let site = Site::new(Fake::signed_in().with_connection(provider(true, true)));
-    site.get("/account").await.shows("Disconnect Example Login").shows_not("/oidc/connect");
+    let site = Site::new(Fake::signed_in().with_connection(provider(true)));
+    let page = site.get("/account").await;
+    page.shows("Disconnect Example Login").shows("ada@login.example").shows_not("/oidc/connect");
     let page = site.post("/ui/disconnect", "present=x").await;
     site.get(&page.location).await.shows("This is not your present password.").shows("Disconnect Example Login");
     let page = site.post("/ui/disconnect", &format!("present={}", PASSWORD.replace(' ', "+"))).await;
     assert_eq!(page.location, "/account?notice=disconnected");
-    site.get(&page.location).await.shows("Your account is disconnected,").shows("Connect Example Login");
+    site.get(&page.location)
+        .await
+        .shows("Your account is disconnected,")
+        .shows("Connect Example Login")
+        .shows_not("ada@login.example");
 }
 
 #[tokio::test]
 async fn who_has_no_password_is_told_how_to_get_one_and_sees_no_form_that_asks_for_it() {
-    let site = Site::new(Fake::signed_in().with_connection(provider(true, false)));
-    site.get("/account").await.shows("and have no password").shows_not("Disconnect Example Login").shows_not("name=\"present\"");
+    let site = Site::new(Fake::signed_in().with_connection(provider(true)).without_password());
+    site.get("/account")
+        .await
+        .shows("and have no password")
+        .shows("ada@login.example")
+        .shows_not("Disconnect Example Login")
+        .shows_not("name=\"present\"");
+}
+
+#[tokio::test]
+async fn administrators_see_who_is_connected_with_which_account_and_disconnect_others() {
+    let site = Site::new(Fake::signed_in());
+    site.get("/organisation").await.shows_not("bob@login.example").shows_not("from Example Login");
+    let site = Site::new(Fake::signed_in().with_connection(provider(true)));
+    let page = site.get("/organisation").await;
+    page.shows("By Example Login: ").shows("bob@login.example").shows("Disconnect from Example Login");
+    let page = site.post("/ui/disconnect_user", &format!("user={BOB}")).await;
+    assert_eq!(page.location, "/organisation?notice=user%2Ddisconnected");
+    let page = site.get(&page.location).await;
+    page.shows("The user is disconnected,").shows_not("bob@login.example").shows_not("Disconnect from Example Login");
 }

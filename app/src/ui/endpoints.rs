@@ -68,7 +68,9 @@ pub fn EndpointFields(endpoint: Signal<Option<EndpointRow>>) -> impl IntoView {
 #[component]
 pub fn EndpointState(endpoint: Signal<EndpointRow>) -> impl IntoView {
     let state = Memo::new(move |_| endpoint.with(|row| (row.enabled, row.gone_at, row.failing_since)));
+    let is_readable = Memo::new(move |_| endpoint.with(|row| row.is_readable));
     let view = move || match state.get() {
+        _ if !is_readable.get() => view! { <span class="pill failed">{Icon::Failed.draw()} "unreadable"</span> }.into_any(),
         (false, Some(at), _) => view! {
             <span class="pill failed">{Icon::Failed.draw()} "gone"</span>
             " It answered that it is gone, and was switched off "

@@ -41,6 +41,7 @@ fn sentence(code: &str) -> Option<&'static str> {
             "This way to the sign-in provider was begun in another browser, or too long ago. Nothing was changed; please try again."
         }
         "connected" => "Your account is connected. From now on you can sign in that way too.",
+        "user-disconnected" => "The user is disconnected, and every sign-in of theirs that came that way has ended.",
         "disconnected" => "Your account is disconnected, and every sign-in that came that way has ended.",
         "password-set-code" => "The new password is set, and all your sessions have ended. You have a second factor: it stays.",
         "second-factor-begun" => "Two steps are left.",

@@ -8,6 +8,7 @@ use super::confirm::Confirm;
 use super::icon::Icon;
 use super::link_mail::in_short;
 use super::notice::{LastFlash, clear_after};
+use super::provider::DisconnectUserButton;
 use super::rows::keyed_rows;
 use super::when::When;
 use crate::backend::{self, InvitationRow, UserRow};
@@ -57,9 +58,10 @@ fn Content(people: Signal<backend::People>) -> impl IntoView {
     let users = Signal::derive(move || people.with(|people| people.users.clone()));
     let invitations = Signal::derive(move || people.with(|people| people.invitations.clone()));
     let sends_mail = people.with_untracked(|people| people.sends_mail);
+    let provider = people.with_untracked(|people| people.provider.clone());
     let has_invitations = Memo::new(move |_| invitations.with(|invitations| !invitations.is_empty()));
     view! {
-        <UserTable users sends_mail />
+        <UserTable users sends_mail provider />
         {move || has_invitations.get().then(|| view! { <InvitationTable invitations /> })}
         <InviteForm sends_mail />
     }
@@ -161,8 +163,8 @@ fn InvitationTableRow(invitation: Signal<InvitationRow>) -> impl IntoView {
 }
 
 #[component]
-fn UserTable(users: Signal<Vec<UserRow>>, sends_mail: bool) -> impl IntoView {
-    let row = move |user: Signal<UserRow>| view! { <UserTableRow user sends_mail /> }.into_any();
+fn UserTable(users: Signal<Vec<UserRow>>, sends_mail: bool, provider: Option<String>) -> impl IntoView {
+    let row = move |user: Signal<UserRow>| view! { <UserTableRow user sends_mail provider=provider.clone() /> }.into_any();
     view! {
         <table class="key-table">
             <caption class="offscreen">"Users, by their addresses"</caption>
@@ -183,7 +185,7 @@ fn UserTable(users: Signal<Vec<UserRow>>, sends_mail: bool) -> impl IntoView {
 }
 
 #[component]
-fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
+fn UserTableRow(user: Signal<UserRow>, sends_mail: bool, provider: Option<String>) -> impl IntoView {
     let change = ServerAction::<ChangeRole>::new();
     let remove = ServerAction::<RemoveUser>::new();
     let reset = ServerAction::<MakePasswordLink>::new();
@@ -213,6 +215,18 @@ fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
             "For who has lost app and recovery codes. Be sure that it is {email} who asks: their password alone signs them in then. All their sessions end."
         ),
     );
+    // Without a provider nobody is connected.
+    let provider = provider.unwrap_or_default();
+    let account = Memo::new(move |_| user.with(|user| user.provider_account.clone()));
+    let by_provider = format!("By {provider}: ");
+    let disconnect = {
+        let email = email.clone();
+        move || {
+            let has_password = user.with(|user| user.has_password);
+            let (email, provider) = (email.clone(), provider.clone());
+            (is_other && account.get().is_some()).then(|| view! { <DisconnectUserButton id email provider has_password /> })
+        }
+    };
     let about_role = format!("Change the role of {email}");
     let of_role = format!("What may {email} do, from now on?");
     let of_password = if sends_mail {
@@ -228,6 +242,11 @@ fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
                     {email.clone()} {first.is_self.then(|| view! { <span class="muted">" (you)"</span> })}
                     {move || {
                         has_second_factor.get().then(|| view! { <small class="has-second-factor muted">"Second factor"</small> })
+                    }}
+                    {move || {
+                        account
+                            .get()
+                            .map(|account| view! { <small class="provider-account muted">{by_provider.clone()} {account}</small> })
                     }}
                 </span>
             </td>
@@ -286,6 +305,7 @@ fn UserTableRow(user: Signal<UserRow>, sends_mail: bool) -> impl IntoView {
                             }
                         })
                 }}
+                {disconnect}
                 <Confirm label="Remove" about=about_removal question=Signal::stored(question)>
                     <ActionForm action=remove>
                         <input type="hidden" name="user" value=id.to_string() />

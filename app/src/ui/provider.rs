@@ -1,12 +1,14 @@
-//! The provider by which people may sign in besides their passwords: its button, and what an account's page shows of it. Where there is none nothing shows.
+//! The provider by which people may sign in besides their passwords: its button, and what the pages of an account and of people show of it. Where there is none nothing shows.
 
+use afterlive_domain::UserId;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 
+use super::confirm::Confirm;
 use super::when::When;
-use crate::backend::Connection;
+use crate::backend::{Connection, ProviderAccount};
 use crate::live::refresh_after;
-use crate::server_fns::provider::{Disconnect, load_connection, load_provider};
+use crate::server_fns::provider::{Disconnect, DisconnectUser, load_connection, load_provider};
 
 /// What became of a way there and back, where the pages of strangers say it.
 #[must_use]
@@ -64,21 +66,23 @@ pub fn ProviderButton(
 
 /// On the page of one's own account.
 #[component]
-pub fn ProviderCard() -> impl IntoView {
+pub fn ProviderCard(#[prop(into)] has_password: Signal<bool>) -> impl IntoView {
     let connection = crate::live::loaded(
         Signal::stored(()),
         |()| load_connection(),
         || ().into_any(),
-        |connection| move || connection.get().map(|connection| view! { <Card connection /> }),
+        move |connection| {
+            move || connection.get().map(|connection| view! { <Card connection has_password=has_password.get() /> })
+        },
     );
     view! { {connection} }
 }
 
 #[component]
-fn Card(connection: Connection) -> impl IntoView {
+fn Card(connection: Connection, has_password: bool) -> impl IntoView {
     let disconnect = ServerAction::<Disconnect>::new();
     refresh_after(disconnect.version());
-    let Connection { provider, connected_at, has_password } = connection;
+    let Connection { provider, account } = connection;
     let heading = format!("Sign-in by {provider}");
     let password = || {
         view! {
@@ -88,21 +92,31 @@ fn Card(connection: Connection) -> impl IntoView {
             </label>
         }
     };
-    let content = match (connected_at, has_password) {
-        (Some(at), true) => view! {
+    let since = |ProviderAccount { called, connected_at }: ProviderAccount| {
+        view! {
+            <p>
+                "Connected with " <strong class="address">{called}</strong> " since " <When at=Signal::stored(connected_at) />
+                " (UTC)."
+            </p>
+        }
+    };
+    let content = match (account, has_password) {
+        (Some(account), true) => view! {
+            {since(account)}
             <p class="muted small">
-                "You can sign in by " {provider.clone()} " besides your password. Connected on " <When at=Signal::stored(at) />
-                " (UTC). To disconnect ends every sign-in that came that way; a new password disconnects too."
+                "You can sign in by " {provider.clone()}
+                " besides your password. To disconnect ends every sign-in that came that way; a new password disconnects too."
             </p>
             <ActionForm action=disconnect>
                 {password()} <button class="button danger">{format!("Disconnect {provider}")}</button>
             </ActionForm>
         }
         .into_any(),
-        (Some(at), false) => view! {
+        (Some(account), false) => view! {
+            {since(account)}
             <p class="muted small">
-                "You sign in by " {provider} ", since " <When at=Signal::stored(at) />
-                " (UTC), and have no password. An administrator can give you a link for one; then you can disconnect."
+                "You sign in by " {provider}
+                ", and have no password. An administrator can give you a link for one; then you can disconnect."
             </p>
         }
         .into_any(),
@@ -124,5 +138,33 @@ fn Card(connection: Connection) -> impl IntoView {
             <h2 id="provider">{heading}</h2>
             {content}
         </section>
+    }
+}
+
+/// In the row of a user who is connected: takes that way in away.
+#[component]
+pub fn DisconnectUserButton(
+    id: UserId,
+    email: String,
+    provider: String,
+    /// Whether they have another way in.
+    has_password: bool,
+) -> impl IntoView {
+    let disconnect = ServerAction::<DisconnectUser>::new();
+    refresh_after(disconnect.version());
+    let then = if has_password {
+        "Their password goes on, and with it they can connect again."
+    } else {
+        "They have no password: they cannot sign in any more until you make them a link for one, by “New password”."
+    };
+    let about = format!("Disconnect {email} from {provider}");
+    let question = format!("What {email} has open by {provider} ends at once, and they cannot come in by it. {then}");
+    view! {
+        <Confirm label="Disconnect" about question=Signal::stored(question)>
+            <ActionForm action=disconnect>
+                <input type="hidden" name="user" value=id.to_string() />
+                <button class="button danger solid">{format!("Disconnect from {provider}")}</button>
+            </ActionForm>
+        </Confirm>
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use afterlive_app::backend::{Account, InvitationRow, Invited, MailFate, People, SessionRow, SessionTokenRow, UserRow};
-use afterlive_domain::InvitationId;
+use afterlive_domain::{InvitationId, UserId};
 
 use super::user_agent;
 use crate::db::invitations::Invitation;
@@ -12,16 +12,22 @@ use crate::db::session_tokens::SessionToken;
 use crate::db::users::User;
 use crate::service::{Caller, Identity, OpenAccount, OpenSession};
 
-/// `mails` are those with the invitations.
-pub(super) fn people(
-    caller: &Caller,
-    users: Vec<User>,
-    invitations: Vec<Invitation>,
-    mut mails: HashMap<InvitationId, Fate>,
-    sends_mail: bool,
-) -> People {
+/// What is known of an organisation's people beside their rows.
+pub(super) struct About {
+    /// Those with the invitations.
+    pub(super) mails: HashMap<InvitationId, Fate>,
+    pub(super) sends_mail: bool,
+    pub(super) provider: Option<String>,
+    /// What the accounts there are called of those who have one.
+    pub(super) accounts: HashMap<UserId, String>,
+}
+
+pub(super) fn people(caller: &Caller, users: Vec<User>, invitations: Vec<Invitation>, about: About) -> People {
+    let About { mut mails, sends_mail, provider, mut accounts } = about;
     let row = |user: User| UserRow {
         is_self: caller.identity == Identity::User(user.id),
+        has_password: user.has_password(),
+        provider_account: accounts.remove(&user.id),
         id: user.id,
         email: user.email,
         role: user.role,
@@ -38,7 +44,7 @@ pub(super) fn people(
         expires_at: invitation.expires_at,
     };
     let invitations = invitations.into_iter().map(invitation).collect();
-    People { users: users.into_iter().map(row).collect(), invitations, sends_mail }
+    People { users: users.into_iter().map(row).collect(), invitations, sends_mail, provider }
 }
 
 pub(super) fn mail_fate(fate: Fate) -> MailFate {

@@ -11,8 +11,9 @@ use tower_sessions::Session;
 use super::present;
 use crate::db::users::User;
 use crate::http::browser_session;
+use crate::http::known_browser::KnownBrowser;
 use crate::service::playback::Pass;
-use crate::service::{self, Caller, Service, SignedIn};
+use crate::service::{self, Asker, Caller, Service, SignedIn};
 
 /// What a page is given to reach the server, for the length of one request.
 pub struct Dashboard {
@@ -30,6 +31,8 @@ pub struct Dashboard {
     pub(super) what: String,
     /// Who turned out to have signed in, for the audit log.
     asked: OnceLock<Caller>,
+    /// Whether somebody has signed in with this browser before.
+    pub(super) known_browser: KnownBrowser,
     /// The browser came with a session in which nobody is signed in any more, though they did not sign out with it.
     pub(super) lost_session: AtomicBool,
 }
@@ -54,8 +57,15 @@ impl Dashboard {
             request_id,
             what,
             asked: OnceLock::new(),
+            known_browser: KnownBrowser::default(),
             lost_session: AtomicBool::new(false),
         }
+    }
+
+    /// For a browser with which somebody has signed in before, or who may now.
+    #[must_use]
+    pub fn with_known_browser(self, known_browser: KnownBrowser) -> Self {
+        Self { known_browser, ..self }
     }
 
     /// For a browser whose cookie names a session that is there no more.
@@ -93,12 +103,15 @@ impl Dashboard {
 
     /// As [`Dashboard::begin_session`]; `identity` is by what they came from the provider, where they did.
     pub(super) async fn begin_session_by(&self, user: &User, identity: Option<&str>) -> Answer<()> {
-        let signed_in = SignedIn::new(user, self.service.clock().now(), self.address, &self.browser);
-        let signed_in = match identity {
-            Some(identity) => signed_in.by(identity),
-            None => signed_in,
-        };
-        browser_session::begin(&self.session, &signed_in).await.map_err(|cause| self.failed(&cause))
+        let signed_in = SignedIn::new(user, self.service.clock().now(), self.address, &self.browser).by(identity);
+        browser_session::begin(&self.session, &signed_in).await.map_err(|cause| self.failed(&cause))?;
+        self.known_browser.remember(&self.service, user).await;
+        Ok(())
+    }
+
+    /// Who asks to be let in.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Asker { address: self.address, browser: self.known_browser.secret() }
     }
 
     /// The browser session that asks.

@@ -6,7 +6,7 @@ use afterlive_domain::{Error as Refusal, UnixMillis};
 use super::Dashboard;
 use crate::db::delivery_log::Delivery;
 use crate::db::event_deliveries::{IS_BARE, IS_OFF, IS_QUEUED, IS_SENT, TEST_IS_OPEN};
-use crate::db::event_endpoints::Endpoint;
+use crate::db::event_endpoints::{Found, Unreadable};
 use crate::service::{self, DeliveryPage, too_many_endpoints};
 
 impl Dashboard {
@@ -35,24 +35,36 @@ fn refusal(refused: &Refusal) -> Option<BackendError> {
     Some(BackendError::Refused(told.to_owned()))
 }
 
-pub(super) fn row(endpoint: Endpoint) -> EndpointRow {
-    EndpointRow {
-        id: endpoint.id,
-        url: endpoint.url.into(),
-        kinds: endpoint.kinds,
-        enabled: endpoint.enabled,
-        gone_at: endpoint.gone_at,
-        failing_since: endpoint.failing_since,
-        created_at: endpoint.created_at,
+pub(super) fn row(found: Found) -> EndpointRow {
+    match found {
+        Ok(endpoint) => EndpointRow {
+            id: endpoint.id,
+            url: endpoint.url.into(),
+            kinds: endpoint.kinds,
+            enabled: endpoint.enabled,
+            is_readable: true,
+            gone_at: endpoint.gone_at,
+            failing_since: endpoint.failing_since,
+            created_at: endpoint.created_at,
+        },
+        Err(Unreadable { id, url, kinds, enabled, created_at, .. }) => {
+            EndpointRow { id, url, kinds, enabled, is_readable: false, gone_at: None, failing_since: None, created_at }
+        }
     }
 }
 
-pub(super) fn page(endpoint: Endpoint, page: DeliveryPage, now: UnixMillis) -> EndpointPage {
-    let old_secret_until = endpoint.old_secret.as_ref().map(|(_, until)| *until).filter(|until| *until > now);
+pub(super) fn page(found: Found, page: DeliveryPage, now: UnixMillis) -> EndpointPage {
+    let (secret, old_secret_until) = match &found {
+        Ok(endpoint) => {
+            let old_until = endpoint.old_secret.as_ref().map(|(_, until)| *until).filter(|until| *until > now);
+            (endpoint.secret.as_str().to_owned(), old_until)
+        }
+        Err(_) => (String::new(), None),
+    };
     EndpointPage {
-        secret: endpoint.secret.as_str().to_owned(),
+        secret,
         old_secret_until,
-        endpoint: row(endpoint),
+        endpoint: row(found),
         deliveries: page.deliveries.into_iter().map(delivery).collect(),
         next: page.next.map(|place| place.to_string()),
     }

@@ -1,17 +1,26 @@
-//! What an account's page shows of the OpenID provider, and disconnecting from it. Decides nothing.
+//! What pages show of the OpenID provider and of who is connected with it, and disconnecting from it. Decides nothing.
 
-use afterlive_app::backend::{Answer, Connection, Disconnected};
+use afterlive_app::backend::{Answer, Connection, Disconnected, ProviderAccount};
 
 use super::Dashboard;
-use crate::service::Confirmed;
+use super::accounts::About;
+use crate::service::{Caller, Confirmed};
 
 impl Dashboard {
     pub(super) async fn own_connection(&self) -> Answer<Option<Connection>> {
         let caller = self.signed_in().await?;
         let Some(provider) = self.service.provider() else { return Ok(None) };
         let own = self.service.own_connection(&caller).await.map_err(|error| self.error(&error))?;
-        let provider = provider.name().to_owned();
-        Ok(Some(Connection { provider, connected_at: own.connected_at, has_password: own.has_password }))
+        let account = own.map(|own| ProviderAccount { called: own.account, connected_at: own.at });
+        Ok(Some(Connection { provider: provider.name().to_owned(), account }))
+    }
+
+    /// What the page of people shows beside users and invitations.
+    pub(super) async fn about_people(&self, caller: &Caller) -> Answer<About> {
+        let mails = self.service.invitation_mails(caller).await.map_err(|error| self.error(&error))?;
+        let accounts = self.service.connections(caller).await.map_err(|error| self.error(&error))?;
+        let provider = self.service.provider().map(|provider| provider.name().to_owned());
+        Ok(About { mails, sends_mail: self.service.sends_mail(), provider, accounts })
     }
 
     pub(super) async fn disconnect_own(&self, present: &str) -> Answer<Disconnected> {

@@ -75,7 +75,7 @@ impl SecondFactors for Dashboard {
 
     async fn sign_in_with_code(&self, code: &str) -> Answer<Proof> {
         let Some(half) = self.half().await? else { return Ok(Proof::Over) };
-        match self.service.finish_sign_in(&half, code, self.address).await.map_err(|error| self.error(&error))? {
+        match self.service.finish_sign_in(&half, code, self.asker()).await.map_err(|error| self.error(&error))? {
             CodeSignIn::Done(user) => self.begin_session_by(&user, half.identity()).await.map(|()| Proof::Done),
             CodeSignIn::WrongCode => Ok(Proof::WrongCode),
             CodeSignIn::TooManyAttempts { retry_after_s } => Ok(Proof::TooManyAttempts { retry_after_s }),

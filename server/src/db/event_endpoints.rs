@@ -24,7 +24,22 @@ pub struct Endpoint {
     pub updated_at: UnixMillis,
 }
 
-#[derive(sqlx::FromRow)]
+/// One that this version cannot read, as a later one has written it perhaps, or somebody by hand: what can be told of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreadable {
+    pub id: EndpointId,
+    pub organisation: OrganisationId,
+    /// What stands there; perhaps it is no URL.
+    pub url: String,
+    pub kinds: ToldKinds,
+    pub enabled: bool,
+    pub created_at: UnixMillis,
+}
+
+/// One that is there, whether it can be read or not.
+pub type Found = Result<Endpoint, Unreadable>;
+
+#[derive(Clone, sqlx::FromRow)]
 struct Row {
     id: String,
     organisation_id: String,
@@ -67,6 +82,24 @@ impl TryFrom<Row> for Endpoint {
     }
 }
 
+impl Row {
+    /// Logs why where it cannot be read.
+    fn found(self) -> Result<Found> {
+        let told = Unreadable {
+            id: parse("event_endpoints.id", &self.id)?,
+            organisation: parse("event_endpoints.organisation_id", &self.organisation_id)?,
+            url: self.url.clone(),
+            kinds: ToldKinds::stored(&self.kinds),
+            enabled: self.enabled,
+            created_at: UnixMillis(self.created_at),
+        };
+        Ok(Endpoint::try_from(self).map_err(|cause| {
+            error!(endpoint = %told.id, %cause, "an endpoint cannot be read");
+            told
+        }))
+    }
+}
+
 pub async fn insert(tx: &mut Tx, endpoint: &Endpoint) -> Result<()> {
     on!(tx, c => sqlx::query(
         "INSERT INTO event_endpoints (id, organisation_id, url, kinds, enabled, secret, created_at, updated_at)
@@ -86,8 +119,8 @@ pub async fn insert(tx: &mut Tx, endpoint: &Endpoint) -> Result<()> {
     Ok(())
 }
 
-/// An organisation's, oldest first. One that cannot be read, as a later version has written it perhaps, stops no list: it is left out.
-pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<Endpoint>> {
+/// An organisation's, oldest first. One that cannot be read stops no list.
+pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<Found>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
         "SELECT id, organisation_id, url, kinds, enabled, gone_at, failing_since, secret, old_secret, old_secret_until, created_at,
                 updated_at
@@ -96,11 +129,7 @@ pub async fn list(connection: &mut Connection, organisation: OrganisationId) -> 
     .bind(organisation.to_string())
     .fetch_all(c)
     .await)?;
-    let read = |row: Row| {
-        let id = row.id.clone();
-        Endpoint::try_from(row).inspect_err(|cause| error!(endpoint = %id, %cause, "an endpoint cannot be listed")).ok()
-    };
-    Ok(rows.into_iter().filter_map(read).collect())
+    rows.into_iter().map(Row::found).collect()
 }
 
 /// How many an organisation has, with those that cannot be read.
@@ -122,15 +151,23 @@ pub async fn organisation_of(connection: &mut Connection, id: EndpointId) -> Res
 }
 
 pub async fn by_id(connection: &mut Connection, id: EndpointId) -> Result<Option<Endpoint>> {
-    let row: Option<Row> = on!(connection, c => sqlx::query_as(
+    row(connection, id).await?.map(Endpoint::try_from).transpose()
+}
+
+/// As [`by_id`], also of one that cannot be read.
+pub async fn find(connection: &mut Connection, id: EndpointId) -> Result<Option<Found>> {
+    row(connection, id).await?.map(Row::found).transpose()
+}
+
+async fn row(connection: &mut Connection, id: EndpointId) -> Result<Option<Row>> {
+    Ok(on!(connection, c => sqlx::query_as(
         "SELECT id, organisation_id, url, kinds, enabled, gone_at, failing_since, secret, old_secret, old_secret_until, created_at,
                 updated_at
          FROM event_endpoints WHERE id = $1",
     )
     .bind(id.to_string())
     .fetch_optional(c)
-    .await)?;
-    row.map(Endpoint::try_from).transpose()
+    .await)?)
 }
 
 /// One that is told something of its organisation, and of what.

@@ -137,12 +137,16 @@ pub async fn of_invitations(
     rows.into_iter().map(|OfInvitation { id, row }| Ok((parse("invitations.id", &id)?, row.fate(now)?))).collect()
 }
 
-/// Deletes those whose links have expired, and says how many that were.
-pub async fn delete_expired(tx: &mut Tx, now: UnixMillis) -> Result<u64> {
-    let deleted = on!(tx, c => sqlx::query("DELETE FROM link_mails WHERE expires_at <= $1")
-        .bind(now.0)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
+/// Deletes those whose links open nothing any more, as they were used, revoked or replaced, or have expired; and says how many that were.
+pub async fn delete_unwanted(tx: &mut Tx, now: UnixMillis) -> Result<u64> {
+    let deleted = on!(tx, c => sqlx::query(
+        "DELETE FROM link_mails
+         WHERE NOT EXISTS (SELECT 1 FROM invitations i WHERE i.secret_hash = link_mails.secret_hash AND i.expires_at > $1)
+           AND NOT EXISTS (SELECT 1 FROM password_links p WHERE p.secret_hash = link_mails.secret_hash AND p.expires_at > $1)",
+    )
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
     Ok(deleted)
 }

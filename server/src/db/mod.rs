@@ -19,6 +19,7 @@ pub mod event_outbox;
 pub mod events;
 pub mod invitations;
 pub mod jobs;
+pub mod known_browsers;
 pub mod link_mails;
 pub mod organisations;
 mod packed;

@@ -12,8 +12,8 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    api, arrival, browser_session, embed, events, health, instructions, live, live_still, oidc, reference, report, request, vod,
-    whep, whip,
+    api, arrival, browser_session, embed, events, health, instructions, known_browser, live, live_still, oidc, reference, report,
+    request, vod, whep, whip,
 };
 use crate::ingest::whip::Whip;
 use crate::live::Feeds;
@@ -40,6 +40,7 @@ pub fn router(
     let pages = pages.route("/embed/{id}/facts", get(embed::facts).with_state(Arc::clone(service)));
     let pages = pages.merge(oidc::router(service));
     let pages = pages.layer(from_fn_with_state(service.clock().clone(), browser_session::renew)).layer(sessions);
+    let pages = pages.layer(from_fn_with_state(Arc::clone(service), known_browser::keep));
     let routes = api::router(Arc::clone(service), pages)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz).with_state(Arc::clone(service)))

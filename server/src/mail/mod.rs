@@ -10,6 +10,6 @@ mod outbox;
 mod smtp;
 
 pub use letter::{Letter, Link, asked_for, invitation, new_password, test};
-pub use notice::second_factor_reset;
+pub use notice::{WrongCodes, second_factor_reset, wrong_codes};
 pub use outbox::{LOST_AFTER_MS, Mailer, Outbox, Posting, Settings};
 pub use smtp::{Failed, Sender, Smtp};

@@ -71,6 +71,8 @@ pub(super) struct Claims {
     iat: f64,
     nbf: Option<f64>,
     nonce: Option<String>,
+    preferred_username: Option<Value>,
+    name: Option<Value>,
     #[serde(flatten)]
     pub(super) mailbox: Mailbox,
 }
@@ -87,6 +89,13 @@ pub(super) struct Mailbox {
 enum Audience {
     One(String),
     Several(Vec<String>),
+}
+
+impl Claims {
+    /// What the provider calls somebody, beside their address. Nothing hangs on it, and so it may be anything.
+    pub(super) fn name(&self) -> Option<String> {
+        [&self.preferred_username, &self.name].into_iter().flatten().find_map(Value::as_str).map(str::to_owned)
+    }
 }
 
 impl Mailbox {

@@ -68,6 +68,8 @@ pub struct Person {
     pub email: Option<String>,
     /// Whether the provider says that they read what is sent there.
     pub is_verified: bool,
+    /// What else the provider calls them.
+    pub name: Option<String>,
 }
 
 impl std::fmt::Debug for Person {
@@ -220,6 +222,7 @@ impl Provider {
         let metadata = self.metadata().await?;
         let tokens = self.tokens(&metadata, flow, code).await?;
         let claims = self.read(&metadata, &tokens.id_token, &flow.nonce()).await?;
+        let name = claims.name();
         let Claims { sub, mut mailbox, .. } = claims;
         // Where an access token is given, the address may be told for that alone (Core §5.4).
         if mailbox.email.is_none()
@@ -228,7 +231,7 @@ impl Provider {
             mailbox = found;
         }
         let is_verified = mailbox.is_verified();
-        Ok(Person { issuer: self.issuer().to_owned(), subject: sub, email: mailbox.email, is_verified })
+        Ok(Person { issuer: self.issuer().to_owned(), subject: sub, email: mailbox.email, is_verified, name })
     }
 
     /// What redeems a code, and how we say who we are where that is not in it.

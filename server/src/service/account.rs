@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::passwords::NotTaken;
+use super::session_tokens::digest;
+use super::users::Ended;
 use super::write::{Note, who};
 use super::{Caller, Identity, Result, Service, users};
 use crate::db;
@@ -97,10 +99,10 @@ impl SignedIn {
         }
     }
 
-    /// The same by the provider.
+    /// The same by that row of `user_identities`, where they came by the provider.
     #[must_use]
-    pub fn by(self, identity: &str) -> Self {
-        Self { identity: Some(identity.to_owned()), ..self }
+    pub fn by(self, identity: Option<&str>) -> Self {
+        Self { identity: identity.map(str::to_owned), ..self }
     }
 }
 
@@ -191,15 +193,16 @@ impl Service {
         Ok(())
     }
 
-    /// Ends all that is open of the caller's but one browser session.
+    /// Ends all that is open of the caller's but one browser session, and forgets all browsers of theirs but the one whose cookie has the secret `browser`.
     ///
     /// # Errors
     /// As [`Service::open_account`].
-    pub async fn end_other_sessions(&self, caller: &Caller, kept: Option<&str>) -> Result<()> {
+    pub async fn end_other_sessions(&self, caller: &Caller, kept: Option<&str>, browser: Option<&str>) -> Result<()> {
         let user = own(caller)?;
         let mut tx = self.write_own(caller).await?;
-        let (sessions, tokens) = users::end_others(&mut tx, user, kept).await?;
-        if sessions + tokens > 0 {
+        let known = browser.map(digest);
+        let Ended { sessions, tokens, browsers } = users::end_others(&mut tx, user, kept, known.as_deref()).await?;
+        if sessions + tokens + browsers > 0 {
             let ended = format!("{sessions} of browsers, {tokens} of programs");
             tx.commit(Note::of(Act::OtherSessionsRevoked, user).saying(ended)).await?;
         } else {

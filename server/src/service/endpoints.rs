@@ -13,7 +13,7 @@ use crate::db::audit::Thing;
 use crate::db::delivery_log::{self, Delivery, Place};
 use crate::db::event_bodies::Happening;
 use crate::db::event_deliveries::{self, IS_OFF, Resent, TEST_IS_OPEN};
-use crate::db::event_endpoints::{self, Endpoint};
+use crate::db::event_endpoints::{self, Endpoint, Found};
 use crate::db::streams::{self, Stream};
 use crate::db::{self, Tx};
 use crate::dial::{self, Reach};
@@ -48,13 +48,34 @@ pub struct DeliveryPage {
 }
 
 impl Service {
-    /// Oldest first.
+    /// Those that can be read, oldest first.
     ///
     /// # Errors
     /// `Denied` for all but admins.
     pub async fn endpoints(&self, caller: &Caller) -> Result<Vec<Endpoint>> {
+        Ok(self.all_endpoints(caller).await?.into_iter().flatten().collect())
+    }
+
+    /// With those that this version cannot read, which can be deleted and nothing else. Oldest first.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins.
+    pub async fn all_endpoints(&self, caller: &Caller) -> Result<Vec<Found>> {
         caller.require(Permission::Administer)?;
         Ok(event_endpoints::list(&mut self.db.read().await?, caller.organisation).await?)
+    }
+
+    /// As [`Service::endpoint`], also one that this version cannot read.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; `NoSuchEndpoint`.
+    pub async fn find_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<Found> {
+        caller.require(Permission::Administer)?;
+        let found = event_endpoints::find(&mut self.db.read().await?, id).await?;
+        let found = found.filter(|found| {
+            caller.organisation == found.as_ref().map_or_else(|told| told.organisation, |read| read.organisation)
+        });
+        Ok(found.ok_or(Refusal::NoSuchEndpoint { endpoint: id })?)
     }
 
     /// With its secret.
@@ -201,7 +222,8 @@ impl Service {
     /// # Errors
     /// `Denied` for all but admins; `NoSuchEndpoint`.
     pub async fn deliveries(&self, caller: &Caller, id: EndpointId, after: Option<Place>, limit: u32) -> Result<DeliveryPage> {
-        self.endpoint(caller, id).await?;
+        // What it was told can be read where it cannot.
+        let _ = self.find_endpoint(caller, id).await?;
         let limit = limit.min(MAX_DELIVERY_PAGE);
         // One more than asked for tells whether there is a next page.
         let mut deliveries = delivery_log::page(&mut self.db.read().await?, id, after, limit + 1).await?;

@@ -4,9 +4,10 @@
 //! What the provider knows somebody by, and by nothing else, is who they are. An address is none: many providers let people claim any, and give one that was given up to
 //! somebody else. It counts where somebody was invited by that very address, or where the operator says that this provider's addresses are good.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
-use afterlive_domain::{Act, Error as Refusal, UnixMillis, UserId, WhoKind};
+use afterlive_domain::{Act, Error as Refusal, Permission, UnixMillis, UserId, WhoKind};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,12 +16,12 @@ use super::account_links::{thing, use_up};
 use super::session_tokens::digest;
 use super::sign_in::network;
 use super::write::{Change, Note, user as by_user, who};
-use super::{Caller, Error, HalfSignIn, Result, Service, text, users};
+use super::{Caller, Error, HalfSignIn, Result, Service, system, text, users};
 use crate::db;
 use crate::db::Connection as Database;
 use crate::db::audit::Who;
 use crate::db::invitations::Invitation;
-use crate::db::user_identities::{self, Identity};
+use crate::db::user_identities::{self, Connected as Connection, Identity};
 use crate::db::users::{Admission, User};
 use crate::hexadecimal::hexadecimal;
 use crate::oidc::{Flow, Person, Provider};
@@ -88,12 +89,8 @@ pub enum Joined {
     Taken,
 }
 
-/// How a user stands to the provider.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Connection {
-    pub connected_at: Option<UnixMillis>,
-    pub has_password: bool,
-}
+/// The longest name of an account at the provider that is kept, in characters: as long as the longest address.
+const MAX_CALLED_CHARS: usize = 254;
 
 impl Service {
     /// `None` where people sign in with passwords alone.
@@ -128,7 +125,7 @@ impl Service {
         let Some(identity) = identity else { return Ok(true) };
         let Some(provider) = &self.provider else { return Ok(false) };
         let found = user_identities::of_user(connection, user, provider.issuer()).await?;
-        Ok(found.is_some_and(|(id, _)| id == identity))
+        Ok(found.is_some_and(|found| found.id == identity))
     }
 
     /// Whether a session came by a provider that asks people for a second factor itself, by the operator's word.
@@ -160,7 +157,7 @@ impl Service {
         if is_trusted && let Some(found) = found {
             // Nothing is connected for who is not let in.
             if found.is_suspended {
-                return self.let_in(found, String::new(), from).await;
+                return Ok(self.shut_out(&found.user, from));
             }
             let mut tx = self.write_by(user.organisation, by_user(user.id), Some(from)).await?;
             if let Some(identity) = connect(&mut tx, user.id, person, self.clock.now()).await? {
@@ -188,9 +185,7 @@ impl Service {
     async fn let_in(&self, found: Admission, identity: String, from: IpAddr) -> Result<ByProvider> {
         let Admission { user, is_suspended, .. } = found;
         if is_suspended {
-            let note = Note::of(Act::SignInRefused, user.id);
-            self.note_suspended((by_user(user.id), Some(from)), user.organisation, note);
-            return Ok(ByProvider::Suspended);
+            return Ok(self.shut_out(&user, from));
         }
         if user.second_factor.is_some() {
             tracing::info!(user = %user.id, "came by the provider, and is asked for a code");
@@ -201,23 +196,35 @@ impl Service {
         Ok(ByProvider::Known(user, identity))
     }
 
+    fn shut_out(&self, user: &User, from: IpAddr) -> ByProvider {
+        self.note_suspended((by_user(user.id), Some(from)), user.organisation, Note::of(Act::SignInRefused, user.id));
+        ByProvider::Suspended
+    }
+
     /// For the audit log.
     pub(super) fn by_provider(&self) -> String {
         format!("by {}", self.provider.as_ref().map_or("the provider", Provider::name))
     }
 
-    /// How the caller stands to the provider.
+    /// With which account of the provider the caller is connected.
     ///
     /// # Errors
     /// `BadCredentials` for all who are no user that signed in to the dashboard.
-    pub async fn own_connection(&self, caller: &Caller) -> Result<Connection> {
-        let (id, mut connection) = (own(caller)?, self.db.read().await?);
-        let user = db::users::by_id(&mut connection, id).await?.ok_or(Refusal::BadCredentials)?;
-        let found = match &self.provider {
-            Some(provider) => user_identities::of_user(&mut connection, id, provider.issuer()).await?,
-            None => None,
-        };
-        Ok(Connection { connected_at: found.map(|(_, at)| at), has_password: user.has_password() })
+    pub async fn own_connection(&self, caller: &Caller) -> Result<Option<Connection>> {
+        let id = own(caller)?;
+        let Some(provider) = &self.provider else { return Ok(None) };
+        Ok(user_identities::of_user(&mut self.db.read().await?, id, provider.issuer()).await?)
+    }
+
+    /// With which account of the provider each user of the caller's organisation is connected, of those who are.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins.
+    pub async fn connections(&self, caller: &Caller) -> Result<HashMap<UserId, String>> {
+        caller.require(Permission::Administer)?;
+        let Some(provider) = &self.provider else { return Ok(HashMap::new()) };
+        let found = user_identities::of_organisation(&mut self.db.read().await?, caller.organisation, provider.issuer()).await?;
+        Ok(found.into_iter().collect())
     }
 
     /// Connects the caller, who has given their password in that browser session, with who they are at the provider. They may have been there for minutes: what ended
@@ -278,16 +285,36 @@ impl Service {
             tx.roll_back();
             return Ok(Confirmed::Yes(user));
         }
-        // They are worth nothing any more; listed they are not to be either.
-        for (session, data, _) in db::browser_sessions::of_user(&mut tx, user.id, self.clock.now(), MAX_SESSIONS).await? {
-            if read(&data).is_some_and(|signed_in| signed_in.identity.is_some()) {
-                db::browser_sessions::delete_of_user(&mut tx, user.id, &session).await?;
-            }
-        }
+        end_sessions(&mut tx, user.id, self.clock.now()).await?;
         tx.commit(Note::of(Act::IdentityDisconnected, user.id)).await?;
         self.ask_viewers_of(user.organisation).await;
         tracing::info!(user = %user.id, "disconnected from the provider");
         Ok(Confirmed::Yes(user))
+    }
+
+    /// Disconnects a user, of whichever provider, and ends all that came by it. Who has no password needs a link for one then.
+    ///
+    /// # Errors
+    /// `Denied` for all but admins; `NotSystemAdministrator` for all but system administrators where the user is one; `NoSuchUser`; `WrongState` for who would disconnect
+    /// themselves: that takes the password.
+    pub async fn disconnect_user(&self, caller: &Caller, id: UserId) -> Result<()> {
+        caller.require(Permission::Administer)?;
+        if matches!(caller.identity, super::Identity::User(own) | super::Identity::Token(own) if own == id) {
+            return Err(Refusal::WrongState { state: "for your own, which is done under “Your account”".to_owned() }.into());
+        }
+        let mut tx = self.write_as(caller, Permission::Administer).await?;
+        let user = users::of_organisation(&mut tx, caller.organisation, id).await?;
+        system::may_recover(&mut tx, caller, &user).await?;
+        // Disconnected already, as by a second click.
+        if !db::users::hold(&mut tx, id).await? || user_identities::delete_of(&mut tx, id).await? == 0 {
+            tx.roll_back();
+            return Ok(());
+        }
+        end_sessions(&mut tx, id, self.clock.now()).await?;
+        tx.commit(Note::of(Act::IdentityDisconnected, id)).await?;
+        self.ask_viewers_of(caller.organisation).await;
+        tracing::info!(user = %id, by = %caller.identity, "disconnected a user from the provider");
+        Ok(())
     }
 
     /// Makes the user that was invited, without a password, where the provider says that the address of the invitation is theirs. Of two that use one link at
@@ -335,6 +362,23 @@ impl Service {
     }
 }
 
+/// Ends the browser sessions that a user has by a provider. They are worth nothing any more; listed they are not to be either.
+async fn end_sessions(tx: &mut Change, user: UserId, now: UnixMillis) -> Result<()> {
+    for (session, data, _) in db::browser_sessions::of_user(tx, user, now, MAX_SESSIONS).await? {
+        if read(&data).is_some_and(|signed_in| signed_in.identity.is_some()) {
+            db::browser_sessions::delete_of_user(tx, user, &session).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the provider calls somebody, for people to read: the address, or a name. In one line, and not long.
+fn called(person: &Person) -> Option<String> {
+    let said = [&person.email, &person.name].into_iter().flatten();
+    let read = |text: &String| text.trim().chars().filter(|c| !c.is_control()).take(MAX_CALLED_CHARS).collect::<String>();
+    said.map(read).find(|text| !text.is_empty())
+}
+
 /// The address that the provider says, as addresses of users are kept. One that is only equivalent to another (`ﬁ` and `fi`) is another's there, and so nobody's here.
 fn address(person: &Person) -> Option<String> {
     let said = person.email.as_deref()?;
@@ -355,6 +399,7 @@ async fn connect(tx: &mut Change, user: UserId, person: &Person, now: UnixMillis
         user,
         issuer: person.issuer.clone(),
         subject: person.subject.clone(),
+        called: called(person),
         connected_at: now,
     };
     Ok(user_identities::insert(tx, &identity).await?.then_some(identity.id))

@@ -1,9 +1,10 @@
-//! The second factor: who is asked for a code, and what a right one opens. How often codes are tried is `codes`', how one is set up and done away with `own`'s, and
-//! what an organisation and its administrators decide `rule`'s.
+//! The second factor: who is asked for a code, and what a right one opens. How often codes are tried is `codes`', how one is set up and done away with `own`'s, what
+//! an organisation and its administrators decide `rule`'s, and what users are told of it by mail `told`'s.
 
 mod codes;
 mod own;
 mod rule;
+mod told;
 
 use std::net::IpAddr;
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::codes::{CodeCheck, MAX_WRONG_CODES, Proven};
 pub use self::own::{Enrolled, FactorChange, Offer, Offered, OwnSecondFactor, ShownOffer};
-use super::{Result, Service};
+use super::{Asker, Result, Service};
 use crate::db::users::User;
 
 /// So long who has given the right password may take to give a code.
@@ -71,12 +72,14 @@ impl HalfSignIn {
 }
 
 impl Service {
-    /// Signs in who gave the right password before, or came by the provider, by a code of their app or a recovery code. `address` is the browser's.
+    /// Signs in who gave the right password before, or came by the provider, by a code of their app or a recovery code. As [`Service::sign_in`].
     ///
     /// # Errors
     /// Where the server fails; a wrong code is no error.
-    pub async fn finish_sign_in(&self, half: &HalfSignIn, code: &str, address: IpAddr) -> Result<CodeSignIn> {
-        Ok(match self.check_half(half, code, address).await? {
+    pub async fn finish_sign_in(&self, half: &HalfSignIn, code: &str, asker: impl Into<Asker<'_>>) -> Result<CodeSignIn> {
+        let asker = asker.into();
+        let address = asker.address;
+        Ok(match self.check_half(half, code, asker).await? {
             CodeCheck::Right(user, proven) => {
                 tracing::info!(user = %user.id, %address, "signed in with a code");
                 let by = match half.identity {
@@ -99,19 +102,19 @@ impl Service {
     /// `ParameterRequired` where there is no code; `BadCredentials`; `TooMany`.
     pub(super) async fn finish_for_token(&self, half: &HalfSignIn, code: Option<&str>, address: IpAddr) -> Result<User> {
         let code = code.ok_or_else(|| Refusal::ParameterRequired { parameter: "code".to_owned() })?;
-        match self.check_half(half, code, address).await? {
+        match self.check_half(half, code, address.into()).await? {
             CodeCheck::Right(user, _) => Ok(user),
             CodeCheck::Wrong | CodeCheck::Exhausted | CodeCheck::Over => Err(Refusal::BadCredentials.into()),
             CodeCheck::TooManyAttempts { retry_after_s } => Err(Refusal::TooMany { retry_after_s }.into()),
         }
     }
 
-    async fn check_half(&self, half: &HalfSignIn, code: &str, address: IpAddr) -> Result<CodeCheck> {
+    async fn check_half(&self, half: &HalfSignIn, code: &str, asker: Asker<'_>) -> Result<CodeCheck> {
         let is_over = half.is_over(self.clock.now());
         // No code is used up for what would be worth nothing.
         if is_over || !self.is_still_connected(&mut self.db.read().await?, half.user, half.identity()).await? {
             return Ok(CodeCheck::Over);
         }
-        self.check_code(half.user, &half.digest, code, Some(address)).await
+        self.check_code(half.user, &half.digest, code, Some(asker.address), asker.browser).await
     }
 }

@@ -77,7 +77,7 @@ impl Service {
     /// `BadCredentials`, whichever is wrong, and where the user is gone; `ParameterRequired` for a user with a second factor where `code` is none, with the right
     /// password; `WrongState` where the user must set one up first; `Suspended`; `TooMany`.
     pub async fn make_session_token(&self, email: &str, password: &str, code: Option<&str>, address: IpAddr) -> Result<String> {
-        let user = match self.check_sign_in(email, password, address).await? {
+        let user = match self.check_sign_in(email, password, address.into()).await? {
             SignIn::Done(user) => user,
             SignIn::Suspended => return Err(Refusal::Suspended.into()),
             SignIn::NeedsCode(half) => self.finish_for_token(&half, code, address).await?,

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use afterlive_domain::{Act, Error as Refusal, KeyId, KeyUse, OrganisationId, UnixMillis, UserId, WhoKind};
 
+use super::known_browsers::Own;
 use super::write::{Note, user as by_user, who};
-use super::{Caller, HalfSignIn, Identity, Player, Result, Service, api_keys, text, users};
+use super::{Asker, Caller, HalfSignIn, Identity, Player, Result, Service, api_keys, text, users};
 use crate::db;
 use crate::db::api_keys::ApiKey;
 use crate::db::audit::Who;
@@ -18,6 +19,10 @@ const TOUCH_INTERVAL_MS: i64 = 60_000;
 
 /// No credential of ours is longer; a longer one is not looked up.
 pub const MAX_CREDENTIAL_BYTES: usize = 512;
+
+/// So many wrong passwords for one account pass at once, and then one each interval.
+pub(super) const GUESSES: u16 = 10;
+pub(super) const GUESS_INTERVAL_MS: u32 = 15_000;
 
 /// How an attempt to sign in ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,7 +40,7 @@ pub enum SignIn {
     },
 }
 
-/// How often someone may try: by account, so that one password cannot be guessed from many addresses, and by address, so that
+/// How often strangers may try (whose browser is known is counted by `known_browsers`): by account, so that one password cannot be guessed from many addresses, and by address, so that
 /// one address cannot try many accounts. And how often who is no stranger may sign in: each time takes a while of one of the few places where passwords are
 /// checked, which are everybody's.
 #[derive(Debug)]
@@ -63,7 +68,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             by_provider: RateLimit::new(30, 5_000),
-            by_account: RateLimit::new(10, 15_000),
+            by_account: RateLimit::new(GUESSES, GUESS_INTERVAL_MS),
             by_address: RateLimit::new(30, 5_000),
             confirming: RateLimit::new(10, 15_000),
             recovering: RateLimit::new(10, 15_000),
@@ -76,30 +81,43 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    /// Counts an attempt to sign in, which may turn out to be of either kind.
-    ///
-    /// # Errors
-    /// How many seconds to wait. It is then not counted; but one too many for the account counts for the address.
-    fn attempt(&self, account: &String, address: IpAddr, now: UnixMillis) -> Result<(), u32> {
-        self.by_address.attempt(&address, now)?;
-        // Who knows the password shuts out nobody else behind the address.
-        self.known_by_account.attempt(account, now).inspect_err(|_| self.by_address.give_back(&address))?;
-        self.by_account.attempt(account, now).inspect_err(|_| self.known_by_account.give_back(account))
-    }
+/// For whom an attempt counts.
+enum Count {
+    Strangers,
+    Own(Own),
 }
 
 impl Service {
-    /// Checks e-mail and password. `address` is the browser's.
+    /// Checks e-mail and password. Where it is done, have the browser [remembered](Service::remember_browser).
     ///
     /// # Errors
     /// Where the server fails, or has too many passwords to check; wrong credentials are no error.
-    pub async fn sign_in(&self, email: &str, password: &str, address: IpAddr) -> Result<SignIn> {
-        let outcome = self.check_sign_in(email, password, address).await?;
+    pub async fn sign_in(&self, email: &str, password: &str, asker: impl Into<Asker<'_>>) -> Result<SignIn> {
+        let asker = asker.into();
+        let outcome = self.check_sign_in(email, password, asker).await?;
         if let SignIn::Done(user) = &outcome {
-            self.note_sign_in(user, address, "").await;
+            self.note_sign_in(user, asker.address, "").await;
         }
         Ok(outcome)
+    }
+
+    /// Counts an attempt to sign in, which may turn out to be of either kind. `Err`: how many seconds to wait. It is then not counted; but one too many for the
+    /// account counts for the address.
+    async fn count_attempt(&self, typed: &str, account: &String, asker: Asker<'_>) -> Result<Result<Count, u32>> {
+        let (now, limits, address) = (self.clock.now(), &self.sign_in_limits, network(asker.address));
+        if let Err(wait_s) = limits.by_address.attempt(&address, now) {
+            return Ok(Err(wait_s));
+        }
+        // Who knows the password shuts out nobody else behind the address.
+        if let Err(wait_s) = limits.known_by_account.attempt(account, now) {
+            limits.by_address.give_back(&address);
+            return Ok(Err(wait_s));
+        }
+        let counted = match self.attempt_by_address(typed, asker.browser).await? {
+            Some(counted) => counted.map(Count::Own),
+            None => limits.by_account.attempt(account, now).map(|()| Count::Strangers),
+        };
+        Ok(counted.inspect_err(|_| limits.known_by_account.give_back(account)))
     }
 
     /// `by` is what they signed in with, where that is worth telling.
@@ -118,22 +136,32 @@ impl Service {
     }
 
     /// As [`Service::sign_in`], for who notes by themselves that somebody has signed in.
-    pub(super) async fn check_sign_in(&self, email: &str, password: &str, address: IpAddr) -> Result<SignIn> {
-        let (now, from) = (self.clock.now(), address);
+    pub(super) async fn check_sign_in(&self, email: &str, password: &str, asker: Asker<'_>) -> Result<SignIn> {
+        let (now, from) = (self.clock.now(), asker.address);
         // A key of the limit is as long as the longest address that can have an account; who sends more shares one.
         let account = text::email(email).unwrap_or_default();
-        let address = network(address);
-        if let Err(retry_after_s) = self.sign_in_limits.attempt(&account, address, now) {
-            if let Some(unsaid) = self.sign_in_limits.too_many.says(address) {
-                tracing::warn!(%address, unsaid, "too many attempts to sign in");
+        let address = network(from);
+        let count = match self.count_attempt(email, &account, asker).await? {
+            Ok(count) => count,
+            Err(retry_after_s) => {
+                if let Some(unsaid) = self.sign_in_limits.too_many.says(address) {
+                    tracing::warn!(%address, unsaid, "too many attempts to sign in");
+                }
+                return Ok(SignIn::TooManyAttempts { retry_after_s });
             }
-            return Ok(SignIn::TooManyAttempts { retry_after_s });
-        }
+        };
         let user = users::by_typed_email(&mut self.db.read().await?, email).await?;
-        let matches = self.passwords.verify(password, user.as_ref().map(|user| user.password_hash.as_str())).await?;
+        let verified = self.passwords.verify(password, user.as_ref().map(|user| user.password_hash.as_str())).await;
+        if let (Count::Own(own), Ok(true) | Err(_)) = (&count, &verified) {
+            self.give_back(own).await;
+        }
+        let matches = verified?;
         match user {
             Some(user) if matches => {
-                self.sign_in_limits.by_account.forgive(&account);
+                // Guesses of strangers go on counting where a browser that is known has its own.
+                if let Count::Strangers = count {
+                    self.sign_in_limits.by_account.forgive(&account);
+                }
                 // Who knows the password is not guessing: many programs may sign in from one address.
                 self.sign_in_limits.by_address.give_back(&address);
                 if db::organisations::is_suspended(&mut self.db.read().await?, user.organisation).await? {

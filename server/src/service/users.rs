@@ -225,13 +225,13 @@ async fn administers_alone(tx: &mut Tx, user: &User) -> Result<bool> {
     Ok(user.role == Role::Admin && db::users::count(tx, user.organisation, Some(Role::Admin)).await? <= 1)
 }
 
-/// Sets a user's password, and ends whatever the one before opened: browser sessions but the one that is `kept`, session tokens, a link for a new password, and
+/// Sets a user's password, and ends whatever the one before opened: browser sessions but the one that is `kept`, session tokens, what was known of their browsers, a link for a new password, and
 /// what lets somebody else in that was made with it: invitations, links for others' passwords, and the connection with the sign-in provider. False where the password has been changed meanwhile.
 pub(super) async fn set_password(tx: &mut Tx, user: &User, password_hash: &str, kept: Option<&str>) -> Result<bool> {
     if !db::users::set_password(tx, user.id, &user.password_hash, password_hash).await? {
         return Ok(false);
     }
-    end_others(tx, user.id, kept).await?;
+    end_others(tx, user.id, kept, None).await?;
     db::password_links::delete_of(tx, user.id).await?;
     db::password_links::delete_by(tx, user.id).await?;
     db::invitations::delete_by(tx, user.id).await?;
@@ -242,9 +242,28 @@ pub(super) async fn set_password(tx: &mut Tx, user: &User, password_hash: &str, 
     Ok(true)
 }
 
-/// Ends what is open of a user's but the browser session that is `kept`: so many browser sessions and session tokens.
-pub(super) async fn end_others(tx: &mut Tx, user: UserId, kept: Option<&str>) -> Result<(u64, u64)> {
+/// Whether what signs the user in is what it was; it stays so to the end of the transaction.
+pub(super) async fn is_unchanged(tx: &mut Tx, user: &User) -> Result<bool> {
+    if !db::users::hold(tx, user.id).await? {
+        return Ok(false);
+    }
+    let now = db::users::by_id(tx, user.id).await?;
+    Ok(now.is_some_and(|now| now.credentials_digest() == user.credentials_digest()))
+}
+
+/// What of a user's was ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ended {
+    pub(super) sessions: u64,
+    pub(super) tokens: u64,
+    /// Browsers that were known, and are strangers' again.
+    pub(super) browsers: u64,
+}
+
+/// Ends what is open of a user's but the browser session that is `kept`, and forgets the browsers that they have signed in with but the `known` one.
+pub(super) async fn end_others(tx: &mut Tx, user: UserId, kept: Option<&str>, known: Option<&str>) -> Result<Ended> {
     let sessions = db::browser_sessions::delete_others(tx, user, kept).await?;
     let tokens = db::session_tokens::delete_all(tx, user).await?;
-    Ok((sessions, tokens))
+    let browsers = db::known_browsers::delete_others(tx, user, known).await?;
+    Ok(Ended { sessions, tokens, browsers })
 }

@@ -1,9 +1,11 @@
 //! The people of an organisation: their roles, their going, and what that ends.
 
 mod age;
+mod known_browsers;
 mod links;
 mod own;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_domain::{Error as Refusal, InvitationId, Role, Tags, UserId};
@@ -175,9 +177,9 @@ async fn the_list_says_when_each_last_signed_in() {
         let user = a_user(&server, &tenant, Role::User).await;
         let last = async || server.service.users(&tenant.admin).await.unwrap()[0].last_sign_in_at;
         assert_eq!(last().await, None);
-        server.service.sign_in(&user.email, "wrong", [192, 0, 2, 1].into()).await.unwrap();
+        server.service.sign_in(&user.email, "wrong", IpAddr::from([192, 0, 2, 1])).await.unwrap();
         assert_eq!(last().await, None);
-        server.service.sign_in(&user.email, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+        server.service.sign_in(&user.email, PASSWORD, IpAddr::from([192, 0, 2, 1])).await.unwrap();
         assert_eq!(last().await, Some(server.clock.now()));
     })
     .await;
@@ -195,7 +197,7 @@ async fn an_address_from_before_it_had_the_form_of_now_still_signs_in() {
             users::insert(&mut tx, &user).await.unwrap();
             tx.commit().await.unwrap();
             let typed = format!(" {} ", before.to_uppercase());
-            let signed_in = server.service.sign_in(&typed, PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+            let signed_in = server.service.sign_in(&typed, PASSWORD, IpAddr::from([192, 0, 2, 1])).await.unwrap();
             assert!(matches!(signed_in, SignIn::Done(found) if found.id == user.id), "{before:?}");
             assert!(server.service.operators_password_link(before).await.unwrap().is_some());
         }

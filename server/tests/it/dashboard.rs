@@ -122,6 +122,7 @@ const FUNCTIONS: &[(&str, May, Sends)] = &[
     ("provider", Anybody, Question("{}")),
     ("connection", READER, Question("{}")),
     ("disconnect", READER, Form(&[("present", "x")])),
+    ("disconnect_user", ADMIN, Form(&[("user", NONE)])),
     ("system", Above, Question(r#"{"page":1}"#)),
     ("tenant", Above, Question(r#"{"organisation":"5f86a12f-3801-415a-b450-6b6a46842349"}"#)),
     ("system_mail_fate", Above, Question(r#"{"secret":"x"}"#)),

@@ -212,8 +212,39 @@ async fn what_was_on_its_way_in_a_process_that_is_gone_is_lost_after_a_while() {
         link_mails::settle(&mut tx, "hash", &Fate::Sent).await.unwrap();
         let mut at = async |ms: i64| link_mails::fate(&mut tx, organisation, "hash", NOW.plus_ms(ms)).await.unwrap();
         assert_eq!(at(10).await, Some(Fate::Sent));
-        let mut swept = async |ms: i64| link_mails::delete_expired(&mut tx, NOW.plus_ms(ms)).await.unwrap();
-        assert_eq!((swept(99).await, swept(100).await), (0, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_became_of_a_mail_is_forgotten_when_its_link_opens_nothing_any_more() {
+    let mails = MailServer::start().await;
+    on_each_server_with(&mails.settings(), &NEVER, async |server| {
+        let tenant = server.an_organisation().await;
+        let (service, admin) = (&server.service, &tenant.admin);
+        let address = |name: &str| format!("{name}@{}.example.com", tenant.organisation.hash).to_lowercase();
+        let invite = async |name: &str| service.invite(admin, &address(name), Role::User).await.unwrap();
+        let (used, _revoked, first) = (invite("used").await, invite("revoked").await, invite("again").await);
+        let second = invite("again").await;
+        let user = a_user(&server, &tenant, Role::User).await;
+        let password = service.make_password_link(admin, user.id).await.unwrap();
+        service.accept_invitation(secret(&used), PASSWORD, None).await.unwrap();
+        let invited = service.invitations(admin).await.unwrap();
+        let revoked = invited.iter().find(|invitation| invitation.email == address("revoked")).unwrap();
+        service.revoke_invitation(admin, revoked.id).await.unwrap();
+        let swept = async |now| {
+            let mut tx = server.db.write().await.unwrap();
+            let swept = link_mails::delete_unwanted(&mut tx, now).await.unwrap();
+            tx.commit().await.unwrap();
+            swept
+        };
+        let fate = async |link: &str| service.mail_fate(admin, secret(link)).await.unwrap();
+        assert!(fate(&first).await.is_some());
+        assert_eq!(swept(NOW).await, 3, "used, revoked, replaced");
+        assert_eq!((fate(&first).await, fate(&used).await), (None, None));
+        assert!(fate(&second).await.is_some() && fate(&password).await.is_some());
+        // The one is good for a day, the other for a week.
+        assert_eq!((swept(NOW.plus_ms(86_400_000)).await, swept(NOW.plus_ms(7 * 86_400_000)).await), (1, 1));
     })
     .await;
 }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod connecting;
+mod disconnecting;
 mod hostile;
 mod program;
 

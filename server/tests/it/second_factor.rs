@@ -4,6 +4,7 @@ mod lost;
 mod pages;
 mod required;
 mod sign_in;
+mod told;
 
 use std::net::IpAddr;
 

@@ -16,6 +16,7 @@ use http::{HeaderValue, StatusCode};
 use tower_sessions::Session;
 use url::form_urlencoded;
 
+use super::super::known_browser::KnownBrowser;
 use super::super::request::ClientAddress;
 use super::super::{browser_session, second_step};
 use super::leaving::failed;
@@ -156,9 +157,13 @@ async fn come_back(
     said: Said,
 ) -> Response {
     let ClientAddress(from) = ClientAddress::of(request);
-    let caller = match browser_session::caller(service, session).await {
-        Ok(caller) => caller.map(|caller| caller.at(from)),
-        Err(error) => return failed(&error),
+    // Only who connects their account is somebody before.
+    let caller = match flow.purpose {
+        Purpose::Connect => match browser_session::caller(service, session).await {
+            Ok(caller) => caller.map(|caller| caller.at(from)),
+            Err(error) => return failed(&error),
+        },
+        Purpose::SignIn | Purpose::Accept { .. } => None,
     };
     if service.pass_to_provider(from).is_err() {
         return not_in(service, session, caller.as_ref(), &flow, Why::Wait).await;
@@ -249,10 +254,11 @@ async fn person(provider: &Provider, flow: &Flow, said: Said, from: IpAddr) -> R
 async fn begin(service: &Service, session: &Session, request: &Parts, (user, identity): (&User, &str), next: &str) -> Response {
     let ClientAddress(from) = ClientAddress::of(request);
     let browser = request.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let signed_in = SignedIn::new(user, service.clock().now(), from, browser).by(identity);
+    let signed_in = SignedIn::new(user, service.clock().now(), from, browser).by(Some(identity));
     match browser_session::begin(session, &signed_in).await {
         Ok(()) => {
             service.came_by_provider(from);
+            KnownBrowser::of(&request.extensions).remember(service, user).await;
             Redirect::to(local_path(next)).into_response()
         }
         Err(cause) => {

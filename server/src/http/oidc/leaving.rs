@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use afterlive_app::format::attribute;
+use afterlive_app::format::{attribute, too_many_attempts};
 use afterlive_app::query::with_query;
 use afterlive_app::request::local_path;
 use afterlive_domain::Error as Refusal;
@@ -101,9 +101,7 @@ pub(super) async fn to_connect(
 
 fn not_confirmed(refused: &Confirmed) -> String {
     match refused {
-        Confirmed::TooManyAttempts { retry_after_s } => {
-            format!("There were too many attempts. Please wait {retry_after_s} seconds, then try again.")
-        }
+        Confirmed::TooManyAttempts { retry_after_s } => too_many_attempts(*retry_after_s),
         Confirmed::NoPassword => "You have no password. Ask an administrator for a link for one.".to_owned(),
         Confirmed::Yes(_) | Confirmed::WrongPassword => "This is not your present password. Nothing was changed.".to_owned(),
     }

@@ -19,7 +19,7 @@ use crate::service::{Error, Result, Service};
 /// ten thousand between two of their sign-ins.
 pub const MAX_WRONG_CODES: i64 = 100;
 /// So many are not waited for.
-const FREE_WRONG_CODES: i64 = 5;
+pub(super) const FREE_WRONG_CODES: i64 = 5;
 /// After the next one, and twice as long after each that follows.
 const FIRST_WAIT_MS: i64 = 30_000;
 /// The right user waits no longer, whoever else tries.
@@ -58,11 +58,19 @@ impl Proven {
 }
 
 impl Service {
-    /// Looks at a code of the user's app or a recovery code, where what signs the user in still has that digest, and uses it up.
+    /// Looks at a code of the user's app or a recovery code, where what signs the user in still has that digest, and uses it up. A `browser` that is known waits for its
+    /// own wrong codes alone, and not for those of who else has the password.
     ///
     /// # Errors
     /// Where the server fails.
-    pub(super) async fn check_code(&self, id: UserId, digest: &str, typed: &str, from: Option<IpAddr>) -> Result<CodeCheck> {
+    pub(super) async fn check_code(
+        &self,
+        id: UserId,
+        digest: &str,
+        typed: &str,
+        from: Option<IpAddr>,
+        browser: Option<&str>,
+    ) -> Result<CodeCheck> {
         let (now, limits) = (self.clock.now(), &self.sign_in_limits);
         let address = from.map(network);
         let too_many = |retry_after_s| Ok(CodeCheck::TooManyAttempts { retry_after_s });
@@ -75,7 +83,11 @@ impl Service {
                 Ok(()) => self.try_recovery_code(id, digest, &hash).await?,
                 Err(retry_after_s) => return too_many(retry_after_s),
             },
-            None => self.try_app_code(id, digest, &typed).await?,
+            None => match self.attempt_of_known(id, browser).await? {
+                Some(Ok(_)) => self.try_app_code((id, digest), &typed, from, Waits::Elsewhere).await?,
+                Some(Err(retry_after_s)) => return too_many(retry_after_s),
+                None => self.try_app_code((id, digest), &typed, from, Waits::Here).await?,
+            },
         };
         match &checked {
             CodeCheck::Right(..) => {
@@ -109,13 +121,19 @@ impl Service {
         Ok(CodeCheck::Right(user, Proven::RecoveryCode { left }))
     }
 
-    async fn try_app_code(&self, id: UserId, digest: &str, typed: &str) -> Result<CodeCheck> {
+    async fn try_app_code(
+        &self,
+        (id, digest): (UserId, &str),
+        typed: &str,
+        from: Option<IpAddr>,
+        waits: Waits,
+    ) -> Result<CodeCheck> {
         let now = self.clock.now();
         let found = db::second_factors::of_user(&mut self.db.read().await?, id).await?;
         // Gone with a bad restore: none is right.
         let Some(factor) = found else { return Ok(CodeCheck::Wrong) };
         // Who must wait costs no transaction.
-        if let Some(refused) = refused(&factor, now) {
+        if let Some(refused) = refused(&factor, waits, now) {
             return Ok(refused);
         }
         let step = self.opened(id, &factor).await?.step_of(typed, now);
@@ -123,18 +141,26 @@ impl Service {
         let Some(user) = held(&mut tx, id, digest).await? else { return Ok(CodeCheck::Over) };
         let Some(factor) = db::second_factors::of_user(&mut tx, id).await? else { return Ok(CodeCheck::Over) };
         // Of many that are tried at once each is counted before the next is looked at.
-        if let Some(refused) = refused(&factor, now) {
+        if let Some(refused) = refused(&factor, waits, now) {
             return Ok(refused);
         }
         let is_right = match step {
             Some(step) => db::second_factors::use_step(&mut tx, id, step).await?,
             None => false,
         };
-        if !is_right {
-            db::second_factors::count_wrong(&mut tx, id, now.plus_ms(wait_ms(factor.wrong_in_a_row + 1))).await?;
+        if is_right {
+            tx.commit().await?;
+            return Ok(CodeCheck::Right(user, Proven::App));
         }
+        let wrong_in_a_row = factor.wrong_in_a_row + 1;
+        let wait_until = match waits {
+            Waits::Here => now.plus_ms(wait_ms(wrong_in_a_row)),
+            Waits::Elsewhere => factor.wait_until,
+        };
+        db::second_factors::count_wrong(&mut tx, id, wait_until).await?;
         tx.commit().await?;
-        Ok(if is_right { CodeCheck::Right(user, Proven::App) } else { CodeCheck::Wrong })
+        self.tell_of_wrong_code(&user, wrong_in_a_row, from).await;
+        Ok(CodeCheck::Wrong)
     }
 
     async fn opened(&self, owner: UserId, factor: &SecondFactor) -> Result<TotpSecret> {
@@ -167,10 +193,22 @@ async fn held(tx: &mut db::Tx, id: UserId, digest: &str) -> Result<Option<User>>
     Ok(user.filter(|user| user.second_factor.is_some() && user.credentials_digest() == digest))
 }
 
-/// What becomes of a code that is not looked at.
-fn refused(factor: &SecondFactor, now: UnixMillis) -> Option<CodeCheck> {
+/// Where it is counted how long a wrong code is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waits {
+    /// With the second factor, for all whose browser is not known.
+    Here,
+    /// With the browser, which has waited.
+    Elsewhere,
+}
+
+/// What becomes of a code that is not looked at. The app's [`MAX_WRONG_CODES`] are those of all browsers together.
+fn refused(factor: &SecondFactor, waits: Waits, now: UnixMillis) -> Option<CodeCheck> {
     if factor.wrong_in_a_row >= MAX_WRONG_CODES {
         return Some(CodeCheck::Exhausted);
+    }
+    if waits == Waits::Elsewhere {
+        return None;
     }
     let wait_ms = factor.wait_until.ms_since(now);
     let retry_after_s = u32::try_from(wait_ms.div_euclid(1_000) + 1).unwrap_or(u32::MAX);

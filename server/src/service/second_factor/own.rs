@@ -14,7 +14,7 @@ use crate::db::second_factors::SecondFactor;
 use crate::db::users::User;
 use crate::second_factor::{Qr, RecoveryCodes, TotpSecret};
 use crate::service::account::{Confirmed, own};
-use crate::service::users::end_others;
+use crate::service::users::{end_others, is_unchanged};
 use crate::service::write::Note;
 use crate::service::{Caller, Error, Result, Service};
 
@@ -172,7 +172,7 @@ impl Service {
         }
         db::second_factors::put(&mut tx, id, &factor).await?;
         db::second_factors::put_recovery_codes(&mut tx, id, &codes.hashes()).await?;
-        end_others(&mut tx, id, kept).await?;
+        end_others(&mut tx, id, kept, None).await?;
         tx.commit(Note::of(Act::SecondFactorOn, id)).await?;
         self.ask_viewers_of(user.organisation).await;
         tracing::info!(user = %id, "set up a second factor");
@@ -236,7 +236,7 @@ impl Service {
         if user.second_factor.is_none() {
             return Ok(Err(FactorChange::Over));
         }
-        Ok(match self.check_code(user.id, &user.credentials_digest(), code, caller.from).await? {
+        Ok(match self.check_code(user.id, &user.credentials_digest(), code, caller.from, None).await? {
             CodeCheck::Right(user, _) => Ok(user),
             CodeCheck::Wrong => Err(FactorChange::WrongCode),
             CodeCheck::TooManyAttempts { retry_after_s } => Err(FactorChange::TooManyAttempts { retry_after_s }),
@@ -246,21 +246,12 @@ impl Service {
     }
 }
 
-/// Whether what signs the user in is what it was; it stays so to the end of the transaction.
-async fn is_unchanged(tx: &mut Tx, user: &User) -> Result<bool> {
-    if !db::users::hold(tx, user.id).await? {
-        return Ok(false);
-    }
-    let now = db::users::by_id(tx, user.id).await?;
-    Ok(now.is_some_and(|now| now.credentials_digest() == user.credentials_digest()))
-}
-
 /// Takes a user's second factor away, and ends what is open of theirs but the browser session that is `kept`. False where it is another one by now.
 pub(super) async fn take_away(tx: &mut Tx, user: &User, kept: Option<&str>) -> Result<bool> {
     if !db::users::set_second_factor(tx, user.id, user.second_factor.as_deref(), None).await? {
         return Ok(false);
     }
     db::second_factors::delete(tx, user.id).await?;
-    end_others(tx, user.id, kept).await?;
+    end_others(tx, user.id, kept, None).await?;
     Ok(true)
 }

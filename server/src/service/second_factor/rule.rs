@@ -1,13 +1,9 @@
 //! Second factors as administrators have to do with them: whether everybody of their organisation needs one, and a user's that is reset.
 
-use std::future::ready;
-
 use afterlive_domain::{Act, Error as Refusal, Permission, UserId};
 
 use super::own::take_away;
 use crate::db;
-use crate::db::users::User;
-use crate::mail::{self, Posting};
 use crate::service::write::Note;
 use crate::service::{Caller, Identity, Result, Service, system, users};
 
@@ -82,15 +78,5 @@ impl Service {
         let Some(user) = found else { return Ok(false) };
         self.reset_second_factor(&Caller::operator(user.organisation), user.id).await?;
         Ok(true)
-    }
-
-    /// Waits for no mail server, and fails nothing.
-    fn tell_of_reset(&self, user: &User, organisation: &str) {
-        let Some(mailer) = &self.mailer else { return };
-        let is_allowed = self.mail_limits.by_organisation.attempt(&user.organisation, self.clock.now()).is_ok();
-        let letter = mail::second_factor_reset(&user.email, organisation, &self.config.http.public_url);
-        if !is_allowed || !mailer.order(ready(Some(Posting { letter, secret_hash: None }))) {
-            tracing::warn!(user = %user.id, "that their second factor was reset could not be mailed: too many mails wait");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Links that are good once: invitations, and new passwords.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_domain::password::Weakness;
@@ -58,7 +59,7 @@ async fn an_invitation_makes_one_user_once_within_seven_days() {
         assert_eq!(service.users(admin).await.unwrap(), users);
         assert_eq!(service.invitation(&of_ada).await.unwrap(), None);
         assert!(service.invitations(admin).await.unwrap().is_empty());
-        let signed_in = service.sign_in("ada@example.com", PASSWORD, [192, 0, 2, 1].into()).await.unwrap();
+        let signed_in = service.sign_in("ada@example.com", PASSWORD, IpAddr::from([192, 0, 2, 1])).await.unwrap();
         assert!(matches!(signed_in, SignIn::Done(user) if user.id == users[0].id));
         let taken = Refusal::NotUnique { parameter: "email".into() };
         assert_eq!(refusal(service.invite(admin, "ada@example.com", Role::Admin).await), taken);
@@ -145,7 +146,7 @@ async fn a_new_password_by_a_link_ends_all_that_the_one_before_opened() {
         assert_eq!(browser.load("home", "{}").await.status.as_u16(), 200);
         assert_eq!(old.load("home", "{}").await.status.as_u16(), 401);
         assert_eq!(server.send_with("GET /user", &[("X-BINTU-TOKEN", &token)], "").await.status.as_u16(), 401);
-        let sign_in = async |password: &str| service.sign_in(&user.email, password, [192, 0, 2, 1].into()).await.unwrap();
+        let sign_in = async |password: &str| service.sign_in(&user.email, password, IpAddr::from([192, 0, 2, 1])).await.unwrap();
         assert_eq!(sign_in(PASSWORD).await, SignIn::WrongCredentials);
         assert!(matches!(sign_in("another horse battery").await, SignIn::Done(_)));
         let dead = browser.open(path).await;

@@ -1,5 +1,6 @@
 //! One's own account: what is open of it, and the password.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,7 +112,7 @@ async fn the_own_password_is_changed_by_who_knows_it_and_leaves_this_browser_alo
         mine.submit("change_password", &[("present", new), ("password", PASSWORD)]).await;
         assert!(mine.flash().await.contains("too many attempts"));
         // And does not lock its owner out.
-        let signed_in = server.service.sign_in(&user.email, new, [192, 0, 2, 1].into()).await.unwrap();
+        let signed_in = server.service.sign_in(&user.email, new, IpAddr::from([192, 0, 2, 1])).await.unwrap();
         assert!(matches!(signed_in, SignIn::Done(_)), "{signed_in:?}");
     })
     .await;
@@ -197,11 +198,11 @@ async fn only_what_ended_has_viewers_asked_again() {
         heard.notified().await;
         server.service.end_session(&caller, "x").await.unwrap();
         server.service.end_session_token(&caller, "x").await.unwrap();
-        server.service.end_other_sessions(&caller, None).await.unwrap();
+        server.service.end_other_sessions(&caller, None, None).await.unwrap();
         let again = tokio::time::timeout(Duration::from_millis(500), heard.notified()).await;
         assert!(again.is_err(), "nothing ended, and viewers were asked");
         server.service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap();
-        server.service.end_other_sessions(&caller, None).await.unwrap();
+        server.service.end_other_sessions(&caller, None, None).await.unwrap();
         tokio::time::timeout(Duration::from_secs(5), heard.notified()).await.expect("they are asked");
         watching.abort();
     })

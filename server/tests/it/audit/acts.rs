@@ -189,9 +189,9 @@ async fn of_sessions(scene: &mut Scene<'_>, own: &Caller, user: &User) {
     }
     service.end_session(own, "s1").await.unwrap();
     did!(scene, SessionRevoked, by_ada, on_ada);
-    service.end_other_sessions(own, None).await.unwrap();
+    service.end_other_sessions(own, None, None).await.unwrap();
     assert_eq!(did!(scene, OtherSessionsRevoked, by_ada, on_ada), "1 of browsers, 0 of programs");
-    service.end_other_sessions(own, None).await.unwrap();
+    service.end_other_sessions(own, None, None).await.unwrap();
     let changed = service.change_password(own, PASSWORD, OTHER_PASSWORD, None).await.unwrap();
     assert!(matches!(changed, PasswordChange::Done(_)));
     did!(scene, PasswordChanged, by_ada, on_ada);

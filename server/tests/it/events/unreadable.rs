@@ -1,12 +1,14 @@
 //! What this version cannot read, as a later one has written it perhaps: it stops nothing else, and ends.
 
 use afterlive_domain::endpoint::MAX_ENDPOINTS;
-use afterlive_domain::{DeliveryState, Error as Refusal, EventKind, ToldKinds};
+use afterlive_domain::{DeliveryState, Error as Refusal, EventKind, Role, ToldKinds};
 use afterlive_server::events::GIVE_UP_AFTER_MS;
 use afterlive_server::service::Error::Refused;
 use tokio::time::timeout;
 
 use super::{Scene, an_endpoint, tamper};
+use crate::accounts::{PASSWORD, a_user};
+use crate::fixture::browser::Browser;
 use crate::fixture::server::on_each_server;
 use crate::webhook::hook::PATIENCE;
 
@@ -143,6 +145,51 @@ async fn an_endpoint_and_a_line_that_cannot_be_read_stop_no_list_and_can_be_dele
         assert!(matches!(refused, Err(Refused(Refusal::NoSuchEndpoint { .. }))), "{refused:?}");
         service.delete_endpoint(admin, id).await.unwrap();
         service.create_endpoint(admin, url(), ToldKinds::all(), true).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_pages_of_an_endpoint_that_cannot_be_read_say_so_and_let_it_be_deleted() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server.with_dashboard()).await;
+        let admin = a_user(&scene.server, &scene.tenant, Role::Admin).await;
+        let readable = an_endpoint(&scene.server, &scene.tenant, "https://example.com/readable").await;
+        scene.emit(scene.stream, &[EventKind::StreamLive]).await;
+        let mut browser = Browser::signed_in(&scene.server, &admin.email, PASSWORD).await;
+        let page = format!("/organisation/events/{}", scene.endpoint.id);
+        let spoilt = format!("WHERE id = '{}'", scene.endpoint.id);
+        for (spoil, mend) in [
+            ("SET secret = 'of later: ' || secret", "SET secret = substr(secret, 11)"),
+            ("SET old_secret = 'of later', old_secret_until = 1", "SET old_secret = NULL, old_secret_until = NULL"),
+            ("SET url = 'of later: ' || url", "SET url = substr(url, 11)"),
+        ] {
+            tamper(&scene.server.db, &format!("UPDATE event_endpoints {spoil} {spoilt}")).await;
+            let list = browser.open("/organisation/events").await;
+            assert_eq!(list.status.as_u16(), 200, "{spoil}");
+            assert!(list.text.contains(&page) && list.text.contains("unreadable"), "{spoil}: {}", list.text);
+            assert!(list.text.contains(&readable.id.to_string()), "{spoil}");
+            let shown = browser.open(&page).await;
+            assert_eq!(shown.status.as_u16(), 200, "{spoil}: {}", shown.text);
+            for text in ["This endpoint cannot be read", "Delete the endpoint", "stream.live"] {
+                assert!(shown.text.contains(text), "{spoil}: {text} is not in {}", shown.text);
+            }
+            assert!(!shown.text.contains("Show the secret") && !shown.text.contains("whsec_"), "{spoil}: {}", shown.text);
+            tamper(&scene.server.db, &format!("UPDATE event_endpoints {mend} {spoilt}")).await;
+            assert!(browser.open(&page).await.text.contains(scene.endpoint.secret.as_str()), "{mend}: it is as it was");
+        }
+        tamper(&scene.server.db, &format!("UPDATE event_endpoints SET secret = 'of later' {spoilt}")).await;
+        let id = scene.endpoint.id.to_string();
+        assert_eq!(browser.submit("delete_endpoint", &[("id", &id)]).await, "/organisation/events?notice=endpoint%2Ddeleted");
+        assert_eq!(browser.open(&page).await.status.as_u16(), 404);
+
+        let other = scene.server.an_organisation().await;
+        let stranger = a_user(&scene.server, &other, Role::Admin).await;
+        let mut stranger = Browser::signed_in(&scene.server, &stranger.email, PASSWORD).await;
+        tamper(&scene.server.db, "UPDATE event_endpoints SET secret = 'of later'").await;
+        let of_others = format!("/organisation/events/{}", readable.id);
+        assert_eq!(stranger.open(&of_others).await.status.as_u16(), 404);
+        assert!(!stranger.open("/organisation/events").await.text.contains(&of_others));
     })
     .await;
 }

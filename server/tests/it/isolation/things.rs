@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use afterlive_domain::{OrganisationId, Role, ToldKinds};
+use afterlive_server::db::user_identities::{self, Identity};
 use afterlive_server::db::users;
 use afterlive_server::service::playback::{Expiry, Secret, TokenOf, TokenWish};
 use afterlive_server::service::{Caller, EndpointChange, Opens};
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use super::table::Thing;
 use super::world::World;
-use crate::fixture::database;
+use crate::fixture::database::{self, NOW};
 use crate::fixture::recordings::a_finished_recording;
 
 /// What the names in rows stand for.
@@ -57,6 +58,10 @@ pub async fn make(world: &World, thing: Thing) -> Named {
             let by_address = world.ours.a_user(&world.server, Role::User).await;
             let mut tx = db.write().await.unwrap();
             assert!(users::set_second_factor(&mut tx, user.id, None, Some("made")).await.unwrap());
+            // For who disconnects it.
+            let (id, issuer) = (Uuid::new_v4().to_string(), "https://login.example.com".to_owned());
+            let identity = Identity { id, user: user.id, issuer, subject: user.id.to_string(), called: None, connected_at: NOW };
+            assert!(user_identities::insert(&mut tx, &identity).await.unwrap());
             tx.commit().await.unwrap();
             return Named::from([(thing.as_str(), user.id.to_string()), ("email", by_address.email)]);
         }

@@ -1,5 +1,6 @@
 //! A code at the sign-in: which are good, how often, and how many may be tried.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_domain::{Error as Refusal, Role};
@@ -96,7 +97,7 @@ async fn guessing_codes_is_slowed_by_account_from_wherever_and_ends_and_the_righ
         let (mut tried, mut waited_s) = (0, 0);
         let give = async |code: &str, from: u8| {
             let half = half(&server, &user).await;
-            server.service.finish_sign_in(&half, code, [203, 0, 113, from].into()).await.unwrap()
+            server.service.finish_sign_in(&half, code, IpAddr::from([203, 0, 113, from])).await.unwrap()
         };
         loop {
             match give(&app.wrong(&server), u8::try_from(tried % 250).unwrap()).await {
@@ -142,7 +143,8 @@ async fn a_right_code_begins_the_count_anew_and_one_address_does_not_try_many_ac
             server.clock.advance_ms(-2 * STEP_MS);
             for _ in 0..4 {
                 let half = half(&server, &user).await;
-                let outcome = server.service.finish_sign_in(&half, &app.wrong(&server), [198, 51, 100, 7].into()).await.unwrap();
+                let outcome =
+                    server.service.finish_sign_in(&half, &app.wrong(&server), IpAddr::from([198, 51, 100, 7])).await.unwrap();
                 refused += usize::from(matches!(outcome, CodeSignIn::TooManyAttempts { .. }));
             }
         }

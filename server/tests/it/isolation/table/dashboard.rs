@@ -121,6 +121,7 @@ pub fn functions() -> Vec<Row> {
         form("POST /ui/renew_recovery_codes", ReadOnly).body("present=x&code=0"),
         form("POST /ui/remove_second_factor", ReadOnly).body("present=x&code=0"),
         form("POST /ui/reset_second_factor", Admin).of(Thing::User).body("user=<user>").changes(),
+        form("POST /ui/disconnect_user", Admin).of(Thing::User).body("user=<user>").changes(),
         question("POST /ui/second_factor_rule", Admin),
         // On only who has one themselves switches it.
         form("POST /ui/require_second_factor", Admin).body("").changes(),
