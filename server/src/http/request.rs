@@ -130,6 +130,11 @@ pub async fn observe(
                 tracing::info!(%address, %method, path = without_keys(uri.path()), status, unsaid, "a request was turned away");
             }
         }
+        if error::is_of_nothing(&mut response)
+            && let Some(caller) = asked.0.get()
+        {
+            turned_away.service.note_missing(caller, &format!("{method} {}", without_keys(uri.path())));
+        }
         response
     }
     .instrument(span)

@@ -33,6 +33,7 @@ mod traffic;
 mod turns;
 mod users;
 mod write;
+mod wrong_links;
 
 use std::sync::Arc;
 
@@ -101,6 +102,7 @@ pub struct Service {
     player_lists: turns::Turns,
     audit_pages: turns::Turns,
     set_up_token: set_up::Token,
+    unknown_links: wrong_links::Unknown,
     keyring: Arc<Keyring>,
 }
 
@@ -131,6 +133,7 @@ impl Service {
             player_lists: turns::Turns::default(),
             audit_pages: turns::Turns::default(),
             set_up_token: set_up::Token::default(),
+            unknown_links: wrong_links::Unknown::default(),
             keyring,
         }
     }

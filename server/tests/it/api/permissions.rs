@@ -37,7 +37,6 @@ const CALLS: &[(&str, Role)] = &[
     ("POST /stream/ID/processing", Role::User),
     ("GET /token/playback", Role::User),
     ("POST /token/playback", Role::User),
-    ("POST /token/revoke", Role::User),
     ("PUT /stream/ID/stop", Role::Admin),
     ("POST /stream/ID/stop", Role::Admin),
     ("PUT /stream/ID/lock", Role::Admin),
@@ -50,6 +49,9 @@ const CALLS: &[(&str, Role)] = &[
     ("PUT /organisation/recording", Role::Admin),
     ("PUT /organisation/webhook", Role::Admin),
     ("PUT /organisation/publish_key", Role::Admin),
+    ("POST /organisation/playback_secret", Role::Admin),
+    // Of a token that is on no list, by its id; others are users' to revoke.
+    ("POST /token/revoke", Role::Admin),
     ("GET /organisation/endpoint", Role::Admin),
     ("POST /organisation/endpoint", Role::Admin),
     ("PUT /organisation/endpoint/ENDPOINT", Role::Admin),

@@ -106,7 +106,7 @@ fn others<'a>(world: &'a World, row: &Row, column: &Column) -> Vec<&'a String> {
     match column.whose {
         Whose::Ours(_) => theirs.iter().chain(above).collect(),
         Whose::Theirs => ours.iter().chain(above).collect(),
-        Whose::Nobodys => ours.iter().chain(theirs).chain(above).collect(),
+        Whose::Nobodys | Whose::Suspended => ours.iter().chain(theirs).chain(above).collect(),
         // That there are other organisations, and what they are called, is all that they see of them.
         Whose::System if row.is_above => ours[NAMES..].iter().chain(&theirs[NAMES..]).collect(),
         Whose::System => ours.iter().chain(theirs).collect(),
@@ -196,7 +196,7 @@ fn tells_nothing(row: &Row, cell: &Cell) -> bool {
             }
             // By its id, which nobody guesses, a stream tells viewers that it is not for them.
             Expected::Closed => row.door != Door::Viewers,
-            Expected::Taken | Expected::Elsewhere | Expected::Denied | Expected::IsCall => false,
+            Expected::Taken | Expected::Elsewhere | Expected::Denied | Expected::Suspended | Expected::IsCall => false,
         }
 }
 
@@ -256,6 +256,7 @@ fn is_as_expected(row: &Row, cell: &Cell, answer: &Answer, flash: &str) -> bool 
             Door::Call(_) => status == 403 && code() == Some(2001),
             _ => status == 403,
         },
+        Expected::Suspended => status == 403 && code() == Some(2002),
         Expected::BadCredentials if row.door == Door::Frame && kind.starts_with("text/html") => status == 401,
         Expected::BadCredentials => status == 401 && code() == Some(4002),
         Expected::Closed => status == 403 && code() == Some(2001),
@@ -277,7 +278,7 @@ fn is_refusal(row: &Row, flash: &str) -> bool {
 fn every_role_and_every_means_has_its_columns() {
     for role in Role::ALL {
         for means in [Means::Key, Means::SessionToken, Means::Session] {
-            for whose in [Whose::Ours(role), Whose::Theirs, Whose::Nobodys] {
+            for whose in [Whose::Ours(role), Whose::Theirs, Whose::Suspended, Whose::Nobodys] {
                 assert!(COLUMNS.iter().any(|column| column.means == means && column.whose == whose), "{means:?} {whose:?}");
             }
         }

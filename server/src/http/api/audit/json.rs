@@ -37,7 +37,7 @@ pub struct LineJson {
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "AuditWho")]
 struct WhoJson {
-    /// `user`, `session_token` (a program with a user's), `key`, `operator` (at the server's terminal), `server`, `encoder`, `stranger`, or `several`.
+    /// `user`, `session_token` (a program with a user's), `key`, `operator` (at the server's terminal), `system_administrator` (one of another organisation), `server`, `encoder`, `stranger`, or `several`.
     kind: String,
     id: Option<String>,
     /// A user's e-mail address, or a key's label; empty where there is none.

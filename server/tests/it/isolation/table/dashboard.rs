@@ -68,6 +68,7 @@ pub fn functions() -> Vec<Row> {
         form("POST /ui/make_playback_token", User).of(Stream).body("stream=<stream>&label=new&amount=1&unit=days").changes(),
         // As the call of the API.
         form("POST /ui/revoke_playback_token", User).body("stream=<stream>&token=<playback-token>").changes(),
+        form("POST /ui/renew_playback_secret", Admin).changes(),
         form("POST /ui/stop_and_lock", Admin).of(Stream).body("stream=<stream>").changes(),
         form("POST /ui/unlock", Admin).of(Locked).body("stream=<locked>").changes(),
         form("POST /ui/renew_publish_key", Admin).of(Stream).body("stream=<stream>").changes(),
