@@ -1,6 +1,7 @@
 //! The border that no NUL comes over into the dashboard, whatever page or function it is for. People type none, and PostgreSQL's text cannot have one: where it was bound to a
 //! statement the answer would be a failure of ours, and SQLite would keep it. The API's own border is its [`Fields`](crate::http::api).
 
+use afterlive_domain::Error as Refusal;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -8,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 
 use super::MAX_FORM_BYTES;
+use crate::http::error::refuse as refuse_as_call;
 
 /// Refuses what has one in its address or its body, as it is, or written as forms and JSON do.
 pub async fn refuse(request: Request, next: Next) -> Response {
@@ -24,7 +26,8 @@ pub async fn refuse(request: Request, next: Next) -> Response {
 }
 
 fn refused() -> Response {
-    (StatusCode::BAD_REQUEST, "There is a NUL in it, which no text here has.").into_response()
+    // As calls are refused, some of whose paths are pages' too.
+    refuse_as_call(&Refusal::WrongType { parameter: "text".to_owned(), expected: "text without NUL".to_owned() })
 }
 
 /// What is escaped itself (`%2500`) is decoded once, and then no NUL.

@@ -77,3 +77,24 @@ fn example() -> Value {
         "detail": null,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use afterlive_domain::{ThingKind, WhoKind};
+    use schemars::schema_for;
+
+    use super::*;
+
+    #[test]
+    fn the_document_names_every_kind() {
+        let about =
+            |schema: schemars::Schema| schema.as_value()["properties"]["kind"]["description"].as_str().unwrap().to_owned();
+        let (who, thing) = (about(schema_for!(WhoJson)), about(schema_for!(ThingJson)));
+        for kind in WhoKind::ALL {
+            assert!(who.contains(&format!("`{}`", kind.as_str())), "{who}");
+        }
+        for kind in ThingKind::ALL {
+            assert!(thing.contains(&format!("`{}`", kind.as_str())), "{thing}");
+        }
+    }
+}
