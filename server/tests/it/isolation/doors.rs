@@ -26,7 +26,7 @@ pub enum Door {
     Script,
     /// The same, where who has not signed in might be a viewer, and is told that there is nothing.
     Hearing,
-    /// The player for frames: it looks at the browser session alone, and strangers hear that they need a link.
+    /// The player for frames: it looks at the browser session and at playback tokens, and strangers hear that they need a link.
     Frame,
     /// What is live or recorded: whoever has anything of the organisation.
     Media,
@@ -104,7 +104,11 @@ pub fn expected(row: &Row, column: &Column) -> Expected {
         Door::Question(least) | Door::Form(least) => session_or(least, SignIn),
         Door::Script => session_or(Role::ReadOnly, BadCredentials),
         Door::Hearing => session_or(Role::ReadOnly, Missing),
-        Door::Frame => session_or(Role::ReadOnly, BadCredentials),
+        Door::Frame => match column.means {
+            // It is looked at as a playback token, and is none.
+            Means::Bearer => Closed,
+            _ => session_or(Role::ReadOnly, BadCredentials),
+        },
         Door::Media => match column.means {
             Means::Key | Means::SessionToken => by_role(Role::ReadOnly, column.whose, BadCredentials),
             Means::Session => by_role(Role::ReadOnly, column.whose, Closed),
