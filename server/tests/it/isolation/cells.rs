@@ -99,8 +99,8 @@ fn wrong_effect(world: &World, row: &Row, cell: &Cell, before: &BTreeSet<String>
 }
 
 /// Whether who asks has said so themselves, in a request of another row.
-fn is_own_word(world: &World, row: &Row, mark: &String) -> bool {
-    row.own_words.iter().any(|word| world.standing.get(word) == Some(mark))
+fn is_own_word(world: &World, row: &Row, mark: &str) -> bool {
+    row.own_words.iter().any(|word| world.standing.get(word).is_some_and(|own| own == mark))
 }
 
 fn difference(before: &BTreeSet<String>, after: &BTreeSet<String>) -> String {
