@@ -164,6 +164,8 @@ pub trait Backend: System + SecondFactors + Send + Sync {
     /// The token itself, which is never shown again.
     async fn make_playback_token(&self, stream: StreamId, form: TokenForm) -> Answer<String>;
     async fn revoke_playback_token(&self, token: TokenId) -> Answer<()>;
+    /// Ends all of the organisation's tokens.
+    async fn renew_playback_secret(&self) -> Answer<()>;
     async fn set_tags(&self, stream: StreamId, tags: Tags) -> Answer<()>;
     /// Where it is also pushed to while it is live; an empty text: nowhere.
     async fn set_push_url(&self, stream: StreamId, url: &str) -> Answer<()>;

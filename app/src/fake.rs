@@ -273,6 +273,10 @@ impl Backend for Fake {
         self.change(|state| state.tokens.retain(|row| row.id != token))
     }
 
+    async fn renew_playback_secret(&self) -> Answer<()> {
+        self.change(|state| state.tokens.clear())
+    }
+
     async fn set_tags(&self, stream: StreamId, tags: Tags) -> Answer<()> {
         self.change_stream(stream, |row| row.tags = tags)
     }

@@ -66,6 +66,7 @@ words! {
         IdentityConnected "user.identity_connected" "connected their account with the sign-in provider"
         IdentityDisconnected "user.identity_disconnected" "disconnected their account from the sign-in provider"
         IdentityRefused "user.identity_refused" "came from the sign-in provider, and was refused"
+        LinkRefused "user.link_refused" "came with a link that is good no more"
         PasswordRefused "user.password_refused" "gave a wrong password when asked for theirs"
         SecondFactorOn "user.second_factor_on" "set up a second factor"
         SecondFactorOff "user.second_factor_off" "switched off their second factor"
@@ -85,6 +86,7 @@ words! {
         KeyRefused "key.refused" "came with a key that is over"
         PlaybackTokenMade "playback_token.made" "made a playback token"
         PlaybackTokenRevoked "playback_token.revoked" "revoked a playback token"
+        PlaybackSecretRenewed "playback_token.secret_renewed" "ended all playback tokens by a new secret"
         StreamCreated "stream.created" "created a stream"
         StreamTagged "stream.tagged" "changed a stream's tags"
         PushChanged "stream.push_changed" "changed where a stream is pushed to"
@@ -106,6 +108,7 @@ words! {
         EndpointTested "endpoint.tested" "tested an endpoint"
         EventResent "endpoint.event_resent" "sent an event again"
         RequestDenied "request.denied" "asked for what their role does not allow"
+        MissingDenied "request.missing_denied" "asked for what is not there, or not theirs"
     }
 }
 
@@ -154,6 +157,7 @@ impl Act {
         matches!(
             self,
             Self::IdentityRefused
+                | Self::LinkRefused
                 | Self::PasswordRefused
                 | Self::SignInRefused
                 | Self::CodeRefused
@@ -161,6 +165,7 @@ impl Act {
                 | Self::KeyRefused
                 | Self::PublishRefused
                 | Self::RequestDenied
+                | Self::MissingDenied
         )
     }
 

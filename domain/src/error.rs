@@ -87,4 +87,20 @@ impl Error {
     pub fn no_such_stream(stream: StreamId) -> Self {
         Self::NoSuchStream { stream: stream.to_string() }
     }
+
+    /// Whether what was asked for is not there, or another organisation's, of which nobody is told which.
+    #[must_use]
+    pub fn is_of_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchStream { .. }
+                | Self::NoSuchAsset { .. }
+                | Self::NoSuchKey { .. }
+                | Self::NoSuchUser { .. }
+                | Self::NoSuchInvitation { .. }
+                | Self::NoSuchEndpoint { .. }
+                | Self::NoSuchDelivery { .. }
+                | Self::NoSuchOrganisation { .. }
+        )
+    }
 }

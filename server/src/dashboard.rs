@@ -161,6 +161,11 @@ impl Backend for Dashboard {
         revoked.map(drop).map_err(|error| self.error(&error))
     }
 
+    async fn renew_playback_secret(&self) -> Answer<()> {
+        let caller = self.signed_in().await?;
+        self.service.renew_playback_secret(&caller).await.map_err(|error| self.error(&error))
+    }
+
     async fn set_tags(&self, stream: StreamId, tags: Tags) -> Answer<()> {
         let caller = self.signed_in().await?;
         self.service.set_tags(&caller, stream, &tags).await.map(drop).map_err(|error| self.error(&error))

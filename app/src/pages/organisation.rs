@@ -16,6 +16,7 @@ use crate::ui::embedding::EmbeddingForm;
 use crate::ui::icon::Icon;
 use crate::ui::notice::clear_after;
 use crate::ui::people::{People, role_options};
+use crate::ui::playback_secret::PlaybackSecretCard;
 use crate::ui::publish_keys::PublishKeyForm;
 use crate::ui::recording_settings::RecordingSettingsForm;
 use crate::ui::rows::keyed_rows;
@@ -79,6 +80,7 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
                             view! {
                                 <Settings page />
                                 <PublishKeyForm page />
+                                <PlaybackSecretCard />
                                 <WebhookForm page />
                                 <EmbeddingForm page />
                                 <RecordingSettingsForm page />

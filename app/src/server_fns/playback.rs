@@ -1,4 +1,4 @@
-//! Playback tokens of a stream: listed, made, revoked.
+//! Playback tokens of a stream: listed, made, revoked. And the secret that signs all of the organisation's.
 
 use afterlive_domain::{StreamId, TokenId};
 use leptos::prelude::*;
@@ -51,6 +51,14 @@ pub async fn make_playback_token(
         Ok(flash) => tell_flash(&page, flash).await,
         Err(error) => tell_error(&page, error).await,
     }
+}
+
+#[server(prefix = "/ui", endpoint = "renew_playback_secret")]
+pub async fn renew_playback_secret() -> Result<(), BackendError> {
+    use super::outcome::{ORGANISATION, tell_outcome};
+
+    let outcome = crate::request::backend().renew_playback_secret().await;
+    tell_outcome(outcome, ORGANISATION, ORGANISATION, "playback-secret").await
 }
 
 #[server(prefix = "/ui", endpoint = "revoke_playback_token")]

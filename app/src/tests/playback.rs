@@ -33,6 +33,17 @@ async fn a_token_is_made_shown_once_in_each_url_and_revoked() {
 }
 
 #[tokio::test]
+async fn an_administrator_ends_all_tokens_at_once() {
+    let site = Site::new(Fake::signed_in().with_settings(GUARDED));
+    site.post("/ui/make_playback_token", &format!("stream={LIVE}&label=Website&amount=2&unit=days")).await;
+    site.get("/organisation").await.shows("End all playback tokens").shows("What is public plays on");
+    let ended = site.post("/ui/renew_playback_secret", "").await;
+    site.get(&ended.location).await.shows("All playback tokens have ended.");
+    site.get(&format!("/stream/{LIVE}?tab=code")).await.shows("No tokens yet.");
+    Site::new(Fake::signed_in_as(Role::User)).get("/organisation").await.shows_not("End all playback tokens");
+}
+
+#[tokio::test]
 async fn readers_make_no_tokens_and_edit_no_push_url() {
     let site = Site::new(Fake::signed_in_as(Role::ReadOnly));
     site.get(&format!("/stream/{LIVE}?tab=code")).await.shows_not("Playback access");

@@ -23,6 +23,7 @@ pub mod overview;
 pub mod pager;
 pub mod password;
 pub mod people;
+pub mod playback_secret;
 pub mod playback_tokens;
 pub mod player;
 pub mod playout;

@@ -62,6 +62,9 @@ fn sentence(code: &str) -> Option<&'static str> {
         "endpoint-tested" => "A test is on its way. What comes of it stands in the list.",
         "resent" => "It is sent again. What comes of it stands in the list.",
         "token-revoked" => "The token is revoked. Whoever watches with it is refused from now on.",
+        "playback-secret" => {
+            "All playback tokens have ended. Whoever watches with one is refused from now on; make new ones for those who may go on."
+        }
         "signed-out" => "You are signed out.",
         "welcome" => "All set. Create a stream, and go live.",
         _ => return None,

@@ -11,6 +11,11 @@ use crate::db::audit::{Thing, Who};
 
 /// Rows of attempts denied at one organisation at a time, which anybody can make; what is more is one row more for each act, which does not say who it was, or of the server's own doings on what.
 pub const MAX_OF_ORGANISATION: usize = 30;
+/// Rows at a time of what an organisation's callers were let do and what is counted all the same, such as playback tokens without a label: apart from those, so that what was let in
+/// hides behind nobody's attempts, and takes no place of other organisations.
+const MAX_ALLOWED_OF_ORGANISATION: usize = 100;
+/// Rows at a time of what the server did of its own at one organisation, such as what retention took: of more it is not said on what.
+const MAX_OWN_OF_ORGANISATION: usize = 1_000;
 /// Rows at a time of names that may be nobody's: who makes them up takes no place of those that are somebody's.
 const MAX_OF_HASHES: usize = 500;
 /// Rows at a time in all, without those that do not say who it was. Each takes some 500 bytes.
@@ -41,11 +46,30 @@ pub(super) struct Written {
     pub(super) detail: Option<String>,
 }
 
+/// What has places of its own among an organisation's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Share {
+    Denied,
+    Allowed,
+    /// The server's own.
+    Own,
+}
+
+impl Share {
+    fn places(self) -> usize {
+        match self {
+            Self::Denied => MAX_OF_ORGANISATION,
+            Self::Allowed => MAX_ALLOWED_OF_ORGANISATION,
+            Self::Own => MAX_OWN_OF_ORGANISATION,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     by_key: HashMap<Key, Written>,
     /// Of those that say who it was.
-    of_whose: HashMap<Whose, usize>,
+    of_whose: HashMap<(Whose, Share), usize>,
     of_hashes: usize,
     in_all: usize,
     lost: u64,
@@ -68,6 +92,14 @@ impl Written {
     fn summed(self) -> Self {
         let kind = if self.who.kind == WhoKind::Server { WhoKind::Server } else { WhoKind::Several };
         Self { who: Who::nobody(kind), from: None, on: None, detail: None, ..self }
+    }
+
+    fn share(&self) -> Share {
+        match self.who.kind {
+            _ if self.act.is_denied() => Share::Denied,
+            WhoKind::Server => Share::Own,
+            _ => Share::Allowed,
+        }
     }
 
     fn is_summed(&self) -> bool {
@@ -103,10 +135,8 @@ impl Waiting {
         if let Some(before) = self.by_key.get_mut(&key) {
             return before.join(&written);
         }
-        if !written.is_summed() && self.has_place(&written.whose, written.act) {
-            if written.act.is_denied() {
-                *self.of_whose.entry(written.whose.clone()).or_default() += 1;
-            }
+        if !written.is_summed() && self.has_place(&written) {
+            *self.of_whose.entry((written.whose.clone(), written.share())).or_default() += 1;
             self.of_hashes += usize::from(matches!(written.whose, Whose::Hash(_)));
             self.in_all += 1;
             self.by_key.insert(key, written);
@@ -124,14 +154,14 @@ impl Waiting {
         }
     }
 
-    fn has_place(&self, whose: &Whose, act: Act) -> bool {
-        let of_kind = match whose {
+    fn has_place(&self, written: &Written) -> bool {
+        let of_kind = match written.whose {
             Whose::Organisation(_) => true,
             Whose::Hash(_) => self.of_hashes < MAX_OF_HASHES,
         };
-        // What was let in hides behind nobody's attempts.
-        let of_whose = if act.is_denied() { self.of_whose.get(whose).copied().unwrap_or(0) } else { 0 };
-        of_kind && self.in_all < MAX_WAITING && of_whose < MAX_OF_ORGANISATION
+        let share = written.share();
+        let of_whose = self.of_whose.get(&(written.whose.clone(), share)).copied().unwrap_or(0);
+        of_kind && self.in_all < MAX_WAITING && of_whose < share.places()
     }
 
     /// All of it, what began first first; and how much was lost.
@@ -196,6 +226,35 @@ mod tests {
         let several = rows.iter().find(|row| row.who.kind == WhoKind::Several).unwrap();
         assert_eq!((several.times, several.from), (10_000 - MAX_OF_ORGANISATION as u64, None));
         assert_eq!(rows.iter().map(|row| row.times).sum::<u64>(), 10_001);
+    }
+
+    #[test]
+    fn what_one_organisation_is_let_do_takes_no_others_place_and_hides_no_attempt() {
+        let mut waiting = Waiting::default();
+        let address = |n: u32| std::net::Ipv4Addr::from(n).to_string();
+        let own = |n: u32| Seen {
+            who: Who::nobody(WhoKind::Server),
+            on: Some(Thing::new(ThingKind::Recording, n, "")),
+            ..seen(1, Act::RecordingPurged, "192.0.2.7", 0)
+        };
+        for n in 0..10_000 {
+            waiting.add(seen(1, Act::PlaybackTokenMade, &address(n), 0));
+            waiting.add(own(n));
+        }
+        waiting.add(seen(1, Act::KeyRefused, "192.0.2.7", 0));
+        for organisation in 2..=3_500 {
+            waiting.add(seen(organisation, Act::PlaybackTokenMade, "192.0.2.7", 0));
+        }
+        let (rows, lost) = waiting.take();
+        assert_eq!((rows.len(), lost), (MAX_ALLOWED_OF_ORGANISATION + 1 + MAX_OWN_OF_ORGANISATION + 1 + 1 + 3_499, 0));
+        let times = |act: Act| rows.iter().filter(|row| row.act == act).map(|row| row.times).sum::<u64>();
+        assert_eq!((times(Act::PlaybackTokenMade), times(Act::RecordingPurged)), (10_000 + 3_499, 10_000));
+        assert!(rows.iter().filter(|row| row.act == Act::KeyRefused).all(|row| row.who.kind == WhoKind::Stranger));
+        assert!(
+            rows.iter()
+                .filter(|row| row.whose != seen(1, Act::KeyRefused, "::", 0).whose)
+                .all(|row| row.who.kind == WhoKind::Stranger)
+        );
     }
 
     #[test]

@@ -138,6 +138,9 @@ impl Dashboard {
                 if let (Refusal::Denied { .. } | Refusal::NotSystemAdministrator, Some(caller)) = (refusal, self.asked.get()) {
                     self.service.note_denied(caller, &self.what);
                 }
+                if let (true, Some(caller)) = (refusal.is_of_nothing(), self.asked.get()) {
+                    self.service.note_missing(caller, &self.what);
+                }
                 present::refusal(refusal)
             }
             ours => self.failed(ours),

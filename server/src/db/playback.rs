@@ -82,6 +82,35 @@ pub async fn ensure_secret(tx: &mut Tx, organisation: OrganisationId, drawn: &st
     secret(tx, organisation).await
 }
 
+/// Gives the organisation another secret: no token that the one before has signed is worth anything from then on, so that neither the lists of those that were given a label
+/// nor that of those that were revoked say anything any more. Says how many with a label have ended that were good for something yet; `None` where there was no secret, and so
+/// no token.
+pub async fn renew_secret(tx: &mut Tx, organisation: OrganisationId, drawn: &str, now: UnixMillis) -> Result<Option<u64>> {
+    let renewed = on!(tx, c => sqlx::query("UPDATE organisations SET playback_secret = $2 WHERE id = $1 AND playback_secret IS NOT NULL")
+        .bind(organisation.to_string())
+        .bind(drawn)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if renewed == 0 {
+        return Ok(None);
+    }
+    let ended: i64 = on!(tx, c => sqlx::query_scalar(
+        "SELECT COUNT(*) FROM playback_tokens t WHERE t.organisation_id = $1 AND t.expires_at > $2
+           AND NOT EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.organisation_id = t.organisation_id AND r.id = t.id)",
+    )
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .fetch_one(c)
+    .await)?;
+    for statement in
+        ["DELETE FROM playback_tokens WHERE organisation_id = $1", "DELETE FROM revoked_tokens WHERE organisation_id = $1"]
+    {
+        on!(tx, c => sqlx::query(statement).bind(organisation.to_string()).execute(c).await.map(drop))?;
+    }
+    Ok(Some(ended.unsigned_abs()))
+}
+
 pub async fn secret(connection: &mut Connection, organisation: OrganisationId) -> Result<Option<String>> {
     let found: Option<Option<String>> = on!(connection, c => sqlx::query_scalar("SELECT playback_secret FROM organisations WHERE id = $1")
         .bind(organisation.to_string())
@@ -158,15 +187,15 @@ pub async fn expiry(connection: &mut Connection, organisation: OrganisationId, i
     Ok(found.map(UnixMillis))
 }
 
-/// Revoking a second time changes nothing.
+/// Revoking a second time changes nothing: false.
 pub async fn revoke(
     tx: &mut Tx,
     organisation: OrganisationId,
     id: TokenId,
     expires_at: UnixMillis,
     now: UnixMillis,
-) -> Result<()> {
-    on!(tx, c => sqlx::query(
+) -> Result<bool> {
+    let inserted = on!(tx, c => sqlx::query(
         "INSERT INTO revoked_tokens (organisation_id, id, expires_at, revoked_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (organisation_id, id) DO NOTHING",
     )
@@ -176,21 +205,39 @@ pub async fn revoke(
     .bind(now.0)
     .execute(c)
     .await
-    .map(drop))?;
-    Ok(())
+    .map(|done| done.rows_affected()))?;
+    Ok(inserted > 0)
+}
+
+pub async fn is_revoked(connection: &mut Connection, organisation: OrganisationId, id: TokenId) -> Result<bool> {
+    let found: i64 = on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM revoked_tokens WHERE organisation_id = $1 AND id = $2")
+        .bind(organisation.to_string())
+        .bind(id.to_string())
+        .fetch_one(c)
+        .await)?;
+    Ok(found > 0)
+}
+
+/// How many have not expired, counted no further than `most`.
+pub async fn count_revoked(connection: &mut Connection, organisation: OrganisationId, now: UnixMillis, most: u32) -> Result<u64> {
+    let count: i64 = on!(connection, c => sqlx::query_scalar(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM revoked_tokens WHERE organisation_id = $1 AND expires_at > $2 LIMIT $3) AS revoked",
+    )
+    .bind(organisation.to_string())
+    .bind(now.0)
+    .bind(i64::from(most))
+    .fetch_one(c)
+    .await)?;
+    Ok(count.unsigned_abs())
 }
 
 /// Those that have not expired, at most `limit`.
-pub async fn revoked(
-    connection: &mut Connection,
-    organisation: OrganisationId,
-    now: UnixMillis,
-    limit: u32,
-) -> Result<Vec<TokenId>> {
+pub async fn revoked(connection: &mut Connection, hash: &OrganisationHash, now: UnixMillis, limit: u32) -> Result<Vec<TokenId>> {
     let ids: Vec<String> = on!(connection, c => sqlx::query_scalar(
-        "SELECT id FROM revoked_tokens WHERE organisation_id = $1 AND expires_at > $2 ORDER BY id LIMIT $3",
+        "SELECT id FROM revoked_tokens WHERE organisation_id = (SELECT id FROM organisations WHERE hash = $1) AND expires_at > $2
+         ORDER BY id LIMIT $3",
     )
-    .bind(organisation.to_string())
+    .bind(hash.as_str())
     .bind(now.0)
     .bind(i64::from(limit))
     .fetch_all(c)

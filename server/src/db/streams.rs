@@ -219,6 +219,17 @@ pub async fn by_id(connection: &mut Connection, id: StreamId) -> Result<Option<S
     })
 }
 
+/// As [`by_id`], where it is that organisation's. Of one that is another's no row is read.
+pub async fn of_organisation(connection: &mut Connection, organisation: OrganisationId, id: StreamId) -> Result<Option<Stream>> {
+    on!(connection, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        push_columns(&mut query);
+        query.push(" FROM streams s WHERE id = ").push_bind(id.to_string());
+        query.push(" AND organisation_id = ").push_bind(organisation.to_string());
+        c.unpack_first(query).await
+    })
+}
+
 pub async fn by_streamname(connection: &mut Connection, name: &Streamname) -> Result<Option<Stream>> {
     let id: Option<String> = on!(connection, c => sqlx::query_scalar("SELECT id FROM streams WHERE streamname = $1")
         .bind(name.as_str())

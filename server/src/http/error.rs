@@ -74,6 +74,10 @@ struct Undisclosed(Arc<dyn std::error::Error + Send + Sync>);
 #[derive(Clone)]
 struct TurnedAway;
 
+/// Travels with the answer to who asked for what there is not, or not for them, to where it is known who that is.
+#[derive(Clone)]
+struct OfNothing;
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match self.0 {
@@ -107,12 +111,20 @@ pub(super) fn is_of_one_turned_away(response: &mut Response) -> bool {
     response.extensions_mut().remove::<TurnedAway>().is_some()
 }
 
+/// Whether the audit log is to tell of the answer, for being of what there is not. Whether it is another organisation's makes no difference, here as everywhere.
+pub(super) fn is_of_nothing(response: &mut Response) -> bool {
+    response.extensions_mut().remove::<OfNothing>().is_some()
+}
+
 pub(super) fn refuse(refusal: &Refusal) -> Response {
     let (status, body) = explained(refusal);
     let mut response = (status, Json(body)).into_response();
     if matches!(refusal, Refusal::BadCredentials | Refusal::Denied { .. } | Refusal::NotSystemAdministrator | Refusal::Suspended)
     {
         response.extensions_mut().insert(TurnedAway);
+    }
+    if refusal.is_of_nothing() {
+        response.extensions_mut().insert(OfNothing);
     }
     if let Refusal::TooMany { retry_after_s } = refusal {
         response.headers_mut().insert(RETRY_AFTER, (*retry_after_s).into());

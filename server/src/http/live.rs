@@ -1,4 +1,4 @@
-//! `GET /live/{streamname}/ws` and the files of HLS beside it: who may watch is asked of `service/`, what they get of `live/`.
+//! `GET /live/{streamname}/ws`, and beside it the files of HLS and the one that goes on for as long as the publish does: who may watch is asked of `service/`, what they get of `live/`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ use super::credentials::CREDENTIAL_HEADERS;
 use super::error::ApiError;
 use super::listen::AddressHold;
 use super::viewer::{self, Admission};
-use crate::live::{self, Answer, Feeds, File, Session, Unavailable, Use};
+use crate::address::subscriber;
+use crate::live::{self, Answer, Feeds, File, Places, Session, Unavailable, Use};
 use crate::service::Service;
 use crate::service::playback::token::with_token;
 
@@ -36,6 +37,8 @@ const MEDIA_CACHE: &str = "public, max-age=3600, immutable";
 const PRIVATE_MEDIA_CACHE: &str = "private, max-age=3600, immutable";
 /// A stream that is not live is asked for again after so long.
 const RETRY_AFTER_S: u32 = 2;
+/// One in so many connections may be answered for as long as a publish lasts.
+const LONG_ANSWERS: usize = 4;
 /// Who is told that all places are taken.
 const FULL_RETRY_AFTER_S: u32 = 10;
 
@@ -43,6 +46,8 @@ const FULL_RETRY_AFTER_S: u32 = 10;
 struct Live {
     service: Arc<Service>,
     feeds: Feeds,
+    /// For answers that go on: they keep their connections, which others need for shorter ones.
+    long: Places,
 }
 
 /// The routes. Players may stand on any page: what they may see hangs on the stream and the token, and browsers send no cookie along.
@@ -52,11 +57,12 @@ pub fn router(service: &Arc<Service>, feeds: Feeds) -> Router {
         .allow_methods([Method::GET, Method::HEAD])
         .allow_headers(CREDENTIAL_HEADERS.into_iter().chain([ACCEPT, RANGE]).collect::<Vec<HeaderName>>())
         .expose_headers([RETRY_AFTER, HeaderName::from_static("x-request-id")]);
+    let long = Places::new(service.config().http.max_connections / LONG_ANSWERS);
     Router::new()
         .route("/live/{streamname}/ws", get(socket))
         .route("/live/{streamname}/{file}", get(file))
         .route_layer(cors)
-        .with_state(Live { service: Arc::clone(service), feeds })
+        .with_state(Live { service: Arc::clone(service), feeds, long })
 }
 
 async fn socket(State(live): State<Live>, Path(streamname): Path<String>, request: Request) -> Result<Response, ApiError> {
@@ -91,7 +97,17 @@ async fn file(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    let Admission { right, viewer, .. } = viewer::watch_live(&live.service, &streamname, &parts).await?;
+    let Admission { right, viewer, streamname } = viewer::watch_live(&live.service, &streamname, &parts).await?;
+    if name == live::PROGRESSIVE {
+        if !live.feeds.is_live(right.stream) {
+            return refuse(Unavailable::NotLive);
+        }
+        let full = |_full| Refusal::TooMany { retry_after_s: FULL_RETRY_AFTER_S };
+        let place = live.long.take(Some(subscriber(viewer.address))).map_err(full)?;
+        let seat = live.feeds.seat(right.stream).map_err(full)?;
+        let withdrawn = viewer::withdrawn(&live.service, &streamname, &parts);
+        return Ok(progressive(Body::from_stream(live::progressive(seat, place, withdrawn))));
+    }
     let Some(file) = File::parse(&name) else { return Ok(StatusCode::NOT_FOUND.into_response()) };
     let reload = live::Reload {
         number: query.parsed("_HLS_msn", "integer")?,
@@ -116,6 +132,12 @@ async fn file(
 
 fn playlist(body: Body) -> Response {
     let headers = [(CONTENT_TYPE, PLAYLIST_TYPE), (CACHE_CONTROL, PLAYLIST_CACHE), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (headers, body).into_response()
+}
+
+fn progressive(body: Body) -> Response {
+    // No two viewers are sent the same.
+    let headers = [(CONTENT_TYPE, "video/mp4"), (CACHE_CONTROL, PLAYLIST_CACHE), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (headers, body).into_response()
 }
 

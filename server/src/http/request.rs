@@ -122,13 +122,19 @@ pub async fn observe(
             let ms = started.elapsed().as_millis();
             tracing::debug!(%method, path = without_keys(uri.path()), status, ms, "answered");
         }
+        let what = || format!("{method} {}", without_keys(uri.path()));
         if error::is_of_one_turned_away(&mut response) {
             if let (StatusCode::FORBIDDEN, Some(caller)) = (response.status(), asked.0.get()) {
-                turned_away.service.note_denied(caller, &format!("{method} {}", without_keys(uri.path())));
+                turned_away.service.note_denied(caller, &what());
             }
             if let Some(unsaid) = turned_away.hush.says((subscriber(address), status)) {
                 tracing::info!(%address, %method, path = without_keys(uri.path()), status, unsaid, "a request was turned away");
             }
+        }
+        if error::is_of_nothing(&mut response)
+            && let Some(caller) = asked.0.get()
+        {
+            turned_away.service.note_missing(caller, &what());
         }
         response
     }

@@ -1,6 +1,7 @@
 //! The dashboard over HTTP: pages rendered here, server functions under `/ui/…`, the embedded site, and what browsers must be told of them.
 //! Decides nothing about who sees what, which is `service/`'s, and never serves media.
 
+mod nul;
 mod site;
 
 use std::sync::{Arc, LazyLock};
@@ -112,6 +113,7 @@ pub fn router<V: IntoView + 'static>(
         .leptos_routes_with_context(&options, routes(), context, app)
         .fallback(move |State(_): State<LeptosOptions>, request: Request| not_found(request))
         .with_state(options)
+        .layer(from_fn(nul::refuse))
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(lead_to_embed))

@@ -1,4 +1,4 @@
-//! Live delivery as MP4: one feed a stream, which makes a fragment of each frame once, and the viewers who read it by WebSocket or HLS.
+//! Live delivery as MP4: one feed a stream, which makes a fragment of each frame once, and the viewers who read it by WebSocket, HLS, or one HTTP answer.
 //! Who may watch is decided in `service/`, before anybody comes here; routes are in `http/`.
 //!
 //! ```text
@@ -10,6 +10,7 @@ mod feed;
 mod follow;
 mod hls;
 mod message;
+mod progressive;
 mod ring;
 mod segments;
 mod viewers;
@@ -28,8 +29,8 @@ use tokio_util::task::TaskTracker;
 
 pub use self::feed::Feed;
 pub use self::hls::{Answer, File, Reload, Unavailable};
-use self::viewers::Places;
-pub use self::viewers::{Full, Session};
+pub use self::progressive::{NAME as PROGRESSIVE, body as progressive};
+pub use self::viewers::{Full, Place, Places, Session};
 pub use self::ws::{MAX_INBOUND_BYTES, Seat, WRITE_BUFFER_BYTES, serve as serve_socket};
 use crate::clock::Clock;
 use crate::config;

@@ -31,10 +31,10 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How often viewers are told what time it is.
 const CLOCK_EVERY: Duration = Duration::from_secs(2);
 
-/// A place for a viewer by WebSocket, and the feed.
+/// A place for a viewer who stays, by WebSocket or one HTTP answer, and the feed.
 pub struct Seat {
-    feeds: Feeds,
-    feed: Use,
+    pub(super) feeds: Feeds,
+    pub(super) feed: Use,
     _places: Vec<Place>,
 }
 

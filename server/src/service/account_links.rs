@@ -11,6 +11,7 @@ use super::mails::Planned;
 use super::passwords::NotTaken;
 use super::session_tokens::digest;
 use super::write::{Note, user as by_user};
+use super::wrong_links::TOO_LATE;
 use super::{Caller, HalfSignIn, Identity, Result, Service, system, text, users};
 use crate::db;
 use crate::db::Tx;
@@ -158,7 +159,11 @@ impl Service {
     /// # Errors
     /// For `email` where it became a user's in another way; the link can then be used again.
     pub async fn accept_invitation(&self, secret: &str, password: &str, from: Option<IpAddr>) -> Result<Chosen> {
-        let Some((invitation, organisation_name)) = self.invitation(secret).await? else { return Ok(Chosen::WrongLink) };
+        let Some((invitation, organisation_name)) = self.invitation(secret).await? else {
+            self.note_wrong_invitation(secret, from).await?;
+            return Ok(Chosen::WrongLink);
+        };
+        let on = thing(&invitation);
         let Invitation { id, organisation, email, role, .. } = invitation;
         let user = match self.new_user(organisation, &organisation_name, &email, password, role).await {
             Ok(user) => User { last_sign_in_at: Some(self.clock.now()), ..user },
@@ -168,6 +173,7 @@ impl Service {
         let mut tx = self.write_by(organisation, by_user(user.id), from).await?;
         if !use_up(&mut tx, organisation, id).await? {
             tx.roll_back();
+            self.note_wrong_link(organisation, on, from, TOO_LATE);
             return Ok(Chosen::WrongLink);
         }
         users::insert(&mut tx, &user).await?;
@@ -223,7 +229,10 @@ impl Service {
     /// # Errors
     /// Where the database fails.
     pub async fn set_password_by_link(&self, secret: &str, password: &str, from: Option<IpAddr>) -> Result<Chosen> {
-        let Some(user) = self.password_link(secret).await? else { return Ok(Chosen::WrongLink) };
+        let Some(user) = self.password_link(secret).await? else {
+            self.note_wrong_password_link(secret, from).await?;
+            return Ok(Chosen::WrongLink);
+        };
         let password_hash = match self.hash_for(&user, password).await {
             Ok(hash) => hash,
             Err(NotTaken::Weak(weakness)) => return Ok(Chosen::Weak(weakness)),
@@ -235,6 +244,7 @@ impl Service {
         let is_used_now = is_user && db::password_links::delete(&mut tx, &digest(secret)).await?;
         if !is_used_now || !users::set_password(&mut tx, &user, &password_hash, None).await? {
             tx.roll_back();
+            self.note_wrong_link(user.organisation, user.id.into(), from, TOO_LATE);
             return Ok(Chosen::WrongLink);
         }
         let now = self.clock.now();

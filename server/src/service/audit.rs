@@ -53,8 +53,17 @@ impl Service {
 
     /// Notes that a caller asked for what their role does not allow. `what` is for people, and has no secret in it.
     pub fn note_denied(&self, caller: &Caller, what: &str) {
+        self.note_request(caller, Act::RequestDenied, what);
+    }
+
+    /// Notes that a caller asked for what there is not, or not for them; the log of their own organisation does not tell which of the two.
+    pub fn note_missing(&self, caller: &Caller, what: &str) {
+        self.note_request(caller, Act::MissingDenied, what);
+    }
+
+    fn note_request(&self, caller: &Caller, act: Act, what: &str) {
         let (whose, at) = (Whose::Organisation(caller.organisation), self.clock.now());
         let (who, from) = (who(caller.identity), caller.from);
-        self.audit.note(Seen { whose, at, act: Act::RequestDenied, who, from, on: None, detail: Some(what.to_owned()) });
+        self.audit.note(Seen { whose, at, act, who, from, on: None, detail: Some(what.to_owned()) });
     }
 }

@@ -136,19 +136,23 @@ impl Service {
         }
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         let mut endpoint = held(&mut tx, caller, id).await?;
-        let before = Said::of(&endpoint);
+        let (before, said_before) = (endpoint.clone(), Said::of(&endpoint));
         // Another server has not failed yet, and whoever says on or off knows of what was.
         let forgets = change.url.as_ref().is_some_and(|url| *url != endpoint.url) || change.enabled.is_some();
         endpoint.url = change.url.unwrap_or(endpoint.url);
         endpoint.kinds = change.kinds.unwrap_or(endpoint.kinds);
         endpoint.enabled = change.enabled.unwrap_or(endpoint.enabled);
-        endpoint.updated_at = now;
         if forgets {
             endpoint.failing_since = None;
             endpoint.gone_at = None;
         }
+        if endpoint == before {
+            tx.roll_back();
+            return Ok(endpoint);
+        }
+        endpoint.updated_at = now;
         event_endpoints::update(&mut tx, &endpoint).await?;
-        let changes = difference(&before, &Said::of(&endpoint));
+        let changes = difference(&said_before, &Said::of(&endpoint));
         tx.commit(Note::of(Act::EndpointChanged, thing(&endpoint)).saying(changes)).await?;
         if change.enabled == Some(false) {
             events::give_up(&self.db, id, SWITCHED_OFF, now).await?;

@@ -16,6 +16,7 @@ use super::account_links::{thing, use_up};
 use super::session_tokens::digest;
 use super::sign_in::network;
 use super::write::{Change, Note, user as by_user, who};
+use super::wrong_links::TOO_LATE;
 use super::{Caller, Error, HalfSignIn, Result, Service, system, text, users};
 use crate::db;
 use crate::db::Connection as Database;
@@ -323,7 +324,10 @@ impl Service {
     /// # Errors
     /// Where the database fails.
     pub async fn accept_invitation_by_provider(&self, secret: &str, person: &Person, from: IpAddr) -> Result<Joined> {
-        let Some((invitation, _)) = self.invitation(secret).await? else { return Ok(Joined::WrongLink) };
+        let Some((invitation, _)) = self.invitation(secret).await? else {
+            self.note_wrong_invitation(secret, Some(from)).await?;
+            return Ok(Joined::WrongLink);
+        };
         if address(person).filter(|_| person.is_verified).as_deref() != Some(&invitation.email) {
             self.note_refused_invitation(&invitation, from, "the provider does not say that the address is theirs");
             return Ok(Joined::OtherAddress);
@@ -335,6 +339,7 @@ impl Service {
         let mut tx = self.write_by(organisation, by_user(user.id), Some(from)).await?;
         if !use_up(&mut tx, organisation, id).await? {
             tx.roll_back();
+            self.note_wrong_link(organisation, thing(&invitation), Some(from), TOO_LATE);
             return Ok(Joined::WrongLink);
         }
         match users::insert(&mut tx, &user).await {

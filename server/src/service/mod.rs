@@ -34,6 +34,7 @@ mod traffic;
 mod turns;
 mod users;
 mod write;
+mod wrong_links;
 
 use std::sync::Arc;
 
@@ -103,6 +104,7 @@ pub struct Service {
     player_lists: turns::Turns,
     audit_pages: turns::Turns,
     set_up_token: set_up::Token,
+    unknown_links: wrong_links::Unknown,
     keyring: Arc<Keyring>,
 }
 
@@ -133,6 +135,7 @@ impl Service {
             player_lists: turns::Turns::default(),
             audit_pages: turns::Turns::default(),
             set_up_token: set_up::Token::default(),
+            unknown_links: wrong_links::Unknown::default(),
             keyring,
         }
     }

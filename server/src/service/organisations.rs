@@ -12,7 +12,7 @@ use super::{Caller, Result, Service, text};
 use crate::db::organisations::Organisation;
 use crate::db::{self, Connection};
 use crate::dial::{self, Reach};
-use crate::publish_key::PublishSecret;
+use crate::publish_key::{PublishKeys, PublishSecret};
 
 /// An organisation's name, as settings differ in it.
 pub(super) fn named(name: &str) -> impl Serialize {
@@ -142,6 +142,17 @@ impl Service {
     /// `Denied` for all but admins.
     pub async fn require_publish_key(&self, caller: &Caller, is_required: bool, renews_all: bool) -> Result<Organisation> {
         let mut tx = self.write_as(caller, Permission::Administer).await?;
+        let before = organisation_of(&mut tx, caller).await?;
+        let is_so = match before.publish_keys {
+            PublishKeys::Off => !is_required,
+            PublishKeys::On(_) => is_required,
+            // What they are made of is drawn anew.
+            PublishKeys::Lost => false,
+        };
+        if is_so && !renews_all {
+            tx.roll_back();
+            return Ok(before);
+        }
         let drawn = PublishSecret::draw();
         let now = self.clock.now();
         db::organisations::require_publish_key(&mut tx, caller.organisation, is_required, renews_all, &drawn, now).await?;

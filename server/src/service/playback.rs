@@ -5,6 +5,7 @@ mod bells;
 mod fresh;
 mod lasting;
 mod pass;
+mod revoking;
 pub mod token;
 mod tokens;
 
@@ -28,7 +29,8 @@ use crate::db::playback::Terms;
 
 pub use lasting::{Right, Withdrawn, words};
 pub use pass::Pass;
-pub use tokens::{Expiry, IssuedToken, MAX_REVOKED, MadeToken, RevokedToken, TokenOf, TokenQuestion, TokenWish};
+pub use revoking::{MAX_REVOKED, MAX_REVOKED_BY_USERS, RevokedToken, too_many};
+pub use tokens::{Expiry, IssuedToken, MadeToken, TokenOf, TokenQuestion, TokenWish};
 
 /// For so long an organisation's switches and revoked tokens, and a stream's tags, are believed. What is changed on this node holds at once.
 const BELIEVED_FOR: Duration = Duration::from_secs(1);
@@ -287,11 +289,11 @@ impl Service {
         let now = self.clock.now();
         let find = || async {
             let mut connection = self.db.read().await?;
+            // Before the secret: where that is renewed in between, who was revoked is so by the new one.
+            let revoked = db::playback::revoked(&mut connection, hash, now, MAX_REVOKED + pass::MAX_ENDED).await?;
             let Some(terms) = db::playback::terms(&mut connection, hash).await? else { return Ok(None) };
             let Terms { organisation, live_public, vod_public, is_suspended, secret } = terms;
             let (live_public, vod_public) = (live_public && !is_suspended, vod_public && !is_suspended);
-            let revoked =
-                db::playback::revoked(&mut connection, organisation, now, tokens::MAX_REVOKED + pass::MAX_ENDED).await?;
             let key = secret.as_deref().map(signing_key);
             let revoked = revoked.into_iter().collect();
             Ok(Some(Arc::new(Policy { organisation, live_public, vod_public, is_suspended, key, revoked })))

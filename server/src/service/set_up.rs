@@ -93,9 +93,14 @@ impl Service {
     pub async fn set_up_with_link(&self, token: &str, form: SetUpForm<'_>, from: Option<IpAddr>) -> Result<SetUp> {
         let right = self.set_up_token.get().is_some_and(|right| bool::from(right.as_bytes().ct_eq(token.as_bytes())));
         if !right {
+            self.log_unknown_link("a link for set-up", from);
             return Ok(SetUp::WrongLink);
         }
-        self.set_up_by(form, false, from).await
+        let outcome = self.set_up_by(form, false, from).await?;
+        if outcome == SetUp::WrongLink {
+            self.log_unknown_link("a link for set-up", from);
+        }
+        Ok(outcome)
     }
 
     /// Sets up without a link: for the operator at the terminal. `WrongLink` where it has been done before.

@@ -33,4 +33,10 @@ impl Service {
     pub fn live_hls_url(&self, streamname: &Streamname) -> String {
         format!("{}/live/{streamname}/index.m3u8", self.config.http.public_url)
     }
+
+    /// Where the stream can be watched by one HTTP answer.
+    #[must_use]
+    pub fn live_progressive_url(&self, streamname: &Streamname) -> String {
+        format!("{}/live/{streamname}/progressive.mp4", self.config.http.public_url)
+    }
 }

@@ -93,13 +93,25 @@ impl Service {
     /// `Denied` where the caller may not read.
     pub async fn stream_called(&self, caller: &Caller, text: &str) -> Result<Option<StreamId>> {
         caller.require(Permission::Read)?;
-        let mut connection = self.db.read().await?;
-        let found = match (text.parse::<StreamId>(), text.parse::<Streamname>()) {
-            (Ok(id), _) => streams::by_id(&mut connection, id).await?,
-            (_, Ok(name)) => streams::by_streamname(&mut connection, &name).await?,
-            _ => None,
+        let id = match (text.parse::<StreamId>(), text.parse::<Streamname>()) {
+            (Ok(id), _) => id,
+            (_, Ok(name)) => match self.own_stream_named(caller, &name).await? {
+                Some(stream) => return Ok(Some(stream.id)),
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
         };
-        Ok(found.filter(|stream| stream.organisation == caller.organisation).map(|stream| stream.id))
+        let found = streams::of_organisation(&mut self.db.read().await?, caller.organisation, id).await?;
+        Ok(found.map(|stream| stream.id))
+    }
+
+    /// Names of other organisations are not looked up, so that not even how long it takes tells whether there is one.
+    async fn own_stream_named(&self, caller: &Caller, name: &Streamname) -> Result<Option<Stream>> {
+        if name.organisation_hash() != self.organisation(caller).await?.hash {
+            return Ok(None);
+        }
+        let found = streams::by_streamname(&mut self.db.read().await?, name).await?;
+        Ok(found.filter(|stream| stream.organisation == caller.organisation))
     }
 
     /// Whether the organisation has, or had, a stream of that name: a name once given is never given again. Those of other organisations are not looked at.
@@ -109,12 +121,7 @@ impl Service {
     pub async fn is_streamname_taken(&self, caller: &Caller, streamname: &str) -> Result<bool> {
         caller.require(Permission::Read)?;
         let Ok(streamname) = bare_name(streamname).parse::<Streamname>() else { return Ok(false) };
-        // Not even by how long it takes.
-        if streamname.organisation_hash() != self.organisation(caller).await?.hash {
-            return Ok(false);
-        }
-        let found = streams::by_streamname(&mut self.db.read().await?, &streamname).await?;
-        Ok(found.is_some_and(|stream| stream.organisation == caller.organisation))
+        Ok(self.own_stream_named(caller, &streamname).await?.is_some())
     }
 
     /// # Errors
@@ -148,7 +155,7 @@ impl Service {
     /// `Denied` for readers; `NoSuchStream`; `WrongState` where it is deleted.
     pub async fn set_tags(&self, caller: &Caller, id: StreamId, tags: &Tags) -> Result<Stream> {
         let mut tx = self.write_as(caller, Permission::EditStreams).await?;
-        let before = streams::by_id(&mut tx, id).await?.filter(|stream| stream.organisation == caller.organisation);
+        let before = streams::of_organisation(&mut tx, caller.organisation, id).await?;
         if let Some(stream) = before.filter(|stream| stream.state != StreamState::Deleted && stream.tags == *tags) {
             tx.roll_back();
             return Ok(stream);
@@ -176,6 +183,11 @@ impl Service {
             return Err(Refusal::WrongType { parameter: "url".to_owned(), expected }.into());
         }
         let mut tx = self.write_as(caller, Permission::EditStreams).await?;
+        let before = streams::of_organisation(&mut tx, caller.organisation, id).await?;
+        if let Some(stream) = before.filter(|stream| stream.state != StreamState::Deleted && stream.push_url.as_ref() == url) {
+            tx.roll_back();
+            return Ok(stream);
+        }
         if streams::set_push_url(&mut tx, caller.organisation, id, url, self.clock.now()).await? {
             // Its last part is a key.
             let to = url.map_or("nowhere".to_owned(), PushUrl::without_key);
@@ -344,8 +356,8 @@ impl Service {
 
 /// Of the caller's organisation, who was found to be allowed to read.
 pub(super) async fn stream_of(connection: &mut Connection, caller: &Caller, id: StreamId) -> Result<Stream> {
-    let found = streams::by_id(connection, id).await?;
-    Ok(found.filter(|stream| stream.organisation == caller.organisation).ok_or_else(|| Refusal::no_such_stream(id))?)
+    let found = streams::of_organisation(connection, caller.organisation, id).await?;
+    Ok(found.ok_or_else(|| Refusal::no_such_stream(id))?)
 }
 
 /// As [`stream_of`].

@@ -7,6 +7,7 @@ mod keys;
 mod library;
 mod limits;
 mod log;
+mod nul;
 mod openapi;
 mod permissions;
 mod players;

@@ -3,6 +3,8 @@
 mod acts;
 mod denied;
 mod export;
+mod links;
+mod missing;
 mod table;
 mod without;
 

@@ -1,5 +1,7 @@
 //! Who may do what in the dashboard: every server function, by everybody who might call it.
 
+mod nul;
+
 use std::collections::BTreeSet;
 
 use afterlive_domain::Role;
@@ -68,7 +70,9 @@ const FUNCTIONS: &[(&str, May, Sends)] = &[
     ("set_tags", USER, Form(&[("stream", "STREAM"), ("tags", "a")])),
     ("set_push_url", USER, Form(&[("stream", "STREAM"), ("url", "rtmp://live.example.com/app/key")])),
     ("make_playback_token", USER, Form(&[("stream", "STREAM"), ("label", "a"), ("amount", "1"), ("unit", "days")])),
-    ("revoke_playback_token", USER, Form(&[("stream", "STREAM"), ("token", NONE)])),
+    // One that is not on the list; of those that are users revoke each.
+    ("revoke_playback_token", ADMIN, Form(&[("stream", "STREAM"), ("token", NONE)])),
+    ("renew_playback_secret", ADMIN, Form(&[])),
     ("stop_and_lock", ADMIN, Form(&[("stream", "STREAM")])),
     ("unlock", ADMIN, Form(&[("stream", "STREAM")])),
     ("renew_publish_key", ADMIN, Form(&[("stream", "STREAM")])),

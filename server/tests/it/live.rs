@@ -2,6 +2,7 @@
 
 mod codecs;
 mod hls;
+mod progressive;
 mod refusals;
 mod socket;
 

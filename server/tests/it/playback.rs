@@ -2,6 +2,7 @@
 
 mod lasting;
 pub mod publishing;
+mod revoking;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -84,6 +85,7 @@ const WAYS: &[Way] = &[
     Way("GET /live/NAME/seg-SEG.m4s", 200),
     Way("GET /live/NAME/part-SEG-0.m4s", 200),
     Way("GET /live/NAME/seg-1.m4s", 404),
+    Way("HEAD /live/NAME/progressive.mp4", 200),
     Way("GET /live/NAME/nothing", 404),
     Way("POST /live/NAME/whep", 201),
     Way("GET /stream/ID", 200),
@@ -202,7 +204,8 @@ impl Scene {
             "revoked" => drop(self.server.send("POST /token/revoke", key, &json!({ "token": token }).to_string()).await.ok()),
             "revoked by its id" => {
                 let read = self.server.send("POST /token/verify", key, &json!({ "token": token }).to_string()).await.ok();
-                self.server.send("POST /token/revoke", key, &json!({ "id": read["id"] }).to_string()).await.ok();
+                let admin = Some(self.ours.admin_key.as_str());
+                self.server.send("POST /token/revoke", admin, &json!({ "id": read["id"] }).to_string()).await.ok();
             }
             _ => {}
         }

@@ -44,10 +44,11 @@ impl Fields {
         }
     }
 
-    /// A text; null is as good as absent.
+    /// A text; null is as good as absent. None of ours has a NUL, which PostgreSQL could not keep.
     pub fn text(&self, name: &str) -> Result<Option<&str>, Refusal> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.contains('\0') => Err(wrong(name, "string without NUL")),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(wrong(name, "string")),
         }
@@ -133,6 +134,13 @@ mod tests {
         for bad in [&b"[]"[..], b"null", b"\"x\"", b"{", b"\xff"] {
             assert!(Fields::parse(bad).is_err());
         }
+    }
+
+    #[test]
+    fn no_text_has_a_nul() {
+        let fields = Fields::parse(br#"{"a":"\u0000","b":"b"}"#).unwrap();
+        assert!(fields.text("a").is_err() && fields.required_text("a").is_err() && fields.nullable_text("a").is_err());
+        assert_eq!(fields.text("b"), Ok(Some("b")));
     }
 
     #[test]

@@ -123,6 +123,11 @@ pub fn groups() -> Vec<Group> {
                 post("/token/playback", token::create::handle, token::create::doc),
                 post("/token/verify", token::verify::handle, token::verify::doc),
                 post("/token/revoke", token::revoke::handle, token::revoke::doc),
+                post(
+                    "/organisation/playback_secret",
+                    organisation::renew_playback_secret::handle,
+                    organisation::renew_playback_secret::doc,
+                ),
             ],
         },
         Group {

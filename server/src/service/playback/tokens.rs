@@ -1,4 +1,4 @@
-//! Playback tokens made, tried, listed and revoked by their organisation.
+//! Playback tokens made, tried and listed by their organisation.
 
 use std::net::IpAddr;
 
@@ -19,8 +19,6 @@ use crate::random;
 use crate::service::write::{Note, who};
 use crate::service::{Caller, Result, Service, text};
 
-/// The most revoked tokens of an organisation that have not expired.
-pub const MAX_REVOKED: u32 = 10_000;
 /// The most tokens with a label that have not expired. Those without one are not counted: there is no row of them.
 const MAX_LISTED: u32 = 1_000;
 
@@ -88,7 +86,7 @@ pub struct TokenQuestion<'a> {
     pub site: Option<&'a str>,
 }
 
-fn wrong(parameter: &str, expected: impl Into<String>) -> Refusal {
+pub(super) fn wrong(parameter: &str, expected: impl Into<String>) -> Refusal {
     Refusal::WrongType { parameter: parameter.to_owned(), expected: expected.into() }
 }
 
@@ -235,43 +233,6 @@ impl Service {
         Ok(Ok(claims))
     }
 
-    /// Revokes a token by its id, or by itself; at once on this node, within some seconds on others. One that has expired already is left alone.
-    ///
-    /// # Errors
-    /// `Denied` for readers; for `token` where it is none of the organisation's; `WrongState` where there are too many.
-    pub async fn revoke_playback_token(&self, caller: &Caller, which: RevokedToken<'_>) -> Result<TokenId> {
-        caller.require(Permission::EditStreams)?;
-        let now = self.clock.now();
-        let hash = self.organisation(caller).await?.hash;
-        let (id, expires_at) = match which {
-            RevokedToken::Token(token) => {
-                let secret = db::playback::secret(&mut self.db.read().await?, caller.organisation).await?;
-                let claims = Claims::read(secret.as_deref().map(signing_key).as_ref(), token);
-                let claims = claims.map_err(|_| wrong("token", "a playback token of this organisation"))?;
-                (claims.id, claims.expires_at)
-            }
-            RevokedToken::Id(id) => {
-                let listed = db::playback::expiry(&mut self.db.read().await?, caller.organisation, id).await?;
-                // It is not on the list, so that nobody knows when it expires: not later than this.
-                (id, listed.unwrap_or_else(|| now.plus_ms(1_000 * MAX_LIFETIME_S.cast_signed())))
-            }
-        };
-        // Leeway included.
-        let expires_at = expires_at.plus_ms(1_000 * super::token::LEEWAY_S);
-        if expires_at > now {
-            let mut tx = self.write_as(caller, Permission::EditStreams).await?;
-            let revoked = db::playback::revoked(&mut tx, caller.organisation, now, MAX_REVOKED).await?;
-            if revoked.len() >= MAX_REVOKED as usize && !revoked.contains(&id) {
-                return Err(Refusal::WrongState { state: format!("{MAX_REVOKED} revoked tokens, which is the most") }.into());
-            }
-            db::playback::revoke(&mut tx, caller.organisation, id, expires_at, now).await?;
-            tx.commit(Note::of(Act::PlaybackTokenRevoked, Thing::new(ThingKind::PlaybackToken, id, ""))).await?;
-            self.forget_policy(&hash);
-            tracing::info!(token = %id, by = %caller.identity, "revoked a playback token");
-        }
-        Ok(id)
-    }
-
     /// Tokens with a label that are good for something yet, newest first; where a stream is named those for it, for tags, and for all of the organisation.
     ///
     /// # Errors
@@ -289,13 +250,6 @@ impl Service {
         };
         Ok(issued.into_iter().filter_map(read).collect())
     }
-}
-
-/// Which token is to be revoked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RevokedToken<'a> {
-    Id(TokenId),
-    Token(&'a str),
 }
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ impl Service {
                 return Err(Refusal::WrongState { state: "before you have a second factor yourself".to_owned() }.into());
             }
         }
+        if db::organisations::requires_second_factor(&mut tx, caller.organisation).await? == is_required {
+            tx.roll_back();
+            return Ok(());
+        }
         db::organisations::require_second_factor(&mut tx, caller.organisation, is_required, self.clock.now()).await?;
         let what = if is_required { "required" } else { "not required" };
         tx.commit(Note::of(Act::SecondFactorRuleChanged, caller.organisation).saying(what)).await?;

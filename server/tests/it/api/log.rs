@@ -69,6 +69,14 @@ async fn who_fails_to_sign_in_and_who_is_turned_away_is_in_the_log_at_its_usual_
         sign_in("typed-email@example.com").await;
         assert_eq!(talk.send("POST /stream", &reader, "{}".to_owned()).await.0, 403);
         assert_eq!(talk.send("GET /stream", &[("x-bintu-apikey", "typed-key")], String::new()).await.0, 401);
+        for (function, form) in [
+            ("accept_invitation", "secret=typed-secret&password=typed-password"),
+            ("choose_password", "secret=typed-secret&password=typed-password"),
+            ("set_up", "token=typed-token&organisation_name=x&email=x@example.com&password=typed-password"),
+        ] {
+            talk.send(&format!("POST /ui/{function}"), &[("content-type", "application/x-www-form-urlencoded")], form.to_owned())
+                .await;
+        }
     }
     let log = std::fs::read_to_string(&log).unwrap();
     assert!(!log.contains("typed"), "{log}");
@@ -83,7 +91,9 @@ async fn who_fails_to_sign_in_and_who_is_turned_away_is_in_the_log_at_its_usual_
     let turned_away = said("a request was turned away");
     let with = |status: u16| turned_away.iter().filter(|line| line.contains(&format!("\"status\":{status}"))).count();
     assert!(with(401) >= 1 && with(403) >= 1 && turned_away.len() < 12, "{turned_away:#?}");
-    for line in failed.iter().chain(&turned_away) {
+    let links = said("came with a link that is worth nothing");
+    assert!(!links.is_empty() && links.len() < 6, "{links:#?}");
+    for line in failed.iter().chain(&turned_away).chain(&links) {
         assert!(line.starts_with("INFO ") && line.contains("127.0.0.1"), "{line}");
     }
 }

@@ -1,12 +1,11 @@
 //! Who may call what, and that nobody sees another organisation's.
 
 use afterlive_domain::organisation::Settings;
-use afterlive_domain::{AssetId, EndpointId, KeyId, MessageId, Role, StreamId};
+use afterlive_domain::{AssetId, EndpointId, KeyId, MessageId, Role, StreamId, TokenId};
 use afterlive_server::http::api::openapi::DOCUMENT;
 use afterlive_server::service::Opens;
-use afterlive_server::service::playback::Expiry;
+use afterlive_server::service::playback::{Expiry, TokenOf, TokenWish};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::endpoints::an_endpoint;
 use super::sessions::{a_token, a_user};
@@ -50,6 +49,7 @@ const CALLS: &[(&str, Role)] = &[
     ("PUT /organisation/recording", Role::Admin),
     ("PUT /organisation/webhook", Role::Admin),
     ("PUT /organisation/publish_key", Role::Admin),
+    ("POST /organisation/playback_secret", Role::Admin),
     ("GET /organisation/endpoint", Role::Admin),
     ("POST /organisation/endpoint", Role::Admin),
     ("PUT /organisation/endpoint/ENDPOINT", Role::Admin),
@@ -83,8 +83,8 @@ async fn credentials(server: &Server, tenant: &Tenant, role: Role) -> [(&'static
     [("X-BINTU-APIKEY", key), ("X-BINTU-TOKEN", token.clone()), ("Authorization", format!("Bearer {token}"))]
 }
 
-/// What all calls take; for `POST /token/revoke` a token of nobody's, by its id.
-fn body(call: &str) -> String {
+/// What all calls take; for `POST /token/revoke` one that is on the list, by its id.
+fn body(call: &str, token: TokenId) -> String {
     let mut body = json!({
         "tags": ["a"], "url": "rtmp://live.example.com/app/key", "webhook": null, "label": "a", "role": "nanoReadOnly",
         "streamname": "a", "processing": [["a"]], "expires_in_s": 600, "hold": true, "required": false,
@@ -96,7 +96,7 @@ fn body(call: &str) -> String {
         body["url"] = json!("https://example.com/events");
     }
     if call.ends_with("/token/revoke") {
-        body["id"] = json!(Uuid::new_v4());
+        body["id"] = json!(token);
     } else {
         body["token"] = json!("a");
     }
@@ -110,6 +110,7 @@ struct Named {
     key: KeyId,
     endpoint: EndpointId,
     delivery: MessageId,
+    token: TokenId,
 }
 
 impl Named {
@@ -119,14 +120,17 @@ impl Named {
         let asset = a_finished_recording(&server.db, recorded).await.id;
         let key = server.service.create_api_key(&tenant.admin, "named", Opens::Role(Role::ReadOnly), None).await.unwrap();
         let (endpoint, delivery) = an_endpoint(server, tenant).await;
-        Self { stream, asset, key: key.row.id, endpoint, delivery }
+        let (of, expiry, label) = (TokenOf::Organisation, Expiry::In(3_600), Some("named".to_owned()));
+        let wish = TokenWish { of, expiry, not_before: None, ips: Vec::new(), domains: Vec::new(), label };
+        let token = server.service.make_playback_token(&tenant.admin, &wish).await.unwrap().claims.id;
+        Self { stream, asset, key: key.row.id, endpoint, delivery, token }
     }
 
     async fn send(&self, server: &Server, call: &str, headers: &[(&str, &str)]) -> Answer {
         let (path, _) = call.split_once('#').unwrap_or((call, ""));
         let path = path.replace("KEY", &self.key.to_string()).replace("ASSET", &self.asset.to_string());
         let path = path.replace("ENDPOINT", &self.endpoint.to_string()).replace("DELIVERY", &self.delivery.to_string());
-        server.send_with(&path.replace("ID", &self.stream.to_string()), headers, &body(call)).await
+        server.send_with(&path.replace("ID", &self.stream.to_string()), headers, &body(call, self.token)).await
     }
 
     /// What is not there for another organisation: the refusal's code, and what it names.

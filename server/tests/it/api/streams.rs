@@ -2,7 +2,7 @@
 
 use afterlive_domain::{EventKind, Mode, SessionId, StreamId};
 use afterlive_server::db::sessions::{EndReason, NewSession, end_session, go_live};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::fixture::database::NOW;
@@ -65,10 +65,11 @@ async fn a_new_stream_has_the_shape_that_clients_read() {
                         "index": 0,
                         "label": "Passthrough",
                         "tags": ["Passthrough"],
-                        "processing": [],
+                        "processing": [{ "id": "rec", "duration": null }],
                         "server": {
                             "websocket": format!("ws://localhost:3000/live/{name}/ws"),
                             "hls": format!("http://localhost:3000/live/{name}/index.m3u8"),
+                            "progressive": format!("http://localhost:3000/live/{name}/progressive.mp4"),
                         },
                         "rtmp": { "url": "rtmp://localhost:1935/play", "streamname": name },
                         "info": {},
@@ -104,10 +105,22 @@ async fn the_ingest_url_ends_in_live_where_recording_is_off() {
         let tenant = server.an_organisation().await;
         let id = a_stream(&server, &tenant, &[]).await;
         let mut settings = tenant.organisation.settings;
+        let processing = async |key: Option<&str>| {
+            let stream = server.send(&format!("GET /stream/{id}"), key, "").await.ok();
+            (stream["ingest"]["rtmp"]["url"].clone(), stream["playout"]["h5live"][0]["processing"].clone())
+        };
+        let rec = json!([{ "id": "rec", "duration": null }]);
+        assert_eq!(processing(Some(&tenant.reader_key)).await, (json!("rtmp://localhost:1935/rec"), rec.clone()));
+        // That it is recorded players hear where they may watch recordings.
+        for (vod_public, told) in [(true, rec), (false, json!([]))] {
+            (settings.live_public, settings.vod_public) = (true, vod_public);
+            server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
+            assert_eq!(processing(None).await, (Value::Null, told), "{vod_public}");
+        }
         settings.recording_enabled = false;
         server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
-        let stream = server.send(&format!("GET /stream/{id}"), Some(&tenant.reader_key), "").await.ok();
-        assert_eq!(stream["ingest"]["rtmp"]["url"], "rtmp://localhost:1935/live");
+        let off = (json!("rtmp://localhost:1935/live"), json!([]));
+        assert_eq!(processing(Some(&tenant.reader_key)).await, off);
     })
     .await;
 }

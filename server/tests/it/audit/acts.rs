@@ -146,9 +146,27 @@ async fn of_what_was_so_before(scene: &mut Scene<'_>, caller: &Caller) {
     service.set_webhook(caller, organisation.webhook.as_ref()).await.unwrap();
     service.change_role(caller, user.id, user.role).await.unwrap();
     assert_eq!(service.set_tags(caller, stream.id, &tags).await.unwrap().tags, tags);
+    scene.server.clock.advance_ms(1_000);
+    service.require_publish_key(caller, organisation.publish_keys.are_required(), false).await.unwrap();
+    service.require_second_factor(caller, false).await.unwrap();
+    assert_eq!(service.set_push_url(caller, stream.id, None).await.unwrap().updated_at, stream.updated_at);
     let rows = scene.since().await;
     assert!(rows.is_empty(), "{rows:#?}");
     assert_eq!(service.organisation(caller).await.unwrap().updated_at, organisation.updated_at);
+
+    let pushed = "rtmp://live.example.com/app/another".parse().unwrap();
+    let set = service.set_push_url(caller, stream.id, Some(&pushed)).await.unwrap();
+    let endpoint =
+        service.create_endpoint(caller, "https://example.com/a".parse().unwrap(), ToldKinds::all(), true).await.unwrap();
+    scene.since().await;
+    scene.server.clock.advance_ms(1_000);
+    assert_eq!(service.set_push_url(caller, stream.id, Some(&pushed)).await.unwrap().updated_at, set.updated_at);
+    let same = EndpointChange { url: Some(endpoint.url.clone()), kinds: Some(endpoint.kinds.clone()), enabled: Some(true) };
+    assert_eq!(service.change_endpoint(caller, endpoint.id, same).await.unwrap().updated_at, endpoint.updated_at);
+    let rows = scene.since().await;
+    assert!(rows.is_empty(), "{rows:#?}");
+    service.delete_endpoint(caller, endpoint.id).await.unwrap();
+    scene.since().await;
 }
 
 async fn of_people(scene: &mut Scene<'_>, caller: &Caller, secrets: &mut Vec<String>) {
@@ -319,6 +337,10 @@ async fn of_keys_and_tokens(scene: &mut Scene<'_>, caller: &Caller, secrets: &mu
     assert_eq!((many.act.as_str(), many.times, many.on_label.as_str()), ("playback_token.made", 3, "without a label"));
     service.revoke_playback_token(caller, RevokedToken::Id(made.claims.id)).await.unwrap();
     did!(scene, PlaybackTokenRevoked, KEY, ("playback_token", &id, ""));
+    service.revoke_playback_token(caller, RevokedToken::Id(made.claims.id)).await.unwrap();
+    service.renew_playback_secret(caller).await.unwrap();
+    let on_organisation = scene.tenant.organisation.id.to_string();
+    assert_eq!(did!(scene, PlaybackSecretRenewed, KEY, ("organisation", &on_organisation, "Minster")), "");
 }
 
 async fn of_streams(scene: &mut Scene<'_>, caller: &Caller) {

@@ -8,6 +8,8 @@ pub enum Means {
     Nothing,
     Key,
     SessionToken,
+    /// A session token in `Authorization`, where media have a playback token.
+    Bearer,
     PlayerKey,
     /// A browser's cookie.
     Session,
@@ -21,6 +23,8 @@ pub enum Whose {
     Theirs,
     /// A system administrator's, who administers a third organisation.
     System,
+    /// An administrator's of an organisation that is suspended.
+    Suspended,
     /// It was good once, or never was.
     Nobodys,
 }
@@ -41,6 +45,12 @@ pub const REMOVED_TOKEN: &str = "a removed user's session token";
 pub const PLAYER_KEY: &str = "a player key";
 pub const THEIR_PLAYER_KEY: &str = "another organisation's player key";
 pub const REVOKED_PLAYER_KEY: &str = "a revoked player key";
+pub const EXPIRED_PLAYER_KEY: &str = "an expired player key";
+pub const NONSENSE_TOKEN: &str = "a session token that is none";
+pub const NONSENSE_BEARER: &str = "a bearer that is none";
+pub const NONSENSE_PLAYER_KEY: &str = "a player key that is none";
+pub const NONSENSE_SESSION: &str = "a cookie that is none";
+pub const SUSPENDED_PLAYER_KEY: &str = "a suspended organisation's player key";
 pub const EXPIRED_SESSION: &str = "an expired browser session";
 pub const SIGNED_OUT: &str = "a browser session that was signed out";
 pub const HALF_SIGN_IN: &str = "a browser that gave the password, and no code yet";
@@ -62,10 +72,22 @@ pub const COLUMNS: &[Column] = &[
     Column { name: "a user's session token", means: Means::SessionToken, whose: Whose::Ours(Role::User) },
     Column { name: "an administrator's session token", means: Means::SessionToken, whose: Whose::Ours(Role::Admin) },
     Column { name: "a system administrator's session token", means: Means::SessionToken, whose: Whose::System },
+    Column { name: NONSENSE_TOKEN, means: Means::SessionToken, whose: Whose::Nobodys },
+    Column { name: NONSENSE_BEARER, means: Means::Bearer, whose: Whose::Nobodys },
+    Column { name: "another organisation's session token as a bearer", means: Means::Bearer, whose: Whose::Theirs },
+    Column { name: "a reader's session token as a bearer", means: Means::Bearer, whose: Whose::Ours(Role::ReadOnly) },
+    Column { name: "an administrator's session token as a bearer", means: Means::Bearer, whose: Whose::Ours(Role::Admin) },
+    Column { name: "a suspended organisation's key", means: Means::Key, whose: Whose::Suspended },
+    Column { name: "a suspended organisation's session token", means: Means::SessionToken, whose: Whose::Suspended },
+    Column { name: "a suspended organisation's browser session", means: Means::Session, whose: Whose::Suspended },
+    Column { name: SUSPENDED_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Suspended },
+    Column { name: NONSENSE_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Nobodys },
+    Column { name: EXPIRED_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Nobodys },
     Column { name: REVOKED_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Nobodys },
     Column { name: THEIR_PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Theirs },
     // It has no role; those who hold it may read less than a reader.
     Column { name: PLAYER_KEY, means: Means::PlayerKey, whose: Whose::Ours(Role::ReadOnly) },
+    Column { name: NONSENSE_SESSION, means: Means::Session, whose: Whose::Nobodys },
     Column { name: EXPIRED_SESSION, means: Means::Session, whose: Whose::Nobodys },
     Column { name: SIGNED_OUT, means: Means::Session, whose: Whose::Nobodys },
     Column { name: HALF_SIGN_IN, means: Means::Session, whose: Whose::Nobodys },
@@ -84,6 +106,7 @@ impl Means {
             Self::Nothing => "x-nothing",
             Self::Key => "x-bintu-apikey",
             Self::SessionToken => "x-bintu-token",
+            Self::Bearer => "authorization",
             Self::PlayerKey => "x-bintu-playerkey",
             Self::Session => "cookie",
         }

@@ -26,7 +26,7 @@ pub enum Door {
     Script,
     /// The same, where who has not signed in might be a viewer, and is told that there is nothing.
     Hearing,
-    /// The player for frames: it looks at the browser session alone, and strangers hear that they need a link.
+    /// The player for frames: it looks at the browser session and at playback tokens, and strangers hear that they need a link.
     Frame,
     /// What is live or recorded: whoever has anything of the organisation.
     Media,
@@ -45,6 +45,8 @@ pub enum Expected {
     Missing,
     /// 403: the role is not enough.
     Denied,
+    /// 403: the credential is good, and its organisation is suspended.
+    Suspended,
     /// 401.
     BadCredentials,
     /// 403: a stranger may not watch, and is told what would open it.
@@ -55,7 +57,7 @@ pub enum Expected {
     IsCall,
 }
 
-use Expected::{BadCredentials, Closed, Denied, Elsewhere, IsCall, Missing, SignIn, Taken};
+use Expected::{BadCredentials, Closed, Denied, Elsewhere, IsCall, Missing, SignIn, Suspended, Taken};
 
 pub fn expected(row: &Row, column: &Column) -> Expected {
     let of_them = if row.of.is_some() { Missing } else { Elsewhere };
@@ -64,14 +66,16 @@ pub fn expected(row: &Row, column: &Column) -> Expected {
         Whose::Ours(_) => Denied,
         // Whoever administers the installation is nobody to another organisation.
         Whose::Theirs | Whose::System => of_them,
-        Whose::Nobodys => nobody,
+        // Who is told so shows what only calls look at; to pages they are nobody any more.
+        Whose::Suspended if column.means != Means::Session => Suspended,
+        Whose::Suspended | Whose::Nobodys => nobody,
     };
     let session_or = |least: Role, nobody: Expected| match column.means {
         Means::Session => by_role(least, column.whose, nobody),
-        Means::Nothing | Means::Key | Means::SessionToken | Means::PlayerKey => nobody,
+        Means::Nothing | Means::Key | Means::SessionToken | Means::Bearer | Means::PlayerKey => nobody,
     };
     let call = |least: Role| match column.means {
-        Means::Key | Means::SessionToken => by_role(least, column.whose, BadCredentials),
+        Means::Key | Means::SessionToken | Means::Bearer => by_role(least, column.whose, BadCredentials),
         Means::Nothing | Means::PlayerKey | Means::Session => BadCredentials,
     };
     if row.is_above {
@@ -86,25 +90,30 @@ pub fn expected(row: &Row, column: &Column) -> Expected {
         Door::Call(least) => call(least),
         Door::Players => match column.means {
             Means::PlayerKey => by_role(Role::ReadOnly, column.whose, BadCredentials),
-            Means::Nothing | Means::Key | Means::SessionToken | Means::Session => call(Role::ReadOnly),
+            Means::Nothing | Means::Key | Means::SessionToken | Means::Bearer | Means::Session => call(Role::ReadOnly),
         },
         Door::Viewers => match column.means {
             Means::PlayerKey => by_role(Role::ReadOnly, column.whose, BadCredentials),
             Means::Nothing | Means::Session => Closed,
-            Means::Key | Means::SessionToken => call(Role::ReadOnly),
+            Means::Key | Means::SessionToken | Means::Bearer => call(Role::ReadOnly),
         },
         Door::Page(least) => match column.means {
-            Means::Key | Means::SessionToken | Means::PlayerKey if is_call_too(row) => IsCall,
+            Means::Key | Means::SessionToken | Means::Bearer | Means::PlayerKey if is_call_too(row) => IsCall,
             _ => session_or(least, SignIn),
         },
         Door::Question(least) | Door::Form(least) => session_or(least, SignIn),
         Door::Script => session_or(Role::ReadOnly, BadCredentials),
         Door::Hearing => session_or(Role::ReadOnly, Missing),
-        Door::Frame => session_or(Role::ReadOnly, BadCredentials),
+        Door::Frame => match column.means {
+            // It is looked at as a playback token, and is none.
+            Means::Bearer => Closed,
+            _ => session_or(Role::ReadOnly, BadCredentials),
+        },
         Door::Media => match column.means {
             Means::Key | Means::SessionToken => by_role(Role::ReadOnly, column.whose, BadCredentials),
             Means::Session => by_role(Role::ReadOnly, column.whose, Closed),
-            Means::Nothing | Means::PlayerKey => Closed,
+            // There it is no playback token.
+            Means::Nothing | Means::Bearer | Means::PlayerKey => Closed,
         },
         Door::Open(_) => Taken,
     }

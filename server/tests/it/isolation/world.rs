@@ -117,6 +117,7 @@ impl World {
     pub async fn new(mut server: Server) -> Self {
         let (ours, mut theirs) = (Side::new(&server, "Quillfeather").await, Side::new(&server, "Marrowbone").await);
         let above = Side::new(&server, "Overlook").await;
+        let shut = Side::new(&server, "Larkspur").await;
         let sign_in = server.router.clone();
         let admin = &ours.tenant.admin;
         let mut shown: HashMap<&'static str, String> = HashMap::new();
@@ -125,6 +126,7 @@ impl World {
         // What is over when the rest begins.
         let soon = Some(Expiry::In(1));
         shown.insert(columns::EXPIRED_KEY, key(admin, Opens::Role(Role::Admin), soon).await.secret);
+        shown.insert(columns::EXPIRED_PLAYER_KEY, key(admin, Opens::Playout, soon).await.secret);
         let early = ours.a_user(&server, Role::Admin).await;
         shown.insert(columns::EXPIRED_TOKEN, ours.a_session_token(&server, &early).await);
         shown.insert(columns::EXPIRED_SESSION, cookie(&sign_in, early.id).await);
@@ -140,7 +142,12 @@ impl World {
         server.service.remove_user(admin, gone.id).await.unwrap();
         shown.insert(columns::PLAYER_KEY, key(admin, Opens::Playout, None).await.secret);
         shown.insert(columns::THEIR_PLAYER_KEY, key(&theirs.tenant.admin, Opens::Playout, None).await.secret);
-        shown.insert(columns::NONSENSE, "nonsense".to_owned());
+        shown.insert(columns::SUSPENDED_PLAYER_KEY, key(&shut.tenant.admin, Opens::Playout, None).await.secret);
+        for name in [columns::NONSENSE, columns::NONSENSE_TOKEN, columns::NONSENSE_PLAYER_KEY] {
+            shown.insert(name, "nonsense".to_owned());
+        }
+        shown.insert(columns::NONSENSE_BEARER, "Bearer nonsense".to_owned());
+        shown.insert(columns::NONSENSE_SESSION, "afterlive_session=nonsense".to_owned());
         shown.insert(columns::NO_CREDENTIAL, "x".to_owned());
         shown.insert(columns::SIGNED_OUT, cookie(&sign_in, early.id).await);
         for column in COLUMNS {
@@ -148,6 +155,7 @@ impl World {
                 Whose::Ours(role) => (&ours, role),
                 Whose::Theirs => (&theirs, Role::Admin),
                 Whose::System => (&above, Role::Admin),
+                Whose::Suspended => (&shut, Role::Admin),
                 Whose::Nobodys => continue,
             };
             let user = async || match column.whose {
@@ -157,11 +165,16 @@ impl World {
             let value = match column.means {
                 Means::Key => side.tenant.key(role).to_owned(),
                 Means::SessionToken => side.a_session_token(&server, &user().await).await,
+                Means::Bearer => format!("Bearer {}", side.a_session_token(&server, &user().await).await),
                 Means::Session => cookie(&sign_in, user().await.id).await,
                 Means::PlayerKey | Means::Nothing => continue,
             };
             shown.insert(column.name, value);
         }
+        let closer = above.a_system_administrator(&server).await;
+        let closer =
+            Caller { organisation: closer.organisation, role: closer.role, identity: Identity::User(closer.id), from: None };
+        server.service.suspend_organisation(&closer, shut.tenant.organisation.id).await.unwrap();
 
         let (live, tag) = (a_stream(&server, &ours.tenant, &["quill-tag"]).await, "quill-tag".to_owned());
         server.service.require_publish_key(admin, true, false).await.unwrap();

@@ -7,7 +7,7 @@ use crate::api::sessions::a_user;
 use crate::fixture::encoder::{encode, send};
 use crate::fixture::server::{on_a_server, on_each_server};
 
-const FILES: [&str; 5] = ["index.m3u8", "media.m3u8", "seg-1.m4s", "init-1.mp4", "part-1-0.m4s"];
+const FILES: [&str; 6] = ["progressive.mp4", "index.m3u8", "media.m3u8", "seg-1.m4s", "init-1.mp4", "part-1-0.m4s"];
 
 #[tokio::test]
 async fn who_may_not_watch_is_refused_on_every_route() {

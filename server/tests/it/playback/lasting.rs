@@ -14,6 +14,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 const ENDS: &[(&str, &str, &str)] = &[
     ("the token expires", "stream until a certain time", "the token expired at"),
     ("the token is revoked", "organisation", "was revoked"),
+    ("all tokens are ended", "stream", "not of this organisation, or was changed"),
     ("the stream has other tags", "tags", "for streams with other tags"),
     ("the stream is deleted", "stream", "no such stream any more"),
     ("live is public no more", "none", "no playback token was given"),
@@ -42,6 +43,7 @@ impl Scene {
                 let body = json!({ "token": token }).to_string();
                 self.server.send("POST /token/revoke", Some(&self.ours.user_key), &body).await.ok();
             }
+            "all tokens are ended" => service.renew_playback_secret(admin).await.unwrap(),
             "the stream has other tags" => drop(service.set_tags(admin, stream, &Tags::new(["other"]).unwrap()).await.unwrap()),
             "the stream is deleted" => service.delete_stream(admin, stream).await.unwrap(),
             _ => self.set_public(false).await,

@@ -2,7 +2,7 @@
 
 use afterlive_domain::{Mode, Role};
 use afterlive_server::ingest::gate::{Gate, Gatekeeper as _, Grant, PublishRequest, Refusal as Shut};
-use afterlive_server::service::{Opens, SignIn, Viewer};
+use afterlive_server::service::{Chosen, Opens, SignIn, Viewer};
 use futures::FutureExt as _;
 
 use super::{HOME, a_system_administrator, log};
@@ -62,6 +62,7 @@ async fn nobody_of_it_is_let_in_by_anything_and_all_is_back_when_it_is_resumed()
         let credentials = format!(r#"{{"email":"{}","password":"{PASSWORD}"}}"#, bob.email);
         assert_eq!(server.send("POST /user/validate", None, &credentials).await.error(), (403, 2002));
         assert_eq!(service.invitation(invitation).await.unwrap(), None);
+        assert_eq!(service.accept_invitation(invitation, PASSWORD, Some(HOME)).await.unwrap(), Chosen::WrongLink);
         let found = server.send(&format!("POST /apikey/{}", theirs.admin_key), None, "").await;
         assert_eq!(found.ok()["success"], false);
         // Others are let in as before.
@@ -79,7 +80,8 @@ async fn nobody_of_it_is_let_in_by_anything_and_all_is_back_when_it_is_resumed()
         service.audit().write(&server.db).await.unwrap();
         let denied = log(&server, &theirs).await.into_iter().filter(|row| row.denied).map(|row| (row.act, row.detail));
         let why = Some("the organisation is suspended".to_owned());
-        for expected in [("session.refused".to_owned(), why.clone()), ("key.refused".to_owned(), why)] {
+        for act in ["session.refused", "key.refused", "user.link_refused"] {
+            let expected = (act.to_owned(), why.clone());
             assert!(denied.clone().any(|row| row == expected), "{expected:?}");
         }
     })

@@ -37,7 +37,7 @@ pub struct LineJson {
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "AuditWho")]
 struct WhoJson {
-    /// `user`, `session_token` (a program with a user's), `key`, `operator` (at the server's terminal), `server`, `encoder`, `stranger`, or `several`.
+    /// `user`, `session_token` (a program with a user's), `key`, `operator` (at the server's terminal), `system_administrator` (one of another organisation), `server`, `encoder`, `stranger`, or `several`.
     kind: String,
     id: Option<String>,
     /// A user's e-mail address, or a key's label; empty where there is none.
@@ -76,4 +76,25 @@ fn example() -> Value {
         "on": { "kind": "stream", "id": EXAMPLE_STREAM, "label": "8sKpm-x49nB" },
         "detail": null,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use afterlive_domain::{ThingKind, WhoKind};
+    use schemars::schema_for;
+
+    use super::*;
+
+    #[test]
+    fn the_document_names_every_kind() {
+        let about =
+            |schema: schemars::Schema| schema.as_value()["properties"]["kind"]["description"].as_str().unwrap().to_owned();
+        let (who, thing) = (about(schema_for!(WhoJson)), about(schema_for!(ThingJson)));
+        for kind in WhoKind::ALL {
+            assert!(who.contains(&format!("`{}`", kind.as_str())), "{who}");
+        }
+        for kind in ThingKind::ALL {
+            assert!(thing.contains(&format!("`{}`", kind.as_str())), "{thing}");
+        }
+    }
 }

@@ -27,10 +27,11 @@ pub(super) fn example() -> Value {
                 "index": 0,
                 "label": "Passthrough",
                 "tags": ["Passthrough"],
-                "processing": [],
+                "processing": [{ "id": "rec", "duration": null }],
                 "server": {
                     "websocket": "ws://localhost:3000/live/8sKpm-x49nB/ws",
                     "hls": "http://localhost:3000/live/8sKpm-x49nB/index.m3u8",
+                    "progressive": "http://localhost:3000/live/8sKpm-x49nB/progressive.mp4",
                 },
                 "rtmp": { "url": "rtmp://localhost:1935/play", "streamname": "8sKpm-x49nB" },
                 "info": { "width": 1280, "height": 720, "bitrate": 2_500_000, "fps": 30.0 },

@@ -95,11 +95,19 @@ struct H5live {
     /// Always `Passthrough`: as the encoder sent it.
     label: &'static str,
     tags: [&'static str; 1],
-    /// Always empty.
-    processing: [(); 0],
+    /// What is done with what comes: `rec`, where what is published to the stream's `ingest.rtmp.url` is recorded. Empty for players who do not see recordings.
+    processing: Vec<Processing>,
     server: H5liveServer,
     rtmp: RtmpTarget,
     info: Info,
+}
+
+#[derive(JsonSchema, Serialize)]
+struct Processing {
+    /// Always `rec`.
+    id: &'static str,
+    /// Always null: for as long as it is published.
+    duration: Option<u64>,
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -108,6 +116,8 @@ struct H5liveServer {
     websocket: String,
     /// URL of the HLS playlist.
     hls: String,
+    /// URL of fragmented MP4 by one HTTP answer, which goes on for as long as the publish does.
+    progressive: String,
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -260,8 +270,8 @@ struct Thumbnail {
 enum Audience {
     /// Readers are told neither publish keys nor keys of other servers.
     Organisation(Role),
-    /// Pictures of it are for who may watch it live.
-    Anybody { sees_live: bool },
+    /// Pictures of it are for who may watch it live, and that it is recorded is for who may watch recordings.
+    Anybody { sees_live: bool, sees_recordings: bool },
 }
 
 impl StreamJson {
@@ -290,7 +300,7 @@ impl StreamJson {
         let ids: Vec<StreamId> = streams.iter().map(|stream| stream.id).collect();
         let recordings = service.finished_recordings(&ids, if vod_public { DEFAULT_RECORDINGS } else { 0 }).await?;
         let shown = Shown { streams, organisation, recordings };
-        Ok(Self::each(service, shown, Audience::Anybody { sees_live: live_public }))
+        Ok(Self::each(service, shown, Audience::Anybody { sees_live: live_public, sees_recordings: vod_public }))
     }
 
     fn each(service: &Service, shown: Shown<Vec<Stream>>, audience: Audience) -> Vec<Self> {
@@ -307,7 +317,7 @@ impl StreamJson {
         let StreamWithOrganisation { stream, organisation, sees_live, sees_recordings } = found;
         let limit = if sees_recordings { limit } else { 0 };
         let recordings = service.finished_recordings(&[stream.id], limit).await?.remove(&stream.id).unwrap_or_default();
-        Ok(Self::new(service, &organisation, stream, recordings, Audience::Anybody { sees_live }))
+        Ok(Self::new(service, &organisation, stream, recordings, Audience::Anybody { sees_live, sees_recordings }))
     }
 
     fn new(
@@ -319,10 +329,11 @@ impl StreamJson {
     ) -> Self {
         let config = service.config();
         let streamname = stream.streamname.to_string();
-        let (role, sees_live) = match audience {
-            Audience::Organisation(role) => (Some(role), true),
-            Audience::Anybody { sees_live } => (None, sees_live),
+        let (role, sees_live, sees_recordings) = match audience {
+            Audience::Organisation(role) => (Some(role), true, true),
+            Audience::Anybody { sees_live, sees_recordings } => (None, sees_live, sees_recordings),
         };
+        let is_recorded = sees_recordings && offered_mode(organisation, &stream) == Mode::Rec;
         let live = Web::Live(LivePage {
             url: format!("{}/playout/{}", config.http.public_url, stream.id),
             r#type: "live",
@@ -346,8 +357,12 @@ impl StreamJson {
             index: 0,
             label: "Passthrough",
             tags: ["Passthrough"],
-            processing: [],
-            server: H5liveServer { websocket: service.live_socket_url(&stream.streamname), hls: hls_url.clone() },
+            processing: if is_recorded { vec![Processing { id: "rec", duration: None }] } else { Vec::new() },
+            server: H5liveServer {
+                websocket: service.live_socket_url(&stream.streamname),
+                hls: hls_url.clone(),
+                progressive: service.live_progressive_url(&stream.streamname),
+            },
             rtmp: RtmpTarget { url: rtmp_url.clone(), streamname: streamname.clone() },
             info: service.hub().stats(stream.id).map(Info::from).unwrap_or_default(),
         };
@@ -374,6 +389,11 @@ impl StreamJson {
     }
 }
 
+/// How encoders are told to publish.
+fn offered_mode(organisation: &Organisation, stream: &Stream) -> Mode {
+    if organisation.settings.recording_enabled { stream.default_mode } else { Mode::Live }
+}
+
 impl From<LiveStats> for Info {
     fn from(stats: LiveStats) -> Self {
         let video = stats.video.as_ref();
@@ -389,7 +409,7 @@ impl From<LiveStats> for Info {
 impl Ingest {
     /// Ends in `/rec` only where that records. The name is what is copied into an encoder, with the publish key where one is required.
     fn new(config: &Config, role: Role, organisation: &Organisation, stream: &Stream) -> Self {
-        let mode = if organisation.settings.recording_enabled { stream.default_mode } else { Mode::Live };
+        let mode = offered_mode(organisation, stream);
         let key = Service::shown_publish_key(role, organisation, stream);
         let streamname = key.map_or_else(|| stream.streamname.to_string(), |key| key.behind(&stream.streamname));
         let to = |server: &String| RtmpIngest { url: format!("{server}/{}", mode.as_str()), streamname: streamname.clone() };

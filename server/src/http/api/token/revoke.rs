@@ -15,7 +15,7 @@ use crate::http::api::query::wrong;
 use crate::http::credentials::Authenticated;
 use crate::http::error::ApiError;
 use crate::service::Service;
-use crate::service::playback::{MAX_REVOKED, RevokedToken};
+use crate::service::playback::{MAX_REVOKED, RevokedToken, too_many};
 
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "RevokedPlaybackToken", example = json!({ "id": "0b0d9e0e-6a0c-4cf8-9d3e-2f6a3c1b7d11", "revoked": true }))]
@@ -44,7 +44,11 @@ pub async fn handle(
 
 pub fn doc() -> Doc {
     Doc::new("Revokes a playback token", Access::Role(Role::User))
-        .about("Named by itself or by its id. Who watches with it is cut.")
+        .about(
+            "Named by itself or by its id. Who watches with it is cut. Tokens without a label are on no list: by its id alone one of them is revoked by administrators only, and \
+             takes a place among the revoked ones for 366 days; whoever has the token itself revokes it by that, and the place is free again when it would have expired. Of the \
+             10,000 places the last 1,000 are administrators'.",
+        )
         .body([
             Field::optional("token", "The token. This or `id` is asked for.", json!({ "type": "string" })),
             Field::optional("id", "The token's id.", schema_of::<TokenId>())
@@ -55,6 +59,6 @@ pub fn doc() -> Doc {
         .refuses([
             required("token"),
             wrong("id", "the id of a token"),
-            wrong_state(&format!("{MAX_REVOKED} revoked tokens, which is the most")),
+            wrong_state(&too_many(MAX_REVOKED)),
         ])
 }

@@ -69,6 +69,8 @@ pub fn rows() -> Vec<Row> {
         call("POST /token/verify", ReadOnly).of(Stream).body(r#"{"token":"a","stream":"<stream>"}"#),
         // Of a token that is none of theirs another organisation revokes nothing: the id is noted among their own.
         call("POST /token/revoke", User).body(r#"{"id":"<playback-token>"}"#).changes(),
+        // What they revoked themselves is no more on their list then.
+        call("POST /organisation/playback_secret", Admin).changes().tells_again(&["playback-token"]),
         Row::new("GET /openapi.json", Door::Open(200)),
     ]
 }

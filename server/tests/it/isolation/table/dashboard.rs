@@ -68,6 +68,7 @@ pub fn functions() -> Vec<Row> {
         form("POST /ui/make_playback_token", User).of(Stream).body("stream=<stream>&label=new&amount=1&unit=days").changes(),
         // As the call of the API.
         form("POST /ui/revoke_playback_token", User).body("stream=<stream>&token=<playback-token>").changes(),
+        form("POST /ui/renew_playback_secret", Admin).changes().tells_again(&["playback-token"]),
         form("POST /ui/stop_and_lock", Admin).of(Stream).body("stream=<stream>").changes(),
         form("POST /ui/unlock", Admin).of(Locked).body("stream=<locked>").changes(),
         form("POST /ui/renew_publish_key", Admin).of(Stream).body("stream=<stream>").changes(),
@@ -123,8 +124,8 @@ pub fn functions() -> Vec<Row> {
         form("POST /ui/reset_second_factor", Admin).of(Thing::User).body("user=<user>").changes(),
         form("POST /ui/disconnect_user", Admin).of(Thing::User).body("user=<user>").changes(),
         question("POST /ui/second_factor_rule", Admin),
-        // On only who has one themselves switches it.
-        form("POST /ui/require_second_factor", Admin).body("").changes(),
+        // Off it is already, and on only who has one themselves switches it: `second_factor` asks who may.
+        form("POST /ui/require_second_factor", Admin).body("").may_change(),
         // Of somebody who does not know the password, and of somebody who does.
         form("POST /ui/change_password", ReadOnly).body("present=x&password=wandering+geese+by+night"),
         form("POST /ui/change_password", ReadOnly)

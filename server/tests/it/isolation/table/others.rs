@@ -11,6 +11,7 @@ pub fn rows() -> Vec<Row> {
         media("POST /live/{streamname}/whep").answers(415),
         media("GET /live/{streamname}/{file}").at("/live/<streamname>/index.m3u8"),
         media("GET /live/{streamname}/{file}").at("/live/<streamname>/media.m3u8"),
+        // `progressive.mp4` beside them goes on for as long as the publish: it is asked for in `playback` and `live`.
         media("GET /live/{streamname}/thumbnail.jpg"),
         media("GET /vod-{region}/{key}").at("/vod-eu/<hash>/<streamname>.mp4"),
         media("GET /vod-{region}/{key}").at("/vod-eu/<hash>/thumbnails/<streamname>.jpg"),
