@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{Mode, Region, SessionId, StreamId, StreamState, Streamname, UnixMillis};
+use afterlive_domain::{Mode, OrganisationId, Region, SessionId, StreamId, StreamState, Streamname, UnixMillis};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -20,6 +20,7 @@ use crate::db::sessions::{self, EndReason, GoLive, NewSession};
 use crate::db::streams::{self, PublishTarget};
 use crate::db::{self, Db};
 use crate::hub::{Hub, Publisher, Recorder, Recording};
+use crate::hush::Hush;
 use crate::ingest::key_check::{BadKey, KeyCheck};
 use crate::ingest::turned_away;
 use crate::ingest::webhook::{self, Attended, Denied, Facts, Webhooks};
@@ -219,6 +220,7 @@ struct Parts {
     tasks: TaskTracker,
     webhooks: Webhooks,
     key_check: KeyCheck,
+    lost_keys: Hush<OrganisationId>,
     audit: Audit,
     /// Is told whenever the end of a publish has been written.
     ended: Notify,
@@ -237,8 +239,10 @@ impl Gate {
         webhook: webhook::Settings,
     ) -> Self {
         let webhooks = Webhooks::new(webhook, db.clone(), tasks.clone());
-        let (key_check, audit, ended) = (KeyCheck::default(), Audit::default(), Notify::new());
-        Self { parts: Arc::new(Parts { hub, db, clock, regions, recorder, tasks, webhooks, key_check, audit, ended }) }
+        let (key_check, lost_keys, audit) = (KeyCheck::default(), Hush::default(), Audit::default());
+        let ended = Notify::new();
+        let parts = Parts { hub, db, clock, regions, recorder, tasks, webhooks, key_check, lost_keys, audit, ended };
+        Self { parts: Arc::new(parts) }
     }
 
     /// With where it is noted who was not let in. Of a gate that has just been made, and has no other handle.
@@ -324,7 +328,9 @@ impl Parts {
             }
             (true, None) => {
                 let organisation = target.organisation;
-                error!(%organisation, "publish keys are required, and what they are made of is gone from the database: an administrator saves them anew");
+                if let Some(unsaid) = self.lost_keys.says(organisation) {
+                    error!(%organisation, unsaid, "publish keys are required, and what they are made of is gone from the database: an administrator saves them anew");
+                }
                 return Err(BadKey::Lost.into());
             }
         }
