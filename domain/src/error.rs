@@ -77,6 +77,9 @@ pub enum Error {
     /// 429 / 1006.
     #[error("Too many requests")]
     TooMany { retry_after_s: u32 },
+    /// 503 / 3005 (ours): not now, for want of memory that others have.
+    #[error("No room at the moment")]
+    NoRoom { retry_after_s: u32 },
     /// 500 / 9000. The cause is in the log under the same request id, and nowhere else.
     #[error("Internal error")]
     Internal,

@@ -27,6 +27,7 @@ pub mod second_step;
 pub mod secure;
 mod sendfile;
 pub mod ui;
+pub mod unsent;
 pub mod viewer;
 pub mod vod;
 mod whep;

@@ -35,7 +35,7 @@ use crate::events::{self, Bell, Deliverer};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::api::endpoint::told;
 use crate::http::known_browser::KnownBrowser;
-use crate::http::request::{self, ClientAddress, RequestId};
+use crate::http::request::{self, Asked, ClientAddress, RequestId};
 use crate::http::secure;
 use crate::http::viewer::{self, RecordingGuard};
 use crate::http::{browser_session, listen, router, ui, vod};
@@ -168,6 +168,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let usher = Arc::<Service>::clone(&service);
     let rtmp_settings = rtmp::Settings::from(&config.rtmp);
     let rtmp = rtmp::Server::new(rtmp_settings, hub.clone(), Arc::clone(&gate), usher, interpreter.clone());
+    let rtmp = rtmp.turning_away(pushes.mark().clone());
     let rtmps = secured::over_tls(rtmps_listener, certificate.as_ref(), &[])?;
     let rtmp = tokio::spawn(rtmp.serve_with(rtmp_listener, rtmps, lifecycle.soft_stop()));
     let doors = webrtc.clone().map(|transport| {
@@ -331,8 +332,9 @@ pub fn pages(service: &Arc<Service>) -> Router {
         let what = format!("{} {}", parts.method, request::without_keys(parts.uri.path()));
         let (service, site) = (Arc::clone(&service), viewer::site(&parts.headers));
         let is_lost = parts.extensions.get::<browser_session::Lost>().is_some();
+        let asked = parts.extensions.get::<Asked>().cloned().unwrap_or_default();
         let dashboard = Dashboard::new(service, session, *address, site, browser, id.to_string(), what);
-        Arc::new(dashboard.with_known_browser(KnownBrowser::of(&parts.extensions)).with_lost_session(is_lost))
+        Arc::new(dashboard.with_known_browser(KnownBrowser::of(&parts.extensions)).with_lost_session(is_lost).telling(asked))
     })
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Calls {
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) name: String,
+    /// It looks at every row of the organisation, as no index helps: how long it takes is known, and no target of it. Such calls have their turns.
+    pub(crate) looks_at_all: bool,
     what: What,
 }
 
@@ -43,22 +45,22 @@ impl Calls {
     }
 
     pub(crate) fn all(&self) -> Vec<Call> {
-        let get = |path: String| Call { name: format!("`GET {path}`"), what: What::Get(path) };
-        let call = |name: &str, what| Call { name: name.to_owned(), what };
+        let get = |path: String| Call { name: format!("`GET {path}`"), looks_at_all: false, what: What::Get(path) };
+        let call = |name: &str, what| Call { name: name.to_owned(), looks_at_all: false, what };
         let mut calls = vec![
             call("`GET /stream/ID?asset_limit=10`", What::OneStream),
-            Call {
-                name: "the same, the stream with the most recordings".to_owned(),
-                what: What::Get(format!("/stream/{}?asset_limit=10", self.samples.biggest)),
-            },
+            call(
+                "the same, the stream with the most recordings",
+                What::Get(format!("/stream/{}?asset_limit=10", self.samples.biggest)),
+            ),
         ];
         calls.extend(TAGS.map(|tag| get(format!("/stream?state=ended&tags[]={tag}&quantity=50"))));
         calls.push(get("/asset?quantity=50".to_owned()));
         calls.push(call("`GET /asset?stream=ID`", What::AssetsOfStream));
-        calls.push(Call {
-            name: "the same, the stream with the most recordings".to_owned(),
-            what: What::Get(format!("/asset?stream={}", self.samples.biggest)),
-        });
+        calls.push(call(
+            "the same, the stream with the most recordings",
+            What::Get(format!("/asset?stream={}", self.samples.biggest)),
+        ));
         calls.extend(TAGS.map(|tag| get(format!("/asset?tags[]={tag}"))));
         calls.extend(["eu", "au"].map(|region| get(format!("/asset?region={region}"))));
         calls.extend(["ready", "failed", "deleted"].map(|state| get(format!("/asset?state={state}"))));
@@ -66,6 +68,13 @@ impl Calls {
         let library = r#"{"filter":{"page_size":50}}"#.to_owned();
         let streams = r#"{"filter":{"sort":"created","page_size":50,"page":1}}"#.to_owned();
         calls.push(call("the library's page", What::Ui("library", library)));
+        let held = r#"{"filter":{"page_size":50,"shelf":"held"}}"#.to_owned();
+        calls.push(call("the library's page of what is under legal hold", What::Ui("library", held)));
+        calls.push(get("/tag".to_owned()));
+        // Found in many rows, and in none.
+        for text in [&TAGS[0][1..4], "nothing-has-it"] {
+            calls.extend(["stream", "asset"].map(|list| Call { looks_at_all: true, ..get(format!("/{list}?q={text}")) }));
+        }
         calls.push(call("the start page", What::Ui("home", "{}".to_owned())));
         calls.push(call("the page of streams", What::Ui("streams", streams)));
         calls

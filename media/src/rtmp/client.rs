@@ -29,6 +29,9 @@ mod transaction {
     pub(super) const CREATE_STREAM: f64 = 4.0;
 }
 
+/// What encoders say that they are, where nothing else is known of one: by its beginning some servers tell a publisher from a player.
+const SOFTWARE: &str = "FMLE/3.0 (compatible; Afterlive)";
+
 /// Where to publish: `rtmp://HOST/APP/NAME` in three parts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Destination {
@@ -52,6 +55,7 @@ pub enum Reply {
 #[derive(Debug)]
 pub struct Client {
     destination: Destination,
+    software: String,
     chunk_bytes: u32,
     phase: Phase,
     stream_id: u32,
@@ -76,6 +80,7 @@ impl Client {
         output.write(&[0; PART_BYTES]);
         Self {
             destination,
+            software: SOFTWARE.to_owned(),
             chunk_bytes,
             phase: Phase::Handshake(Vec::new()),
             stream_id: 0,
@@ -83,6 +88,12 @@ impl Client {
             writer: ChunkWriter::new(INITIAL_CHUNK_BYTES),
             output,
         }
+    }
+
+    /// Says in its first command that it is this software; to be set before anything is read.
+    #[must_use]
+    pub fn saying(self, software: String) -> Self {
+        Self { software, ..self }
     }
 
     /// Reads on to the next reply, and leaves what follows it in `input`. `None`: the input is used up.
@@ -159,7 +170,7 @@ impl Client {
         let properties = [
             ("app", self.destination.app.as_str().into()),
             ("type", "nonprivate".into()),
-            ("flashVer", "FMLE/3.0 (compatible; Afterlive)".into()),
+            ("flashVer", self.software.as_str().into()),
             ("tcUrl", self.destination.tc_url.as_str().into()),
         ];
         self.command(0, &["connect".into(), transaction::CONNECT.into(), object(properties)]);

@@ -1,8 +1,8 @@
 //! Who asks, for the length of one request: the browser, its session, and who has signed in with it. What is answered is not decided here.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use afterlive_app::backend::{Answer, BackendError, Chosen};
 use afterlive_domain::Error as Refusal;
@@ -12,6 +12,7 @@ use super::present;
 use crate::db::users::User;
 use crate::http::browser_session;
 use crate::http::known_browser::KnownBrowser;
+use crate::http::request::Asked;
 use crate::service::playback::Pass;
 use crate::service::{self, Asker, Caller, Service, SignedIn};
 
@@ -29,8 +30,8 @@ pub struct Dashboard {
     pub(super) request_id: String,
     /// What the browser asks for, without what may be a secret.
     pub(super) what: String,
-    /// Who turned out to have signed in, for the audit log.
-    asked: OnceLock<Caller>,
+    /// Is told who turned out to have signed in.
+    asked: Asked,
     /// Whether somebody has signed in with this browser before.
     pub(super) known_browser: KnownBrowser,
     /// The browser came with a session in which nobody is signed in any more, though they did not sign out with it.
@@ -56,7 +57,7 @@ impl Dashboard {
             browser,
             request_id,
             what,
-            asked: OnceLock::new(),
+            asked: Asked::default(),
             known_browser: KnownBrowser::default(),
             lost_session: AtomicBool::new(false),
         }
@@ -74,13 +75,19 @@ impl Dashboard {
         Self { lost_session: AtomicBool::new(is_lost), ..self }
     }
 
+    /// Tells the rest of the request who has signed in.
+    #[must_use]
+    pub fn telling(self, asked: Asked) -> Self {
+        Self { asked, ..self }
+    }
+
     /// Who has signed in, where somebody has.
     pub(super) async fn caller(&self) -> Answer<Option<Caller>> {
         let found = browser_session::caller(&self.service, &self.session).await.map_err(|error| self.error(&error))?;
         let caller = found.map(|caller| caller.at(self.address));
         if let Some(caller) = caller {
             // The same in all of one request.
-            let _ = self.asked.set(caller);
+            self.asked.tell(caller);
         } else if browser_session::had_signed_in(&self.session).await {
             self.lost_session.store(true, Ordering::Relaxed);
         }
@@ -135,11 +142,11 @@ impl Dashboard {
     pub(super) fn error(&self, error: &service::Error) -> BackendError {
         match error {
             service::Error::Refused(refusal) => {
-                if let (Refusal::Denied { .. } | Refusal::NotSystemAdministrator, Some(caller)) = (refusal, self.asked.get()) {
-                    self.service.note_denied(caller, &self.what);
+                if let (Refusal::Denied { .. } | Refusal::NotSystemAdministrator, Some(caller)) = (refusal, self.asked.caller()) {
+                    self.service.note_denied(&caller, &self.what);
                 }
-                if let (true, Some(caller)) = (refusal.is_of_nothing(), self.asked.get()) {
-                    self.service.note_missing(caller, &self.what);
+                if let (true, Some(caller)) = (refusal.is_of_nothing(), self.asked.caller()) {
+                    self.service.note_missing(&caller, &self.what);
                 }
                 present::refusal(refusal)
             }

@@ -59,6 +59,7 @@ fn sentence(refusal: &Refusal) -> String {
         Refusal::Purged { .. } => "It was removed from the bin for good, and cannot be brought back.".to_owned(),
         Refusal::BodyTooLarge { limit_bytes } => format!("This is too long: at most {limit_bytes} bytes are taken."),
         Refusal::TooMany { retry_after_s } => format!("Too many attempts. Please try again in {retry_after_s} s."),
+        Refusal::NoRoom { retry_after_s } => format!("There is no room at the moment. Please try again in {retry_after_s} s."),
         other => format!("{other}."),
     }
 }

@@ -11,6 +11,10 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Addresses out of the public network's that a machine in a cloud reaches its host at: those of Azure's WireServer, which hands out what the machine was set up with.
+/// Other clouds' are special anyway.
+const OF_CLOUDS: [Ipv4Addr; 1] = [Ipv4Addr::new(168, 63, 129, 16)];
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let special = address.is_private()
@@ -24,7 +28,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (a == 192 && b == 0 && c == 0)
         || (a == 192 && b == 88 && c == 99)
         || (a == 198 && (18..20).contains(&b))
-        || a >= 240;
+        || a >= 240
+        || OF_CLOUDS.contains(&address);
     !special
 }
 
@@ -84,6 +89,29 @@ mod tests {
             "64:ff9b::7f00:1",
             "64:ff9b:1::1",
             "2002:7f00:1::1",
+        ] {
+            assert!(!is_public(special.parse().unwrap()), "{special}");
+        }
+    }
+
+    #[test]
+    fn where_clouds_tell_their_machines_secrets_is_not_public() {
+        for special in [
+            // Azure, also within other addresses.
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
+            "64:ff9b::a83f:8110",
+            "2002:a83f:8110::1",
+            // Most of them, ECS tasks, Tencent.
+            "169.254.169.254",
+            "169.254.170.2",
+            "169.254.0.23",
+            // Alibaba, Oracle.
+            "100.100.100.200",
+            "192.0.0.192",
+            // Amazon, Google.
+            "fd00:ec2::254",
+            "fd20:ce::254",
         ] {
             assert!(!is_public(special.parse().unwrap()), "{special}");
         }

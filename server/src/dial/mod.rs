@@ -3,6 +3,7 @@
 
 mod address;
 mod lookups;
+mod mark;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use self::address::is_public;
 pub use self::lookups::Lookups;
+pub use self::mark::Mark;
 
 /// How long a connection to an address may take where there is another: one SYN may be lost, but an address at which nobody is does not take the whole time.
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(1_500);

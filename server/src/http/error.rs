@@ -126,7 +126,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response {
     if refusal.is_of_nothing() {
         response.extensions_mut().insert(OfNothing);
     }
-    if let Refusal::TooMany { retry_after_s } = refusal {
+    if let Refusal::TooMany { retry_after_s } | Refusal::NoRoom { retry_after_s } = refusal {
         response.headers_mut().insert(RETRY_AFTER, (*retry_after_s).into());
     }
     response
@@ -161,6 +161,7 @@ pub(super) fn explained(refusal: &Refusal) -> (StatusCode, ErrorBody) {
         Refusal::Purged { asset } => (StatusCode::CONFLICT, 3003, json!({ "state": "purged", "asset": asset })),
         Refusal::BodyTooLarge { limit_bytes } => (StatusCode::PAYLOAD_TOO_LARGE, 1005, json!({ "limit_bytes": limit_bytes })),
         Refusal::TooMany { retry_after_s } => (StatusCode::TOO_MANY_REQUESTS, 1006, json!({ "retry_after_s": retry_after_s })),
+        Refusal::NoRoom { retry_after_s } => (StatusCode::SERVICE_UNAVAILABLE, 3005, json!({ "retry_after_s": retry_after_s })),
         // Which one is known to `disclose_to_log` alone.
         Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, 9000, json!({ "request_id": "" })),
     };

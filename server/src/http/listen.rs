@@ -1,5 +1,5 @@
 //! Accepts HTTP connections, with TLS and without: not more than a named number at a time and of one address, none that dawdles over its header or takes
-//! nothing of its response, and at the end none that hangs on.
+//! nothing of its response or takes it all too slowly, and at the end none that hangs on.
 
 pub(super) mod idle;
 mod not_tls;
@@ -32,6 +32,7 @@ use self::stalled::CutStalled;
 use self::waiting::Waiting;
 use super::repeat::{Asked, Repeating, Repeats, Shared};
 use super::sendfile::{FileStream, OutgoingBody, Parts, SendsFiles};
+use super::unsent::Due;
 use crate::config;
 use crate::tls::{Acceptor, Failed};
 
@@ -57,12 +58,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct AddressHold {
     _place: Arc<AddressPlace>,
     waiting: Waiting,
+    due: Due,
 }
 
 impl AddressHold {
     /// Where who has not sent all of a request stands meanwhile.
     pub(super) fn waiting(&self) -> &Waiting {
         &self.waiting
+    }
+
+    /// When what the connection is sent must have been taken.
+    pub(super) fn due(&self) -> &Due {
+        &self.due
     }
 }
 
@@ -164,7 +171,7 @@ where
         let Some(place) = place else { break };
         // Answers are written whole; waiting for more to send with them costs each page 40 ms.
         let _ = stream.set_nodelay(true);
-        let hold = AddressHold { _place: Arc::new(address_place), waiting: places.waiting.clone() };
+        let hold = AddressHold { _place: Arc::new(address_place), waiting: places.waiting.clone(), due: Due::default() };
         let (service, stop, cut) = (service.clone(), stop.child_token(), cut.child_token());
         let (tls, stalled_after, tracker) = (tls.clone(), places.stalled_after, connections.clone());
         connections.spawn(async move {
@@ -265,7 +272,7 @@ where
         I: hyper::rt::Read + hyper::rt::Write + SendsFiles + Unpin + Send + 'static,
     {
         let Self { peer, hold, service, stop, cut, connections, _place } = self;
-        let repeats = Repeats::default();
+        let (repeats, due) = (Repeats::default(), hold.due.clone());
         let timer = IdleTimer::new(HEADER_TIMEOUT, repeats.clone(), hold.waiting.clone());
         let stream = Shared::new(Repeating::new(stream, repeats.clone()));
         let ahead = stream.clone();
@@ -307,6 +314,6 @@ where
                 () = cut.cancelled() => {}
             }
         };
-        ahead.serve_ahead(served).await;
+        ahead.serve_ahead(due.or_over(served)).await;
     }
 }

@@ -66,12 +66,17 @@ impl ClientAddress {
 
 /// Whom the answer is for, once their credential was found to be good: told by who finds it, read when it is known that they were denied something.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked(Arc<OnceLock<Caller>>);
+pub struct Asked(Arc<OnceLock<Caller>>);
 
 impl Asked {
-    pub(super) fn tell(&self, caller: Caller) {
+    pub fn tell(&self, caller: Caller) {
         // Of two that are found in one request the first asked for it.
         let _ = self.0.set(caller);
+    }
+
+    #[must_use]
+    pub fn caller(&self) -> Option<Caller> {
+        self.0.get().copied()
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     api, arrival, browser_session, embed, events, health, instructions, known_browser, live, live_still, oidc, reference, report,
-    request, vod, whep, whip,
+    request, unsent, vod, whep, whip,
 };
 use crate::ingest::whip::Whip;
 use crate::live::Feeds;
@@ -47,12 +47,14 @@ pub fn router(
         .merge(reference::router(&config.http.public_url))
         .merge(webrtc.map(|(whip, whep)| whip::router(whip).merge(whep::router(service, whep))).unwrap_or_default());
     let turned_away = Arc::new(request::TurnedAway::new(Arc::clone(service)));
+    let unsent = unsent::Unsent::default();
     tower::service_fn(move |request: Request| {
         let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
-        let turned_away = Arc::clone(&turned_away);
+        let (turned_away, unsent) = (Arc::clone(&turned_away), unsent.clone());
         async move {
             let answer = async |request| vod::before(&routes, &vod, request).await;
             let answer = async |request| arrival::in_time(arrival::BODY_TIMEOUT, request, answer).await;
+            let answer = async |request| unsent.within(request, answer).await;
             let mut response = request::observe(&trusted_proxies, &turned_away, request, answer).await;
             instructions::add(&mut response);
             Ok(response)

@@ -10,7 +10,7 @@ use afterlive_app::backend::SharedBackend;
 use afterlive_app::shell::routes;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
@@ -26,7 +26,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::site::Site;
 use super::credentials::CREDENTIAL_HEADERS;
-use super::embed;
+use super::{embed, unsent};
 
 /// One for all servers of the process.
 static SITE: LazyLock<Site> = LazyLock::new(Site::embedded);
@@ -118,6 +118,7 @@ pub fn router<V: IntoView + 'static>(
             ServiceBuilder::new()
                 .layer(from_fn(lead_to_embed))
                 .layer(from_fn(tell_no_secret_path))
+                .layer(map_response(unsent::gathered))
                 .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 // Forms without JavaScript return to where they came from, so our own pages must tell us.
                 .layer(header(REFERRER_POLICY, "same-origin"))

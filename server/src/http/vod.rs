@@ -37,6 +37,7 @@ pub use self::guard::Guard;
 use self::query::Query;
 use self::range::{Asked, asked};
 use self::snapshots::{Found, Name, Newest, Snapshots};
+use crate::hush::Hush;
 use crate::record::Growing;
 use crate::service::playback::Admitted;
 use crate::storage::{Key, KeyKind, RegionStore, Regions};
@@ -87,6 +88,8 @@ pub struct Vod {
     mounts: Vec<Mount>,
     files: OpenFiles,
     snapshots: Snapshots,
+    /// What the log says of recordings that cannot be opened.
+    unopened: Hush<Region>,
 }
 
 impl Vod {
@@ -103,7 +106,14 @@ impl Vod {
         }
         // A mount on a host of its own comes before one that takes any host, and a longer prefix before a shorter.
         mounts.sort_by_key(|mount| (mount.host.is_none(), std::cmp::Reverse(mount.prefix.len())));
-        Self { guard, regions, mounts, files: OpenFiles::default(), snapshots: Snapshots::new(growing) }
+        Self {
+            guard,
+            regions,
+            mounts,
+            files: OpenFiles::default(),
+            snapshots: Snapshots::new(growing),
+            unopened: Hush::default(),
+        }
     }
 
     /// The region the request is for, and the rest of its path, as sent: nothing is decoded, so that no encoding can name anything but a key.
@@ -148,7 +158,10 @@ impl Vod {
             if error.kind() == io::ErrorKind::ResourceBusy {
                 return (StatusCode::SERVICE_UNAVAILABLE, [FOR_NOW, (RETRY_AFTER, RETRY_AFTER_S)]).into_response();
             }
-            tracing::error!(region = %name.region, key = %name.key, %error, "a recording cannot be opened");
+            // Whoever asks again and again has it said once in a while.
+            if let Some(unsaid) = self.unopened.says(name.region.clone()) {
+                tracing::error!(region = %name.region, key = %name.key, %error, unsaid, "a recording cannot be opened");
+            }
             (StatusCode::INTERNAL_SERVER_ERROR, [FOR_NOW]).into_response()
         });
         if matches!(admitted, Admitted::Guarded { .. })

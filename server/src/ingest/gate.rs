@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{Mode, Region, SessionId, StreamId, StreamState, Streamname, UnixMillis};
+use afterlive_domain::{Mode, OrganisationId, Region, SessionId, StreamId, StreamState, Streamname, UnixMillis};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -20,6 +20,7 @@ use crate::db::sessions::{self, EndReason, GoLive, NewSession};
 use crate::db::streams::{self, PublishTarget};
 use crate::db::{self, Db};
 use crate::hub::{Hub, Publisher, Recorder, Recording};
+use crate::hush::Hush;
 use crate::ingest::key_check::{BadKey, KeyCheck};
 use crate::ingest::turned_away;
 use crate::ingest::webhook::{self, Attended, Denied, Facts, Webhooks};
@@ -226,6 +227,7 @@ struct Parts {
     tasks: TaskTracker,
     webhooks: Webhooks,
     key_check: KeyCheck,
+    lost_keys: Hush<OrganisationId>,
     audit: Audit,
     /// Where an organisation has set nothing else.
     reconnect_window: Duration,
@@ -246,9 +248,11 @@ impl Gate {
         webhook: webhook::Settings,
     ) -> Self {
         let webhooks = Webhooks::new(webhook, db.clone(), tasks.clone());
-        let (key_check, audit, ended) = (KeyCheck::default(), Audit::default(), Notify::new());
+        let (key_check, lost_keys, audit) = (KeyCheck::default(), Hush::default(), Audit::default());
+        let ended = Notify::new();
         let reconnect_window = Duration::ZERO;
-        let parts = Parts { hub, db, clock, regions, recorder, tasks, webhooks, key_check, audit, reconnect_window, ended };
+        let parts =
+            Parts { hub, db, clock, regions, recorder, tasks, webhooks, key_check, lost_keys, audit, reconnect_window, ended };
         Self { parts: Arc::new(parts) }
     }
 
@@ -344,7 +348,9 @@ impl Parts {
             }
             (true, None) => {
                 let organisation = target.organisation;
-                error!(%organisation, "publish keys are required, and what they are made of is gone from the database: an administrator saves them anew");
+                if let Some(unsaid) = self.lost_keys.says(organisation) {
+                    error!(%organisation, unsaid, "publish keys are required, and what they are made of is gone from the database: an administrator saves them anew");
+                }
                 return Err(BadKey::Lost.into());
             }
         }

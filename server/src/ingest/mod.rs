@@ -2,6 +2,7 @@
 
 pub mod gate;
 pub mod key_check;
+mod refusals;
 pub mod rtmp;
 mod turned_away;
 pub mod usher;

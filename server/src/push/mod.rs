@@ -19,6 +19,7 @@ use self::relay::{End, Relay};
 use self::wait::{WENT_WELL, wait};
 use crate::clock::Clock;
 use crate::db::{self, Db, streams};
+use crate::dial::Mark;
 use crate::hub::Hub;
 use crate::random;
 use crate::sound::Interpreter;
@@ -86,6 +87,7 @@ struct Running {
 #[derive(Clone, Default)]
 pub struct Pushes {
     running: Arc<Mutex<HashMap<StreamId, Running>>>,
+    mark: Mark,
 }
 
 impl Pushes {
@@ -93,6 +95,12 @@ impl Pushes {
     #[must_use]
     pub fn status(&self, stream: StreamId) -> Option<PushStatus> {
         self.running().get(&stream).map(|running| running.shown.lock().clone())
+    }
+
+    /// By what their connections are known again where they come in.
+    #[must_use]
+    pub fn mark(&self) -> &Mark {
+        &self.mark
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<StreamId, Running>> {
@@ -203,6 +211,7 @@ impl Pusher {
                 interpreter: &self.interpreter,
                 clock: &self.clock,
                 settings: self.settings,
+                mark: self.pushes.mark(),
                 shown: &shown,
                 cancel: &cancel,
             };

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PushStatus, Settings, Shown};
 use crate::clock::Clock;
-use crate::dial::{self, Dial, Lookups, Reach};
+use crate::dial::{self, Dial, Lookups, Mark, Reach};
 use crate::hub::Hub;
 use crate::sound::{AacViewer, Interpreter, Takes};
 use crate::tagger::{Tagger, Told};
@@ -85,6 +85,7 @@ pub(super) struct Relay<'a> {
     pub(super) interpreter: &'a Interpreter,
     pub(super) clock: &'a Clock,
     pub(super) settings: Settings,
+    pub(super) mark: &'a Mark,
     pub(super) shown: &'a Shown,
     pub(super) cancel: &'a CancellationToken,
 }
@@ -115,7 +116,7 @@ impl Relay<'_> {
             tc_url: self.url.server().to_owned(),
             name: self.url.name().to_owned(),
         };
-        let mut client = Client::new(destination, CHUNK_BYTES);
+        let mut client = Client::new(destination, CHUNK_BYTES).saying(self.mark.software());
         let asking = async {
             let mut buffer = [0; READ_BYTES];
             loop {

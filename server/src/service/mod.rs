@@ -73,7 +73,7 @@ pub use second_factor::{
     CodeCheck, CodeSignIn, Enrolled, FactorChange, HalfSignIn, MAX_WRONG_CODES, Offer, Offered, OwnSecondFactor, Proven,
     ShownOffer,
 };
-pub use seen::{MAX_PLAYER_PAGE, StreamWithOrganisation};
+pub use seen::{MAX_PLAYER_PAGE, PlayerList, StreamWithOrganisation};
 pub use set_up::{FirstSteps, SetUp, SetUpForm};
 pub use sign_in::{MAX_CREDENTIAL_BYTES, SignIn};
 pub use streams::{MAX_LISTED_TAGS, MAX_PAGE, NewStream, StreamList, StreamPage};
@@ -103,6 +103,7 @@ pub struct Service {
     sign_in_limits: sign_in::Limits,
     player_lists: turns::Turns,
     audit_pages: turns::Turns,
+    searches: turns::FairTurns,
     set_up_token: set_up::Token,
     unknown_links: wrong_links::Unknown,
     keyring: Arc<Keyring>,
@@ -134,6 +135,7 @@ impl Service {
             sign_in_limits: sign_in::Limits::default(),
             player_lists: turns::Turns::default(),
             audit_pages: turns::Turns::default(),
+            searches: turns::FairTurns::default(),
             set_up_token: set_up::Token::default(),
             unknown_links: wrong_links::Unknown::default(),
             keyring,

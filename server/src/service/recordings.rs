@@ -54,6 +54,7 @@ impl Service {
     /// As [`Service::streams`].
     pub async fn shown_streams(&self, caller: &Caller, list: &StreamList, recordings: u32) -> Result<Shown<StreamPage>> {
         caller.require(Permission::Read)?;
+        let _place = self.turn_to_search(caller, list.search.text.as_deref()).await?;
         let connection = &mut self.db.read().await?;
         let page = page_of(connection, caller, list).await?;
         let organisation = organisation_of(connection, caller).await?;

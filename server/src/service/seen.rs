@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use afterlive_domain::{Error as Refusal, OrganisationId, StreamId, StreamState};
 
+use super::turns::Place;
 use super::{Holder, Player, Result, Service, StreamList, StreamPage, Viewer};
 use crate::db;
 use crate::db::organisations::Organisation;
@@ -26,6 +27,14 @@ pub struct StreamWithOrganisation {
     pub sees_live: bool,
     /// Whether this viewer may also watch its recordings.
     pub sees_recordings: bool,
+}
+
+/// Streams as players see them, whose they are, and where it was a player who asked the place among those who do. It is theirs until all that is shown of the
+/// streams has been read and written out: that is ten times as much as they are.
+pub struct PlayerList<'a> {
+    pub page: StreamPage,
+    pub organisation: Organisation,
+    pub place: Option<Place<'a>>,
 }
 
 /// A stream and whose it is, and why a viewer may not watch it live and its recordings, where that is so.
@@ -73,7 +82,7 @@ impl Service {
     /// # Errors
     /// `Denied` for a caller who may not read; for `state` where it is that of the deleted; with a player key for `tags` where there are none, and for what else
     /// it may not search by; `TooMany` where too many lists are read for players.
-    pub async fn public_streams(&self, holder: &Holder, list: &StreamList) -> Result<(StreamPage, Organisation)> {
+    pub async fn public_streams(&self, holder: &Holder, list: &StreamList) -> Result<PlayerList<'_>> {
         let organisation = holder.organisation()?;
         if let Holder::Player(_) = holder {
             only_what_players_search_by(&list.search)?;
@@ -82,13 +91,17 @@ impl Service {
             let expected = "all, created, live, ended or locked".to_owned();
             return Err(Refusal::WrongType { parameter: "state".to_owned(), expected }.into());
         }
-        let page = match holder {
-            Holder::Caller(caller) => self.streams(caller, list).await?,
-            Holder::Player(_) => self.page_for_player(organisation, list).await?,
+        let (page, place) = match holder {
+            Holder::Caller(caller) => (self.streams(caller, list).await?, None),
+            // Before it takes one of the database's connections.
+            Holder::Player(_) => {
+                let place = self.player_lists.take(PLAYER_LIST_WAIT).await?;
+                (self.page_for_player(organisation, list).await?, Some(place))
+            }
         };
         let found = db::organisations::by_id(&mut self.db.read().await?, organisation).await?;
         // A credential's organisation is never deleted; were it, the credential would be worth nothing.
-        Ok((page, found.ok_or(Refusal::BadCredentials)?))
+        Ok(PlayerList { page, organisation: found.ok_or(Refusal::BadCredentials)?, place })
     }
 
     async fn page_for_player(&self, organisation: OrganisationId, list: &StreamList) -> Result<StreamPage> {
@@ -96,8 +109,6 @@ impl Service {
         if limit == 0 {
             return Ok(StreamPage { streams: Vec::new(), next: None });
         }
-        // Before it takes one of the database's connections.
-        let _place = self.player_lists.take(PLAYER_LIST_WAIT).await?;
         let mut connection = self.db.read().await?;
         let (search, after) = (&list.search, list.after.as_ref());
         let found = stream_search::page_among(&mut connection, organisation, search, after, limit, MAX_PLAYER_LOOK).await?;

@@ -125,9 +125,10 @@ impl Service {
     }
 
     /// # Errors
-    /// `Denied` where the caller may not read.
+    /// `Denied` where the caller may not read; `TooMany` where too many texts are looked for at once.
     pub async fn streams(&self, caller: &Caller, list: &StreamList) -> Result<StreamPage> {
         caller.require(Permission::Read)?;
+        let _place = self.turn_to_search(caller, list.search.text.as_deref()).await?;
         page_of(&mut self.db.read().await?, caller, list).await
     }
 

@@ -3,7 +3,7 @@
 mod bursts;
 mod hostile;
 mod limits;
-mod receiver;
+pub mod receiver;
 mod retries;
 mod unreadable;
 

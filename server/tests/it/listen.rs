@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use afterlive_server::http::arrival;
 use afterlive_server::http::listen::{MAX_HEADER_BYTES, Settings, serve};
+use afterlive_server::http::unsent::{Pace, Unsent, in_memory};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -260,5 +261,35 @@ async fn one_address_never_has_all_places_unless_it_is_a_trusted_proxy() {
     let mut held = Vec::new();
     for _ in 0..5 {
         held.push(is_served(&behind_a_proxy).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn who_takes_a_long_answer_too_slowly_is_cut_however_little_at_a_time_they_take_of_it() {
+    // More than the kernel keeps.
+    const BYTES: usize = 64 << 20;
+    for (within, has_all) in [(Duration::ZERO, false), (Duration::from_hours(1), true)] {
+        let unsent = Unsent::new(BYTES, Pace { within, bytes_a_second: usize::MAX });
+        let service = tower::service_fn(move |request: Request| {
+            let unsent = unsent.clone();
+            async move {
+                let answer = async |_| in_memory(Body::from(vec![b'x'; BYTES]).into_response());
+                Ok::<_, Infallible>(unsent.within(request, answer).await)
+            }
+        });
+        let running = start(Router::new().fallback_service(service), room_for(1)).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let (mut taken, mut buffer) = (0, vec![0; 64 << 10]);
+        // One that is cut may be told so by a reset.
+        while let Ok(more @ 1..) = stream.read(&mut buffer).await {
+            taken += more;
+        }
+        assert_eq!(taken > BYTES, has_all, "{taken}");
+        assert!(taken > 0);
+        // The place is free again.
+        let mut next = TcpStream::connect(running.address).await.unwrap();
+        ask(&mut next, "/").await;
+        assert_ne!(next.read(&mut buffer).await.unwrap(), 0);
     }
 }

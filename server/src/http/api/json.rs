@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::doc::LINES;
 use crate::http::error::internal;
+use crate::http::unsent::in_memory;
 
 /// A body in JSON. What the API says holds for the moment and for the caller: nobody keeps it.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl<I: Iterator<Item: Serialize>> IntoResponse for Lines<I> {
             }
             text.0.push(b'\n');
         }
-        (headers, text.0).into_response()
+        in_memory((headers, text.0).into_response())
     }
 }
 
@@ -46,7 +47,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
             [(CONTENT_TYPE, "application/json; charset=utf-8"), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
         let mut text = Pieces::default();
         match serde_json::to_writer(&mut text, &self.0) {
-            Ok(()) => (headers, text.0).into_response(),
+            Ok(()) => in_memory((headers, text.0).into_response()),
             Err(cause) => internal(cause),
         }
     }

@@ -15,6 +15,7 @@ use super::body::MAX_BODY_BYTES;
 use super::calls::{Call, groups};
 use super::doc::{Access, Doc, Field, FieldSchema};
 use crate::http::error::{ErrorBody, explained};
+use crate::http::unsent::RETRY_AFTER_S;
 
 /// Where the document is.
 pub const PATH: &str = "/openapi.json";
@@ -242,7 +243,7 @@ fn responses(generator: &mut SchemaGenerator, call: &Call, doc: &Doc) -> Value {
     }
     responses.insert("200".to_owned(), success);
     let mut by_status: BTreeMap<u16, Vec<Refusal>> = BTreeMap::new();
-    for refusal in implied(doc).into_iter().chain(doc.refusals.iter().cloned()) {
+    for refusal in implied(call, doc).into_iter().chain(doc.refusals.iter().cloned()) {
         let of_status = by_status.entry(explained(&refusal).0.as_u16()).or_default();
         if !of_status.contains(&refusal) {
             of_status.push(refusal);
@@ -252,9 +253,12 @@ fn responses(generator: &mut SchemaGenerator, call: &Call, doc: &Doc) -> Value {
     json!(responses)
 }
 
-/// What follows from who may call, and from there being a body.
-fn implied(doc: &Doc) -> Vec<Refusal> {
+/// What follows from who may call, from there being a body, and from what is answered being read alone.
+fn implied(call: &Call, doc: &Doc) -> Vec<Refusal> {
     let mut refusals = vec![Refusal::Internal];
+    if call.method == Method::GET && call.path != PATH {
+        refusals.push(Refusal::NoRoom { retry_after_s: RETRY_AFTER_S });
+    }
     if doc.access != Access::Open {
         refusals.push(Refusal::BadCredentials);
         refusals.push(Refusal::Suspended);
@@ -289,7 +293,7 @@ fn error_response(generator: &mut SchemaGenerator, refusals: &[Refusal]) -> Valu
         "description": texts.join("; "),
         "content": { "application/json": { "schema": schema, "examples": examples } },
     });
-    if refusals.iter().any(|refusal| matches!(refusal, Refusal::TooMany { .. })) {
+    if refusals.iter().any(|refusal| matches!(refusal, Refusal::TooMany { .. } | Refusal::NoRoom { .. })) {
         let about = "In so many seconds another attempt may succeed.";
         response["headers"] = json!({ "Retry-After": { "description": about, "schema": { "type": "integer" } } });
     }

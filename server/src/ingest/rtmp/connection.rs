@@ -8,14 +8,14 @@ use afterlive_media::rtmp::{Connect, Event, Name, Session};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::socket::Socket;
 use super::wire::{Closed, Wire};
 use super::{GATE_TIMEOUT, Server, play, publish};
 use crate::admission::{NoPlace, Role, Ticket};
+use crate::dial::Mark;
 use crate::ingest::gate::{Grant, PublishRequest, Refusal};
-use crate::ingest::logged_name;
 use crate::ingest::usher::ViewRequest;
 use crate::sound::{AacViewer, Takes};
 use crate::tls::Acceptor;
@@ -115,7 +115,7 @@ impl Connection {
     /// Returns when the connection is to be closed; with an error where no word reaches the peer any more.
     async fn run(&mut self) -> Result<(), Closed> {
         loop {
-            let asked = Self::next_request(&mut self.wire, &mut self.connected);
+            let asked = Self::next_request(&mut self.wire, &mut self.connected, self.server.own.as_ref());
             let request = tokio::select! {
                 request = timeout(self.server.settings.handshake_timeout, asked) => request,
                 () = self.ticket.evicted() => return Err(Closed::Evicted),
@@ -148,11 +148,20 @@ impl Connection {
     }
 
     /// Waits for a request that fits the application. `None`: the client asked for something else, and was told.
-    async fn next_request(wire: &mut Wire, connected: &mut Option<(App, Connect)>) -> Result<Option<Request>, Closed> {
+    async fn next_request(
+        wire: &mut Wire,
+        connected: &mut Option<(App, Connect)>,
+        own: Option<&Mark>,
+    ) -> Result<Option<Request>, Closed> {
         loop {
             let event = wire.next_event().await?;
             let app = connected.as_ref().map(|(app, _)| *app);
             let refusal = match (event, app) {
+                (Event::Connect(connect), _)
+                    if own.is_some_and(|own| own.is_in(connect.software.as_deref().unwrap_or_default())) =>
+                {
+                    "it is the server itself that pushes the stream"
+                }
                 (Event::Connect(connect), _) => match App::named(&connect.app.name) {
                     Some(app) => {
                         *connected = Some((app, connect));
@@ -190,7 +199,7 @@ impl Connection {
                 publish::run(self, grant).await
             }
             Err(refusal) => {
-                info!(peer = %self.peer, stream = logged_name(&name.name), %refusal, "a publish was refused");
+                self.server.refusals.tell(self.peer, &name.name, &refusal);
                 self.wire.session().refuse(&refusal.to_string());
                 Ok(Outcome::Farewell)
             }

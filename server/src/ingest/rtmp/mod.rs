@@ -17,9 +17,11 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::gate::Gatekeeper;
+use super::refusals::Refusals;
 use super::usher::Usher;
 use crate::admission::Admission;
 use crate::config;
+use crate::dial::Mark;
 use crate::hub::Hub;
 use crate::sound::Interpreter;
 use crate::tls::Acceptor;
@@ -73,12 +75,20 @@ pub struct Server {
     gate: Arc<dyn Gatekeeper>,
     usher: Arc<dyn Usher>,
     interpreter: Interpreter,
+    refusals: Refusals,
+    own: Option<Mark>,
 }
 
 impl Server {
     #[must_use]
     pub fn new(settings: Settings, hub: Hub, gate: Arc<dyn Gatekeeper>, usher: Arc<dyn Usher>, interpreter: Interpreter) -> Self {
-        Self { settings, hub, gate, usher, interpreter }
+        Self { settings, hub, gate, usher, interpreter, refusals: Refusals::default(), own: None }
+    }
+
+    /// Takes nothing from the server's own pushes, which have this mark.
+    #[must_use]
+    pub fn turning_away(self, own: Mark) -> Self {
+        Self { own: Some(own), ..self }
     }
 
     /// Serves until `stop`; then takes nobody in, ends every connection, and returns when the last is gone.

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
 use uuid::Uuid;
 
 use super::gate::{Gatekeeper, Grant, PublishRequest, Refusal};
-use super::logged_name;
+use super::refusals::Refusals;
 use crate::rtc::{Answer, NotAccepted, Peer, Role, Sessions, Transport};
 
 /// How long the gate may take to answer.
@@ -40,12 +39,13 @@ pub struct Whip {
     transport: Transport,
     gate: Arc<dyn Gatekeeper>,
     sessions: Sessions,
+    refusals: Refusals,
 }
 
 impl Whip {
     #[must_use]
     pub fn new(transport: Transport, gate: Arc<dyn Gatekeeper>, stop: CancellationToken) -> Self {
-        Self { transport, gate, sessions: Sessions::new(stop) }
+        Self { transport, gate, sessions: Sessions::new(stop), refusals: Refusals::default() }
     }
 
     /// Admits and answers. The publish goes on by itself, under the id with which [`Sessions::end`] ends it.
@@ -55,7 +55,7 @@ impl Whip {
     pub async fn publish(&self, request: PublishRequest, offer: &str) -> Result<(Uuid, Answer), Refused> {
         let answer = self.try_publish(request.clone(), offer).await;
         if let Err(Refused::Gate(refusal)) = &answer {
-            info!(peer = %request.peer, stream = logged_name(&request.streamname), %refusal, "a publish was refused");
+            self.refusals.tell(request.peer, &request.streamname, refusal);
         }
         answer
     }

@@ -44,6 +44,8 @@ pub(super) struct Tracks {
     last_keyframe: Option<Instant>,
     waits_for_keyframe: bool,
     has_sound: bool,
+    /// The log has the first of them: there may be some with each picture.
+    has_told_bad_sets: bool,
     lost: Lost,
 }
 
@@ -59,6 +61,7 @@ impl Tracks {
             last_keyframe: None,
             waits_for_keyframe: true,
             has_sound: false,
+            has_told_bad_sets: false,
             lost: Lost::default(),
         }
     }
@@ -127,7 +130,11 @@ impl Tracks {
                     self.config = Some(config);
                 }
                 Ok(_) => {}
-                Err(cause) => warn!(stream = %publisher.stream(), %cause, "parameter sets are passed over"),
+                Err(cause) if self.has_told_bad_sets => debug!(%cause, "parameter sets are passed over"),
+                Err(cause) => {
+                    self.has_told_bad_sets = true;
+                    warn!(stream = %publisher.stream(), %cause, "parameter sets are passed over");
+                }
             }
         }
         if !unpacked.contents.picture {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, redirect};
 use serde_json::{Value, json};
@@ -64,6 +64,17 @@ async fn who_fails_to_sign_in_and_who_is_turned_away_is_in_the_log_at_its_usual_
         let body = json!({ "email": email, "password": "typed-password" }).to_string();
         assert_eq!(talk.send("POST /user/validate", &[], body).await.0, 401);
     };
+    let rtmp_port: u16 = serving.printed_after("rtmp://localhost:").split('/').next().unwrap().parse().unwrap();
+    let (rtmp, began) = (SocketAddr::from(([127, 0, 0, 1], rtmp_port)), Instant::now());
+    for _ in 0..20 {
+        let (_, code, _) = Encoder::publish(rtmp, "rec", "8sKpm-x49nB").await;
+        assert_eq!(code, "NetStream.Publish.BadName");
+        let whip = "POST /p/webrtc?stream_name=8sKpm-x49nB&stream_url=rtmp://localhost/rec";
+        let refused = talk.send(whip, &[("content-type", "application/sdp")], "v=0\r\n".to_owned()).await;
+        assert_eq!(refused.0, 404, "{}", refused.2);
+    }
+    // Once in ten seconds by each of the two.
+    let most_refused = 2 * (1 + usize::try_from(began.elapsed().as_secs()).unwrap() / 10);
     for _ in 0..3 {
         sign_in("ada@example.com").await;
         sign_in("typed-email@example.com").await;
@@ -93,7 +104,9 @@ async fn who_fails_to_sign_in_and_who_is_turned_away_is_in_the_log_at_its_usual_
     assert!(with(401) >= 1 && with(403) >= 1 && turned_away.len() < 12, "{turned_away:#?}");
     let links = said("came with a link that is worth nothing");
     assert!(!links.is_empty() && links.len() < 6, "{links:#?}");
-    for line in failed.iter().chain(&turned_away).chain(&links) {
+    let refused = said("a publish was refused");
+    assert!((2..=most_refused).contains(&refused.len()), "{refused:#?}");
+    for line in failed.iter().chain(&turned_away).chain(&links).chain(&refused) {
         assert!(line.starts_with("INFO ") && line.contains("127.0.0.1"), "{line}");
     }
 }

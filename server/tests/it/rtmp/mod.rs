@@ -98,6 +98,11 @@ impl Scene {
     }
 
     async fn with(settings: Settings) -> Self {
+        Self::made(settings, |server| server).await
+    }
+
+    /// With a server that the test makes something else of.
+    async fn made(settings: Settings, make: impl FnOnce(Server) -> Server) -> Self {
         let hub = Hub::new();
         let (recorders, recorders_heard) = mpsc::unbounded_channel();
         let (ends, ends_heard) = mpsc::unbounded_channel();
@@ -107,7 +112,7 @@ impl Scene {
         let stop = CancellationToken::new();
         let usher = Arc::<FakeGate>::clone(&gate);
         let server = Server::new(settings, hub.clone(), Arc::<FakeGate>::clone(&gate), usher, interpreter(&hub));
-        let server = tokio::spawn(server.serve(listener, stop.clone()));
+        let server = tokio::spawn(make(server).serve(listener, stop.clone()));
         Self { hub, gate, address, stop, server, recorders: recorders_heard, ends: ends_heard }
     }
 

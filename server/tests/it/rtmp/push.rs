@@ -249,6 +249,26 @@ async fn neither_neighbours_nor_the_server_itself_are_pushed_to() {
     .await;
 }
 
+/// As behind a router that translates addresses one to one, and where a name leads back by a proxy: by no address is it known where the stream goes.
+#[tokio::test]
+async fn a_server_knows_its_own_pushes_by_whatever_way_they_come_back() {
+    on_each_server(async |server| {
+        let (itself, another) =
+            (Scene::made(super::settings(), |rtmp| rtmp.turning_away(server.pushes.mark().clone())).await, Scene::new().await);
+        let source = Source::new(&server, anywhere()).await;
+        let on_air = source.publish().await;
+        source.set(Some(&itself.url("live", NAME))).await;
+        let reason = source.failure().await;
+        assert!(reason.contains("it is the server itself that pushes the stream"), "{reason}");
+        assert!(itself.gate.requests.lock().unwrap().is_empty());
+        source.set(Some(&another.url("live", NAME))).await;
+        source.status(|status| matches!(status, Some(PushStatus::Pushing { .. }))).await;
+        on_air.end().await;
+        source.end().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_url_that_cannot_be_is_refused_by_the_field() {
     on_each_server(async |server| {

@@ -54,7 +54,12 @@ pub fn doc() -> Doc {
             search_field("Only those with this text in the name of their file, or in their stream's name or a tag."),
         ])
         .answers_page::<AssetJson>("A page of recordings.")
-        .refuses([wrong("stream", "a UUID"), wrong("quantity", "integer"), wrong("cursor", "cursor from a Link header")])
+        .refuses([
+            wrong("stream", "a UUID"),
+            wrong("quantity", "integer"),
+            wrong("cursor", "cursor from a Link header"),
+            Refusal::TooMany { retry_after_s: 5 },
+        ])
 }
 
 fn list(query: &Query) -> Result<AssetList, Refusal> {

@@ -17,7 +17,7 @@ use crate::http::api::json::Json;
 use crate::http::api::query::{Query, cursor_field, quantity_field, search_field, tags_field, wrong};
 use crate::http::credentials::MaybeHolder;
 use crate::http::error::ApiError;
-use crate::service::{Holder, MAX_PAGE, Service, Shown, StreamList, StreamPage};
+use crate::service::{Holder, MAX_PAGE, PlayerList, Service, Shown, StreamList, StreamPage};
 
 const DEFAULT_QUANTITY: u32 = 50;
 
@@ -81,10 +81,12 @@ pub(super) fn refusals() -> Vec<Refusal> {
 
 /// The same list as players see it.
 pub(super) async fn public(service: &Service, holder: &Holder, query: &Query, path: &str) -> Result<Response, ApiError> {
-    let (page, organisation) = service.public_streams(holder, &list(query)?).await?;
+    let PlayerList { page, organisation, place } = service.public_streams(holder, &list(query)?).await?;
     let next = next(service, query, &page, path);
     let streams = StreamJson::public_list(service, organisation, page.streams).await?;
-    Ok((next, Json(streams)).into_response())
+    let answer = (next, Json(streams)).into_response();
+    drop(place);
+    Ok(answer)
 }
 
 fn next(service: &Service, query: &Query, page: &StreamPage, path: &str) -> Option<[(HeaderName, String); 1]> {
