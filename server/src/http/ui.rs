@@ -114,11 +114,11 @@ pub fn router<V: IntoView + 'static>(
         .fallback(move |State(_): State<LeptosOptions>, request: Request| not_found(request))
         .with_state(options)
         .layer(from_fn(nul::refuse))
+        .layer(map_response(unsent::gathered))
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(lead_to_embed))
                 .layer(from_fn(tell_no_secret_path))
-                .layer(map_response(unsent::gathered))
                 .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 // Forms without JavaScript return to where they came from, so our own pages must tell us.
                 .layer(header(REFERRER_POLICY, "same-origin"))
