@@ -76,7 +76,7 @@ test.describe('signing in and out', () => {
     const before = await context.cookies();
     await signIn(page);
     await expect(page).toHaveURL('/');
-    const session = (await context.cookies()).find((cookie) => cookie.httpOnly);
+    const session = (await context.cookies()).find((cookie) => cookie.name === 'afterlive_session');
     expect(session).toMatchObject({ httpOnly: true, sameSite: 'Lax' });
     expect(before.map((cookie) => cookie.value)).not.toContain(session?.value);
   });

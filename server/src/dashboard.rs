@@ -466,8 +466,9 @@ impl Backend for Dashboard {
 
     async fn end_other_sessions(&self) -> Answer<()> {
         let caller = self.signed_in().await?;
-        let ending = self.service.end_other_sessions(&caller, self.session_id().as_deref(), self.known_browser.secret());
-        ending.await.map_err(|error| self.error(&error))
+        let (session, browser) = (self.session_id(), self.known_browser.secret());
+        let ended = self.service.end_other_sessions(&caller, session.as_deref(), browser).await;
+        ended.map_err(|error| self.error(&error))
     }
 
     async fn put_flash(&self, text: String) -> Answer<()> {

@@ -60,7 +60,11 @@ impl State {
             endpoint,
             secret: if !self.endpoints_are_readable {
                 String::new()
-            } else if self.secret_rotations == 0 { WHSEC.into() } else { format!("{WHSEC}{}", self.secret_rotations) },
+            } else if self.secret_rotations == 0 {
+                WHSEC.into()
+            } else {
+                format!("{WHSEC}{}", self.secret_rotations)
+            },
             old_secret_until: (self.secret_rotations > 0).then(|| NOW.plus_ms(86_400_000)),
             deliveries: self.deliveries.clone(),
             next: None,

@@ -60,13 +60,22 @@ async fn the_own_account_is_connected_and_disconnected_with_the_password() {
     site.get(&page.location).await.shows("This is not your present password.").shows("Disconnect Example Login");
     let page = site.post("/ui/disconnect", &format!("present={}", PASSWORD.replace(' ', "+"))).await;
     assert_eq!(page.location, "/account?notice=disconnected");
-    site.get(&page.location).await.shows("Your account is disconnected,").shows("Connect Example Login").shows_not("ada@login.example");
+    site.get(&page.location)
+        .await
+        .shows("Your account is disconnected,")
+        .shows("Connect Example Login")
+        .shows_not("ada@login.example");
 }
 
 #[tokio::test]
 async fn who_has_no_password_is_told_how_to_get_one_and_sees_no_form_that_asks_for_it() {
     let site = Site::new(Fake::signed_in().with_connection(provider(true)).without_password());
-    site.get("/account").await.shows("and have no password").shows("ada@login.example").shows_not("Disconnect Example Login").shows_not("name=\"present\"");
+    site.get("/account")
+        .await
+        .shows("and have no password")
+        .shows("ada@login.example")
+        .shows_not("Disconnect Example Login")
+        .shows_not("name=\"present\"");
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    api, arrival, browser_session, embed, events, health, instructions, known_browser, live, live_still, oidc, reference, report, request, vod,
-    whep, whip,
+    api, arrival, browser_session, embed, events, health, instructions, known_browser, live, live_still, oidc, reference, report,
+    request, vod, whep, whip,
 };
 use crate::ingest::whip::Whip;
 use crate::live::Feeds;

@@ -95,6 +95,9 @@ mod tests {
         let told = body(seen(None, Some("Example Login")));
         assert!(told.contains("17:09:19 UTC.\n") && told.contains("your password, or your account at Example Login."), "{told}");
         let told = body(WrongCodes { in_a_row: 100, are_over: true, ..seen(None, None) });
-        assert!(told.contains("100 wrong codes") && told.contains("are not taken any more, until you sign in with one of your recovery codes"));
+        assert!(
+            told.contains("100 wrong codes")
+                && told.contains("are not taken any more, until you sign in with one of your recovery codes")
+        );
     }
 }

@@ -72,7 +72,9 @@ impl Service {
     pub async fn find_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<Found> {
         caller.require(Permission::Administer)?;
         let found = event_endpoints::find(&mut self.db.read().await?, id).await?;
-        let found = found.filter(|found| caller.organisation == found.as_ref().map_or_else(|told| told.organisation, |read| read.organisation));
+        let found = found.filter(|found| {
+            caller.organisation == found.as_ref().map_or_else(|told| told.organisation, |read| read.organisation)
+        });
         Ok(found.ok_or(Refusal::NoSuchEndpoint { endpoint: id })?)
     }
 

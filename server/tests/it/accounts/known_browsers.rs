@@ -45,7 +45,7 @@ async fn guesses_of_strangers_keep_nobody_out_whose_browser_is_known() {
         guess(&server, &user).await;
         assert!(matches!(sign_in(&server, &user, PASSWORD, at(11, Some(&known))).await, SignIn::Done(_)));
         // Which forgives strangers nothing.
-        for stranger in [None, Some(of_other.as_str()), Some(&"0f".repeat(32)), Some("")] {
+        for stranger in [None, Some(of_other.as_str()), Some("0f".repeat(32).as_str()), Some("")] {
             let outcome = sign_in(&server, &user, PASSWORD, at(12, stranger)).await;
             assert!(matches!(outcome, SignIn::TooManyAttempts { .. }), "{stranger:?}: {outcome:?}");
         }
@@ -185,7 +185,7 @@ async fn another_password_and_ending_all_other_sessions_make_browsers_strangers(
         let (first, of_lost) = (secret(&mut here), secret(&mut lost));
         guess(&server, &user).await;
         assert!(is_known(&server, &user, &first).await && is_known(&server, &user, &of_lost).await);
-        assert_eq!(here.submit("end_other_sessions", &[]).await, "/account?notice=sessions-ended");
+        assert_eq!(here.submit("end_other_sessions", &[]).await, "/account?notice=sessions%2Dended");
         assert!(is_known(&server, &user, &first).await && !is_known(&server, &user, &of_lost).await);
 
         let new = "die Kirchturmuhr schlägt dreizehn";

@@ -60,8 +60,7 @@ pub async fn make(world: &World, thing: Thing) -> Named {
             assert!(users::set_second_factor(&mut tx, user.id, None, Some("made")).await.unwrap());
             // For who disconnects it.
             let (id, issuer) = (Uuid::new_v4().to_string(), "https://login.example.com".to_owned());
-            let identity =
-                Identity { id, user: user.id, issuer, subject: user.id.to_string(), called: None, connected_at: NOW };
+            let identity = Identity { id, user: user.id, issuer, subject: user.id.to_string(), called: None, connected_at: NOW };
             assert!(user_identities::insert(&mut tx, &identity).await.unwrap());
             tx.commit().await.unwrap();
             return Named::from([(thing.as_str(), user.id.to_string()), ("email", by_address.email)]);

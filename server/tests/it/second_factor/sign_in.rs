@@ -143,7 +143,8 @@ async fn a_right_code_begins_the_count_anew_and_one_address_does_not_try_many_ac
             server.clock.advance_ms(-2 * STEP_MS);
             for _ in 0..4 {
                 let half = half(&server, &user).await;
-                let outcome = server.service.finish_sign_in(&half, &app.wrong(&server), IpAddr::from([198, 51, 100, 7])).await.unwrap();
+                let outcome =
+                    server.service.finish_sign_in(&half, &app.wrong(&server), IpAddr::from([198, 51, 100, 7])).await.unwrap();
                 refused += usize::from(matches!(outcome, CodeSignIn::TooManyAttempts { .. }));
             }
         }
