@@ -185,7 +185,7 @@ async fn another_password_and_ending_all_other_sessions_make_browsers_strangers(
         let (first, of_lost) = (secret(&mut here), secret(&mut lost));
         guess(&server, &user).await;
         assert!(is_known(&server, &user, &first).await && is_known(&server, &user, &of_lost).await);
-        assert_eq!(here.submit("end_other_sessions", &[]).await, "/account?notice=sessions-ended");
+        assert_eq!(here.submit("end_other_sessions", &[]).await, "/account?notice=sessions%2Dended");
         assert!(is_known(&server, &user, &first).await && !is_known(&server, &user, &of_lost).await);
 
         let new = "die Kirchturmuhr schlägt dreizehn";
