@@ -10,7 +10,7 @@ use afterlive_app::backend::SharedBackend;
 use afterlive_app::shell::routes;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, map_response};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
@@ -114,11 +114,11 @@ pub fn router<V: IntoView + 'static>(
         .fallback(move |State(_): State<LeptosOptions>, request: Request| not_found(request))
         .with_state(options)
         .layer(from_fn(nul::refuse))
-        .layer(map_response(unsent::gathered))
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(lead_to_embed))
                 .layer(from_fn(tell_no_secret_path))
+                .layer(from_fn(gather))
                 .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 // Forms without JavaScript return to where they came from, so our own pages must tell us.
                 .layer(header(REFERRER_POLICY, "same-origin"))
@@ -143,6 +143,11 @@ where
         return file;
     }
     if accepts_html(request.headers()) { page(request).await } else { StatusCode::NOT_FOUND.into_response() }
+}
+
+/// A page is counted while it waits to be taken, as what the API answers is.
+async fn gather(request: Request, next: Next) -> Response {
+    unsent::gathered(next.run(request).await).await
 }
 
 /// Frames of old end at the player for frames; all other requests go on.
