@@ -1,5 +1,6 @@
 //! What the account of a recording comes to, in plain words. Judges only by what the account says: what is not known is said to be not known.
 
+use afterlive_domain::asset::without_waiting;
 use afterlive_domain::report::{GAP_MS, TrackReport};
 use afterlive_domain::{AssetState, Report};
 
@@ -43,7 +44,19 @@ pub struct Verdict {
 #[must_use]
 pub fn verdict(page: &RecordingPage) -> Verdict {
     let recording = &page.row.recording;
-    let reason = recording.reason.as_deref().map(|reason| reason.trim_end_matches('.'));
+    let (reason, waits) = recording.reason.as_deref().map_or((None, false), without_waiting);
+    let mut verdict = of_recording(page, reason.map(|reason| reason.trim_end_matches('.')));
+    if waits {
+        if verdict.tone == Tone::Good {
+            verdict.tone = Tone::Caution;
+        }
+        verdict.remarks.push("Its index is not in front yet, so that some players take long to open it: the storage lacks the room. It is finished when there is room.".to_owned());
+    }
+    verdict
+}
+
+fn of_recording(page: &RecordingPage, reason: Option<&str>) -> Verdict {
+    let recording = &page.row.recording;
     let simple = |tone, headline: String, remark: &str| Verdict { tone, headline, remarks: vec![remark.to_owned()] };
     match (recording.state, &page.report) {
         (AssetState::Recording, _) => simple(

@@ -43,12 +43,33 @@ pub enum AssetState {
     Recording,
     /// A finished MP4 stands at its URL. Where the encoder comes back in time it is recorded on, and so `recording` again.
     Ready,
-    /// A finished MP4 stands at its URL, but the recording stopped before the encoder did; a reason is kept.
+    /// An MP4 stands at its URL, but the recording stopped before the encoder did, or there was no room to put its index in front yet; a reason is kept.
     Incomplete,
     /// Nothing playable came of it; what bytes there are, are kept aside, and so is a reason.
     Failed,
     /// In the bin, or gone. Its name is never given again.
     Deleted,
+}
+
+/// The reason of a recording whose index could not be put in front yet; the last of its reasons where it has others.
+pub const WAITS_FOR_ROOM: &str = "it plays, but it is not finished: the storage has no room to put its index in front";
+
+/// The reason of a recording that waits for room, beside what else it lacks.
+#[must_use]
+pub fn waiting_reason(reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) => format!("{reason}; {WAITS_FOR_ROOM}"),
+        None => WAITS_FOR_ROOM.to_owned(),
+    }
+}
+
+/// What else than room a recording lacks, and whether it waits for that.
+#[must_use]
+pub fn without_waiting(reason: &str) -> (Option<&str>, bool) {
+    match reason.strip_suffix(WAITS_FOR_ROOM) {
+        Some(left) => (Some(left.strip_suffix("; ").unwrap_or(left)).filter(|left| !left.is_empty()), true),
+        None => (Some(reason), false),
+    }
 }
 
 impl AssetState {
@@ -71,8 +92,8 @@ impl AssetState {
         matches!(self, Self::Ready | Self::Incomplete)
     }
 
-    /// The state machine. A recording ends in exactly one of three ways, of which one is not for good; a deletion can be undone only into what was
-    /// before it.
+    /// The state machine. A recording ends in exactly one of three ways, of which one is not for good; what was given up may turn out to be there, and what lacked
+    /// something for a while to be whole; a deletion can be undone only into what was before it.
     #[must_use]
     pub fn can_become(self, next: Self) -> bool {
         use AssetState::{Deleted, Failed, Incomplete, Ready, Recording};
@@ -80,6 +101,8 @@ impl AssetState {
             (self, next),
             (Recording, Ready | Incomplete | Failed)
                 | (Ready, Recording)
+                | (Failed, Ready | Incomplete)
+                | (Incomplete, Ready)
                 | (Ready | Incomplete | Failed, Deleted)
                 | (Deleted, Ready | Incomplete | Failed)
         )
@@ -112,6 +135,14 @@ mod tests {
             assert_eq!(state.as_str().parse(), Ok(state));
         }
         assert!(!AssetState::Recording.can_become(AssetState::Deleted));
+    }
+
+    #[test]
+    fn what_a_recording_waits_for_is_told_behind_what_else_it_lacks_and_goes_alone() {
+        for reason in [None, Some("the disk failed: no space left"), Some("a; b")] {
+            assert_eq!(without_waiting(&waiting_reason(reason)), (reason, true));
+        }
+        assert_eq!(without_waiting("too slow"), (Some("too slow"), false));
     }
 
     #[test]

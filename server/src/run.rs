@@ -1,5 +1,6 @@
 //! The one place where parts are wired: from a configuration to a running server, and back to a stopped one.
 
+mod folders;
 mod secured;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_sessions::Session;
 use url::Url;
+use uuid::Uuid;
 
 use crate::audit::{self, Audit};
 use crate::clock::Clock;
@@ -54,8 +56,10 @@ use crate::record::{Growing, Limits, Recorder};
 use crate::rtc::{self, Transport};
 use crate::service::{self, Service};
 use crate::sound::{Interpreter, Meters};
-use crate::storage::{self, RegionSettings, Regions, StorageError};
+use crate::storage::{RegionSettings, Regions, StorageError};
 use crate::tls::{self, Certificate};
+
+pub use folders::{claim as claim_folders, refuse_unmounted};
 
 /// How long expired browser sessions and playback tokens may lie in the database; they are worth nothing from their end on.
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
@@ -79,9 +83,14 @@ pub enum Error {
     Storage(#[from] StorageError),
     #[error(
         "{path} is no region's folder, but recordings of region {region} are in the database. \
-         Mount its disk, or change regions.{region}.storage. If all of them are really gone, make the folder {path}/.spool."
+         Mount its disk, or change regions.{region}.storage. If all of them are really gone: {new_folder}"
     )]
-    Unmounted { region: Region, path: String },
+    Unmounted { region: Region, path: String, new_folder: String },
+    #[error(
+        "the recordings of region {region} in this database lie in another folder than {path}: another server uses the database, and one is all that can. \
+         Give this one a database of its own (database.url). If {path} is that folder after all, or takes its place: echo {id} > {id_path}"
+    )]
+    OtherFolder { region: Region, path: String, id: Uuid, id_path: String },
     #[error("what the last run left behind cannot be repaired: {0}")]
     Recovery(#[from] FinaliseError),
     #[error(transparent)]
@@ -137,6 +146,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let regions = open_regions(&config).await?;
     // Held to the end: two servers over one spool would each finish what the other records.
     let spools = regions.lock_spools()?;
+    folders::claim(&db, &regions, clock.now()).await?;
     let audit = Audit::default();
     let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone()).with_retention(Retention::from(&*config));
     let finaliser = finaliser.with_audit(audit.clone());
@@ -176,6 +186,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
         (whip, Whep::new(transport, hub.clone(), interpreter.clone(), lifecycle.soft_stop()))
     });
     let webrtc = tokio::spawn(serve_webrtc(webrtc.zip(doors.clone()), lifecycle.soft_stop()));
+    tokio::spawn(take_stock(finaliser.clone(), lifecycle.soft_stop()));
     let worker = Worker::new(db.clone(), clock.clone(), move |task| {
         let finaliser = finaliser.clone();
         async move { finaliser.perform(task).await }.boxed()
@@ -186,6 +197,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let teller_stop = lifecycle.soft_stop();
     let teller = tokio::spawn(async move { teller.run(teller_stop).await });
     let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), config.audit.keep_days, lifecycle.soft_stop()));
+    let folders = tokio::spawn(folders::watch(db.clone(), regions.clone(), lifecycle.soft_stop()));
     let suspended = tokio::spawn(end_suspended(Arc::clone(&service), lifecycle.soft_stop()));
     let noting = tokio::spawn(audit.clone().run(db.clone(), lifecycle.soft_stop()));
     let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: bound.rtmp.port() };
@@ -224,6 +236,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("watch over the certificate", certificate, lifecycle),
             until_end("job worker", jobs, lifecycle),
             until_end("sweep of what has expired", sweep, lifecycle),
+            until_end("watch over the regions' folders", folders, lifecycle),
             until_end("watch over suspended organisations", suspended, lifecycle),
             until_end("maker of live stills", stills, lifecycle),
             until_end("pusher to other servers", pusher, lifecycle),
@@ -362,19 +375,6 @@ fn make_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// An empty mount point would look like a region that has lost all its recordings.
-///
-/// # Errors
-/// Names the first region whose folder is new although it has recordings.
-pub async fn refuse_unmounted(config: &Config, db: &Db) -> Result<(), Error> {
-    for (region, RegionConfig { storage, .. }) in &config.regions {
-        if storage::is_new(storage) && assets::any_in_region(&mut db.read().await?, region).await? {
-            return Err(Error::Unmounted { region: region.clone(), path: storage.display().to_string() });
-        }
-    }
-    Ok(())
-}
-
 /// Opens all regions of the configuration.
 ///
 /// # Errors
@@ -391,6 +391,13 @@ pub async fn open_regions(config: &Config) -> Result<Regions, Error> {
         .collect();
     let opened = tokio::task::spawn_blocking(move || Regions::open(settings)).await;
     Ok(opened.expect("opening regions does not panic")?)
+}
+
+/// Beside everything else: it may take minutes.
+async fn take_stock(finaliser: Finaliser, stop: CancellationToken) {
+    if let Some(Err(error)) = stop.run_until_cancelled(finalise::take_stock(&finaliser)).await {
+        tracing::warn!(%error, "whether the database and the folders agree is not known");
+    }
 }
 
 /// Retention is a job that comes again by itself; the first start of all begins it.

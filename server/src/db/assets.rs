@@ -67,7 +67,7 @@ pub(super) fn index(column: &'static str, value: i64) -> Result<u32> {
     u32::try_from(value).map_err(|_| Error::Unreadable { column, value: value.to_string() })
 }
 
-fn stored(count: u64) -> i64 {
+pub(super) fn stored(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -176,8 +176,9 @@ pub async fn in_recording(connection: &mut Connection) -> Result<Vec<Asset>> {
     })
 }
 
-/// The file stands at its key: `recording` becomes `ready`, or `incomplete` where there is a reason for less than the encoder sent.
-/// Without a report the one that it had stays. The event is `asset.ready`, and after it `asset.failed` where it is incomplete. Says false, and does nothing, where it was no recording any more.
+/// The file stands at its key: `recording` becomes `ready`, or `incomplete` where there is a reason for less than the encoder sent. So does `failed`: it was given up
+/// too early. Without a report the one that it had stays. The event is `asset.ready`, and after it `asset.failed` where it is incomplete. Says false, and does nothing,
+/// where it was neither any more.
 pub async fn finish(
     tx: &mut Tx,
     asset: &Asset,
@@ -193,7 +194,7 @@ pub async fn finish(
     let changed = on!(tx, c => sqlx::query(
         "UPDATE assets SET state = $2, reason = $3, ended_at = $4, updated_at = $5, duration_ms = $6, size_bytes = $7, width = $8,
                 height = $9, fps = $10, video_codec = $11, audio_codec = $12, report = COALESCE($13, report)
-         WHERE id = $1 AND state = 'recording'",
+         WHERE id = $1 AND state IN ('recording', 'failed')",
     )
     .bind(asset.id.to_string())
     .bind(state.as_str())

@@ -161,6 +161,21 @@ pub async fn claim(tx: &mut Tx, priority: Priority, limit: u32, now: UnixMillis,
     Ok(claimed.collect())
 }
 
+/// Makes due `now` what would be due after `farthest`, and ends leases that last until then at `lease_end`: who is at such a job renews its lease by then. Says how many
+/// these were.
+pub async fn bring_forward(tx: &mut Tx, farthest: UnixMillis, now: UnixMillis, lease_end: UnixMillis) -> Result<u64> {
+    on!(tx, c => sqlx::query(
+        "UPDATE jobs SET run_at = CASE state WHEN 'running' THEN $3 ELSE $2 END WHERE state IN ('ready', 'running') AND run_at > $1",
+    )
+    .bind(farthest.0)
+    .bind(now.0)
+    .bind(lease_end.0)
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))
+    .map_err(Into::into)
+}
+
 /// Keeps the lease for longer; false where it is lost.
 pub async fn renew(tx: &mut Tx, job: &Claimed, until: UnixMillis) -> Result<bool> {
     let kept = on!(tx, c => sqlx::query("UPDATE jobs SET locked_until = $3, run_at = $3 WHERE id = $1 AND locked_by = $2")
@@ -207,6 +222,15 @@ pub async fn count_dead(connection: &mut Connection) -> Result<u64> {
     let dead: i64 =
         on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = 'dead'").fetch_one(c).await)?;
     Ok(u64::try_from(dead).unwrap_or(0))
+}
+
+/// How many jobs of a kind there are, whatever became of their last try.
+pub async fn count_of_kind(connection: &mut Connection, kind: &str) -> Result<u64> {
+    let count: i64 = on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE kind = $1")
+        .bind(kind)
+        .fetch_one(c)
+        .await)?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// A job that was given up, for a person to look at.

@@ -3,6 +3,7 @@
 
 pub mod api_keys;
 pub mod asset_list;
+pub mod asset_mending;
 mod asset_row;
 pub mod asset_search;
 pub mod assets;
@@ -27,6 +28,7 @@ pub mod password_links;
 #[cfg(test)]
 mod plans;
 pub mod playback;
+pub mod region_folders;
 pub mod retention;
 pub mod second_factors;
 pub mod session_tokens;

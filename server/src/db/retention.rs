@@ -14,18 +14,21 @@ pub struct Candidate {
     pub organisation: OrganisationId,
     pub file_name: String,
     pub size_bytes: u64,
+    /// From when on its time counts: its end or restoration, or, in the bin, its deletion.
+    pub since: UnixMillis,
 }
 
-type Row = (String, String, String, i64);
+type Row = (String, String, String, i64, i64);
 
 fn candidates(rows: Vec<Row>) -> Result<Vec<Candidate>> {
     rows.into_iter()
-        .map(|(id, organisation, file_name, size_bytes)| {
+        .map(|(id, organisation, file_name, size_bytes, since)| {
             Ok(Candidate {
                 id: parse("assets.id", &id)?,
                 organisation: parse("assets.organisation_id", &organisation)?,
                 file_name,
                 size_bytes: u64::try_from(size_bytes).unwrap_or(0),
+                since: UnixMillis(since),
             })
         })
         .collect()
@@ -35,13 +38,15 @@ fn candidates(rows: Vec<Row>) -> Result<Vec<Candidate>> {
 pub async fn old(connection: &mut Connection, server_days: u64, now: UnixMillis, limit: u32) -> Result<Vec<Candidate>> {
     // One look into the index an organisation. Each database must be told so in its own way, or it reads all recordings there are: SQLite takes the
     // left side of a cross join first, PostgreSQL that of a lateral one.
-    const SQLITE: &str = "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM organisations o CROSS JOIN assets a
+    const SQLITE: &str = "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes, COALESCE(a.restored_at, a.ended_at)
+         FROM organisations o CROSS JOIN assets a
          WHERE a.organisation_id = o.id AND o.suspended_at IS NULL AND COALESCE(o.retention_days, $1) > 0
            AND COALESCE(a.restored_at, a.ended_at) < $2 - COALESCE(o.retention_days, $1) * $3
            AND a.state IN ('ready', 'incomplete', 'failed') AND a.held_at IS NULL
          LIMIT $4";
-    const POSTGRES: &str = "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM organisations o CROSS JOIN LATERAL (
-           SELECT id, organisation_id, file_name, size_bytes FROM assets
+    const POSTGRES: &str =
+        "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes, a.since FROM organisations o CROSS JOIN LATERAL (
+           SELECT id, organisation_id, file_name, size_bytes, COALESCE(restored_at, ended_at) AS since FROM assets
            WHERE organisation_id = o.id AND COALESCE(restored_at, ended_at) < $2 - COALESCE(o.retention_days, $1) * $3
              AND state IN ('ready', 'incomplete', 'failed') AND held_at IS NULL
            ORDER BY COALESCE(restored_at, ended_at) LIMIT $4) a
@@ -70,7 +75,7 @@ pub async fn oldest(
     limit: u32,
 ) -> Result<Vec<Candidate>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes FROM assets a JOIN organisations o ON o.id = a.organisation_id
+        "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes, COALESCE(a.restored_at, a.ended_at) FROM assets a JOIN organisations o ON o.id = a.organisation_id
          WHERE a.region = $1 AND a.state IN ('ready', 'incomplete') AND a.held_at IS NULL AND o.suspended_at IS NULL
            AND a.ended_at < $2 - COALESCE(o.reconnect_window_s, $3) * 1000
          ORDER BY COALESCE(a.restored_at, a.ended_at) LIMIT $4",
@@ -87,7 +92,7 @@ pub async fn oldest(
 /// What of a region has lain in the bin since before `before`, what has lain there longest first. The time for which its organisation was suspended is none.
 pub async fn binned(connection: &mut Connection, region: &Region, before: UnixMillis, limit: u32) -> Result<Vec<Candidate>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT id, organisation_id, file_name, size_bytes FROM assets
+        "SELECT id, organisation_id, file_name, size_bytes, deleted_at FROM assets
          WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL AND deleted_at < $2
            AND NOT EXISTS (SELECT 1 FROM organisations o
              WHERE o.id = assets.organisation_id AND (o.suspended_at IS NOT NULL OR o.resumed_at >= $2))

@@ -6,39 +6,51 @@
 
 mod by_hand;
 mod file;
+mod naming;
 mod place;
 mod recover;
 mod report;
 mod retention;
+mod steadiness;
+mod stock;
 mod tasks;
+mod waiting;
 
+use std::borrow::Cow;
 use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use afterlive_domain::{StreamState, UnixMillis};
+use afterlive_domain::asset::waiting_reason;
+use afterlive_domain::{AssetState, StreamState, UnixMillis};
 use afterlive_media::mp4::{Recording, ScanError};
 use tokio::task::spawn_blocking;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::db::assets::{self, Asset};
-use crate::db::{self, Db, Tx, streams};
+use crate::db::{self, Db, Tx, asset_mending, streams};
 use crate::jobs::{self, Task};
 use crate::pictures::{Darkroom, DarkroomError};
 use crate::storage::{RegionStore, Regions, StorageError};
 
 use place::{Placed, place};
+use steadiness::Steadiness;
+use waiting::ROOM_WAIT_MS;
 
 pub use by_hand::{Outcome as RecoveredFile, RecoverError, recover_file};
 pub use file::{Opened, block_bytes, carry_out, carry_out_moving, free_bytes, write_parts};
 pub use recover::{Recovered, recover};
 pub use report::{Account, Received, facts_of};
 pub use retention::Retention;
+pub use stock::{Stock, take_stock};
 
 /// How often a commit is tried while a finished file waits for it. After that it is the caller's to try again.
 const COMMIT_ATTEMPTS: u32 = 7;
 /// The wait after the first failure; doubles with each: 6 s of waits in all, beside what the database takes to refuse.
 const COMMIT_RETRY_WAIT: Duration = Duration::from_millis(100);
+/// What a copy leaves of the disk's room, at least.
+const COPY_MARGIN_BYTES: u64 = 64 << 20;
 
 /// Why a recording is not finished. Its bytes stay in the spool, or at their place, for another try or the next start.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +65,8 @@ pub enum FinaliseError {
     Scan(ScanError),
     #[error("the finished file cannot be read: {0}")]
     Unplayable(String),
+    #[error("the database does not know it, nor its stream")]
+    Unknown,
     #[error("the disk failed: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -68,11 +82,7 @@ impl FinaliseError {
     fn is_final(&self) -> bool {
         match self {
             Self::Picture(error) => error.is_of_the_file(),
-            Self::Empty
-            | Self::Scan(ScanError::NoHead)
-            | Self::Unplayable(_)
-            | Self::BadFileName(_)
-            | Self::Storage(StorageError::Taken { .. }) => true,
+            Self::Empty | Self::Scan(ScanError::NoHead) | Self::Unplayable(_) | Self::Unknown | Self::BadFileName(_) => true,
             _ => false,
         }
     }
@@ -87,6 +97,15 @@ pub enum Known {
     Abandoned(Option<Account>),
 }
 
+impl Known {
+    fn account(&self) -> Option<Account> {
+        match self {
+            Self::Closed(_, account) => Some(account.clone()),
+            Self::Abandoned(account) => account.clone(),
+        }
+    }
+}
+
 /// Finishes recordings. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Finaliser {
@@ -96,13 +115,16 @@ pub struct Finaliser {
     retention: Retention,
     darkroom: Darkroom,
     audit: Audit,
+    copy_margin_bytes: u64,
+    steadiness: Arc<Mutex<Steadiness>>,
 }
 
 impl Finaliser {
     #[must_use]
     pub fn new(db: Db, clock: Clock, regions: Regions) -> Self {
         let (retention, audit) = (Retention::default(), Audit::default());
-        Self { db, clock, regions, retention, darkroom: Darkroom::of_this_program(), audit }
+        let (darkroom, copy_margin_bytes) = (Darkroom::of_this_program(), COPY_MARGIN_BYTES);
+        Self { db, clock, regions, retention, darkroom, audit, copy_margin_bytes, steadiness: Arc::default() }
     }
 
     /// With what the server's settings say of keeping recordings.
@@ -121,6 +143,12 @@ impl Finaliser {
     #[must_use]
     pub fn with_darkroom(self, darkroom: Darkroom) -> Self {
         Self { darkroom, ..self }
+    }
+
+    /// Leaves so much of a disk's room where it has to copy a recording.
+    #[must_use]
+    pub fn with_copy_margin(self, copy_margin_bytes: u64) -> Self {
+        Self { copy_margin_bytes, ..self }
     }
 
     #[must_use]
@@ -156,19 +184,32 @@ impl Finaliser {
         ended_at: UnixMillis,
     ) -> Result<(), FinaliseError> {
         let begun = Instant::now();
-        let (regions, moved) = (self.regions.clone(), asset.clone());
-        let region = self.store(asset)?.name().clone();
-        let placed = spawn_blocking(move || match regions.get(&region) {
-            Some(store) => place(store, &moved, known),
-            None => Err(FinaliseError::NoSuchRegion(region)),
-        });
-        match placed.await.map_err(io::Error::other)? {
-            Ok(placed) => {
-                self.commit(asset, &placed, reason, ended_at).await?;
-                let (facts, took_ms) = (&placed.facts, begun.elapsed().as_millis());
-                tracing::info!(asset = %asset.id, file = asset.file_name, took_ms, size_bytes = facts.size_bytes, duration_ms = facts.duration_ms, reason, "recording ready");
-                self.release(asset).await
+        // An earlier try may have given it another name, and under the one that is known here lies another recording.
+        let renamed = self.read(asset.id).await.ok().flatten().filter(|row| row.file_name != asset.file_name);
+        let mut asset = renamed.map_or(Cow::Borrowed(asset), Cow::Owned);
+        let account = known.account();
+        let placed = match self.place(&asset, known).await {
+            // What an older copy of the database knows nothing of has the name. Nothing is lost: it gets another.
+            Err(FinaliseError::Storage(StorageError::Taken { .. })) => {
+                asset = Cow::Owned(self.with_free_name(asset.into_owned()).await?);
+                self.place(&asset, Known::Abandoned(account)).await
             }
+            done => done,
+        };
+        let asset = &*asset;
+        let finished = match placed {
+            Ok(placed) => {
+                let waiting = placed.waits_for_room.then(|| waiting_reason(reason));
+                let reason = waiting.as_deref().or(reason);
+                self.commit(asset, &placed, reason, ended_at).await.inspect(|()| {
+                    let (facts, took_ms) = (&placed.facts, begun.elapsed().as_millis());
+                    tracing::info!(asset = %asset.id, file = asset.file_name, took_ms, size_bytes = facts.size_bytes, duration_ms = facts.duration_ms, reason, "recording ready");
+                })
+            }
+            Err(error) => Err(error),
+        };
+        match finished {
+            Ok(()) => self.release(asset).await,
             Err(error) if error.is_final() => {
                 tracing::error!(asset = %asset.id, file = asset.file_name, %error, reason, "nothing playable came of a recording");
                 self.fail(asset, reason.unwrap_or(&error.to_string())).await
@@ -177,13 +218,32 @@ impl Finaliser {
         }
     }
 
+    /// Finalises the file and gives it its place.
+    async fn place(&self, asset: &Asset, known: Known) -> Result<Placed, FinaliseError> {
+        let (regions, moved, copy_margin_bytes) = (self.regions.clone(), asset.clone(), self.copy_margin_bytes);
+        let region = self.store(asset)?.name().clone();
+        let placed = spawn_blocking(move || match regions.get(&region) {
+            Some(store) => place(store, &moved, known, copy_margin_bytes),
+            None => Err(FinaliseError::NoSuchRegion(region)),
+        });
+        placed.await.map_err(io::Error::other)?
+    }
+
     /// The row becomes ready, and what follows from that is enqueued with it.
-    async fn commit(&self, asset: &Asset, placed: &Placed, reason: Option<&str>, ended_at: UnixMillis) -> db::Result<()> {
+    async fn commit(
+        &self,
+        asset: &Asset,
+        placed: &Placed,
+        reason: Option<&str>,
+        ended_at: UnixMillis,
+    ) -> Result<(), FinaliseError> {
         let mut wait = COMMIT_RETRY_WAIT;
         for _ in 1..COMMIT_ATTEMPTS {
             match self.try_commit(asset, placed, reason, ended_at).await {
-                Ok(()) => return Ok(()),
-                Err(error) => tracing::error!(asset = %asset.id, %error, "a finished recording waits for the database"),
+                Err(error) if !error.is_final() => {
+                    tracing::error!(asset = %asset.id, %error, "a finished recording waits for the database");
+                }
+                done => return done,
             }
             tokio::time::sleep(wait).await;
             wait *= 2;
@@ -191,11 +251,37 @@ impl Finaliser {
         self.try_commit(asset, placed, reason, ended_at).await
     }
 
-    async fn try_commit(&self, asset: &Asset, placed: &Placed, reason: Option<&str>, ended_at: UnixMillis) -> db::Result<()> {
+    async fn try_commit(
+        &self,
+        asset: &Asset,
+        placed: &Placed,
+        reason: Option<&str>,
+        ended_at: UnixMillis,
+    ) -> Result<(), FinaliseError> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         // First of all: a deletion of the stream that runs at the same time comes wholly before this or wholly after it.
         streams::hold(&mut tx, asset.stream).await?;
+        match assets::by_id(&mut tx, asset.id).await?.map(|row| row.state) {
+            Some(AssetState::Recording) => {}
+            Some(AssetState::Failed) => {
+                tracing::error!(asset = %asset.id, file = asset.file_name, "a recording was given up although it was there: its row is put right");
+            }
+            // An earlier try was committed, although it did not come to say so.
+            Some(AssetState::Ready | AssetState::Incomplete) => return Ok(()),
+            Some(AssetState::Deleted) => {
+                jobs::enqueue(&mut tx, Task::Place { asset: asset.id }, now).await?;
+                return Ok(tx.commit().await?);
+            }
+            None => {
+                tracing::error!(asset = %asset.id, file = asset.file_name, "the row of a recording is gone: it gets another");
+                let again = asset_mending::insert_again(&mut tx, &asset.into(), now).await?;
+                // Another recording may have its name by now; but its file has it.
+                if again.is_none_or(|again| again.file_name != asset.file_name) {
+                    return Err(FinaliseError::Unknown);
+                }
+            }
+        }
         let mut report = placed.report.clone();
         if let (Some(report), Some(written)) = (&mut report, assets::report(&mut tx, asset.id).await?) {
             // Written down when the encoder came back: the file does not tell.
@@ -203,13 +289,16 @@ impl Finaliser {
             (report.reconnects, report.reconnect_count) = (written.reconnects, written.reconnect_count);
         }
         if assets::finish(&mut tx, asset, &placed.facts, report.as_ref(), reason, ended_at, now).await? {
-            let task = match delete_with_stream(&mut tx, asset, now).await? {
-                true => Task::Place { asset: asset.id },
-                false => Task::Probe { asset: asset.id },
-            };
+            let deleted = delete_with_stream(&mut tx, asset, now).await?;
+            let task = if deleted { Task::Place { asset: asset.id } } else { Task::Probe { asset: asset.id } };
             jobs::enqueue(&mut tx, task, now).await?;
+            if placed.waits_for_room {
+                jobs::enqueue_at(&mut tx, Task::Finish { asset: asset.id }, now.plus_ms(ROOM_WAIT_MS), now).await?;
+            }
+            return Ok(tx.commit().await?);
         }
-        tx.commit().await
+        // It changed between the look and this: the next try finds it as it is then.
+        Err(io::Error::other("its row has just been changed").into())
     }
 
     /// The row becomes failed; what bytes there are go to quarantine, after the row: a crash in between is found by the next start.

@@ -1,5 +1,6 @@
 //! The work on the file itself: made a plain MP4 by the cheapest way that its file system has, and put in its place. All of it blocks.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,30 +11,31 @@ use afterlive_media::mp4::{PlanError, Recording, ScanError, Scanned, salvage, sc
 
 use super::file::{self, carry_out, carry_out_moving};
 use super::report::{Account, facts_of, report_of};
+use super::waiting::lacks_room;
 use super::{FinaliseError, Known};
 use crate::db::assets::{Asset, Facts};
 use crate::pictures;
 use crate::storage::{Key, RegionStore};
-
-/// What a copy leaves of the disk's room, at least.
-const COPY_MARGIN_BYTES: u64 = 64 << 20;
 
 /// What came of a file.
 #[derive(Debug)]
 pub(super) struct Placed {
     pub(super) facts: Facts,
     pub(super) report: Option<Report>,
+    /// It stands in its place as it grew, and plays; to put its index in front there was no room.
+    pub(super) waits_for_room: bool,
 }
 
 impl Placed {
     fn of(file: &File, recording: &Recording, account: Option<Account>) -> Result<Self, FinaliseError> {
         let facts = Facts { size_bytes: file.metadata()?.len(), ..facts_of(&recording.index) };
-        Ok(Self { facts, report: Some(report_of(&recording.index, account)) })
+        Ok(Self { facts, report: Some(report_of(&recording.index, account)), waits_for_room: false })
     }
 }
 
-/// Finalises the file and gives it its place. Blocks. Doing it again after a crash at any point does no harm.
-pub(super) fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<Placed, FinaliseError> {
+/// Finalises the file and gives it its place. Where there is no room to finalise it, it gets its place as it is. A copy leaves `copy_margin_bytes` of the disk's room, at
+/// least. Blocks. Doing it again after a crash at any point does no harm.
+pub(super) fn place(store: &RegionStore, asset: &Asset, known: Known, copy_margin_bytes: u64) -> Result<Placed, FinaliseError> {
     let key = Key::from_file_name(&asset.file_name).ok_or_else(|| FinaliseError::BadFileName(asset.file_name.clone()))?;
     let spooled = store.spool().recording_path(asset.id);
     let path = find(store, &spooled, &key)?;
@@ -46,9 +48,16 @@ pub(super) fn place(store: &RegionStore, asset: &Asset, known: Known) -> Result<
             Scanned::Finalised => return read_finished(&file, &store.adopt(&spooled, &key)?, account),
         },
     };
-    finalise(store, asset, &recording, &path, &mut file)?;
+    let waits_for_room = match finalise(store, asset, &recording, &path, &mut file, copy_margin_bytes) {
+        // However far it came: each step leaves a file that plays.
+        Err(error) if lacks_room(&error) => true,
+        done => done.map(|()| false)?,
+    };
+    if waits_for_room {
+        file.sync_data()?;
+    }
     store.adopt(&spooled, &key)?;
-    Placed::of(&file, &recording, account)
+    Ok(Placed { waits_for_room, ..Placed::of(&file, &recording, account)? })
 }
 
 /// Where the recording is: in the spool, or in its place already, where a crash came before the commit or an encoder came back.
@@ -69,6 +78,7 @@ fn finalise(
     recording: &Recording,
     path: &Path,
     file: &mut File,
+    copy_margin_bytes: u64,
 ) -> Result<(), FinaliseError> {
     let before = file.metadata()?;
     let (media, media_offset) = (store.media().of(&before), recording.layout.media_offset);
@@ -84,21 +94,43 @@ fn finalise(
             let done = carry_out_moving(file, &steps, &mut place);
             drop(place);
             match done {
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => rewrite(store, asset, recording, path, file),
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    let now = as_it_is(file, before.len(), recording)?;
+                    rewrite(store, asset, &now, path, file, copy_margin_bytes)
+                }
                 done => Ok(done?),
             }
         }
-        FinalisePlan::Copy(_) => rewrite(store, asset, recording, path, file),
+        FinalisePlan::Copy(_) => rewrite(store, asset, recording, path, file, copy_margin_bytes),
+    }
+}
+
+/// Where everything lies in a file into which no more ranges can be inserted: as before, or, where some have been, as the file says. A copy by the layout of before would
+/// begin somewhere else.
+fn as_it_is<'a>(file: &File, length_before: u64, recording: &'a Recording) -> Result<Cow<'a, Recording>, FinaliseError> {
+    if file.metadata()?.len() == length_before {
+        return Ok(Cow::Borrowed(recording));
+    }
+    match scan(&mut file::Opened(file)).map_err(scan_error)? {
+        Scanned::Growing { recording, .. } => Ok(Cow::Owned(recording)),
+        Scanned::Finalised => Err(FinaliseError::Io(io::Error::other("the file was finished by somebody else"))),
     }
 }
 
 /// Writes the finished file anew, beside the old one at `path`, and puts it in its place.
-fn rewrite(store: &RegionStore, asset: &Asset, recording: &Recording, path: &Path, file: &mut File) -> Result<(), FinaliseError> {
+fn rewrite(
+    store: &RegionStore,
+    asset: &Asset,
+    recording: &Recording,
+    path: &Path,
+    file: &mut File,
+    margin_bytes: u64,
+) -> Result<(), FinaliseError> {
     let block_bytes = file::block_bytes(file).unwrap_or(4_096);
     let plan = plans::copy(recording, file.metadata()?.len(), block_bytes).map_err(plan_error)?;
     let needed_bytes = plan.head.len() as u64 + (plan.source.end - plan.source.start);
     // The other recordings need what room there is.
-    if file::free_bytes(file).is_some_and(|free| free < needed_bytes + COPY_MARGIN_BYTES) {
+    if file::free_bytes(file).is_some_and(|free| free < needed_bytes.saturating_add(margin_bytes)) {
         return Err(FinaliseError::Io(io::ErrorKind::StorageFull.into()));
     }
     let place = store.spool().copy_path(asset.id);
@@ -131,7 +163,7 @@ fn read_finished(file: &File, path: &Path, account: Option<Account>) -> Result<P
         error if error.is_of_the_file() => FinaliseError::Unplayable(error.to_string()),
         error => FinaliseError::Io(io::Error::other(error)),
     })?;
-    Ok(Placed { facts, report: None })
+    Ok(Placed { facts, report: None, waits_for_room: false })
 }
 
 #[cfg(test)]
@@ -143,6 +175,7 @@ mod tests {
     use afterlive_domain::{AssetId, AssetState, OrganisationId, SessionId, StreamId, UnixMillis};
     use afterlive_media::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
     use afterlive_media::mp4::RecordingWriter;
+    use afterlive_media::mp4::finalise::Step;
     use bytes::Bytes;
     use uuid::Uuid;
 
@@ -224,7 +257,8 @@ mod tests {
                 let store = regions.iter().next().unwrap();
                 let (asset, recording) = a_recording(store, reserve_bytes);
                 let known = if known { Known::Closed(recording, an_account()) } else { Known::Abandoned(None) };
-                let Placed { facts, report } = place(store, &asset, known).unwrap();
+                let Placed { facts, report, waits_for_room } = place(store, &asset, known, 0).unwrap();
+                assert!(!waits_for_room);
                 let report = report.unwrap();
                 assert_eq!((report.tracks[0].stored_frames, report.tracks[0].gap_count), (5_000, 0));
                 let path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
@@ -235,9 +269,100 @@ mod tests {
                 assert!(facts.duration_ms.abs_diff(seen.duration_ms) <= 1, "{facts:?} {seen:?}");
                 assert!(!store.spool().recording_path(asset.id).exists() && !store.spool().copy_path(asset.id).exists());
                 // As after a crash before the commit.
-                let again = place(store, &asset, Known::Abandoned(None)).unwrap().facts;
+                let again = place(store, &asset, Known::Abandoned(None), 0).unwrap().facts;
                 assert_eq!((again.size_bytes, again.audio_codec), (facts.size_bytes, facts.audio_codec));
             }
+        }
+    }
+
+    #[test]
+    fn a_file_into_which_only_the_first_range_can_be_inserted_is_copied_by_what_it_is_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        let (asset, recording) = a_recording(store, 9_000);
+        let path = store.spool().recording_path(asset.id);
+        let mut bytes = fs::read(&path).unwrap();
+        let length_before = bytes.len() as u64;
+        let steps = plans::with_insert_range(&recording, length_before, 4_096).unwrap();
+        let inserts = |step: &Step| matches!(step, Step::InsertRange { .. });
+        assert!(steps.iter().filter(|step| inserts(step)).count() > 1, "{steps:?}");
+        let second = steps.iter().enumerate().filter(|(_, step)| inserts(step)).nth(1).unwrap().0;
+        steps[..second].iter().for_each(|step| step.apply(&mut bytes));
+        fs::write(&path, &bytes).unwrap();
+
+        let mut file = File::options().read(true).write(true).open(&path).unwrap();
+        let now = as_it_is(&file, length_before, &recording).unwrap();
+        let index = now.index.clone();
+        assert_eq!(now.layout.media_offset, recording.layout.media_offset + (bytes.len() as u64 - length_before));
+        rewrite(store, &asset, &now, &path, &mut file, 0).unwrap();
+        assert_eq!(scan(&mut file::Opened(&file)).unwrap(), Scanned::Finalised);
+        let (seen, said) = (pictures::facts(&path).unwrap(), facts_of(&recording.index));
+        assert!(seen.duration_ms.abs_diff(said.duration_ms) <= 1, "{seen:?} {said:?}");
+        // The first sample of all lies where the index says.
+        let found = salvage(&mut file::Opened(&file)).unwrap();
+        assert!(found.index == index && found.good_length == fs::metadata(&path).unwrap().len());
+    }
+
+    /// What a recording's folders have, and what is under each name: the spool's file, its copy, and the file in its place.
+    type Left = [Option<Vec<u8>>; 3];
+
+    #[test]
+    fn a_crash_anywhere_in_a_copy_leaves_a_file_that_plays_and_the_next_start_finishes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        let (asset, recording) = a_recording(store, 8);
+        let (spooled, copy) = (store.spool().recording_path(asset.id), store.spool().copy_path(asset.id));
+        let target = store.path(&Key::from_file_name(&asset.file_name).unwrap());
+        let before = fs::read(&spooled).unwrap();
+        assert!(matches!(plans::plan(&recording, before.len() as u64, Some(4_096)), Ok(FinalisePlan::Copy(_))));
+        let reference = |path: &Path| match scan(&mut file::Opened(&File::open(path).unwrap())).unwrap() {
+            Scanned::Growing { recording, .. } => Some(recording.index),
+            Scanned::Finalised => None,
+        };
+        let index = reference(&spooled).unwrap();
+        let block_bytes = file::block_bytes(&File::open(&spooled).unwrap()).unwrap();
+        let plan = plans::copy(&recording, before.len() as u64, block_bytes).unwrap();
+        let mut whole = plan.head.to_vec();
+        whole.extend_from_slice(&before[usize::try_from(plan.source.start).unwrap()..]);
+
+        // Until the copy is synced it may have any part of what was written to it, in whatever order; its name, and the one that it takes over, are as before.
+        let head = plan.head.len();
+        let part = |kept: std::ops::Range<usize>, length: usize| {
+            let mut bytes = vec![0; length];
+            bytes[kept.clone()].copy_from_slice(&whole[kept]);
+            bytes
+        };
+        let lengths = [0, 1, head / 2, head, head + 1, (head + whole.len()) / 2, whole.len() - 1, whole.len()];
+        let torn = lengths.into_iter().flat_map(|length| [part(0..length, length), part(length..whole.len(), whole.len())]);
+        let mut left: Vec<Left> = torn.map(|copy| [Some(before.clone()), Some(copy), None]).collect();
+        // Then it is whole under one of the names in turn: each rename has happened or not.
+        left.push([Some(before.clone()), None, None]);
+        left.push([Some(whole.clone()), None, None]);
+        left.push([None, None, Some(whole.clone())]);
+        // The same where an encoder had come back to a recording that stands in its place.
+        left.extend([None, Some(part(0..head, whole.len()))].map(|copy| [None, copy, Some(before.clone())]));
+
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        for state in left {
+            for (path, bytes) in [&spooled, &copy, &target].into_iter().zip(&state) {
+                match bytes {
+                    Some(bytes) => fs::write(path, bytes).unwrap(),
+                    None => drop(fs::remove_file(path)),
+                }
+            }
+            let lengths = state.each_ref().map(|bytes| bytes.as_ref().map(Vec::len));
+            let found = if spooled.exists() { &spooled } else { &target };
+            match reference(found) {
+                Some(found) => assert!(found == index, "{lengths:?}"),
+                None => assert!(fs::read(found).unwrap() == whole, "{lengths:?}"),
+            }
+            // The next start.
+            store.spool().remove_copies().unwrap();
+            place(store, &asset, Known::Abandoned(None), 0).unwrap();
+            assert!(fs::read(&target).unwrap() == whole, "{lengths:?}");
+            assert!(!copy.exists() && !spooled.exists());
         }
     }
 
@@ -252,7 +377,7 @@ mod tests {
             let whole_ms = facts_of(&recording.index).duration_ms;
             if reserve_bytes.is_some() {
                 asset.file_name = format!("8sKpm-x49nB-{}.mp4", number + 1);
-                place(store, &asset, Known::Closed(recording, an_account())).unwrap();
+                place(store, &asset, Known::Closed(recording, an_account()), 0).unwrap();
                 path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
                 assert_eq!(recover_file(&path, None).unwrap(), RecoveredFile::WasFinished);
             }
@@ -281,12 +406,12 @@ mod tests {
         let (asset, _) = a_recording(store, 1_000);
         let path = store.spool().recording_path(asset.id);
         File::options().write(true).open(&path).unwrap().set_len(1_700).unwrap();
-        let error = place(store, &asset, Known::Abandoned(None)).unwrap_err();
+        let error = place(store, &asset, Known::Abandoned(None), 0).unwrap_err();
         assert!(matches!(error, FinaliseError::Empty) && error.is_final(), "{error}");
         fs::write(&path, b"not an MP4").unwrap();
-        let error = place(store, &asset, Known::Abandoned(None)).unwrap_err();
+        let error = place(store, &asset, Known::Abandoned(None), 0).unwrap_err();
         assert!(matches!(error, FinaliseError::Scan(_)) && error.is_final(), "{error}");
         fs::remove_file(&path).unwrap();
-        assert!(matches!(place(store, &asset, Known::Abandoned(None)), Err(FinaliseError::Empty)));
+        assert!(matches!(place(store, &asset, Known::Abandoned(None), 0), Err(FinaliseError::Empty)));
     }
 }

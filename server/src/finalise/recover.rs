@@ -7,9 +7,10 @@ use afterlive_domain::{AssetId, AssetState, UnixMillis};
 use tokio::task::spawn_blocking;
 
 use super::{FinaliseError, Finaliser, Known};
+use crate::db::asset_mending::{self, Unknown};
 use crate::db::assets::{self, Asset};
 use crate::db::sessions;
-use crate::storage::{Key, RegionStore, SpoolLock};
+use crate::storage::{Key, RegionStore, SpoolLock, SpoolNote};
 
 /// What was found and done.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -104,17 +105,39 @@ async fn repair(
             set_aside(finaliser, store, id).await
         }
         None => {
-            tracing::error!(asset = %id, note = ?store.spool().note(id), "the spool holds a recording that the database does not know; it is set aside");
+            let has_media = store.spool().recording_path(id).exists();
+            let note = store.spool().note(id).filter(|note| has_media && note.asset == id && note.region == *store.name());
+            if let Some(asset) = put_back(finaliser, note).await? {
+                tracing::warn!(asset = %id, file = asset.file_name, "the spool holds a recording that the database did not know: it has a row again");
+                let ended_at = last_written(store, &asset).unwrap_or_else(|| finaliser.clock.now());
+                finaliser.finish(&asset, Known::Abandoned(None), None, ended_at).await?;
+                done.recordings += 1;
+                return Ok(());
+            }
+            tracing::error!(asset = %id, "the spool holds a recording of which the database does not know the stream either; it is set aside");
             done.quarantined += 1;
             set_aside(finaliser, store, id).await
         }
     }
 }
 
+/// Gives a recording a row again by what stands beside it; `None` where there is nothing, or its stream is unknown.
+async fn put_back(finaliser: &Finaliser, note: Option<SpoolNote>) -> Result<Option<Asset>, FinaliseError> {
+    let Some(SpoolNote { asset: id, stream, session, index, region, created_at, .. }) = note else { return Ok(None) };
+    let mut tx = finaliser.db.write().await?;
+    let unknown = Unknown { id, stream, session, index, region, created_at };
+    let asset = asset_mending::insert_again(&mut tx, &unknown, finaliser.clock.now()).await?;
+    tx.commit().await?;
+    Ok(asset)
+}
+
 async fn set_aside(finaliser: &Finaliser, store: &RegionStore, id: AssetId) -> Result<(), FinaliseError> {
     let (regions, name) = (finaliser.regions.clone(), store.name().clone());
     let moving = spawn_blocking(move || regions.get(&name).map_or(Ok(()), |store| store.spool().quarantine(id).map(drop)));
-    Ok(moving.await.map_err(std::io::Error::other)??)
+    moving.await.map_err(std::io::Error::other)??;
+    let folder = store.spool().quarantine_folder().display();
+    tracing::warn!(asset = %id, "what is set aside plays as far as it goes; `afterlive recover {folder}/{id}.mp4` makes a plain MP4 of it");
+    Ok(())
 }
 
 /// When the last fragment reached the disk: as near to the crash as anything knows.

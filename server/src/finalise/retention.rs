@@ -1,8 +1,10 @@
 //! Retention: what is too old goes to the bin, what is in the way of new recordings makes room, what has had its time in the bin is removed for good.
 //! A round is bounded, and whatever ends it, the next one goes on where it stopped: each step is a row and a job in one transaction.
 
+use std::sync::PoisonError;
+
 use afterlive_domain::organisation::RecordingRules;
-use afterlive_domain::{Act as Noted, ThingKind, UnixMillis, WhoKind};
+use afterlive_domain::{Act as Noted, Region, ThingKind, UnixMillis, WhoKind};
 use tokio::task::spawn_blocking;
 
 use super::{FinaliseError, Finaliser};
@@ -11,7 +13,7 @@ use crate::config::{self, Config};
 use crate::db::audit::{Thing, Who};
 use crate::db::counts::DAY_MS;
 use crate::db::retention::{self as rows, Candidate};
-use crate::db::{self, assets};
+use crate::db::{self, assets, region_folders};
 use crate::jobs::{self, Task};
 use crate::storage::RegionStore;
 
@@ -65,29 +67,54 @@ enum Act {
 
 impl Finaliser {
     /// One round. The next one is enqueued as its last act, which takes the place of this job.
+    ///
+    /// Where the clock is not to be believed nothing is taken for its age, and out of the bin only what a disk needs that is nearly full.
     pub(super) async fn retain(&self) -> Result<(), FinaliseError> {
-        let mut step = self.bin_old().await?;
-        for store in self.regions.iter() {
-            let cleared = async {
-                let emptied = self.empty_bin(store).await?;
-                let roomy = self.make_room(store).await?;
-                Ok(if emptied == Step::Done { roomy } else { emptied })
-            };
-            // One region whose disk is away keeps no other from its round.
-            match cleared.await {
-                Ok(Step::Done) => {}
-                Ok(Step::MoreToDo) => step = Step::MoreToDo,
-                Err(error) => {
-                    let error: FinaliseError = error;
-                    tracing::error!(region = %store.name(), %error, "retention passes over a region");
-                }
-            }
+        let last_seen = region_folders::last_seen(&mut self.db.read().await?).await?;
+        let is_steady = self.steadiness.lock().unwrap_or_else(PoisonError::into_inner).look(&self.clock, last_seen);
+        let mut step = if is_steady { self.bin_old().await? } else { Step::Done };
+        // One region whose disk is away keeps no other from its round.
+        let mut note = |cleared: Result<Step, FinaliseError>, region: &Region| match cleared {
+            Ok(Step::Done) => {}
+            Ok(Step::MoreToDo) => step = Step::MoreToDo,
+            Err(error) => tracing::error!(%region, %error, "retention passes over a region"),
+        };
+        for store in self.regions.iter().filter(|_| is_steady) {
+            note(self.empty_bin(store).await, store.name());
+        }
+        for disk in self.disks().await? {
+            note(self.make_room(&disk, is_steady).await, disk[0].name());
         }
         let now = self.clock.now();
         let next = if step == Step::Done { now.plus_ms(ROUND_MS) } else { now };
         let mut tx = self.db.write().await?;
+        for store in self.regions.iter() {
+            region_folders::see(&mut tx, store.name(), now).await?;
+        }
         jobs::enqueue_at(&mut tx, Task::Retain, next, now).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// The regions, those together that share a disk: the room that one lacks is the room that the others lack. Never an empty list among them.
+    async fn disks(&self) -> Result<Vec<Vec<&RegionStore>>, FinaliseError> {
+        let regions = self.regions.clone();
+        let looking = spawn_blocking(move || regions.iter().map(RegionStore::device).collect::<Vec<_>>());
+        let devices = looking.await.map_err(std::io::Error::other)?;
+        let mut disks: Vec<(u64, Vec<&RegionStore>)> = Vec::new();
+        for (store, device) in self.regions.iter().zip(devices) {
+            let device = match device {
+                Ok(device) => device,
+                Err(error) => {
+                    tracing::error!(region = %store.name(), %error, "retention passes over a region");
+                    continue;
+                }
+            };
+            match disks.iter_mut().find(|(known, _)| *known == device) {
+                Some((_, stores)) => stores.push(store),
+                None => disks.push((device, vec![store])),
+            }
+        }
+        Ok(disks.into_iter().map(|(_, stores)| stores).collect())
     }
 
     /// What is older than its organisation keeps.
@@ -114,23 +141,31 @@ impl Finaliser {
         Ok(Step::MoreToDo)
     }
 
-    /// Where a region lacks room: out of the bin what has lain there longest, then into it what is oldest, as much as the room that is wanted.
-    async fn make_room(&self, store: &RegionStore) -> Result<Step, FinaliseError> {
+    /// Where a disk lacks room: out of its regions' bins what has lain there longest, then into them what is oldest, as much as the room that is wanted.
+    async fn make_room(&self, disk: &[&RegionStore], is_steady: bool) -> Result<Step, FinaliseError> {
         let wanted = self.retention.min_free_bytes;
         if wanted == 0 {
             return Ok(Step::Done);
         }
         for _ in 0..BATCHES {
-            let free = self.free_bytes(store).await?;
+            let free = self.free_bytes(disk[0]).await?;
             if free >= wanted {
                 return Ok(Step::Done);
             }
             let now = self.clock.now();
-            let before = if free < wanted / 2 { now } else { now.plus_ms(-LEAST_IN_BIN_MS) };
-            let mut binned = rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?;
+            let before = match free < wanted / 2 {
+                true => now,
+                // Who knows whether that hour has passed.
+                false if !is_steady => return self.bin_oldest(disk, wanted - free).await,
+                false => now.plus_ms(-LEAST_IN_BIN_MS),
+            };
+            let mut binned = Vec::new();
+            for store in disk {
+                binned.extend(rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?);
+            }
             keep_first(&mut binned, wanted - free);
             if self.act(Act::Purge, &binned, "its room is wanted").await? == 0 {
-                return self.bin_oldest(store, wanted - free).await;
+                return self.bin_oldest(disk, wanted - free).await;
             }
             // At once, so that the next look at the free room sees it; the jobs then find it done.
             for asset in &binned {
@@ -140,20 +175,29 @@ impl Finaliser {
         Ok(Step::MoreToDo)
     }
 
-    async fn bin_oldest(&self, store: &RegionStore, lacking: u64) -> Result<Step, FinaliseError> {
+    async fn bin_oldest(&self, disk: &[&RegionStore], lacking: u64) -> Result<Step, FinaliseError> {
         for _ in 0..BATCHES {
             let (now, window_s) = (self.clock.now(), self.retention.rules.reconnect_window_s);
             let mut connection = self.db.read().await?;
-            let to_come = rows::binned_bytes(&mut connection, store.name(), MOST_ADDED_UP).await?;
+            let mut to_come = 0_u64;
+            let mut oldest = Vec::new();
+            for store in disk {
+                to_come = to_come.saturating_add(rows::binned_bytes(&mut connection, store.name(), MOST_ADDED_UP).await?);
+                oldest.extend(rows::oldest(&mut connection, store.name(), window_s, now, BATCH).await?);
+            }
+            drop(connection);
             if to_come >= lacking {
                 return Ok(Step::Done);
             }
-            let mut oldest = rows::oldest(&mut connection, store.name(), window_s, now, BATCH).await?;
-            drop(connection);
             keep_first(&mut oldest, lacking - to_come);
             if self.act(Act::Bin, &oldest, "its room is wanted").await? == 0 {
-                let region = store.name();
-                tracing::warn!(%region, lacking, to_come, "a region lacks room, and nothing that may be taken is left in it");
+                let regions: Vec<&str> = disk.iter().map(|store| store.name().as_str()).collect();
+                tracing::warn!(
+                    ?regions,
+                    lacking,
+                    to_come,
+                    "a disk lacks room, and nothing that may be taken is left in its regions"
+                );
                 return Ok(Step::Done);
             }
         }
@@ -186,7 +230,7 @@ impl Finaliser {
             }
         }
         tx.commit().await?;
-        for Candidate { id, organisation, file_name, size_bytes } in &taken {
+        for Candidate { id, organisation, file_name, size_bytes, .. } in &taken {
             let what = match act {
                 Act::Bin => "retention takes a recording to the bin",
                 Act::Purge => "a recording is removed for good",
@@ -216,8 +260,10 @@ fn noted(act: Act, candidate: &Candidate, why: &str, now: UnixMillis) -> Seen {
     }
 }
 
-/// As many of the first as are `bytes` together.
+/// As many of those whose time has begun first as are `bytes` together; no more than is looked at in one go.
 fn keep_first(candidates: &mut Vec<Candidate>, bytes: u64) {
+    candidates.sort_by_key(|candidate| candidate.since);
+    candidates.truncate(BATCH as usize);
     let mut sum = 0_u64;
     candidates.retain(|candidate| {
         let wanted = sum < bytes;

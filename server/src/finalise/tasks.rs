@@ -19,6 +19,7 @@ impl Finaliser {
             Task::Probe { asset } => self.probe(asset).await,
             Task::Storyboard { asset } => self.storyboard(asset).await,
             Task::Place { asset } => self.settle_place(asset).await,
+            Task::Finish { asset } => self.finish_waiting(asset).await,
             Task::Retain => self.retain().await,
         };
         match outcome {
@@ -28,7 +29,7 @@ impl Finaliser {
         }
     }
 
-    async fn read(&self, asset: AssetId) -> Result<Option<Asset>, FinaliseError> {
+    pub(super) async fn read(&self, asset: AssetId) -> Result<Option<Asset>, FinaliseError> {
         Ok(assets::by_id(&mut self.db.read().await?, asset).await?)
     }
 

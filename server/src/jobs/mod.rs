@@ -11,6 +11,17 @@ use crate::db::{self, Tx};
 
 pub use worker::{Outcome, Worker};
 
+/// The kind of [`Task::Finish`].
+const FINISH: &str = "finish";
+
+/// How many recordings wait for room to be finished.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn unfinished(connection: &mut db::Connection) -> db::Result<u64> {
+    db::jobs::count_of_kind(connection, FINISH).await
+}
+
 /// What can be done after a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -21,6 +32,8 @@ pub enum Task {
     Storyboard { asset: AssetId },
     /// Put an asset's files where its state says: in their place, in the bin, or nowhere any more.
     Place { asset: AssetId },
+    /// Put the index in front of a recording that plays without, for want of room.
+    Finish { asset: AssetId },
     /// Take to the bin what is too old or in the way, and remove from it what has had its time. There is one, which comes again and again.
     Retain,
 }
@@ -32,6 +45,7 @@ impl Task {
             Self::Probe { .. } => "probe",
             Self::Storyboard { .. } => "storyboard",
             Self::Place { .. } => "place",
+            Self::Finish { .. } => FINISH,
             Self::Retain => "retain",
         }
     }
@@ -42,7 +56,7 @@ impl Task {
     pub fn max_attempts(&self) -> Option<u32> {
         match self {
             Self::Probe { .. } | Self::Storyboard { .. } => Some(8),
-            Self::Place { .. } | Self::Retain => None,
+            Self::Place { .. } | Self::Finish { .. } | Self::Retain => None,
         }
     }
 
@@ -51,13 +65,15 @@ impl Task {
     pub fn priority(&self) -> Priority {
         match self {
             Self::Place { .. } | Self::Retain => Priority::First,
-            Self::Probe { .. } | Self::Storyboard { .. } => Priority::Later,
+            Self::Probe { .. } | Self::Storyboard { .. } | Self::Finish { .. } => Priority::Later,
         }
     }
 
     fn dedup_key(&self) -> String {
         match self {
-            Self::Probe { asset } | Self::Storyboard { asset } | Self::Place { asset } => format!("{}:{asset}", self.kind()),
+            Self::Probe { asset } | Self::Storyboard { asset } | Self::Place { asset } | Self::Finish { asset } => {
+                format!("{}:{asset}", self.kind())
+            }
             Self::Retain => self.kind().to_owned(),
         }
     }

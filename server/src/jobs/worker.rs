@@ -1,6 +1,6 @@
 //! The worker: claims due jobs, keeps their leases while they run, and settles them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use afterlive_domain::UnixMillis;
@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Task, retry_delay_ms};
-use crate::clock::Clock;
+use super::{LONGEST_RETRY_MS, Task, retry_delay_ms};
+use crate::clock::{Clock, Jumps};
 use crate::db::jobs::{self, Claimed, Priority};
 use crate::db::{self, Db};
 
@@ -23,6 +23,10 @@ const LATER_AT_ONCE: usize = 2;
 /// A worker that dies loses its jobs to another after so long.
 const LEASE_MS: i64 = 60_000;
 const RENEW_EVERY: Duration = Duration::from_millis(LEASE_MS as u64 / 3);
+/// A clock that is set back by more has jobs wait for longer than they should.
+const SET_BACK_MS: i64 = 60_000;
+/// No job waits for longer than this; one that seems to has its time from a clock that was ahead.
+const FARTHEST_MS: i64 = 2 * LONGEST_RETRY_MS;
 /// Without news the queue is looked at this often: for jobs of other nodes, and for waits that are over.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -45,11 +49,12 @@ pub struct Worker {
     db: Db,
     clock: Clock,
     perform: Perform,
+    jumps: Arc<Mutex<Jumps>>,
 }
 
 impl Worker {
     pub fn new(db: Db, clock: Clock, perform: impl Fn(Task) -> BoxFuture<'static, Outcome> + Send + Sync + 'static) -> Self {
-        Self { db, clock, perform: Arc::new(perform) }
+        Self { db, clock, perform: Arc::new(perform), jumps: Arc::default() }
     }
 
     /// Works until told to stop; then takes nothing new and waits for what runs.
@@ -117,6 +122,19 @@ impl Worker {
     /// Up to `room` jobs, of which up to `later` can wait.
     async fn claim(&self, room: usize, later: usize) -> db::Result<Vec<Claimed>> {
         let now = self.clock.now();
+        let set_by_ms = self.jumps.lock().unwrap_or_else(PoisonError::into_inner).look(&self.clock);
+        // Before the first look it may have been set too.
+        if set_by_ms.is_none_or(|ms| ms < -SET_BACK_MS) {
+            let mut tx = self.db.write().await?;
+            let brought = jobs::bring_forward(&mut tx, now.plus_ms(FARTHEST_MS), now, now.plus_ms(LEASE_MS)).await?;
+            tx.commit().await?;
+            if brought > 0 {
+                tracing::warn!(
+                    jobs = brought,
+                    "jobs that wait for a time which a clock that was set back would reach much later are due now"
+                );
+            }
+        }
         // Most looks end here, and readers do not wait for the writer.
         if self.next_run_at(later).await?.is_none_or(|next| next > now) {
             return Ok(Vec::new());

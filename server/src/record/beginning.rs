@@ -37,6 +37,13 @@ impl Recorder {
                 return None;
             }
         };
+        let asset = match self.finaliser.with_free_name(asset.clone()).await {
+            Ok(asset) => asset,
+            Err(error) => {
+                tracing::error!(asset = %asset.id, %error, "whether a recording's name is free cannot be said; it is looked at again when it is finished");
+                asset
+            }
+        };
         let note = SpoolNote {
             asset: asset.id,
             stream: publish.stream,

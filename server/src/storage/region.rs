@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,6 +45,18 @@ pub struct RegionStore {
 #[must_use]
 pub fn is_new(folder: &Path) -> bool {
     !folder.join(SPOOL).is_dir()
+}
+
+/// Where the spool of a region's folder is.
+#[must_use]
+pub fn spool_of(folder: &Path) -> PathBuf {
+    folder.join(SPOOL)
+}
+
+/// Where a region's folder has its id.
+#[must_use]
+pub fn folder_id_of(folder: &Path) -> PathBuf {
+    spool_of(folder).join(super::spool::FOLDER_ID)
 }
 
 impl RegionStore {
@@ -90,6 +102,11 @@ impl RegionStore {
         &self.media
     }
 
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The URL under which everybody sees the file.
     #[must_use]
     pub fn url(&self, key: &Key) -> String {
@@ -105,6 +122,22 @@ impl RegionStore {
     #[must_use]
     pub fn path(&self, key: &Key) -> PathBuf {
         self.folder.join(key.to_string())
+    }
+
+    /// Whether a file has the name already, in its place or in the bin: no other recording may get it. Blocks.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn has(&self, key: &Key) -> io::Result<bool> {
+        Ok(self.path(key).try_exists()? || self.folder.join(BIN).join(key.to_string()).try_exists()?)
+    }
+
+    /// The disk, or what the system takes for one: regions of the same one share its room. Blocks.
+    ///
+    /// # Errors
+    /// Where the folder is gone.
+    pub fn device(&self) -> io::Result<u64> {
+        Ok(fs::metadata(&self.folder)?.dev())
     }
 
     /// Room for recordings, in bytes, of what an ordinary user may fill. Blocks.
@@ -242,7 +275,6 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
     let (one, other) = (fs::metadata(one)?, fs::metadata(other)?);
     Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }

@@ -10,11 +10,14 @@ use std::sync::{Arc, OnceLock};
 use afterlive_domain::{AssetId, Region, SessionId, StreamId, Streamname, UnixMillis};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::StorageError;
 
 /// How the name of a recording's new version ends.
 const COPY: &str = ".copy";
+/// The file that says which of all folders this is, wherever it is mounted.
+pub(super) const FOLDER_ID: &str = "folder-id";
 
 /// What stands beside a growing recording, so that it can be told what it is even where the database cannot.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -71,6 +74,44 @@ impl Spool {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where files are set aside.
+    #[must_use]
+    pub fn quarantine_folder(&self) -> &Path {
+        &self.quarantine
+    }
+
+    /// Where the region's folder has its id, as text.
+    #[must_use]
+    pub fn folder_id_path(&self) -> PathBuf {
+        self.folder.join(FOLDER_ID)
+    }
+
+    /// Which of all folders this is: the same wherever it is mounted, and moved along with what lies in it. `None` where it has not been given an id. Blocks.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none.
+    pub fn folder_id(&self) -> io::Result<Option<Uuid>> {
+        match fs::read_to_string(self.folder_id_path()) {
+            Ok(text) => text.trim().parse().map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the folder an id; durable on return. For who has the spool's lock. Blocks.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn set_folder_id(&self, id: Uuid) -> io::Result<()> {
+        // Under its name once it is whole: half an id is nobody's.
+        let part = self.folder.join(format!("{FOLDER_ID}.part"));
+        let mut file = File::create(&part)?;
+        io::Write::write_all(&mut file, format!("{id}\n").as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&part, self.folder_id_path())?;
+        self.sync()
     }
 
     /// Where the asset's recording grows.
@@ -191,7 +232,7 @@ impl Spool {
     /// Makes a file with something in it, and removes it.
     pub(super) fn try_write(&self) -> io::Result<()> {
         // Of a name of its own: several may try at once.
-        let path = self.folder.join(format!("{}.try", uuid::Uuid::new_v4()));
+        let path = self.folder.join(format!("{}.try", Uuid::new_v4()));
         let written = fs::write(&path, b"afterlive");
         let removed = fs::remove_file(&path);
         written.and(removed)

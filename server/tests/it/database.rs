@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
 
-fn a_session(stream: StreamId) -> NewSession {
+pub fn a_session(stream: StreamId) -> NewSession {
     NewSession {
         id: SessionId(Uuid::new_v4()),
         stream,

@@ -276,3 +276,29 @@ async fn pictures_that_take_for_ever_leave_room_for_a_file_that_is_to_be_moved()
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_delays_no_job_by_a_day() {
+    const DAY_MS: i64 = 86_400_000;
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        let (failing, _) = worker(&db, &clock, Outcome::Retry("no luck".into()));
+        enqueue(&db, a_task(), NOW).await;
+        assert_eq!(failing.run_due().await.unwrap(), 1);
+        let wait_ms = waiting(&db).await.unwrap().ms_since(NOW);
+        clock.set_by_ms(-DAY_MS);
+        assert_eq!(failing.run_due().await.unwrap(), 1, "it would be due in a day and {wait_ms} ms");
+        // One that another process had begun, which has died since: its lease lasts for no day either, also for who has not seen the clock set.
+        let ahead = clock.now().plus_ms(DAY_MS);
+        enqueue(&db, Task::Place { asset: AssetId(Uuid::new_v4()) }, clock.now()).await;
+        let mut tx = db.write().await.unwrap();
+        let taken = db::jobs::claim(&mut tx, Priority::First, 1, ahead, ahead.plus_ms(60_000)).await.unwrap();
+        assert_eq!(taken.len(), 1);
+        tx.commit().await.unwrap();
+        let (other, _) = worker(&db, &clock, Outcome::Done);
+        assert_eq!(other.run_due().await.unwrap(), 0, "somebody may be at it");
+        clock.advance_ms(60_000);
+        assert_eq!(other.run_due().await.unwrap(), 2);
+    })
+    .await;
+}

@@ -23,6 +23,7 @@ mod library_pages;
 mod listen;
 mod live;
 mod mail;
+mod mending;
 mod oidc;
 mod overview;
 mod pictures;

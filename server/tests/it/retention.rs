@@ -25,24 +25,26 @@ struct Keeper {
     clock: Clock,
     regions: Regions,
     retention: Retention,
+    finaliser: Finaliser,
     _folder: tempfile::TempDir,
 }
 
 impl Keeper {
     async fn new(db: &Db, retention: Retention) -> Self {
+        Self::of_regions(db, retention, &["eu"]).await
+    }
+
+    /// With several regions on one disk.
+    async fn of_regions(db: &Db, retention: Retention, names: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let region = RegionSettings {
-            name: "eu".parse().unwrap(),
-            storage: folder.path().join("eu"),
-            vod_url: Url::parse("http://localhost:3000/vod-eu").unwrap(),
-        };
-        let keeper = Self {
-            db: db.clone(),
-            clock: Clock::simulated(NOW),
-            regions: Regions::open([region]).unwrap(),
-            retention,
-            _folder: folder,
-        };
+        let regions = names.iter().map(|name| RegionSettings {
+            name: name.parse().unwrap(),
+            storage: folder.path().join(name),
+            vod_url: Url::parse("http://localhost:3000/").unwrap().join(name).unwrap(),
+        });
+        let (clock, regions) = (Clock::simulated(NOW), Regions::open(regions).unwrap());
+        let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone()).with_retention(retention);
+        let keeper = Self { db: db.clone(), clock, regions, retention, finaliser, _folder: folder };
         let mut tx = db.write().await.unwrap();
         jobs::ensure(&mut tx, Task::Retain, NOW).await.unwrap();
         tx.commit().await.unwrap();
@@ -51,7 +53,7 @@ impl Keeper {
 
     /// Does all that is due; says how many jobs that were.
     async fn run_due(&self) -> usize {
-        let finaliser = Finaliser::new(self.db.clone(), self.clock.clone(), self.regions.clone()).with_retention(self.retention);
+        let finaliser = self.finaliser.clone();
         let worker = Worker::new(self.db.clone(), self.clock.clone(), move |task| {
             let finaliser = finaliser.clone();
             Box::pin(async move { finaliser.perform(task).await })
@@ -369,6 +371,62 @@ async fn a_held_recording_survives_the_end_of_a_stream_that_was_deleted_while_it
             finaliser.fail(asset, "no picture").await.unwrap();
         }
         assert_eq!(keeper.states(&made).await, [AssetState::Failed, Deleted]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_takes_nothing_for_its_age_until_it_has_been_steady_for_an_hour() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, days(30)).await;
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let made = recordings(&db, stream, [ended(NOW.plus_ms(-25 * DAY_MS)), ended(NOW)]).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(assets::delete(&mut tx, organisation.id, made[1].id, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        keeper.later(60_000).await;
+
+        // A machine that wakes eight days ahead, and is set right after some minutes; and one that knows the year by guess.
+        for set_by_ms in [8 * DAY_MS, -8 * DAY_MS, 365 * DAY_MS, -365 * DAY_MS] {
+            keeper.clock.set_by_ms(set_by_ms);
+            for _ in 0..10 {
+                keeper.later(60_000).await;
+            }
+            assert_eq!(keeper.states(&made).await, [Ready, Deleted], "{set_by_ms}");
+            assert_eq!(keeper.purged(&made).await, [false, false], "{set_by_ms}");
+        }
+        // It stays where it is set to: then so it is.
+        keeper.clock.set_by_ms(8 * DAY_MS);
+        keeper.later(60_000).await;
+        for _ in 0..59 {
+            assert_eq!(keeper.states(&made).await, [Ready, Deleted]);
+            keeper.later(60_000).await;
+        }
+        keeper.later(60_000).await;
+        assert_eq!(keeper.states(&made).await, [Deleted, Deleted]);
+        assert_eq!(keeper.purged(&made).await, [false, true]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn regions_that_share_a_disk_share_what_it_lacks_and_the_oldest_goes_first() {
+    on_each_database(async |db| {
+        let keeper = Keeper::of_regions(&db, Retention::default(), &["eu", "us"]).await;
+        let retention = Retention { min_free_bytes: keeper.free_bytes() + (1 << 39), ..Retention::default() };
+        let finaliser = keeper.finaliser.clone().with_retention(retention);
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let of = |region, hours_ago: i64| {
+            let ended_at = Some(NOW.plus_ms(-hours_ago * HOUR_MS));
+            Made { region, ended_at, size_bytes: 1 << 40, ..Made::default() }
+        };
+        let made = recordings(&db, stream, [of("eu", 3), of("us", 5), of("eu", 4), of("us", 2)]).await;
+        for _ in 0..3 {
+            assert_eq!(finaliser.perform(Task::Retain).await, jobs::Outcome::Done);
+            assert_eq!(keeper.states(&made).await, [Ready, Deleted, Ready, Ready]);
+        }
     })
     .await;
 }
