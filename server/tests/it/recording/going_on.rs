@@ -208,6 +208,9 @@ async fn an_encoder_that_is_back_while_there_is_no_room_is_live_and_recorded_onc
         bring_back();
         let mut grant = studio.publish().await;
         send(grant.publisher(), &sent);
+        // It has begun, and is finished once its disk is back.
+        let spool = studio.store().spool();
+        until(|| spool.assets().unwrap().first().is_some_and(|id| grew(&studio, *id, 1_000))).await;
         take_away();
         drop(grant);
         // The stream is free for the next once its end is written.
