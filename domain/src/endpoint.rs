@@ -11,8 +11,14 @@ use crate::{Error, EventKind};
 pub const MAX_ENDPOINTS: usize = 5;
 
 /// Of what an organisation's programs are told. What else happens is for pages that are open, and carries nothing that a program could not ask for.
-pub const TOLD: [EventKind; 5] =
-    [EventKind::StreamLive, EventKind::StreamEnded, EventKind::AssetReady, EventKind::AssetFailed, EventKind::AssetDeleted];
+pub const TOLD: [EventKind; 6] = [
+    EventKind::StreamLive,
+    EventKind::StreamEnded,
+    EventKind::AssetStalled,
+    EventKind::AssetReady,
+    EventKind::AssetFailed,
+    EventKind::AssetDeleted,
+];
 
 /// Which of [`TOLD`] an endpoint is told: at least one, each once, in their order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -20,7 +20,8 @@ pub enum EventKind {
     StreamDeleted,
     #[serde(rename = "asset.recording")]
     AssetRecording,
-    /// Its storage has not taken a write for some seconds; what comes waits in memory.
+    /// Of a stream that is live and to be recorded nothing has reached the disk for some seconds, or there is no room for it. Of no asset where none is
+    /// being recorded at that moment.
     #[serde(rename = "asset.stalled")]
     AssetStalled,
     #[serde(rename = "asset.ready")]

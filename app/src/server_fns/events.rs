@@ -23,13 +23,15 @@ pub async fn create_endpoint(
     #[server(default)] url: String,
     #[server(default)] stream_live: Option<String>,
     #[server(default)] stream_ended: Option<String>,
+    #[server(default)] asset_stalled: Option<String>,
     #[server(default)] asset_ready: Option<String>,
     #[server(default)] asset_failed: Option<String>,
     #[server(default)] asset_deleted: Option<String>,
 ) -> Result<(), BackendError> {
     use super::outcome::{EVENTS, endpoint_form, endpoint_page, tell, tell_error};
 
-    let made = match endpoint_form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted]) {
+    let ticked = [stream_live, stream_ended, asset_stalled, asset_ready, asset_failed, asset_deleted];
+    let made = match endpoint_form(&url, ticked) {
         Ok(form) => crate::request::backend().create_endpoint(form).await,
         Err(error) => Err(error),
     };
@@ -49,12 +51,13 @@ pub async fn change_endpoint(
     #[server(default)] url: String,
     #[server(default)] stream_live: Option<String>,
     #[server(default)] stream_ended: Option<String>,
+    #[server(default)] asset_stalled: Option<String>,
     #[server(default)] asset_ready: Option<String>,
     #[server(default)] asset_failed: Option<String>,
     #[server(default)] asset_deleted: Option<String>,
 ) -> Result<(), BackendError> {
-    let outcome = match super::outcome::endpoint_form(&url, [stream_live, stream_ended, asset_ready, asset_failed, asset_deleted])
-    {
+    let ticked = [stream_live, stream_ended, asset_stalled, asset_ready, asset_failed, asset_deleted];
+    let outcome = match super::outcome::endpoint_form(&url, ticked) {
         Ok(form) => crate::request::backend().change_endpoint(id, form).await,
         Err(error) => Err(error),
     };

@@ -128,7 +128,7 @@ pub(super) fn tenant_page(id: OrganisationId) -> String {
 }
 
 /// What was typed and ticked; `ticked` as in [`TOLD`].
-pub(super) fn endpoint_form(url: &str, ticked: [Option<String>; 5]) -> Result<EndpointForm, BackendError> {
+pub(super) fn endpoint_form(url: &str, ticked: [Option<String>; 6]) -> Result<EndpointForm, BackendError> {
     let url = endpoint_url(url).map_err(|error| refused(&error))?;
     let kinds = TOLD.into_iter().zip(ticked).filter(|(_, ticked)| ticked.is_some()).map(|(kind, _)| kind.as_str());
     let kinds = ToldKinds::new(kinds).map_err(|_| BackendError::Refused("Please tick at least one kind of event.".to_owned()))?;

@@ -19,6 +19,7 @@ fn kind_text(kind: EventKind) -> &'static str {
     match kind {
         EventKind::StreamLive => "a stream goes live",
         EventKind::StreamEnded => "it is over",
+        EventKind::AssetStalled => "nothing of what is live is recorded on",
         EventKind::AssetReady => "a recording is ready to be played",
         EventKind::AssetFailed => "nothing came of one, or not all",
         EventKind::AssetDeleted => "one goes to the bin",

@@ -15,6 +15,7 @@ mod nal_kind {
     pub(super) const SPS: u8 = 33;
     pub(super) const PPS: u8 = 34;
     pub(super) const DELIMITER: u8 = 35;
+    pub(super) const PREFIX_SEI: u8 = 39;
 }
 
 /// Bytes of a NAL unit's header.
@@ -128,6 +129,15 @@ pub(super) fn is_parameter_set(kind: u8) -> bool {
 
 pub(super) fn is_delimiter(kind: u8) -> bool {
     kind == nal_kind::DELIMITER
+}
+
+pub(super) fn is_slice(kind: u8) -> bool {
+    kind <= nal_kind::LAST_SLICE
+}
+
+/// Of messages that stand before the picture that they are about.
+pub(super) fn is_prefix_message(kind: u8) -> bool {
+    kind == nal_kind::PREFIX_SEI
 }
 
 /// Looks through an access unit. A keyframe is any picture with random access (IDR, CRA, BLA); where leading pictures follow it that need earlier ones,

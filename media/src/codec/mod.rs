@@ -7,6 +7,7 @@ pub mod annex_b;
 pub mod av1;
 pub mod avc;
 mod bits;
+pub mod entrance;
 pub mod hevc;
 pub mod in_band;
 pub mod nal;

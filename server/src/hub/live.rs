@@ -112,13 +112,15 @@ impl Live {
     }
 
     fn subscribe_recorder(self: Arc<Self>) -> RecorderSubscription {
-        let queue = self.open_recorder_queue();
+        let queue = self.open_recorder_queue(None);
         RecorderSubscription { live: self, queue }
     }
 
-    fn open_recorder_queue(&self) -> Arc<Queue> {
+    /// In place of another: no frame comes between them.
+    fn open_recorder_queue(&self, closed: Option<&Arc<Queue>>) -> Arc<Queue> {
         let queue = Arc::new(Queue::new(Policy::Recorder));
         let mut state = lock(&self.state);
+        state.recorders.retain(|other| closed.is_none_or(|closed| !Arc::ptr_eq(other, closed)));
         state.tracks().for_each(|track| queue.push_track(track));
         if state.ended {
             queue.end();
@@ -387,10 +389,11 @@ impl RecorderSubscription {
         self.queue.ended_ago()
     }
 
-    /// Begins anew, with the tracks as they are and everything from here on. What waited or was lost before stays lost.
-    pub fn resume(&mut self) {
-        self.live.unsubscribe(&self.queue);
-        self.queue = self.live.open_recorder_queue();
+    /// Begins anew, with the tracks as they are and everything from here on. What waited or was lost before stays lost; says how many frames of pictures and
+    /// of sound that is.
+    pub fn resume(&mut self) -> [u64; 2] {
+        let queue = self.live.open_recorder_queue(Some(&self.queue));
+        std::mem::replace(&mut self.queue, queue).unread_frames()
     }
 }
 

@@ -64,6 +64,8 @@ struct State {
     messages: VecDeque<Message>,
     bytes: usize,
     phase: Phase,
+    /// Of pictures and of sound, what came and was not queued.
+    refused_frames: [u64; 2],
 }
 
 /// How many people watch by a subscription. Clones count together.
@@ -95,7 +97,7 @@ impl Queue {
             Policy::Viewer => Phase::WaitsForKeyframe,
             Policy::Recorder => Phase::Flowing,
         };
-        let state = Mutex::new(State { messages: VecDeque::new(), bytes: 0, phase });
+        let state = Mutex::new(State { messages: VecDeque::new(), bytes: 0, phase, refused_frames: [0; 2] });
         Self { policy, headcount: Headcount(Arc::new(AtomicUsize::new(1))), state, wake: Notify::new() }
     }
 
@@ -109,10 +111,8 @@ impl Queue {
         if state.phase == Phase::WaitsForKeyframe && starts_here {
             state.phase = Phase::Flowing;
         }
-        if state.phase != Phase::Flowing {
-            return;
-        }
-        if !self.make_room(&mut state, frame.data.len(), starts_here) {
+        if state.phase != Phase::Flowing || !self.make_room(&mut state, frame.data.len(), starts_here) {
+            state.refused_frames[frame.kind as usize] += 1;
             return;
         }
         state.bytes += frame.data.len();
@@ -147,6 +147,18 @@ impl Queue {
         }
         drop(state);
         self.wake.notify_one();
+    }
+
+    /// Frames of pictures and of sound that its reader never got: those that wait, and those that found no room. To be asked of one that nobody writes any more.
+    pub(super) fn unread_frames(&self) -> [u64; 2] {
+        let state = lock(&self.state);
+        let mut frames = state.refused_frames;
+        for message in &state.messages {
+            if let Message::Frame(frame) = message {
+                frames[frame.kind as usize] += 1;
+            }
+        }
+        frames
     }
 
     pub(super) fn ended_ago(&self) -> Option<Duration> {

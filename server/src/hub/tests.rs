@@ -180,6 +180,29 @@ fn a_recorder_gets_everything_or_an_error_and_live_goes_on() {
 }
 
 #[test]
+fn a_recorder_that_begins_anew_is_told_how_much_it_never_got() {
+    let hub = Hub::new();
+    let mut publisher = hub.publish(STREAM, START).unwrap();
+    let mut recorder = publisher.subscribe_recorder();
+    publisher.set_track(video_track(1280));
+    publisher.set_track(audio_track());
+    publisher.frame(&video(0, true, 1));
+    publisher.frame(&audio(0));
+    assert_eq!(recorder.resume(), [1, 1], "what waited");
+    for n in 0..=(MAX_RECORDER_QUEUE_BYTES >> 20) as i64 {
+        publisher.frame(&video(n, false, 1 << 20));
+    }
+    publisher.frame(&audio(1_024));
+    while recorder.try_next().is_ok() {}
+    assert_eq!(recorder.resume(), [1, 1], "what found no room");
+    publisher.frame(&audio(2_048));
+    let told: Vec<Message> = std::iter::from_fn(|| recorder.try_next().unwrap()).collect();
+    let known = [Message::TrackChanged(video_track(1280)), Message::TrackChanged(audio_track())];
+    assert_eq!(told[..2], known);
+    assert_eq!(dts_of(&told), [2_048]);
+}
+
+#[test]
 fn a_group_of_pictures_without_end_is_not_kept() {
     let hub = Hub::new();
     let mut publisher = hub.publish(STREAM, START).unwrap();

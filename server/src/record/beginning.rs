@@ -7,9 +7,10 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::opening::Start;
+use super::pulse::{Pulse, Waits};
 use super::room::Room;
 use super::take::Take;
-use super::{End, Recorder, STALL_AFTER, watched};
+use super::{End, Recorder};
 use crate::db;
 use crate::db::assets::{self, Asset, NewAsset};
 use crate::hub;
@@ -21,7 +22,8 @@ const MAX_BEGIN_WAIT: Duration = Duration::from_secs(5);
 
 impl Recorder {
     /// The row, then the file: a crash in between leaves a row whose recording the next start finds to be nothing.
-    pub(super) async fn begin(&self, publish: &hub::Recording, start: &Start) -> Option<Take> {
+    pub(super) async fn begin(&self, publish: &hub::Recording, start: &Start, pulse: &Pulse) -> Option<Take> {
+        pulse.waits_for(Waits::Database);
         let created_at = self.finaliser.clock().now().plus_ms(-start.span_ms);
         let new = NewAsset {
             id: AssetId(Uuid::new_v4()),
@@ -58,8 +60,9 @@ impl Recorder {
             Some(store) => Room::create(store, &note, &tracks),
             None => Err(std::io::ErrorKind::NotFound.into()),
         });
-        let created = watched(creating, STALL_AFTER, |waits| self.tell_stall(&asset, waits)).await;
-        match created.map_err(std::io::Error::other).flatten() {
+        pulse.waits_for(Waits::Storage);
+        pulse.writes(Some(asset.id));
+        match creating.await.map_err(std::io::Error::other).flatten() {
             Ok(room) => {
                 tracing::info!(asset = %asset.id, file = asset.file_name, region = %asset.region, "recording");
                 let entry = self.growing.enter(&asset, assets::Facts::default(), room.file.clone());

@@ -4,11 +4,12 @@ use afterlive_domain::report::Reconnect;
 use afterlive_domain::{AssetState, Report, UnixMillis};
 use tokio::task::spawn_blocking;
 
+use super::Recorder;
 use super::opening::Start;
+use super::pulse::{Pulse, Waits};
 use super::returning::Turn;
 use super::room::{Finished, Room};
 use super::take::Take;
-use super::{Recorder, STALL_AFTER, watched};
 use crate::db;
 use crate::db::assets::{self, Asset};
 use crate::finalise::FinaliseError;
@@ -18,7 +19,8 @@ use crate::storage::Key;
 impl Recorder {
     /// Takes up the recording that the stream's last publish left, where the encoder is back in time and with the same tracks. `None` where there is no such
     /// recording, or it cannot be: then another begins, and nothing is lost.
-    pub(super) async fn go_on(&self, publish: &hub::Recording, turn: &mut Turn, start: &Start) -> Option<Take> {
+    pub(super) async fn go_on(&self, publish: &hub::Recording, turn: &mut Turn, start: &Start, pulse: &Pulse) -> Option<Take> {
+        pulse.waits_for(Waits::Database);
         if self.limits.reconnect_window.is_zero() {
             return None;
         }
@@ -38,8 +40,9 @@ impl Recorder {
         if absent_ms > i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX) {
             return None;
         }
-        let stalled = |waits: bool| self.tell_stall(&asset, waits);
-        let finished = match watched(self.open_finished(&asset, start), STALL_AFTER, stalled).await {
+        pulse.waits_for(Waits::Storage);
+        pulse.writes(Some(asset.id));
+        let finished = match self.open_finished(&asset, start).await {
             Ok(finished) => finished?,
             Err(error) => {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot go on; another one begins");
@@ -47,7 +50,7 @@ impl Recorder {
             }
         };
         let reconnect = Reconnect { at_ms: finished.at_ms(), left_at, back_at: left_at.plus_ms(away_ms) };
-        match watched(self.reopen(&asset, publish, finished, reconnect), STALL_AFTER, stalled).await {
+        match self.reopen(&asset, publish, finished, reconnect).await {
             Ok((room, report)) => {
                 tracing::info!(asset = %asset.id, file = asset.file_name, away_ms, "the encoder is back: recording goes on");
                 let entry = self.growing.enter(&asset, asset.facts.clone(), room.file.clone());

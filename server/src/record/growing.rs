@@ -7,9 +7,10 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use afterlive_domain::{AssetId, Region};
+use afterlive_domain::{AssetId, Region, SessionId, StreamId};
 use afterlive_media::mp4::{Enlargement, RecordingWriter, SampleIndex};
 
+use super::pulse::Cause;
 use crate::db::assets::{Asset, Facts};
 use crate::finalise::carry_out_moving;
 use crate::storage::SharedPlace;
@@ -25,8 +26,10 @@ struct Entries {
     states: HashMap<AssetId, State>,
     /// By where the finished file has its place: the region, and the file's name.
     places: HashMap<Region, HashMap<String, AssetId>>,
-    /// Those that wait for their storage, also before they have a file and after they have ended.
+    /// Those that have ended and wait for their storage.
     stalled: HashSet<AssetId>,
+    /// Publishes of which nothing is written, also before there is a file: of which stream, and why.
+    still: HashMap<SessionId, (StreamId, Cause)>,
 }
 
 #[derive(Debug)]
@@ -62,7 +65,16 @@ impl Growing {
     /// How many of them wait for their storage.
     #[must_use]
     pub fn stalled(&self) -> usize {
-        self.read().stalled.len()
+        let entries = self.read();
+        // A full storage is told as such, and an encoder's silence is not the server's trouble.
+        entries.stalled.len() + entries.still.values().filter(|(_, cause)| *cause == Cause::Storage).count()
+    }
+
+    /// Why nothing of what the stream sends reaches the disk at this moment, where that is so.
+    #[must_use]
+    pub fn stands_still(&self, stream: StreamId) -> Option<String> {
+        let entries = self.read();
+        entries.still.values().find(|(of, _)| *of == stream).map(|(_, cause)| cause.to_string())
     }
 
     pub(super) fn enter(&self, asset: &Asset, facts: Facts, file: GrowingFile) -> Entry {
@@ -82,6 +94,14 @@ impl Growing {
             waiting.insert(asset)
         } else {
             waiting.remove(&asset)
+        };
+    }
+
+    pub(super) fn set_still(&self, publish: SessionId, still: Option<(StreamId, Cause)>) {
+        let all = &mut self.write().still;
+        match still {
+            Some(still) => all.insert(publish, still),
+            None => all.remove(&publish),
         };
     }
 

@@ -2,24 +2,28 @@
 //! what becomes of the file afterwards is [`crate::finalise`]'s.
 
 mod beginning;
+mod brink;
+mod course;
 mod cut;
 mod ending;
+mod first_picture;
 mod going_on;
 mod growing;
 mod limits;
 mod opening;
+mod pulse;
 mod returning;
 mod room;
+mod stalls;
 mod take;
 mod tally;
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use afterlive_domain::organisation::RecordingSettings;
-use afterlive_domain::{EventKind, OrganisationId, Region, UnixMillis};
+use afterlive_domain::{OrganisationId, Region, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
@@ -28,19 +32,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::db::assets::Asset;
 use crate::db::{self, organisations};
 use crate::finalise::Finaliser;
 use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
 use crate::storage::RegionStore;
 
+use course::Course;
 pub use growing::{Growing, GrowingFile};
 pub use limits::Limits;
-use opening::{Opening, Start};
-use returning::{Returns, Turn};
+use opening::{Opening, Start, frames_in};
+use pulse::Waits;
+use returning::Returns;
+use stalls::watched;
 use take::{SYNC_EVERY, Take};
 
-/// When a write or sync takes longer, it is told.
+/// When nothing reaches the disk for so long, it is told.
 const STALL_AFTER: Duration = Duration::from_secs(5);
 /// How long after a recording could not go on the storage is tried again; doubles with each vain try, up to [`MAX_ROOM_WAIT`].
 const ROOM_WAIT: Duration = Duration::from_secs(2);
@@ -111,64 +117,73 @@ impl Recorder {
 
     /// Records until the publish ends: in one file, unless that comes to a limit or to harm. Then what can still be recorded is, as the stream's
     /// next recording.
-    async fn record(self, publish: hub::Recording, mut turn: Turn, mut frames: RecorderSubscription) {
+    async fn record(&self, course: &mut Course<'_>) {
         let mut opening = Opening::default();
         let mut room_wait = ROOM_WAIT;
-        // Only what comes first can belong to what was before.
-        let mut may_go_on = true;
+        if let Some(wait) = course.room_wait.take()
+            && !self.wait_for_room(course, wait).await
+        {
+            return;
+        }
         loop {
-            let lost_before = frames.lost_frames();
-            let (start, end) = self.wait_for_start(opening, &mut frames).await;
-            let Some(start) = start else {
+            let lost_before = course.frames.lost_frames();
+            let (opened, end) = self.wait_for_start(opening, course).await;
+            let received = opened.received_frames();
+            opening = Opening::default();
+            let Some(start) = opened.start() else {
+                course.miss(received);
                 let Some(End::Overflow(overflow)) = end else { return };
-                tracing::error!(stream = %publish.streamname, %overflow, "a publish is not recorded from its beginning");
-                frames.resume();
-                opening = Opening::default();
+                tracing::error!(stream = %course.publish.streamname, %overflow, "a publish is not recorded from its beginning");
+                course.resume();
                 continue;
             };
-            opening = Opening::default();
-            let resumed = if std::mem::take(&mut may_go_on) { self.go_on(&publish, &mut turn, &start).await } else { None };
+            let resumed = match course.turn.as_mut().filter(|_| std::mem::take(&mut course.may_go_on)) {
+                Some(turn) => self.go_on(&course.publish, turn, &start, course.pulse).await,
+                None => None,
+            };
             let begun = match resumed {
                 Some(take) => Some(take),
-                None => self.begin(&publish, &start).await,
+                None => self.begin(&course.publish, &start, course.pulse).await,
             };
             let Some(mut take) = begun else {
-                if !self.wait_for_room(&publish, &mut frames, room_wait).await {
+                course.miss(start.received_frames());
+                if !self.wait_for_room(course, room_wait).await {
                     return;
                 }
                 room_wait = (room_wait * 2).min(MAX_ROOM_WAIT);
                 continue;
             };
-            let (end, untaken) = self.follow(&mut take, start, end, &mut frames).await;
-            take.count_lost(frames.lost_frames() - lost_before);
+            course.recording = Some(take.asset().clone());
+            course.pulse.writes(Some(take.asset().id));
+            // What came while nothing could be written: the recording before was finished by then.
+            take.count_missed(std::mem::take(&mut course.missed));
+            let (end, untaken) = self.follow(&mut take, start, end, course).await;
+            take.count_lost(course.frames.lost_frames() - lost_before);
             // What comes while the file is finished is the beginning of the next one.
-            let first = match &end {
-                End::Limit(first) => Some(first.clone()),
-                End::Full { first, .. } => first.clone(),
-                End::Overflow(_) => {
-                    frames.resume();
-                    None
+            match &end {
+                End::Limit(first) => opening = Opening::at_limit(take.tracks(), (**first).clone(), untaken),
+                End::Full { first, .. } => {
+                    // The configurations are told by nobody again.
+                    opening = Opening::after(take.tracks());
+                    first.iter().map(|first| (**first).clone()).chain(untaken).for_each(|message| opening.offer(message));
                 }
-                End::Published | End::Disk(_) | End::NoRoom { .. } => None,
-            };
-            if let Some(first) = first {
-                opening = Opening::after(take.tracks());
-                opening.offer(*first);
-                untaken.into_iter().for_each(|message| opening.offer(message));
+                End::Overflow(_) => take.count_missed(course.frames.resume()),
+                End::Published | End::Disk(_) | End::NoRoom { .. } => take.count_missed(frames_in(&untaken)),
             }
             // A disk that takes a file's head and nothing more is no better than one that takes nothing.
-            room_wait = if take.has_fragments() { ROOM_WAIT } else { (room_wait * 2).min(MAX_ROOM_WAIT) };
+            room_wait = if take.media_bytes() > 0 { ROOM_WAIT } else { (room_wait * 2).min(MAX_ROOM_WAIT) };
             // A slow disk may let the recorder come to the end late.
-            let ended = Ended::before(self.finaliser.clock(), frames.ended_ago().unwrap_or_default());
-            if matches!(end, End::Published) {
-                self.finish(take, &end, ended, Some(turn)).await;
-                return;
-            }
-            self.finish(take, &end, ended, None).await;
+            let ended = Ended::before(self.finaliser.clock(), course.frames.ended_ago().unwrap_or_default());
+            let turn = if matches!(end, End::Published) { course.turn.take() } else { None };
+            course.pulse.waits_for(Waits::Elsewhere);
+            self.finish(take, &end, ended, turn).await;
+            course.recording = None;
+            course.pulse.writes(None);
             match end {
-                End::Published | End::Limit(_) | End::Full { .. } | End::Overflow(_) => {}
+                End::Published => return,
+                End::Limit(_) | End::Full { .. } | End::Overflow(_) => {}
                 End::Disk(_) | End::NoRoom { .. } => {
-                    if !self.wait_for_room(&publish, &mut frames, room_wait).await {
+                    if !self.wait_for_room(course, room_wait).await {
                         return;
                     }
                 }
@@ -177,25 +192,28 @@ impl Recorder {
     }
 
     /// Waits, `wait` at least, until a recording can begin, and takes up the publish from there; false where it is over before.
-    async fn wait_for_room(&self, publish: &hub::Recording, frames: &mut RecorderSubscription, mut wait: Duration) -> bool {
+    async fn wait_for_room(&self, course: &mut Course<'_>, mut wait: Duration) -> bool {
+        course.pulse.waits_for(Waits::Room);
         loop {
             let next_try = Instant::now() + wait;
-            // What comes meanwhile has no place to be kept. Only its end matters.
+            // What comes meanwhile has no place to be kept. It is counted.
             loop {
-                match timeout_at(next_try, frames.next()).await {
+                match timeout_at(next_try, course.frames.next()).await {
                     Ok(Ok(Message::Ended)) => return false,
-                    Ok(Ok(_)) => {}
-                    Ok(Err(_)) => frames.resume(),
+                    Ok(Ok(message)) => course.miss(frames_in([&message])),
+                    Ok(Err(_)) => course.resume(),
                     Err(_) => break,
                 }
             }
-            match self.find_room(&publish.region).await {
+            let stream = &course.publish.streamname;
+            match self.find_room(&course.publish.region).await {
                 Ok(()) => {
-                    tracing::info!(stream = %publish.streamname, "recording can go on");
-                    frames.resume();
+                    tracing::info!(%stream, "recording can go on");
+                    course.resume();
+                    course.pulse.waits_for(Waits::Frames);
                     return true;
                 }
-                Err(reason) => tracing::warn!(stream = %publish.streamname, %reason, "a publish is still not recorded"),
+                Err(reason) => tracing::warn!(%stream, %reason, "a publish is still not recorded"),
             }
             wait = (wait * 2).min(MAX_ROOM_WAIT);
         }
@@ -219,31 +237,31 @@ impl Recorder {
     }
 
     /// Gathers what a file begins with; with it comes why it has ended, where it has already.
-    async fn wait_for_start(&self, mut opening: Opening, frames: &mut RecorderSubscription) -> (Option<Start>, Option<End>) {
+    async fn wait_for_start(&self, mut opening: Opening, course: &mut Course<'_>) -> (Opening, Option<End>) {
+        course.pulse.waits_for(Waits::Frames);
         let mut end = None;
         while end.is_none() && !opening.is_ready() {
-            match frames.next().await {
+            match course.frames.next().await {
                 Ok(Message::Ended) => end = Some(End::Published),
                 Err(overflow) => end = Some(End::Overflow(overflow)),
-                Ok(message) => opening.offer(message),
+                Ok(message) => {
+                    course.pulse.hears();
+                    opening.offer(message);
+                }
             }
         }
-        (opening.start(), end)
+        (opening, end)
     }
 
     /// Writes what there is and what comes, until there is no more of it. With why it has ended comes what there was and was not taken.
-    async fn follow(
-        &self,
-        take: &mut Take,
-        start: Start,
-        ended: Option<End>,
-        frames: &mut RecorderSubscription,
-    ) -> (End, Vec<Message>) {
-        let asset = take.asset().clone();
-        let stalled = |waits: bool| self.tell_stall(&asset, waits);
+    async fn follow(&self, take: &mut Take, start: Start, ended: Option<End>, course: &mut Course<'_>) -> (End, Vec<Message>) {
+        let Course { pulse, frames, .. } = course;
+        pulse.waits_for(Waits::Storage);
         let mut messages = start.messages.into_iter();
         while let Some(message) = messages.next() {
-            if let Err(end) = watched(take.offer(message), STALL_AFTER, stalled).await {
+            let taken = take.offer(message).await;
+            pulse.has_written(take.media_bytes());
+            if let Err(end) = taken {
                 return (end, messages.collect());
             }
         }
@@ -251,49 +269,25 @@ impl Recorder {
             return (end, Vec::new());
         }
         loop {
-            let next = if take.has_unsynced() {
-                match timeout(SYNC_EVERY, frames.next()).await {
-                    Ok(next) => next,
-                    // The encoder has fallen silent.
-                    Err(_) => match watched(take.sync(), STALL_AFTER, stalled).await {
-                        Ok(()) => continue,
-                        Err(end) => return (end, Vec::new()),
-                    },
-                }
-            } else {
-                frames.next().await
-            };
+            pulse.waits_for(Waits::Frames);
+            let next =
+                if take.has_unsynced() { timeout(SYNC_EVERY, frames.next()).await.ok() } else { Some(frames.next().await) };
+            pulse.waits_for(Waits::Storage);
             let taken = match next {
-                Ok(Message::Ended) => Err(End::Published),
-                Err(overflow) => Err(End::Overflow(overflow)),
-                Ok(message) => watched(take.offer(message), STALL_AFTER, stalled).await,
+                // The encoder has fallen silent.
+                None => take.sync().await,
+                Some(Ok(Message::Ended)) => Err(End::Published),
+                Some(Err(overflow)) => Err(End::Overflow(overflow)),
+                Some(Ok(message)) => {
+                    pulse.hears();
+                    take.offer(message).await
+                }
             };
+            pulse.has_written(take.media_bytes());
             if let Err(end) = taken {
                 return (end, Vec::new());
             }
         }
-    }
-
-    /// The storage has begun, or ceased, to let a recording wait. Waits for nobody itself: the database may lie on the same disk.
-    fn tell_stall(&self, asset: &Asset, waits: bool) {
-        self.growing.set_stalled(asset.id, waits);
-        if !waits {
-            tracing::info!(asset = %asset.id, region = %asset.region, "the storage takes writes again");
-            return;
-        }
-        tracing::error!(asset = %asset.id, region = %asset.region, "a recording has waited for its storage for {} s; what comes waits in memory", STALL_AFTER.as_secs());
-        let (finaliser, asset) = (self.finaliser.clone(), asset.clone());
-        self.tasks.spawn(async move {
-            let telling: db::Result<()> = async {
-                let mut tx = finaliser.db().write().await?;
-                tx.emit_asset(EventKind::AssetStalled, asset.organisation, asset.stream, asset.id, finaliser.clock().now());
-                tx.commit().await
-            }
-            .await;
-            if let Err(error) = telling {
-                tracing::error!(asset = %asset.id, %error, "the event of a stalled recording is lost");
-            }
-        });
     }
 }
 
@@ -311,26 +305,21 @@ impl Ended {
     }
 }
 
-/// Says `true` where the work takes longer than `stall_after`, and `false` once it is done after all.
-async fn watched<T>(work: impl Future<Output = T>, stall_after: Duration, tell: impl Fn(bool)) -> T {
-    let mut work = pin!(work);
-    if let Ok(done) = timeout(stall_after, &mut work).await {
-        return done;
-    }
-    tell(true);
-    let done = work.await;
-    tell(false);
-    done
-}
-
 #[async_trait]
 impl hub::Recorder for Recorder {
-    /// Makes no asset yet: a publish that never sends a frame leaves none.
+    /// Makes no asset yet: a publish that never sends a frame leaves none. An encoder that is back within the reconnect window is let in also where there is
+    /// no room: live goes on, and recording does once there is.
     async fn start(&self, recording: hub::Recording, frames: RecorderSubscription) -> Result<(), CannotRecord> {
-        self.find_room(&recording.region).await?;
-        let turn = self.returns.take_turn(recording.stream, self.finaliser.clock().monotonic());
+        let room = self.find_room(&recording.region).await;
+        if let Err(cause) = &room {
+            if !self.returns.waits_for(recording.stream) {
+                return Err(cause.clone());
+            }
+            tracing::error!(stream = %recording.streamname, %cause, "an encoder is back, and is not recorded for now");
+        }
         let limits = self.limits_of(recording.organisation).await;
-        self.tasks.spawn(Self { limits, ..self.clone() }.record(recording, turn, frames));
+        let turn = self.returns.take_turn(recording.stream, self.finaliser.clock().monotonic(), limits.reconnect_window);
+        self.tasks.spawn(Self { limits, ..self.clone() }.supervise(recording, turn, frames, room.is_ok()));
         Ok(())
     }
 }
@@ -339,31 +328,5 @@ impl hub::Recorder for Recorder {
 impl From<Recorder> for Arc<dyn hub::Recorder> {
     fn from(recorder: Recorder) -> Self {
         Arc::new(recorder)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use tokio::sync::oneshot;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_disk_that_lets_us_wait_is_told_and_so_is_its_return() {
-        let told = RefCell::new(Vec::new());
-        let (written, waits_for) = oneshot::channel();
-        let written = RefCell::new(Some(written));
-        let tell = |waits| {
-            told.borrow_mut().push(waits);
-            // The disk takes the write only after it has been told of.
-            if let Some(written) = written.take() {
-                written.send("written").unwrap();
-            }
-        };
-        assert_eq!(watched(waits_for, Duration::from_millis(1), tell).await, Ok("written"));
-        assert_eq!(watched(async { "at once" }, Duration::from_secs(3_600), tell).await, "at once");
-        assert_eq!(told.into_inner(), [true, false]);
     }
 }

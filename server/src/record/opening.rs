@@ -1,19 +1,19 @@
 //! How a recording begins: which tracks its file declares, and with which frame it starts. Pure: messages of the hub in, the beginning out.
 //!
-//! Pictures before the first keyframe are left out, for nothing can show them. Audio that is heard more than [`HEAD_START_MS`] before that keyframe is
-//! left out too; what remains keeps its place to the picture as sent, so that audio may begin a little earlier or later than it. The second
-//! track's configuration is waited for [`TRACK_WAIT_MS`], after which the file begins without it; a track that comes later is still taken.
-//! Where a picture track is announced but no keyframe comes for [`KEYFRAME_WAIT_MS`], audio is recorded by itself until one does.
+//! Pictures before the first that a decoder can begin with ([`FirstPicture`]) are left out, for nothing can show them. Audio that is heard more than
+//! [`HEAD_START_MS`] before that one is left out too; what remains keeps its place to the picture as sent, so that audio may begin a little earlier or later
+//! than it. The second track's configuration is waited for [`TRACK_WAIT_MS`], after which the file begins without it; a track that comes later is still
+//! taken. Where a picture track is announced but no picture lets it begin for [`WAIT_MS`], audio is recorded by itself until one does, and none is left out.
 
 use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
 use afterlive_media::time::{MILLISECONDS, rescale};
 
+use super::first_picture::{Begins, FirstPicture, WAIT_MS};
 use crate::hub::Message;
 
 /// Encoders start their tracks this far apart, and no further.
 const HEAD_START_MS: i64 = 100;
 const TRACK_WAIT_MS: i64 = 1_000;
-const KEYFRAME_WAIT_MS: i64 = 10_000;
 /// Frames that wait for the beginning are not on disk yet. With so many bytes or messages there is no more waiting.
 const MAX_BYTES: u64 = 16 << 20;
 const MAX_MESSAGES: usize = 4_096;
@@ -27,7 +27,8 @@ pub(super) struct Opening {
     bytes: u64,
     first_ms: Option<i64>,
     last_ms: i64,
-    /// Presentation time of the first keyframe of the video track.
+    first_picture: FirstPicture,
+    /// Presentation time of the first picture that was let in.
     picture_ms: Option<i64>,
     /// Whether it goes on where another file has ended.
     follows: bool,
@@ -46,16 +47,50 @@ pub(super) struct Start {
     pub(super) span_ms: i64,
     /// Frames of pictures and of sound that came before the beginning.
     pub(super) left_out_frames: [u64; 2],
+    pub(super) first_picture: FirstPicture,
+}
+
+impl Start {
+    /// Frames of pictures and of sound that came, all of them.
+    pub(super) fn received_frames(&self) -> [u64; 2] {
+        let [pictures, sound] = frames_in(&self.messages);
+        [self.left_out_frames[0] + pictures, self.left_out_frames[1] + sound]
+    }
+}
+
+/// How many frames of pictures and of sound are among them.
+pub(super) fn frames_in<'a>(messages: impl IntoIterator<Item = &'a Message>) -> [u64; 2] {
+    let mut frames = [0; 2];
+    for message in messages {
+        if let Message::Frame(frame) = message {
+            frames[frame.kind as usize] += 1;
+        }
+    }
+    frames
 }
 
 impl Opening {
     /// The opening of a recording that follows one which could not go on: its tracks are known, and no sound is left out.
     pub(super) fn after(tracks: impl IntoIterator<Item = TrackConfig>) -> Self {
-        Self {
-            follows: true,
-            tracks: tracks.into_iter().map(|track| (track.timescale, track)).map(|(scale, track)| (track, scale)).collect(),
-            ..Self::default()
+        let mut opening = Self { follows: true, ..Self::default() };
+        tracks.into_iter().for_each(|track| opening.offer_track(track));
+        opening
+    }
+
+    /// The opening of a recording that follows one which has come to a limit, with the frame that did not fit and what was not taken behind it. Where that frame
+    /// is a picture it begins with that, whatever it is: what it needs is the end of the recording before.
+    pub(super) fn at_limit(tracks: impl IntoIterator<Item = TrackConfig>, first: Message, untaken: Vec<Message>) -> Self {
+        let mut opening = Self::after(tracks);
+        if matches!(&first, Message::Frame(frame) if frame.kind == TrackKind::Video) {
+            opening.first_picture.let_any_in();
         }
+        std::iter::once(first).chain(untaken).for_each(|message| opening.offer(message));
+        opening
+    }
+
+    /// Frames of pictures and of sound that came so far.
+    pub(super) fn received_frames(&self) -> [u64; 2] {
+        self.received_frames
     }
 
     pub(super) fn offer(&mut self, message: Message) {
@@ -68,6 +103,7 @@ impl Opening {
 
     fn offer_track(&mut self, track: TrackConfig) {
         let kind = track.codec.kind();
+        self.first_picture.configure(&track.codec);
         let has_frames = self.messages.iter().any(|message| matches!(message, Message::Frame(frame) if frame.kind == kind));
         match self.tracks.iter_mut().find(|(known, _)| known.codec.kind() == kind) {
             Some((_, timescale)) if has_frames => {
@@ -83,15 +119,15 @@ impl Opening {
         }
     }
 
-    fn offer_frame(&mut self, frame: Frame) {
+    fn offer_frame(&mut self, mut frame: Frame) {
         let Some(timescale) = self.timescale(frame.kind) else { return };
         self.received_frames[frame.kind as usize] += 1;
-        let starts_picture = frame.kind == TrackKind::Video && frame.keyframe;
-        if frame.kind == TrackKind::Video && !starts_picture && self.picture_ms.is_none() {
-            return;
-        }
         let dts_ms = rescale(frame.dts, timescale, MILLISECONDS);
-        if starts_picture {
+        if frame.kind == TrackKind::Video {
+            let could_begin = self.first_picture.mark(&mut frame);
+            if !self.first_picture.lets_in(&frame, could_begin, dts_ms) {
+                return;
+            }
             self.picture_ms.get_or_insert(rescale(frame.pts(), timescale, MILLISECONDS));
         }
         self.first_ms.get_or_insert(dts_ms);
@@ -117,7 +153,7 @@ impl Opening {
         match (video, self.picture_ms) {
             (true, Some(_)) if audio => true,
             (true, Some(picture_ms)) => self.last_ms - picture_ms >= TRACK_WAIT_MS,
-            (true, None) => self.last_ms - first_ms >= KEYFRAME_WAIT_MS,
+            (true, None) => self.last_ms - first_ms >= WAIT_MS,
             (false, _) => self.last_ms - first_ms >= TRACK_WAIT_MS,
         }
     }
@@ -130,24 +166,23 @@ impl Opening {
             let timescale = if frame.kind == TrackKind::Video { video } else { audio };
             timescale.map_or(0, |timescale| rescale(frame.dts, timescale, MILLISECONDS))
         };
+        // Pictures that nothing was waited for any longer are worth no sound.
+        let leaves_out = !self.follows && self.first_picture.begins() != Some(Begins::Anywhere);
         let heard_from_ms = self.picture_ms.map_or(i64::MIN, |picture_ms| picture_ms - HEAD_START_MS);
         let mut messages = self.messages;
         messages.retain(|message| match message {
-            Message::Frame(frame) if frame.kind == TrackKind::Audio && !self.follows => dts_ms(frame) >= heard_from_ms,
+            Message::Frame(frame) if frame.kind == TrackKind::Audio && leaves_out => dts_ms(frame) >= heard_from_ms,
             _ => true,
         });
         let first_ms = messages.iter().find_map(|message| match message {
             Message::Frame(frame) => Some(dts_ms(frame)),
             _ => None,
         })?;
-        let mut left_out_frames = self.received_frames;
-        for message in &messages {
-            if let Message::Frame(frame) = message {
-                left_out_frames[frame.kind as usize] -= 1;
-            }
-        }
+        let [pictures, sound] = frames_in(&messages);
+        let left_out_frames = [self.received_frames[0] - pictures, self.received_frames[1] - sound];
         let tracks = self.tracks.into_iter().map(|(track, _)| track).collect();
-        Some(Start { tracks, messages, span_ms: (self.last_ms - first_ms).max(0), left_out_frames })
+        let span_ms = (self.last_ms - first_ms).max(0);
+        Some(Start { tracks, messages, span_ms, left_out_frames, first_picture: self.first_picture })
     }
 }
 
@@ -231,6 +266,24 @@ mod tests {
         let (frames, tracks) = begin([track(Video), track(Audio)].into_iter().chain(messages));
         assert_eq!((frames.len(), tracks), (101, 2));
         assert!(frames.iter().all(|(kind, _)| *kind == Audio));
+    }
+
+    #[test]
+    fn pictures_that_nothing_can_begin_with_are_taken_after_ten_seconds_and_cost_no_sound() {
+        let messages = (0..200).flat_map(|n| [picture(n * 100, false), audio(n * 100)]);
+        let (frames, tracks) = begin([track(Video), track(Audio)].into_iter().chain(messages));
+        assert_eq!((frames.len(), tracks), (101, 2));
+        assert_eq!((frames[0], frames[99], frames[100]), ((Audio, 0), (Audio, 9_900), (Video, 10_000)));
+    }
+
+    #[test]
+    fn a_recording_that_follows_another_has_the_configurations_that_hold_now() {
+        let Message::TrackChanged(known) = track(Video) else { panic!() };
+        let mut opening = Opening::after([known]);
+        opening.offer(picture(0, true));
+        opening.offer(picture(1_000, false));
+        assert!(opening.is_ready());
+        assert_eq!(opening.start().unwrap().messages.len(), 2);
     }
 
     #[test]

@@ -61,14 +61,21 @@ impl Left {
 #[derive(Debug)]
 pub(super) struct Turn {
     begun: Duration,
+    /// Its encoder is waited for so long once it has left.
+    window: Duration,
     before: Option<Arc<Left>>,
     own: Arc<Left>,
     _settled: DropGuard,
 }
 
 impl Returns {
+    /// Whether the stream's encoder may come back: it is there, or has left within its window, recorded or not.
+    pub(super) fn waits_for(&self, stream: StreamId) -> bool {
+        lock(&self.latest).get(&stream).is_some_and(|left| left.is_wanted(Instant::now()))
+    }
+
     /// To be called in the order in which the publishes begin, with [`Clock::monotonic`](crate::clock::Clock::monotonic).
-    pub(super) fn take_turn(&self, stream: StreamId, begun: Duration) -> Turn {
+    pub(super) fn take_turn(&self, stream: StreamId, begun: Duration, window: Duration) -> Turn {
         let own = Arc::new(Left::default());
         let mut latest = lock(&self.latest);
         if latest.len() >= SWEEP_FROM {
@@ -76,7 +83,7 @@ impl Returns {
             latest.retain(|_, left| left.is_wanted(now));
         }
         let before = latest.insert(stream, Arc::clone(&own));
-        Turn { begun, before, _settled: own.settled.clone().drop_guard(), own }
+        Turn { begun, window, before, _settled: own.settled.clone().drop_guard(), own }
     }
 }
 
@@ -119,10 +126,14 @@ impl Drop for Turn {
             return;
         }
         // It has recorded nothing. What is in the list for ever would never be swept.
-        let nothing = |passed_over| Inner { recorded: None, until: Some(Instant::now()), passed_over };
+        let until = Instant::now() + self.window;
+        let nothing = |passed_over| Inner { recorded: None, until: Some(until), passed_over };
         *own = match self.before.take() {
             // In its place, lest the line of those that are passed over grow.
-            Some(before) if before.settled.is_cancelled() => std::mem::take(&mut *lock(&before.inner)),
+            Some(before) if before.settled.is_cancelled() => {
+                let before = std::mem::take(&mut *lock(&before.inner));
+                Inner { until: before.until.max(Some(until)), ..before }
+            }
             before => nothing(before),
         };
     }
@@ -146,32 +157,47 @@ mod tests {
     #[tokio::test]
     async fn who_comes_waits_for_the_one_before_however_that_ends_and_gets_what_it_left() {
         let (returns, stream, asset) = (Returns::default(), StreamId(Uuid::new_v4()), AssetId(Uuid::new_v4()));
-        let mut first = returns.take_turn(stream, Duration::ZERO);
+        let mut first = returns.take_turn(stream, Duration::ZERO, Duration::ZERO);
         assert!(first.settle().await.is_none(), "there was none before");
-        let mut second = returns.take_turn(stream, Duration::ZERO);
+        let mut second = returns.take_turn(stream, Duration::ZERO, Duration::ZERO);
         assert!(second.settle().now_or_never().is_none(), "the first is not done");
 
-        let mut third = returns.take_turn(stream, Duration::ZERO);
+        let mut third = returns.take_turn(stream, Duration::ZERO, Duration::ZERO);
         second.leave(Duration::from_secs(30), recorded(asset));
         drop(second);
         assert_eq!(third.settle().await.map(|recorded| recorded.asset), Some(asset));
         drop(third);
-        assert!(returns.take_turn(stream, Duration::ZERO).settle().await.is_none(), "it has left nothing");
+        assert!(returns.take_turn(stream, Duration::ZERO, Duration::ZERO).settle().await.is_none(), "it has left nothing");
+    }
+
+    #[tokio::test]
+    async fn an_encoder_is_waited_for_within_its_window_whether_it_was_recorded_or_not() {
+        let (returns, stream) = (Returns::default(), StreamId(Uuid::new_v4()));
+        assert!(!returns.waits_for(stream), "it never came");
+        let there = returns.take_turn(stream, Duration::ZERO, Duration::ZERO);
+        assert!(returns.waits_for(stream));
+        drop(there);
+        assert!(!returns.waits_for(stream), "no window");
+        drop(returns.take_turn(stream, Duration::ZERO, Duration::from_secs(30)));
+        assert!(returns.waits_for(stream));
+        // What is passed over does not take the window of what was before it.
+        drop(returns.take_turn(stream, Duration::ZERO, Duration::ZERO));
+        assert!(returns.waits_for(stream));
     }
 
     #[tokio::test]
     async fn a_publish_without_a_frame_is_passed_over() {
         let (returns, stream, asset) = (Returns::default(), StreamId(Uuid::new_v4()), AssetId(Uuid::new_v4()));
-        let first = returns.take_turn(stream, Duration::ZERO);
+        let first = returns.take_turn(stream, Duration::ZERO, Duration::ZERO);
         for _ in 0..3 {
-            drop(returns.take_turn(stream, Duration::ZERO));
+            drop(returns.take_turn(stream, Duration::ZERO, Duration::ZERO));
         }
-        let mut last = returns.take_turn(stream, Duration::ZERO);
+        let mut last = returns.take_turn(stream, Duration::ZERO, Duration::ZERO);
         assert!(last.settle().now_or_never().is_none(), "the first is not done");
 
         // It has waited in vain.
         drop(last);
-        let mut last = returns.take_turn(stream, Duration::ZERO);
+        let mut last = returns.take_turn(stream, Duration::ZERO, Duration::ZERO);
         first.leave(Duration::from_secs(30), recorded(asset));
         drop(first);
         assert_eq!(last.settle().await.map(|recorded| recorded.asset), Some(asset));
@@ -180,9 +206,9 @@ mod tests {
     #[tokio::test]
     async fn of_many_publishes_without_a_frame_no_more_is_kept_than_of_one() {
         let (returns, stream) = (Returns::default(), StreamId(Uuid::new_v4()));
-        let first = returns.take_turn(stream, Duration::ZERO);
+        let first = returns.take_turn(stream, Duration::ZERO, Duration::ZERO);
         for _ in 0..200_000 {
-            drop(returns.take_turn(stream, Duration::ZERO));
+            drop(returns.take_turn(stream, Duration::ZERO, Duration::ZERO));
         }
         let line = std::iter::successors(Some(Arc::clone(&lock(&returns.latest)[&stream])), |left| {
             lock(&left.inner).passed_over.clone()
@@ -195,12 +221,12 @@ mod tests {
     async fn those_that_are_there_and_those_that_are_waited_for_stay_in_the_list() {
         let returns = Returns::default();
         let stream = || StreamId(Uuid::new_v4());
-        let there = returns.take_turn(stream(), Duration::ZERO);
-        let gone = returns.take_turn(stream(), Duration::ZERO);
+        let there = returns.take_turn(stream(), Duration::ZERO, Duration::ZERO);
+        let gone = returns.take_turn(stream(), Duration::ZERO, Duration::ZERO);
         gone.leave(Duration::from_secs(30), recorded(AssetId(Uuid::new_v4())));
         drop(gone);
         for _ in 0..2 * SWEEP_FROM {
-            drop(returns.take_turn(stream(), Duration::ZERO));
+            drop(returns.take_turn(stream(), Duration::ZERO, Duration::ZERO));
         }
         assert!(lock(&returns.latest).len() <= SWEEP_FROM);
         let waited_for = lock(&returns.latest)

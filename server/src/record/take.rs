@@ -15,7 +15,9 @@ use afterlive_media::time::{MILLISECONDS, rescale};
 use ring::digest;
 use tokio::task::spawn_blocking;
 
+use super::brink::{Arrival, Brink};
 use super::cut::Cutter;
+use super::first_picture::{Begins, FirstPicture};
 use super::growing::{Entry, GrowingFile};
 use super::opening::Start;
 use super::room::Room;
@@ -40,17 +42,11 @@ pub(super) struct Take {
     cutter: Cutter,
     /// As they are for the frames that come now.
     tracks: Vec<TrackConfig>,
-    /// A picture track begins with a keyframe, also where it comes late.
-    has_keyframe: bool,
+    /// A picture track begins with one that can be decoded, also where it comes late.
+    first_picture: FirstPicture,
     entry: Arc<Entry>,
     limits: Limits,
-    /// Media time of the first frame.
-    began_ms: Option<i64>,
-    /// What the recording had before an encoder came back.
-    before_ms: u64,
-    /// Bytes of frames since the last one that another file could begin with, and the most that this has been.
-    stretch_bytes: u64,
-    longest_stretch_bytes: u64,
+    brink: Brink,
     /// Of pictures and of sound.
     tallies: [Tally; 2],
     /// What had come before an encoder came back; absent where that was never counted.
@@ -95,26 +91,26 @@ pub(super) struct Closed {
 impl Take {
     /// Records into a new file. `entry` is the asset's place in the list of the growing.
     pub(super) fn new(asset: Asset, opened: Room, start: &Start, entry: Entry, limits: Limits) -> Self {
-        Self {
+        let before_ms = opened.file.with_writer(|writer| writer.begins_ms()).unwrap_or(0);
+        let take = Self {
             asset,
-            before_ms: opened.file.with_writer(|writer| writer.begins_ms()).unwrap_or(0),
             file: opened.file,
             synced_at: Instant::now(),
             has_unsynced: false,
             block_bytes: opened.block_bytes,
             cutter: Cutter::default(),
             tracks: start.tracks.clone(),
-            has_keyframe: false,
+            first_picture: start.first_picture.clone(),
             entry: Arc::new(entry),
             limits,
-            began_ms: None,
-            stretch_bytes: 0,
-            longest_stretch_bytes: 0,
+            brink: Brink::new(limits, before_ms),
             tallies: start.left_out_frames.map(Tally::after),
             received_before: Some([Received::default(); 2]),
             lost_frames: 0,
             hashed: Some(Hashed::default()),
-        }
+        };
+        take.tell_how_it_begins();
+        take
     }
 
     /// The same for a file that an encoder has come back to: what had come before is in `report`, what had been written in `hashed`, where that is known.
@@ -128,13 +124,18 @@ impl Take {
         self.lost_frames += frames;
     }
 
+    /// So many frames of pictures and of sound came while it was recorded, or before it could begin, and are lost.
+    pub(super) fn count_missed(&mut self, frames: [u64; 2]) {
+        self.tallies.iter_mut().zip(frames).for_each(|(tally, frames)| tally.lose(frames));
+    }
+
     pub(super) fn asset(&self) -> &Asset {
         &self.asset
     }
 
-    /// Whether anything but its head has reached the file.
-    pub(super) fn has_fragments(&self) -> bool {
-        self.file.media_bytes() > 0
+    /// What has reached the file beside its head.
+    pub(super) fn media_bytes(&self) -> u64 {
+        self.file.media_bytes()
     }
 
     pub(super) fn tracks(&self) -> Vec<TrackConfig> {
@@ -151,6 +152,7 @@ impl Take {
     }
 
     async fn change_track(&mut self, track: TrackConfig) -> Result<(), End> {
+        self.first_picture.configure(&track.codec);
         match self.tracks.iter_mut().find(|known| known.codec.kind() == track.codec.kind()) {
             Some(known) => known.clone_from(&track),
             None => self.tracks.push(track.clone()),
@@ -159,30 +161,27 @@ impl Take {
         on_disk(&self.file, move |file| carry_out(file.file(), &steps)).await.map_err(End::Disk)
     }
 
-    async fn push(&mut self, frame: Frame) -> Result<(), End> {
-        let (kind, keyframe) = (frame.kind, frame.keyframe);
+    async fn push(&mut self, mut frame: Frame) -> Result<(), End> {
+        let kind = frame.kind;
         let Some(track) = self.tracks.iter().find(|track| track.codec.kind() == kind) else { return Ok(()) };
         let dts_ms = rescale(frame.dts, track.timescale, MILLISECONDS);
-        let could_begin = match kind {
-            TrackKind::Video => keyframe,
-            TrackKind::Audio => self.tracks.iter().all(|track| track.codec.kind() != TrackKind::Video),
-        };
-        if could_begin {
-            if self.is_at_limit(dts_ms) {
-                return Err(End::Limit(Box::new(Message::Frame(frame))));
-            }
-            self.stretch_bytes = 0;
+        let could_begin = kind == TrackKind::Audio || self.first_picture.mark(&mut frame);
+        let has_pictures = self.tracks.iter().any(|track| track.codec.kind() == TrackKind::Video);
+        let arrival = Arrival { kind, dts_ms, bytes: frame.data.len() as u64, could_begin, has_pictures };
+        let file = &self.file;
+        let file_bytes = || file.with_writer(|writer| writer.length() + writer.pending_bytes()).unwrap_or(0);
+        if self.brink.ends_before(arrival, file_bytes) {
+            return Err(End::Limit(Box::new(Message::Frame(frame))));
         }
-        self.stretch_bytes += frame.data.len() as u64;
-        self.longest_stretch_bytes = self.longest_stretch_bytes.max(self.stretch_bytes);
-        if kind == TrackKind::Video {
-            self.has_keyframe |= keyframe;
-            if !self.has_keyframe {
+        if kind == TrackKind::Video && self.first_picture.begins().is_none() {
+            if !self.first_picture.lets_in(&frame, could_begin, dts_ms) {
                 self.tallies[kind as usize].leave_out();
                 return Ok(());
             }
+            self.tell_how_it_begins();
         }
-        self.began_ms.get_or_insert(dts_ms);
+        self.brink.count(kind, dts_ms);
+        let keyframe = frame.keyframe;
         let again = frame.clone();
         let pushed = self.with_writer(|writer| writer.push(frame).map(|()| writer.pending_bytes()));
         let pending_bytes = pushed.map_err(|error| End::Full { error, first: Some(Box::new(Message::Frame(again))) })?;
@@ -230,14 +229,17 @@ impl Take {
         self.file.with_writer(act).expect("the writer leaves only with the take")
     }
 
-    /// Whether the recording ends before a frame of this time, which another file could begin with. To stay below the limit of bytes another stretch as
-    /// the longest so far must fit.
-    fn is_at_limit(&self, dts_ms: i64) -> bool {
-        let Some(began_ms) = self.began_ms else { return false };
-        let recorded_ms = u128::from(self.before_ms) + u128::try_from(dts_ms - began_ms).unwrap_or(0);
-        let bytes = self.with_writer(|writer| writer.length() + writer.pending_bytes()) + self.longest_stretch_bytes;
-        self.limits.max_duration.is_some_and(|most| recorded_ms >= most.as_millis())
-            || self.limits.max_bytes.is_some_and(|most| bytes > most)
+    fn tell_how_it_begins(&self) {
+        let asset = self.asset.id;
+        match self.first_picture.begins() {
+            None | Some(Begins::Whole) => {}
+            Some(Begins::Gradually) => {
+                tracing::info!(%asset, "a recording's pictures begin with a recovery point: they come together over some frames")
+            }
+            Some(Begins::Anywhere) => {
+                tracing::warn!(%asset, "a recording's pictures begin without a keyframe: until one comes they are damaged")
+            }
+        }
     }
 
     /// Whether something waits for [`Self::sync`].

@@ -28,6 +28,11 @@ impl Tally {
         self.left_out_frames += 1;
     }
 
+    /// So many frames came and are lost.
+    pub(super) fn lose(&mut self, frames: u64) {
+        self.frames += frames;
+    }
+
     pub(super) fn count(&mut self, dts_ms: i64) {
         self.frames += 1;
         let (first_ms, latest_ms) = self.span_ms.unwrap_or((dts_ms, dts_ms));
@@ -61,6 +66,9 @@ mod tests {
         let first = tally.onto(Received::default());
         assert_eq!(first, Received { frames: 7, left_out_frames: 3, lasts_ms: 99 });
         assert_eq!(Tally::default().onto(first), first);
+        let mut lost = tally;
+        lost.lose(5);
+        assert_eq!(lost.onto(Received::default()), Received { frames: 12, ..first });
         let mut lone = Tally::default();
         lone.count(5_000);
         assert_eq!(lone.onto(first), Received { frames: 8, left_out_frames: 3, lasts_ms: 139 });

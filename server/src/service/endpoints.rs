@@ -1,7 +1,7 @@
 //! Where an organisation's programs are told of events: endpoints made, changed, tried out, and what each was told. For administrators alone.
 
 use afterlive_domain::endpoint::MAX_ENDPOINTS;
-use afterlive_domain::{Act, EndpointId, Error as Refusal, MessageId, Permission, ThingKind, ToldKinds, WebhookUrl};
+use afterlive_domain::{Act, EndpointId, Error as Refusal, MessageId, Permission, StreamId, ThingKind, ToldKinds, WebhookUrl};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -270,6 +270,12 @@ impl Service {
             None => None,
         };
         Ok(Happened { stream, asset })
+    }
+
+    /// Why nothing of what the stream sends is recorded on at this moment, where that is so and the stream is live here.
+    #[must_use]
+    pub fn stands_still(&self, stream: StreamId) -> Option<String> {
+        self.growing.stands_still(stream)
     }
 
     fn require_in_reach(&self, url: &WebhookUrl) -> Result<(), Refusal> {

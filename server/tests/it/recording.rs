@@ -1,6 +1,7 @@
 //! From the gate to a finished file: what is sent is what is stored, whatever happens in between.
 
 mod codecs;
+mod going_on;
 mod odd_streams;
 
 use std::time::Duration;
@@ -305,6 +306,12 @@ async fn a_recorder_that_cannot_keep_up_says_so_keeps_what_it_had_and_goes_on_in
         let next = studio.asset(2).await;
         assert_eq!(next.state, AssetState::Ready);
         assert!(next.facts.duration_ms.abs_diff(2_000) < 50, "{:?}", next.facts);
+        // What found no room is in the account of the one that could not keep up.
+        let report = assets::report(&mut studio.db.read().await.unwrap(), seen[0].id).await.unwrap().unwrap();
+        let track = &report.tracks[0];
+        let (came, dropped) = (count(&sent, TrackKind::Video) as u64 + 70, track.dropped_frames.unwrap());
+        assert_eq!((track.received_frames, track.stored_frames + dropped), (Some(came), came));
+        assert!((6..=8).contains(&dropped), "70 MiB, of which 64 found room: {track:?}");
     })
     .await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use afterlive_domain::{OrganisationId, StreamId, Streamname, Tags, UnixMillis};
+use afterlive_domain::{EventKind, OrganisationId, StreamId, Streamname, Tags, UnixMillis};
 use serde::Serialize;
 
 use crate::db::event_bodies::Happening;
@@ -26,6 +26,9 @@ struct Data {
     /// As it was right after it happened; absent where it is no recording's event.
     #[serde(skip_serializing_if = "Option::is_none")]
     asset: Option<AssetJson>,
+    /// Why nothing is recorded on; only of that, and while it is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -47,7 +50,12 @@ impl From<Stream> for StreamOf {
 /// Where the database fails.
 pub async fn body(service: Arc<Service>, happening: Happening) -> Result<String, ComposeError> {
     let happened = service.happened(&happening).await?;
+    let reason = match (happening.kind, happening.stream) {
+        (EventKind::AssetStalled, Some(stream)) => service.stands_still(stream),
+        _ => None,
+    };
     let data = Data {
+        reason,
         organisation: happening.organisation,
         stream: happened.stream.map(StreamOf::from),
         asset: happened.asset.map(|asset| AssetJson::new(&service, asset)),
