@@ -178,6 +178,7 @@ impl Recorder {
 
     /// Waits, `wait` at least, until a recording can begin, and takes up the publish from there; false where it is over before.
     async fn wait_for_room(&self, publish: &hub::Recording, frames: &mut RecorderSubscription, mut wait: Duration) -> bool {
+        let _unrecorded = self.growing.count_unrecorded();
         loop {
             let next_try = Instant::now() + wait;
             // What comes meanwhile has no place to be kept. Only its end matters.
