@@ -1,7 +1,7 @@
 //! Wall time as the parts see it: handed in, so that a test can move it. Durations and time-outs are tokio's, not this one's.
 
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use afterlive_domain::UnixMillis;
@@ -17,7 +17,7 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Simulated(Arc<watch::Sender<UnixMillis>>),
+    Simulated { now: Arc<watch::Sender<UnixMillis>>, set_by_ms: Arc<AtomicI64> },
 }
 
 impl Clock {
@@ -29,7 +29,7 @@ impl Clock {
     /// A clock that stands at `start` until [`Clock::advance_ms`] moves it.
     #[must_use]
     pub fn simulated(start: UnixMillis) -> Self {
-        Self(Source::Simulated(Arc::new(watch::Sender::new(start))))
+        Self(Source::Simulated { now: Arc::new(watch::Sender::new(start)), set_by_ms: Arc::default() })
     }
 
     #[must_use]
@@ -40,25 +40,36 @@ impl Clock {
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 UnixMillis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
             }
-            Source::Simulated(now) => *now.borrow(),
+            Source::Simulated { now, .. } => *now.borrow(),
         }
     }
 
-    /// Time since an instant in the past, which is the same for the whole process: goes on where somebody sets the machine's clock. A simulated clock is
-    /// never set.
+    /// Time since an instant in the past, which is the same for the whole process: goes on where somebody sets the clock.
     #[must_use]
     pub fn monotonic(&self) -> Duration {
         static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
         match &self.0 {
             Source::System => ORIGIN.elapsed(),
-            Source::Simulated(now) => Duration::from_millis(now.borrow().0.unsigned_abs()),
+            Source::Simulated { now, set_by_ms } => {
+                Duration::from_millis(now.borrow().plus_ms(-set_by_ms.load(Ordering::Relaxed)).0.unsigned_abs())
+            }
         }
     }
 
     /// Moves a simulated clock. The system's clock is not ours to move: on it this does nothing.
     pub fn advance_ms(&self, ms: i64) {
-        if let Source::Simulated(now) = &self.0 {
+        if let Source::Simulated { now, .. } = &self.0 {
             now.send_modify(|now| *now = now.plus_ms(ms));
+        }
+    }
+
+    /// Sets a simulated clock ahead, or back, as somebody sets a machine's: no time passes. On the system's clock this does nothing.
+    pub fn set_by_ms(&self, ms: i64) {
+        if let Source::Simulated { now, set_by_ms } = &self.0 {
+            now.send_modify(|now| {
+                set_by_ms.fetch_add(ms, Ordering::Relaxed);
+                *now = now.plus_ms(ms);
+            });
         }
     }
 
@@ -70,10 +81,46 @@ impl Clock {
                 let Some(left_ms) = u64::try_from(ms).ok().filter(|ms| *ms > 0) else { return };
                 tokio::time::sleep(Duration::from_millis(left_ms).min(LOOK_EVERY)).await;
             },
-            Source::Simulated(now) => {
+            Source::Simulated { now, .. } => {
                 // The sender is this clock's own.
                 let _ = now.subscribe().wait_for(|now| *now >= instant).await;
             }
+        }
+    }
+}
+
+/// Notices that somebody has set the clock: wall time has gone otherwise than time.
+#[derive(Default, Debug)]
+pub struct Jumps {
+    last: Option<(UnixMillis, Duration)>,
+}
+
+impl Jumps {
+    /// By how many milliseconds the clock has been set since the last look; negative where back. `None` at the first.
+    pub fn look(&mut self, clock: &Clock) -> Option<i64> {
+        let (now, monotonic) = (clock.now(), clock.monotonic());
+        let (then, monotonic_then) = self.last.replace((now, monotonic))?;
+        let passed_ms = i64::try_from(monotonic.saturating_sub(monotonic_then).as_millis()).unwrap_or(i64::MAX);
+        Some(now.ms_since(then).saturating_sub(passed_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_once_and_time_that_passes_is_not() {
+        let (clock, mut jumps) = (Clock::simulated(UnixMillis(1_000_000)), Jumps::default());
+        assert_eq!(jumps.look(&clock), None);
+        clock.advance_ms(86_400_000);
+        assert_eq!(jumps.look(&clock), Some(0));
+        for ms in [691_200_000, -500] {
+            let before = clock.monotonic();
+            clock.set_by_ms(ms);
+            assert_eq!(clock.monotonic(), before);
+            clock.advance_ms(60_000);
+            assert_eq!([jumps.look(&clock), jumps.look(&clock)], [Some(ms), Some(0)]);
         }
     }
 }
