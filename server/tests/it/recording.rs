@@ -2,6 +2,7 @@
 
 mod codecs;
 mod odd_streams;
+mod overhead;
 
 use std::time::Duration;
 
