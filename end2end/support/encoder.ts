@@ -62,6 +62,15 @@ export class Encoder {
     return new Encoder(spawn(process.env['FFMPEG'] ?? 'ffmpeg', args, { stdio: ['pipe', 'pipe', 'pipe'] }));
   }
 
+  /** Pushes a file as it is, as fast as it is to be shown. */
+  static pushFile(ingestUrl: string, streamKey: string, file: string): Encoder {
+    const args = [
+      ...['-hide_banner', '-loglevel', 'warning', '-nostats', '-progress', 'pipe:1', '-stats_period', '0.1'],
+      ...['-re', '-i', file, '-c', 'copy', '-f', 'flv', '-flvflags', 'no_duration_filesize', `${ingestUrl}/${streamKey}`],
+    ];
+    return new Encoder(spawn(process.env['FFMPEG'] ?? 'ffmpeg', args, { stdio: ['pipe', 'pipe', 'pipe'] }));
+  }
+
   /** What was held begins to push, at once: the program is loaded. */
   release(): void {
     this.child.stdin?.end(';FFMETADATA1\n');

@@ -14,6 +14,8 @@ type PerTest = {
   pushHeld: (ingestUrl: string, streamKey: string) => Encoder;
   /** Pushes pictures that say when they were made. */
   pushClock: (ingestUrl: string, streamKey: string) => Encoder;
+  /** Pushes an FLV file as it is. */
+  pushFile: (ingestUrl: string, streamKey: string, file: string) => Encoder;
   /** What the console may say in this test. */
   allowConsole: (pattern: RegExp) => void;
   /** Watches a context that the test makes itself. */
@@ -120,6 +122,16 @@ export const test = base.extend<PerTest & { consoleWatch: Console }, PerWorker &
     const encoders: Encoder[] = [];
     await use((ingestUrl, streamKey) => {
       const encoder = Encoder.push(ingestUrl, streamKey, undefined, true);
+      encoders.push(encoder);
+      return encoder;
+    });
+    for (const encoder of encoders) encoder.kill();
+  },
+
+  pushFile: async ({}, use) => {
+    const encoders: Encoder[] = [];
+    await use((ingestUrl, streamKey, file) => {
+      const encoder = Encoder.pushFile(ingestUrl, streamKey, file);
       encoders.push(encoder);
       return encoder;
     });

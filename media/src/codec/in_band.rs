@@ -1,7 +1,7 @@
 //! Parameter sets within access units, for players that read a track's first configuration and no other.
 //!
 //! ISO/IEC 14496-15 §5.3.1 and §8.3.2 have them in the sample entry. Where a track has several entries, Chromium and FFmpeg up to 5.1 (in fragments) go on with the
-//! first: they play on only where each keyframe brings its own.
+//! first: they play on only where each keyframe brings its own. Chromium also seeks back from behind a change only to keyframes that do.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -32,6 +32,11 @@ impl ParameterSets {
             CodecConfig::Hevc { hvcc, .. } => Self::of_hevc(hvcc).ok(),
             CodecConfig::Av1 { .. } | CodecConfig::Aac { .. } | CodecConfig::Opus { .. } => None,
         }
+    }
+
+    #[must_use]
+    pub fn are_h264(&self) -> bool {
+        matches!(self.codec, Codec::H264)
     }
 
     fn of_h264(avcc: &[u8]) -> Result<Self, CodecError> {

@@ -429,10 +429,14 @@ impl Track {
         self.parameter_sets = ParameterSets::of(&config.codec);
     }
 
-    /// Once the track has had several configurations, each keyframe says which one is its own: there are players that read the first one only.
+    /// Each keyframe of H.264 says which configuration is its own: there are players that read a track's first one only, and Chromium, which fails where it is led
+    /// back from behind another one to pictures that do not say theirs. So these are there from the beginning; with HEVC, which is less used to it, once
+    /// there are several.
     fn with_parameter_sets(&self, frame: Frame, descriptions: usize) -> Frame {
         match &self.parameter_sets {
-            Some(sets) if frame.keyframe && descriptions > 1 => Frame { data: sets.put_into(&frame.data), ..frame },
+            Some(sets) if frame.keyframe && (descriptions > 1 || sets.are_h264()) => {
+                Frame { data: sets.put_into(&frame.data), ..frame }
+            }
             _ => frame,
         }
     }

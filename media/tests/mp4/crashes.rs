@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::player::{Played, play, play_rejoined};
 use crate::recording::{carry_out, finalised};
-use crate::streams::{Event, Stream, audio, frame, record, record_by, streams, video};
+use crate::streams::{Event, Stream, as_stored, audio, frame, record, record_by, streams, video};
 
 /// Every file that a crash may leave: what is before the last sync is there, of what is after it anything, and writes of more than 4 bytes may be torn.
 fn left_by_crashes(file: &[u8], steps: &[Step]) -> Vec<Vec<u8>> {
@@ -157,7 +157,8 @@ proptest! {
             // Nothing of either part is lost, and decoding goes forward; the second part begins together, where the first has ended.
             let after = play_rejoined(&longer.file);
             for (at, (track, first)) in after.tracks.iter().enumerate() {
-                let sent: Vec<_> = [&stream, &again].iter().flat_map(|part| part.frames(stream.tracks[at].codec.kind())).map(|frame| frame.data.to_vec()).collect();
+                let config = &stream.tracks[at];
+                let sent: Vec<_> = [&stream, &again].iter().flat_map(|part| part.frames(config.codec.kind())).map(|frame| as_stored(config, frame).to_vec()).collect();
                 prop_assert_eq!(first.samples.iter().map(|sample| sample.data.clone()).collect::<Vec<_>>(), sent, "track {}", track);
                 prop_assert!(first.samples.windows(2).all(|pair| pair[0].dts < pair[1].dts));
                 let joined = stream.frames(stream.tracks[at].codec.kind()).len();

@@ -1,5 +1,6 @@
 //! Streams to record: as encoders send them, in all variety.
 
+use afterlive_media::codec::in_band::ParameterSets;
 use afterlive_media::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
 use afterlive_media::mp4::{Fragment, Recording, RecordingWriter, SampleIndex};
 use bytes::Bytes;
@@ -11,6 +12,14 @@ pub fn video(size: u16) -> TrackConfig {
         _ => (include_bytes!("../data/x264-640x360.avcc"), 640, 360),
     };
     TrackConfig { codec: CodecConfig::H264 { avcc: Bytes::from_static(avcc), width, height }, timescale: 1_000 }
+}
+
+/// A frame as the file has it, of a track whose configuration does not change: keyframes of H.264 bring theirs.
+pub fn as_stored(track: &TrackConfig, frame: &Frame) -> Bytes {
+    match ParameterSets::of(&track.codec) {
+        Some(sets) if frame.keyframe && sets.are_h264() => sets.put_into(&frame.data),
+        _ => frame.data.clone(),
+    }
 }
 
 pub fn audio(sample_rate: u32) -> TrackConfig {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use afterlive_domain::{AssetId, Region, SessionId, StreamId};
@@ -19,6 +19,17 @@ use crate::storage::SharedPlace;
 #[derive(Clone, Default, Debug)]
 pub struct Growing {
     entries: Arc<RwLock<Entries>>,
+    unrecorded: Arc<AtomicUsize>,
+}
+
+/// A publish that is not recorded, for as long as this is kept.
+#[derive(Debug)]
+pub(super) struct Unrecorded(Arc<AtomicUsize>);
+
+impl Drop for Unrecorded {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default, Debug)]
@@ -75,6 +86,17 @@ impl Growing {
     pub fn stands_still(&self, stream: StreamId) -> Option<String> {
         let entries = self.read();
         entries.still.values().find(|(of, _)| *of == stream).map(|(_, cause)| cause.to_string())
+    }
+
+    /// How many publishes are not recorded that should be: their storage has failed, or has no room.
+    #[must_use]
+    pub fn unrecorded(&self) -> usize {
+        self.unrecorded.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_unrecorded(&self) -> Unrecorded {
+        self.unrecorded.fetch_add(1, Ordering::Relaxed);
+        Unrecorded(Arc::clone(&self.unrecorded))
     }
 
     pub(super) fn enter(&self, asset: &Asset, facts: Facts, file: GrowingFile) -> Entry {

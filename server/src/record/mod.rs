@@ -193,6 +193,7 @@ impl Recorder {
 
     /// Waits, `wait` at least, until a recording can begin, and takes up the publish from there; false where it is over before.
     async fn wait_for_room(&self, course: &mut Course<'_>, mut wait: Duration) -> bool {
+        let _unrecorded = self.growing.count_unrecorded();
         course.pulse.waits_for(Waits::Room);
         loop {
             let next_try = Instant::now() + wait;

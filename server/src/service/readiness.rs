@@ -82,6 +82,12 @@ impl Service {
             1 => problems.push("a recording waits for its storage".to_owned()),
             count => problems.push(format!("{count} recordings wait for their storage")),
         }
+        // A disk that fails may have room, and take a small file.
+        match self.growing.unrecorded() {
+            0 => {}
+            1 => problems.push("a publish is not recorded".to_owned()),
+            count => problems.push(format!("{count} publishes are not recorded")),
+        }
         problems
     }
 }

@@ -1,5 +1,7 @@
 //! `kill -9` at any moment: after the next start every recording plays, and lacks its last fragment at most.
 
+mod aimed;
+
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -34,9 +36,9 @@ fn kills() -> u32 {
 struct Moments(u64);
 
 impl Moments {
-    fn next_ms(&mut self) -> i64 {
+    fn next_in(&mut self, range: std::ops::Range<u64>) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (MOMENTS_MS.start + (self.0 >> 33) % (MOMENTS_MS.end - MOMENTS_MS.start)) as i64
+        range.start + (self.0 >> 33) % (range.end - range.start)
     }
 }
 
@@ -146,7 +148,7 @@ async fn after_each_of_many_kills_every_recording_plays_and_lacks_its_last_fragm
             let publish = Publish::start(&ingest, Arc::clone(&tags)).await;
             publishes.push((ingest, publish));
         }
-        let moment_ms = moments.next_ms();
+        let moment_ms = moments.next_in(MOMENTS_MS) as i64;
         publishes[0].1.sent_ms.wait_for(|sent_ms| *sent_ms >= moment_ms).await.unwrap();
         let mut told = Vec::new();
         for (ingest, _) in &publishes {

@@ -3,6 +3,7 @@
 mod codecs;
 mod going_on;
 mod odd_streams;
+mod overhead;
 
 use std::time::Duration;
 

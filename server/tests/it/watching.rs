@@ -1,5 +1,7 @@
 //! A recording watched from its start while it is recorded: what its URL gives to players, then and after its end.
 
+mod large;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
