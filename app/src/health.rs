@@ -81,21 +81,26 @@ pub fn help(has_loudness: bool) -> Vec<Help> {
     if has_loudness {
         all.push(Help {
             figure: "Loudness and peak",
-            text: "The bar is how loud it is over the last 3 s, the peak its loudest moment, in decibels below the most there is, which is 0. Good for speech are                    −24 to −16 dB with peaks between −12 and −3 dB. Peaks at 0 dB are cut off and crackle: turn the gain down. Below −30 dB viewers turn up their                    own noise: turn it up, or move the microphone nearer."
+            text: "The bar is how loud it is over the last 3 s, the peak its loudest moment, in decibels below the most there is, which is 0. Good for speech are \
+             −24 to −16 dB with peaks between −12 and −3 dB. Peaks at 0 dB are cut off and crackle: turn the gain down. Below −30 dB viewers turn up their \
+             own noise: turn it up, or move the microphone nearer."
                 .to_owned(),
         });
     }
     all.push(Help {
         figure: "Keyframe interval",
         text: format!(
-            "How often a picture comes with which a viewer can begin. Good is 1 to 2 s; above {} who joins waits, and HLS runs behind. It is a setting of              the encoder.",
+            "How often a picture comes with which a viewer can begin. Good is 1 to 2 s; above {} who joins waits, and HLS runs behind. It is a setting of \
+             the encoder.",
             format::seconds(LONGEST_KEYFRAME_INTERVAL_MS)
         ),
     });
     all.push(Help {
         figure: "Unevenness",
         text: format!(
-            "How much later than the earliest frame the latest came in the last 10 s. Below 100 ms is good; a moment above that is harmless. What stays above              {MOST_JITTER_MS} ms makes viewers wait: use a cable instead of Wi-Fi, lower the encoder's bitrate, and end what else uses the line or the              encoder's computer."
+            "How much later than the earliest frame the latest came in the last 10 s. Below 100 ms is good; a moment above that is harmless. What stays above \
+             {MOST_JITTER_MS} ms makes viewers wait: use a cable instead of Wi-Fi, lower the encoder's bitrate, and end what else uses the line or the \
+             encoder's computer."
         ),
     });
     all
