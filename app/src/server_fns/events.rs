@@ -1,5 +1,7 @@
 //! Where the organisation's programs are told of events: listed, made, changed, tried out, deleted. And what each was told, and again.
 
+#![expect(clippy::too_many_arguments, reason = "a form has as many fields as it has kinds to tick")]
+
 use afterlive_domain::{EndpointId, MessageId};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;

@@ -166,7 +166,7 @@ pub async fn tags_of(connection: &mut Connection, streams: &[StreamId]) -> Resul
         for stream in streams {
             ids.push_bind(stream.to_string());
         }
-        query.push(") ORDER BY stream_id, tag").build_query_as().fetch_all(c).await
+        query.push(") ORDER BY stream_id, position").build_query_as().fetch_all(c).await
     })?;
     let mut stored: HashMap<StreamId, Vec<String>> = HashMap::new();
     for (stream, tag) in rows {

@@ -117,13 +117,11 @@ mod tests {
 
     /// The frame before which the recording ends: of its kind, at its time. Each frame has a byte.
     fn end(mut brink: Brink, frames: impl IntoIterator<Item = (TrackKind, i64, bool)>) -> Option<(TrackKind, i64)> {
-        let mut file_bytes = 0;
-        for (kind, dts_ms, could_begin) in frames {
+        for (file_bytes, (kind, dts_ms, could_begin)) in (0..).zip(frames) {
             let arrival = Arrival { kind, dts_ms, bytes: 1, could_begin, has_pictures: true };
             if brink.ends_before(arrival, || file_bytes) {
                 return Some((kind, dts_ms));
             }
-            file_bytes += 1;
             brink.count(kind, dts_ms);
         }
         None

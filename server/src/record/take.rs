@@ -234,10 +234,10 @@ impl Take {
         match self.first_picture.begins() {
             None | Some(Begins::Whole) => {}
             Some(Begins::Gradually) => {
-                tracing::info!(%asset, "a recording's pictures begin with a recovery point: they come together over some frames")
+                tracing::info!(%asset, "a recording's pictures begin with a recovery point: they come together over some frames");
             }
             Some(Begins::Anywhere) => {
-                tracing::warn!(%asset, "a recording's pictures begin without a keyframe: until one comes they are damaged")
+                tracing::warn!(%asset, "a recording's pictures begin without a keyframe: until one comes they are damaged");
             }
         }
     }
