@@ -91,6 +91,10 @@ pub enum Error {
          Give this one a database of its own (database.url). If {path} is that folder after all, or takes its place: echo {id} > {id_path}"
     )]
     OtherFolder { region: Region, path: String, id: Uuid, id_path: String },
+    #[error(
+        "another server over the same database has taken region {region}: give one of them a database of its own (database.url)"
+    )]
+    RegionTaken { region: Region },
     #[error("what the last run left behind cannot be repaired: {0}")]
     Recovery(#[from] FinaliseError),
     #[error(transparent)]
@@ -146,7 +150,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let regions = open_regions(&config).await?;
     // Held to the end: two servers over one spool would each finish what the other records.
     let spools = regions.lock_spools()?;
-    folders::claim(&db, &regions, clock.now()).await?;
+    let claimed = folders::claim(&db, &regions, clock.now()).await?;
     let audit = Audit::default();
     let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone()).with_retention(Retention::from(&*config));
     let finaliser = finaliser.with_audit(audit.clone());
@@ -197,7 +201,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let teller_stop = lifecycle.soft_stop();
     let teller = tokio::spawn(async move { teller.run(teller_stop).await });
     let sweep = tokio::spawn(drop_expired(db.clone(), clock.clone(), config.audit.keep_days, lifecycle.soft_stop()));
-    let folders = tokio::spawn(folders::watch(db.clone(), regions.clone(), lifecycle.soft_stop()));
+    let folders = tokio::spawn(folders::watch(db.clone(), claimed, lifecycle.soft_stop()));
     let suspended = tokio::spawn(end_suspended(Arc::clone(&service), lifecycle.soft_stop()));
     let noting = tokio::spawn(audit.clone().run(db.clone(), lifecycle.soft_stop()));
     let push_settings = push::Settings { allow_private: config.push.allow_private, own_port: bound.rtmp.port() };
@@ -236,7 +240,6 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("watch over the certificate", certificate, lifecycle),
             until_end("job worker", jobs, lifecycle),
             until_end("sweep of what has expired", sweep, lifecycle),
-            until_end("watch over the regions' folders", folders, lifecycle),
             until_end("watch over suspended organisations", suspended, lifecycle),
             until_end("maker of live stills", stills, lifecycle),
             until_end("pusher to other servers", pusher, lifecycle),
@@ -244,15 +247,15 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("teller of events", teller, lifecycle),
             until_end("writer of the audit log", noting, lifecycle),
             until_end("sender of mail", mails, lifecycle),
-        ])
-        .await;
+        ]);
+        let (ends, kept) = tokio::join!(ends, until_lost(folders, lifecycle));
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
         // The first that failed, of however many there are.
-        ends.into_iter().collect::<Result<(), Error>>()
+        ends.into_iter().chain([kept]).collect::<Result<(), Error>>()
     };
     let end = tokio::select! {
         end = parts_end => end,
@@ -320,6 +323,16 @@ async fn until_end(name: &'static str, part: JoinHandle<()>, lifecycle: &Lifecyc
         tracing::error!(%cause, name, "an essential part has failed: stopping");
         lifecycle.soft_stop().cancel();
         Error::PartFailed { name }
+    })
+}
+
+/// As [`until_end`], of what also stops the others where it ends well.
+async fn until_lost(folders: JoinHandle<Result<(), Error>>, lifecycle: &Lifecycle) -> Result<(), Error> {
+    folders.await.unwrap_or_else(|cause| {
+        let name = "watch over the regions' folders";
+        tracing::error!(%cause, name, "an essential part has failed: stopping");
+        lifecycle.soft_stop().cancel();
+        Err(Error::PartFailed { name })
     })
 }
 

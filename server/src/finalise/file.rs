@@ -110,7 +110,8 @@ pub fn free_bytes(file: &File) -> Option<u64> {
 /// # Errors
 /// Those of the files.
 pub fn copy(source: &mut File, plan: &CopyPlan, place: &Path) -> io::Result<File> {
-    let mut new = File::options().read(true).write(true).create(true).truncate(true).open(place)?;
+    // Somebody who copies it already is not to be written over.
+    let mut new = File::options().read(true).write(true).create_new(true).open(place)?;
     new.write_all(&plan.head)?;
     source.seek(SeekFrom::Start(plan.source.start))?;
     let length = plan.source.end - plan.source.start;

@@ -135,7 +135,12 @@ fn rewrite(
     }
     let place = store.spool().copy_path(asset.id);
     let copied = file::copy(file, &plan, &place).and_then(|copy| fs::rename(&place, path).map(|()| copy));
-    *file = copied.inspect_err(|_| drop(fs::remove_file(&place)))?;
+    *file = copied.inspect_err(|error| {
+        // That one is another's. What a crash leaves the next start removes.
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            drop(fs::remove_file(&place));
+        }
+    })?;
     Ok(())
 }
 

@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use futures::Stream;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, Stream};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::ring::{Cursor, Item};
 use super::{Feeds, Place, Seat};
@@ -30,23 +32,44 @@ struct Viewer {
     seat: Seat,
     cursor: Cursor,
     changes: watch::Receiver<()>,
-    /// Why the viewer may not watch any more.
-    withdrawn: BoxFuture<'static, String>,
+    /// The viewer may not watch any more.
+    withdrawn: CancellationToken,
+    /// Finds that out. A task of its own, as a body is polled only as its viewer takes it: who takes nothing must not keep a connection to the database in the midst
+    /// of a question.
+    _asking: AbortOnDropHandle<()>,
     /// What was read for them and not asked for yet: at most one batch of the ring.
     waiting: VecDeque<Bytes>,
     has_begun: bool,
     is_over: bool,
 }
 
-/// `place` is among connections that are answered for long. What is sent, as it is asked for: who takes it slowly is skipped to a keyframe by the ring, as every other viewer is. Ends when `withdrawn` completes, too, and when the server
-/// stops.
+/// What is sent, as it is asked for: who takes it slowly is skipped to a keyframe by the ring, as every other viewer is. `place` is among connections that are answered
+/// for long. Ends when `withdrawn` completes, too, and when the server stops. Within a runtime.
 pub fn body(
     seat: Seat,
     place: Place,
     withdrawn: BoxFuture<'static, String>,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
     let (cursor, changes, waiting) = (seat.feed.join(), seat.feed.changes(), VecDeque::new());
-    let viewer = Viewer { _place: place, seat, cursor, changes, withdrawn, waiting, has_begun: false, is_over: false };
+    let over = CancellationToken::new();
+    let asking = AbortOnDropHandle::new(tokio::spawn({
+        let over = over.clone();
+        async move {
+            withdrawn.await;
+            over.cancel();
+        }
+    }));
+    let viewer = Viewer {
+        _place: place,
+        seat,
+        cursor,
+        changes,
+        withdrawn: over,
+        _asking: asking,
+        waiting,
+        has_begun: false,
+        is_over: false,
+    };
     futures::stream::unfold(viewer, async |mut viewer| viewer.next().await.map(|bytes| (Ok(bytes), viewer)))
 }
 
@@ -54,7 +77,7 @@ impl Viewer {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             // Also of who takes so fast, or so slowly, that they never wait here.
-            if (&mut self.withdrawn).now_or_never().is_some() {
+            if self.withdrawn.is_cancelled() {
                 return None;
             }
             if let Some(bytes) = self.waiting.pop_front() {
@@ -69,7 +92,7 @@ impl Viewer {
             }
             tokio::select! {
                 biased;
-                _ = &mut self.withdrawn => return None,
+                () = self.withdrawn.cancelled() => return None,
                 () = self.seat.feeds.0.stop.cancelled() => return None,
                 changed = self.changes.changed() => changed.ok()?,
             }

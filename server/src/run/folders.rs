@@ -1,8 +1,9 @@
 //! Which folder has a region's recordings: a server that would look for them in another one is refused, and so is a second server over the same database.
 
+use std::io;
 use std::time::Duration;
 
-use afterlive_domain::UnixMillis;
+use afterlive_domain::{Region, UnixMillis};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -35,48 +36,81 @@ pub async fn refuse_unmounted(config: &Config, db: &Db) -> Result<(), Error> {
     Ok(())
 }
 
+/// The folder of each region, by its id.
+pub type Claimed = Vec<(Region, Uuid)>;
+
 /// Takes the regions for the folders that are open here, each of which gets an id the first time. For who has the spools' locks, and before anything is done with
-/// what the database says of recordings: they lie there, or somebody else has them.
+/// what the database says of recordings: they lie there, or somebody else has them. All of them or none: who is refused has taken nothing from who is not.
+///
+/// A region in which nothing lies is taken from another folder by who has the folder of any other one, as that one's lock says that no other server lives, and
+/// where the database knows of no recording and nobody is on air.
 ///
 /// # Errors
 /// `OtherFolder` for the first region that another folder has.
-pub async fn claim(db: &Db, regions: &Regions, now: UnixMillis) -> Result<(), Error> {
+pub async fn claim(db: &Db, regions: &Regions, now: UnixMillis) -> Result<Claimed, Error> {
+    let mut own = Vec::new();
     for store in regions.iter() {
-        let own = folder_id(regions, store).await?;
-        let id = own.unwrap_or_else(Uuid::new_v4);
-        let mut tx = db.write().await?;
-        let has = region_folders::claim(&mut tx, store.name(), id, now).await?;
+        match own_id(regions, store).await {
+            Ok(id) => own.push((store, id)),
+            // A disk that is full must not keep a server from making room on it.
+            Err(Error::Storage(StorageError::Folder { path, source })) if is_full(&source) => {
+                tracing::warn!(region = %store.name(), path = %path.display(), error = %source, "the folder gets its id at a later start");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let mut tx = db.write().await?;
+    let mut may_take = !region_folders::any_in_use(&mut tx).await?;
+    for (store, id) in &own {
+        may_take = may_take || region_folders::of(&mut tx, store.name()).await? == Some(*id);
+    }
+    let mut claimed = Vec::new();
+    for (store, id) in own {
+        let has = region_folders::claim(&mut tx, store.name(), id, may_take, now).await?;
         if has != id {
-            let path = store.spool().folder_id_path();
             return Err(Error::OtherFolder {
                 region: store.name().clone(),
                 path: store.folder().display().to_string(),
                 id: has,
-                id_path: path.display().to_string(),
+                id_path: store.spool().folder_id_path().display().to_string(),
             });
         }
-        // Before the row: an id that no row knows is claimed by the next start.
-        if own.is_none() {
-            in_folder(regions, store, move |store| store.spool().set_folder_id(id)).await?;
-        }
-        tx.commit().await?;
+        claimed.push((store.name().clone(), id));
     }
-    Ok(())
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// The id of a region's folder, which is given one where it has none.
+async fn own_id(regions: &Regions, store: &RegionStore) -> Result<Uuid, Error> {
+    if let Some(id) = folder_id(regions, store).await? {
+        return Ok(id);
+    }
+    let id = Uuid::new_v4();
+    in_folder(regions, store, move |store| store.spool().set_folder_id(id)).await?;
+    Ok(id)
 }
 
 /// Until the server stops, or another one has taken a region in which there was nothing yet.
-pub(super) async fn watch(db: Db, regions: Regions, stop: CancellationToken) {
+///
+/// # Errors
+/// `RegionTaken`; the server is being stopped then.
+pub(super) async fn watch(db: Db, claimed: Claimed, stop: CancellationToken) -> Result<(), Error> {
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        match lost(&db, &regions).await {
+        match lost(&db, &claimed).await {
             Ok(None) => {}
             Ok(Some(region)) => {
                 tracing::error!(%region, "another server over the same database has taken this region, and one is all that can: stopping");
                 stop.cancel();
-                return;
+                return Err(Error::RegionTaken { region });
             }
             // The next look says more.
             Err(error) => tracing::debug!(%error, "whether the regions are still this server's is not known"),
@@ -84,12 +118,11 @@ pub(super) async fn watch(db: Db, regions: Regions, stop: CancellationToken) {
     }
 }
 
-async fn lost(db: &Db, regions: &Regions) -> Result<Option<afterlive_domain::Region>, Error> {
-    for store in regions.iter() {
-        let has = region_folders::of(&mut db.read().await?, store.name()).await?;
-        let own = folder_id(regions, store).await?;
-        if has.is_some() && own.is_some() && has != own {
-            return Ok(Some(store.name().clone()));
+async fn lost(db: &Db, claimed: &Claimed) -> Result<Option<Region>, Error> {
+    for (region, own) in claimed {
+        let has = region_folders::of(&mut db.read().await?, region).await?;
+        if has.is_some_and(|has| has != *own) {
+            return Ok(Some(region.clone()));
         }
     }
     Ok(None)
@@ -102,13 +135,13 @@ async fn folder_id(regions: &Regions, store: &RegionStore) -> Result<Option<Uuid
 async fn in_folder<T: Send + 'static>(
     regions: &Regions,
     store: &RegionStore,
-    act: impl FnOnce(&RegionStore) -> std::io::Result<T> + Send + 'static,
+    act: impl FnOnce(&RegionStore) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
     let (regions, name, path) = (regions.clone(), store.name().clone(), store.spool().folder_id_path());
     let acting = spawn_blocking(move || match regions.get(&name) {
         Some(store) => act(store),
-        None => Err(std::io::ErrorKind::NotFound.into()),
+        None => Err(io::ErrorKind::NotFound.into()),
     });
-    let done = acting.await.map_err(std::io::Error::other).flatten();
+    let done = acting.await.map_err(io::Error::other).flatten();
     Ok(done.map_err(|source| StorageError::Folder { path, source })?)
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Service;
 use crate::db::organisations;
-use crate::jobs;
+
 use crate::storage::{RegionStore, Regions};
 
 /// What takes longer to answer does not.
@@ -56,13 +56,10 @@ impl Service {
         // Each publish writes: that reading works says nothing of a database that another process has locked. Nothing is committed.
         let asking = async {
             let mut tx = self.write_unnoted().await?;
-            organisations::any(&mut tx).await?;
-            jobs::unfinished(&mut tx).await
+            organisations::any(&mut tx).await
         };
-        match timeout(ANSWER_TIME, asking).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(count)) => problems.push(format!("recordings that wait for room to be finished: {count}")),
-            _ => problems.push("the database takes no changes".to_owned()),
+        if !matches!(timeout(ANSWER_TIME, asking).await, Ok(Ok(_))) {
+            problems.push("the database takes no changes".to_owned());
         }
         let (regions, least) = (self.regions.clone(), self.config.record.min_free_bytes);
         let looking = async {

@@ -8,11 +8,11 @@ use afterlive_media::mp4::RecordingWriter;
 use afterlive_server::clock::Clock;
 use afterlive_server::db::assets::{self, Asset};
 use afterlive_server::db::sessions::{EndReason, GoLive, end_session, go_live};
-use afterlive_server::db::{Db, Raw};
+use afterlive_server::db::{Db, Raw, region_folders};
 use afterlive_server::finalise::{Finaliser, Known, Recovered, Stock, recover, take_stock, write_parts};
 use afterlive_server::jobs::{Outcome, Task, unfinished};
 use afterlive_server::run::{Error, claim_folders};
-use afterlive_server::storage::{Key, RegionStore, Regions, SpoolNote};
+use afterlive_server::storage::{Key, RegionSettings, RegionStore, Regions, SpoolNote};
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -140,6 +140,41 @@ async fn a_second_server_over_the_same_database_is_refused_and_touches_nothing_o
         assert!(end_session(&mut tx, on_air.id, EndReason::Unpublished, 0, NOW).await.unwrap(), "it was on air still");
         tx.commit().await.unwrap();
         db.close().await;
+    })
+    .await;
+}
+
+/// Also while nobody is on air. And after a crash, which leaves sessions open: the lock of one folder that has its region says that no other server lives.
+#[tokio::test]
+async fn who_is_refused_has_taken_no_region_and_who_has_one_may_have_the_empty_ones() {
+    on_each_database(async |db| {
+        let folders = [(); 4].map(|()| tempfile::tempdir().unwrap());
+        let of = |au: usize, eu: usize| {
+            Regions::open([("au", au), ("eu", eu)].map(|(name, at)| RegionSettings {
+                name: name.parse().unwrap(),
+                storage: folders[at].path().to_owned(),
+                vod_url: "http://localhost:3000/vod".parse().unwrap(),
+            }))
+            .unwrap()
+        };
+        let au = "au".parse().unwrap();
+        let has_au = async || region_folders::of(&mut db.read().await.unwrap(), &au).await.unwrap();
+        let ours = claim_folders(&db, &of(0, 1), NOW).await.unwrap();
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        a_finished_recording(&db, stream.id).await;
+
+        let refused = claim_folders(&db, &of(2, 3), NOW).await;
+        assert!(matches!(&refused, Err(Error::OtherFolder { .. })), "{refused:?}");
+        assert_eq!(has_au().await, Some(ours[0].1), "nothing was taken");
+
+        let session = crate::database::a_session(stream.id);
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(go_live(&mut tx, &session, NOW).await.unwrap(), GoLive::Started);
+        tx.commit().await.unwrap();
+        let moved = claim_folders(&db, &of(2, 1), NOW).await.unwrap();
+        assert_eq!((moved[1].1, has_au().await), (ours[1].1, Some(moved[0].1)));
+        assert_ne!(moved[0].1, ours[0].1);
     })
     .await;
 }
