@@ -5,7 +5,7 @@ use afterlive_domain::{AssetId, EventKind, OrganisationId, Region, SessionId, St
 
 use sqlx::QueryBuilder;
 
-use super::assets::{self, Asset};
+use super::assets::{self, Asset, NewAsset};
 use super::{Connection, Error, Result, Tx, on, parse};
 
 /// Gives a recording another of its stream's names, because a file has its own: number `least` or a later one that no row has. The event is `asset.changed`.
@@ -106,23 +106,9 @@ pub async fn insert_again(tx: &mut Tx, unknown: &Unknown, now: UnixMillis) -> Re
     .execute(c)
     .await
     .map(drop))?;
-    on!(tx, c => sqlx::query(
-        "INSERT INTO assets (id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'recording', $8, $9)",
-    )
-    .bind(unknown.id.to_string())
-    .bind(organisation.to_string())
-    .bind(unknown.stream.to_string())
-    .bind(unknown.session.to_string())
-    .bind(i64::from(index))
-    .bind(unknown.region.as_str())
-    .bind(streamname.recording_file_name(index))
-    .bind(unknown.created_at.0)
-    .bind(now.0)
-    .execute(c)
-    .await
-    .map(drop))?;
-    tx.emit_asset(EventKind::AssetRecording, organisation, unknown.stream, unknown.id, now);
+    let Unknown { id, stream, session, region, created_at, .. } = unknown.clone();
+    let asset = NewAsset { id, stream, session, region, created_at };
+    assets::insert(tx, &asset, organisation, index, &streamname.recording_file_name(index), now).await?;
     assets::by_id(tx, unknown.id).await
 }
 

@@ -87,22 +87,7 @@ pub async fn begin(tx: &mut Tx, asset: &NewAsset) -> Result<Asset> {
     let organisation: OrganisationId = parse("streams.organisation_id", &organisation)?;
     let streamname: Streamname = parse("streams.streamname", &streamname)?;
     let file_name = streamname.recording_file_name(index);
-    on!(tx, c => sqlx::query(
-        "INSERT INTO assets (id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'recording', $8, $8)",
-    )
-    .bind(asset.id.to_string())
-    .bind(organisation.to_string())
-    .bind(asset.stream.to_string())
-    .bind(asset.session.to_string())
-    .bind(drawn)
-    .bind(asset.region.as_str())
-    .bind(&file_name)
-    .bind(asset.created_at.0)
-    .execute(c)
-    .await
-    .map(drop))?;
-    tx.emit_asset(EventKind::AssetRecording, organisation, asset.stream, asset.id, asset.created_at);
+    insert(tx, asset, organisation, index, &file_name, asset.created_at).await?;
     Ok(Asset {
         id: asset.id,
         organisation,
@@ -123,6 +108,35 @@ pub async fn begin(tx: &mut Tx, asset: &NewAsset) -> Result<Asset> {
         deleted_at: None,
         purged_at: None,
     })
+}
+
+/// Its row, as `recording`. The event is `asset.recording`.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    asset: &NewAsset,
+    organisation: OrganisationId,
+    index: u32,
+    file_name: &str,
+    now: UnixMillis,
+) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "INSERT INTO assets (id, organisation_id, stream_id, session_id, asset_index, region, file_name, state, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'recording', $8, $9)",
+    )
+    .bind(asset.id.to_string())
+    .bind(organisation.to_string())
+    .bind(asset.stream.to_string())
+    .bind(asset.session.to_string())
+    .bind(i64::from(index))
+    .bind(asset.region.as_str())
+    .bind(file_name)
+    .bind(asset.created_at.0)
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(drop))?;
+    tx.emit_asset(EventKind::AssetRecording, organisation, asset.stream, asset.id, now);
+    Ok(())
 }
 
 /// Whatever its state.
