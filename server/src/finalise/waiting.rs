@@ -9,13 +9,14 @@ use afterlive_domain::{AssetId, AssetState};
 use super::{FinaliseError, Finaliser, Known};
 use crate::db::asset_mending;
 use crate::jobs::{self, Task};
+use crate::storage::is_full;
 
 /// So long it waits before the first look for room.
 pub(super) const ROOM_WAIT_MS: i64 = 60_000;
 
 /// Whether it is room that was lacking.
 pub(super) fn lacks_room(error: &FinaliseError) -> bool {
-    matches!(error, FinaliseError::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    matches!(error, FinaliseError::Io(error) if is_full(error))
 }
 
 impl Finaliser {

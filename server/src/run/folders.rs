@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Error;
 use crate::config::{Config, RegionConfig};
 use crate::db::{Db, assets, region_folders};
-use crate::storage::{self, RegionStore, Regions, StorageError};
+use crate::storage::{self, RegionStore, Regions, StorageError, is_full};
 
 /// So often it is looked whether the regions are still this server's.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -79,10 +79,6 @@ pub async fn claim(db: &Db, regions: &Regions, now: UnixMillis) -> Result<Claime
     }
     tx.commit().await?;
     Ok(claimed)
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// The id of a region's folder, which is given one where it has none.

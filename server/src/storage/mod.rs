@@ -46,6 +46,12 @@ pub struct RegionSettings {
     pub vod_url: Url,
 }
 
+/// Whether it is room that was lacking, on the disk or in what its owner may use of it.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Every configured region. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Regions {
