@@ -248,14 +248,14 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("writer of the audit log", noting, lifecycle),
             until_end("sender of mail", mails, lifecycle),
         ]);
-        let (ends, kept) = tokio::join!(ends, until_lost(folders, lifecycle));
+        let (ends, kept) = tokio::join!(ends, until_end("watch over the regions' folders", folders, lifecycle));
         // In the order in which the data flow: when the last publish has ended, no recording begins.
         publishes.close();
         publishes.wait().await;
         recordings.close();
         recordings.wait().await;
         // The first that failed, of however many there are.
-        ends.into_iter().chain([kept]).collect::<Result<(), Error>>()
+        ends.into_iter().chain([kept.flatten()]).collect::<Result<(), Error>>()
     };
     let end = tokio::select! {
         end = parts_end => end,
@@ -318,21 +318,11 @@ async fn serve_webrtc(parts: Option<(Transport, (Whip, Whep))>, stop: Cancellati
 
 /// Waits for a part that serves until it is stopped. One that fails stops the others: half a server helps nobody, and whoever supervises it
 /// can start it anew.
-async fn until_end(name: &'static str, part: JoinHandle<()>, lifecycle: &Lifecycle) -> Result<(), Error> {
+async fn until_end<T>(name: &'static str, part: JoinHandle<T>, lifecycle: &Lifecycle) -> Result<T, Error> {
     part.await.map_err(|cause| {
         tracing::error!(%cause, name, "an essential part has failed: stopping");
         lifecycle.soft_stop().cancel();
         Error::PartFailed { name }
-    })
-}
-
-/// As [`until_end`], of what also stops the others where it ends well.
-async fn until_lost(folders: JoinHandle<Result<(), Error>>, lifecycle: &Lifecycle) -> Result<(), Error> {
-    folders.await.unwrap_or_else(|cause| {
-        let name = "watch over the regions' folders";
-        tracing::error!(%cause, name, "an essential part has failed: stopping");
-        lifecycle.soft_stop().cancel();
-        Err(Error::PartFailed { name })
     })
 }
 

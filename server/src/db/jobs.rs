@@ -224,15 +224,6 @@ pub async fn count_dead(connection: &mut Connection) -> Result<u64> {
     Ok(u64::try_from(dead).unwrap_or(0))
 }
 
-/// How many jobs of a kind there are, whatever became of their last try.
-pub async fn count_of_kind(connection: &mut Connection, kind: &str) -> Result<u64> {
-    let count: i64 = on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE kind = $1")
-        .bind(kind)
-        .fetch_one(c)
-        .await)?;
-    Ok(u64::try_from(count).unwrap_or(0))
-}
-
 /// A job that was given up, for a person to look at.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Dead {

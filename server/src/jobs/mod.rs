@@ -11,17 +11,6 @@ use crate::db::{self, Tx};
 
 pub use worker::{Outcome, Worker};
 
-/// The kind of [`Task::Finish`].
-const FINISH: &str = "finish";
-
-/// How many recordings wait for room to be finished.
-///
-/// # Errors
-/// Where the database fails.
-pub async fn unfinished(connection: &mut db::Connection) -> db::Result<u64> {
-    db::jobs::count_of_kind(connection, FINISH).await
-}
-
 /// What can be done after a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -45,7 +34,7 @@ impl Task {
             Self::Probe { .. } => "probe",
             Self::Storyboard { .. } => "storyboard",
             Self::Place { .. } => "place",
-            Self::Finish { .. } => FINISH,
+            Self::Finish { .. } => "finish",
             Self::Retain => "retain",
         }
     }
