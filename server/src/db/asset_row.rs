@@ -12,7 +12,7 @@ use super::packed::{self, Column, Packed};
 use super::{Result, parse, streams};
 
 /// What is selected by [`push_playable`].
-#[derive(Deserialize, sqlx::FromRow)]
+#[derive(Deserialize)]
 pub(super) struct PlayableRow<'r> {
     id: &'r str,
     stream_id: &'r str,
@@ -34,10 +34,9 @@ pub(super) struct PlayableRow<'r> {
 }
 
 /// As [`push_columns`] selects it.
-#[derive(Deserialize, sqlx::FromRow)]
+#[derive(Deserialize)]
 pub(super) struct Row<'r> {
     #[serde(borrow)]
-    #[sqlx(flatten)]
     playable: PlayableRow<'r>,
     organisation_id: &'r str,
     session_id: &'r str,
@@ -54,10 +53,9 @@ pub(super) struct Row<'r> {
 }
 
 /// As [`push_tagged`] selects it.
-#[derive(Deserialize, sqlx::FromRow)]
+#[derive(Deserialize)]
 pub(super) struct TaggedRow<'r> {
     #[serde(borrow)]
-    #[sqlx(flatten)]
     asset: Row<'r>,
     tags: Vec<String>,
 }

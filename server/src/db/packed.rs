@@ -2,16 +2,20 @@
 //! the one who asked, two allocations for a text, freed by the other thread, and wakes that one for a row. So on SQLite a row is one text, a JSON array of its
 //! columns, and a list is one text of all of its rows. On PostgreSQL, where rows come as the bytes they were sent as, they come in columns.
 
-use serde::{Deserialize, Deserializer, de::Error as _};
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Database, Execute as _, FromRow, PgConnection, QueryBuilder, SqliteConnection};
+mod columns;
+
+use std::fmt;
+
+use serde::de::{Deserializer, Visitor};
+use serde::Deserialize;
+use sqlx::{AssertSqlSafe, Database, Execute as _, PgConnection, QueryBuilder, SqliteConnection};
 
 use super::Result;
 
 /// What is made of a row of many columns.
 pub(super) trait Packed: Sized {
     /// Its columns in their order, as [`push_columns`] selects them.
-    type Row<'r>: Deserialize<'r> + FromRow<'r, PgRow>;
+    type Row<'r>: Deserialize<'r>;
 
     fn unpack(row: Self::Row<'_>) -> Result<Self>;
 }
@@ -48,17 +52,17 @@ impl Unpack for SqliteConnection {
 impl Unpack for PgConnection {
     async fn unpack_all<T: Packed>(&mut self, mut query: QueryBuilder<sqlx::Postgres>) -> Result<Vec<T>> {
         let rows = query.build().fetch_all(self).await?;
-        rows.iter().map(|row| T::unpack(T::Row::from_row(row)?)).collect()
+        rows.iter().map(|row| T::unpack(columns::read(row).map_err(unreadable)?)).collect()
     }
 
     async fn unpack_first<T: Packed>(&mut self, mut query: QueryBuilder<sqlx::Postgres>) -> Result<Option<T>> {
         let row = query.build().fetch_optional(self).await?;
-        row.map(|row| T::unpack(T::Row::from_row(&row)?)).transpose()
+        row.map(|row| T::unpack(columns::read(&row).map_err(unreadable)?)).transpose()
     }
 }
 
 /// What serde says of it may quote the row, and there are secrets in rows.
-fn unreadable(_: serde_json::Error) -> sqlx::Error {
+fn unreadable(_: impl serde::de::Error) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: "0".to_owned(), source: "not the row that was asked for".into() }
 }
 
@@ -71,7 +75,7 @@ pub(super) enum Column {
     Real(&'static str),
     /// All tags of the stream of that id, in their order; as `tags`.
     TagsOf(&'static str),
-    /// Those of a row that is a part of this one, by `sqlx(flatten)`.
+    /// Those of a row that is a part of this one.
     Part(&'static [Column]),
 }
 
@@ -117,10 +121,54 @@ fn is_sqlite<D: Database>() -> bool {
 
 /// SQLite has numbers for it.
 pub(super) fn flag<'de, D: Deserializer<'de>>(packed: D) -> Result<bool, D::Error> {
-    i64::deserialize(packed).map(|number| number != 0)
+    struct Flag;
+
+    impl Visitor<'_> for Flag {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("what is true or false, or a number")
+        }
+
+        fn visit_bool<E>(self, flag: bool) -> Result<bool, E> {
+            Ok(flag)
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<bool, E> {
+            Ok(number != 0)
+        }
+    }
+
+    packed.deserialize_any(Flag)
 }
 
+/// SQLite's come as [their digits](push_part).
 pub(super) fn real<'de, D: Deserializer<'de>>(packed: D) -> Result<Option<f64>, D::Error> {
-    let digits = Option::<&str>::deserialize(packed)?;
-    digits.map(str::parse).transpose().map_err(D::Error::custom)
+    struct Real;
+
+    impl Visitor<'_> for Real {
+        type Value = Option<f64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number, its digits, or nothing")
+        }
+
+        fn visit_f64<E>(self, number: f64) -> Result<Option<f64>, E> {
+            Ok(Some(number))
+        }
+
+        fn visit_str<E: serde::de::Error>(self, digits: &str) -> Result<Option<f64>, E> {
+            digits.parse().map(Some).map_err(E::custom)
+        }
+
+        fn visit_none<E>(self) -> Result<Option<f64>, E> {
+            Ok(None)
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<f64>, E> {
+            Ok(None)
+        }
+    }
+
+    packed.deserialize_any(Real)
 }

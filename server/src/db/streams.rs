@@ -92,7 +92,7 @@ impl TryFrom<TargetRow> for PublishTarget {
 }
 
 /// A stream with its tags, as [`push_columns`] selects it.
-#[derive(Deserialize, sqlx::FromRow)]
+#[derive(Deserialize)]
 pub(super) struct Row<'r> {
     id: &'r str,
     organisation_id: &'r str,
