@@ -47,6 +47,14 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
         Ok(())
     }
 
+    /// As [`RateLimit::attempt`], for an attempt of which it is seen later whether it counts: it does once it is [kept](Attempt::keep).
+    ///
+    /// # Errors
+    /// As [`RateLimit::attempt`].
+    pub(crate) fn try_attempt(&self, key: &K, now: UnixMillis) -> Result<Attempt<'_, K>, u32> {
+        self.attempt(key, now).map(|()| Attempt { limit: self, key: Some(key.clone()) })
+    }
+
     /// Takes one attempt back: it turned out to be none of those that are counted.
     pub(crate) fn give_back(&self, key: &K) {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,6 +66,27 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
     /// Forgets a key's attempts.
     pub(crate) fn forgive(&self, key: &K) {
         self.empty_at.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// One that counts while it is not known whether it should, and is taken back where nobody keeps it: also where who tried was cut off.
+#[derive(Debug)]
+pub(crate) struct Attempt<'a, K: Hash + Eq + Clone> {
+    limit: &'a RateLimit<K>,
+    key: Option<K>,
+}
+
+impl<K: Hash + Eq + Clone> Attempt<'_, K> {
+    pub(crate) fn keep(mut self) {
+        self.key = None;
+    }
+}
+
+impl<K: Hash + Eq + Clone> Drop for Attempt<'_, K> {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            self.limit.give_back(key);
+        }
     }
 }
 
@@ -96,6 +125,16 @@ mod tests {
         limit.give_back(&"a");
         let passed = (0..10).filter(|_| limit.attempt(&"a", NOW).is_ok()).count();
         assert_eq!(passed, 2);
+    }
+
+    #[test]
+    fn an_attempt_that_nobody_keeps_does_not_count() {
+        let limit = RateLimit::new(1, 10_000);
+        let tried = limit.try_attempt(&"a", NOW).unwrap();
+        assert!(limit.try_attempt(&"a", NOW).is_err(), "it counts meanwhile");
+        drop(tried);
+        limit.try_attempt(&"a", NOW).unwrap().keep();
+        assert!(limit.try_attempt(&"a", NOW).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::db::api_keys::ApiKey;
 use crate::db::audit::Who;
 use crate::db::users::User;
 use crate::hush::Hush;
-use crate::rate_limit::RateLimit;
+use crate::rate_limit::{Attempt, RateLimit};
 
 /// A key's last use is written down at most so often.
 const TOUCH_INTERVAL_MS: i64 = 60_000;
@@ -103,21 +103,29 @@ impl Service {
 
     /// Counts an attempt to sign in, which may turn out to be of either kind. `Err`: how many seconds to wait. It is then not counted; but one too many for the
     /// account counts for the address.
-    async fn count_attempt(&self, typed: &str, account: &String, asker: Asker<'_>) -> Result<Result<Count, u32>> {
+    async fn count_attempt(
+        &self,
+        typed: &str,
+        account: &String,
+        asker: Asker<'_>,
+    ) -> Result<Result<(Count, Attempt<'_, String>), u32>> {
         let (now, limits, address) = (self.clock.now(), &self.sign_in_limits, network(asker.address));
         if let Err(wait_s) = limits.by_address.attempt(&address, now) {
             return Ok(Err(wait_s));
         }
         // Who knows the password shuts out nobody else behind the address.
-        if let Err(wait_s) = limits.known_by_account.attempt(account, now) {
-            limits.by_address.give_back(&address);
-            return Ok(Err(wait_s));
-        }
+        let known = match limits.known_by_account.try_attempt(account, now) {
+            Ok(known) => known,
+            Err(wait_s) => {
+                limits.by_address.give_back(&address);
+                return Ok(Err(wait_s));
+            }
+        };
         let counted = match self.attempt_by_address(typed, asker.browser).await? {
             Some(counted) => counted.map(Count::Own),
             None => limits.by_account.attempt(account, now).map(|()| Count::Strangers),
         };
-        Ok(counted.inspect_err(|_| limits.known_by_account.give_back(account)))
+        Ok(counted.map(|count| (count, known)))
     }
 
     /// `by` is what they signed in with, where that is worth telling.
@@ -141,8 +149,8 @@ impl Service {
         // A key of the limit is as long as the longest address that can have an account; who sends more shares one.
         let account = text::email(email).unwrap_or_default();
         let address = network(from);
-        let count = match self.count_attempt(email, &account, asker).await? {
-            Ok(count) => count,
+        let (count, known) = match self.count_attempt(email, &account, asker).await? {
+            Ok(counted) => counted,
             Err(retry_after_s) => {
                 if let Some(unsaid) = self.sign_in_limits.too_many.says(address) {
                     tracing::warn!(%address, unsaid, "too many attempts to sign in");
@@ -158,6 +166,7 @@ impl Service {
         let matches = verified?;
         match user {
             Some(user) if matches => {
+                known.keep();
                 // Guesses of strangers go on counting where a browser that is known has its own.
                 if let Count::Strangers = count {
                     self.sign_in_limits.by_account.forgive(&account);
@@ -176,7 +185,6 @@ impl Service {
                 Ok(SignIn::Done(user))
             }
             other => {
-                self.sign_in_limits.known_by_account.give_back(&account);
                 // Whose account it is, where it is one; never what was typed, which may have been the password.
                 if let Some(user) = &other {
                     let by = (Who::nobody(WhoKind::Stranger), Some(from));
