@@ -119,6 +119,17 @@ pub async fn secret(connection: &mut Connection, organisation: OrganisationId) -
     Ok(found.flatten())
 }
 
+/// Whether the secret is still the organisation's, which it then stays until the end of the transaction: who renews it waits.
+pub async fn hold_secret(tx: &mut Tx, organisation: OrganisationId, secret: &str) -> Result<bool> {
+    let held = on!(tx, c => sqlx::query("UPDATE organisations SET playback_secret = playback_secret WHERE id = $1 AND playback_secret = $2")
+        .bind(organisation.to_string())
+        .bind(secret)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(held > 0)
+}
+
 pub async fn insert(tx: &mut Tx, issued: &Issued) -> Result<()> {
     on!(tx, c => sqlx::query(
         "INSERT INTO playback_tokens (id, organisation_id, stream_id, label, claims, made_by, created_at, expires_at)

@@ -133,19 +133,24 @@ impl Service {
         let organisation = self.organisation(caller).await?;
         let id = TokenId(Uuid::new_v4());
         let claims = Claims { id, organisation: organisation.hash.clone(), scope, not_before, expires_at, networks, sites };
-        let secret = self.ensure_secret(organisation.id, &organisation.hash).await?;
-        let token = claims.sign(&signing_key(&secret));
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(wrong("domains", "fewer or shorter tags, addresses and domains").into());
-        }
-        match label {
-            Some(label) => self.list_token(caller, label, &claims, now).await?,
-            // They may be made by the thousand, and none is waited for: many are one row, which says how many.
-            None => {
-                let note = Note::of(Act::PlaybackTokenMade, Thing::called(ThingKind::PlaybackToken, "without a label"));
-                self.note(caller.organisation, (who(caller.identity), caller.from), note);
+        let token = loop {
+            let secret = self.ensure_secret(organisation.id, &organisation.hash).await?;
+            let token = claims.sign(&signing_key(&secret));
+            if token.len() > MAX_TOKEN_BYTES {
+                return Err(wrong("domains", "fewer or shorter tags, addresses and domains").into());
             }
-        }
+            match &label {
+                Some(label) if self.list_token(caller, label, &claims, &secret).await? => break token,
+                // All tokens have just been ended, and this one with them.
+                Some(_) => {}
+                None => {
+                    // They may be made by the thousand, and none is waited for: many are one row, which says how many.
+                    let note = Note::of(Act::PlaybackTokenMade, Thing::called(ThingKind::PlaybackToken, "without a label"));
+                    self.note(caller.organisation, (who(caller.identity), caller.from), note);
+                    break token;
+                }
+            }
+        };
         tracing::info!(token = %claims.id, by = %caller.identity, "made a playback token");
         Ok(MadeToken { claims, token: Secret(token) })
     }
@@ -165,7 +170,9 @@ impl Service {
         })
     }
 
-    async fn list_token(&self, caller: &Caller, label: String, claims: &Claims, now: UnixMillis) -> Result<()> {
+    /// False, and nothing done, where the organisation has another secret by now than the one the token is signed with.
+    async fn list_token(&self, caller: &Caller, label: &str, claims: &Claims, secret: &str) -> Result<bool> {
+        let now = self.clock.now();
         let stream = match claims.scope {
             Scope::Stream { id, .. } => Some(id),
             Scope::Organisation | Scope::Tags(_) => None,
@@ -174,19 +181,22 @@ impl Service {
             id: claims.id,
             organisation: caller.organisation,
             stream,
-            label,
+            label: label.to_owned(),
             claims: claims.to_json(),
             made_by: self.name_of(caller).await?,
             created_at: now,
             expires_at: claims.expires_at,
         };
         let mut tx = self.write_as(caller, Permission::EditStreams).await?;
+        if !db::playback::hold_secret(&mut tx, caller.organisation, secret).await? {
+            return Ok(false);
+        }
         if db::playback::count_listed(&mut tx, caller.organisation, now, MAX_LISTED).await? >= u64::from(MAX_LISTED) {
             return Err(Refusal::WrongState { state: format!("{MAX_LISTED} tokens with a label, which is the most") }.into());
         }
         db::playback::insert(&mut tx, &issued).await?;
         let on = Thing::new(ThingKind::PlaybackToken, issued.id, issued.label);
-        tx.commit(Note::of(Act::PlaybackTokenMade, on)).await
+        tx.commit(Note::of(Act::PlaybackTokenMade, on)).await.map(|()| true)
     }
 
     /// The organisation's secret, made where there is none yet.

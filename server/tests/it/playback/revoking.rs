@@ -3,6 +3,7 @@
 use afterlive_domain::TokenId;
 use afterlive_server::db::playback::{count_revoked, revoke};
 use afterlive_server::service::playback::{MAX_REVOKED, MAX_REVOKED_BY_USERS};
+use futures::future::{join, join_all};
 use uuid::Uuid;
 
 use super::*;
@@ -119,6 +120,23 @@ async fn another_secret_ends_all_tokens_of_the_organisation_and_no_others() {
         let rows: Vec<_> = lines().await.collect();
         let [row] = rows.as_slice() else { panic!("{rows:#?}") };
         assert_eq!((row.on_kind.as_deref(), row.detail.as_deref()), (Some("organisation"), Some("1 with a label")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_token_is_listed_that_was_ended_while_it_was_made() {
+    on_each_server(async |server| {
+        let ours = server.an_organisation().await;
+        let making = join_all((0..16).map(|_| a_token(&server, &ours, Some("Website"))));
+        let renewing = join_all((0..8).map(|_| send(&server, "/organisation/playback_secret", &ours.admin_key, json!({}))));
+        let (made, renewed) = join(making, renewing).await;
+        renewed.iter().for_each(|answer| drop(answer.ok()));
+        let listed = server.send("GET /token/playback", Some(&ours.user_key), "").await.ok();
+        let listed: Vec<&Value> = listed.as_array().unwrap().iter().map(|row| &row["id"]).collect();
+        for (id, token) in made {
+            assert_eq!(listed.contains(&&json!(id)), is_good(&server, &ours, &token).await, "{id}");
+        }
     })
     .await;
 }
