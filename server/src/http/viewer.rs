@@ -17,7 +17,7 @@ use url::{Url, form_urlencoded};
 use super::browser_session;
 use super::credentials::{self, CREDENTIAL_HEADERS};
 use super::error::ApiError;
-use super::request::ClientAddress;
+use super::request::{Asked, ClientAddress};
 use super::vod::Guard;
 use crate::service::playback::token::{MAX_TOKEN_BYTES, Refused, TOKEN};
 use crate::service::playback::{self, Admitted, Right, Secret, Viewer, Withdrawn};
@@ -94,6 +94,9 @@ pub async fn viewer(service: &Service, request: &Parts, is_public: bool) -> Resu
         None if token.is_some() => None,
         None => browser_session::caller_by_cookie(service, &request.headers).await?,
     };
+    if let (Some(caller), Some(asked)) = (caller, request.extensions.get::<Asked>()) {
+        asked.tell(caller);
+    }
     Ok(Viewer { caller, token, address: address(request), site: site(&request.headers) })
 }
 

@@ -59,3 +59,22 @@ async fn so_it_is_in_the_dashboard_and_who_is_a_stranger_is_noted_nowhere() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn so_it_is_on_a_live_streams_addresses_where_not_everybody_may_watch() {
+    on_each_server(async |server| {
+        let (prober, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let stream = a_stream(&server.db, &theirs.organisation).await;
+        let never = format!("{}-00000", prober.organisation.hash);
+        for (streamname, file) in [(stream.streamname.as_str(), "index.m3u8"), (&never, "thumbnail.jpg"), (&never, "ws")] {
+            let answer = server.send(&format!("GET /live/{streamname}/{file}"), Some(&prober.reader_key), "").await;
+            assert_eq!(answer.status.as_u16(), 404, "{file}: {}", answer.text);
+        }
+        let rows: Vec<_> = all_rows(&server, &prober).await.into_iter().filter(|row| row.denied).collect();
+        let [row] = rows.as_slice() else { panic!("{rows:#?}") };
+        assert_eq!((row.act.as_str(), row.who_kind.as_str(), row.times), ("request.missing_denied", "key", 3));
+        assert_eq!(row.detail, Some(format!("GET /live/{}/index.m3u8", stream.streamname)));
+        assert!(all_rows(&server, &theirs).await.iter().all(|row| !row.denied));
+    })
+    .await;
+}
