@@ -118,6 +118,9 @@ pub enum BackendError {
     /// A sentence that says what to mend.
     #[error("{0}")]
     Refused(String),
+    /// Others ask for so much that there is no room for it now.
+    #[error("The server has too much to do at the moment. Please try again in {retry_after_s} s.")]
+    NotNow { retry_after_s: u32 },
     #[error("Something went wrong on the server. Nothing was changed. The log has the cause under {request_id}.")]
     Internal { request_id: String },
     /// No backend says this: the browser's word for an answer that did not come.
@@ -135,7 +138,7 @@ impl BackendError {
             Self::NotFound => 404,
             Self::Refused(_) => 409,
             Self::Internal { .. } => 500,
-            Self::Unreachable => 503,
+            Self::NotNow { .. } | Self::Unreachable => 503,
         }
     }
 }

@@ -192,8 +192,16 @@ where
             let answer = load(source.clone());
             leptos::task::spawn_local(async move {
                 let answer = answer.await;
-                if asked.try_get_value() == Some(this) {
-                    settle(state, answer);
+                if asked.try_get_value() != Some(this) {
+                    return;
+                }
+                if let Some(wait) = settle(state, answer) {
+                    let ask_again = move || {
+                        if asked.try_get_value() == Some(this) {
+                            news.refresh();
+                        }
+                    };
+                    set_timeout(ask_again, wait);
                 }
             });
         },
@@ -201,7 +209,8 @@ where
     );
 }
 
-fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<T>) {
+/// Says after how long to ask again, where the server has no room for the question now.
+fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<T>) -> Option<Duration> {
     match (answer, state.get_untracked()) {
         (Ok(new), Ok(data)) => {
             if data.with_untracked(|old| *old != new) {
@@ -211,8 +220,10 @@ fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<
         (Ok(new), Err(_)) => state.set(Ok(ArcRwSignal::new(new))),
         // What is shown is still the last that was true, and the header says that the connection is gone.
         (Err(BackendError::Unreachable), Ok(_)) => {}
+        (Err(BackendError::NotNow { retry_after_s }), _) => return Some(Duration::from_secs(retry_after_s.into())),
         (Err(error), _) => state.set(Err(error)),
     }
+    None
 }
 
 /// Listens to the server's events while the page is open: of one stream, or of the whole organisation.
@@ -268,4 +279,22 @@ pub fn follow_growth(growing: Signal<bool>) {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_stays_where_the_server_does_not_answer_or_has_no_room() {
+        let _owner = Owner::new();
+        let state: State<u32> = RwSignal::new(Ok(ArcRwSignal::new(1)));
+        let shown = || state.get_untracked().map(|data| data.get_untracked());
+        assert_eq!(settle(state, Err(BackendError::Unreachable)), None);
+        assert_eq!(settle(state, Err(BackendError::NotNow { retry_after_s: 2 })), Some(Duration::from_secs(2)));
+        assert_eq!(shown(), Ok(1));
+        assert_eq!(settle(state, Ok(2)), None);
+        assert_eq!(shown(), Ok(2));
+        assert_eq!(settle(state, Err(BackendError::SignedOut)), None);
+    }
 }

@@ -20,6 +20,7 @@ pub fn Problem(error: BackendError) -> impl IntoView {
             page("403", "Your role does not allow this", text.into())
         }
         BackendError::Refused(reason) => page("409", "That is not possible", reason),
+        BackendError::NotNow { .. } => page("503", "There is no room at the moment", error.to_string()),
         BackendError::Internal { .. } => page("500", "Something went wrong here", error.to_string()),
         BackendError::Unreachable => page("503", "The server does not answer", error.to_string()),
     }

@@ -39,6 +39,9 @@ pub(super) fn refusal(refusal: &Refusal) -> BackendError {
         Refusal::NoSuchEndpoint { .. } | Refusal::NoSuchDelivery { .. } | Refusal::NoSuchOrganisation { .. } => {
             BackendError::NotFound
         }
+        Refusal::TooMany { retry_after_s } | Refusal::NoRoom { retry_after_s } => {
+            BackendError::NotNow { retry_after_s: *retry_after_s }
+        }
         other => BackendError::Refused(sentence(other)),
     }
 }
@@ -58,8 +61,6 @@ fn sentence(refusal: &Refusal) -> String {
         Refusal::Held { .. } => "It is under legal hold, and stays. End the hold first.".to_owned(),
         Refusal::Purged { .. } => "It was removed from the bin for good, and cannot be brought back.".to_owned(),
         Refusal::BodyTooLarge { limit_bytes } => format!("This is too long: at most {limit_bytes} bytes are taken."),
-        Refusal::TooMany { retry_after_s } => format!("Too many attempts. Please try again in {retry_after_s} s."),
-        Refusal::NoRoom { retry_after_s } => format!("There is no room at the moment. Please try again in {retry_after_s} s."),
         other => format!("{other}."),
     }
 }
