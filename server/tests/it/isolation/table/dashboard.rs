@@ -125,7 +125,7 @@ pub fn functions() -> Vec<Row> {
         form("POST /ui/disconnect_user", Admin).of(Thing::User).body("user=<user>").changes(),
         question("POST /ui/second_factor_rule", Admin),
         // Off it is already, and on only who has one themselves switches it: `second_factor` asks who may.
-        form("POST /ui/require_second_factor", Admin).body("").may_change(),
+        form("POST /ui/require_second_factor", Admin).body(""),
         // Of somebody who does not know the password, and of somebody who does.
         form("POST /ui/change_password", ReadOnly).body("present=x&password=wandering+geese+by+night"),
         form("POST /ui/change_password", ReadOnly)
