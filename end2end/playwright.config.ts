@@ -10,7 +10,7 @@ if (!existsSync(executablePath)) {
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'test-results/artifacts',
-  // One: each worker runs a server, encoders and browsers of its own, and beside another the tests that time a recording measure the machine.
+  // Each worker runs a server, encoders and a browser of its own. With more than one, leave out what measures time: `--grep-invert @alone`.
   workers: Number(process.env['WORKERS'] ?? 1),
   fullyParallel: true,
   forbidOnly: true,
@@ -18,7 +18,7 @@ export default defineConfig({
   retries: 0,
   timeout: 60_000,
   expect: { timeout: 10_000 },
-  reporter: [['list'], ['html', { open: 'never', outputFolder: 'playwright-report' }]],
+  reporter: 'list',
   use: {
     launchOptions: {
       executablePath,

@@ -6,6 +6,9 @@ import { type Codecs, Encoder } from './encoder.ts';
 import { signIn } from './pages.ts';
 import { Server } from './server.ts';
 
+/** On a test that measures how long something takes: beside another it would measure the machine. */
+export const ALONE = '@alone';
+
 type PerTest = {
   /** A page that is signed in as the admin. */
   admin: Page;

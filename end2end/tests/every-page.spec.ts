@@ -1,9 +1,8 @@
 // What holds on every page: no barrier that axe knows of, in light and dark; no sideways scrolling at 360 px; nothing in the console.
 
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { expect, test } from '../support/fixtures.ts';
-import { TAGS, fits, picture } from '../support/looks.ts';
+import { type Colours, barriers, fits, picture } from '../support/looks.ts';
 import { live, recording, signIn } from '../support/pages.ts';
 import { tour, type Stop } from '../support/tour.ts';
 
@@ -14,23 +13,8 @@ const SIZES = [
 ] as const;
 const COLOURS = ['light', 'dark'] as const;
 
-/** Those of the rules under `TAGS` that ask what colour something has. */
-const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
-
-/**
- * What axe finds, in few words. In dark it is asked for what colours decide, and for the rest in light only: a page is the same document in
- * both, and the style sheets tell them apart by `light-dark()`, which stands for a colour and nothing else. So no element is there,
- * is seen or lies elsewhere in one of them alone. That they keep to it is a test below.
- */
-async function barriers(page: Page, colours: (typeof COLOURS)[number]): Promise<unknown[]> {
-  // Where all is well axe would spend a good part of its time on telling so.
-  const axe = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
-  const { violations } = await (colours === 'light' ? axe.withTags(TAGS) : axe.withRules(COLOUR_RULES)).analyze();
-  return violations.map(({ id, help, nodes }) => ({ id, help, where: nodes.map((node) => node.html) }));
-}
-
 /** Shows what is loaded in both widths and in both colours: what is styled by them follows at once, and no script of ours asks for either. */
-async function inAllLooks(page: Page, name: string, look: (name: string, colours: (typeof COLOURS)[number]) => Promise<void>): Promise<void> {
+async function inAllLooks(page: Page, name: string, look: (name: string, colours: Colours) => Promise<void>): Promise<void> {
   for (const { size, viewport } of SIZES) {
     await page.setViewportSize(viewport);
     for (const colorScheme of COLOURS) {
@@ -46,7 +30,7 @@ async function loadLooks(page: Page): Promise<void> {
   await page.emulateMedia({ colorScheme: COLOURS[0], reducedMotion: 'reduce' });
 }
 
-async function hasNoBarrier(page: Page, name: string, colours: (typeof COLOURS)[number]): Promise<void> {
+async function hasNoBarrier(page: Page, name: string, colours: Colours): Promise<void> {
   expect.soft(await barriers(page, colours), `${name} has no barrier that axe finds`).toEqual([]);
 }
 

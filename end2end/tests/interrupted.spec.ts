@@ -18,7 +18,8 @@ async function plays(player: Locator): Promise<void> {
 test.afterEach(async ({ api }) => api.setReconnectWindow(null));
 
 test('viewers wait for an encoder that was cut off, and go on with it; one that says good-bye leaves its recording at once', async ({ admin: page, api, push }) => {
-  test.setTimeout(120_000);
+  // Two pages in four looks, on a machine that may be building beside.
+  test.setTimeout(240_000);
   await api.setReconnectWindow(300);
   const ingest = await createStream(page);
   const [framed, operator] = [await page.context().newPage(), await page.context().newPage()];

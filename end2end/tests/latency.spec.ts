@@ -1,7 +1,7 @@
 // From glass to glass: a clock is burnt into the picture when it is made, and read where it is shown.
 
 import { ages, median, pictures } from '../support/clock.ts';
-import { expect, test } from '../support/fixtures.ts';
+import { ALONE, expect, test } from '../support/fixtures.ts';
 
 /** Measured on an idle machine it is half of this. */
 const LIVE_MS = 500;
@@ -9,7 +9,7 @@ const HLS_MS = 3_000;
 /** From the socket's opening to the first picture on the screen, at a keyframe each second. */
 const FIRST_PICTURE_MS = 300;
 
-test('live by WebSocket is seen within half a second, and the player says so', async ({ admin: page, api, pushClock }) => {
+test('live by WebSocket is seen within half a second, and the player says so', { tag: ALONE }, async ({ admin: page, api, pushClock }) => {
   test.setTimeout(210_000);
   const stream = await api.createStream(['title:Clock']);
   await page.goto(`/embed/${stream.id}?muted=1`);
@@ -62,7 +62,7 @@ test('live by WebSocket is seen within half a second, and the player says so', a
   await encoder.stop();
 });
 
-test('by low-latency HLS, where there are no WebSockets, it is seen within three seconds', async ({ admin: page, api, pushClock }) => {
+test('by low-latency HLS, where there are no WebSockets, it is seen within three seconds', { tag: ALONE }, async ({ admin: page, api, pushClock }) => {
   test.setTimeout(150_000);
   const stream = await api.createStream(['title:Clock']);
   await page.addInitScript(() => void Reflect.deleteProperty(globalThis, 'WebSocket'));

@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module';
 import type { Page } from '@playwright/test';
-import { expect, test } from '../support/fixtures.ts';
+import { ALONE, expect, test } from '../support/fixtures.ts';
 
 /** How long is watched; a longer look by hand: `WATCH_SECONDS=300`. */
 const WATCH_MS = Number(process.env['WATCH_SECONDS'] ?? 10) * 1_000;
@@ -61,7 +61,7 @@ async function playHls(page: Page, streamname: string): Promise<void> {
 const time = (page: Page) => page.locator('#watched').evaluate((video: HTMLVideoElement) => video.currentTime);
 const watched = (page: Page) => page.evaluate(() => (window as unknown as { watched: Watched }).watched);
 
-test('hls.js has low-latency HLS in time, and plays it without a stall', async ({ admin: page, api, push }) => {
+test('hls.js has low-latency HLS in time, and plays it without a stall', { tag: ALONE }, async ({ admin: page, api, push }) => {
   const stream = await api.createStream([]);
   const { url, streamname } = stream.ingest.rtmp;
   push(url, streamname);
@@ -97,7 +97,7 @@ test('an encoder that is soon back goes on in hls.js', async ({ admin: page, api
   expect((await watched(page)).errors.filter((error) => /fatal|parsing|append/i.test(error))).toEqual([]);
 });
 
-test('a fragment a frame plays by Media Source Extensions, soon after joining', async ({ admin: page, api, push }) => {
+test('a fragment a frame plays by Media Source Extensions, soon after joining', { tag: ALONE }, async ({ admin: page, api, push }) => {
   const stream = await api.createStream([]);
   const { url, streamname } = stream.ingest.rtmp;
   const encoder = push(url, streamname);
@@ -155,7 +155,7 @@ test('a fragment a frame plays by Media Source Extensions, soon after joining', 
 });
 
 
-test('frames that an encoder leaves out cost the viewer none of the others, and sound and picture stay together', async ({ admin: page, api, push }) => {
+test('frames that an encoder leaves out cost the viewer none of the others, and sound and picture stay together', { tag: ALONE }, async ({ admin: page, api, push }) => {
   const stream = await api.createStream([]);
   await page.goto(`/embed/${stream.id}`);
   await expect(page.locator('afterlive-player')).toHaveAttribute('data-state', 'offline');

@@ -3,7 +3,7 @@
 import type { Page } from '@playwright/test';
 import type { Api } from '../support/api.ts';
 import { copyRow, createStream, live, recording, recordings, signIn } from '../support/pages.ts';
-import { expect, test } from '../support/fixtures.ts';
+import { ALONE, expect, test } from '../support/fixtures.ts';
 
 /** From the moment that the encoder is gone. */
 const READY_WITHIN_MS = 1_000;
@@ -20,7 +20,7 @@ async function watchForReloads(page: Page): Promise<() => Promise<void>> {
   return async () => expect(await page.evaluate(() => 'untouched' in window), 'the page was not reloaded').toBe(true);
 }
 
-test('a push to /rec shows in the open page by itself, ready within a second of its end, and plays and seeks', async ({ admin: page, api, push }) => {
+test('a push to /rec shows in the open page by itself, ready within a second of its end, and plays and seeks', { tag: ALONE }, async ({ admin: page, api, push }) => {
   const ingest = await createStream(page, { tags: 'title:Sunday service, hall-2' });
   expect(ingest.server).toMatch(/\/rec$/);
   await page.goto(`/stream/${ingest.id}`);

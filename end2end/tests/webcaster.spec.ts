@@ -4,7 +4,7 @@ import type { Locator, Page } from '@playwright/test';
 import { ages, CLOCK_BITS, clockCamera, median } from '../support/clock.ts';
 import { Server } from '../support/server.ts';
 import { createStream, live, recording, signIn, type Ingest } from '../support/pages.ts';
-import { expect, test } from '../support/fixtures.ts';
+import { ALONE, expect, test } from '../support/fixtures.ts';
 
 const webcaster = (page: Page): Locator => page.locator('afterlive-webcaster');
 
@@ -155,7 +155,7 @@ test('who leaves by a link is asked, and then ends the publish at once', async (
   await expect.poll(async () => (await api.stream(ingest.id)).state).toBe('ended');
 });
 
-test('what a camera sends is seen on the playout page within 500 ms from glass to glass, and by WebRTC within 300 ms', async ({ admin: page }) => {
+test('what a camera sends is seen on the playout page within 500 ms from glass to glass, and by WebRTC within 300 ms', { tag: ALONE }, async ({ admin: page }) => {
   test.setTimeout(270_000);
   await page.addInitScript(clockCamera, CLOCK_BITS);
   const ingest = await prepare(page);
