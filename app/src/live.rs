@@ -287,14 +287,16 @@ mod tests {
 
     #[test]
     fn what_is_shown_stays_where_the_server_does_not_answer_or_has_no_room() {
-        let _owner = Owner::new();
-        let state: State<u32> = RwSignal::new(Ok(ArcRwSignal::new(1)));
-        let shown = || state.get_untracked().map(|data| data.get_untracked());
-        assert_eq!(settle(state, Err(BackendError::Unreachable)), None);
-        assert_eq!(settle(state, Err(BackendError::NotNow { retry_after_s: 2 })), Some(Duration::from_secs(2)));
-        assert_eq!(shown(), Ok(1));
-        assert_eq!(settle(state, Ok(2)), None);
-        assert_eq!(shown(), Ok(2));
-        assert_eq!(settle(state, Err(BackendError::SignedOut)), None);
+        Owner::new().with(|| {
+            let state: State<u32> = RwSignal::new(Ok(ArcRwSignal::new(1)));
+            let shown = || state.get_untracked().map(|data| data.get_untracked());
+            assert_eq!(settle(state, Err(BackendError::Unreachable)), None);
+            assert_eq!(settle(state, Err(BackendError::NotNow { retry_after_s: 2 })), Some(Duration::from_secs(2)));
+            assert_eq!(shown(), Ok(1));
+            assert_eq!(settle(state, Ok(2)), None);
+            assert_eq!(shown(), Ok(2));
+            assert_eq!(settle(state, Err(BackendError::SignedOut)), None);
+            assert_eq!(shown(), Err(BackendError::SignedOut));
+        });
     }
 }

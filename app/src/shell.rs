@@ -57,11 +57,18 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     News::provide();
     view! {
-        <Title formatter=|title: String| if title.is_empty() { "Afterlive".to_owned() } else { format!("{title} · Afterlive") } />
+        <Title formatter=page_title />
         <Router>
             <Frame />
         </Router>
     }
+}
+
+/// What stands between `<title>` and `</title>`. Leptos puts it into the page as it is, and a stream's title is whatever somebody has called it; the browser's
+/// `document.title`, which the same function is asked for, is text.
+fn page_title(title: String) -> String {
+    let title = if title.is_empty() { "Afterlive".to_owned() } else { format!("{title} · Afterlive") };
+    if cfg!(feature = "ssr") { title.replace('&', "&amp;").replace('<', "&lt;") } else { title }
 }
 
 /// Everything on the page.

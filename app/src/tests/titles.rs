@@ -45,3 +45,15 @@ async fn a_streams_pages_are_headed_by_its_title_and_have_its_name_to_copy() {
     let outside = Site::new(Fake::signed_out().with_settings(public)).get(&format!("/playout/{LIVE}")).await;
     outside.shows("<h1>Sunday service ").shows_not("also-named");
 }
+
+#[tokio::test]
+async fn a_title_that_is_written_as_markup_is_text() {
+    let site = Site::new(Fake::signed_in());
+    site.post("/ui/set_tags", &format!("stream={LIVE}&tags=title%3A%3C%2Ftitle%3E%3Cb+id%3Dforeign%3E%26")).await;
+    for path in ["stream", "playout", "webcaster", "stream/new"] {
+        let page = site.get(&format!("/{path}/{LIVE}")).await;
+        page.shows("&lt;b id=foreign").shows_not("<b id=foreign");
+    }
+    let title = site.get(&format!("/stream/{LIVE}")).await.html;
+    assert!(title.contains("<title>&lt;/title>&lt;b id=foreign>&amp; · Afterlive</title>"), "{title}");
+}

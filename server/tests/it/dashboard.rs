@@ -1,5 +1,6 @@
 //! Who may do what in the dashboard: every server function, by everybody who might call it.
 
+mod markup;
 mod nul;
 
 use std::collections::BTreeSet;
