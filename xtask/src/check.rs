@@ -3,6 +3,7 @@
 
 mod dependencies;
 mod links;
+mod proofs;
 mod spdx;
 mod walls;
 
@@ -20,6 +21,7 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
     let files = tracked_files(root)?;
     let mut problems = dependencies::check(root)?;
     problems.extend(links::check(root, &files)?);
+    problems.extend(proofs::check(root, &files)?);
     problems.extend(walls::check(root, &files)?);
     problems.extend(
         EXPECTED.iter().filter(|name| !files.contains(&PathBuf::from(name))).map(|name| format!("{name}: there is no such file")),
@@ -30,7 +32,7 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
     if !problems.is_empty() {
         bail!("{} problems", problems.len());
     }
-    eprintln!("dependencies, links and walls are as they should be");
+    eprintln!("dependencies, links, named tests and walls are as they should be");
     Ok(())
 }
 
