@@ -17,8 +17,8 @@ use super::stats::{Counters, LiveStats};
 use super::still::{LastStills, Still};
 use super::{Hub, Message, Overflow, Streams, lock};
 
-/// For how long nothing has been heard of an encoder.
-type Silence = Box<dyn Fn() -> Duration + Send + Sync>;
+/// Whether nothing has been heard of an encoder for so long that another one may have the stream.
+type IsSilent = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// What publisher and subscribers of one publish share.
 pub(super) struct Live {
@@ -30,7 +30,7 @@ pub(super) struct Live {
     /// Cancelled when the stream can be claimed again.
     pub(super) over: CancellationToken,
     /// Of publishers that give way only.
-    silence: OnceLock<Silence>,
+    is_silent: OnceLock<IsSilent>,
     lost_frames: AtomicU64,
     pub(super) state: Mutex<State>,
 }
@@ -85,14 +85,14 @@ impl Live {
             withdrawn: AtomicBool::new(false),
             gives_way: CancellationToken::new(),
             over: CancellationToken::new(),
-            silence: OnceLock::new(),
+            is_silent: OnceLock::new(),
             lost_frames: AtomicU64::new(0),
             state: Mutex::default(),
         }
     }
 
-    pub(super) fn is_silent_for(&self, time: Duration) -> bool {
-        self.silence.get().is_some_and(|silence| silence() >= time)
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent.get().is_some_and(|is_silent| is_silent())
     }
 
     pub(super) fn subscribe_viewer(self: Arc<Self>) -> Option<ViewerSubscription> {
@@ -265,11 +265,11 @@ impl Publisher {
         self.live.stop.clone().cancelled_owned()
     }
 
-    /// Completes when another encoder is to have the stream, since nothing has been heard of this one by `silence`; then drop the publisher. One
+    /// Completes when another encoder is to have the stream, since nothing is heard of this one by `is_silent`; then drop the publisher. One
     /// that never says so keeps the stream, however silent it is.
-    pub fn gives_way(&self, silence: Silence) -> impl Future<Output = ()> + Send + use<> {
+    pub fn gives_way(&self, is_silent: IsSilent) -> impl Future<Output = ()> + Send + use<> {
         // It says so once.
-        let _ = self.live.silence.set(silence);
+        let _ = self.live.is_silent.set(is_silent);
         self.live.gives_way.clone().cancelled_owned()
     }
 }

@@ -138,11 +138,11 @@ impl Hub {
         self.find(stream).inspect(|live| live.stop.cancel()).is_some()
     }
 
-    /// Asks a publisher of which nothing has been heard for so long to make way: its connection hears [`Publisher::gives_way`]. Completes when it has
-    /// ended, and the stream can be claimed. `None` where the stream is not live, or its publisher is heard or does not say when it was.
-    pub fn make_way(&self, stream: StreamId, silence: Duration) -> Option<impl Future<Output = ()> + Send + use<>> {
+    /// Asks a publisher of which nothing has been heard for long to make way: its connection hears [`Publisher::gives_way`]. Completes when it has
+    /// ended, and the stream can be claimed. `None` where the stream is not live, or its publisher is heard or does not say whether it is.
+    pub fn make_way(&self, stream: StreamId) -> Option<impl Future<Output = ()> + Send + use<>> {
         let live = self.find(stream)?;
-        live.is_silent_for(silence).then(|| {
+        live.is_silent().then(|| {
             live.gives_way.cancel();
             live.over.clone().cancelled_owned()
         })
@@ -150,8 +150,8 @@ impl Hub {
 
     /// Whether the stream is live, and its publisher makes no way (see [`Self::make_way`]) for another.
     #[must_use]
-    pub fn is_taken(&self, stream: StreamId, silence: Duration) -> bool {
-        self.find(stream).is_some_and(|live| !live.is_silent_for(silence))
+    pub fn is_taken(&self, stream: StreamId) -> bool {
+        self.find(stream).is_some_and(|live| !live.is_silent())
     }
 
     #[must_use]

@@ -28,8 +28,6 @@ use crate::publish_key;
 
 /// How long a publish waits for the end of the stream's previous one to be written, when an encoder is back at once.
 const PREVIOUS_END_WAIT: Duration = Duration::from_secs(3);
-/// A publish that gives way does so when nothing has been heard of it for so long: the encoder has lost its network, and is back, or another is there.
-const GIVE_WAY_AFTER: Duration = Duration::from_secs(2);
 /// How long the end of a publish that gives way may take.
 const GIVE_WAY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often at the most the end of a publish is tried once the server stops; the next start repairs it. While it runs there is no giving up:
@@ -290,7 +288,7 @@ impl Gatekeeper for Gate {
             return Ok(permit);
         };
         // Who would be refused in any case is not asked about. It can still become live before the answer.
-        if self.parts.hub.is_taken(*stream, GIVE_WAY_AFTER) {
+        if self.parts.hub.is_taken(*stream) {
             return Err(Refusal::AlreadyLive);
         }
         let facts = Facts {
@@ -424,7 +422,7 @@ impl Parts {
         if let Ok(publisher) = self.hub.publish(stream, started_at) {
             return Ok(publisher);
         }
-        if let Some(over) = self.hub.make_way(stream, GIVE_WAY_AFTER) {
+        if let Some(over) = self.hub.make_way(stream) {
             timeout(GIVE_WAY_TIMEOUT, over).await.map_err(|_| Refusal::AlreadyLive)?;
         }
         self.hub.publish(stream, started_at).map_err(|_| Refusal::AlreadyLive)

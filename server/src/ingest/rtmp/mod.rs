@@ -28,6 +28,8 @@ use crate::tls::Acceptor;
 
 /// The most connections from one address: a studio behind one router, with room for its viewers.
 const MAX_CONNECTIONS_PER_ADDRESS: usize = 500;
+/// Longer than an encoder's network stalls in the ordinary course of things, and than that of a browser, which is heard many times a second.
+const GIVES_WAY_AFTER: Duration = Duration::from_secs(5);
 /// How long a peer may take to take what it is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the gate may take to answer.
@@ -45,6 +47,8 @@ pub struct Settings {
     pub handshake_timeout: Duration,
     /// Between two media messages of a publisher.
     pub idle_timeout: Duration,
+    /// From the last byte of a publisher until another encoder may have the stream: the network may have gone without a word, and the encoder be back.
+    pub gives_way_after: Duration,
     pub max_connections: usize,
     pub max_connections_per_address: usize,
 }
@@ -62,6 +66,7 @@ impl From<&config::Rtmp> for Settings {
             limits,
             handshake_timeout: config.handshake_timeout,
             idle_timeout: config.idle_timeout,
+            gives_way_after: GIVES_WAY_AFTER,
             max_connections: config.max_connections,
             max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
         }

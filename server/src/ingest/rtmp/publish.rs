@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use afterlive_domain::StreamId;
@@ -28,6 +30,8 @@ enum End {
     Unpublished,
     Closed(Closed),
     Idle,
+    /// Nothing was heard, and another encoder is there.
+    GaveWay,
     Unsupported(FlvError),
     /// By an operator's.
     Stopped,
@@ -47,7 +51,7 @@ impl End {
         match self {
             Self::Unpublished => EndReason::Unpublished,
             Self::Closed(Closed::Protocol(_)) | Self::Unsupported(_) => EndReason::ProtocolError,
-            Self::Closed(_) => EndReason::Disconnected,
+            Self::Closed(_) | Self::GaveWay => EndReason::Disconnected,
             Self::Idle => EndReason::Idle,
             Self::Stopped => EndReason::Stopped,
             Self::Withdrawn => EndReason::Withdrawn,
@@ -74,6 +78,7 @@ pub(super) async fn run(connection: &mut Connection, mut grant: Grant) -> Result
         // An encoder that loses its connection without a word comes back by itself.
         End::ServerStopped => return Ok(Outcome::Farewell),
         End::Idle => "nothing was sent for too long".to_owned(),
+        End::GaveWay => "nothing was heard, and another encoder has the stream".to_owned(),
         End::Unsupported(cause) => cause.to_string(),
         End::Stopped => "the stream was stopped by an operator".to_owned(),
         End::Withdrawn => "the organisation's webhook has ended it".to_owned(),
@@ -92,6 +97,10 @@ async fn publish(
     let mut demuxer = Demuxer::new();
     let mut stop_requested = pin!(publisher.stop_requested());
     let mut server_stops = pin!(stop.cancelled());
+    let heard = Arc::new(Heard::default());
+    let last_heard = Arc::clone(&heard);
+    let gives_way_after = server.settings.gives_way_after;
+    let mut gives_way = pin!(publisher.gives_way(Box::new(move || last_heard.silent_for() >= gives_way_after)));
     let mut last_media = Instant::now();
     let look_every = ACKNOWLEDGE_AFTER.min(idle_timeout);
     let mut look = pin!(sleep_until(last_media + look_every));
@@ -105,7 +114,7 @@ async fn publish(
                     match media(&mut demuxer, publisher, kind, timestamp_ms, &payload) {
                         Err(cause) if cause.is_unsupported() => return Err(End::Unsupported(cause)),
                         Err(cause) => passed_over.count_damaged(*peer, publisher, &cause),
-                        Ok(Some(why)) => passed_over.count(why),
+                        Ok(Some(why)) => passed_over.count(publisher, why),
                         Ok(None) => {}
                     }
                 }
@@ -123,9 +132,13 @@ async fn publish(
             // After a pause of this process both are due, and what waits in the socket says that the encoder was not silent. To acknowledge then
             // could meet one that has closed: its kernel would answer with a reset, and drop what it has not sent yet.
             biased;
-            received = wire.receive() => received?,
+            received = wire.receive() => {
+                received?;
+                heard.note();
+            }
             () = &mut stop_requested => return Err(if publisher.is_withdrawn() { End::Withdrawn } else { End::Stopped }),
             () = &mut server_stops => return Err(End::ServerStopped),
+            () = &mut gives_way => return Err(End::GaveWay),
             // A timer for each message would be set in vain.
             () = &mut look => {
                 let silent = last_media.elapsed();
@@ -162,21 +175,50 @@ fn media(
     Ok(None)
 }
 
+/// When something was last received, for who is not the connection.
+struct Heard {
+    since: Instant,
+    /// From then on.
+    at_ms: AtomicU64,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self { since: Instant::now(), at_ms: AtomicU64::new(0) }
+    }
+}
+
+impl Heard {
+    fn note(&self) {
+        let at_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.at_ms.store(at_ms, Ordering::Relaxed);
+    }
+
+    fn silent_for(&self) -> Duration {
+        self.since.elapsed().saturating_sub(Duration::from_millis(self.at_ms.load(Ordering::Relaxed)))
+    }
+}
+
 /// The messages of a publish that became no frame, by the reason. They are told when it is over: nothing that was sent is missing without a word.
 #[derive(Default)]
 struct PassedOver(BTreeMap<&'static str, u64>);
 
 impl PassedOver {
-    fn count(&mut self, why: Ignored) {
+    fn count(&mut self, publisher: &Publisher, why: Ignored) {
         match why {
             // Encoders repeat themselves, and talk to players.
             Ignored::SameConfig | Ignored::Signal => {}
+            Ignored::BeforeConfig => {
+                publisher.count_lost(1);
+                *self.0.entry(why.reason()).or_default() += 1;
+            }
             why => *self.0.entry(why.reason()).or_default() += 1,
         }
     }
 
     /// The first is told at once: a publish whose configuration cannot be read sends nothing that is seen.
     fn count_damaged(&mut self, peer: SocketAddr, publisher: &Publisher, cause: &FlvError) {
+        publisher.count_lost(1);
         let count = self.0.entry("damaged").or_default();
         *count += 1;
         if *count == 1 {

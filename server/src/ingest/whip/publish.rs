@@ -19,6 +19,8 @@ use crate::rtc::{Closed, Peer};
 
 /// A peer of which nothing is heard for so long is gone. Until then it may come back by itself, over another network too.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
+/// When nothing has been heard for so long another encoder may have the stream: this one has lost its network, and is back, or another is there.
+const GIVE_WAY_AFTER: Duration = Duration::from_secs(2);
 /// A peer that is there but sends no media is cut.
 const NO_MEDIA_LIMIT: Duration = Duration::from_secs(60);
 /// How often the above is looked at.
@@ -106,7 +108,7 @@ async fn publish(
     let mut stop_requested = pin!(publisher.stop_requested());
     // Browsers are heard 50 times a second.
     let last_heard = peer.heard();
-    let mut gives_way = pin!(publisher.gives_way(Box::new(move || last_heard.silent_for())));
+    let mut gives_way = pin!(publisher.gives_way(Box::new(move || last_heard.silent_for() >= GIVE_WAY_AFTER)));
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -37,6 +37,7 @@ async fn assert_watched(codecs: &[&str], mime: &str, names: [&str; 2]) {
             limits: afterlive_media::rtmp::Limits::default(),
             handshake_timeout: PATIENCE,
             idle_timeout: PATIENCE,
+            gives_way_after: PATIENCE,
             max_connections: 10,
             max_connections_per_address: 10,
         };

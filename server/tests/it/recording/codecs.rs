@@ -35,6 +35,7 @@ impl Reachable {
             limits: afterlive_media::rtmp::Limits::default(),
             handshake_timeout: patience,
             idle_timeout: patience,
+            gives_way_after: patience,
             max_connections: 10,
             max_connections_per_address: 10,
         };

@@ -58,6 +58,9 @@ impl Gatekeeper for FakeGate {
         if request.query.as_deref() == Some(SLOWLY) {
             self.opened.notified().await;
         }
+        if let Some(over) = self.hub.make_way(STREAM) {
+            over.await;
+        }
         let publisher = self.hub.publish(STREAM, NOW).map_err(|_| Refusal::AlreadyLive)?;
         if request.mode == Mode::Rec {
             // A test that does not record has dropped the other end.
@@ -140,6 +143,7 @@ pub fn settings() -> Settings {
         limits: afterlive_media::rtmp::Limits::default(),
         handshake_timeout: PATIENCE,
         idle_timeout: PATIENCE,
+        gives_way_after: PATIENCE,
         max_connections: 2_000,
         max_connections_per_address: 500,
     }

@@ -86,6 +86,26 @@ async fn a_second_encoder_is_refused_and_the_first_goes_on() {
 }
 
 #[tokio::test]
+async fn one_that_has_fallen_silent_makes_way_for_who_is_there() {
+    let mut scene = Scene::with(Settings { gives_way_after: Duration::from_millis(300), ..settings() }).await;
+    let (mut first, ..) = Client::publish(scene.address, "live", NAME).await;
+    first.video_config().await;
+    first.keyframe(0).await;
+    // Its network has gone without a word. Whoever comes too soon is refused, and comes again.
+    let (second, code) = loop {
+        let (second, code, _) = Client::publish(scene.address, "live", NAME).await;
+        if code != "NetStream.Publish.BadName" {
+            break (second, code);
+        }
+    };
+    assert_eq!(code, "NetStream.Publish.Start");
+    assert_eq!(scene.end().await, EndReason::Disconnected);
+    assert_eq!(first.status().await.unwrap().1, "nothing was heard, and another encoder has the stream");
+    drop(second);
+    assert_eq!(scene.end().await, EndReason::Disconnected);
+}
+
+#[tokio::test]
 async fn the_connection_of_an_ended_publish_may_publish_again() {
     let mut scene = Scene::new().await;
     let (mut client, ..) = Client::publish(scene.address, "live", NAME).await;
