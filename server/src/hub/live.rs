@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::awaited::Awaited;
 use super::gop::GopCache;
-use super::queue::{Headcount, Policy, Queue};
+use super::queue::{Headcount, Queue};
 use super::seldom::Seldom;
 use super::stats::{Counters, LiveStats};
 use super::still::{LastStills, Still};
+use super::waiting::Waiting;
 use super::{Hub, Message, Overflow, Streams, lock};
 
 /// Whether nothing has been heard of an encoder for so long that another one may have the stream.
@@ -23,6 +24,7 @@ type IsSilent = Box<dyn Fn() -> bool + Send + Sync>;
 /// What publisher and subscribers of one publish share.
 pub(super) struct Live {
     started_at: UnixMillis,
+    waiting: Arc<Waiting>,
     pub(super) stop: CancellationToken,
     /// It stops since it is not allowed any more.
     withdrawn: AtomicBool,
@@ -78,9 +80,10 @@ impl State {
 }
 
 impl Live {
-    pub(super) fn new(started_at: UnixMillis) -> Self {
+    pub(super) fn new(started_at: UnixMillis, waiting: Arc<Waiting>) -> Self {
         Self {
             started_at,
+            waiting,
             stop: CancellationToken::new(),
             withdrawn: AtomicBool::new(false),
             gives_way: CancellationToken::new(),
@@ -96,7 +99,7 @@ impl Live {
     }
 
     pub(super) fn subscribe_viewer(self: Arc<Self>) -> Option<ViewerSubscription> {
-        let queue = Arc::new(Queue::new(Policy::Viewer));
+        let queue = Arc::new(Queue::of_viewer());
         {
             let mut state = lock(&self.state);
             if state.ended {
@@ -118,7 +121,7 @@ impl Live {
 
     /// In place of another: no frame comes between them.
     fn open_recorder_queue(&self, closed: Option<&Arc<Queue>>) -> Arc<Queue> {
-        let queue = Arc::new(Queue::new(Policy::Recorder));
+        let queue = Arc::new(Queue::of_recorder(&self.waiting));
         let mut state = lock(&self.state);
         state.recorders.retain(|other| closed.is_none_or(|closed| !Arc::ptr_eq(other, closed)));
         state.tracks().for_each(|track| queue.push_track(track));

@@ -17,6 +17,7 @@ mod recorder;
 mod seldom;
 mod stats;
 mod still;
+mod waiting;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -34,6 +35,7 @@ pub use self::queue::Headcount;
 pub use self::recorder::{CannotRecord, Recorder, Recording};
 pub use self::stats::{AudioStats, LiveStats, VideoStats};
 use self::still::LastStills;
+use self::waiting::Waiting;
 pub use self::still::{Keyframe, Still};
 
 /// The most bytes of frames that are kept for viewers to come. A longer group of pictures is not kept: viewers then wait for its end.
@@ -67,7 +69,7 @@ pub struct AlreadyLive;
 /// The recorder's queue was full. What had been queued before has been delivered; all after it is lost to this subscription.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "the recorder could not keep up: {MAX_RECORDER_QUEUE_BYTES} bytes or {MAX_RECORDER_QUEUE_MESSAGES} messages were waiting"
+    "the recorder could not keep up: {MAX_RECORDER_QUEUE_BYTES} bytes or {MAX_RECORDER_QUEUE_MESSAGES} messages were waiting, or all recordings' together had half of the memory"
 )]
 pub struct Overflow;
 
@@ -79,6 +81,7 @@ pub struct Hub {
     streams: Streams,
     last_stills: Arc<LastStills>,
     awaited: Arc<Awaited>,
+    waiting: Arc<Waiting>,
     /// Told of each publish that begins.
     begun: watch::Sender<()>,
 }
@@ -98,7 +101,7 @@ impl Hub {
         match streams.entry(stream) {
             Entry::Occupied(_) => Err(AlreadyLive),
             Entry::Vacant(place) => {
-                let live = Arc::new(Live::new(started_at));
+                let live = Arc::new(Live::new(started_at, Arc::clone(&self.waiting)));
                 place.insert(Arc::clone(&live));
                 self.begun.send_replace(());
                 Ok(Publisher::new(self, stream, live))

@@ -9,6 +9,7 @@ use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::waiting::{Part, Waiting};
 use super::{
     MAX_RECORDER_QUEUE_BYTES, MAX_RECORDER_QUEUE_MESSAGES, MAX_VIEWER_QUEUE_BYTES, MAX_VIEWER_QUEUE_MESSAGES, Message, Overflow,
     lock,
@@ -89,16 +90,31 @@ pub(super) struct Queue {
     headcount: Headcount,
     state: Mutex<State>,
     wake: Notify,
+    /// Of a recorder's.
+    waiting: Option<Part>,
 }
 
 impl Queue {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(super) fn of_viewer() -> Self {
+        Self::new(Policy::Viewer, None)
+    }
+
+    /// `waiting`: what waits for all recorders.
+    pub(super) fn of_recorder(waiting: &Arc<Waiting>) -> Self {
+        Self::new(Policy::Recorder, Some(Part::new(waiting)))
+    }
+
+    fn new(policy: Policy, waiting: Option<Part>) -> Self {
         let phase = match policy {
             Policy::Viewer => Phase::WaitsForKeyframe,
             Policy::Recorder => Phase::Flowing,
         };
         let state = Mutex::new(State { messages: VecDeque::new(), bytes: 0, phase, refused_frames: [0; 2] });
-        Self { policy, headcount: Headcount(Arc::new(AtomicUsize::new(1))), state, wake: Notify::new() }
+        Self { policy, headcount: Headcount(Arc::new(AtomicUsize::new(1))), state, wake: Notify::new(), waiting }
+    }
+
+    fn has_room(&self, messages: usize, bytes: usize, more: usize) -> bool {
+        self.policy.has_room(messages, bytes + more) && self.waiting.as_ref().is_none_or(|waiting| waiting.has_room(more))
     }
 
     pub(super) fn headcount(&self) -> &Headcount {
@@ -116,6 +132,9 @@ impl Queue {
             return;
         }
         state.bytes += frame.data.len();
+        if let Some(waiting) = &self.waiting {
+            waiting.add(frame.data.len());
+        }
         state.messages.push_back(Message::Frame(frame.clone()));
         let call = self.policy.calls_for(frame, state.messages.len(), state.bytes);
         drop(state);
@@ -167,7 +186,7 @@ impl Queue {
 
     /// Whether the frame can be queued now; if not, the queue has been dealt with as its policy says.
     fn make_room(&self, state: &mut State, frame_bytes: usize, starts_here: bool) -> bool {
-        if self.policy.has_room(state.messages.len(), state.bytes + frame_bytes) {
+        if self.has_room(state.messages.len(), state.bytes, frame_bytes) {
             return true;
         }
         self.overflow(state);
@@ -206,6 +225,9 @@ impl Queue {
         if let Some(message) = state.messages.pop_front() {
             if let Message::Frame(frame) = &message {
                 state.bytes -= frame.data.len();
+                if let Some(waiting) = &self.waiting {
+                    waiting.remove(frame.data.len());
+                }
             }
             return Ok(Some(message));
         }

@@ -179,6 +179,27 @@ fn a_recorder_gets_everything_or_an_error_and_live_goes_on() {
 }
 
 #[test]
+fn where_all_recorders_together_wait_for_too_much_the_one_with_most_loses_and_no_other() {
+    let hub = Hub { waiting: Arc::new(Waiting::at_most(10_000)), ..Hub::new() };
+    let mut slow = hub.publish(STREAM, START).unwrap();
+    let mut other = hub.publish(StreamId(Uuid::from_u128(2)), START).unwrap();
+    let (mut of_slow, mut of_other) = (slow.subscribe_recorder(), other.subscribe_recorder());
+    for publisher in [&mut slow, &mut other] {
+        publisher.set_track(video_track(1280));
+    }
+    for n in 0..9 {
+        slow.frame(&video(n, true, 1_000));
+        other.frame(&video(n, true, 500));
+    }
+    drop((slow, other));
+    let whole = |recorder: &mut RecorderSubscription| {
+        std::iter::from_fn(|| Some(recorder.try_next())).find(|next| !matches!(next, Ok(Some(Message::TrackChanged(_) | Message::Frame(_)))))
+    };
+    assert_eq!(whole(&mut of_slow), Some(Err(Overflow)));
+    assert_eq!(whole(&mut of_other), Some(Ok(Some(Message::Ended))));
+}
+
+#[test]
 fn a_recorder_that_begins_anew_is_told_how_much_it_never_got() {
     let hub = Hub::new();
     let mut publisher = hub.publish(STREAM, START).unwrap();
