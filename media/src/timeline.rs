@@ -101,12 +101,8 @@ impl Timeline {
         };
         let mut jump = None;
         let mut track = self.tracks[kind as usize];
-        let before = Doubt {
-            shift_ms: track.shift_ms,
-            step_ms: track.step_ms.unwrap_or(LONE_STEP_MS),
-            due_ms: track.due_ms(),
-            frames: 0,
-        };
+        let before =
+            Doubt { shift_ms: track.shift_ms, step_ms: track.step_ms.unwrap_or(LONE_STEP_MS), due_ms: track.due_ms(), frames: 0 };
         track.pass();
         match finding {
             Finding::By(shift_ms) => track.go_on(shift_ms, sent_ms, before),
@@ -349,7 +345,13 @@ mod tests {
     }
 
     /// Both tracks in the order of their times, which the last argument may change before they are sent.
-    fn merged(picture_ms: i64, sound_ms: i64, phase_ms: i64, until_ms: i64, change: impl Fn(TrackKind, i64) -> i64) -> Vec<(TrackKind, i64)> {
+    fn merged(
+        picture_ms: i64,
+        sound_ms: i64,
+        phase_ms: i64,
+        until_ms: i64,
+        change: impl Fn(TrackKind, i64) -> i64,
+    ) -> Vec<(TrackKind, i64)> {
         let pictures = (0..until_ms / picture_ms).map(|n| (n * picture_ms, Video));
         let sound = (0..until_ms / sound_ms).map(|n| (n * sound_ms + phase_ms, Audio));
         let mut all: Vec<_> = pictures.chain(sound).collect();
@@ -365,7 +367,8 @@ mod tests {
                 let (first, last) = (group * (depth + 1) + 1, (group + 1) * (depth + 1));
                 std::iter::once(last).chain(first..last)
             });
-            let pictures: Vec<_> = std::iter::once(0).chain(pictures).enumerate().map(|(n, shown)| (n as i64 * 40, Video, shown * 40)).collect();
+            let pictures: Vec<_> =
+                std::iter::once(0).chain(pictures).enumerate().map(|(n, shown)| (n as i64 * 40, Video, shown * 40)).collect();
             let sound = (0..pictures.len() as i64 * 40 / 21).map(|n| (n * 21, Audio, n * 21));
             let mut all: Vec<_> = pictures.into_iter().chain(sound).collect();
             all.sort_by_key(|(at_ms, ..)| *at_ms);

@@ -35,8 +35,8 @@ pub use self::queue::Headcount;
 pub use self::recorder::{CannotRecord, Recorder, Recording};
 pub use self::stats::{AudioStats, LiveStats, VideoStats};
 use self::still::LastStills;
-use self::waiting::Waiting;
 pub use self::still::{Keyframe, Still};
+use self::waiting::Waiting;
 
 /// The most bytes of frames that are kept for viewers to come. A longer group of pictures is not kept: viewers then wait for its end.
 pub const MAX_GOP_BYTES: usize = 8 << 20;

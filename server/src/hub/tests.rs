@@ -193,7 +193,8 @@ fn where_all_recorders_together_wait_for_too_much_the_one_with_most_loses_and_no
     }
     drop((slow, other));
     let whole = |recorder: &mut RecorderSubscription| {
-        std::iter::from_fn(|| Some(recorder.try_next())).find(|next| !matches!(next, Ok(Some(Message::TrackChanged(_) | Message::Frame(_)))))
+        std::iter::from_fn(|| Some(recorder.try_next()))
+            .find(|next| !matches!(next, Ok(Some(Message::TrackChanged(_) | Message::Frame(_)))))
     };
     assert_eq!(whole(&mut of_slow), Some(Err(Overflow)));
     assert_eq!(whole(&mut of_other), Some(Ok(Some(Message::Ended))));
