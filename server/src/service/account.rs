@@ -9,11 +9,11 @@ use afterlive_domain::{Act, Error as Refusal, UnixMillis, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::passwords::NotTaken;
+use super::passwords::{Asking, NotTaken};
 use super::session_tokens::digest;
 use super::users::Ended;
 use super::write::{Note, who};
-use super::{Caller, Identity, Result, Service, users};
+use super::{Caller, Error, Identity, Result, Service, users};
 use crate::db;
 use crate::db::session_tokens::SessionToken;
 use crate::db::users::{Admission, User};
@@ -234,7 +234,9 @@ impl Service {
         if let Err(retry_after_s) = self.sign_in_limits.confirming.attempt(&id, now) {
             return Ok(Confirmed::TooManyAttempts { retry_after_s });
         }
-        if !self.passwords.verify(password, Some(&user.password_hash)).await? {
+        // Not looked at is not guessed.
+        let not_looked_at = |_: &Error| self.sign_in_limits.confirming.give_back(&id);
+        if !self.passwords.verify(password, Some(&user.password_hash), Asking::Known).await.inspect_err(not_looked_at)? {
             self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::PasswordRefused, id));
             return Ok(Confirmed::WrongPassword);
         }
