@@ -65,6 +65,8 @@ impl ErrorBody {
 
 /// When who was turned away for want of room may try again.
 const RETRY_AFTER_S: u32 = 5;
+/// Who found no connection of the database in time.
+pub(super) const NO_ROOM: Refusal = Refusal::NoRoom { retry_after_s: RETRY_AFTER_S };
 
 /// Travels with the response to where the request's id is known.
 #[derive(Clone)]
@@ -82,6 +84,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match self.0 {
             service::Error::Refused(refusal) => refuse(&refusal),
+            service::Error::Database(cause) if cause.is_no_room() => {
+                tracing::error!(%cause, "a request found no connection of the database");
+                refuse(&NO_ROOM)
+            }
             ours => internal(ours),
         }
     }
