@@ -74,6 +74,11 @@ impl Error {
         matches!(self, Self::Failed(sqlx::Error::PoolTimedOut))
     }
 
+    #[cfg(test)]
+    pub fn no_room() -> Self {
+        Self::Failed(sqlx::Error::PoolTimedOut)
+    }
+
     /// Whether a row was refused because its key is taken.
     #[must_use]
     pub fn is_unique_violation(&self) -> bool {

@@ -271,3 +271,17 @@ fn answer(status: StatusCode, code: u16, message: impl ToString, userinfo: Value
     let error = Explanation { message: message.to_string(), code, userinfo };
     (status, Json(ErrorBody { error })).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db;
+
+    #[test]
+    fn a_database_without_a_free_connection_is_a_reason_to_come_again_and_no_failure() {
+        let no_room = ApiError::from(db::Error::no_room()).into_response();
+        assert_eq!((no_room.status(), &no_room.headers()[RETRY_AFTER]), (StatusCode::SERVICE_UNAVAILABLE, &RETRY_AFTER_S.into()));
+        let failure = db::Error::Unreadable { column: "state", value: "x".to_owned() };
+        assert_eq!(ApiError::from(failure).into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

@@ -9,6 +9,8 @@ mod caller;
 mod embedded;
 mod endpoints;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod guessable;
 mod identities;
 mod jwt;

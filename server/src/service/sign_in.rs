@@ -354,26 +354,9 @@ fn site(address: IpAddr) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::Error;
+    use super::super::fixture::a_service;
     use super::*;
-    use crate::clock::Clock;
-    use crate::config::Config;
-    use crate::db::{Db, Location};
-    use crate::hub::Hub;
-    use crate::record::Growing;
-    use crate::storage::Regions;
-
-    const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
-
-    async fn a_service(folder: &tempfile::TempDir) -> Service {
-        let location: Location = format!("sqlite://{}", folder.path().join("a.db").display()).parse().unwrap();
-        let data_dir = ("AFTERLIVE__DATA_DIR".to_owned(), folder.path().display().to_string());
-        let config = Arc::new(Config::from_sources(None, [data_dir]).unwrap());
-        let (db, regions) = (Db::open(&location).await.unwrap(), Regions::open([]).unwrap());
-        Service::new(db, Clock::simulated(NOW), config, regions, Hub::new(), Growing::default())
-    }
 
     #[tokio::test]
     async fn who_was_turned_away_unlooked_at_has_guessed_nothing() {

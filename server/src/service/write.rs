@@ -225,7 +225,36 @@ async fn role_now(tx: &mut Tx, caller: &Caller, now: UnixMillis) -> Result<Optio
 mod tests {
     use afterlive_domain::organisation::{RecordingSettings, Settings};
 
+    use afterlive_domain::Role;
+    use futures::FutureExt as _;
+    use tokio::time::timeout;
+    use uuid::Uuid;
+
+    use super::super::fixture::a_service;
+    use super::super::users::user;
     use super::*;
+
+    #[tokio::test]
+    async fn one_organisations_changes_keep_neither_others_waiting_nor_who_signs_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = a_service(&folder).await;
+        let organisation = |n| OrganisationId(Uuid::from_u128(n));
+        let change = |n| service.write_by(organisation(n), Who::nobody(WhoKind::Operator), None).boxed();
+        let first = change(1).await.unwrap();
+        let mut waiting: Vec<_> = (0..1_000).map(|_| change(1)).collect();
+        for waits in &mut waiting {
+            assert!(waits.now_or_never().is_none());
+        }
+        // The others' turns, while the first has the one connection that writes.
+        let take = |n| service.changes.take(organisation(n), Duration::from_secs(60));
+        let others: Vec<_> = (2..=4).map(|n| take(n).now_or_never().expect("their turn is free").unwrap()).collect();
+        first.roll_back();
+        let ada = user(organisation(1), "ada@example.com".to_owned(), String::new(), Role::User, service.clock.now());
+        let signing_in = timeout(Duration::from_secs(20), service.write_sign_in(&ada, IpAddr::from([192, 0, 2, 1]))).await;
+        signing_in.expect("no turn is waited for").unwrap().roll_back();
+        drop((others, waiting));
+    }
+
 
     #[test]
     fn what_settings_differ_in_is_told_and_nothing_else() {
