@@ -128,7 +128,7 @@ impl Service {
 
     /// `None` where the session is worth nothing.
     async fn admission(&self, signed_in: &SignedIn) -> Result<Option<Admission>> {
-        let mut connection = self.db.read().await?;
+        let mut connection = self.db.read_briefly().await?;
         let found = db::users::admission(&mut connection, signed_in.user).await?;
         let found = found.filter(|found| !found.is_suspended && found.user.credentials_digest() == signed_in.password_digest);
         // Looked for where there is somebody, and they came by the provider.
@@ -227,7 +227,7 @@ impl Service {
     /// As [`Service::open_account`].
     pub async fn confirm(&self, caller: &Caller, password: &str) -> Result<Confirmed> {
         let (id, now) = (own(caller)?, self.clock.now());
-        let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
+        let user = db::users::by_id(&mut self.db.read_briefly().await?, id).await?.ok_or(Refusal::BadCredentials)?;
         if !user.has_password() {
             return Ok(Confirmed::NoPassword);
         }
