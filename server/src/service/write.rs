@@ -247,8 +247,9 @@ mod tests {
         }
         // The others' turns, while the first has the one connection that writes.
         let take = |n| service.changes.take(organisation(n), Duration::from_secs(60));
-        let others: Vec<_> = (2..=4).map(|n| take(n).now_or_never().expect("their turn is free").unwrap()).collect();
+        let mut others: Vec<_> = (2..=4).map(|n| take(n).now_or_never().expect("their turn is free").unwrap()).collect();
         first.roll_back();
+        others.push(take(5).now_or_never().expect("the last of all").unwrap());
         let ada = user(organisation(1), "ada@example.com".to_owned(), String::new(), Role::User, service.clock.now());
         let signing_in = timeout(Duration::from_secs(20), service.write_sign_in(&ada, IpAddr::from([192, 0, 2, 1]))).await;
         signing_in.expect("no turn is waited for").unwrap().roll_back();
