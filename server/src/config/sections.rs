@@ -1,15 +1,17 @@
 //! The settings' sections but the regions: what each key means, its default and its limits.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use afterlive_domain::organisation;
+use ipnet::IpNet;
 use toml::Value;
 use url::Url;
 
 use super::reader::{Reader, Setting, from_text};
 use super::urls::{HttpUrl, RtmpUrl, RtmpsUrl, default_http_url, default_https_url, default_rtmp_url, default_rtmps_url};
+use crate::address::{Networks, network};
 use crate::tls;
 
 /// Beside the default port without TLS: 443 is for who may open it.
@@ -41,8 +43,8 @@ pub struct Http {
     pub public_url: String,
     /// Connections at a time; who comes after waits in the kernel's queue.
     pub max_connections: usize,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Of the proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Networks,
     pub(super) public_url_is_default: bool,
 }
 
@@ -240,7 +242,7 @@ impl Http {
             public_url_is_default: public_url.is_none(),
             public_url: public_url.map_or_else(|| Self::default_url(listen, tls_listen), |HttpUrl(url)| url),
             max_connections: count(reader.take_in("http.max_connections", 2_000, 10..=1_000_000)),
-            trusted_proxies: reader.take("http.trusted_proxies", Vec::new()),
+            trusted_proxies: reader.take("http.trusted_proxies", Vec::<IpNet>::new()).into_iter().collect(),
         }
     }
 }
@@ -379,9 +381,10 @@ fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-impl Setting for IpAddr {
+impl Setting for IpNet {
     fn from_value(value: &Value) -> Result<Self, String> {
-        from_text(value, "an IP address")
+        let network = value.as_str().and_then(network);
+        network.ok_or_else(|| format!("{value} is neither an IP address nor a network, such as 10.0.0.0/8"))
     }
 }
 

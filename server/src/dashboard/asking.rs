@@ -13,6 +13,7 @@ use crate::db::users::User;
 use crate::http::browser_session;
 use crate::http::known_browser::KnownBrowser;
 use crate::http::request::Asked;
+use crate::http::unsent::RETRY_AFTER_S;
 use crate::service::playback::Pass;
 use crate::service::{self, Asker, Caller, Service, SignedIn};
 
@@ -149,6 +150,10 @@ impl Dashboard {
                     self.service.note_missing(&caller, &self.what);
                 }
                 present::refusal(refusal)
+            }
+            service::Error::Database(cause) if cause.is_no_room() => {
+                tracing::error!(request_id = %self.request_id, %cause, "a page found no connection of the database");
+                BackendError::NotNow { retry_after_s: RETRY_AFTER_S }
             }
             ours => self.failed(ours),
         }

@@ -14,21 +14,34 @@ use super::{Error, Location, Pools, Result};
 
 /// SQLite: pages are read in parallel, by so many connections at most. Each costs a thread and some 2 MB at rest.
 const SQLITE_READERS: u32 = 4;
+/// SQLite: and so many more are there for what is read briefly ([`super::Db::read_briefly`]), opened when they are needed.
+const SQLITE_BRIEF_READERS: u32 = 2;
 /// SQLite: a connection is a thread, which reads so many rows ahead of who asked for them. With the 50 that are usual it and the asker wake each other by turns for
 /// each page of recordings.
 const SQLITE_ROWS_AHEAD: usize = 1_024;
 /// PostgreSQL: so many connections at most; its own default limit is 100 for all nodes together.
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// PostgreSQL: so many of them may read at a time what takes long. The others are for transactions, of which callers have at most five, and for what is read briefly.
+const POSTGRES_READERS: u32 = 8;
 /// PostgreSQL: a connection that nobody has used for so long is asked whether it is still there, before somebody begins with it. One that was used just now is not:
 /// the question takes as long as a statement, a request uses several connections by turns, and one that is lost may be lost right behind the answer too.
 const POSTGRES_UNASKED: Duration = Duration::from_secs(1);
 /// How long a request waits for a connection before it fails.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// PostgreSQL: whoever waits for a row holds one of the connections, and a node that stops in the middle of a transaction, as a machine that hangs does, would
 /// have all other nodes wait. So who waits is let go, and then the transaction that they wait for.
 const POSTGRES_PATIENCE: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'";
 /// SQLite: how long to wait for another process, such as `afterlive key add`, to finish writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many connections may read at a time what takes long.
+pub(super) fn readers(pools: &Pools) -> usize {
+    let readers = match pools {
+        Pools::Sqlite { .. } => SQLITE_READERS,
+        Pools::Postgres(_) => POSTGRES_READERS,
+    };
+    readers as usize
+}
 
 pub(super) async fn open(location: &Location) -> Result<Pools> {
     match location {
@@ -62,7 +75,7 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
         .map_err(failed)?;
     sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(|cause| Error::Migrate { place: place.clone(), cause })?;
     let readers = SqlitePoolOptions::new()
-        .max_connections(SQLITE_READERS)
+        .max_connections(SQLITE_READERS + SQLITE_BRIEF_READERS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // It is a file: there is no connection that could have been lost meanwhile.
         .test_before_acquire(false)

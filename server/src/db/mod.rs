@@ -46,7 +46,8 @@ use std::sync::Arc;
 use afterlive_domain::{AssetId, Event, EventKind, OrganisationId, StreamId, UnixMillis};
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
-use tokio::sync::{Mutex, broadcast};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::timeout;
 
 /// How many events a receiver may lag behind before it is told to start over.
 const EVENT_QUEUE: usize = 1_024;
@@ -67,6 +68,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it only was that no connection came free in time, or could be made.
+    #[must_use]
+    pub fn is_no_room(&self) -> bool {
+        matches!(self, Self::Failed(sqlx::Error::PoolTimedOut))
+    }
+
+    #[cfg(test)]
+    pub fn no_room() -> Self {
+        Self::Failed(sqlx::Error::PoolTimedOut)
+    }
+
     /// Whether a row was refused because its key is taken.
     #[must_use]
     pub fn is_unique_violation(&self) -> bool {
@@ -107,6 +119,8 @@ impl FromStr for Location {
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Pools,
+    /// Those that may read at a time what takes long, so that some of the connections are left.
+    readers: Arc<Semaphore>,
     news: Arc<News>,
 }
 
@@ -135,7 +149,11 @@ const ROWS_PREPARED: usize = 5;
 
 /// A connection that runs queries: one of the pool's, or a transaction's. See [`on`].
 #[derive(Debug)]
-pub struct Connection(Inner);
+pub struct Connection {
+    inner: Inner,
+    /// Among those who read.
+    _place: Option<OwnedSemaphorePermit>,
+}
 
 #[derive(Debug)]
 enum Inner {
@@ -152,9 +170,15 @@ pub enum Raw<'c> {
     Postgres(&'c mut PgConnection),
 }
 
+impl From<Inner> for Connection {
+    fn from(inner: Inner) -> Self {
+        Self { inner, _place: None }
+    }
+}
+
 impl Connection {
     pub fn raw(&mut self) -> Raw<'_> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Sqlite(connection) => Raw::Sqlite(connection),
             Inner::Postgres(connection) => Raw::Postgres(connection),
             Inner::SqliteTransaction(transaction) => Raw::Sqlite(transaction),
@@ -266,7 +290,7 @@ impl Tx {
 
 impl Connection {
     async fn commit(self) -> Result<()> {
-        match self.0 {
+        match self.inner {
             Inner::SqliteTransaction(transaction) => transaction.commit().await?,
             Inner::PostgresTransaction(transaction) => transaction.commit().await?,
             Inner::Sqlite(_) | Inner::Postgres(_) => {}
@@ -283,7 +307,8 @@ impl Db {
     pub async fn open(location: &Location) -> Result<Self> {
         let pools = connect::open(location).await?;
         let (sender, _) = broadcast::channel(EVENT_QUEUE);
-        Ok(Self { pools, news: Arc::new(News { sender, order: Mutex::new(()), looks: event_outbox::Looks::default() }) })
+        let readers = Arc::new(Semaphore::new(connect::readers(&pools)));
+        Ok(Self { pools, readers, news: Arc::new(News { sender, order: Mutex::new(()), looks: event_outbox::Looks::default() }) })
     }
 
     /// A connection for reading. On SQLite it refuses to write.
@@ -291,7 +316,19 @@ impl Db {
     /// # Errors
     /// Where none comes free in time, or the database is gone.
     pub async fn read(&self) -> Result<Connection> {
-        Ok(Connection(match &self.pools {
+        let place = timeout(connect::ACQUIRE_TIMEOUT, Arc::clone(&self.readers).acquire_owned()).await;
+        // It is never closed.
+        let place = place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        Ok(Connection { _place: Some(place), ..self.read_briefly().await? })
+    }
+
+    /// As [`Db::read`], for who reads a row or two by their key and is waited for: who signs in, shows a credential, or goes live. Some of the connections are left to
+    /// them, whatever is read by the others and for how long.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn read_briefly(&self) -> Result<Connection> {
+        Ok(Connection::from(match &self.pools {
             Pools::Sqlite { readers, .. } => Inner::Sqlite(readers.acquire().await?),
             Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
         }))
@@ -302,7 +339,7 @@ impl Db {
     /// # Errors
     /// As [`Db::read`].
     pub async fn write(&self) -> Result<Tx> {
-        let connection = Connection(match &self.pools {
+        let connection = Connection::from(match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => Inner::PostgresTransaction(connect::begin(pool).await?),
         });

@@ -326,15 +326,15 @@ pub async fn set_push_url(
     Ok(changed > 0)
 }
 
-/// Where the stream is to be pushed to; `None` also where it is deleted or not there.
-pub async fn push_url(connection: &mut Connection, id: StreamId) -> Result<Option<PushUrl>> {
-    let found: Option<Option<String>> = on!(connection, c => sqlx::query_scalar(
-        "SELECT push_url FROM streams WHERE id = $1 AND state <> 'deleted'",
+/// Where the stream is to be pushed to, and whose it is; `None` also where it is deleted or not there.
+pub async fn push_target(connection: &mut Connection, id: StreamId) -> Result<Option<(OrganisationId, PushUrl)>> {
+    let found: Option<(String, String)> = on!(connection, c => sqlx::query_as(
+        "SELECT organisation_id, push_url FROM streams WHERE id = $1 AND state <> 'deleted' AND push_url IS NOT NULL",
     )
     .bind(id.to_string())
     .fetch_optional(c)
     .await)?;
-    found.flatten().map(|url| parse_push_url(&url)).transpose()
+    found.map(|(organisation, url)| Ok((parse("organisation_id", &organisation)?, parse_push_url(&url)?))).transpose()
 }
 
 /// Makes the stream's publish key another one; the event is `stream.changed`. False where the stream is not there or deleted.

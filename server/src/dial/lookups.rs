@@ -69,6 +69,7 @@ mod tests {
 
     use tokio::time::timeout;
 
+    use super::super::{Dial, Error, Reach};
     use super::*;
 
     #[tokio::test]
@@ -96,6 +97,14 @@ mod tests {
         });
         assert_eq!(timeout(Duration::from_secs(20), other).await.expect("it need not wait"), found);
         drop(dead);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_an_answer_in_vain_is_not_told_that_there_is_no_such_host() {
+        let lookups = Lookups::default();
+        let _places = lookups.of("one").acquire_many_owned(MAX_LOOKUPS_PER_ASKER as u32).await.unwrap();
+        let dial = Dial { lookups: &lookups, asker: "one", reach: Reach::Anywhere, patience: Duration::from_millis(10) };
+        assert!(matches!(dial.connect("localhost", 1).await, Err(Error::NotInTime)));
     }
 
     #[tokio::test]

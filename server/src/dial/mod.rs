@@ -70,7 +70,8 @@ impl Dial<'_> {
     /// # Errors
     /// [`Error`], without the host's name in it.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Error> {
-        let found = timeout(self.patience, self.lookups.look_up(self.asker, host, port)).await.unwrap_or_default();
+        let looking = timeout(self.patience, self.lookups.look_up(self.asker, host, port));
+        let found = looking.await.map_err(|_| Error::NotInTime)?;
         if found.is_empty() {
             return Err(Error::NoSuchHost);
         }

@@ -164,7 +164,7 @@ pub async fn put_flash(db: &Db, session: &Session, text: &str) -> Result<()> {
 pub async fn take_flash(db: &Db, session: &Session, now: UnixMillis) -> Result<Option<String>> {
     let Some(id) = session.id() else { return Ok(None) };
     let row = row_id(&id);
-    let found = db::browser_sessions::flash(&mut db.read().await.map_err(failed)?, &row, now).await;
+    let found = db::browser_sessions::flash(&mut db.read_briefly().await.map_err(failed)?, &row, now).await;
     let Some(sealed) = found.map_err(failed)? else { return Ok(None) };
     let mut tx = db.write().await.map_err(failed)?;
     let is_ours = db::browser_sessions::delete_flash(&mut tx, &row, &sealed).await.map_err(failed)?;
@@ -266,7 +266,7 @@ impl SessionStore for Store {
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let mut connection = self.db.read().await.map_err(failed)?;
+        let mut connection = self.db.read_briefly().await.map_err(failed)?;
         let found = db::browser_sessions::load(&mut connection, &row_id(id), self.clock.now()).await.map_err(failed)?;
         let Some((data, expires_at)) = found else { return Ok(None) };
         let data = serde_json::from_str(&data).map_err(|cause| Error::Decode(cause.to_string()))?;

@@ -65,6 +65,8 @@ impl ErrorBody {
 
 /// When who was turned away for want of room may try again.
 const RETRY_AFTER_S: u32 = 5;
+/// Who found no connection of the database in time.
+pub(super) const NO_ROOM: Refusal = Refusal::NoRoom { retry_after_s: RETRY_AFTER_S };
 
 /// Travels with the response to where the request's id is known.
 #[derive(Clone)]
@@ -82,6 +84,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match self.0 {
             service::Error::Refused(refusal) => refuse(&refusal),
+            service::Error::Database(cause) if cause.is_no_room() => {
+                tracing::error!(%cause, "a request found no connection of the database");
+                refuse(&NO_ROOM)
+            }
             ours => internal(ours),
         }
     }
@@ -264,4 +270,18 @@ pub(super) fn no_ice_restart() -> Response {
 fn answer(status: StatusCode, code: u16, message: impl ToString, userinfo: Value) -> Response {
     let error = Explanation { message: message.to_string(), code, userinfo };
     (status, Json(ErrorBody { error })).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db;
+
+    #[test]
+    fn a_database_without_a_free_connection_is_a_reason_to_come_again_and_no_failure() {
+        let no_room = ApiError::from(db::Error::no_room()).into_response();
+        assert_eq!((no_room.status(), &no_room.headers()[RETRY_AFTER]), (StatusCode::SERVICE_UNAVAILABLE, &RETRY_AFTER_S.into()));
+        let failure = db::Error::Unreadable { column: "state", value: "x".to_owned() };
+        assert_eq!(ApiError::from(failure).into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }

@@ -10,7 +10,7 @@ pub(super) mod waiting;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,7 @@ use self::waiting::Waiting;
 use super::repeat::{Asked, Repeating, Repeats, Shared};
 use super::sendfile::{FileStream, OutgoingBody, Parts, SendsFiles};
 use super::unsent::Due;
+use crate::address::Networks;
 use crate::config;
 use crate::tls::{Acceptor, Failed};
 
@@ -81,7 +82,7 @@ pub struct Settings {
     /// Who comes when an address has so many is closed.
     pub max_connections_per_address: usize,
     /// Not counted by address: all others come through them.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Networks,
     /// A connection is cut whose peer has taken nothing of a response for so long.
     pub stalled_after: Duration,
 }
@@ -111,7 +112,7 @@ impl Places {
     pub fn new(settings: &Settings) -> Self {
         Self {
             all: Arc::new(Semaphore::new(settings.max_connections)),
-            addresses: PerAddress::new(settings.max_connections_per_address, &settings.trusted_proxies),
+            addresses: PerAddress::new(settings.max_connections_per_address, settings.trusted_proxies.clone()),
             waiting: Waiting::default(),
             stalled_after: settings.stalled_after,
         }

@@ -2,7 +2,7 @@
 //! The path is logged without what looks like a key, the query never: it can hold keys.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use uuid::Builder;
 
 use super::error;
-use crate::address::subscriber;
+use crate::address::{Networks, subscriber};
 use crate::hush::Hush;
 use crate::service::{Caller, Service};
 
@@ -101,7 +101,7 @@ pub fn is_each_logged() -> bool {
 
 /// Around everything.
 pub async fn observe(
-    trusted_proxies: &[IpAddr],
+    trusted_proxies: &Networks,
     turned_away: &TurnedAway,
     mut request: Request,
     answer: impl AsyncFnOnce(Request) -> Response,
@@ -172,16 +172,23 @@ fn longest_run(text: &str, is_of_it: impl Fn(u8) -> bool) -> usize {
 }
 
 /// The last address in `X-Forwarded-For` that is no proxy of ours: all before it could have been written by the client.
-fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpAddr]) -> IpAddr {
-    if !trusted_proxies.contains(&peer.to_canonical()) {
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &Networks) -> IpAddr {
+    if !trusted_proxies.have(peer) {
         return peer;
     }
     let forwarded =
         headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     let forwarded: Vec<&str> = forwarded.collect();
     // From the right: the proxies' own words end at the first that is no address, and the client's begin there.
-    let mut from_the_right = forwarded.iter().rev().map_while(|text| text.trim().parse::<IpAddr>().ok());
-    from_the_right.find(|address| !trusted_proxies.contains(&address.to_canonical())).unwrap_or(peer)
+    let mut from_the_right = forwarded.iter().rev().map_while(|text| forwarded_address(text.trim()));
+    from_the_right.find(|address| !trusted_proxies.have(*address)).unwrap_or(peer)
+}
+
+/// An address as proxies write it: bare, in brackets, or with the port behind it, as IIS and Azure do.
+fn forwarded_address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    text.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 /// Names and values of the cookies that came with a request, as they are written.
@@ -193,6 +200,7 @@ pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::network;
 
     #[test]
     fn no_key_is_logged_wherever_in_the_path_it_stands() {
@@ -221,11 +229,34 @@ mod tests {
     fn only_a_trusted_proxy_is_believed_and_only_its_own_word() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static("6.6.6.6, 203.0.113.9, 10.0.0.2"))]);
-        let trusted = [ip("10.0.0.1"), ip("10.0.0.2")];
+        let trusted: Networks = network("10.0.0.0/30").into_iter().collect();
         assert_eq!(client_address(ip("10.0.0.1"), &headers, &trusted), ip("203.0.113.9"));
         let forged = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static("6.6.6.6, x, 203.0.113.9, 10.0.0.2"))]);
         assert_eq!(client_address(ip("10.0.0.1"), &forged, &trusted), ip("203.0.113.9"));
         assert_eq!(client_address(ip("192.0.2.1"), &headers, &trusted), ip("192.0.2.1"));
         assert_eq!(client_address(ip("10.0.0.1"), &HeaderMap::new(), &trusted), ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn a_client_has_the_address_that_the_proxy_says_however_it_is_written() {
+        let trusted: Networks = ["10.0.0.0/30", "fd00::/8"].iter().filter_map(|text| network(text)).collect();
+        for (forwarded, client) in [
+            ("203.0.113.9:51234", "203.0.113.9"),
+            ("203.0.113.9:51234, 10.0.0.2:443", "203.0.113.9"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("[2001:db8::1] , [fd00::7]:80", "2001:db8::1"),
+            ("6.6.6.6, x:1, 203.0.113.9:1", "203.0.113.9"),
+            // None of these is an address.
+            ("203.0.113.9:", "10.0.0.1"),
+            ("203.0.113.9:99999", "10.0.0.1"),
+            ("[203.0.113.9]", "10.0.0.1"),
+            ("[2001:db8::1", "10.0.0.1"),
+            ("unknown", "10.0.0.1"),
+        ] {
+            let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static(forwarded))]);
+            let found = client_address("10.0.0.1".parse().unwrap(), &headers, &trusted);
+            assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{forwarded}");
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Every route in one list, and the layers around them in their order.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -31,7 +30,7 @@ pub fn router(
 ) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + use<> {
     let config = service.config();
     let sessions = browser_session::layer(service.db().clone(), service.clock().clone(), config.http.is_secure());
-    let trusted_proxies: Arc<[IpAddr]> = config.http.trusted_proxies.as_slice().into();
+    let trusted_proxies = config.http.trusted_proxies.clone();
     let pages = pages.route("/events", get(events::handle).with_state(events::Events::new(Arc::clone(service), stop)));
     let pages = pages.route("/vod/{id}/report", get(report::handle).with_state(Arc::clone(service)));
     let pages = pages.route("/live/{streamname}/thumbnail.jpg", get(live_still::handle).with_state(Arc::clone(service)));
@@ -49,7 +48,7 @@ pub fn router(
     let turned_away = Arc::new(request::TurnedAway::new(Arc::clone(service)));
     let unsent = unsent::Unsent::default();
     tower::service_fn(move |request: Request| {
-        let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), Arc::clone(&trusted_proxies));
+        let (routes, vod, trusted_proxies) = (routes.clone(), Arc::clone(&vod), trusted_proxies.clone());
         let (turned_away, unsent) = (Arc::clone(&turned_away), unsent.clone());
         async move {
             let answer = async |request| vod::before(&routes, &vod, request).await;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use tower::{Service, ServiceExt as _};
 use url::{Host, Url};
 
 use super::acme;
+use crate::address::Networks;
 use crate::config::Config;
 
 /// Asked for on the machine itself, without a certificate's name, by what decides about a restart.
@@ -38,7 +39,7 @@ pub struct Policy {
     /// Where answers to ACME's challenges are left, without TLS as with it.
     acme_webroot: Option<PathBuf>,
     /// Behind these people come by TLS, whatever the last part of the way is.
-    trusted_proxies: Vec<IpAddr>,
+    trusted_proxies: Networks,
 }
 
 impl From<&Config> for Policy {
@@ -88,7 +89,7 @@ impl Policy {
 
     fn is_from_proxy(&self, request: &Request) -> bool {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        peer.is_some_and(|ConnectInfo(peer)| self.trusted_proxies.contains(&peer.ip().to_canonical()))
+        peer.is_some_and(|ConnectInfo(peer)| self.trusted_proxies.have(peer.ip()))
     }
 }
 

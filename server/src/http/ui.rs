@@ -145,9 +145,10 @@ where
     if accepts_html(request.headers()) { page(request).await } else { StatusCode::NOT_FOUND.into_response() }
 }
 
-/// A page is counted while it waits to be taken, as what the API answers is.
+/// A page, and what a server function answers, is counted while it waits to be taken, as what the API answers is.
 async fn gather(request: Request, next: Next) -> Response {
-    unsent::gathered(next.run(request).await).await
+    let of_function = unsent::is_for_function(&request);
+    unsent::gathered(next.run(request).await, of_function).await
 }
 
 /// Frames of old end at the player for frames; all other requests go on.

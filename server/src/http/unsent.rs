@@ -8,7 +8,9 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use afterlive_app::backend::BackendError;
 use afterlive_domain::{Error as Refusal, OrganisationId};
+use axum::Json;
 use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
@@ -43,9 +45,10 @@ pub fn in_memory(mut response: Response) -> Response {
     response
 }
 
-/// A page, which is whole before its first byte is sent, and comes as a stream of which nobody could say how long it is. What is none is as it was.
-pub(super) async fn gathered(response: Response) -> Response {
-    if !is_page(response.headers()) {
+/// A page, or what a server function answers: whole before its first byte is sent, though it may come as a stream of which nobody could say how long it is. What is
+/// neither is as it was.
+pub(super) async fn gathered(response: Response, of_function: bool) -> Response {
+    if !of_function && !is_page(response.headers()) {
         return response;
     }
     let (parts, body) = response.into_parts();
@@ -53,6 +56,32 @@ pub(super) async fn gathered(response: Response) -> Response {
         Ok(bytes) => in_memory(Response::from_parts(parts, Body::from(bytes))),
         Err(cause) => internal(cause),
     }
+}
+
+/// What a request is about, where its answer is long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Errand {
+    /// It may be asked for again.
+    Read,
+    /// The same, by one of our own pages. Of server functions all that change something answer in a few bytes, or lead elsewhere: what is long was read.
+    Function,
+    /// It is done.
+    Change,
+}
+
+impl Errand {
+    fn of(request: &Request) -> Self {
+        match request.method() {
+            &Method::GET | &Method::HEAD => Self::Read,
+            _ if is_for_function(request) => Self::Function,
+            _ => Self::Change,
+        }
+    }
+}
+
+/// Whether it asks a server function of the dashboard.
+pub(super) fn is_for_function(request: &Request) -> bool {
+    request.uri().path().starts_with("/ui/")
 }
 
 fn is_page(headers: &HeaderMap) -> bool {
@@ -129,11 +158,9 @@ impl Unsent {
     }
 
     /// Answers a request. Where what is answered lies in memory, and of such there is too much, it is 503 instead; but never for what was changed: that is done, and
-    /// who does not hear of it would do it again.
+    /// who does not hear of it would do it again. It is counted all the same, and has its time.
     pub async fn within(&self, request: Request, answer: impl AsyncFnOnce(Request) -> Response) -> Response {
-        if request.method() != Method::GET {
-            return answer(request).await;
-        }
+        let errand = Errand::of(&request);
         let extensions = request.extensions();
         let address = extensions.get().map_or(IpAddr::from([0, 0, 0, 0]), |address: &ClientAddress| subscriber(address.0));
         let (asked, due) = (extensions.get::<Asked>().cloned(), extensions.get().map(|hold: &AddressHold| hold.due().clone()));
@@ -142,10 +169,10 @@ impl Unsent {
             return response;
         }
         let member_of = asked.and_then(|asked| asked.caller()).map(|caller| caller.organisation);
-        self.hold(response, Taker { address, member_of }, due).await
+        self.hold(response, Taker { address, member_of }, errand, due).await
     }
 
-    async fn hold(&self, response: Response, taker: Taker, due: Option<Due>) -> Response {
+    async fn hold(&self, response: Response, taker: Taker, errand: Errand, due: Option<Due>) -> Response {
         let (parts, body) = response.into_parts();
         // All of it is there: nothing is waited for.
         let bytes = match to_bytes(body, usize::MAX).await {
@@ -155,12 +182,16 @@ impl Unsent {
         if bytes.len() < LEAST_BYTES {
             return Response::from_parts(parts, Body::from(bytes));
         }
-        let Some(share) = self.take(taker, bytes.len()) else {
+        let share = match errand {
+            Errand::Read | Errand::Function => self.take(taker, bytes.len()),
+            Errand::Change => Some(self.take_anyway(taker, bytes.len())),
+        };
+        let Some(share) = share else {
             if let Some(unsaid) = self.0.hush.says(taker.address) {
                 let (address, bytes) = (taker.address, bytes.len());
                 tracing::warn!(%address, bytes, unsaid, "an answer was not sent: too many bytes of others wait to be taken");
             }
-            return no_room(parts.headers);
+            return no_room(parts.headers, errand);
         };
         let Pace { within, bytes_a_second } = self.0.pace;
         let due = due.map(|due| due.begin(within + Duration::from_secs((bytes.len() / bytes_a_second) as u64)));
@@ -172,7 +203,7 @@ impl Unsent {
     fn take(&self, taker: Taker, bytes: usize) -> Option<Share> {
         let limits = self.0.limits;
         let is_guest = taker.member_of.is_none();
-        let mut waiting = self.waiting();
+        let waiting = self.waiting();
         let has_room = |held: usize, limit: usize| held == 0 || held + bytes <= limit;
         let of_organisation = taker.member_of.map_or(0, |id| waiting.by_organisation.get(&id).copied().unwrap_or_default());
         let of_address = waiting.by_address.get(&(taker.address, is_guest)).copied().unwrap_or_default();
@@ -183,6 +214,16 @@ impl Unsent {
         {
             return None;
         }
+        Some(self.count(waiting, taker, bytes))
+    }
+
+    /// Counts what is sent whether there is room or not.
+    fn take_anyway(&self, taker: Taker, bytes: usize) -> Share {
+        self.count(self.waiting(), taker, bytes)
+    }
+
+    fn count(&self, mut waiting: MutexGuard<'_, Waiting>, taker: Taker, bytes: usize) -> Share {
+        let is_guest = taker.member_of.is_none();
         waiting.all += bytes;
         match taker.member_of {
             Some(id) => *waiting.by_organisation.entry(id).or_default() += bytes,
@@ -190,7 +231,7 @@ impl Unsent {
         }
         *waiting.by_address.entry((taker.address, is_guest)).or_default() += bytes;
         drop(waiting);
-        Some(Share { of: self.clone(), taker, bytes })
+        Share { of: self.clone(), taker, bytes }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -199,7 +240,7 @@ impl Unsent {
 }
 
 /// The refusal, with what the layers around the handler have said of other sites.
-fn no_room(mut headers: HeaderMap) -> Response {
+fn no_room(mut headers: HeaderMap, errand: Errand) -> Response {
     let is_page = is_page(&headers);
     for of_body in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, ETAG, LINK] {
         headers.remove(of_body);
@@ -208,6 +249,12 @@ fn no_room(mut headers: HeaderMap) -> Response {
     let mut refused = refuse(&refusal);
     if is_page {
         let words = format!("{refusal}: try again in {RETRY_AFTER_S} seconds.\n").into_response().into_parts();
+        refused.headers_mut().extend(words.0.headers);
+        *refused.body_mut() = words.1;
+    }
+    if errand == Errand::Function {
+        // In the one form that its caller reads.
+        let words = Json(BackendError::NotNow { retry_after_s: RETRY_AFTER_S }).into_response().into_parts();
         refused.headers_mut().extend(words.0.headers);
         *refused.body_mut() = words.1;
     }
@@ -362,13 +409,16 @@ mod tests {
         let unsent = Unsent::new(4 * LEAST_BYTES, PACE);
         let due = Due::default();
         let answer = |length: usize| Response::new(Body::from(vec![7; length]));
-        let held = unsent.hold(answer(LEAST_BYTES), guest(1), Some(due.clone())).await;
+        let held = unsent.hold(answer(LEAST_BYTES), guest(1), Errand::Read, Some(due.clone())).await;
         let piece = to_bytes(held.into_body(), usize::MAX).await.unwrap().slice(..1);
         assert_eq!((unsent.waiting().all, due.0.load(Ordering::Relaxed) != 0), (LEAST_BYTES, true), "a piece keeps the whole");
-        let refused = unsent.hold(answer(LEAST_BYTES), guest(1), None).await;
+        let refused = unsent.hold(answer(LEAST_BYTES), guest(1), Errand::Read, None).await;
         assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "5"));
-        let short = unsent.hold(answer(LEAST_BYTES - 1), guest(1), None).await;
+        let short = unsent.hold(answer(LEAST_BYTES - 1), guest(1), Errand::Read, None).await;
         assert_eq!(short.status().as_u16(), 200);
+        let of_change = unsent.hold(answer(2 * LEAST_BYTES), guest(1), Errand::Change, None).await;
+        assert_eq!((of_change.status().as_u16(), unsent.waiting().all), (200, 3 * LEAST_BYTES), "it is done, and counts");
+        drop(of_change);
         drop(piece);
         assert_eq!((unsent.waiting().all, due.0.load(Ordering::Relaxed)), (0, 0));
     }

@@ -327,7 +327,7 @@ impl Gatekeeper for Gate {
 impl Parts {
     async fn find(&self, request: &PublishRequest) -> Result<(Streamname, PublishTarget), Refusal> {
         let name: Streamname = request.streamname.parse().map_err(|_| Refusal::UnknownStream)?;
-        let target: db::Result<_> = async { streams::publish_target(&mut self.db.read().await?, &name).await }.await;
+        let target: db::Result<_> = async { streams::publish_target(&mut self.db.read_briefly().await?, &name).await }.await;
         let target = target.map_err(unavailable)?.filter(|target| target.state != StreamState::Deleted);
         match &target {
             Some(found) => self.may_come(request, found),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use afterlive_domain::push::PushUrl;
-use afterlive_domain::{EventKind, StreamId, UnixMillis};
+use afterlive_domain::{EventKind, OrganisationId, StreamId, UnixMillis};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -172,39 +172,41 @@ impl Pusher {
 
     /// Begins, changes or ends what is pushed of the stream.
     async fn look_at(self: &Arc<Self>, stream: StreamId) -> db::Result<()> {
-        let url = streams::push_url(&mut self.db.read().await?, stream).await?;
+        let target = streams::push_target(&mut self.db.read().await?, stream).await?;
         let mut running = self.pushes.running();
-        let wanted = url.filter(|_| self.hub.is_live(stream));
-        match (running.get(&stream), wanted) {
-            (Some(going), Some(url)) if going.url == url => {}
+        let wanted = target.filter(|_| self.hub.is_live(stream));
+        match (running.get(&stream), &wanted) {
+            (Some(going), Some((_, url))) if going.url == *url => {}
             (None, None) => {}
-            (going, wanted) => {
+            (going, _) => {
                 if let Some(going) = going {
                     going.cancel.cancel();
                 }
                 running.remove(&stream);
-                if let Some(url) = wanted {
-                    self.begin(&mut running, stream, url);
+                if let Some(target) = wanted {
+                    self.begin(&mut running, stream, target);
                 }
             }
         }
         Ok(())
     }
 
-    fn begin(self: &Arc<Self>, running: &mut HashMap<StreamId, Running>, stream: StreamId, url: PushUrl) {
+    fn begin(self: &Arc<Self>, running: &mut HashMap<StreamId, Running>, stream: StreamId, target: (OrganisationId, PushUrl)) {
         let (shown, cancel) = (Shown(Arc::new(Mutex::new(PushStatus::Connecting))), CancellationToken::new());
-        running.insert(stream, Running { url: url.clone(), shown: shown.clone(), cancel: cancel.clone() });
+        running.insert(stream, Running { url: target.1.clone(), shown: shown.clone(), cancel: cancel.clone() });
         let pusher = Arc::clone(self);
-        self.tasks.spawn(async move { pusher.push(stream, url, shown, cancel).await });
+        self.tasks.spawn(async move { pusher.push(stream, target, shown, cancel).await });
     }
 
     /// Tries until it is not wanted any more, or the publish is over.
-    async fn push(&self, stream: StreamId, url: PushUrl, shown: Shown, cancel: CancellationToken) {
+    async fn push(&self, stream: StreamId, target: (OrganisationId, PushUrl), shown: Shown, cancel: CancellationToken) {
+        let (organisation, url) = target;
         let mut failures = 0;
         loop {
             shown.set(PushStatus::Connecting);
             let began = Instant::now();
             let relay = Relay {
+                organisation,
                 stream,
                 url: &url,
                 hub: &self.hub,

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use afterlive_domain::StreamId;
 use afterlive_domain::push::PushUrl;
+use afterlive_domain::{OrganisationId, StreamId};
 use afterlive_media::rtmp::{self, Client, Destination, Reply};
 use bytes::Buf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -79,6 +79,8 @@ pub(super) enum End {
 }
 
 pub(super) struct Relay<'a> {
+    /// Whose the stream is.
+    pub(super) organisation: OrganisationId,
     pub(super) stream: StreamId,
     pub(super) url: &'a PushUrl,
     pub(super) hub: &'a Hub,
@@ -145,7 +147,7 @@ impl Relay<'_> {
     async fn dial(&self) -> Result<TcpStream, Failed> {
         let host = || self.url.host().to_owned();
         let reach = Reach::with_private(self.settings.allow_private);
-        let dial = Dial { lookups: &LOOKUPS, asker: self.url.host(), reach, patience: CONNECT_TIMEOUT };
+        let dial = Dial { lookups: &LOOKUPS, asker: &self.organisation.to_string(), reach, patience: CONNECT_TIMEOUT };
         let dialled = dial.connect(self.url.host(), self.url.port()).await;
         let socket = dialled.map_err(|cause| match cause {
             dial::Error::NoSuchHost => Failed::NoSuchHost { host: host() },

@@ -102,7 +102,7 @@ impl Recorder {
             Err(error) if error.is_unique_violation() => {
                 drop(tx);
                 // The last try was committed, although it did not come to say so.
-                assets::by_id(&mut self.finaliser.db().read().await?, new.id).await?.ok_or(error)
+                assets::by_id(&mut self.finaliser.db().read_briefly().await?, new.id).await?.ok_or(error)
             }
             Err(error) => Err(error),
         }

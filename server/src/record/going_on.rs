@@ -68,7 +68,7 @@ impl Recorder {
 
     /// The stream's last recording, where it is whole; and when its encoder left.
     async fn find_left(&self, publish: &hub::Recording) -> db::Result<Option<(Asset, UnixMillis)>> {
-        let last = assets::last_of_stream(&mut self.finaliser.db().read().await?, publish.stream).await?;
+        let last = assets::last_of_stream(&mut self.finaliser.db().read_briefly().await?, publish.stream).await?;
         Ok(last
             .filter(|asset| asset.state == AssetState::Ready && asset.hold.is_none() && asset.region == publish.region)
             .and_then(|asset| asset.ended_at.map(|left_at| (asset, left_at))))

@@ -9,11 +9,11 @@ use afterlive_domain::{Act, Error as Refusal, UnixMillis, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::passwords::NotTaken;
+use super::passwords::{Asking, NotTaken};
 use super::session_tokens::digest;
 use super::users::Ended;
 use super::write::{Note, who};
-use super::{Caller, Identity, Result, Service, users};
+use super::{Caller, Error, Identity, Result, Service, users};
 use crate::db;
 use crate::db::session_tokens::SessionToken;
 use crate::db::users::{Admission, User};
@@ -128,7 +128,7 @@ impl Service {
 
     /// `None` where the session is worth nothing.
     async fn admission(&self, signed_in: &SignedIn) -> Result<Option<Admission>> {
-        let mut connection = self.db.read().await?;
+        let mut connection = self.db.read_briefly().await?;
         let found = db::users::admission(&mut connection, signed_in.user).await?;
         let found = found.filter(|found| !found.is_suspended && found.user.credentials_digest() == signed_in.password_digest);
         // Looked for where there is somebody, and they came by the provider.
@@ -227,14 +227,16 @@ impl Service {
     /// As [`Service::open_account`].
     pub async fn confirm(&self, caller: &Caller, password: &str) -> Result<Confirmed> {
         let (id, now) = (own(caller)?, self.clock.now());
-        let user = db::users::by_id(&mut self.db.read().await?, id).await?.ok_or(Refusal::BadCredentials)?;
+        let user = db::users::by_id(&mut self.db.read_briefly().await?, id).await?.ok_or(Refusal::BadCredentials)?;
         if !user.has_password() {
             return Ok(Confirmed::NoPassword);
         }
         if let Err(retry_after_s) = self.sign_in_limits.confirming.attempt(&id, now) {
             return Ok(Confirmed::TooManyAttempts { retry_after_s });
         }
-        if !self.passwords.verify(password, Some(&user.password_hash)).await? {
+        // Not looked at is not guessed.
+        let not_looked_at = |_: &Error| self.sign_in_limits.confirming.give_back(&id);
+        if !self.passwords.verify(password, Some(&user.password_hash), Asking::Known).await.inspect_err(not_looked_at)? {
             self.note(caller.organisation, (who(caller.identity), caller.from), Note::of(Act::PasswordRefused, id));
             return Ok(Confirmed::WrongPassword);
         }

@@ -28,7 +28,7 @@ impl Service {
     /// `Denied` for all but admins; `TooMany` where too many pages of it are read at once.
     pub async fn audit_page(&self, caller: &Caller, filter: &Filter, after: Option<Place>) -> Result<AuditPage> {
         caller.require(Permission::Administer)?;
-        let _place = self.audit_pages.take(PAGE_WAIT).await?;
+        let _place = self.audit_pages.take(caller.organisation, PAGE_WAIT).await?;
         let mut connection = self.db.read().await?;
         Ok(audit_log::newest(&mut connection, caller.organisation, filter, after, MAX_SHOWN).await?)
     }
@@ -46,7 +46,7 @@ impl Service {
         limit: u32,
     ) -> Result<AuditExport> {
         caller.require(Permission::Administer)?;
-        let _place = self.audit_pages.take(PAGE_WAIT).await?;
+        let _place = self.audit_pages.take(caller.organisation, PAGE_WAIT).await?;
         let mut connection = self.db.read().await?;
         Ok(audit_log::following(&mut connection, caller.organisation, after, between, limit.min(MAX_EXPORT)).await?)
     }

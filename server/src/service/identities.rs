@@ -160,7 +160,7 @@ impl Service {
             if found.is_suspended {
                 return Ok(self.shut_out(&found.user, from));
             }
-            let mut tx = self.write_by(user.organisation, by_user(user.id), Some(from)).await?;
+            let mut tx = self.write_sign_in(&found.user, from).await?;
             if let Some(identity) = connect(&mut tx, user.id, person, self.clock.now()).await? {
                 tx.commit(Note::of(Act::IdentityConnected, user.id).saying("by their verified address")).await?;
                 tracing::info!(user = %user.id, "connected with the provider by a verified address");

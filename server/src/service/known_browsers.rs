@@ -53,7 +53,7 @@ impl Service {
     /// were too many.
     pub(super) async fn attempt_by_address(&self, typed: &str, browser: Option<&str>) -> Result<Option<Result<Own, u32>>> {
         let Some(browser) = browser else { return Ok(None) };
-        let user = users::by_typed_email(&mut self.db.read().await?, typed).await?;
+        let user = users::by_typed_email(&mut self.db.read_briefly().await?, typed).await?;
         match user {
             Some(user) => self.attempt_of_known(user.id, Some(browser)).await,
             None => Ok(None),
@@ -65,7 +65,7 @@ impl Service {
         let Some(browser) = browser else { return Ok(None) };
         let (own, now) = (Own { secret_hash: digest(browser), user }, self.clock.now());
         // Whoever has made a cookie up costs no transaction.
-        if known_browsers::level(&mut self.db.read().await?, own.known(), now).await?.is_none() {
+        if known_browsers::level(&mut self.db.read_briefly().await?, own.known(), now).await?.is_none() {
             return Ok(None);
         }
         let mut tx = self.write_unnoted().await?;

@@ -9,6 +9,8 @@ mod caller;
 mod embedded;
 mod endpoints;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod guessable;
 mod identities;
 mod jwt;
@@ -92,7 +94,8 @@ pub struct Service {
     pushes: Pushes,
     bell: Bell,
     audit: Audit,
-    changes: Arc<Semaphore>,
+    changes: turns::FairTurns,
+    sign_ins: Arc<Semaphore>,
     meters: Option<Meters>,
     mailer: Option<Mailer>,
     mail_limits: mails::Limits,
@@ -101,9 +104,10 @@ pub struct Service {
     passwords: passwords::Passwords,
     readiness: readiness::Readiness,
     sign_in_limits: sign_in::Limits,
-    player_lists: turns::Turns,
-    audit_pages: turns::Turns,
+    player_lists: turns::FairTurns,
+    audit_pages: turns::FairTurns,
     searches: turns::FairTurns,
+    long_lists: turns::FairTurns,
     set_up_token: set_up::Token,
     unknown_links: wrong_links::Unknown,
     keyring: Arc<Keyring>,
@@ -124,7 +128,8 @@ impl Service {
             pushes: Pushes::default(),
             bell: Bell::default(),
             audit: Audit::default(),
-            changes: Arc::new(Semaphore::new(write::CHANGES_AT_ONCE)),
+            changes: turns::FairTurns::new(write::CHANGES_AT_ONCE),
+            sign_ins: Arc::new(Semaphore::new(write::SIGN_INS_AT_ONCE)),
             meters: None,
             mailer: None,
             mail_limits: mails::Limits::default(),
@@ -133,9 +138,10 @@ impl Service {
             passwords: passwords::Passwords::default(),
             readiness: readiness::Readiness::default(),
             sign_in_limits: sign_in::Limits::default(),
-            player_lists: turns::Turns::default(),
-            audit_pages: turns::Turns::default(),
+            player_lists: turns::FairTurns::default(),
+            audit_pages: turns::FairTurns::default(),
             searches: turns::FairTurns::default(),
+            long_lists: turns::FairTurns::default(),
             set_up_token: set_up::Token::default(),
             unknown_links: wrong_links::Unknown::default(),
             keyring,

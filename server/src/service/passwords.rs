@@ -17,6 +17,8 @@ use super::{Error, Result, guessable};
 const HASHES_AT_A_TIME: usize = 2;
 /// Who comes when so many wait is told to come back later.
 const MAX_WAITING: usize = 32;
+/// A stranger is told so when so many wait: the last places are for who is known, whom no flood of guesses is to keep out.
+const MAX_WAITING_STRANGERS: usize = 24;
 const RETRY_AFTER_S: u32 = 5;
 /// A password that is set is not longer, so neither is one that is sent to sign in, even where it is written in three bytes for each of its own.
 const MAX_SENT_BYTES: usize = 3 * MAX_BYTES;
@@ -44,6 +46,24 @@ impl From<NotTaken> for Error {
                 Refusal::WrongType { parameter: "password".to_owned(), expected: weakness.asked_for() }.into()
             }
             NotTaken::Failed(error) => error,
+        }
+    }
+}
+
+/// Who has to do with a password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asking {
+    /// May be anybody; so may be a program that asks for a session token.
+    Stranger,
+    /// Comes in a browser in which that user has signed in, has signed in, or holds a link.
+    Known,
+}
+
+impl Asking {
+    fn max_waiting(self) -> usize {
+        match self {
+            Self::Stranger => MAX_WAITING_STRANGERS,
+            Self::Known => MAX_WAITING,
         }
     }
 }
@@ -82,7 +102,7 @@ impl Passwords {
         let password = normalised(password);
         check_length(&password)?;
         let (asked, about) = (password.clone(), about.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
-        if self.run(move || guessable::is_guessable(&asked, &about)).await? {
+        if self.run(Asking::Known, move || guessable::is_guessable(&asked, &about)).await? {
             return Err(Weakness::Guessable.into());
         }
         Ok(self.hash(password).await?)
@@ -90,7 +110,7 @@ impl Passwords {
 
     /// A PHC string of the password, which is normalised, with a new salt.
     async fn hash(&self, password: String) -> Result<String> {
-        self.run(move || match argon2().hash_password(password.as_bytes()) {
+        self.run(Asking::Known, move || match argon2().hash_password(password.as_bytes()) {
             Ok(hash) => Ok(hash.to_string()),
             Err(cause) => Err(Error::Hashing(cause.to_string())),
         })
@@ -98,20 +118,20 @@ impl Passwords {
     }
 
     /// Whether the password is the one of the hash. Without a hash the answer is no, after the same time.
-    pub(super) async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool> {
+    pub(super) async fn verify(&self, password: &str, hash: Option<&str>, asking: Asking) -> Result<bool> {
         if password.len() > MAX_SENT_BYTES {
             return Ok(false);
         }
         let normal = normalised(password);
         // Hashes of before are of what was sent.
-        Ok(self.verify_exactly(normal.clone(), hash).await?
-            || (normal != password && self.verify_exactly(password.to_owned(), hash).await?))
+        Ok(self.verify_exactly(normal.clone(), hash, asking).await?
+            || (normal != password && self.verify_exactly(password.to_owned(), hash, asking).await?))
     }
 
-    async fn verify_exactly(&self, password: String, hash: Option<&str>) -> Result<bool> {
+    async fn verify_exactly(&self, password: String, hash: Option<&str>, asking: Asking) -> Result<bool> {
         // Of who has no password there is something else, which none is right for.
         let hash = hash.filter(|hash| hash.starts_with('$')).map(str::to_owned);
-        self.run(move || match hash {
+        self.run(asking, move || match hash {
             Some(hash) => {
                 let hash = PasswordHash::new(&hash).map_err(|cause| Error::Hashing(cause.to_string()))?;
                 Ok(argon2().verify_password(password.as_bytes(), &hash).is_ok())
@@ -121,8 +141,8 @@ impl Passwords {
         .await?
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let _place = self.wait_in_line()?;
+    async fn run<T: Send + 'static>(&self, asking: Asking, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let _place = self.wait_in_line(asking)?;
         let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
         // The permit goes with the work: a client that hangs up ends the waiting, not the hash.
         let work = move || {
@@ -132,17 +152,18 @@ impl Passwords {
         tokio::task::spawn_blocking(work).await.map_err(|cause| Error::Hashing(cause.to_string()))
     }
 
-    fn wait_in_line(&self) -> Result<Place<'_>, Refusal> {
-        // The place counts before it is judged, and is given back by its drop where there was none.
-        let place = Place(&self.waiting);
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
-            return Err(Refusal::TooMany { retry_after_s: RETRY_AFTER_S });
+    /// A place among those who wait, until it is dropped.
+    pub(super) fn wait_in_line(&self, asking: Asking) -> Result<Place<'_>, Refusal> {
+        // In one step: a flood that is turned away takes no place even for a moment.
+        let one_more = |waiting: usize| (waiting < asking.max_waiting()).then_some(waiting + 1);
+        match self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+            Ok(_) => Ok(Place(&self.waiting)),
+            Err(_) => Err(Refusal::TooMany { retry_after_s: RETRY_AFTER_S }),
         }
-        Ok(place)
     }
 }
 
-struct Place<'a>(&'a AtomicUsize);
+pub(super) struct Place<'a>(&'a AtomicUsize);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -152,6 +173,8 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -159,9 +182,9 @@ mod tests {
         let passwords = Passwords::default();
         let hash = passwords.hash("correct horse".to_owned()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(passwords.verify("correct horse", Some(&hash)).await.unwrap());
-        assert!(!passwords.verify("correct horse ", Some(&hash)).await.unwrap());
-        assert!(!passwords.verify("correct horse", None).await.unwrap());
+        assert!(passwords.verify("correct horse", Some(&hash), Asking::Stranger).await.unwrap());
+        assert!(!passwords.verify("correct horse ", Some(&hash), Asking::Stranger).await.unwrap());
+        assert!(!passwords.verify("correct horse", None, Asking::Stranger).await.unwrap());
         assert_ne!(hash, passwords.hash("correct horse".to_owned()).await.unwrap());
     }
 
@@ -189,20 +212,32 @@ mod tests {
         let decomposed = "die Kirchturmuhr schla\u{308}gt dreizehn";
         for (set, sent) in [(composed, decomposed), (decomposed, composed)] {
             let hash = passwords.hash_chosen(set, &[]).await.unwrap();
-            assert!(passwords.verify(sent, Some(&hash)).await.unwrap());
-            assert!(!passwords.verify("die Kirchturmuhr schlagt dreizehn", Some(&hash)).await.unwrap());
+            assert!(passwords.verify(sent, Some(&hash), Asking::Stranger).await.unwrap());
+            assert!(!passwords.verify("die Kirchturmuhr schlagt dreizehn", Some(&hash), Asking::Stranger).await.unwrap());
         }
         // One from before, of what was sent.
         let old = passwords.hash(decomposed.to_owned()).await.unwrap();
-        assert!(passwords.verify(decomposed, Some(&old)).await.unwrap());
+        assert!(passwords.verify(decomposed, Some(&old), Asking::Stranger).await.unwrap());
     }
 
     #[tokio::test]
-    async fn a_flood_is_turned_away() {
+    async fn a_flood_is_turned_away_and_leaves_places_to_who_is_known() {
         let passwords = Passwords::default();
-        let results = futures::future::join_all((0..MAX_WAITING + 8).map(|_| passwords.verify("x", None))).await;
-        let refused = results.iter().filter(|result| matches!(result, Err(Error::Refused(Refusal::TooMany { .. })))).count();
-        assert_eq!(refused, 8);
+        let mut served = Vec::new();
+        for (asking, places) in [(Asking::Stranger, MAX_WAITING_STRANGERS), (Asking::Known, MAX_WAITING)] {
+            for _ in 0..MAX_WAITING + 8 {
+                let mut verifying = passwords.verify("x", None, asking).boxed();
+                match (&mut verifying).now_or_never() {
+                    Some(Err(Error::Refused(Refusal::TooMany { .. }))) => assert_eq!(served.len(), places, "{asking:?}"),
+                    Some(other) => panic!("{other:?}"),
+                    None => served.push(verifying),
+                }
+            }
+            assert_eq!(served.len(), places, "{asking:?}");
+        }
+        let last = served.pop().unwrap();
+        drop(served);
+        assert!(!last.await.unwrap());
         assert_eq!(passwords.waiting.load(Ordering::Relaxed), 0);
     }
 }

@@ -6,7 +6,7 @@ use afterlive_domain::{AssetId, Error as Refusal, Permission, Report, StreamId};
 
 use super::organisations::organisation_of;
 use super::streams::{page_of, stream_of};
-use super::{Caller, Result, Service, StreamList, StreamPage};
+use super::{Caller, MAX_PAGE, Result, Service, StreamList, StreamPage};
 use crate::db::Connection;
 use crate::db::asset_list::{self, Playable};
 use crate::db::assets::{self, Asset};
@@ -51,10 +51,11 @@ impl Service {
     /// A page of the caller's streams with the newest recordings of each, at most so many.
     ///
     /// # Errors
-    /// As [`Service::streams`].
+    /// As [`Service::streams`]; `TooMany` where too many long lists are read at once.
     pub async fn shown_streams(&self, caller: &Caller, list: &StreamList, recordings: u32) -> Result<Shown<StreamPage>> {
         caller.require(Permission::Read)?;
-        let _place = self.turn_to_search(caller, list.search.text.as_deref()).await?;
+        let size = (list.limit.min(MAX_PAGE), recordings);
+        let _place = self.turn_to_list(caller, list.search.text.as_deref(), size).await?;
         let connection = &mut self.db.read().await?;
         let page = page_of(connection, caller, list).await?;
         let organisation = organisation_of(connection, caller).await?;

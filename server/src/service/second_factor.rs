@@ -112,7 +112,7 @@ impl Service {
     async fn check_half(&self, half: &HalfSignIn, code: &str, asker: Asker<'_>) -> Result<CodeCheck> {
         let is_over = half.is_over(self.clock.now());
         // No code is used up for what would be worth nothing.
-        if is_over || !self.is_still_connected(&mut self.db.read().await?, half.user, half.identity()).await? {
+        if is_over || !self.is_still_connected(&mut self.db.read_briefly().await?, half.user, half.identity()).await? {
             return Ok(CodeCheck::Over);
         }
         self.check_code(half.user, &half.digest, code, Some(asker.address), asker.browser).await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterlive_domain::{Error as Refusal, OrganisationId, StreamId, StreamState};
 
-use super::turns::Place;
+use super::turns::OnlyPlace;
 use super::{Holder, Player, Result, Service, StreamList, StreamPage, Viewer};
 use crate::db;
 use crate::db::organisations::Organisation;
@@ -31,10 +31,10 @@ pub struct StreamWithOrganisation {
 
 /// Streams as players see them, whose they are, and where it was a player who asked the place among those who do. It is theirs until all that is shown of the
 /// streams has been read and written out: that is ten times as much as they are.
-pub struct PlayerList<'a> {
+pub struct PlayerList {
     pub page: StreamPage,
     pub organisation: Organisation,
-    pub place: Option<Place<'a>>,
+    pub place: Option<OnlyPlace>,
 }
 
 /// A stream and whose it is, and why a viewer may not watch it live and its recordings, where that is so.
@@ -82,7 +82,7 @@ impl Service {
     /// # Errors
     /// `Denied` for a caller who may not read; for `state` where it is that of the deleted; with a player key for `tags` where there are none, and for what else
     /// it may not search by; `TooMany` where too many lists are read for players.
-    pub async fn public_streams(&self, holder: &Holder, list: &StreamList) -> Result<PlayerList<'_>> {
+    pub async fn public_streams(&self, holder: &Holder, list: &StreamList) -> Result<PlayerList> {
         let organisation = holder.organisation()?;
         if let Holder::Player(_) = holder {
             only_what_players_search_by(&list.search)?;
@@ -95,7 +95,7 @@ impl Service {
             Holder::Caller(caller) => (self.streams(caller, list).await?, None),
             // Before it takes one of the database's connections.
             Holder::Player(_) => {
-                let place = self.player_lists.take(PLAYER_LIST_WAIT).await?;
+                let place = self.player_lists.take(organisation, PLAYER_LIST_WAIT).await?;
                 (self.page_for_player(organisation, list).await?, Some(place))
             }
         };

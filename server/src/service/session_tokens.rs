@@ -11,7 +11,7 @@ use ring::hmac;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::write::{Note, user as by_user, who};
+use super::write::{Note, who};
 use super::{Caller, Identity, Result, Service, SignIn, jwt};
 use crate::db;
 use crate::db::session_tokens::SessionToken;
@@ -84,14 +84,14 @@ impl Service {
             SignIn::WrongCredentials => return Err(Refusal::BadCredentials.into()),
             SignIn::TooManyAttempts { retry_after_s } => return Err(Refusal::TooMany { retry_after_s }.into()),
         };
-        let found = db::users::admission(&mut self.db.read().await?, user.id).await?;
+        let found = db::users::admission(&mut self.db.read_briefly().await?, user.id).await?;
         if found.is_some_and(|found| found.must_enrol()) {
             return Err(
                 Refusal::WrongState { state: "without a second factor, which the organisation asks for".to_owned() }.into()
             );
         }
         let NewToken { row, text } = NewToken::draw(&user, self.clock.now());
-        let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
+        let mut tx = self.write_sign_in(&user, address).await?;
         // The password took a while to check: the user may have been removed since.
         if !db::session_tokens::add(&mut tx, &row, &digest(&text), MAX_TOKENS).await? {
             tx.roll_back();
@@ -109,7 +109,7 @@ impl Service {
     /// # Errors
     /// `BadCredentials` where it is none of ours or has expired, the user is gone, or the password is another; `Suspended`.
     pub async fn token_caller(&self, token: &str, address: IpAddr) -> Result<Caller> {
-        let mut connection = self.db.read().await?;
+        let mut connection = self.db.read_briefly().await?;
         let hash = digest(token);
         let Some(token) = db::session_tokens::by_hash(&mut connection, &hash, self.clock.now()).await? else {
             // Those that have expired are in the table for a while.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use afterlive_domain::{Act, Error as Refusal, KeyId, KeyUse, OrganisationId, UnixMillis, UserId, WhoKind};
 
 use super::known_browsers::Own;
+use super::passwords::Asking;
 use super::write::{Note, user as by_user, who};
 use super::{Asker, Caller, HalfSignIn, Identity, Player, Result, Service, api_keys, text, users};
 use crate::db;
@@ -49,6 +50,8 @@ pub(super) struct Limits {
     pub(super) by_provider: RateLimit<IpAddr>,
     by_account: RateLimit<String>,
     by_address: RateLimit<IpAddr>,
+    /// Of those of the networks of 64 bits that one customer of IPv6 may have: by the network of 48 bits that they are of.
+    by_site: RateLimit<IpAddr>,
     /// Of those who are to give their password once more; by account. Apart from those who sign in: who found a browser open must not lock its owner out.
     pub(super) confirming: RateLimit<UserId>,
     /// Of those who give recovery codes, which nobody can guess; by account, for what trying them costs.
@@ -70,6 +73,7 @@ impl Default for Limits {
             by_provider: RateLimit::new(30, 5_000),
             by_account: RateLimit::new(GUESSES, GUESS_INTERVAL_MS),
             by_address: RateLimit::new(30, 5_000),
+            by_site: RateLimit::new(300, 500),
             confirming: RateLimit::new(10, 15_000),
             recovering: RateLimit::new(10, 15_000),
             codes_by_address: RateLimit::new(30, 10_000),
@@ -113,26 +117,50 @@ impl Service {
         if let Err(wait_s) = limits.by_address.attempt(&address, now) {
             return Ok(Err(wait_s));
         }
+        // Who was never looked at has guessed nothing.
+        let not_looked_at = |wait_s| {
+            limits.by_address.give_back(&address);
+            Ok(Err(wait_s))
+        };
         // Who knows the password shuts out nobody else behind the address.
         let known = match limits.known_by_account.try_attempt(account, now) {
             Ok(known) => known,
-            Err(wait_s) => {
-                limits.by_address.give_back(&address);
-                return Ok(Err(wait_s));
+            Err(wait_s) => return not_looked_at(wait_s),
+        };
+        let own = self.attempt_by_address(typed, asker.browser).await.inspect_err(|_| limits.by_address.give_back(&address))?;
+        let counted = match own {
+            Some(counted) => counted.map(Count::Own),
+            None => {
+                let site = site(asker.address);
+                if let Some(Err(wait_s)) = site.map(|site| limits.by_site.attempt(&site, now)) {
+                    return not_looked_at(wait_s);
+                }
+                limits.by_account.attempt(account, now).map(|()| Count::Strangers)
             }
         };
-        let counted = match self.attempt_by_address(typed, asker.browser).await? {
-            Some(counted) => counted.map(Count::Own),
-            None => limits.by_account.attempt(account, now).map(|()| Count::Strangers),
-        };
         Ok(counted.map(|count| (count, known)))
+    }
+
+    /// Takes back an attempt that came to nothing for want of a place or of the database: nobody has guessed by it, and who goes on being turned away locks nobody out.
+    async fn take_back(&self, count: &Count, account: &String, from: IpAddr) {
+        let limits = &self.sign_in_limits;
+        limits.by_address.give_back(&network(from));
+        match count {
+            Count::Own(own) => self.give_back(own).await,
+            Count::Strangers => {
+                limits.by_account.give_back(account);
+                if let Some(site) = site(from) {
+                    limits.by_site.give_back(&site);
+                }
+            }
+        }
     }
 
     /// `by` is what they signed in with, where that is worth telling.
     pub(super) async fn note_sign_in(&self, user: &User, address: IpAddr, by: &str) {
         let note = || Note::of(Act::SignedIn, user.id).saying(by);
         let noting = async {
-            let mut tx = self.write_by(user.organisation, by_user(user.id), Some(address)).await?;
+            let mut tx = self.write_sign_in(user, address).await?;
             db::users::signed_in(&mut tx, user.id, self.clock.now()).await?;
             tx.commit(note()).await
         };
@@ -158,22 +186,29 @@ impl Service {
                 return Ok(SignIn::TooManyAttempts { retry_after_s });
             }
         };
-        let user = users::by_typed_email(&mut self.db.read().await?, email).await?;
-        let verified = self.passwords.verify(password, user.as_ref().map(|user| user.password_hash.as_str())).await;
-        if let (Count::Own(own), Ok(true) | Err(_)) = (&count, &verified) {
+        let (user, matches) = match self.look_at(email, password, &count).await {
+            Ok(looked_at) => looked_at,
+            Err(cause) => {
+                self.take_back(&count, &account, from).await;
+                return Err(cause);
+            }
+        };
+        if let (Count::Own(own), true) = (&count, matches) {
             self.give_back(own).await;
         }
-        let matches = verified?;
         match user {
             Some(user) if matches => {
                 known.keep();
                 // Guesses of strangers go on counting where a browser that is known has its own.
-                if let Count::Strangers = count {
+                if let Count::Strangers = &count {
                     self.sign_in_limits.by_account.forgive(&account);
                 }
                 // Who knows the password is not guessing: many programs may sign in from one address.
                 self.sign_in_limits.by_address.give_back(&address);
-                if db::organisations::is_suspended(&mut self.db.read().await?, user.organisation).await? {
+                if let (Count::Strangers, Some(site)) = (&count, site(from)) {
+                    self.sign_in_limits.by_site.give_back(&site);
+                }
+                if db::organisations::is_suspended(&mut self.db.read_briefly().await?, user.organisation).await? {
                     self.note_suspended((by_user(user.id), Some(from)), user.organisation, Note::of(Act::SignInRefused, user.id));
                     return Ok(SignIn::Suspended);
                 }
@@ -197,6 +232,18 @@ impl Service {
                 Ok(SignIn::WrongCredentials)
             }
         }
+    }
+
+    /// Who has that address, and whether the password is theirs.
+    async fn look_at(&self, email: &str, password: &str, count: &Count) -> Result<(Option<User>, bool)> {
+        let asking = match count {
+            Count::Strangers => Asking::Stranger,
+            Count::Own(_) => Asking::Known,
+        };
+        let user = users::by_typed_email(&mut self.db.read_briefly().await?, email).await?;
+        let hash = user.as_ref().map(|user| user.password_hash.as_str());
+        let matches = self.passwords.verify(password, hash, asking).await?;
+        Ok((user, matches))
     }
 
     /// The caller behind an API key.
@@ -240,7 +287,7 @@ impl Service {
     /// # Errors
     /// `BadCredentials` where no key has that hash, or it is revoked or has expired, which is noted as coming from `address`; `Suspended`.
     async fn good_key(&self, kind: KeyUse, hash: &str, address: Option<IpAddr>) -> Result<ApiKey> {
-        let mut connection = self.db.read().await?;
+        let mut connection = self.db.read_briefly().await?;
         if let Some((key, is_suspended)) = db::api_keys::by_secret_hash(&mut connection, kind, hash, self.clock.now()).await? {
             if !is_suspended {
                 return Ok(key);
@@ -297,9 +344,74 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The IPv6 network of 48 bits, which one customer may have: 65,536 times what [`network`] counts. An IPv4 address has nothing so wide around it.
+fn site(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Some(IpAddr::from((u128::from(v6) >> 80 << 80).to_be_bytes())),
+        IpAddr::V4(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::Error;
+    use super::super::fixture::a_service;
     use super::*;
+
+    #[tokio::test]
+    async fn who_was_turned_away_unlooked_at_has_guessed_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = a_service(&folder).await;
+        let places: Vec<_> = std::iter::from_fn(|| service.passwords.wait_in_line(Asking::Stranger).ok()).collect();
+        let (subscriber, other) = ("2001:db8:1:2::3".parse::<IpAddr>().unwrap(), IpAddr::from([192, 0, 2, 1]));
+        let attempt = async |email: &str, from: IpAddr| service.sign_in(email, "wrong horse battery", from).await;
+        // More than one of the counts takes.
+        for _ in 0..320 {
+            let outcome = attempt("ada@example.com", subscriber).await;
+            assert!(matches!(outcome, Err(Error::Refused(Refusal::TooMany { .. }))), "{outcome:?}");
+        }
+        drop(places);
+        for _ in 0..GUESSES {
+            assert_eq!(attempt("ada@example.com", other).await.unwrap(), SignIn::WrongCredentials, "by account");
+        }
+        assert!(matches!(attempt("ada@example.com", other).await.unwrap(), SignIn::TooManyAttempts { .. }));
+        for n in 0..30 {
+            assert_eq!(attempt(&format!("{n}@example.com"), subscriber).await.unwrap(), SignIn::WrongCredentials, "by address");
+        }
+        assert!(matches!(attempt("x@example.com", subscriber).await.unwrap(), SignIn::TooManyAttempts { .. }));
+    }
+
+    #[tokio::test]
+    async fn the_networks_of_one_customer_of_ipv6_have_a_count_together_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = a_service(&folder).await;
+        let of_site = |site: u128, n: u128| IpAddr::from((0x2001_0db8_u128 << 96 | site << 80 | n << 64).to_be_bytes());
+        let (clock, email) = (service.clock.now(), String::from("ada@example.com"));
+        let attempt = async |from: IpAddr| {
+            let counted = service.count_attempt(&email, &email, from.into()).await.unwrap();
+            // Of one account there would be fewer.
+            service.sign_in_limits.by_account.forgive(&email);
+            counted.map(|_| ())
+        };
+        for n in 0..300 {
+            assert_eq!(attempt(of_site(1, n)).await, Ok(()), "{n}");
+        }
+        for _ in 0..30 {
+            assert_eq!(attempt(of_site(1, 300)).await, Err(1));
+        }
+        // Which counted for no address.
+        assert_eq!(service.sign_in_limits.by_address.attempt(&of_site(1, 300), clock), Ok(()));
+        assert_eq!(attempt(of_site(2, 0)).await, Ok(()), "another customer");
+        assert_eq!(attempt(IpAddr::from([192, 0, 2, 1])).await, Ok(()));
+    }
+
+    #[test]
+    fn what_one_customer_of_ipv6_may_have_is_one_site_and_an_ipv4_address_is_of_none() {
+        let site = |text: &str| site(text.parse().unwrap()).map(|site| site.to_string());
+        assert_eq!(site("2001:db8:1:2:3:4:5:6").as_deref(), Some("2001:db8:1::"));
+        assert_eq!(site("2001:db8:1:ffff::").as_deref(), Some("2001:db8:1::"));
+        assert_eq!((site("192.0.2.7"), site("::ffff:192.0.2.7")), (None, None));
+    }
 
     #[test]
     fn an_ipv6_subscriber_has_one_address_however_many_it_uses() {

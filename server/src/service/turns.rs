@@ -1,78 +1,66 @@
-//! Places for what reads much of the database: so many at a time, that the other readers are left to who signs in and who goes live.
+//! Places for what takes the database long: so many at a time, that the others are left to who signs in and who goes live; and of one organisation one at a time, so
+//! that none takes them away from the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use afterlive_domain::{Error as Refusal, OrganisationId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::{Caller, Result as ServiceResult, Service};
 
-/// So many at a time, of each kind.
-const AT_A_TIME: usize = 2;
+/// So many at a time, of each kind that reads.
+const READS_AT_A_TIME: usize = 2;
 /// After which who was turned away may come back.
 const RETRY_AFTER_S: u32 = 5;
-/// Who has waited so long to search is told to come back later.
-const SEARCH_WAIT: Duration = Duration::from_secs(3);
+/// Who has waited so long to read is told to come back later.
+const READ_WAIT: Duration = Duration::from_secs(3);
+/// A list without a text to look for takes a place where it may have more rows than this: what a list has that says nothing of it.
+const LONG_LIST_ROWS: u64 = 2_500;
 /// With more than so many organisations, those that ask for nothing are dropped.
 const SWEEP_FROM: usize = 64;
 
-/// One of the places, until it is dropped.
-pub type Place<'a> = SemaphorePermit<'a>;
-
-/// The places for one kind.
-#[derive(Debug)]
-pub(super) struct Turns(Semaphore);
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self(Semaphore::new(AT_A_TIME))
-    }
-}
-
-impl Turns {
-    /// Until it is dropped, one of the places. To be asked for before one of the database's connections.
-    ///
-    /// # Errors
-    /// `TooMany` where none comes free within `wait`.
-    pub(super) async fn take(&self, wait: Duration) -> Result<Place<'_>, Refusal> {
-        match timeout(wait, self.0.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            // It is never closed.
-            Ok(Err(_)) | Err(_) => Err(Refusal::TooMany { retry_after_s: RETRY_AFTER_S }),
-        }
-    }
-}
-
 /// The places for one kind, of which no organisation has more than one, nor waits for more: whoever of another comes has the next that is free.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FairTurns {
-    all: Turns,
+    all: Arc<Semaphore>,
     by_organisation: Mutex<HashMap<OrganisationId, Arc<Semaphore>>>,
 }
 
-/// A place that is an organisation's only one.
+/// Of what reads much.
+impl Default for FairTurns {
+    fn default() -> Self {
+        Self::new(READS_AT_A_TIME)
+    }
+}
+
+/// A place that is an organisation's only one, until it is dropped.
 #[derive(Debug)]
-pub(super) struct OnlyPlace<'a> {
-    _of_all: Place<'a>,
+pub struct OnlyPlace {
+    _of_all: OwnedSemaphorePermit,
     _own: OwnedSemaphorePermit,
 }
 
 impl FairTurns {
-    /// As [`Turns::take`].
+    pub(super) fn new(at_a_time: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(at_a_time)), by_organisation: Mutex::default() }
+    }
+
+    /// The organisation's only place, where it is free, and one of all. To be asked for before one of the database's connections.
     ///
     /// # Errors
     /// `TooMany` where none comes free within `wait`.
-    pub(super) async fn take(&self, organisation: OrganisationId, wait: Duration) -> Result<OnlyPlace<'_>, Refusal> {
+    pub(super) async fn take(&self, organisation: OrganisationId, wait: Duration) -> Result<OnlyPlace, Refusal> {
         let own = self.of(organisation);
-        let both = async {
-            // One's own first: who waits for that stands in nobody's way. It is never closed.
-            let own = own.acquire_owned().await.map_err(|_| Refusal::TooMany { retry_after_s: RETRY_AFTER_S })?;
-            Ok(OnlyPlace { _of_all: self.all.take(wait).await?, _own: own })
-        };
-        timeout(wait, both).await.unwrap_or(Err(Refusal::TooMany { retry_after_s: RETRY_AFTER_S }))
+        // One's own first: who waits for that stands in nobody's way.
+        let both = async { Ok((own.acquire_owned().await?, Arc::clone(&self.all).acquire_owned().await?)) };
+        match timeout(wait, both).await {
+            Ok(Ok::<_, AcquireError>((own, of_all))) => Ok(OnlyPlace { _of_all: of_all, _own: own }),
+            // They are never closed.
+            Ok(Err(_)) | Err(_) => Err(Refusal::TooMany { retry_after_s: RETRY_AFTER_S }),
+        }
     }
 
     fn of(&self, organisation: OrganisationId) -> Arc<Semaphore> {
@@ -91,11 +79,29 @@ impl Service {
     ///
     /// # Errors
     /// `TooMany` where too much is looked for at once.
-    pub(super) async fn turn_to_search(&self, caller: &Caller, text: Option<&str>) -> ServiceResult<Option<OnlyPlace<'_>>> {
+    pub(super) async fn turn_to_search(&self, caller: &Caller, text: Option<&str>) -> ServiceResult<Option<OnlyPlace>> {
         match text {
-            Some(_) => Ok(Some(self.searches.take(caller.organisation, SEARCH_WAIT).await?)),
+            Some(_) => Ok(Some(self.searches.take(caller.organisation, READ_WAIT).await?)),
             None => Ok(None),
         }
+    }
+
+    /// A place for a list of so many streams with so many recordings each, where it is long, or a text is looked for. To be asked for before one of the database's
+    /// connections.
+    ///
+    /// # Errors
+    /// `TooMany` where there are too many such lists at once.
+    pub(super) async fn turn_to_list(
+        &self,
+        caller: &Caller,
+        text: Option<&str>,
+        (streams, recordings): (u32, u32),
+    ) -> ServiceResult<Option<OnlyPlace>> {
+        let searching = self.turn_to_search(caller, text).await?;
+        if searching.is_none() && u64::from(streams) * u64::from(recordings.max(1)) > LONG_LIST_ROWS {
+            return Ok(Some(self.long_lists.take(caller.organisation, READ_WAIT).await?));
+        }
+        Ok(searching)
     }
 }
 
@@ -105,16 +111,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-
-    #[tokio::test]
-    async fn two_at_a_time_are_read_and_who_waits_long_is_turned_away() {
-        let turns = Turns::default();
-        let at_once = async || turns.take(Duration::ZERO).await;
-        let (one, _other) = (at_once().await.unwrap(), at_once().await.unwrap());
-        assert_eq!(at_once().await.unwrap_err(), Refusal::TooMany { retry_after_s: RETRY_AFTER_S });
-        drop(one);
-        drop(at_once().await.unwrap());
-    }
 
     #[tokio::test]
     async fn an_organisation_has_one_place_and_who_waits_for_it_keeps_no_other_waiting() {

@@ -4,22 +4,28 @@
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
 use afterlive_domain::{Act, Error as Refusal, OrganisationId, Permission, Role, UnixMillis, UserId, WhoKind};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::turns::OnlyPlace;
 use super::{Caller, Identity, Result, Service};
 use crate::audit::{Seen, Whose};
 use crate::db;
 use crate::db::audit::{NewEntry, Thing, Who};
-use crate::db::users::Admission;
+use crate::db::users::{Admission, User};
 use crate::db::{Db, Tx};
 
 /// Changes by callers at a time. On PostgreSQL all nodes wait for each other where lines of the audit log get their numbers: those who wait there must not have all
 /// connections, which publishes need too.
 pub(super) const CHANGES_AT_ONCE: usize = 4;
+/// Who signs in takes none of those turns, which others' changes may have for long, but one of these: for the same reason there are few.
+pub(super) const SIGN_INS_AT_ONCE: usize = 1;
+/// Who has waited so long for their organisation's turn, and then one of all, is told to come back later.
+const CHANGE_WAIT: Duration = Duration::from_secs(5);
 
 /// A transaction that is not committed without saying what it did. Dropped, it is rolled back, as [`Change::roll_back`] says aloud.
 #[must_use]
@@ -29,8 +35,16 @@ pub(super) struct Change {
     who: Who,
     from: Option<IpAddr>,
     at: UnixMillis,
-    /// Among the changes that callers make at a time.
-    _turn: Option<OwnedSemaphorePermit>,
+    _turn: Turn,
+}
+
+/// Among what is changed at a time.
+#[expect(dead_code, reason = "what is held is given back when it is dropped")]
+enum Turn {
+    Change(OnlyPlace),
+    SignIn(OwnedSemaphorePermit),
+    /// Of who waits for none.
+    None,
 }
 
 /// What was done, on what.
@@ -74,7 +88,7 @@ impl Change {
         who: Who,
         from: Option<IpAddr>,
     ) -> Result<Self> {
-        Ok(Self { tx: db.write().await?, organisation, who, from, at, _turn: None })
+        Ok(Self { tx: db.write().await?, organisation, who, from, at, _turn: Turn::None })
     }
 
     /// Makes it durable, along with the note.
@@ -127,11 +141,22 @@ impl Service {
         self.write_by(caller.organisation, who(caller.identity), caller.from).await
     }
 
-    /// A transaction of somebody who is no caller yet, or is one by what this very transaction makes.
+    /// A transaction of somebody who is no caller yet, or is one by what this very transaction makes. Of one organisation there is one at a time: whoever has a
+    /// thousand running keeps nobody of another waiting.
+    ///
+    /// # Errors
+    /// `TooMany` where their turn does not come soon.
     pub(super) async fn write_by(&self, organisation: OrganisationId, who: Who, from: Option<IpAddr>) -> Result<Change> {
-        // Never closed.
-        let turn = Arc::clone(&self.changes).acquire_owned().await.ok();
+        let turn = Turn::Change(self.changes.take(organisation, CHANGE_WAIT).await?);
         let change = Change::begin(&self.db, self.clock.now(), organisation, who, from).await?;
+        Ok(Change { _turn: turn, ..change })
+    }
+
+    /// A transaction of who signs in with a right credential: no caller's changes are waited for, whoseever they are.
+    pub(super) async fn write_sign_in(&self, user: &User, from: IpAddr) -> Result<Change> {
+        // Never closed.
+        let turn = Arc::clone(&self.sign_ins).acquire_owned().await.map_or(Turn::None, Turn::SignIn);
+        let change = Change::begin(&self.db, self.clock.now(), user.organisation, self::user(user.id), Some(from)).await?;
         Ok(Change { _turn: turn, ..change })
     }
 
@@ -200,7 +225,37 @@ async fn role_now(tx: &mut Tx, caller: &Caller, now: UnixMillis) -> Result<Optio
 mod tests {
     use afterlive_domain::organisation::{RecordingSettings, Settings};
 
+    use afterlive_domain::Role;
+    use futures::FutureExt as _;
+    use tokio::time::timeout;
+    use uuid::Uuid;
+
+    use super::super::fixture::a_service;
+    use super::super::users::user;
     use super::*;
+
+    #[tokio::test]
+    async fn one_organisations_changes_keep_neither_others_waiting_nor_who_signs_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = a_service(&folder).await;
+        let organisation = |n| OrganisationId(Uuid::from_u128(n));
+        let change = |n| service.write_by(organisation(n), Who::nobody(WhoKind::Operator), None).boxed();
+        let first = change(1).await.unwrap();
+        let mut waiting: Vec<_> = (0..1_000).map(|_| change(1)).collect();
+        for waits in &mut waiting {
+            assert!(waits.now_or_never().is_none());
+        }
+        // The others' turns, while the first has the one connection that writes.
+        let take = |n| service.changes.take(organisation(n), Duration::from_secs(60));
+        let mut others: Vec<_> = (2..=4).map(|n| take(n).now_or_never().expect("their turn is free").unwrap()).collect();
+        first.roll_back();
+        others.push(take(5).now_or_never().expect("the last of all").unwrap());
+        let ada = user(organisation(1), "ada@example.com".to_owned(), String::new(), Role::User, service.clock.now());
+        let signing_in = timeout(Duration::from_secs(20), service.write_sign_in(&ada, IpAddr::from([192, 0, 2, 1]))).await;
+        signing_in.expect("no turn is waited for").unwrap().roll_back();
+        drop((others, waiting));
+    }
+
 
     #[test]
     fn what_settings_differ_in_is_told_and_nothing_else() {

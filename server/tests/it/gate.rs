@@ -19,6 +19,7 @@ use afterlive_server::ingest::webhook;
 use afterlive_server::publish_key::PublishSecret;
 use async_trait::async_trait;
 use futures::FutureExt as _;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
@@ -122,6 +123,23 @@ async fn a_publish_takes_the_stream_from_created_to_live_to_ended_and_again() {
         }
         assert!(events.try_recv().is_err(), "once each");
         assert!(scene.recorder.started.lock().unwrap().is_empty(), "live never records");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_goes_live_finds_a_connection_however_much_is_read() {
+    on_each_database(async |db| {
+        let scene = Scene::new(db, FakeRecorder::default()).await;
+        let mut readers = Vec::new();
+        while let Ok(reader) = timeout(Duration::from_millis(500), scene.db.read()).await {
+            readers.push(reader.unwrap());
+            assert!(readers.len() < 100, "there is an end to it");
+        }
+        let grant = timeout(Duration::from_secs(5), scene.admit(Mode::Live)).await.expect("it waits for nobody").unwrap();
+        drop(readers);
+        grant.end(EndReason::Unpublished);
+        scene.settled().await;
     })
     .await;
 }

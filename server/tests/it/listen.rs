@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use afterlive_server::address::{Networks, network};
 use afterlive_server::http::arrival;
 use afterlive_server::http::listen::{MAX_HEADER_BYTES, Settings, serve};
 use afterlive_server::http::unsent::{Pace, Unsent, in_memory};
@@ -29,7 +30,7 @@ pub fn room_for(max_connections: usize) -> Settings {
     Settings {
         max_connections,
         max_connections_per_address: usize::MAX,
-        trusted_proxies: Vec::new(),
+        trusted_proxies: Networks::default(),
         stalled_after: Duration::from_hours(1),
     }
 }
@@ -257,7 +258,7 @@ async fn one_address_never_has_all_places_unless_it_is_a_trusted_proxy() {
     while is_served(&running).await.is_none() {}
 
     let behind_a_proxy =
-        start(an_endless_one(), Settings { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..settings }).await;
+        start(an_endless_one(), Settings { trusted_proxies: network("127.0.0.0/8").into_iter().collect(), ..settings }).await;
     let mut held = Vec::new();
     for _ in 0..5 {
         held.push(is_served(&behind_a_proxy).await.unwrap());

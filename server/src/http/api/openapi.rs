@@ -253,11 +253,15 @@ fn responses(generator: &mut SchemaGenerator, call: &Call, doc: &Doc) -> Value {
     json!(responses)
 }
 
-/// What follows from who may call, from there being a body, and from what is answered being read alone.
+/// What follows from who may call, from there being a body, and from the database being asked.
 fn implied(call: &Call, doc: &Doc) -> Vec<Refusal> {
     let mut refusals = vec![Refusal::Internal];
-    if call.method == Method::GET && call.path != PATH {
+    if call.path != PATH {
         refusals.push(Refusal::NoRoom { retry_after_s: RETRY_AFTER_S });
+    }
+    // Of one organisation there is one change at a time.
+    if call.method != Method::GET && matches!(doc.access, Access::Role(Role::User | Role::Admin)) {
+        refusals.push(Refusal::TooMany { retry_after_s: RETRY_AFTER_S });
     }
     if doc.access != Access::Open {
         refusals.push(Refusal::BadCredentials);

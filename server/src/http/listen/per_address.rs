@@ -4,25 +4,25 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::address::subscriber;
+use crate::address::{Networks, subscriber};
 
 /// Counts the connections of each address. Clones count together.
 #[derive(Clone)]
 pub(super) struct PerAddress {
     max: usize,
     /// Behind these are many; they are not counted.
-    exempt: Arc<[IpAddr]>,
+    exempt: Networks,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 impl PerAddress {
-    pub(super) fn new(max: usize, exempt: &[IpAddr]) -> Self {
-        Self { max, exempt: exempt.into(), open: Arc::default() }
+    pub(super) fn new(max: usize, exempt: Networks) -> Self {
+        Self { max, exempt, open: Arc::default() }
     }
 
     /// A place for one more; `None` where the address has as many as it may.
     pub(super) fn admit(&self, address: IpAddr) -> Option<AddressPlace> {
-        if self.exempt.contains(&address.to_canonical()) {
+        if self.exempt.have(address) {
             return Some(AddressPlace { counted: None });
         }
         let address = subscriber(address);
@@ -61,6 +61,7 @@ impl Drop for AddressPlace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::network;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_places_and_a_trusted_proxy_all() {
-        let addresses = PerAddress::new(2, &[ip("192.0.2.9")]);
+        let addresses = PerAddress::new(2, network("192.0.2.8/31").into_iter().collect());
         let places = [(); 2].map(|()| addresses.admit(ip("192.0.2.1")).unwrap());
         assert!(addresses.admit(ip("192.0.2.1")).is_none());
         assert!(addresses.admit(ip("::ffff:192.0.2.1")).is_none(), "the same, mapped");

@@ -8,6 +8,7 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
+pub use crate::address::network;
 use crate::service::jwt;
 
 /// The name of the token in a query, on every protocol.
@@ -141,14 +142,6 @@ pub fn with_token(url: &str, token: &str) -> String {
 
 fn instant(seconds: i64) -> UnixMillis {
     UnixMillis(seconds.saturating_mul(1_000))
-}
-
-/// An address, or a network in CIDR notation.
-#[must_use]
-pub fn network(text: &str) -> Option<IpNet> {
-    let text = text.trim();
-    let address = || text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
-    address().or_else(|| text.parse::<IpNet>().ok().map(|network| network.trunc()))
 }
 
 /// As it is written: without a length where it is a single address.

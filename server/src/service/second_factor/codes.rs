@@ -104,7 +104,7 @@ impl Service {
 
     async fn note_wrong_code(&self, id: UserId, from: Option<IpAddr>) -> Result<()> {
         tracing::info!(user = %id, "a code of a second factor was wrong");
-        if let Some(user) = db::users::by_id(&mut self.db.read().await?, id).await? {
+        if let Some(user) = db::users::by_id(&mut self.db.read_briefly().await?, id).await? {
             self.note(user.organisation, (Who::nobody(WhoKind::Stranger), from), Note::of(Act::CodeRefused, id));
         }
         Ok(())
@@ -129,7 +129,7 @@ impl Service {
         waits: Waits,
     ) -> Result<CodeCheck> {
         let now = self.clock.now();
-        let found = db::second_factors::of_user(&mut self.db.read().await?, id).await?;
+        let found = db::second_factors::of_user(&mut self.db.read_briefly().await?, id).await?;
         // Gone with a bad restore: none is right.
         let Some(factor) = found else { return Ok(CodeCheck::Wrong) };
         // Who must wait costs no transaction.

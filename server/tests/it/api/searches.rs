@@ -1,12 +1,17 @@
-//! Searches for a text, which read all rows of an organisation: one at a time, so that others find the database's connections free.
+//! Searches for a text, which read all rows of an organisation, and what else takes long: one at a time, so that others find the database's connections free.
 
-use afterlive_domain::Error as Refusal;
-use afterlive_server::db::{asset_search, stream_search};
-use afterlive_server::service::{AssetList, Error, StreamList};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use afterlive_domain::{Error as Refusal, Role};
+use afterlive_server::db::audit_log::Filter;
+use afterlive_server::db::{Connection, asset_search, stream_search};
+use afterlive_server::service::{AssetList, Error, Holder, Player, SignIn, StreamList};
 use futures::future::join_all;
 use futures::{FutureExt as _, poll};
+use tokio::time::timeout;
 
-use crate::fixture::server::on_a_server;
+use crate::fixture::server::{Server, Tenant, on_a_server};
 
 /// All connections for reading that an SQLite database has.
 const SQLITE_READERS: usize = 4;
@@ -43,6 +48,86 @@ async fn an_organisation_searches_once_at_a_time_by_whatever_way_and_what_is_no_
         readers.pop();
         readers.pop();
         assert!(first.await.is_ok() && no_search.await.is_ok());
+    })
+    .await;
+}
+
+/// All of them. Whoever has a turn waits for one.
+async fn all_readers(server: &Server) -> Vec<Connection> {
+    let mut readers = Vec::new();
+    for _ in 0..SQLITE_READERS {
+        readers.push(server.db.read().await.unwrap());
+    }
+    readers
+}
+
+fn is_turned_away<T>(outcome: Result<T, Error>) -> bool {
+    matches!(outcome, Err(Error::Refused(Refusal::TooMany { .. })))
+}
+
+#[tokio::test]
+async fn long_lists_and_pages_of_the_log_leave_the_places_to_other_organisations() {
+    on_a_server(&[], async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let service = &server.service;
+        let list = |limit| StreamList { search: stream_search::Search::default(), after: None, limit };
+        let (long, short) = (list(1_000), list(50));
+        let readers = all_readers(&server).await;
+        let lists = |caller| service.shown_streams(caller, &long, 50);
+        let (mut list, mut list_of_theirs) = (Box::pin(lists(&ours.admin)), Box::pin(lists(&theirs.admin)));
+        let filter = Filter::default();
+        let pages = |caller| service.audit_page(caller, &filter, None);
+        let (mut page, mut page_of_theirs) = (Box::pin(pages(&ours.admin)), Box::pin(pages(&theirs.admin)));
+        assert!(poll!(&mut list).is_pending() && poll!(&mut page).is_pending());
+        let export = service.export_audit(&ours.admin, 0, (None, None), 10);
+        let (second_list, second_page, export) = tokio::join!(lists(&ours.admin), pages(&ours.admin), export);
+        assert!(is_turned_away(second_list) && is_turned_away(second_page) && is_turned_away(export));
+        // What is no longer than usual takes no place of those.
+        let mut usual = Box::pin(service.shown_streams(&ours.admin, &short, 50));
+        assert!(poll!(&mut usual).is_pending());
+        assert!(poll!(&mut list_of_theirs).is_pending() && poll!(&mut page_of_theirs).is_pending());
+        drop(readers);
+        let (usual, list, theirs) = tokio::join!(usual, list, list_of_theirs);
+        assert!(usual.is_ok() && list.is_ok() && theirs.is_ok());
+        let (page, theirs) = tokio::join!(page, page_of_theirs);
+        assert!(page.is_ok() && theirs.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_for_one_public_page_keep_no_other_organisations_waiting() {
+    on_a_server(&[], async |server| {
+        let (ours, theirs) = (server.an_organisation().await, server.an_organisation().await);
+        let holder = |tenant: &Tenant| Holder::Player(Player { organisation: tenant.organisation.id });
+        let (ours, theirs) = (holder(&ours), holder(&theirs));
+        let search = stream_search::Search { tags: vec!["x".to_owned()], ..stream_search::Search::default() };
+        let list = StreamList { search, after: None, limit: 100 };
+        // It keeps its place until it has been written out.
+        let first = server.service.public_streams(&ours, &list).await.unwrap();
+        let more: Vec<_> = (0..10).map(|_| server.service.public_streams(&ours, &list)).collect();
+        let (more, other) = tokio::join!(join_all(more), server.service.public_streams(&theirs, &list));
+        assert!(other.is_ok());
+        assert!(more.into_iter().all(is_turned_away));
+        drop(first);
+        assert!(server.service.public_streams(&ours, &list).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_signs_in_or_shows_a_key_is_left_a_connection_whatever_is_read() {
+    on_a_server(&[], async |server| {
+        let tenant = server.an_organisation().await;
+        let password = "correct horse battery";
+        server.service.add_user(&tenant.admin, "ada@example.com", password, Role::User).await.unwrap();
+        let readers = all_readers(&server).await;
+        let in_time = Duration::from_secs(5);
+        let signing_in = server.service.sign_in("ada@example.com", password, IpAddr::from([192, 0, 2, 1]));
+        assert!(matches!(timeout(in_time, signing_in).await.unwrap(), Ok(SignIn::Done(_))));
+        let by_key = server.service.key_caller(&tenant.reader_key, IpAddr::from([192, 0, 2, 1]));
+        assert!(timeout(in_time, by_key).await.unwrap().is_ok());
+        drop(readers);
     })
     .await;
 }
