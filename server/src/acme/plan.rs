@@ -73,7 +73,9 @@ pub fn next(held: Option<&Held>, names: &[String], directory: &str, now: UnixMil
         return Next::OrderNow(Why::VouchesForItself);
     }
     if held.directory.as_deref() != Some(directory) {
-        return Next::OrderNow(Why::OtherAuthority(held.directory.clone().unwrap_or_else(|| "of which nothing is known".to_owned())));
+        return Next::OrderNow(Why::OtherAuthority(
+            held.directory.clone().unwrap_or_else(|| "of which nothing is known".to_owned()),
+        ));
     }
     if let Some(name) = missing_name(&held.certificate, names) {
         return Next::OrderNow(Why::NotFor(name));
@@ -104,9 +106,8 @@ impl Facts {
 /// The first of the names that it is not for.
 fn missing_name(certificate: &CertificateDer<'_>, names: &[String]) -> Option<String> {
     let Ok(parsed) = ParsedCertificate::try_from(certificate) else { return names.first().cloned() };
-    let is_missing = |name: &&String| {
-        ServerName::try_from(name.as_str()).map_or(true, |name| verify_server_name(&parsed, &name).is_err())
-    };
+    let is_missing =
+        |name: &&String| ServerName::try_from(name.as_str()).map_or(true, |name| verify_server_name(&parsed, &name).is_err());
     names.iter().find(is_missing).cloned()
 }
 

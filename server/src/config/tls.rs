@@ -142,7 +142,9 @@ impl Acme {
             } else {
                 format!("Where they are stands in {directory} as termsOfService")
             };
-            let problem = format!("whoever orders a certificate agrees to the terms of its authority. {terms}: read them and set it to true");
+            let problem = format!(
+                "whoever orders a certificate agrees to the terms of its authority. {terms}: read them and set it to true"
+            );
             reader.refuse("tls.acme.agree_to_terms", problem);
         }
         let mut names: Vec<String> = Vec::new();
@@ -276,8 +278,14 @@ mod tests {
         let many: Vec<String> = (0..101).map(|index| format!("\"{index}.example.com\"")).collect();
         let with = |domains: &str| LEAST.replace("\"live.example.com\"", domains);
         for (text, words) in [
-            (LEAST.replace("true", "false"), "agrees to the terms of its authority. Those of Let's Encrypt are at https://letsencrypt.org/"),
-            (LEAST.replace("agree_to_terms = true", "directory = \"https://ca.example/dir\""), "stands in https://ca.example/dir as termsOfService"),
+            (
+                LEAST.replace("true", "false"),
+                "agrees to the terms of its authority. Those of Let's Encrypt are at https://letsencrypt.org/",
+            ),
+            (
+                LEAST.replace("agree_to_terms = true", "directory = \"https://ca.example/dir\""),
+                "stands in https://ca.example/dir as termsOfService",
+            ),
             (with("\"*.example.com\""), "*.example.com stands for many names"),
             (with("\"192.0.2.1\""), "192.0.2.1 is an address"),
             (with("\"live_1.example.com\""), "is not a DNS name such as"),
@@ -288,7 +296,10 @@ mod tests {
             (format!("{LEAST}email = \"ops\""), "is not a mail address"),
             (format!("{LEAST}directory = \"http://ca.example/dir\""), "it is not an https:// URL"),
             ("[tls.acme]\nagree_to_terms = true".to_owned(), "names that the certificate is for must be given"),
-            (format!("[tls]\ncertificate = \"a\"\nkey = \"b\"\n{LEAST}"), "one too many: leave out tls.certificate and tls.key, or tls.acme"),
+            (
+                format!("[tls]\ncertificate = \"a\"\nkey = \"b\"\n{LEAST}"),
+                "one too many: leave out tls.certificate and tls.key, or tls.acme",
+            ),
         ] {
             let told = read(&text).unwrap_err().to_string();
             assert!(told.contains(words) && told.contains("has a problem"), "{words} in: {told}");

@@ -6,8 +6,8 @@ mod columns;
 
 use std::fmt;
 
-use serde::de::{Deserializer, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
 use sqlx::{AssertSqlSafe, Database, Execute as _, PgConnection, QueryBuilder, SqliteConnection};
 
 use super::Result;
