@@ -137,7 +137,8 @@ async fn a_server_with_a_name_gets_its_certificate_by_itself_and_keeps_it() {
     assert!(log_has(&scene.log(), "one that vouches for itself is served"));
 
     // Its answer is had without TLS, and nobody is led away from it.
-    let opened = async { tokio::join!(through(knocking, scene.http), authority.gate.open_to(scene.http)) };
+    let http = scene.http;
+    let opened = async { tokio::join!(through(knocking, http), authority.gate.open_to(http)) };
     let given = async {
         let given = believed(https, NAME, &root).await;
         let rtmps = Secure::connect_for_rtmp(scene.rtmps, NAME, &root).await.unwrap();
