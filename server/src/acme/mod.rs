@@ -24,7 +24,7 @@ pub use self::order::Failed;
 use self::order::Wanted;
 use self::plan::Next;
 use self::store::Store;
-pub use self::store::files;
+pub use self::store::{files, is_given};
 use self::wire::Wire;
 use crate::clock::Clock;
 use crate::config;

@@ -38,6 +38,12 @@ pub fn files(data_dir: &Path) -> Files {
     Files { certificate: current.join("fullchain.pem"), key: current.join("privkey.pem") }
 }
 
+/// Whether an authority has given what is served there. Blocks.
+#[must_use]
+pub fn is_given(data_dir: &Path) -> bool {
+    folder(data_dir).join(CURRENT).join(DIRECTORY).exists()
+}
+
 fn folder(data_dir: &Path) -> PathBuf {
     data_dir.join("acme")
 }

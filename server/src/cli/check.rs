@@ -56,7 +56,7 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
         let what = format!("certificate's authority {}", acme.directory);
         well &= report(out, &what, result.map(|_| ()).map_err(|error| format!("{error}. Change the section tls.acme.")))?;
     }
-    if let Some(tls) = config.tls.as_ref().filter(|tls| tls.acme.is_some() && !tls.certificate.exists()) {
+    if let Some(tls) = config.tls.as_ref().filter(|tls| tls.acme.is_some() && !acme::is_given(&config.data_dir)) {
         not_there_yet(out, &format!("certificate {}", from_root(&tls.certificate).display()))?;
     } else if let Some(files) = &config.tls {
         let (files, hosts) = (tls::Files::from(files), config.tls_hosts());
