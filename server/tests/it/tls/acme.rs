@@ -50,6 +50,8 @@ impl Scene {
             ("AFTERLIVE__HTTP__LISTEN", http.to_string()),
             ("AFTERLIVE__HTTP__TLS_LISTEN", "127.0.0.1:0".to_owned()),
             ("AFTERLIVE__RTMP__TLS_LISTEN", rtmps.to_string()),
+            // Else it follows HTTP to a port that others have too.
+            ("AFTERLIVE__WEBRTC__LISTEN", "127.0.0.1:0".to_owned()),
         ];
         Self { folder: tempfile::tempdir().unwrap(), http, rtmps, settings }
     }
