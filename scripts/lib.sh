@@ -97,10 +97,10 @@ install_for_check() {
   install_node_packages
 }
 
-# What the tests need besides: a real encoder and player, a database server, Node for the browser tests.
+# What the tests need besides: a real encoder and player, a database server, an authority for certificates, Node for the browser tests.
 install_for_test() {
   install_for_build
-  need_commands ffmpeg:ffmpeg ffprobe:ffmpeg chromium:chromium node:nodejs npm:npm strace:strace
+  need_commands ffmpeg:ffmpeg ffprobe:ffmpeg chromium:chromium node:nodejs npm:npm strace:strace pebble:pebble
   [ -n "$(postgres_programs)" ] || need_commands initdb:postgresql
   install_node_packages
 }

@@ -7,6 +7,7 @@ mod reader;
 mod regions;
 mod second_factor;
 mod sections;
+mod tls;
 mod urls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,8 @@ use self::reader::Reader;
 pub use self::regions::RegionConfig;
 use self::regions::{europe, read_regions};
 pub use self::second_factor::SecondFactor;
-pub use self::sections::{Audit, Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, Tls, WebRtc, Webhook};
+pub use self::sections::{Audit, Http, Live, Log, LogFormat, Push, Record, Retention, Rtmp, WebRtc, Webhook};
+pub use self::tls::{Acme, Tls};
 use self::urls::{default_rtmp_url, default_rtmps_url, default_vod_url};
 use crate::db::Location;
 
@@ -127,7 +129,7 @@ impl Config {
 
     fn read(reader: &mut Reader) -> Self {
         let data_dir: PathBuf = reader.take("data_dir", "data".into());
-        let tls = Tls::read(reader);
+        let tls = Tls::read(reader, &data_dir);
         let http = Http::read(reader, tls.as_ref());
         let rtmp = Rtmp::read(reader, &http, tls.as_ref());
         let push = Push::read(reader);
@@ -203,7 +205,7 @@ impl Config {
         (self.http.listen, self.http.tls_listen) = (bound.http, bound.https);
         (self.rtmp.listen, self.rtmp.tls_listen) = (bound.rtmp, bound.rtmps);
         if self.http.public_url_is_default {
-            self.http.public_url = Http::default_url(bound.http, bound.https);
+            self.http.public_url = Http::default_url(self.http.name.as_deref(), bound.http, bound.https);
         }
         if self.rtmp.public_url_is_default {
             self.rtmp.public_url = default_rtmp_url(&self.http.public_url, bound.rtmp);

@@ -1,5 +1,6 @@
 //! The server: from an encoder's bytes to a recording at its URL. `run` wires the parts; each module's first lines say what belongs in it.
 
+pub mod acme;
 pub mod address;
 mod admission;
 pub mod audit;

@@ -26,6 +26,7 @@ use tower_sessions::Session;
 use url::Url;
 use uuid::Uuid;
 
+use crate::acme;
 use crate::audit::{self, Audit};
 use crate::clock::Clock;
 use crate::config::{Bound, Config, RegionConfig};
@@ -57,7 +58,7 @@ use crate::rtc::{self, Transport};
 use crate::service::{self, Service};
 use crate::sound::{Interpreter, Meters};
 use crate::storage::{RegionSettings, Regions, StorageError};
-use crate::tls::{self, Certificate};
+use crate::tls;
 
 pub use folders::{claim as claim_folders, refuse_unmounted};
 
@@ -73,6 +74,8 @@ pub enum Error {
     Bind { key: &'static str, address: SocketAddr, cause: io::Error },
     #[error("TLS cannot be spoken: {0}.")]
     Tls(#[from] tls::Error),
+    #[error(transparent)]
+    Acme(#[from] acme::Error),
     #[error("TLS cannot be spoken: {0}")]
     Cipher(#[from] tokio_rustls::rustls::Error),
     #[error("the folder {path} cannot be made: {cause}. Change data_dir, or its owner.")]
@@ -120,10 +123,7 @@ pub struct Started {
 /// Where it does not come to serving at all.
 pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&Started)) -> Result<(), Error> {
     let clock = Clock::system();
-    let certificate = match &config.tls {
-        Some(files) => Some(Certificate::open(files.into(), config.tls_hosts(), clock.clone())?),
-        None => None,
-    };
+    let secured::Shown { certificate, keeper } = secured::open(&config, &clock)?;
     let http_listener = bind("http.listen", config.http.listen).await?;
     let https_listener = bind_if("http.tls_listen", config.http.tls_listen).await?;
     let rtmp_listener = bind("rtmp.listen", config.rtmp.listen).await?;
@@ -216,16 +216,17 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let vod = Arc::new(vod::Vod::new(regions, &public_url, growing, Arc::new(RecordingGuard::new(&service))));
     let router = router::router(&service, pages(&service), vod, feeds, doors, lifecycle.soft_stop());
     let https = secured::over_tls(https_listener, certificate.as_ref(), &secured::HTTP_PROTOCOLS)?;
-    let policy = Arc::new(secure::Policy::from(&*config));
+    let policy = secure::Policy::from(&*config).with_challenges(keeper.as_ref().map(acme::Keeper::challenges));
     let http = tokio::spawn(secured::serve_http(
         http_listener,
         https,
         router,
-        policy,
+        Arc::new(policy),
         listen::Settings::from(&config.http),
         lifecycle.soft_stop(),
     ));
-    let certificate = tokio::spawn(secured::watch_certificate(certificate, lifecycle.soft_stop()));
+    let certificate = tokio::spawn(secured::watch_certificate(certificate, keeper.as_ref(), lifecycle.soft_stop()));
+    let keeper = tokio::spawn(secured::keep_certificate(keeper, lifecycle.soft_stop()));
 
     started(&Started {
         dashboard_url: config.http.public_url.clone(),
@@ -238,6 +239,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("WebRTC server", webrtc, lifecycle),
             until_end("HTTP server", http, lifecycle),
             until_end("watch over the certificate", certificate, lifecycle),
+            until_end("keeper of the certificate", keeper, lifecycle),
             until_end("job worker", jobs, lifecycle),
             until_end("sweep of what has expired", sweep, lifecycle),
             until_end("watch over suspended organisations", suspended, lifecycle),

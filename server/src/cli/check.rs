@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use url::Url;
 
 use super::missing::{NoDatabase, could_be_made, from_root};
+use crate::acme;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, Location, jobs};
@@ -47,7 +48,17 @@ pub(super) async fn check(config: &Config, out: &mut impl Write) -> io::Result<b
         (Ok(()), Some(NoDatabase { path, .. })) => not_there_yet(out, &format!("database {}", path.display()))?,
         (database, _) => report(out, &database_name(&config.database), database)?,
     };
-    if let Some(files) = &config.tls {
+    if let Some(acme) = config.tls.as_ref().and_then(|tls| tls.acme.as_ref()) {
+        let result = acme::try_authority(&acme.into()).await;
+        if let Ok(Some(terms)) = &result {
+            writeln!(out, "note    tls.acme.agree_to_terms means these: {terms}")?;
+        }
+        let what = format!("certificate's authority {}", acme.directory);
+        well &= report(out, &what, result.map(|_| ()).map_err(|error| format!("{error}. Change the section tls.acme.")))?;
+    }
+    if let Some(tls) = config.tls.as_ref().filter(|tls| tls.acme.is_some() && !acme::is_given(&config.data_dir)) {
+        not_there_yet(out, &format!("certificate {}", from_root(&tls.certificate).display()))?;
+    } else if let Some(files) = &config.tls {
         let (files, hosts) = (tls::Files::from(files), config.tls_hosts());
         let read = files.read(&hosts);
         if let Ok(pair) = &read {

@@ -10,23 +10,12 @@ use toml::Value;
 use url::Url;
 
 use super::reader::{Reader, Setting, from_text};
+use super::tls::{Defaults, Tls};
 use super::urls::{HttpUrl, RtmpUrl, RtmpsUrl, default_http_url, default_https_url, default_rtmp_url, default_rtmps_url};
 use crate::address::{Networks, network};
-use crate::tls;
 
-/// Beside the default port without TLS: 443 is for who may open it.
-const DEFAULT_HTTPS_PORT: u16 = 3443;
-/// As other servers have it.
-const DEFAULT_RTMPS_PORT: u16 = 1937;
 /// As other servers have it for WebRTC.
 const DEFAULT_WEBRTC_PORT: u16 = 8189;
-
-/// The certificate by which this server is known.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Tls {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Http {
@@ -46,6 +35,8 @@ pub struct Http {
     /// Of the proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Networks,
     pub(super) public_url_is_default: bool,
+    /// That of the certificate that this server orders.
+    pub(super) name: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -155,47 +146,11 @@ pub enum LogFormat {
     Json,
 }
 
-impl Tls {
-    /// `None` where neither file is named, and where only one is, which is refused.
-    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
-        let certificate: Option<PathBuf> = reader.take_option("tls.certificate");
-        let key: Option<PathBuf> = reader.take_option("tls.key");
-        match (certificate, key) {
-            (Some(certificate), Some(key)) => return Some(Self { certificate, key }),
-            (Some(_), None) => reader.refuse("tls.key", "the file with the private key of tls.certificate must be named too"),
-            (None, Some(_)) => reader.refuse("tls.certificate", "the file with the certificate of tls.key must be named too"),
-            (None, None) => {}
-        }
-        None
-    }
-
-    /// Where the listener of a section is: where it is set, else beside the one without TLS.
-    fn listen(reader: &mut Reader, key: &str, tls: Option<&Self>, plain: SocketAddr, default_port: u16) -> Option<SocketAddr> {
-        // Who leaves the one port to the system wants no fixed other one.
-        let port = if plain.port() == 0 { 0 } else { default_port };
-        match (reader.take_option(key), tls) {
-            (Some(TlsListen(Some(_))), None) => {
-                reader.refuse(key, "there is no TLS without tls.certificate and tls.key");
-                None
-            }
-            (Some(TlsListen(listen)), _) => listen,
-            (None, Some(_)) => Some(SocketAddr::new(plain.ip(), port)),
-            (None, None) => None,
-        }
-    }
-}
-
-impl From<&Tls> for tls::Files {
-    fn from(config: &Tls) -> Self {
-        Self { certificate: config.certificate.clone(), key: config.key.clone() }
-    }
-}
-
 impl Http {
     /// Whether somebody said where people come. Where nobody did, `public_url` is good on this machine alone.
     #[must_use]
     pub fn has_public_url(&self) -> bool {
-        !self.public_url_is_default
+        !self.public_url_is_default || self.name.is_some()
     }
 
     /// What to set where the server listens for other machines, and all URLs lead them to a name that means themselves.
@@ -220,13 +175,17 @@ impl Http {
     }
 
     /// Where the server is if nobody says otherwise.
-    pub(super) fn default_url(listen: SocketAddr, tls_listen: Option<SocketAddr>) -> String {
-        tls_listen.map_or_else(|| default_http_url(listen), default_https_url)
+    pub(super) fn default_url(name: Option<&str>, listen: SocketAddr, tls_listen: Option<SocketAddr>) -> String {
+        match tls_listen {
+            Some(listen) => default_https_url(name, listen),
+            None => default_http_url(name, listen),
+        }
     }
 
     pub(super) fn read(reader: &mut Reader, tls: Option<&Tls>) -> Self {
-        let listen = reader.take("http.listen", SocketAddr::from(([127, 0, 0, 1], 3000)));
-        let tls_listen = Tls::listen(reader, "http.tls_listen", tls, listen, DEFAULT_HTTPS_PORT);
+        let listen = reader.take("http.listen", Defaults::of(tls).http);
+        let tls_listen = Tls::listen_https(reader, tls, listen);
+        let name = Tls::name(tls);
         let public_url: Option<HttpUrl> = reader.take_option("http.public_url");
         if let Some(HttpUrl(url)) = &public_url
             && Url::parse(url).is_ok_and(|url| url.path() != "/")
@@ -240,7 +199,8 @@ impl Http {
             hsts_max_age: Duration::from_secs(reader.take_in("http.hsts_max_age_s", 31_536_000, 0..=63_072_000)),
             acme_webroot: reader.take_option("http.acme_webroot"),
             public_url_is_default: public_url.is_none(),
-            public_url: public_url.map_or_else(|| Self::default_url(listen, tls_listen), |HttpUrl(url)| url),
+            public_url: public_url.map_or_else(|| Self::default_url(name.as_deref(), listen, tls_listen), |HttpUrl(url)| url),
+            name,
             max_connections: count(reader.take_in("http.max_connections", 2_000, 10..=1_000_000)),
             trusted_proxies: reader.take("http.trusted_proxies", Vec::<IpNet>::new()).into_iter().collect(),
         }
@@ -249,8 +209,8 @@ impl Http {
 
 impl Rtmp {
     pub(super) fn read(reader: &mut Reader, http: &Http, tls: Option<&Tls>) -> Self {
-        let listen = reader.take("rtmp.listen", SocketAddr::from(([127, 0, 0, 1], 1935)));
-        let tls_listen = Tls::listen(reader, "rtmp.tls_listen", tls, listen, DEFAULT_RTMPS_PORT);
+        let listen = reader.take("rtmp.listen", Defaults::of(tls).rtmp);
+        let tls_listen = Tls::listen_rtmps(reader, tls, listen);
         let public_url: Option<RtmpUrl> = reader.take_option("rtmp.public_url");
         let tls_public_url: Option<RtmpsUrl> = reader.take_option("rtmp.tls_public_url");
         Self {
@@ -385,18 +345,6 @@ impl Setting for IpNet {
     fn from_value(value: &Value) -> Result<Self, String> {
         let network = value.as_str().and_then(network);
         network.ok_or_else(|| format!("{value} is neither an IP address nor a network, such as 10.0.0.0/8"))
-    }
-}
-
-/// An address, or `off`.
-struct TlsListen(Option<SocketAddr>);
-
-impl Setting for TlsListen {
-    fn from_value(value: &Value) -> Result<Self, String> {
-        if value.as_str() == Some("off") {
-            return Ok(Self(None));
-        }
-        from_text(value, "an address and port, such as 0.0.0.0:443 or [::]:443, nor off").map(|listen| Self(Some(listen)))
     }
 }
 

@@ -8,12 +8,13 @@ use url::Url;
 
 use super::reader::{Setting, from_text};
 
-pub(super) fn default_http_url(listen: SocketAddr) -> String {
-    format!("http://{}:{}", reachable_host(listen.ip()), listen.port())
+/// With the name by which people come, where that is known.
+pub(super) fn default_http_url(name: Option<&str>, listen: SocketAddr) -> String {
+    format!("http://{}:{}", name_or_host(name, listen), listen.port())
 }
 
-pub(super) fn default_https_url(listen: SocketAddr) -> String {
-    let host = reachable_host(listen.ip());
+pub(super) fn default_https_url(name: Option<&str>, listen: SocketAddr) -> String {
+    let host = name_or_host(name, listen);
     // As `HttpUrl` has it: without the port that goes without saying.
     if listen.port() == 443 { format!("https://{host}") } else { format!("https://{host}:{}", listen.port()) }
 }
@@ -24,6 +25,10 @@ pub(super) fn default_rtmp_url(http_url: &str, listen: SocketAddr) -> String {
 
 pub(super) fn default_rtmps_url(http_url: &str, listen: SocketAddr) -> String {
     format!("rtmps://{}:{}", host_of(http_url, listen), listen.port())
+}
+
+fn name_or_host(name: Option<&str>, listen: SocketAddr) -> String {
+    name.map_or_else(|| reachable_host(listen.ip()), str::to_owned)
 }
 
 fn host_of(http_url: &str, listen: SocketAddr) -> String {

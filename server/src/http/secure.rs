@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -16,6 +15,7 @@ use tower::{Service, ServiceExt as _};
 use url::{Host, Url};
 
 use super::acme;
+use crate::acme::Challenges;
 use crate::address::Networks;
 use crate::config::Config;
 
@@ -36,8 +36,8 @@ pub struct Policy {
     led_to: Option<(BTreeMap<String, Option<String>>, String)>,
     /// What browsers are told; `None`: nothing.
     hsts: Option<HeaderValue>,
-    /// Where answers to ACME's challenges are left, without TLS as with it.
-    acme_webroot: Option<PathBuf>,
+    /// To ACME's challenges, without TLS as with it.
+    acme: acme::Answers,
     /// Behind these people come by TLS, whatever the last part of the way is.
     trusted_proxies: Networks,
 }
@@ -54,7 +54,7 @@ impl From<&Config> for Policy {
         Self {
             led_to: is_led.then(|| (origins.collect(), http.public_url.clone())),
             hsts: if has_hsts(config) { HeaderValue::try_from(hsts).ok() } else { None },
-            acme_webroot: http.acme_webroot.clone(),
+            acme: acme::Answers { webroot: http.acme_webroot.clone(), challenges: None },
             trusted_proxies: http.trusted_proxies.clone(),
         }
     }
@@ -69,6 +69,13 @@ fn has_hsts(config: &Config) -> bool {
 }
 
 impl Policy {
+    /// The same with the answers of this server's own orders.
+    #[must_use]
+    pub fn with_challenges(mut self, challenges: Option<Challenges>) -> Self {
+        self.acme.challenges = challenges;
+        self
+    }
+
     /// Where the request is led, `None` where it is to be answered.
     fn elsewhere(&self, way: Way, request: &Request) -> Option<String> {
         let (origins, public) = self.led_to.as_ref()?;
@@ -106,9 +113,7 @@ where
     tower::service_fn(move |request: Request| {
         let (service, policy) = (service.clone(), Arc::clone(&policy));
         async move {
-            if let Some(webroot) = &policy.acme_webroot
-                && let Some(answer) = acme::answer(webroot, &request)
-            {
+            if let Some(answer) = acme::answer(&policy.acme, &request) {
                 return Ok(answer.await);
             }
             if let Some(target) = policy.elsewhere(way, &request) {

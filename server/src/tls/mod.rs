@@ -22,7 +22,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-pub use self::pair::{Error, Files};
+pub use self::pair::{Error, Files, validity};
 use self::pair::{Pair, Stamp};
 use crate::admission::Admission;
 use crate::clock::Clock;
@@ -69,9 +69,7 @@ impl Certificate {
         let stamps = files.stamps();
         let pair = files.read(&hosts)?;
         let now = clock.now();
-        for warning in pair.warnings(now) {
-            tracing::warn!("{warning}");
-        }
+        tell(&pair, now);
         let current = RwLock::new(Arc::new(pair.key.clone()));
         Ok(Arc::new(Self {
             files,
@@ -108,7 +106,7 @@ impl Certificate {
                 && let Some(warning) = seen.pair.expiry_warning(now)
             {
                 seen.told_expiry_at = now;
-                tracing::warn!("{warning}");
+                tell_expiry(&seen.pair, now, &warning);
             }
             return;
         }
@@ -116,9 +114,7 @@ impl Certificate {
         match self.files.read(&self.hosts) {
             Ok(pair) => {
                 tracing::info!(valid_until = pair.valid_until(), "another certificate is served from now on");
-                for warning in pair.warnings(now) {
-                    tracing::warn!("{warning}");
-                }
+                tell(&pair, now);
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair.key.clone());
                 (seen.pair, seen.failed, seen.told_expiry_at) = (pair, None, now);
             }
@@ -133,6 +129,25 @@ impl Certificate {
                 seen.failed = Some(cause);
             }
         }
+    }
+}
+
+/// What somebody should see to.
+fn tell(pair: &Pair, now: UnixMillis) {
+    for warning in &pair.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(warning) = pair.expiry_warning(now) {
+        tell_expiry(pair, now, &warning);
+    }
+}
+
+/// By then whatever renews it has failed for a while.
+fn tell_expiry(pair: &Pair, now: UnixMillis, warning: &str) {
+    if pair.is_nearly_over(now) {
+        tracing::error!("{warning}");
+    } else {
+        tracing::warn!("{warning}");
     }
 }
 

@@ -17,8 +17,9 @@ use x509_cert::der::Decode as _;
 
 /// No chain and no key is longer; a wrong path must not read a disk into memory.
 const MAX_FILE_BYTES: u64 = 1 << 20;
-/// Somebody should see to a certificate that has no longer than this.
+/// Somebody should see to a certificate that has no longer than this, or than so little of its life: some live for days only, and are renewed in time.
 const EXPIRES_SOON_MS: i64 = 14 * 86_400_000;
+const SOON_OF_LIFE: i64 = 4;
 
 /// Where they lie.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,7 +66,7 @@ pub struct Pair {
     /// From when until when it is believed; `None` where that cannot be read.
     validity: Option<(UnixMillis, UnixMillis)>,
     /// What does not keep it from being served.
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Files {
@@ -139,6 +140,12 @@ impl Pair {
         warnings
     }
 
+    /// Whether what [`Pair::expiry_warning`] says cannot wait: half of the time from its first word on is over, which is seven days before the end.
+    #[must_use]
+    pub fn is_nearly_over(&self, now: UnixMillis) -> bool {
+        self.validity.is_some_and(|(from, until)| until.ms_since(now) <= soon_ms(from, until) / 2)
+    }
+
     /// What there is to say of the time until which it is believed, once that is near.
     #[must_use]
     pub fn expiry_warning(&self, now: UnixMillis) -> Option<String> {
@@ -147,7 +154,7 @@ impl Pair {
         match until.ms_since(now) {
             _ if from > now => said("becomes valid only", from),
             left if left <= 0 => said("expired", until),
-            left if left <= EXPIRES_SOON_MS => said("expires", until),
+            left if left <= soon_ms(from, until) => said("expires", until),
             _ => None,
         }
     }
@@ -157,6 +164,10 @@ impl Pair {
     pub fn valid_until(&self) -> String {
         self.validity.map_or_else(|| "unknown".to_owned(), |(_, until)| format!("{} UTC", until.to_table_text()))
     }
+}
+
+fn soon_ms(from: UnixMillis, until: UnixMillis) -> i64 {
+    (until.ms_since(from) / SOON_OF_LIFE).min(EXPIRES_SOON_MS)
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
@@ -211,7 +222,9 @@ fn strange_names(certificate: &ParsedCertificate<'_>, hosts: &[String], path: &s
     strange.map(|host| format!("the certificate in {path} is not one for {host}, which is in http.public_url or another URL of the settings: nobody who comes by it will believe it")).collect()
 }
 
-fn validity(certificate: &CertificateDer<'_>) -> Option<(UnixMillis, UnixMillis)> {
+/// From when until when a certificate is believed; `None` where that cannot be read.
+#[must_use]
+pub fn validity(certificate: &CertificateDer<'_>) -> Option<(UnixMillis, UnixMillis)> {
     let parsed = x509_cert::Certificate::from_der(certificate).ok()?;
     let validity = parsed.tbs_certificate().validity();
     let millis = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_millis()).ok().map(UnixMillis);

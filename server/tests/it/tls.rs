@@ -1,5 +1,6 @@
 //! TLS as the listener for HTTP speaks it, and as the real binary does.
 
+mod acme;
 mod program;
 
 use std::net::SocketAddr;

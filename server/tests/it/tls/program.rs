@@ -24,7 +24,7 @@ struct Scene {
     _files: PairFiles,
 }
 
-fn address_of(url: &str) -> SocketAddr {
+pub(super) fn address_of(url: &str) -> SocketAddr {
     let url: Url = url.parse().unwrap();
     (Ipv4Addr::LOCALHOST, url.port_or_known_default().unwrap()).into()
 }
@@ -103,7 +103,7 @@ async fn what_is_published_by_rtmps_is_watched_and_recorded_and_read_by_https() 
     assert_eq!(complaints(&place), "");
 }
 
-fn log_has(log: &Path, words: &str) -> bool {
+pub(super) fn log_has(log: &Path, words: &str) -> bool {
     std::fs::read_to_string(log).unwrap().contains(words)
 }
 
