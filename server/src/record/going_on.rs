@@ -5,9 +5,10 @@ use afterlive_domain::{AssetState, Report, UnixMillis};
 use tokio::task::spawn_blocking;
 
 use super::Recorder;
+use super::cannot_go_on::CannotGoOn;
 use super::opening::Start;
 use super::pulse::{Pulse, Waits};
-use super::returning::Turn;
+use super::returning::{Recorded, Turn};
 use super::room::{Finished, Room};
 use super::take::Take;
 use crate::db;
@@ -25,25 +26,27 @@ impl Recorder {
             return None;
         }
         let before = turn.settle().await;
-        let (asset, left_at) = self.find_left(publish).await.unwrap_or_else(|error| {
+        let asset = self.last_recording(publish).await.unwrap_or_else(|error| {
             tracing::error!(stream = %publish.streamname, %error, "whether a recording goes on cannot be found out; another one begins");
             None
         })?;
         let before = before.filter(|before| before.asset == asset.id);
-        // By a clock that nobody sets, where it was this process that saw the encoder leave.
-        let away_ms = match &before {
-            Some(before) => i64::try_from(turn.begun().saturating_sub(before.left).as_millis()).unwrap_or(i64::MAX),
-            None => publish.started_at.ms_since(left_at).max(0),
+        let absence = match self.absence(&asset, before.as_ref(), publish, turn) {
+            Ok(absence) => absence,
+            Err(why) => {
+                tell(&asset, &why);
+                return None;
+            }
         };
-        // Who waits for leave to publish is back.
-        let absent_ms = away_ms.saturating_sub(i64::try_from(publish.waited.as_millis()).unwrap_or(i64::MAX));
-        if absent_ms > i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX) {
-            return None;
-        }
+        let Absence { left_at, away_ms } = absence;
         pulse.waits_for(Waits::Storage);
         pulse.writes(Some(asset.id));
         let finished = match self.open_finished(&asset, start).await {
-            Ok(finished) => finished?,
+            Ok(Ok(finished)) => finished,
+            Ok(Err(why)) => {
+                tell(&asset, &why);
+                return None;
+            }
             Err(error) => {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot go on; another one begins");
                 return None;
@@ -66,19 +69,50 @@ impl Recorder {
         }
     }
 
-    /// The stream's last recording, where it is whole; and when its encoder left.
-    async fn find_left(&self, publish: &hub::Recording) -> db::Result<Option<(Asset, UnixMillis)>> {
-        let last = assets::last_of_stream(&mut self.finaliser.db().read().await?, publish.stream).await?;
-        Ok(last
-            .filter(|asset| asset.state == AssetState::Ready && asset.hold.is_none() && asset.region == publish.region)
-            .and_then(|asset| asset.ended_at.map(|left_at| (asset, left_at))))
+    async fn last_recording(&self, publish: &hub::Recording) -> db::Result<Option<Asset>> {
+        assets::last_of_stream(&mut self.finaliser.db().read().await?, publish.stream).await
     }
 
-    async fn open_finished(&self, asset: &Asset, start: &Start) -> std::io::Result<Option<Finished>> {
+    /// How long the encoder was away, where the recording that it left is one that may go on and waits for it still.
+    fn absence(
+        &self,
+        asset: &Asset,
+        before: Option<&Recorded>,
+        publish: &hub::Recording,
+        turn: &Turn,
+    ) -> Result<Absence, CannotGoOn> {
+        let left_at = asset.ended_at.ok_or(CannotGoOn::NotReady(asset.state))?;
+        // By a clock that nobody sets, where it was this process that saw the encoder leave.
+        let away_ms = match before {
+            Some(before) => i64::try_from(turn.begun().saturating_sub(before.left).as_millis()).unwrap_or(i64::MAX),
+            None => publish.started_at.ms_since(left_at).max(0),
+        };
+        // Who waits for leave to publish is back.
+        let absent_ms = away_ms.saturating_sub(i64::try_from(publish.waited.as_millis()).unwrap_or(i64::MAX));
+        let window_ms = i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX);
+        // First of all: of one that is over for long nobody asks how it is.
+        if absent_ms > window_ms {
+            return Err(CannotGoOn::TooLate { absent_ms, window_ms });
+        }
+        if asset.state != AssetState::Ready {
+            return Err(CannotGoOn::NotReady(asset.state));
+        }
+        if asset.hold.is_some() {
+            return Err(CannotGoOn::Held);
+        }
+        if asset.region != publish.region {
+            return Err(CannotGoOn::OtherRegion(asset.region.clone()));
+        }
+        Ok(Absence { left_at, away_ms })
+    }
+
+    async fn open_finished(&self, asset: &Asset, start: &Start) -> std::io::Result<Result<Finished, CannotGoOn>> {
         let (regions, tracks) = (self.finaliser.regions().clone(), start.tracks.clone());
         let (region, file_name) = (asset.region.clone(), asset.file_name.clone());
         let opening = spawn_blocking(move || {
-            let (Some(store), Some(key)) = (regions.get(&region), Key::from_file_name(&file_name)) else { return Ok(None) };
+            let (Some(store), Some(key)) = (regions.get(&region), Key::from_file_name(&file_name)) else {
+                return Ok(Err(CannotGoOn::NoPlace));
+            };
             Finished::open(store, &store.path(&key), &tracks)
         });
         opening.await.map_err(std::io::Error::other)?
@@ -101,5 +135,20 @@ impl Recorder {
         tx.commit().await?;
         let room = spawn_blocking(move || finished.reopen()).await.map_err(std::io::Error::other)??;
         Ok((room, report))
+    }
+}
+
+/// From when, and for how long, no encoder was there.
+struct Absence {
+    left_at: UnixMillis,
+    away_ms: i64,
+}
+
+fn tell(asset: &Asset, why: &CannotGoOn) {
+    let (asset, file) = (asset.id, &asset.file_name);
+    if why.is_damage() {
+        tracing::warn!(%asset, file, %why, "an encoder is back, and the recording that it left does not go on; another one begins");
+    } else {
+        tracing::info!(%asset, file, %why, "a publish does not go on with the stream's last recording; another one begins");
     }
 }

@@ -3,6 +3,7 @@
 
 mod beginning;
 mod brink;
+mod cannot_go_on;
 mod course;
 mod cut;
 mod ending;

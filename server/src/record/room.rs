@@ -7,6 +7,7 @@ use std::path::Path;
 use afterlive_media::frame::TrackConfig;
 use afterlive_media::mp4::{LARGE_RESERVE_BYTES, RecordingWriter, SMALL_RESERVE_BYTES, ScanError, finalise, salvage};
 
+use super::cannot_go_on::CannotGoOn;
 use super::growing::GrowingFile;
 use crate::finalise::{Opened, block_bytes, carry_out, write_parts};
 use crate::storage::{RegionStore, SharedPlace, SpoolNote};
@@ -41,21 +42,23 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// Reads what the file has; `None` where these tracks cannot go on in it. Blocks, for as long as it takes to read each fragment's header.
-    pub(super) fn open(store: &RegionStore, path: &Path, tracks: &[TrackConfig]) -> io::Result<Option<Self>> {
+    /// Reads what the file has, and whether these tracks can go on in it. Blocks, for as long as it takes to read each fragment's header.
+    pub(super) fn open(store: &RegionStore, path: &Path, tracks: &[TrackConfig]) -> io::Result<Result<Self, CannotGoOn>> {
         let file = File::options().read(true).write(true).open(path)?;
         let recording = match salvage(&mut Opened(&file)) {
             Ok(recording) => recording,
             Err(ScanError::Io(error)) => return Err(error),
-            Err(ScanError::NoHead) => return Ok(None),
+            Err(ScanError::NoHead) => return Ok(Err(CannotGoOn::NoHead)),
         };
-        // What would be appended behind half a fragment could not be found again.
-        if recording.good_length != file.metadata()?.len() {
-            return Ok(None);
+        let bytes = file.metadata()?.len().abs_diff(recording.good_length);
+        if bytes != 0 {
+            return Ok(Err(CannotGoOn::Torn { bytes }));
         }
+        let otherwise = CannotGoOn::other_tracks(&recording.index, tracks);
         let block_bytes = insertable_block_bytes(store, &file);
         let media = store.media().of(&file.metadata()?);
-        Ok(RecordingWriter::resume(recording, tracks).map(|writer| Self { file, writer, block_bytes, media }))
+        let writer = RecordingWriter::resume(recording, tracks);
+        Ok(writer.map(|writer| Self { file, writer, block_bytes, media }).ok_or(otherwise))
     }
 
     /// Where in the recording it goes on.
