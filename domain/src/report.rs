@@ -50,6 +50,7 @@ pub struct Reconnect {
     /// Where in the recording: what came first after the return.
     pub at_ms: u64,
     pub left_at: UnixMillis,
+    /// From when on it is recorded again: where the storage had no room when the encoder was back, once there was.
     pub back_at: UnixMillis,
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Course<'a> {
     pub(super) may_go_on: bool,
     /// How long to wait before the storage is looked at; absent where a recording may begin.
     pub(super) room_wait: Option<Duration>,
+    /// When the publish was taken up anew, by [`Clock::monotonic`](crate::clock::Clock::monotonic): what had come before was dropped. Absent where nothing was.
+    pub(super) taken_up: Option<Duration>,
     /// Frames of pictures and of sound that came and are in no recording's counts so far.
     pub(super) missed: [u64; 2],
     /// What is being written.
@@ -40,8 +42,9 @@ impl Course<'_> {
     }
 
     /// Takes up the publish from now on.
-    pub(super) fn resume(&mut self) {
+    pub(super) fn resume(&mut self, now: Duration) {
         let unread = self.frames.resume();
+        self.taken_up = Some(now);
         self.miss(unread);
     }
 }
@@ -59,6 +62,7 @@ impl Recorder {
                 pulse: &pulse,
                 may_go_on: true,
                 room_wait: (!has_room).then_some(ROOM_WAIT),
+                taken_up: None,
                 missed: [0; 2],
                 recording: None,
             };
@@ -69,7 +73,7 @@ impl Recorder {
                 if self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                     break;
                 }
-                course.resume();
+                course.resume(self.finaliser.clock().monotonic());
             }
             let [pictures, sound] = course.missed;
             if course.missed != [0; 2] {

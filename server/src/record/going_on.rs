@@ -1,5 +1,7 @@
 //! An encoder that is back in time: the recording that it left grows again.
 
+use std::time::Duration;
+
 use afterlive_domain::report::Reconnect;
 use afterlive_domain::{AssetState, Report, UnixMillis};
 use tokio::task::spawn_blocking;
@@ -19,8 +21,16 @@ use crate::storage::Key;
 
 impl Recorder {
     /// Takes up the recording that the stream's last publish left, where the encoder is back in time and with the same tracks. `None` where there is no such
-    /// recording, or it cannot be: then another begins, and nothing is lost.
-    pub(super) async fn go_on(&self, publish: &hub::Recording, turn: &mut Turn, start: &Start, pulse: &Pulse) -> Option<Take> {
+    /// recording, or it cannot be: then another begins, and nothing is lost. `taken_up` is when its frames were no longer dropped, where they were: until then
+    /// the encoder was there, and nothing of what it sent is in the recording.
+    pub(super) async fn go_on(
+        &self,
+        publish: &hub::Recording,
+        turn: &mut Turn,
+        taken_up: Option<Duration>,
+        start: &Start,
+        pulse: &Pulse,
+    ) -> Option<Take> {
         pulse.waits_for(Waits::Database);
         if self.limits.reconnect_window.is_zero() {
             return None;
@@ -31,18 +41,16 @@ impl Recorder {
             None
         })?;
         let before = before.filter(|before| before.asset == asset.id);
-        let absence = match self.absence(&asset, before.as_ref(), publish, turn) {
-            Ok(absence) => absence,
-            Err(why) => {
-                tell(&asset, &why);
-                return None;
+        let found = match self.absence(&asset, before.as_ref(), publish, turn) {
+            Ok(absence) => {
+                pulse.waits_for(Waits::Storage);
+                pulse.writes(Some(asset.id));
+                self.open_finished(&asset, start).await.map(|opened| opened.map(|finished| (finished, absence)))
             }
+            Err(why) => Ok(Err(why)),
         };
-        let Absence { left_at, away_ms } = absence;
-        pulse.waits_for(Waits::Storage);
-        pulse.writes(Some(asset.id));
-        let finished = match self.open_finished(&asset, start).await {
-            Ok(Ok(finished)) => finished,
+        let (finished, Absence { left_at, away_ms }) = match found {
+            Ok(Ok(found)) => found,
             Ok(Err(why)) => {
                 tell(&asset, &why);
                 return None;
@@ -52,10 +60,12 @@ impl Recorder {
                 return None;
             }
         };
-        let reconnect = Reconnect { at_ms: finished.at_ms(), left_at, back_at: left_at.plus_ms(away_ms) };
+        let unrecorded_ms = taken_up.map_or(0, |taken_up| millis(taken_up.saturating_sub(turn.begun())));
+        let back_at = left_at.plus_ms(away_ms.saturating_add(unrecorded_ms));
+        let reconnect = Reconnect { at_ms: finished.at_ms(), left_at, back_at };
         match self.reopen(&asset, publish, finished, reconnect).await {
             Ok((room, report)) => {
-                tracing::info!(asset = %asset.id, file = asset.file_name, away_ms, "the encoder is back: recording goes on");
+                tracing::info!(asset = %asset.id, file = asset.file_name, away_ms, unrecorded_ms, "the encoder is back: recording goes on");
                 let entry = self.growing.enter(&asset, asset.facts.clone(), room.file.clone());
                 let hashed = before.and_then(|before| before.hashed);
                 Some(Take::new(asset, room, start, entry, self.limits).go_on(&report, hashed))
@@ -84,12 +94,12 @@ impl Recorder {
         let left_at = asset.ended_at.ok_or(CannotGoOn::NotReady(asset.state))?;
         // By a clock that nobody sets, where it was this process that saw the encoder leave.
         let away_ms = match before {
-            Some(before) => i64::try_from(turn.begun().saturating_sub(before.left).as_millis()).unwrap_or(i64::MAX),
+            Some(before) => millis(turn.begun().saturating_sub(before.left)),
             None => publish.started_at.ms_since(left_at).max(0),
         };
         // Who waits for leave to publish is back.
-        let absent_ms = away_ms.saturating_sub(i64::try_from(publish.waited.as_millis()).unwrap_or(i64::MAX));
-        let window_ms = i64::try_from(self.limits.reconnect_window.as_millis()).unwrap_or(i64::MAX);
+        let absent_ms = away_ms.saturating_sub(millis(publish.waited));
+        let window_ms = millis(self.limits.reconnect_window);
         // First of all: of one that is over for long nobody asks how it is.
         if absent_ms > window_ms {
             return Err(CannotGoOn::TooLate { absent_ms, window_ms });
@@ -142,6 +152,10 @@ impl Recorder {
 struct Absence {
     left_at: UnixMillis,
     away_ms: i64,
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn tell(asset: &Asset, why: &CannotGoOn) {

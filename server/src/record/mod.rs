@@ -135,11 +135,11 @@ impl Recorder {
                 course.miss(received);
                 let Some(End::Overflow(overflow)) = end else { return };
                 tracing::error!(stream = %course.publish.streamname, %overflow, "a publish is not recorded from its beginning");
-                course.resume();
+                course.resume(self.finaliser.clock().monotonic());
                 continue;
             };
             let resumed = match course.turn.as_mut().filter(|_| std::mem::take(&mut course.may_go_on)) {
-                Some(turn) => self.go_on(&course.publish, turn, &start, course.pulse).await,
+                Some(turn) => self.go_on(&course.publish, turn, course.taken_up, &start, course.pulse).await,
                 None => None,
             };
             let begun = match resumed {
@@ -203,7 +203,7 @@ impl Recorder {
                 match timeout_at(next_try, course.frames.next()).await {
                     Ok(Ok(Message::Ended)) => return false,
                     Ok(Ok(message)) => course.miss(frames_in([&message])),
-                    Ok(Err(_)) => course.resume(),
+                    Ok(Err(_)) => course.resume(self.finaliser.clock().monotonic()),
                     Err(_) => break,
                 }
             }
@@ -211,7 +211,7 @@ impl Recorder {
             match self.find_room(&course.publish.region).await {
                 Ok(()) => {
                     tracing::info!(%stream, "recording can go on");
-                    course.resume();
+                    course.resume(self.finaliser.clock().monotonic());
                     course.pulse.waits_for(Waits::Frames);
                     return true;
                 }
