@@ -5,6 +5,7 @@
 //! after a crash, [`recover()`] does at the next start.
 
 mod by_hand;
+mod disks;
 mod file;
 mod naming;
 mod place;
