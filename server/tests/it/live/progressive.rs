@@ -132,7 +132,7 @@ impl Boxes {
     async fn has(&mut self, bytes: usize) -> bool {
         while self.waiting.len() < bytes {
             let Some(chunk) = within(self.response.chunk()).await.unwrap() else { return false };
-            self.waiting.extend(chunk);
+            self.waiting.extend_from_slice(&chunk);
         }
         true
     }
