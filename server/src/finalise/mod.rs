@@ -40,7 +40,7 @@ use steadiness::Steadiness;
 use waiting::ROOM_WAIT_MS;
 
 pub use by_hand::{Outcome as RecoveredFile, RecoverError, recover_file};
-pub use file::{Opened, block_bytes, carry_out, carry_out_moving, free_bytes, write_parts};
+pub use file::{Opened, block_bytes, carry_out, carry_out_moving, free_bytes, is_unsynced, sync, write_parts};
 pub use recover::{Recovered, recover};
 pub use report::{Account, Received, facts_of};
 pub use retention::Retention;

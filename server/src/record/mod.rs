@@ -18,6 +18,8 @@ mod room;
 mod stalls;
 mod take;
 mod tally;
+#[cfg(test)]
+mod unsynced;
 
 use std::fmt;
 use std::sync::Arc;
@@ -154,7 +156,7 @@ impl Recorder {
                 room_wait = (room_wait * 2).min(MAX_ROOM_WAIT);
                 continue;
             };
-            course.recording = Some(take.asset().clone());
+            course.recording = Some((take.asset().clone(), take.counts()));
             course.pulse.writes(Some(take.asset().id));
             // What came while nothing could be written: the recording before was finished by then.
             take.count_missed(std::mem::take(&mut course.missed));
