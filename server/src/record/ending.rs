@@ -78,8 +78,8 @@ impl Recorder {
         tx.commit().await
     }
 
-    /// Goes on trying with what start-up could not finish.
-    pub fn finish_left(&self, asset: Asset) {
+    /// Finishes, beside everything else, a recording of which only its row is known.
+    pub(super) fn finish_left(&self, asset: Asset) {
         let (reason, ended_at) = (asset.reason.clone(), asset.ended_at.unwrap_or_else(|| self.finaliser.clock().now()));
         let unfinished = Unfinished { asset, account: None, reason, ended_at, _entry: None };
         self.tasks.spawn(self.clone().finish_later(unfinished));

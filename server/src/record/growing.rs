@@ -20,13 +20,26 @@ use crate::storage::SharedPlace;
 pub struct Growing {
     entries: Arc<RwLock<Entries>>,
     unrecorded: Arc<AtomicUsize>,
+    left_behind: Arc<AtomicUsize>,
 }
 
-/// A publish that is not recorded, for as long as this is kept.
+/// One of several that are counted, for as long as this is kept.
 #[derive(Debug)]
-pub(super) struct Unrecorded(Arc<AtomicUsize>);
+pub(super) struct Counted(Arc<AtomicUsize>);
 
-impl Drop for Unrecorded {
+impl Counted {
+    fn new(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(all))
+    }
+
+    /// How many there are, this one included.
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -94,9 +107,18 @@ impl Growing {
         self.unrecorded.load(Ordering::Relaxed)
     }
 
-    pub(super) fn count_unrecorded(&self) -> Unrecorded {
-        self.unrecorded.fetch_add(1, Ordering::Relaxed);
-        Unrecorded(Arc::clone(&self.unrecorded))
+    pub(super) fn count_unrecorded(&self) -> Counted {
+        Counted::new(&self.unrecorded)
+    }
+
+    /// How many recordings that the last run left behind are still to be finished.
+    #[must_use]
+    pub fn left_behind(&self) -> usize {
+        self.left_behind.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_left_behind(&self) -> Counted {
+        Counted::new(&self.left_behind)
     }
 
     pub(super) fn enter(&self, asset: &Asset, facts: Facts, file: GrowingFile) -> Entry {

@@ -10,6 +10,7 @@ mod ending;
 mod first_picture;
 mod going_on;
 mod growing;
+mod left_behind;
 mod limits;
 mod opening;
 mod pulse;

@@ -281,7 +281,7 @@ fn a_crash_while_it_goes_on_costs_no_more_than_the_last_fragment_and_the_recordi
         assert_eq!(complaints(&path), "");
         let report = assets::report(&mut db.read().await.unwrap(), asset.id).await.unwrap().unwrap();
         let [Reconnect { at_ms, .. }] = report.reconnects[..] else { panic!("{report:?}") };
-        assert_eq!((at_ms, report.checksum), (asset.facts.duration_ms, None));
+        assert_eq!((at_ms, report.checksum, report.server_died), (asset.facts.duration_ms, None, true));
         assert_eq!(stream.id, found.stream);
         db.close().await;
     }));
