@@ -12,6 +12,7 @@ mod going_on;
 mod growing;
 mod left_behind;
 mod limits;
+mod looks;
 mod opening;
 mod pulse;
 mod returning;
@@ -30,7 +31,6 @@ use afterlive_domain::organisation::RecordingSettings;
 use afterlive_domain::{OrganisationId, Region, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,6 +44,7 @@ use crate::storage::RegionStore;
 use course::Course;
 pub use growing::{Growing, GrowingFile};
 pub use limits::Limits;
+use looks::Looks;
 use opening::{Opening, Start, frames_in};
 use pulse::Waits;
 use returning::Returns;
@@ -56,6 +57,9 @@ const STALL_AFTER: Duration = Duration::from_secs(5);
 const ROOM_WAIT: Duration = Duration::from_secs(2);
 const MAX_ROOM_WAIT: Duration = Duration::from_secs(64);
 
+/// So long the storage may take to say whether it has room. A stream is claimed and on air by then, and its encoder waits.
+const LOOK_WAIT: Duration = Duration::from_secs(2);
+
 /// Records publishes. Clones are handles to the same recorder.
 #[derive(Clone)]
 pub struct Recorder {
@@ -65,6 +69,7 @@ pub struct Recorder {
     stop: CancellationToken,
     limits: Limits,
     returns: Arc<Returns>,
+    looks: Looks,
 }
 
 /// Why a file has come to its end.
@@ -105,7 +110,7 @@ impl Recorder {
     /// `tasks` is to be waited for at the server's end: recordings are finished there. From `stop` on, what cannot be finished waits for the next start.
     #[must_use]
     pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
-        Self { finaliser, growing, tasks, limits, stop, returns: Arc::default() }
+        Self { finaliser, growing, tasks, limits, stop, returns: Arc::default(), looks: Looks::default() }
     }
 
     /// What holds for a publish of the organisation, from its beginning to its end. Where the database does not say, what the server's settings say:
@@ -224,21 +229,22 @@ impl Recorder {
         }
     }
 
-    /// Whether the region can take a recording.
+    /// Whether the region can take a recording. Says within [`LOOK_WAIT`].
     async fn find_room(&self, region: &Region) -> Result<(), CannotRecord> {
-        let (regions, name) = (self.finaliser.regions().clone(), region.clone());
-        let free = spawn_blocking(move || regions.get(&name).map(RegionStore::writable_bytes)).await;
-        match free.map_err(|error| CannotRecord(error.to_string()))? {
-            None => Err(CannotRecord(format!("region {region} is not configured"))),
+        let (regions, name, least_bytes) = (self.finaliser.regions().clone(), region.clone(), self.limits.begin_free_bytes);
+        let look = move || match regions.get(&name).map(RegionStore::writable_bytes) {
+            None => Err(CannotRecord(format!("region {name} is not configured"))),
             Some(Err(error)) => {
-                tracing::error!(%region, %error, "a region's storage cannot be used");
+                tracing::error!(region = %name, %error, "a region's storage cannot be used");
                 Err(CannotRecord("the storage cannot be used".to_owned()))
             }
-            Some(Ok(free_bytes)) if free_bytes < self.limits.begin_free_bytes => {
-                Err(CannotRecord("the storage is full".to_owned()))
-            }
+            Some(Ok(free_bytes)) if free_bytes < least_bytes => Err(CannotRecord("the storage is full".to_owned())),
             Some(Ok(_)) => Ok(()),
-        }
+        };
+        self.looks.look(region, LOOK_WAIT, look).await.unwrap_or_else(|| {
+            tracing::error!(%region, "a region's storage does not answer");
+            Err(CannotRecord("the storage does not answer".to_owned()))
+        })
     }
 
     /// Gathers what a file begins with; with it comes why it has ended, where it has already.

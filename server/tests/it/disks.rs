@@ -1,6 +1,7 @@
 //! Disks that fill up, fail and let everybody wait: the real server, with what the kernel really answers. Each time live goes on, what was good is kept and says
 //! what became of it, whoever listens hears of it, and what follows is recorded as soon as it can be.
 
+mod hanging;
 mod news;
 
 use std::path::Path;
