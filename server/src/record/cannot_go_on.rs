@@ -19,6 +19,8 @@ pub(super) enum CannotGoOn {
     OtherTracks(Vec<String>),
     /// Its region is not configured any more, or its name is none.
     NoPlace,
+    /// To read what it has takes longer than an encoder's frames can wait.
+    TakesLong,
     /// The file has not the head that it once grew behind.
     NoHead,
     /// So many of the file's bytes are behind its last whole fragment: what would be appended to them could not be found again.
@@ -62,6 +64,7 @@ impl fmt::Display for CannotGoOn {
             Self::OtherRegion(region) => write!(f, "it lies in region {region}"),
             Self::OtherTracks(differences) => write!(f, "the tracks are others: {}", differences.join(", ")),
             Self::NoPlace => f.write_str("its region is not configured any more"),
+            Self::TakesLong => f.write_str("its file could not be read in time"),
             Self::NoHead => f.write_str("its file has no head that it could grow behind"),
             Self::Torn { bytes } => write!(f, "its file is not whole: {bytes} bytes follow its last fragment"),
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use afterlive_domain::report::Reconnect;
 use afterlive_domain::{AssetState, Report, UnixMillis};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::Recorder;
 use super::cannot_go_on::CannotGoOn;
@@ -18,6 +19,9 @@ use crate::db::assets::{self, Asset};
 use crate::finalise::FinaliseError;
 use crate::hub;
 use crate::storage::Key;
+
+/// So long a recording may take to be read before it goes on: what the encoder sends meanwhile waits in the hub's queue, and a cold disk takes minutes for ten hours.
+const OPEN_WAIT: Duration = Duration::from_secs(5);
 
 impl Recorder {
     /// Takes up the recording that the stream's last publish left, where the encoder is back in time and with the same tracks. `None` where there is no such
@@ -119,13 +123,18 @@ impl Recorder {
     async fn open_finished(&self, asset: &Asset, start: &Start) -> std::io::Result<Result<Finished, CannotGoOn>> {
         let (regions, tracks) = (self.finaliser.regions().clone(), start.tracks.clone());
         let (region, file_name) = (asset.region.clone(), asset.file_name.clone());
+        let until = std::time::Instant::now() + OPEN_WAIT;
         let opening = spawn_blocking(move || {
             let (Some(store), Some(key)) = (regions.get(&region), Key::from_file_name(&file_name)) else {
                 return Ok(Err(CannotGoOn::NoPlace));
             };
-            Finished::open(store, &store.path(&key), &tracks)
+            Finished::open(store, &store.path(&key), &tracks, until)
         });
-        opening.await.map_err(std::io::Error::other)?
+        // A single read may hang.
+        match timeout(OPEN_WAIT, opening).await {
+            Ok(opened) => opened.map_err(std::io::Error::other)?,
+            Err(_) => Ok(Err(CannotGoOn::TakesLong)),
+        }
     }
 
     /// The row, then the file: a crash in between leaves a finished file that the next start finds to be one.

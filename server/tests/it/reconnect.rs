@@ -1,6 +1,7 @@
 //! An encoder that leaves and comes back: one recording, one URL, valid at every instant.
 
 mod cannot_go_on;
+mod cold;
 
 use std::time::{Duration, Instant};
 
