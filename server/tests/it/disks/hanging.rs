@@ -10,8 +10,8 @@ const NO_ANSWER: &str = "the storage does not answer";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storage_that_does_not_answer_keeps_no_stream_taken_and_the_encoder_is_let_in_once_it_does() {
     let installation = Installation::new();
-    // Each look at the room, for longer than the gate may take.
-    let running = start_with(&installation, "statfs", "delay_enter=20000000", None);
+    // Each look at the room there, for longer than the gate may take.
+    let running = start_with(&installation, "statfs", "delay_enter=20000000", Some(&installation.files().join("eu")));
     let ingest = running.new_stream().await;
     let mut refused = 0;
     let encoder = loop {
