@@ -66,7 +66,7 @@ pub fn sync(file: &File) -> io::Result<()> {
 /// Whether it was a sync that failed.
 #[must_use]
 pub fn is_unsynced(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Unsynced>())
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Unsynced>)
 }
 
 /// Carries out steps that move the media, while nobody reads them: who does hears where they are now, also where a step fails behind the one that has moved

@@ -161,7 +161,7 @@ async fn repair(
     match assets::by_id(&mut finaliser.db.read().await?, id).await? {
         // The crash came between the commit and the release.
         Some(asset) if asset.state.is_playable() && !store.spool().recording_path(id).exists() => {
-            finaliser.release(&asset).await?
+            finaliser.release(&asset).await?;
         }
         Some(asset) if asset.state == AssetState::Failed => set_aside(finaliser, store, id).await?,
         Some(asset) => {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use afterlive_domain::{AssetState, Region};
 use afterlive_media::frame::{CodecConfig, TrackConfig, TrackKind};
-use afterlive_media::mp4::SampleIndex;
+use afterlive_media::mp4::{SampleIndex, TrackIndex};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum CannotGoOn {
@@ -38,7 +38,7 @@ impl CannotGoOn {
     /// By what these tracks differ from the file's.
     pub(super) fn other_tracks(index: &SampleIndex, tracks: &[TrackConfig]) -> Self {
         let differences = [TrackKind::Video, TrackKind::Audio].into_iter().filter_map(|kind| {
-            let before = index.track(kind).map(|track| track.descriptions()).unwrap_or_default();
+            let before = index.track(kind).map(TrackIndex::descriptions).unwrap_or_default();
             let now = tracks.iter().map(|track| &track.codec).find(|codec| codec.kind() == kind);
             match (before.last(), now) {
                 (Some(_), Some(now)) if before.contains(now) => None,

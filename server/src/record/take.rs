@@ -327,7 +327,7 @@ async fn cut_unsynced(asset: &Asset, file: &GrowingFile, error: &io::Error) {
     }
     match on_disk(file, GrowingFile::cut_unsynced).await {
         Ok(()) => {
-            tracing::error!(asset = %asset.id, %error, "a sync has failed: the recording ends at the last one that did not")
+            tracing::error!(asset = %asset.id, %error, "a sync has failed: the recording ends at the last one that did not");
         }
         Err(error) => {
             tracing::error!(asset = %asset.id, %error, "a sync has failed, and what came behind the last good one cannot be taken off the recording: its last second may be damaged");
