@@ -99,7 +99,10 @@ fn of_report(report: &Report, reason: Option<&str>) -> Verdict {
         },
     };
     let mut remarks = Vec::new();
-    if sums.missing.is_none() {
+    if report.server_died {
+        let missing = if report.reconnect_count == 0 { "at its end" } else { "before that" };
+        remarks.push(format!("The server stopped while this was recorded; up to about a second {missing} may be missing."));
+    } else if sums.missing.is_none() {
         remarks.push(
             "The server ended while it recorded this, and the count of what arrived with it. What was on disk is in the file."
                 .to_owned(),
@@ -265,6 +268,23 @@ mod tests {
         let verdict = of_report(&report(vec![track(5, 5), unknown]), None);
         assert_eq!(verdict.tone, Tone::Caution);
         assert_eq!(verdict.headline, "What is in the file is accounted for; how much arrived is not known.");
+    }
+
+    #[test]
+    fn that_the_server_died_is_told_with_what_it_may_have_cost() {
+        let uncounted = TrackReport { received_frames: None, received_ms: None, ..track(1, 100) };
+        let mut account = Report { server_died: true, ..report(vec![uncounted]) };
+        let verdict = of_report(&account, None);
+        assert_eq!(verdict.tone, Tone::Caution);
+        assert_eq!(
+            verdict.remarks,
+            ["The server stopped while this was recorded; up to about a second at its end may be missing."]
+        );
+        account.add_reconnect(Reconnect { at_ms: 5_000, left_at: UnixMillis(10_000), back_at: UnixMillis(24_000) });
+        assert_eq!(
+            of_report(&account, None).remarks[0],
+            "The server stopped while this was recorded; up to about a second before that may be missing."
+        );
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub struct Report {
     /// least so many: of what never came, each break counts as one.
     #[serde(default)]
     pub lost_frames: u64,
+    /// Whether the server died while it was recorded: up to about a second of what it had taken just before may be missing. Behind it is only what an encoder sent that
+    /// came back.
+    #[serde(default)]
+    pub server_died: bool,
     /// How much later than the pictures sound begins, and ends; less than 0: earlier. Absent without both.
     #[serde(default)]
     pub av_begin_offset_ms: Option<i64>,
@@ -50,6 +54,7 @@ pub struct Reconnect {
     /// Where in the recording: what came first after the return.
     pub at_ms: u64,
     pub left_at: UnixMillis,
+    /// From when on it is recorded again: where the storage had no room when the encoder was back, once there was.
     pub back_at: UnixMillis,
 }
 

@@ -20,6 +20,7 @@ use http::header::USER_AGENT;
 use http::request::Parts;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_sessions::Session;
@@ -31,9 +32,7 @@ use crate::audit::{self, Audit};
 use crate::clock::Clock;
 use crate::config::{Bound, Config, RegionConfig};
 use crate::dashboard::Dashboard;
-use crate::db::{
-    self, Db, assets, browser_sessions, invitations, known_browsers, link_mails, password_links, playback, session_tokens,
-};
+use crate::db::{self, Db, browser_sessions, invitations, known_browsers, link_mails, password_links, playback, session_tokens};
 use crate::events::{self, Bell, Deliverer};
 use crate::finalise::{self, FinaliseError, Finaliser, Retention};
 use crate::http::api::endpoint::told;
@@ -66,6 +65,9 @@ pub use folders::{claim as claim_folders, refuse_unmounted};
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// So long at the most what is on air of an organisation goes on that was suspended elsewhere.
 const SUSPENDED_INTERVAL: Duration = Duration::from_secs(5);
+
+/// So long the start waits for the recordings that the last run left behind. Those of many hours take longer.
+const RECOVERY_WAIT: Duration = Duration::from_secs(5);
 
 /// Why the server does not start, or has stopped by itself. Each says what to change, where there is something.
 #[derive(Debug, thiserror::Error)]
@@ -154,16 +156,17 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
     let audit = Audit::default();
     let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone()).with_retention(Retention::from(&*config));
     let finaliser = finaliser.with_audit(audit.clone());
-    finalise::recover(&finaliser, &spools).await?;
+    let (_, left_behind) = finalise::find_left_behind(&finaliser, &spools).await?;
     ensure_retention(&db, &clock).await?;
 
     let (hub, growing) = (Hub::new(), Growing::default());
     let (recordings, publishes) = (TaskTracker::new(), TaskTracker::new());
     let limits = Limits::from(&config.record);
     let recorder = Arc::new(Recorder::new(finaliser.clone(), growing.clone(), recordings.clone(), limits, lifecycle.soft_stop()));
-    // What could not be finished above is tried again beside everything else.
-    for asset in assets::in_recording(&mut db.read().await?).await? {
-        recorder.finish_left(asset);
+    // An encoder that a crash has cut off is back at once, and goes on with what is finished by then.
+    if timeout(RECOVERY_WAIT, recorder.finish_left_behind(left_behind)).await.is_err() {
+        let left = growing.left_behind();
+        tracing::warn!(left, "the server serves, and finishes what the last run left behind beside that");
     }
     let ingest_regions = ingest_regions(&config);
     let webhook_settings = webhook::Settings::from(&config.webhook);

@@ -182,6 +182,7 @@ fn report(recording: &RecordingRow) -> Report {
         reconnects: if is_difficult { vec![back(901_300)] } else { Vec::new() },
         reconnect_count: is_difficult.into(),
         lost_frames: 0,
+        server_died: false,
         av_begin_offset_ms: Some(-3),
         av_end_offset_ms: Some(if is_difficult { 9 } else { 4 }),
     }

@@ -12,7 +12,7 @@ use crate::verdict::missing;
 /// `began_at` is the wall time of the recording's beginning, `file_name` what a download of it is called.
 #[component]
 pub fn ReportTables(report: Report, began_at: UnixMillis, file_name: String) -> impl IntoView {
-    let Report { tracks, checksum, reconnects, reconnect_count, av_begin_offset_ms, av_end_offset_ms, lost_frames: _ } = report;
+    let Report { tracks, checksum, reconnects, reconnect_count, av_begin_offset_ms, av_end_offset_ms, .. } = report;
     let clock = WallClock { began_at, reconnects: reconnects.clone() };
     view! {
         <Figures tracks=tracks.clone() reconnect_count av_begin_offset_ms av_end_offset_ms />

@@ -49,6 +49,26 @@ fn write_some(file: &File, slices: &[IoSlice<'_>], offset: u64) -> io::Result<us
     first.map_or(Ok(0), |slice| file.write_at(slice, offset))
 }
 
+/// A sync has failed. What of all that was written since the last good one is on disk nobody knows from then on: the kernel takes those pages for clean, so that
+/// they are read as they were written and a later sync is content.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Unsynced(io::Error);
+
+/// Has on disk what was written.
+///
+/// # Errors
+/// Those of the file, told from others by [`is_unsynced`].
+pub fn sync(file: &File) -> io::Result<()> {
+    file.sync_data().map_err(|error| io::Error::new(error.kind(), Unsynced(error)))
+}
+
+/// Whether it was a sync that failed.
+#[must_use]
+pub fn is_unsynced(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Unsynced>)
+}
+
 /// Carries out steps that move the media, while nobody reads them: who does hears where they are now, also where a step fails behind the one that has moved
 /// them.
 ///
@@ -69,7 +89,7 @@ pub fn carry_out(file: &File, steps: &[Step]) -> io::Result<()> {
     for step in steps {
         match step {
             Step::Write { offset, bytes } => file.write_all_at(bytes, *offset)?,
-            Step::Sync => file.sync_data()?,
+            Step::Sync => sync(file)?,
             Step::InsertRange { offset, length } => insert_range(file, *offset, *length)?,
         }
     }

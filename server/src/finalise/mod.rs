@@ -5,6 +5,7 @@
 //! after a crash, [`recover()`] does at the next start.
 
 mod by_hand;
+mod disks;
 mod file;
 mod naming;
 mod place;
@@ -39,8 +40,8 @@ use steadiness::Steadiness;
 use waiting::ROOM_WAIT_MS;
 
 pub use by_hand::{Outcome as RecoveredFile, RecoverError, recover_file};
-pub use file::{Opened, block_bytes, carry_out, carry_out_moving, free_bytes, write_parts};
-pub use recover::{Recovered, recover};
+pub use file::{Opened, block_bytes, carry_out, carry_out_moving, free_bytes, is_unsynced, sync, write_parts};
+pub use recover::{LeftBehind, Recovered, find_left_behind, recover};
 pub use report::{Account, Received, facts_of};
 pub use retention::Retention;
 pub use stock::{Stock, take_stock};
@@ -287,6 +288,7 @@ impl Finaliser {
             // Written down when the encoder came back: the file does not tell.
             report.lost_frames = report.lost_frames.max(written.lost_frames);
             (report.reconnects, report.reconnect_count) = (written.reconnects, written.reconnect_count);
+            report.server_died |= written.server_died;
         }
         if assets::finish(&mut tx, asset, &placed.facts, report.as_ref(), reason, ended_at, now).await? {
             let deleted = delete_with_stream(&mut tx, asset, now).await?;

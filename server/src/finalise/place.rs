@@ -45,7 +45,11 @@ pub(super) fn place(store: &RegionStore, asset: &Asset, known: Known, copy_margi
         Known::Abandoned(account) => match scan(&mut file::Opened(&file)).map_err(scan_error)? {
             Scanned::Growing { recording, .. } => (recording, account),
             // A crash, or what the database had, came before the commit.
-            Scanned::Finalised => return read_finished(&file, &store.adopt(&spooled, &key)?, account),
+            // By then all of it was written.
+            Scanned::Finalised => {
+                let account = account.map(|account| Account { server_died: false, ..account });
+                return read_finished(&file, &store.adopt(&spooled, &key)?, account);
+            }
         },
     };
     let waits_for_room = match finalise(store, asset, &recording, &path, &mut file, copy_margin_bytes) {

@@ -15,6 +15,8 @@ pub struct Account {
     pub lost_frames: u64,
     /// Of all that lies behind the head; absent where an earlier part of it was written by another process.
     pub checksum: Option<Checksum>,
+    /// Whether the server died while it was recorded.
+    pub server_died: bool,
 }
 
 /// What came of a track.
@@ -29,7 +31,7 @@ pub struct Received {
 
 /// What the index says of a recording beside what its recorder counted.
 pub(super) fn report_of(index: &SampleIndex, account: Option<Account>) -> Report {
-    let Account { received, lost_frames, checksum } = account.unwrap_or_default();
+    let Account { received, lost_frames, checksum, server_died } = account.unwrap_or_default();
     let span = |kind: TrackKind| {
         let of_kind = index.tracks().iter().zip(index.spans_ms()).find(|(track, _)| track.kind() == kind && track.samples() > 0);
         of_kind.map(|(_, (begins_ms, lasts_ms))| (begins_ms as i64, (begins_ms + lasts_ms) as i64))
@@ -62,6 +64,7 @@ pub(super) fn report_of(index: &SampleIndex, account: Option<Account>) -> Report
         tracks: tracks.collect(),
         checksum,
         lost_frames,
+        server_died,
         av_begin_offset_ms: apart.map(|(begin, _)| begin),
         av_end_offset_ms: apart.map(|(_, end)| end),
         ..Report::default()

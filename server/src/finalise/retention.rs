@@ -5,7 +5,6 @@ use std::sync::PoisonError;
 
 use afterlive_domain::organisation::RecordingRules;
 use afterlive_domain::{Act as Noted, Region, ThingKind, UnixMillis, WhoKind};
-use tokio::task::spawn_blocking;
 
 use super::{FinaliseError, Finaliser};
 use crate::audit::{Seen, Whose};
@@ -96,28 +95,6 @@ impl Finaliser {
         Ok(tx.commit().await?)
     }
 
-    /// The regions, those together that share a disk: the room that one lacks is the room that the others lack. Never an empty list among them.
-    async fn disks(&self) -> Result<Vec<Vec<&RegionStore>>, FinaliseError> {
-        let regions = self.regions.clone();
-        let looking = spawn_blocking(move || regions.iter().map(RegionStore::device).collect::<Vec<_>>());
-        let devices = looking.await.map_err(std::io::Error::other)?;
-        let mut disks: Vec<(u64, Vec<&RegionStore>)> = Vec::new();
-        for (store, device) in self.regions.iter().zip(devices) {
-            let device = match device {
-                Ok(device) => device,
-                Err(error) => {
-                    tracing::error!(region = %store.name(), %error, "retention passes over a region");
-                    continue;
-                }
-            };
-            match disks.iter_mut().find(|(known, _)| *known == device) {
-                Some((_, stores)) => stores.push(store),
-                None => disks.push((device, vec![store])),
-            }
-        }
-        Ok(disks.into_iter().map(|(_, stores)| stores).collect())
-    }
-
     /// What is older than its organisation keeps.
     async fn bin_old(&self) -> Result<Step, FinaliseError> {
         for _ in 0..BATCHES {
@@ -203,12 +180,6 @@ impl Finaliser {
             }
         }
         Ok(Step::MoreToDo)
-    }
-
-    async fn free_bytes(&self, store: &RegionStore) -> Result<u64, FinaliseError> {
-        let (regions, name) = (self.regions.clone(), store.name().clone());
-        let looking = spawn_blocking(move || regions.get(&name).map_or(Ok(u64::MAX), RegionStore::free_bytes));
-        Ok(looking.await.map_err(std::io::Error::other)??)
     }
 
     /// Does it to each that still allows it, with the job for its files, and says to how many. A look and this act are two: between them a recording may

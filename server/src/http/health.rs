@@ -15,11 +15,13 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: 200 where publishes can be taken and recorded, else 503 with what is wrong, a sentence each.
+/// `GET /readyz`: 200 where publishes can be taken and recorded, else 503 with what is wrong, a sentence each. How many recordings the last run left behind that are
+/// still to be finished keeps nobody from publishing.
 pub async fn readyz(State(service): State<Arc<Service>>) -> Response {
     let problems = service.problems().await;
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, "application/json; charset=utf-8")];
-    let body = json!({ "ready": problems.is_empty(), "problems": problems });
+    let body =
+        json!({ "ready": problems.is_empty(), "problems": problems, "recordings_to_finish": service.growing().left_behind() });
     (status, headers, body.to_string()).into_response()
 }

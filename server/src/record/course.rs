@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 
+use super::ending::Unfinished;
 use super::pulse::Pulse;
 use super::returning::Turn;
+use super::take::SharedCounts;
 use super::{ROOM_WAIT, Recorder};
 use crate::db::assets::{self, Asset};
 use crate::finalise::Known;
@@ -28,10 +30,12 @@ pub(super) struct Course<'a> {
     pub(super) may_go_on: bool,
     /// How long to wait before the storage is looked at; absent where a recording may begin.
     pub(super) room_wait: Option<Duration>,
+    /// When the publish was taken up anew, by [`Clock::monotonic`](crate::clock::Clock::monotonic): what had come before was dropped. Absent where nothing was.
+    pub(super) taken_up: Option<Duration>,
     /// Frames of pictures and of sound that came and are in no recording's counts so far.
     pub(super) missed: [u64; 2],
-    /// What is being written.
-    pub(super) recording: Option<Asset>,
+    /// What is being written, and what came for it so far.
+    pub(super) recording: Option<(Asset, SharedCounts)>,
 }
 
 impl Course<'_> {
@@ -40,8 +44,9 @@ impl Course<'_> {
     }
 
     /// Takes up the publish from now on.
-    pub(super) fn resume(&mut self) {
+    pub(super) fn resume(&mut self, now: Duration) {
         let unread = self.frames.resume();
+        self.taken_up = Some(now);
         self.miss(unread);
     }
 }
@@ -59,6 +64,7 @@ impl Recorder {
                 pulse: &pulse,
                 may_go_on: true,
                 room_wait: (!has_room).then_some(ROOM_WAIT),
+                taken_up: None,
                 missed: [0; 2],
                 recording: None,
             };
@@ -69,7 +75,7 @@ impl Recorder {
                 if self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                     break;
                 }
-                course.resume();
+                course.resume(self.finaliser.clock().monotonic());
             }
             let [pictures, sound] = course.missed;
             if course.missed != [0; 2] {
@@ -90,7 +96,7 @@ impl Recorder {
         tracing::error!(%stream, panic = words(panic), "a recorder has failed; another one goes on");
         course.may_go_on = false;
         course.pulse.writes(None);
-        let Some(asset) = course.recording.take() else { return false };
+        let Some((asset, counts)) = course.recording.take() else { return false };
         let this = self.clone();
         self.tasks.spawn(async move {
             let ended_at = this.finaliser.clock().now();
@@ -103,9 +109,11 @@ impl Recorder {
             if let Err(error) = noting.await {
                 tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
             }
-            if let Err(error) = this.finaliser.finish(&asset, Known::Abandoned(None), Some(reason), ended_at).await {
+            let account = Some(counts.account());
+            if let Err(error) = this.finaliser.finish(&asset, Known::Abandoned(account.clone()), Some(reason), ended_at).await {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
-                this.finish_left(Asset { reason: Some(reason.to_owned()), ended_at: Some(ended_at), ..asset });
+                let reason = Some(reason.to_owned());
+                this.finish_later(Unfinished { asset, account, reason, ended_at, _entry: None }).await;
             }
         });
         true
@@ -254,5 +262,8 @@ mod tests {
         assert_eq!(states, [AssetState::Incomplete, AssetState::Ready], "{seen:?}");
         assert!(seen[0].reason.as_deref().unwrap().starts_with("the recorder failed"), "{seen:?}");
         assert!(seen[0].facts.duration_ms >= 1_000, "{seen:?}");
+        let report = assets::report(&mut db.read().await.unwrap(), seen[0].id).await.unwrap().unwrap();
+        let track = &report.tracks[0];
+        assert!(track.received_frames.unwrap() >= track.stored_frames && track.stored_frames > 0, "{report:?}");
     }
 }

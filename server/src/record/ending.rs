@@ -40,14 +40,15 @@ impl Recorder {
         let ended_at = ended.at;
         let recorded = take.asset().clone();
         let closed = watched(take.close(end), STALL_AFTER, |waits| self.tell_stall(&recorded, waits)).await;
-        let Closed { asset, entry, known, hashed } = closed;
+        let Closed { asset, entry, recording, account, hashed } = closed;
         if let Some(turn) = &turn {
             turn.leave(self.limits.reconnect_window, Recorded { asset: asset.id, left: ended.monotonic, hashed });
         }
-        let (known, reason) = match known {
-            Ok((recording, account)) => (Known::Closed(recording, account), reason),
+        // What was counted is true, also where a disk has failed or it takes another try to finish the file.
+        let (known, reason) = match recording {
+            Ok(recording) => (Known::Closed(recording, account.clone()), reason),
             // Whatever ended it: its last second could not be written.
-            Err(error) => (Known::Abandoned(None), reason.or_else(|| Some(End::Disk(error).to_string()))),
+            Err(error) => (Known::Abandoned(Some(account.clone())), reason.or_else(|| Some(End::Disk(error).to_string()))),
         };
         // Beside the next recording, which waits for nobody.
         let this = self.clone();
@@ -57,8 +58,6 @@ impl Recorder {
             {
                 tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
             }
-            // What was counted is true, also where it takes another try to finish the file.
-            let account = if let Known::Closed(_, account) = &known { Some(account.clone()) } else { None };
             let finishing = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at);
             let finished = watched(finishing, STALL_AFTER, |waits| this.tell_stall(&asset, waits)).await;
             let again = finished.map_err(|error| {
@@ -67,7 +66,7 @@ impl Recorder {
             });
             drop(turn);
             if let Err(entry) = again {
-                this.finish_later(Unfinished { asset, account, reason, ended_at, _entry: Some(entry) }).await;
+                this.finish_later(Unfinished { asset, account: Some(account), reason, ended_at, _entry: Some(entry) }).await;
             }
         });
     }
@@ -79,8 +78,8 @@ impl Recorder {
         tx.commit().await
     }
 
-    /// Goes on trying with what start-up could not finish.
-    pub fn finish_left(&self, asset: Asset) {
+    /// Finishes, beside everything else, a recording of which only its row is known.
+    pub(super) fn finish_left(&self, asset: Asset) {
         let (reason, ended_at) = (asset.reason.clone(), asset.ended_at.unwrap_or_else(|| self.finaliser.clock().now()));
         let unfinished = Unfinished { asset, account: None, reason, ended_at, _entry: None };
         self.tasks.spawn(self.clone().finish_later(unfinished));

@@ -12,7 +12,7 @@ use afterlive_media::mp4::{Enlargement, RecordingWriter, SampleIndex};
 
 use super::pulse::Cause;
 use crate::db::assets::{Asset, Facts};
-use crate::finalise::carry_out_moving;
+use crate::finalise::{carry_out_moving, sync};
 use crate::storage::SharedPlace;
 
 /// The recordings that grow in this process. Clones are handles to the same list.
@@ -20,13 +20,26 @@ use crate::storage::SharedPlace;
 pub struct Growing {
     entries: Arc<RwLock<Entries>>,
     unrecorded: Arc<AtomicUsize>,
+    left_behind: Arc<AtomicUsize>,
 }
 
-/// A publish that is not recorded, for as long as this is kept.
+/// One of several that are counted, for as long as this is kept.
 #[derive(Debug)]
-pub(super) struct Unrecorded(Arc<AtomicUsize>);
+pub(super) struct Counted(Arc<AtomicUsize>);
 
-impl Drop for Unrecorded {
+impl Counted {
+    fn new(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(all))
+    }
+
+    /// How many there are, this one included.
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -94,9 +107,18 @@ impl Growing {
         self.unrecorded.load(Ordering::Relaxed)
     }
 
-    pub(super) fn count_unrecorded(&self) -> Unrecorded {
-        self.unrecorded.fetch_add(1, Ordering::Relaxed);
-        Unrecorded(Arc::clone(&self.unrecorded))
+    pub(super) fn count_unrecorded(&self) -> Counted {
+        Counted::new(&self.unrecorded)
+    }
+
+    /// How many recordings that the last run left behind are still to be finished.
+    #[must_use]
+    pub fn left_behind(&self) -> usize {
+        self.left_behind.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_left_behind(&self) -> Counted {
+        Counted::new(&self.left_behind)
     }
 
     pub(super) fn enter(&self, asset: &Asset, facts: Facts, file: GrowingFile) -> Entry {
@@ -181,17 +203,27 @@ pub struct GrowingFile {
     media: SharedPlace,
     /// Bytes of fragments that the file has.
     media_bytes: Arc<AtomicU64>,
+    /// Of them, those that were there at the last good sync.
+    synced_bytes: Arc<AtomicU64>,
+    /// Has syncs fail.
+    #[cfg(test)]
+    pub(super) fails_syncs: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl GrowingFile {
     /// A file that will be recorded to. To be called before anything is moved in it.
     pub(super) fn new(file: File, writer: RecordingWriter, media: SharedPlace) -> Self {
         media.write().change(writer.layout().media_offset);
+        let media_bytes = writer.length() - writer.layout().media_offset;
         Self {
             file: Arc::new(file),
-            media_bytes: Arc::new(AtomicU64::new(writer.length() - writer.layout().media_offset)),
+            media_bytes: Arc::new(AtomicU64::new(media_bytes)),
+            // A new file has none, and one that is opened again was finished, and so synced.
+            synced_bytes: Arc::new(AtomicU64::new(media_bytes)),
             writing: Arc::new(Mutex::new(Writing::Grows(writer))),
             media,
+            #[cfg(test)]
+            fails_syncs: Arc::default(),
         }
     }
 
@@ -265,6 +297,35 @@ impl GrowingFile {
         carry_out_moving(&self.file, &enlargement.steps, &mut place)?;
         self.with_writer(|writer| writer.enlarged(enlargement));
         Ok(())
+    }
+
+    /// Has on disk what was written: so many bytes of fragments. Blocks.
+    ///
+    /// # Errors
+    /// Those of [`sync`].
+    pub(super) fn sync(&self, media_bytes: u64) -> io::Result<()> {
+        #[cfg(test)]
+        if self.fails_syncs.load(Ordering::Relaxed) {
+            return sync(&File::open("/dev/null")?);
+        }
+        sync(&self.file)?;
+        self.synced_bytes.store(media_bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Bytes of fragments of the last good sync.
+    #[cfg(test)]
+    pub(super) fn synced_bytes(&self) -> u64 {
+        self.synced_bytes.load(Ordering::Relaxed)
+    }
+
+    /// After a sync that failed: takes off what came behind the last good one, which reads as if it were there. Blocks.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub(super) fn cut_unsynced(&self) -> io::Result<()> {
+        self.file.set_len(self.media.read().offset() + self.synced_bytes.load(Ordering::Relaxed))?;
+        self.file.sync_all()
     }
 
     /// A fragment has been written.

@@ -3,13 +3,16 @@
 
 mod beginning;
 mod brink;
+mod cannot_go_on;
 mod course;
 mod cut;
 mod ending;
 mod first_picture;
 mod going_on;
 mod growing;
+mod left_behind;
 mod limits;
+mod looks;
 mod opening;
 mod pulse;
 mod returning;
@@ -17,6 +20,8 @@ mod room;
 mod stalls;
 mod take;
 mod tally;
+#[cfg(test)]
+mod unsynced;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +31,6 @@ use afterlive_domain::organisation::RecordingSettings;
 use afterlive_domain::{OrganisationId, Region, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,6 +44,7 @@ use crate::storage::RegionStore;
 use course::Course;
 pub use growing::{Growing, GrowingFile};
 pub use limits::Limits;
+use looks::Looks;
 use opening::{Opening, Start, frames_in};
 use pulse::Waits;
 use returning::Returns;
@@ -52,6 +57,9 @@ const STALL_AFTER: Duration = Duration::from_secs(5);
 const ROOM_WAIT: Duration = Duration::from_secs(2);
 const MAX_ROOM_WAIT: Duration = Duration::from_secs(64);
 
+/// So long the storage may take to say whether it has room. A stream is claimed and on air by then, and its encoder waits.
+const LOOK_WAIT: Duration = Duration::from_secs(2);
+
 /// Records publishes. Clones are handles to the same recorder.
 #[derive(Clone)]
 pub struct Recorder {
@@ -61,6 +69,7 @@ pub struct Recorder {
     stop: CancellationToken,
     limits: Limits,
     returns: Arc<Returns>,
+    looks: Looks,
 }
 
 /// Why a file has come to its end.
@@ -101,7 +110,7 @@ impl Recorder {
     /// `tasks` is to be waited for at the server's end: recordings are finished there. From `stop` on, what cannot be finished waits for the next start.
     #[must_use]
     pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
-        Self { finaliser, growing, tasks, limits, stop, returns: Arc::default() }
+        Self { finaliser, growing, tasks, limits, stop, returns: Arc::default(), looks: Looks::default() }
     }
 
     /// What holds for a publish of the organisation, from its beginning to its end. Where the database does not say, what the server's settings say:
@@ -134,11 +143,11 @@ impl Recorder {
                 course.miss(received);
                 let Some(End::Overflow(overflow)) = end else { return };
                 tracing::error!(stream = %course.publish.streamname, %overflow, "a publish is not recorded from its beginning");
-                course.resume();
+                course.resume(self.finaliser.clock().monotonic());
                 continue;
             };
             let resumed = match course.turn.as_mut().filter(|_| std::mem::take(&mut course.may_go_on)) {
-                Some(turn) => self.go_on(&course.publish, turn, &start, course.pulse).await,
+                Some(turn) => self.go_on(&course.publish, turn, course.taken_up, &start, course.pulse).await,
                 None => None,
             };
             let begun = match resumed {
@@ -153,7 +162,7 @@ impl Recorder {
                 room_wait = (room_wait * 2).min(MAX_ROOM_WAIT);
                 continue;
             };
-            course.recording = Some(take.asset().clone());
+            course.recording = Some((take.asset().clone(), take.counts()));
             course.pulse.writes(Some(take.asset().id));
             // What came while nothing could be written: the recording before was finished by then.
             take.count_missed(std::mem::take(&mut course.missed));
@@ -202,7 +211,7 @@ impl Recorder {
                 match timeout_at(next_try, course.frames.next()).await {
                     Ok(Ok(Message::Ended)) => return false,
                     Ok(Ok(message)) => course.miss(frames_in([&message])),
-                    Ok(Err(_)) => course.resume(),
+                    Ok(Err(_)) => course.resume(self.finaliser.clock().monotonic()),
                     Err(_) => break,
                 }
             }
@@ -210,7 +219,7 @@ impl Recorder {
             match self.find_room(&course.publish.region).await {
                 Ok(()) => {
                     tracing::info!(%stream, "recording can go on");
-                    course.resume();
+                    course.resume(self.finaliser.clock().monotonic());
                     course.pulse.waits_for(Waits::Frames);
                     return true;
                 }
@@ -220,21 +229,22 @@ impl Recorder {
         }
     }
 
-    /// Whether the region can take a recording.
+    /// Whether the region can take a recording. Says within [`LOOK_WAIT`].
     async fn find_room(&self, region: &Region) -> Result<(), CannotRecord> {
-        let (regions, name) = (self.finaliser.regions().clone(), region.clone());
-        let free = spawn_blocking(move || regions.get(&name).map(RegionStore::writable_bytes)).await;
-        match free.map_err(|error| CannotRecord(error.to_string()))? {
-            None => Err(CannotRecord(format!("region {region} is not configured"))),
+        let (regions, name, least_bytes) = (self.finaliser.regions().clone(), region.clone(), self.limits.begin_free_bytes);
+        let look = move || match regions.get(&name).map(RegionStore::writable_bytes) {
+            None => Err(CannotRecord(format!("region {name} is not configured"))),
             Some(Err(error)) => {
-                tracing::error!(%region, %error, "a region's storage cannot be used");
+                tracing::error!(region = %name, %error, "a region's storage cannot be used");
                 Err(CannotRecord("the storage cannot be used".to_owned()))
             }
-            Some(Ok(free_bytes)) if free_bytes < self.limits.begin_free_bytes => {
-                Err(CannotRecord("the storage is full".to_owned()))
-            }
+            Some(Ok(free_bytes)) if free_bytes < least_bytes => Err(CannotRecord("the storage is full".to_owned())),
             Some(Ok(_)) => Ok(()),
-        }
+        };
+        self.looks.look(region, LOOK_WAIT, look).await.unwrap_or_else(|| {
+            tracing::error!(%region, "a region's storage does not answer");
+            Err(CannotRecord("the storage does not answer".to_owned()))
+        })
     }
 
     /// Gathers what a file begins with; with it comes why it has ended, where it has already.

@@ -32,6 +32,8 @@ pub(super) struct Opening {
     picture_ms: Option<i64>,
     /// Whether it goes on where another file has ended.
     follows: bool,
+    /// Whether pictures had ceased by then: none is waited for.
+    pictures_ceased: bool,
     /// Of pictures and of sound, all that came.
     received_frames: [u64; 2],
 }
@@ -78,11 +80,15 @@ impl Opening {
     }
 
     /// The opening of a recording that follows one which has come to a limit, with the frame that did not fit and what was not taken behind it. Where that frame
-    /// is a picture it begins with that, whatever it is: what it needs is the end of the recording before.
+    /// is a picture it begins with that, whatever it is: what it needs is the end of the recording before. Sound is no place to cut where pictures go on; where it
+    /// is that frame they have ceased ([`Brink`](super::brink::Brink)), and it begins at once, unless some come behind it: what waits is not on disk. Pictures
+    /// that come later still are taken into the file, whose track of them is declared.
     pub(super) fn at_limit(tracks: impl IntoIterator<Item = TrackConfig>, first: Message, untaken: Vec<Message>) -> Self {
         let mut opening = Self::after(tracks);
         if matches!(&first, Message::Frame(frame) if frame.kind == TrackKind::Video) {
             opening.first_picture.let_any_in();
+        } else if opening.timescale(TrackKind::Video).is_some() {
+            opening.pictures_ceased = frames_in(&untaken)[TrackKind::Video as usize] == 0;
         }
         std::iter::once(first).chain(untaken).for_each(|message| opening.offer(message));
         opening
@@ -153,7 +159,7 @@ impl Opening {
         match (video, self.picture_ms) {
             (true, Some(_)) if audio => true,
             (true, Some(picture_ms)) => self.last_ms - picture_ms >= TRACK_WAIT_MS,
-            (true, None) => self.last_ms - first_ms >= WAIT_MS,
+            (true, None) => self.pictures_ceased || self.last_ms - first_ms >= WAIT_MS,
             (false, _) => self.last_ms - first_ms >= TRACK_WAIT_MS,
         }
     }
@@ -224,12 +230,16 @@ mod tests {
         }
         assert!(opening.is_ready());
         let start = opening.start().unwrap();
-        let frames = start.messages.iter().filter_map(|message| match message {
+        (times(&start.messages), start.tracks.len())
+    }
+
+    fn times(messages: &[Message]) -> Vec<(TrackKind, i64)> {
+        let frames = messages.iter().filter_map(|message| match message {
             Message::Frame(frame) if frame.kind == TrackKind::Video => Some((frame.kind, frame.dts)),
             Message::Frame(frame) => Some((frame.kind, frame.dts / 48)),
             _ => None,
         });
-        (frames.collect(), start.tracks.len())
+        frames.collect()
     }
 
     use TrackKind::{Audio, Video};
@@ -284,6 +294,44 @@ mod tests {
         opening.offer(picture(1_000, false));
         assert!(opening.is_ready());
         assert_eq!(opening.start().unwrap().messages.len(), 2);
+    }
+
+    fn both_tracks() -> Vec<TrackConfig> {
+        let config = |message| if let Message::TrackChanged(track) = message { Some(track) } else { None };
+        [track(Video), track(Audio)].into_iter().filter_map(config).collect()
+    }
+
+    /// What the recording begins with, once as many of these have come as it needs, and how many it declares.
+    fn begin_at_limit(first: Message, untaken: Vec<Message>, messages: Vec<Message>) -> (Vec<(TrackKind, i64)>, usize, [u64; 2]) {
+        let mut opening = Opening::at_limit(both_tracks(), first, untaken);
+        let mut coming = messages.into_iter();
+        while !opening.is_ready() {
+            opening.offer(coming.next().expect("it begins before there is no more"));
+        }
+        let Start { tracks, messages, left_out_frames, .. } = opening.start().unwrap();
+        (times(&messages), tracks.len(), left_out_frames)
+    }
+
+    #[test]
+    fn where_pictures_had_ceased_the_next_recording_begins_at_once_and_still_has_a_place_for_them() {
+        assert_eq!(begin_at_limit(audio(60_000), vec![], vec![]), (vec![(Audio, 60_000)], 2, [0, 0]));
+        let untaken = vec![audio(60_020), audio(60_040)];
+        let all = vec![(Audio, 60_000), (Audio, 60_020), (Audio, 60_040)];
+        assert_eq!(begin_at_limit(audio(60_000), untaken, vec![]), (all, 2, [0, 0]));
+    }
+
+    #[test]
+    fn where_pictures_go_on_the_next_recording_begins_with_both_and_loses_nothing() {
+        // With the sound that comes to the limit behind a picture that began another group.
+        let begun = begin_at_limit(picture(60_000, true), vec![audio(59_990), audio(60_010)], vec![]);
+        assert_eq!(begun, (vec![(Video, 60_000), (Audio, 59_990), (Audio, 60_010)], 2, [0, 0]));
+        // Any picture does that is itself behind the limit.
+        assert_eq!(begin_at_limit(picture(60_000, false), vec![], vec![]), (vec![(Video, 60_000)], 2, [0, 0]));
+        // They are back by the time that sound has come to the limit: it waits for one to begin with, and keeps all sound before that.
+        let untaken = vec![audio(60_020), picture(60_030, false)];
+        let coming = vec![audio(60_040), picture(60_070, true)];
+        let both = vec![(Audio, 60_000), (Audio, 60_020), (Audio, 60_040), (Video, 60_070)];
+        assert_eq!(begin_at_limit(audio(60_000), untaken, coming), (both, 2, [1, 0]));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 use afterlive_media::frame::TrackConfig;
-use afterlive_media::mp4::{LARGE_RESERVE_BYTES, RecordingWriter, SMALL_RESERVE_BYTES, ScanError, finalise, salvage};
+use afterlive_media::mp4::{LARGE_RESERVE_BYTES, RecordingWriter, SMALL_RESERVE_BYTES, ScanError, Source, finalise, salvage};
 
+use super::cannot_go_on::CannotGoOn;
 use super::growing::GrowingFile;
 use crate::finalise::{Opened, block_bytes, carry_out, write_parts};
 use crate::storage::{RegionStore, SharedPlace, SpoolNote};
@@ -41,21 +43,30 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// Reads what the file has; `None` where these tracks cannot go on in it. Blocks, for as long as it takes to read each fragment's header.
-    pub(super) fn open(store: &RegionStore, path: &Path, tracks: &[TrackConfig]) -> io::Result<Option<Self>> {
+    /// Reads what the file has, and whether these tracks can go on in it. Blocks, for as long as it takes to read each fragment's header, but begins no read after
+    /// `until`.
+    pub(super) fn open(
+        store: &RegionStore,
+        path: &Path,
+        tracks: &[TrackConfig],
+        until: Instant,
+    ) -> io::Result<Result<Self, CannotGoOn>> {
         let file = File::options().read(true).write(true).open(path)?;
-        let recording = match salvage(&mut Opened(&file)) {
+        let recording = match salvage(&mut Hurried { file: Opened(&file), until }) {
             Ok(recording) => recording,
+            Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => return Ok(Err(CannotGoOn::TakesLong)),
             Err(ScanError::Io(error)) => return Err(error),
-            Err(ScanError::NoHead) => return Ok(None),
+            Err(ScanError::NoHead) => return Ok(Err(CannotGoOn::NoHead)),
         };
-        // What would be appended behind half a fragment could not be found again.
-        if recording.good_length != file.metadata()?.len() {
-            return Ok(None);
+        let bytes = file.metadata()?.len().abs_diff(recording.good_length);
+        if bytes != 0 {
+            return Ok(Err(CannotGoOn::Torn { bytes }));
         }
+        let otherwise = CannotGoOn::other_tracks(&recording.index, tracks);
         let block_bytes = insertable_block_bytes(store, &file);
         let media = store.media().of(&file.metadata()?);
-        Ok(RecordingWriter::resume(recording, tracks).map(|writer| Self { file, writer, block_bytes, media }))
+        let writer = RecordingWriter::resume(recording, tracks);
+        Ok(writer.map(|writer| Self { file, writer, block_bytes, media }).ok_or(otherwise))
     }
 
     /// Where in the recording it goes on.
@@ -74,6 +85,67 @@ impl Finished {
     }
 }
 
+/// A file that is read until it takes too long.
+struct Hurried<'a> {
+    file: Opened<'a>,
+    until: Instant,
+}
+
+impl Source for Hurried<'_> {
+    fn length(&mut self) -> io::Result<u64> {
+        self.file.length()
+    }
+
+    fn read_exact_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        if Instant::now() > self.until {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.file.read_exact_at(offset, buffer)
+    }
+}
+
 fn insertable_block_bytes(store: &RegionStore, file: &File) -> Option<u32> {
     block_bytes(file).filter(|_| store.spool().can_insert_ranges())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use afterlive_domain::{AssetId, SessionId, StreamId, UnixMillis};
+    use afterlive_media::frame::CodecConfig;
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::storage::{RegionSettings, Regions};
+
+    #[test]
+    fn no_read_begins_after_the_time_that_there_is_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = RegionSettings {
+            name: "eu".parse().unwrap(),
+            storage: folder.path().join("eu"),
+            vod_url: "http://localhost:3000/vod-eu".parse().unwrap(),
+        };
+        let regions = Regions::open([settings]).unwrap();
+        let store = regions.iter().next().unwrap();
+        let note = SpoolNote {
+            asset: AssetId(Uuid::new_v4()),
+            stream: StreamId(Uuid::new_v4()),
+            session: SessionId(Uuid::new_v4()),
+            streamname: "8sKpm-x49nB".parse().unwrap(),
+            index: 1,
+            region: store.name().clone(),
+            created_at: UnixMillis(1),
+        };
+        let codec = CodecConfig::Aac { asc: Bytes::from_static(&[0x11, 0x90]), sample_rate: 48_000, channels: 2 };
+        let tracks = [TrackConfig { codec, timescale: 48_000 }];
+        Room::create(store, &note, &tracks).unwrap();
+        let path = store.spool().recording_path(note.asset);
+        let open = |until| Finished::open(store, &path, &tracks, until).unwrap().map(drop);
+        let now = Instant::now();
+        assert_eq!(open(now.checked_sub(Duration::from_secs(1)).unwrap()), Err(CannotGoOn::TakesLong));
+        assert_eq!(open(now + Duration::from_secs(3_600)), Ok(()));
+    }
 }

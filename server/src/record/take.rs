@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io;
 use std::mem::take;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use afterlive_domain::Report;
@@ -21,10 +21,10 @@ use super::first_picture::{Begins, FirstPicture};
 use super::growing::{Entry, GrowingFile};
 use super::opening::Start;
 use super::room::Room;
-use super::tally::Tally;
+use super::tally::{Counts, Tally};
 use super::{End, Limits};
 use crate::db::assets::{Asset, Facts};
-use crate::finalise::{Account, Received, carry_out, facts_of, free_bytes, write_parts};
+use crate::finalise::{Account, Received, carry_out, facts_of, free_bytes, is_unsynced, write_parts};
 use crate::hexadecimal::hexadecimal;
 use crate::hub::Message;
 
@@ -47,14 +47,28 @@ pub(super) struct Take {
     entry: Arc<Entry>,
     limits: Limits,
     brink: Brink,
-    /// Of pictures and of sound.
-    tallies: [Tally; 2],
-    /// What had come before an encoder came back; absent where that was never counted.
-    received_before: Option<[Received; 2]>,
-    /// What never came from the encoder, of all publishes.
-    lost_frames: u64,
+    counts: SharedCounts,
     /// Absent where what the file had before was written by another process.
     hashed: Option<Hashed>,
+}
+
+/// What came so far. Outlives a recorder that fails.
+#[derive(Clone, Debug)]
+pub(super) struct SharedCounts(Arc<Mutex<Counts>>);
+
+impl SharedCounts {
+    fn new(counts: Counts) -> Self {
+        Self(Arc::new(Mutex::new(counts)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of a recording whose bytes are not.
+    pub(super) fn account(&self) -> Account {
+        self.lock().account(None)
+    }
 }
 
 /// The checksum of all fragments so far. Travels with each of them to the thread that writes it.
@@ -78,12 +92,14 @@ impl fmt::Debug for Hashed {
 }
 
 /// All that is left of a recording that grows no more.
+#[derive(Debug)]
 pub(super) struct Closed {
     pub(super) asset: Asset,
     /// The place in the list of the growing, to be kept until the row says more.
     pub(super) entry: Arc<Entry>,
     /// All that finalising needs; an error where the file may end in half a write.
-    pub(super) known: io::Result<(Recording, Account)>,
+    pub(super) recording: io::Result<Recording>,
+    pub(super) account: Account,
     /// For the case that the encoder comes back.
     pub(super) hashed: Option<Hashed>,
 }
@@ -104,9 +120,11 @@ impl Take {
             entry: Arc::new(entry),
             limits,
             brink: Brink::new(limits, before_ms),
-            tallies: start.left_out_frames.map(Tally::after),
-            received_before: Some([Received::default(); 2]),
-            lost_frames: 0,
+            counts: SharedCounts::new(Counts {
+                tallies: start.left_out_frames.map(Tally::after),
+                received_before: Some([Received::default(); 2]),
+                lost_frames: 0,
+            }),
             hashed: Some(Hashed::default()),
         };
         take.tell_how_it_begins();
@@ -116,17 +134,26 @@ impl Take {
     /// The same for a file that an encoder has come back to: what had come before is in `report`, what had been written in `hashed`, where that is known.
     pub(super) fn go_on(self, report: &Report, hashed: Option<Hashed>) -> Self {
         let whole = hashed.filter(|hashed| hashed.bytes == self.file.media_bytes());
-        Self { received_before: received_before(report), lost_frames: report.lost_frames, hashed: whole, ..self }
+        {
+            let mut counts = self.counts.lock();
+            (counts.received_before, counts.lost_frames) = (received_before(report), report.lost_frames);
+        }
+        Self { hashed: whole, ..self }
     }
 
     /// So many frames were lost between the encoder and us while it was recorded.
     pub(super) fn count_lost(&mut self, frames: u64) {
-        self.lost_frames += frames;
+        self.counts.lock().lost_frames += frames;
     }
 
     /// So many frames of pictures and of sound came while it was recorded, or before it could begin, and are lost.
     pub(super) fn count_missed(&mut self, frames: [u64; 2]) {
-        self.tallies.iter_mut().zip(frames).for_each(|(tally, frames)| tally.lose(frames));
+        self.counts.lock().miss(frames);
+    }
+
+    /// To be kept by who outlives the take.
+    pub(super) fn counts(&self) -> SharedCounts {
+        self.counts.clone()
     }
 
     pub(super) fn asset(&self) -> &Asset {
@@ -175,7 +202,7 @@ impl Take {
         }
         if kind == TrackKind::Video && self.first_picture.begins().is_none() {
             if !self.first_picture.lets_in(&frame, could_begin, dts_ms) {
-                self.tallies[kind as usize].leave_out();
+                self.counts.lock().tallies[kind as usize].leave_out();
                 return Ok(());
             }
             self.tell_how_it_begins();
@@ -185,7 +212,7 @@ impl Take {
         let again = frame.clone();
         let pushed = self.with_writer(|writer| writer.push(frame).map(|()| writer.pending_bytes()));
         let pending_bytes = pushed.map_err(|error| End::Full { error, first: Some(Box::new(Message::Frame(again))) })?;
-        self.tallies[kind as usize].count(dts_ms);
+        self.counts.lock().tallies[kind as usize].count(dts_ms);
         if !self.cutter.begins_with(kind, keyframe, dts_ms, pending_bytes) {
             return Ok(());
         }
@@ -248,38 +275,63 @@ impl Take {
     }
 
     pub(super) async fn sync(&mut self) -> Result<(), End> {
-        on_disk(&self.file, |file| file.file().sync_data()).await.map_err(End::Disk)?;
+        on_disk(&self.file, |file| file.sync(file.media_bytes())).await.map_err(End::Disk)?;
         self.synced_at = Instant::now();
         self.has_unsynced = false;
         Ok(())
     }
 
-    /// Writes what is left and closes the file.
+    /// Writes what is left and closes the file, with all of it on disk. Where a sync has failed the file ends at the last good one.
     pub(super) async fn close(self, end: &End) -> Closed {
-        let Self { asset, file, entry, tallies, received_before, lost_frames, hashed, .. } = self;
+        let Self { asset, file, entry, counts, hashed, .. } = self;
         let closed = match (end, file.take_writer()) {
             // What was counted as written is not there.
-            (End::Disk(error), _) => Err(io::Error::from(error.kind())),
-            (_, None) => Err(io::ErrorKind::Other.into()),
-            (_, Some(writer)) => match writer.finish() {
-                // Finalising syncs it before anything depends on it.
-                (Some(fragment), recording) => {
-                    write(&file, fragment, hashed, false).await.map(|written| (written.hashed, recording))
-                }
-                (None, recording) => Ok((hashed, recording)),
-            },
-        };
-        let (known, hashed) = match closed {
-            Ok((hashed, recording)) => {
-                let received = received_before.map(|before| [0, 1].map(|kind| tallies[kind].onto(before[kind])));
-                let checksum = hashed
-                    .clone()
-                    .map(|hashed| Checksum { last_bytes: hashed.bytes, sha256: hexadecimal(hashed.sha256.finish().as_ref()) });
-                (Ok((recording, Account { received, lost_frames, checksum })), hashed)
+            (End::Disk(error), _) => {
+                cut_unsynced(&asset, &file, error).await;
+                Err(io::Error::from(error.kind()))
             }
+            (_, None) => Err(io::ErrorKind::Other.into()),
+            (_, Some(writer)) => {
+                let written = match writer.finish() {
+                    // Here, and not when it is finished: who syncs it then could not tell what a sync that fails has lost.
+                    (Some(fragment), recording) => {
+                        write(&file, fragment, hashed, true).await.map(|done| (done.hashed, recording))
+                    }
+                    (None, recording) => {
+                        let synced = on_disk(&file, |file| file.sync(file.media_bytes())).await;
+                        synced.map(|()| (hashed, recording))
+                    }
+                };
+                if let Err(error) = &written {
+                    cut_unsynced(&asset, &file, error).await;
+                }
+                written
+            }
+        };
+        let (recording, hashed) = match closed {
+            Ok((hashed, recording)) => (Ok(recording), hashed),
             Err(error) => (Err(error), None),
         };
-        Closed { asset, entry, known, hashed }
+        let checksum = hashed
+            .clone()
+            .map(|hashed| Checksum { last_bytes: hashed.bytes, sha256: hexadecimal(hashed.sha256.finish().as_ref()) });
+        let account = counts.lock().account(checksum);
+        Closed { asset, entry, recording, account, hashed }
+    }
+}
+
+/// After a sync that failed nothing behind the last good one counts as written, although it reads so.
+async fn cut_unsynced(asset: &Asset, file: &GrowingFile, error: &io::Error) {
+    if !is_unsynced(error) {
+        return;
+    }
+    match on_disk(file, GrowingFile::cut_unsynced).await {
+        Ok(()) => {
+            tracing::error!(asset = %asset.id, %error, "a sync has failed: the recording ends at the last one that did not");
+        }
+        Err(error) => {
+            tracing::error!(asset = %asset.id, %error, "a sync has failed, and what came behind the last good one cannot be taken off the recording: its last second may be damaged");
+        }
     }
 }
 
@@ -311,7 +363,7 @@ async fn write(file: &GrowingFile, fragment: Fragment, mut hashed: Option<Hashed
             hashed.bytes += fragment.length;
         }
         if sync {
-            file.file().sync_data()?;
+            file.sync(file.media_bytes() + fragment.length)?;
         }
         file.has_written(fragment.length);
         let free_bytes = if sync { free_bytes(file.file()) } else { None };

@@ -1,6 +1,8 @@
-//! What came of one track while it was recorded, by the encoder's clock. Pure.
+//! What came while it was recorded, by the encoder's clock. Pure.
 
-use crate::finalise::Received;
+use afterlive_domain::report::Checksum;
+
+use crate::finalise::{Account, Received};
 
 /// How long the only frame of a track is taken to last.
 const LONE_FRAME_MS: i64 = 40;
@@ -51,6 +53,29 @@ impl Tally {
             left_out_frames: before.left_out_frames + self.left_out_frames,
             lasts_ms: before.lasts_ms + lasts_ms,
         }
+    }
+}
+
+/// What came of a recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Counts {
+    /// Of pictures and of sound.
+    pub(super) tallies: [Tally; 2],
+    /// What had come before an encoder came back; absent where that was never counted.
+    pub(super) received_before: Option<[Received; 2]>,
+    /// What never came from the encoder, of all publishes.
+    pub(super) lost_frames: u64,
+}
+
+impl Counts {
+    /// So many frames of pictures and of sound came, and are lost.
+    pub(super) fn miss(&mut self, frames: [u64; 2]) {
+        self.tallies.iter_mut().zip(frames).for_each(|(tally, frames)| tally.lose(frames));
+    }
+
+    pub(super) fn account(&self, checksum: Option<Checksum>) -> Account {
+        let received = self.received_before.map(|before| [0, 1].map(|kind| self.tallies[kind].onto(before[kind])));
+        Account { received, lost_frames: self.lost_frames, checksum, ..Account::default() }
     }
 }
 

@@ -16,7 +16,7 @@ use url::Url;
 
 pub use key::{Key, KeyKind};
 pub use moving::{MediaPlace, MediaPlaces, SharedPlace};
-pub use region::{RegionStore, folder_id_of, is_new, spool_of};
+pub use region::{Disk, RegionStore, folder_id_of, is_new, spool_of};
 pub use spool::{Spool, SpoolLock, SpoolNote};
 
 /// Why a region cannot do what it should.

@@ -41,6 +41,15 @@ pub struct RegionStore {
     media: MediaPlaces,
 }
 
+/// A disk, or what the system takes for one: regions of the same one share its room. A device on which folders have quotas of their own (projects of XFS and
+/// ext4) tells each folder's quota as its size: so that is part of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Disk {
+    pub device: u64,
+    pub block_bytes: u64,
+    pub blocks: u64,
+}
+
 /// Whether a folder was never a region's: it is missing, or has not what each region's folder has.
 #[must_use]
 pub fn is_new(folder: &Path) -> bool {
@@ -132,12 +141,16 @@ impl RegionStore {
         Ok(self.path(key).try_exists()? || self.folder.join(BIN).join(key.to_string()).try_exists()?)
     }
 
-    /// The disk, or what the system takes for one: regions of the same one share its room. Blocks.
+    /// The disk that the region's folder lies on. Blocks.
     ///
     /// # Errors
-    /// Where the folder is gone.
-    pub fn device(&self) -> io::Result<u64> {
-        Ok(fs::metadata(&self.folder)?.dev())
+    /// Where the folder is gone, or another disk's lies in its place.
+    pub fn disk(&self) -> Result<Disk, StorageError> {
+        let failed = |source| StorageError::Folder { path: self.folder.clone(), source };
+        self.require()?;
+        let device = fs::metadata(&self.folder).map_err(failed)?.dev();
+        let facts = rustix::fs::statvfs(&self.folder).map_err(|errno| failed(errno.into()))?;
+        Ok(Disk { device, block_bytes: facts.f_frsize, blocks: facts.f_blocks })
     }
 
     /// Room for recordings, in bytes, of what an ordinary user may fill. Blocks.

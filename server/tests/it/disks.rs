@@ -1,6 +1,7 @@
 //! Disks that fill up, fail and let everybody wait: the real server, with what the kernel really answers. Each time live goes on, what was good is kept and says
 //! what became of it, whoever listens hears of it, and what follows is recorded as soon as it can be.
 
+mod hanging;
 mod news;
 
 use std::path::Path;
@@ -153,6 +154,20 @@ fn place(recording: &Value) -> String {
     recording["url"].as_str().unwrap().split("/vod-eu/").nth(1).unwrap().to_owned()
 }
 
+/// Each frame that came is accounted for: it is in the file, was left out since nothing shows it, or is lost with the fragment that could not be written.
+async fn assert_accounted(running: &Running, recording: &Value) {
+    let account = format!("{}/asset/{}/report", running.dashboard, recording["id"].as_str().unwrap());
+    let account = running.call(running.http.get(account)).await;
+    let mut dropped = 0;
+    for track in account["report"]["tracks"].as_array().unwrap() {
+        let count = |name: &str| track[name].as_u64().unwrap_or_else(|| panic!("{name} is not known: {account}"));
+        assert_eq!(count("received_frames"), count("stored_frames") + count("left_out_frames") + count("dropped_frames"));
+        dropped += count("dropped_frames");
+    }
+    assert!(dropped > 0, "{account}");
+    assert_eq!(account["report"]["checksum"], Value::Null);
+}
+
 async fn runs_out_of_room(fault: Fault) {
     let installation = Installation::new();
     let (running, disk) = SmallDisk::start(&installation, fault);
@@ -181,6 +196,7 @@ async fn runs_out_of_room(fault: Fault) {
     assert!(lasts_ms(&first) >= lasts_ms(&before), "{before} {first}");
     assert!(std::fs::metadata(&file).unwrap().len() >= on_disk);
     assert_plays(&file, &first);
+    assert_accounted(&running, &first).await;
 
     disk.empty();
     readiness(&running, <[String]>::is_empty).await;
@@ -232,6 +248,7 @@ async fn a_disk_that_fails_ends_the_recording_and_whatever_it_takes_afterwards_i
     assert!(first["reason"].as_str().unwrap().starts_with("the disk failed: Input/output error"), "{first}");
     assert!(lasts_ms(&first) >= 1_000, "{first}");
     assert_plays(&installation.place(&first), &first);
+    assert_accounted(&running, &first).await;
     live_goes_on(&running, &ingest).await;
     // It is tried again, and fails until the disk is another one.
     let second = recording(&running, &ingest, 2, |recording| recording["state"] != "recording").await;

@@ -1,6 +1,7 @@
 //! `kill -9` at any moment: after the next start every recording plays, and lacks its last fragment at most.
 
 mod aimed;
+mod held_up;
 
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -301,6 +301,42 @@ async fn a_recording_that_a_restored_database_does_not_know_has_a_row_again_afte
 }
 
 #[tokio::test]
+async fn a_recording_that_lies_in_another_regions_spool_is_neither_given_up_nor_set_aside() {
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        // In the order in which regions are gone through, the file comes first, and then the row.
+        for [lies_in, belongs_to] in [["au", "eu"], ["us", "eu"]] {
+            let region = |name: &str| RegionSettings {
+                name: name.parse().unwrap(),
+                storage: folder.path().join(lies_in).join(name),
+                vod_url: format!("http://localhost:3000/vod-{name}").parse().unwrap(),
+            };
+            let regions = Regions::open([region(lies_in), region(belongs_to)]).unwrap();
+            let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions.clone());
+            let [there, here] = [lies_in, belongs_to].map(|name| regions.get(&name.parse().unwrap()).unwrap());
+            let asset = growing(&db, here, 1).await.remove(0);
+            let exchange = |from: &RegionStore, to: &RegionStore| {
+                for end in ["mp4", "json"] {
+                    let name = format!("{}.{end}", asset.id);
+                    std::fs::rename(from.spool().folder().join(&name), to.spool().folder().join(&name)).unwrap();
+                }
+            };
+            exchange(here, there);
+            let locks = regions.lock_spools().unwrap();
+            for _ in 0..2 {
+                assert_eq!(recover(&finaliser, &locks).await.unwrap(), Recovered { left: 1, ..Recovered::default() });
+                assert_eq!(read(&db, asset.id).await.state, AssetState::Recording);
+                assert!(there.spool().recording_path(asset.id).is_file());
+            }
+            exchange(there, here);
+            assert_eq!(recover(&finaliser, &locks).await.unwrap(), Recovered { recordings: 1, ..Recovered::default() });
+            assert_eq!(read(&db, asset.id).await.state, AssetState::Ready);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_recording_that_has_no_room_to_be_finished_plays_at_its_url_says_so_and_is_finished_later() {
     on_each_database(async |db| {
         let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,8 @@
 //! An encoder that leaves and comes back: one recording, one URL, valid at every instant.
 
+mod cannot_go_on;
+mod cold;
+
 use std::time::{Duration, Instant};
 
 use afterlive_domain::AssetState;
@@ -279,7 +282,7 @@ fn a_crash_while_it_goes_on_costs_no_more_than_the_last_fragment_and_the_recordi
         assert_eq!(complaints(&path), "");
         let report = assets::report(&mut db.read().await.unwrap(), asset.id).await.unwrap().unwrap();
         let [Reconnect { at_ms, .. }] = report.reconnects[..] else { panic!("{report:?}") };
-        assert_eq!((at_ms, report.checksum), (asset.facts.duration_ms, None));
+        assert_eq!((at_ms, report.checksum, report.server_died), (asset.facts.duration_ms, None, true));
         assert_eq!(stream.id, found.stream);
         db.close().await;
     }));

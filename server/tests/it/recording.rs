@@ -208,6 +208,8 @@ fn after_a_crash_the_next_start_finishes_what_is_on_disk() {
         let asset = read(growing.id).await;
         assert_eq!(asset.state, AssetState::Ready);
         assert!(asset.facts.duration_ms >= 3_000, "{:?}", asset.facts);
+        let report = async |id| assets::report(&mut db.read().await.unwrap(), id).await.unwrap().unwrap();
+        assert!(report(growing.id).await.server_died);
         let place = store.path(&Key::from_file_name(&asset.file_name).unwrap());
         assert_eq!(boxes(&place), ["ftyp", "free", "moov", "free", "mdat"]);
         assert_eq!(complaints(&place), "");
@@ -228,6 +230,7 @@ fn after_a_crash_the_next_start_finishes_what_is_on_disk() {
         let late = read(late.id).await;
         assert_eq!((late.state, late.facts.width), (AssetState::Ready, Some(320)));
         assert!(late.facts.duration_ms.abs_diff(asset.facts.duration_ms) < 50);
+        assert!(!report(late.id).await.server_died, "all of it was written by then");
 
         assert_eq!(recover(&finaliser, &locks).await.unwrap(), Recovered::default());
         db.close().await;

@@ -1,5 +1,7 @@
 //! Retention: what goes to the bin by age and for room, what is removed from it, and what never is.
 
+mod away;
+
 use std::fs;
 
 use afterlive_domain::organisation::{RecordingRules, RecordingSettings};
@@ -26,7 +28,7 @@ struct Keeper {
     regions: Regions,
     retention: Retention,
     finaliser: Finaliser,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Keeper {
@@ -44,7 +46,7 @@ impl Keeper {
         });
         let (clock, regions) = (Clock::simulated(NOW), Regions::open(regions).unwrap());
         let finaliser = Finaliser::new(db.clone(), clock.clone(), regions.clone()).with_retention(retention);
-        let keeper = Self { db: db.clone(), clock, regions, retention, finaliser, _folder: folder };
+        let keeper = Self { db: db.clone(), clock, regions, retention, finaliser, folder };
         let mut tx = db.write().await.unwrap();
         jobs::ensure(&mut tx, Task::Retain, NOW).await.unwrap();
         tx.commit().await.unwrap();

@@ -200,13 +200,13 @@ async fn other_tracks_bring_another_init_segment() {
 }
 
 /// A picture of 100 kB; each tenth is a keyframe. So that the kernel's buffers are full soon.
-fn large_picture(number: u32) -> Message {
+pub(super) fn large_picture(number: u32) -> Message {
     let data = number.to_be_bytes().repeat(25_000);
     let dts = i64::from(number) * 100;
     Message::Frame(Frame { kind: TrackKind::Video, dts, pts_offset: 0, keyframe: number.is_multiple_of(10), data: data.into() })
 }
 
-fn number_of(fragment: &[u8]) -> u32 {
+pub(super) fn number_of(fragment: &[u8]) -> u32 {
     u32::from_be_bytes(*fragment.last_chunk().unwrap())
 }
 

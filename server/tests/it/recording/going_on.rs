@@ -244,3 +244,37 @@ async fn an_encoder_that_is_back_while_there_is_no_room_is_live_and_recorded_onc
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_gap_of_an_encoder_that_waited_for_room_lasts_until_it_is_recorded() {
+    let sent = encoded("3", "25", "keyint=25");
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { reconnect_window: Duration::from_secs(30), ..Limits::default() };
+        let studio = Studio::with_limits(db, folder.path(), limits).await;
+        let first = studio.record(&sent).await;
+        let (disk, away) = (folder.path().join("eu"), folder.path().join("away"));
+        std::fs::rename(&disk, &away).unwrap();
+        std::fs::write(&disk, b"not mounted").unwrap();
+        let mut grant = studio.publish().await;
+        until(|| studio.growing.unrecorded() > 0).await;
+        send(grant.publisher(), &sent);
+        // The encoder has been back for long, and within the window, when there is room.
+        studio.clock.advance_ms(20_000);
+        std::fs::remove_file(&disk).unwrap();
+        std::fs::rename(&away, &disk).unwrap();
+        let mut sent_s = 3;
+        while studio.growing.file(&first.region, &first.file_name).is_none_or(|(_, file)| file.has_ended()) {
+            send(grant.publisher(), &later(&sent, sent_s));
+            sent_s += 3;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(grant);
+        studio.settle().await;
+        assert_eq!(studio.assets().await.len(), 1);
+        let report = assets::report(&mut studio.db.read().await.unwrap(), first.id).await.unwrap().unwrap();
+        let [reconnect] = report.reconnects[..] else { panic!("{report:?}") };
+        assert_eq!((reconnect.left_at, reconnect.back_at), (first.ended_at.unwrap(), NOW.plus_ms(20_000)));
+    })
+    .await;
+}

@@ -108,6 +108,7 @@ fn example() -> Value {
             "reconnects": [{ "at_ms": 40_000, "left_at": "2026-11-04T17:11:29.413Z", "back_at": "2026-11-04T17:11:37.020Z" }],
             "reconnect_count": 1,
             "lost_frames": 0,
+            "server_died": false,
             "av_begin_offset_ms": null,
             "av_end_offset_ms": null,
         },
