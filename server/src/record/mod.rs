@@ -116,7 +116,8 @@ impl Recorder {
     /// What holds for a publish of the organisation, from its beginning to its end. Where the database does not say, what the server's settings say:
     /// a recording without its limits is better than none.
     async fn limits_of(&self, organisation: OrganisationId) -> Limits {
-        let reading = async { organisations::recording_settings(&mut self.finaliser.db().read_briefly().await?, organisation).await };
+        let reading =
+            async { organisations::recording_settings(&mut self.finaliser.db().read_briefly().await?, organisation).await };
         let settings = reading.await.unwrap_or_else(|error: db::Error| {
             tracing::error!(%organisation, %error, "an organisation's limits of recordings cannot be read; the server's hold");
             RecordingSettings::default()

@@ -256,7 +256,6 @@ mod tests {
         drop((others, waiting));
     }
 
-
     #[test]
     fn what_settings_differ_in_is_told_and_nothing_else() {
         let before = Settings::default();

@@ -24,6 +24,8 @@ const LOOK_AT_PATHS: &[(&str, usize, &[&str])] = &[
     ("secure.rs", 1, &[]),
     // The site's files, and what is not to be in a Referer.
     ("ui.rs", 2, &["GET /{file}"]),
+    // How what waits to be taken is counted; who is answered is known by then.
+    ("unsent.rs", 1, &[]),
     ("vod.rs", 1, &["GET /vod-{region}/{key}"]),
 ];
 
