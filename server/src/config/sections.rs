@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use toml::Value;
 use url::Url;
 
-use super::reader::{Reader, Setting, from_text};
+use super::reader::{Reader, Setting};
 use super::tls::{Defaults, Tls};
 use super::urls::{HttpUrl, RtmpUrl, RtmpsUrl, default_http_url, default_https_url, default_rtmp_url, default_rtmps_url};
 use crate::address::{Networks, network};
