@@ -156,7 +156,11 @@ where
             {move || {
                 let body = Arc::clone(&body);
                 Suspend::new(async move {
-                    let state = RwSignal::new(first.await.map(ArcRwSignal::new));
+                    let first = first.await;
+                    if let Err(BackendError::NotNow { retry_after_s }) = first {
+                        ask_after(Duration::from_secs(retry_after_s.into()));
+                    }
+                    let state = RwSignal::new(first.map(ArcRwSignal::new));
                     keep_fresh(state, source, load);
                     let shape = Memo::new(move |_| state.with(|state| state.as_ref().err().cloned()));
                     move || match (shape.get(), state.get_untracked()) {
@@ -167,6 +171,12 @@ where
             }}
         </Suspense>
     }
+}
+
+/// Asks again for what the page did not get, in the browser.
+fn ask_after(wait: Duration) {
+    let news = News::of_app();
+    Effect::new(move |_| set_timeout(move || news.refresh(), wait));
 }
 
 /// What a page shows: its data, in a signal that outlives each fetch, or why there are none.

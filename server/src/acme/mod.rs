@@ -139,12 +139,17 @@ impl Keeper {
         let mut failures = 0;
         loop {
             let why = match self.next(chance).await {
-                Next::RenewAt(at) => {
+                Err(cause) => {
+                    tracing::error!(%cause, "the certificate that is kept cannot be read: it is looked at again, and none is ordered meanwhile");
+                    sleep(self.waits.0).await;
+                    continue;
+                }
+                Ok(Next::RenewAt(at)) => {
                     tracing::info!(renewed_at = %format!("{} UTC", at.to_table_text()), "the certificate is good");
                     self.clock.reached(at).await;
                     continue;
                 }
-                Next::OrderNow(why) => why,
+                Ok(Next::OrderNow(why)) => why,
             };
             if let Some(at) = self.not_before().await {
                 let until = at.to_table_text();
@@ -172,6 +177,8 @@ impl Keeper {
     }
 
     async fn try_once(&self, chance: f64) -> Result<(), Failed> {
+        // A certificate that is had and cannot be kept is ordered again, and an authority gives only so many.
+        self.store.on(Store::try_to_keep).await??;
         let ordering = order::order(&self.wanted, &self.wire, &self.store, &self.challenges);
         let issued = match timeout(ORDER_PATIENCE, ordering).await {
             Ok(Err(failed @ Failed::Refused(_))) => {
@@ -185,15 +192,17 @@ impl Keeper {
         let directory = self.wanted.directory.clone();
         self.store.on(move |store| store.put(&issued.chain, &issued.key, Some(&directory))).await??;
         // Else it would be ordered on and on.
-        match self.next(chance).await {
+        match self.next(chance).await? {
             Next::RenewAt(_) => Ok(()),
             Next::OrderNow(why) => Err(Failed::Useless(why)),
         }
     }
 
-    async fn next(&self, chance: f64) -> Next {
-        let held = self.store.on(Store::held).await.ok().flatten();
-        plan::next(held.as_ref(), &self.wanted.names, &self.wanted.directory, self.clock.now(), chance)
+    /// # Errors
+    /// Where what is there cannot be read, which says nothing of whether it is good.
+    async fn next(&self, chance: f64) -> io::Result<Next> {
+        let held = self.store.on(Store::look).await??;
+        Ok(plan::next(held.as_ref(), &self.wanted.names, &self.wanted.directory, self.clock.now(), chance))
     }
 
     async fn not_before(&self) -> Option<UnixMillis> {

@@ -18,6 +18,9 @@ const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 /// What it says where it was asked too much.
 const LIMITED: &str = "urn:ietf:params:acme:error:rateLimited";
 
+/// What it says of a name, and nothing else.
+const OF_NAMES: [&str; 7] = ["caa", "connection", "dns", "incorrectResponse", "rejectedIdentifier", "tls", "unauthorized"];
+
 /// Why there is no certificate. Each says which name it is, or what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
@@ -125,7 +128,7 @@ async fn prove(order: &mut Order, put: &mut Put) -> Result<(), Failed> {
         let Some(mut challenge) = authorization.challenge(ChallengeType::Http01) else { return Err(Failed::NoHttp01 { name }) };
         put.add(name.clone(), challenge.token.clone(), challenge.key_authorization().as_str().to_owned());
         match challenge.set_ready().await {
-            Err(instant_acme::Error::Api(problem)) => {
+            Err(instant_acme::Error::Api(problem)) if is_of_name(&problem) => {
                 return Err(Failed::Refused(vec![Refusal { asked: put.asked(&name), said: in_words(&problem), name }]));
             }
             done => done?,
@@ -197,6 +200,11 @@ fn told(error: &instant_acme::Error) -> String {
 
 fn is_of_kind(problem: &Problem, kind: &str) -> bool {
     problem.r#type.as_deref() == Some(kind)
+}
+
+fn is_of_name(problem: &Problem) -> bool {
+    let kind = problem.r#type.as_deref().and_then(|kind| kind.strip_prefix("urn:ietf:params:acme:error:"));
+    kind.is_some_and(|kind| OF_NAMES.contains(&kind))
 }
 
 fn in_words(problem: &Problem) -> String {

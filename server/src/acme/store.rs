@@ -28,6 +28,8 @@ const PAIR: &str = "pair-";
 /// Who has given the certificate, beside it.
 const DIRECTORY: &str = "directory";
 const REFUSED: &str = "refused.json";
+/// More than a pair has.
+const TRIED_BYTES: usize = 64 << 10;
 /// By this many hexadecimal digits of its directory's fingerprint an account is told from others.
 const ACCOUNT_DIGITS: usize = 16;
 
@@ -77,8 +79,30 @@ impl Store {
         tokio::task::spawn_blocking(move || work(&store)).await.map_err(io::Error::other)
     }
 
+    /// As [`Store::held`].
+    ///
+    /// # Errors
+    /// Where there is something that cannot be read: it may be good.
+    pub(super) fn look(&self) -> io::Result<Option<Held>> {
+        for path in [&self.files.certificate, &self.files.key] {
+            match File::open(path) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+                _ => {}
+            }
+        }
+        Ok(self.held())
+    }
+
+    /// Whether a pair could be kept now.
+    pub(super) fn try_to_keep(&self) -> io::Result<()> {
+        let path = self.folder.join(".tried");
+        remove_if_there(&path)?;
+        write_durably(&path, &[0; TRIED_BYTES])?;
+        fs::remove_file(&path)
+    }
+
     /// What is served, where that is a pair.
-    pub(super) fn held(&self) -> Option<Held> {
+    fn held(&self) -> Option<Held> {
         let certificate = self.files.read(&[]).ok()?.key.cert.first()?.clone();
         let directory = fs::read_to_string(self.folder.join(CURRENT).join(DIRECTORY)).ok();
         Some(Held { certificate, directory })
@@ -86,7 +110,7 @@ impl Store {
 
     /// Puts a certificate that vouches for itself where none is; says whether it did.
     pub(super) fn ensure(&self, names: &[String]) -> io::Result<bool> {
-        if self.held().is_some() {
+        if self.look()?.is_some() {
             return Ok(false);
         }
         let (chain, key) = vouching_for_itself(names).map_err(io::Error::other)?;
@@ -239,6 +263,19 @@ mod tests {
         fs::remove_file(&store.files.key).unwrap();
         assert!(store.ensure(&names()).unwrap());
         assert!(store.held().is_some_and(|held| held != first));
+    }
+
+    #[test]
+    fn a_pair_that_cannot_be_read_is_no_reason_for_another_one() {
+        let (_folder, store) = opened();
+        store.ensure(&names()).unwrap();
+        store.try_to_keep().unwrap();
+        // As for who may not: root, by whom tests may be run, may read everything but a link to itself.
+        fs::remove_file(&store.files.key).unwrap();
+        symlink("privkey.pem", &store.files.key).unwrap();
+        assert!(store.look().is_err());
+        assert!(store.ensure(&names()).is_err());
+        assert!(fs::symlink_metadata(&store.files.key).unwrap().is_symlink(), "it is left as it is");
     }
 
     #[test]

@@ -156,6 +156,13 @@ impl Http {
     /// What to set where the server listens for other machines, and all URLs lead them to a name that means themselves.
     #[must_use]
     pub fn unreachable_url(&self) -> Option<String> {
+        if self.name.is_some() && (self.listen.ip().is_loopback() || self.tls_listen.is_none()) {
+            return Some(
+                "a certificate is to be had by ACME (tls.acme), but http.listen is this machine's alone, or http.tls_listen is off: \
+                 take both out of the settings, and the server listens on ports 80 and 443"
+                    .to_owned(),
+            );
+        }
         let listens = [Some(self.listen), self.tls_listen];
         let open = listens.into_iter().flatten().find(|address| !address.ip().is_loopback())?;
         // An address that is listened on by itself is in the URL.

@@ -176,11 +176,11 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &Networks)
     if !trusted_proxies.have(peer) {
         return peer;
     }
-    let forwarded =
-        headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let forwarded: Vec<&str> = forwarded.collect();
+    // In bytes: whatever the client has written, what a proxy wrote behind it counts.
+    let forwarded = headers.get_all(X_FORWARDED_FOR).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let forwarded: Vec<&[u8]> = forwarded.collect();
     // From the right: the proxies' own words end at the first that is no address, and the client's begin there.
-    let mut from_the_right = forwarded.iter().rev().map_while(|text| forwarded_address(text.trim()));
+    let mut from_the_right = forwarded.iter().rev().map_while(|text| forwarded_address(std::str::from_utf8(text).ok()?.trim()));
     from_the_right.find(|address| !trusted_proxies.have(*address)).unwrap_or(peer)
 }
 
@@ -247,6 +247,7 @@ mod tests {
             ("[2001:db8::1]:443", "2001:db8::1"),
             ("[2001:db8::1] , [fd00::7]:80", "2001:db8::1"),
             ("6.6.6.6, x:1, 203.0.113.9:1", "203.0.113.9"),
+            ("\u{e9}, 203.0.113.9", "203.0.113.9"),
             // None of these is an address.
             ("203.0.113.9:", "10.0.0.1"),
             ("203.0.113.9:99999", "10.0.0.1"),
@@ -254,7 +255,7 @@ mod tests {
             ("[2001:db8::1", "10.0.0.1"),
             ("unknown", "10.0.0.1"),
         ] {
-            let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static(forwarded))]);
+            let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_bytes(forwarded.as_bytes()).unwrap())]);
             let found = client_address("10.0.0.1".parse().unwrap(), &headers, &trusted);
             assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{forwarded}");
         }

@@ -139,7 +139,7 @@ impl Service {
     /// # Errors
     /// Where the database fails.
     pub async fn sign_in_by_provider(&self, person: &Person, from: IpAddr) -> Result<ByProvider> {
-        let mut connection = self.db.read().await?;
+        let mut connection = self.db.read_briefly().await?;
         if let Some((found, identity)) = connected(&mut connection, person).await? {
             drop(connection);
             return self.let_in(found, identity, from).await;

@@ -15,8 +15,8 @@ use crate::db::streams::{self, Stream};
 pub const MAX_PLAYER_PAGE: u32 = 100;
 /// The most rows of the list that a page for them looks at. With tags that no stream shares it would else be all of them.
 const MAX_PLAYER_LOOK: u32 = 10_000;
-/// Who has waited so long for a place is told to come back later.
-const PLAYER_LIST_WAIT: Duration = Duration::from_secs(1);
+/// Who has waited so long for a place is told to come back later. Long enough for many visitors of one page that come at once.
+const PLAYER_LIST_WAIT: Duration = Duration::from_secs(3);
 
 /// A stream and whose it is, for a viewer from outside.
 #[derive(Clone, PartialEq, Eq, Debug)]

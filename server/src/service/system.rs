@@ -311,8 +311,8 @@ impl Service {
 
     /// A transaction on that organisation, while which nobody else changes it or who administers the installation. Who waited for it is asked once more.
     async fn begin_system(&self, caller: &Caller, id: OrganisationId) -> Result<Change> {
-        let by = by(caller, id);
-        let mut tx = self.write_by(id, by, caller.from.filter(|_| caller.organisation == id)).await?;
+        let from = caller.from.filter(|_| caller.organisation == id);
+        let mut tx = self.write_from_above(caller, (id, by(caller, id), from)).await?;
         db::organisations::hold(&mut tx, id).await?;
         system::hold_administrators(&mut tx).await?;
         require(&mut tx, caller).await?;

@@ -26,6 +26,8 @@ pub(super) const CHANGES_AT_ONCE: usize = 4;
 pub(super) const SIGN_INS_AT_ONCE: usize = 1;
 /// Who has waited so long for their organisation's turn, and then one of all, is told to come back later.
 const CHANGE_WAIT: Duration = Duration::from_secs(5);
+/// The same for who administers: longer than everybody who was there before, so that whoever floods an organisation cannot keep them from ending it.
+const ADMINISTER_WAIT: Duration = Duration::from_secs(15);
 
 /// A transaction that is not committed without saying what it did. Dropped, it is rolled back, as [`Change::roll_back`] says aloud.
 #[must_use]
@@ -126,7 +128,9 @@ impl Service {
     pub(super) async fn write_as(&self, caller: &Caller, permission: Permission) -> Result<Change> {
         // At once for who need not wait for that.
         caller.require(permission)?;
-        let mut change = self.write_own(caller).await?;
+        let wait = if permission == Permission::Administer { ADMINISTER_WAIT } else { CHANGE_WAIT };
+        let by = (caller.organisation, who(caller.identity), caller.from);
+        let mut change = self.write_in_turn(caller.organisation, wait, by).await?;
         if permission == Permission::Administer {
             // SQLite has one that writes at a time anyway.
             db::organisations::hold(&mut change, caller.organisation).await?;
@@ -147,7 +151,24 @@ impl Service {
     /// # Errors
     /// `TooMany` where their turn does not come soon.
     pub(super) async fn write_by(&self, organisation: OrganisationId, who: Who, from: Option<IpAddr>) -> Result<Change> {
-        let turn = Turn::Change(self.changes.take(organisation, CHANGE_WAIT).await?);
+        self.write_in_turn(organisation, CHANGE_WAIT, (organisation, who, from)).await
+    }
+
+    /// A transaction of who administers the installation, on an organisation: in the turn of their own one, whatever goes on in that.
+    ///
+    /// # Errors
+    /// As [`Service::write_by`].
+    pub(super) async fn write_from_above(&self, caller: &Caller, on: (OrganisationId, Who, Option<IpAddr>)) -> Result<Change> {
+        self.write_in_turn(caller.organisation, ADMINISTER_WAIT, on).await
+    }
+
+    async fn write_in_turn(
+        &self,
+        turn_of: OrganisationId,
+        wait: Duration,
+        (organisation, who, from): (OrganisationId, Who, Option<IpAddr>),
+    ) -> Result<Change> {
+        let turn = Turn::Change(self.changes.take(turn_of, wait).await?);
         let change = Change::begin(&self.db, self.clock.now(), organisation, who, from).await?;
         Ok(Change { _turn: turn, ..change })
     }

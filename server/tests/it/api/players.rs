@@ -119,7 +119,10 @@ async fn a_browser_gets_pages_where_a_program_gets_the_api() {
         }
         assert_eq!(server.send_with("GET /auth", &[html], "").await.text, PAGE);
         assert_eq!(server.send("GET /healthz", None, "").await.text, "ok\n");
-        assert_eq!(server.send("GET /readyz", None, "").await.ok(), json!({ "ready": true, "problems": [], "recordings_to_finish": 0 }));
+        assert_eq!(
+            server.send("GET /readyz", None, "").await.ok(),
+            json!({ "ready": true, "problems": [], "recordings_to_finish": 0 })
+        );
         // A region's folder is gone, as an unmounted disk's.
         std::fs::remove_dir_all(server.folder.path().join("vod/us")).unwrap();
         // An answer is shared for a second; what comes after it is new.
