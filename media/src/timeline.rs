@@ -40,7 +40,8 @@ pub struct Jump {
 ///
 /// A time that cannot follow the one before is shifted to where the longest track ends. The other track takes over the same shift as soon as its
 /// times ask for one too, so that picture and sound stay together across the jump. Where the track's next frames are on time by the clock as it was, a single
-/// time was wrong, and nothing is shifted; frames that lie behind one which was let in too far ahead are crowded together until they have caught up with it.
+/// time was wrong, and nothing is shifted; frames that lie behind one which was let in up to a second ahead are crowded together until they have caught up with
+/// it. One that was further ahead is a pause that all tracks make: nothing stands still for so long.
 #[derive(Clone, Default, Debug)]
 pub struct Timeline {
     tracks: [Track; 2],
@@ -76,6 +77,8 @@ struct Doubt {
 struct Early {
     by_ms: i64,
     frames: u8,
+    /// How many of those were put behind others, while the track's clock stood.
+    behind: u8,
 }
 
 /// Where a frame's time puts it.
@@ -85,6 +88,8 @@ enum Finding {
     By(i64),
     /// The frame before had a wrong time: all is as this says.
     AsBefore(Doubt),
+    /// As before, but that one was so far ahead that all tracks pause until then.
+    Pause(Doubt),
     /// A picture that lies behind others. It is put as close behind them as can be.
     Behind,
     /// The clock was set: to this shift, for a frame that was due then.
@@ -119,10 +124,24 @@ impl Timeline {
                     ..track
                 };
             }
+            Finding::Pause(doubt) => {
+                let shift_ms = track.last_ms.unwrap_or(0).saturating_add(doubt.step_ms).saturating_sub(sent_ms);
+                jump = Some(self.set(shift_ms, sent_ms, doubt.due_ms));
+                let paused_ms = shift_ms.saturating_sub(doubt.shift_ms);
+                let other = &mut self.tracks[1 - kind as usize];
+                // Where they were together they stay so.
+                if other.shift_ms == doubt.shift_ms {
+                    other.shift_ms = shift_ms;
+                    other.clock_ms = other.clock_ms.map(|clock_ms| clock_ms.saturating_add(paused_ms));
+                    (other.doubt, other.early) = (None, None);
+                }
+                let clock_ms = Some(sent_ms.saturating_add(shift_ms));
+                track = Track { shift_ms, clock_ms, step_ms: Some(doubt.step_ms), doubt: None, early: None, ..track };
+            }
             Finding::Behind => {
                 let by_ms = before.due_ms.saturating_sub(sent_ms.saturating_add(track.shift_ms));
-                let early = track.early.unwrap_or(Early { by_ms, frames: 0 });
-                track.early = Some(Early { frames: early.frames + 1, ..early });
+                let early = track.early.unwrap_or(Early { by_ms, frames: 0, behind: 0 });
+                track.early = Some(Early { frames: early.frames + 1, behind: early.behind + 1, ..early });
             }
             Finding::Set { shift_ms, due_ms } => {
                 jump = Some(self.set(shift_ms, sent_ms, due_ms));
@@ -165,16 +184,21 @@ impl Timeline {
         if let Some(doubt) = track.doubt {
             let (ms, was_late_ms) = (at(doubt.shift_ms), at(doubt.shift_ms).saturating_sub(doubt.due_ms).abs());
             let is_other = doubt.shift_ms != track.shift_ms || ms < last_ms - LARGEST_STEP_BACK_MS;
-            if is_other && was_late_ms < own_late_ms.abs() && was_late_ms <= (2 * doubt.step_ms).max(2 * LARGEST_STEP_BACK_MS) {
-                return Finding::AsBefore(doubt);
+            let is_on_time = was_late_ms <= (2 * doubt.step_ms).max(2 * LARGEST_STEP_BACK_MS);
+            // Of a track that is slower than is remembered nobody knows where it would be.
+            if is_other && is_on_time && was_late_ms < own_late_ms.abs() && doubt.step_ms < ON_TIME_MS {
+                return if last_ms - ms > ON_TIME_MS { Finding::Pause(doubt) } else { Finding::AsBefore(doubt) };
             }
         }
         // The other track's clock was set; so was this one's, where it is on time by that.
         let newest_shift_ms = self.newest_shift_ms();
+        // Pictures that were put behind others have moved nothing, and were due all the same.
+        let unmoved_ms = track.early.map_or(0, |early| i64::from(early.behind)) * track.step_ms.unwrap_or(LONE_STEP_MS);
         let is_same_setting = |early: Early| (newest_shift_ms - track.shift_ms - early.by_ms).abs() <= SAME_SETTING_MS;
         if newest_shift_ms != track.shift_ms
             && fits(newest_shift_ms)
-            && (late_ms(newest_shift_ms).abs() < own_late_ms.abs() || track.early.is_some_and(is_same_setting))
+            && ((late_ms(newest_shift_ms) - unmoved_ms).abs() < (own_late_ms - unmoved_ms).abs()
+                || track.early.is_some_and(is_same_setting))
         {
             return Finding::By(newest_shift_ms);
         }
@@ -250,7 +274,7 @@ impl Track {
             // Of several it is the first that tells it all: the others are held against where it came to lie.
             let is_earlier = is_same && self.step_ms.is_some() && -late_ms > early.map_or(EARLY_MS, |early| early.by_ms);
             self.early = if is_earlier {
-                Some(Early { by_ms: -late_ms, frames: 0 })
+                Some(Early { by_ms: -late_ms, frames: 0, behind: 0 })
             } else {
                 early.map(|early| Early { frames: early.frames + 1, ..early })
             };
@@ -382,7 +406,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_wrong_time_moves_nothing_that_follows_for_longer_than_it_is_ahead(
+        fn one_wrong_time_sets_no_track_apart_and_is_no_more_than_a_pause(
             picture_ms in prop_oneof![Just(16_i64), Just(33), Just(40), Just(100), Just(500)],
             sound_ms in prop_oneof![Just(10_i64), Just(21), Just(64)],
             phase_ms in 0_i64..60,
@@ -392,7 +416,10 @@ mod tests {
             let mut sent = merged(picture_ms, sound_ms, phase_ms, 60_000, |_, ms| ms);
             sent[at].1 += wrong_ms;
             let [pictures, sound] = moved_at_last(sent);
-            prop_assert!(pictures.iter().chain(&sound).all(|moved_ms| *moved_ms == 0), "{pictures:?} {sound:?}");
+            let moved_ms = pictures[0];
+            prop_assert!(pictures.iter().chain(&sound).all(|other_ms| *other_ms == moved_ms), "{pictures:?} {sound:?}");
+            let longest_ms = if (-LONGEST_GAP_MS..=ON_TIME_MS).contains(&wrong_ms) { 0 } else { LONGEST_GAP_MS + ON_TIME_MS };
+            prop_assert!((0..=longest_ms).contains(&moved_ms), "{moved_ms}");
         }
 
         #[test]

@@ -20,7 +20,8 @@ pub(super) struct Waiting {
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self::at_most(memory_bytes() / 2)
+        // With what each may have besides it is no more than half.
+        Self::at_most(memory_bytes() / 4)
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Course<'a> {
     pub(super) taken_up: Option<Duration>,
     /// Frames of pictures and of sound that came and are in no recording's counts so far.
     pub(super) missed: [u64; 2],
+    /// Of the frames that were lost before they came, how many are in a recording's count.
+    pub(super) lost_counted: u64,
     /// What is being written, and what came for it so far.
     pub(super) recording: Option<(Asset, SharedCounts)>,
 }
@@ -66,6 +68,7 @@ impl Recorder {
                 room_wait: (!has_room).then_some(ROOM_WAIT),
                 taken_up: None,
                 missed: [0; 2],
+                lost_counted: 0,
                 recording: None,
             };
             let mut wait = RETRY_WAIT;

@@ -136,7 +136,6 @@ impl Recorder {
             return;
         }
         loop {
-            let lost_before = course.frames.lost_frames();
             let (opened, end) = self.wait_for_start(opening, course).await;
             let received = opened.received_frames();
             opening = Opening::default();
@@ -168,7 +167,8 @@ impl Recorder {
             // What came while nothing could be written: the recording before was finished by then.
             take.count_missed(std::mem::take(&mut course.missed));
             let (end, untaken) = self.follow(&mut take, start, end, course).await;
-            take.count_lost(course.frames.lost_frames() - lost_before);
+            let lost = course.frames.lost_frames();
+            take.count_lost(lost - std::mem::replace(&mut course.lost_counted, lost));
             // What comes while the file is finished is the beginning of the next one.
             match &end {
                 End::Limit(first) => opening = Opening::at_limit(take.tracks(), (**first).clone(), untaken),
