@@ -95,6 +95,12 @@ impl Recorder {
                 tracing::error!(asset = %asset.id, "a recording is not finished; the next start does it");
                 return;
             }
+            // Its encoder is back: where it stood finished and only what comes after that had failed. Who writes it finishes it.
+            let growing = self.growing.file(&asset.region, &asset.file_name);
+            if growing.is_some_and(|(id, file)| id == asset.id && !file.has_ended()) {
+                tracing::info!(asset = %asset.id, "a recording is left to its encoder, which is back");
+                return;
+            }
             match self.finaliser.finish(asset, Known::Abandoned(account.clone()), reason.as_deref(), *ended_at).await {
                 Ok(()) => return,
                 Err(error) => tracing::error!(asset = %asset.id, %error, "a recording still cannot be finished"),
