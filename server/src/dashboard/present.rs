@@ -172,7 +172,7 @@ pub(super) fn recording_row(
     let key = Key::from_file_name(&asset.file_name)?;
     let store = service.regions().get(&asset.region)?;
     // The row knows nothing of a recording's length before it is finished.
-    let facts = service.growing().facts(asset.id).unwrap_or(asset.facts);
+    let facts = service.growing().facts_of(&asset);
     Some(RecordingRow {
         id: asset.id,
         stream: asset.stream,

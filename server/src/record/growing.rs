@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use afterlive_domain::{AssetId, Region, SessionId, StreamId};
+use afterlive_domain::{AssetId, AssetState, Region, SessionId, StreamId};
 use afterlive_media::mp4::{Enlargement, RecordingWriter, SampleIndex};
 
 use super::pulse::Cause;
@@ -76,6 +76,13 @@ impl Growing {
     #[must_use]
     pub fn facts(&self, asset: AssetId) -> Option<Facts> {
         self.read().states.get(&asset).map(|state| state.facts.clone())
+    }
+
+    /// While it is being recorded what is safe on disk so far, and what its row says from when that says that it is over: for a moment it is on the list still.
+    #[must_use]
+    pub fn facts_of(&self, asset: &Asset) -> Facts {
+        let growing = (asset.state == AssetState::Recording).then(|| self.facts(asset.id)).flatten();
+        growing.unwrap_or_else(|| asset.facts.clone())
     }
 
     /// The recording that will have its place there, or has it and goes on; `None` where none grows.

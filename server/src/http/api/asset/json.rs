@@ -70,7 +70,7 @@ impl AssetJson {
         let (place, thumbnail) = (key.as_ref().and_then(url), key.as_ref().and_then(|key| url(&key.to_thumbnail())));
         let restorable_until = service.restorable_until(&asset);
         // The row knows nothing of a recording's length before it is finished.
-        let facts = service.growing().facts(asset.id).unwrap_or(asset.facts);
+        let facts = service.growing().facts_of(&asset);
         Self {
             id: asset.id,
             stream: asset.stream,

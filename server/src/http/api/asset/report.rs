@@ -56,7 +56,7 @@ impl ReportJson {
     #[must_use]
     pub fn new(service: &Service, account: Accounted) -> Self {
         let Accounted { asset, report } = account;
-        let facts = service.growing().facts(asset.id).unwrap_or(asset.facts);
+        let facts = service.growing().facts_of(&asset);
         Self {
             id: asset.id,
             stream: asset.stream,
