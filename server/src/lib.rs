@@ -12,6 +12,7 @@ pub mod db;
 pub mod dial;
 pub mod events;
 pub mod finalise;
+pub mod heard;
 pub mod hexadecimal;
 pub mod http;
 pub mod hub;

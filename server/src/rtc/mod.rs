@@ -15,7 +15,7 @@ use str0m::config::DtlsCert;
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Rtc, RtcConfig};
 
-pub use self::peer::{Closed, Heard, Peer};
+pub use self::peer::{Closed, Peer};
 pub use self::sessions::{Place, Sessions};
 pub use self::table::Role;
 pub use self::transport::{Answer, NotAccepted, Transport};

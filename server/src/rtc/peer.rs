@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::{Event, Input, Output, Rtc, RtcError};
@@ -14,6 +13,7 @@ use tracing::debug;
 use super::table::Datagram;
 use super::transport::Shared;
 use super::{CLOSE_TIMEOUT, CONNECT_TIMEOUT, FIND_TIMEOUT, canonical, for_socket};
+use crate::heard::Heard;
 
 /// Why a peer is over.
 #[derive(Debug, thiserror::Error)]
@@ -22,29 +22,6 @@ pub enum Closed {
     Peer,
     #[error("the connection broke: {0}")]
     Broken(#[from] RtcError),
-}
-
-/// When something was last heard of a peer. Clones are handles to the same.
-#[derive(Clone, Debug)]
-pub struct Heard {
-    began: Instant,
-    ms: Arc<AtomicU64>,
-}
-
-impl Heard {
-    fn new() -> Self {
-        Self { began: Instant::now(), ms: Arc::default() }
-    }
-
-    fn now(&self) {
-        self.ms.store(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    /// Since the last datagram, or since it was accepted where none has come.
-    #[must_use]
-    pub fn silent_for(&self) -> Duration {
-        self.began.elapsed().saturating_sub(Duration::from_millis(self.ms.load(Ordering::Relaxed)))
-    }
 }
 
 /// A peer, from its offer on. Nothing moves but within [`Peer::next`] and [`Peer::close`]; dropping it ends it without a word.
@@ -84,7 +61,7 @@ impl Peer {
             (false, Some(_)) => CONNECT_TIMEOUT,
             (false, None) => FIND_TIMEOUT,
         };
-        self.heard.began.elapsed() >= allowed
+        self.heard.age() >= allowed
     }
 
     /// Drives the peer until something happens. Safe to cancel.

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use afterlive_domain::StreamId;
@@ -18,6 +16,7 @@ use tracing::{debug, info, warn};
 use super::connection::{Connection, Outcome};
 use super::wire::Closed;
 use crate::db::sessions::EndReason;
+use crate::heard::Heard;
 use crate::hub::Publisher;
 use crate::ingest::gate::Grant;
 
@@ -97,8 +96,8 @@ async fn publish(
     let mut demuxer = Demuxer::new();
     let mut stop_requested = pin!(publisher.stop_requested());
     let mut server_stops = pin!(stop.cancelled());
-    let heard = Arc::new(Heard::default());
-    let last_heard = Arc::clone(&heard);
+    let heard = Heard::new();
+    let last_heard = heard.clone();
     let gives_way_after = server.settings.gives_way_after;
     let mut gives_way = pin!(publisher.gives_way(Box::new(move || last_heard.silent_for() >= gives_way_after)));
     let mut last_media = Instant::now();
@@ -134,7 +133,7 @@ async fn publish(
             biased;
             received = wire.receive() => {
                 received?;
-                heard.note();
+                heard.now();
             }
             () = &mut stop_requested => return Err(if publisher.is_withdrawn() { End::Withdrawn } else { End::Stopped }),
             () = &mut server_stops => return Err(End::ServerStopped),
@@ -173,30 +172,6 @@ fn media(
         Packet::Nothing(why) => return Ok(Some(why)),
     }
     Ok(None)
-}
-
-/// When something was last received, for who is not the connection.
-struct Heard {
-    since: Instant,
-    /// From then on.
-    at_ms: AtomicU64,
-}
-
-impl Default for Heard {
-    fn default() -> Self {
-        Self { since: Instant::now(), at_ms: AtomicU64::new(0) }
-    }
-}
-
-impl Heard {
-    fn note(&self) {
-        let at_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.at_ms.store(at_ms, Ordering::Relaxed);
-    }
-
-    fn silent_for(&self) -> Duration {
-        self.since.elapsed().saturating_sub(Duration::from_millis(self.at_ms.load(Ordering::Relaxed)))
-    }
 }
 
 /// The messages of a publish that became no frame, by the reason. They are told when it is over: nothing that was sent is missing without a word.
