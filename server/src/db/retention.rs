@@ -65,6 +65,9 @@ pub async fn old(connection: &mut Connection, server_days: u64, now: UnixMillis,
     candidates(rows)
 }
 
+/// So long nothing may come of an encoder until it is missed, which is when its window begins: as long as its protocol waits for it, 20 s where nobody has set it.
+const SILENCE_MS: i64 = 60_000;
+
 /// A region's recordings with a file, those that ended or were restored first before the others. Without those whose encoder may still come back: their
 /// organisation's reconnect window, or the server's, has not passed.
 pub async fn oldest(
@@ -77,13 +80,14 @@ pub async fn oldest(
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
         "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes, COALESCE(a.restored_at, a.ended_at) FROM assets a JOIN organisations o ON o.id = a.organisation_id
          WHERE a.region = $1 AND a.state IN ('ready', 'incomplete') AND a.held_at IS NULL AND o.suspended_at IS NULL
-           AND a.ended_at < $2 - COALESCE(o.reconnect_window_s, $3) * 1000
+           AND a.ended_at < $2 - CASE COALESCE(o.reconnect_window_s, $3) WHEN 0 THEN 0 ELSE COALESCE(o.reconnect_window_s, $3) * 1000 + $5 END
          ORDER BY COALESCE(a.restored_at, a.ended_at) LIMIT $4",
     )
     .bind(region.as_str())
     .bind(now.0)
-    .bind(i64::try_from(server_window_s).unwrap_or(i64::MAX / 1_000))
+    .bind(i64::try_from(server_window_s).unwrap_or(i64::MAX / 2_000))
     .bind(i64::from(limit))
+    .bind(SILENCE_MS)
     .fetch_all(c)
     .await)?;
     candidates(rows)
@@ -119,6 +123,21 @@ pub async fn binned_bytes(connection: &mut Connection, region: &Region, most: u3
     .fetch_one(c)
     .await)?;
     Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+/// Has the time count from `now` for which a recording is kept, or lies in the bin.
+pub async fn count_from(tx: &mut Tx, id: AssetId, now: UnixMillis) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "UPDATE assets SET updated_at = $2, restored_at = CASE WHEN state = 'deleted' THEN restored_at ELSE $2 END,
+                deleted_at = CASE WHEN state = 'deleted' THEN $2 ELSE deleted_at END
+         WHERE id = $1 AND purged_at IS NULL",
+    )
+    .bind(id.to_string())
+    .bind(now.0)
+    .execute(c)
+    .await
+    .map(|_| ()))?;
+    Ok(())
 }
 
 /// Removes a recording from the bin for good; its files follow by a job, which the caller enqueues ([`crate::jobs::Task::Place`]). The row stays, so that

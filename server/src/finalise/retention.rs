@@ -57,6 +57,9 @@ enum Step {
     MoreToDo,
 }
 
+/// 1 January 2026: no recording is older. A machine without a battery for its clock begins in 1970, or whenever it was built, until it has asked what time it is.
+const FIRST_DAY: UnixMillis = UnixMillis(1_767_225_600_000);
+
 /// What happens to a recording.
 #[derive(Clone, Copy)]
 enum Act {
@@ -100,7 +103,8 @@ impl Finaliser {
         for _ in 0..BATCHES {
             let days = self.retention.rules.retention_days;
             let old = rows::old(&mut self.db.read().await?, days, self.clock.now(), BATCH).await?;
-            if self.act(Act::Bin, &old, "its time is over").await? == 0 {
+            let (undated, old) = with_date(old);
+            if self.date(&undated).await? + self.act(Act::Bin, &old, "its time is over").await? == 0 {
                 return Ok(Step::Done);
             }
         }
@@ -112,7 +116,8 @@ impl Finaliser {
         for _ in 0..BATCHES {
             let before = self.clock.now().plus_ms(-i64::try_from(self.retention.bin_days).unwrap_or(0) * DAY_MS);
             let binned = rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?;
-            if self.act(Act::Purge, &binned, "its time in the bin is over").await? == 0 {
+            let (undated, binned) = with_date(binned);
+            if self.date(&undated).await? + self.act(Act::Purge, &binned, "its time in the bin is over").await? == 0 {
                 return Ok(Step::Done);
             }
         }
@@ -182,6 +187,25 @@ impl Finaliser {
         Ok(Step::MoreToDo)
     }
 
+    /// Has their time count from now, where no clock was right when it began; says of how many.
+    async fn date(&self, undated: &[Candidate]) -> db::Result<usize> {
+        if undated.is_empty() {
+            return Ok(0);
+        }
+        let now = self.clock.now();
+        let mut tx = self.db.write().await?;
+        for candidate in undated {
+            rows::count_from(&mut tx, candidate.id, now).await?;
+        }
+        tx.commit().await?;
+        let recordings = undated.len();
+        tracing::warn!(
+            recordings,
+            "recordings were made or deleted by a clock that had not been set: their time counts from now"
+        );
+        Ok(recordings)
+    }
+
     /// Does it to each that still allows it, with the job for its files, and says to how many. A look and this act are two: between them a recording may
     /// have gone on, or come under legal hold.
     async fn act(&self, act: Act, candidates: &[Candidate], why: &str) -> db::Result<usize> {
@@ -214,6 +238,11 @@ impl Finaliser {
         }
         Ok(taken.len())
     }
+}
+
+/// Those whose time began before there was this program, and the others.
+fn with_date(candidates: Vec<Candidate>) -> (Vec<Candidate>, Vec<Candidate>) {
+    candidates.into_iter().partition(|candidate| candidate.since < FIRST_DAY)
 }
 
 /// For the audit log, which the server's own work does not wait for.

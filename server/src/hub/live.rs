@@ -392,6 +392,13 @@ impl RecorderSubscription {
         self.queue.ended_ago()
     }
 
+    /// For how long no frame had come when the publish ended: a connection whose network went without a word is given up late. `None` while it goes on, and where
+    /// none came since this subscription began.
+    #[must_use]
+    pub fn silent_before_end(&self) -> Option<Duration> {
+        self.queue.silent_before_end()
+    }
+
     /// Begins anew, with the tracks as they are and everything from here on. What waited or was lost before stays lost; says how many frames of pictures and
     /// of sound that is.
     pub fn resume(&mut self) -> [u64; 2] {

@@ -67,6 +67,8 @@ struct State {
     phase: Phase,
     /// Of pictures and of sound, what came and was not queued.
     refused_frames: [u64; 2],
+    /// Of a recorder's: when a frame came last, queued or not.
+    last_frame_at: Option<Instant>,
 }
 
 /// How many people watch by a subscription. Clones count together.
@@ -109,7 +111,7 @@ impl Queue {
             Policy::Viewer => Phase::WaitsForKeyframe,
             Policy::Recorder => Phase::Flowing,
         };
-        let state = Mutex::new(State { messages: VecDeque::new(), bytes: 0, phase, refused_frames: [0; 2] });
+        let state = Mutex::new(State { messages: VecDeque::new(), bytes: 0, phase, refused_frames: [0; 2], last_frame_at: None });
         Self { policy, headcount: Headcount(Arc::new(AtomicUsize::new(1))), state, wake: Notify::new(), waiting }
     }
 
@@ -124,6 +126,9 @@ impl Queue {
     /// `starts_here`: a decoder can begin with this frame.
     pub(super) fn push_frame(&self, frame: &Frame, starts_here: bool) {
         let mut state = lock(&self.state);
+        if self.policy == Policy::Recorder {
+            state.last_frame_at = Some(Instant::now());
+        }
         if state.phase == Phase::WaitsForKeyframe && starts_here {
             state.phase = Phase::Flowing;
         }
@@ -182,6 +187,13 @@ impl Queue {
 
     pub(super) fn ended_ago(&self) -> Option<Duration> {
         if let Phase::Ended(at) = lock(&self.state).phase { Some(at.elapsed()) } else { None }
+    }
+
+    /// For how long nothing had come when it ended; `None` while it goes on, and where nothing ever came.
+    pub(super) fn silent_before_end(&self) -> Option<Duration> {
+        let state = lock(&self.state);
+        let Phase::Ended(at) = state.phase else { return None };
+        state.last_frame_at.map(|last| at.saturating_duration_since(last))
     }
 
     /// Whether the frame can be queued now; if not, the queue has been dealt with as its policy says.

@@ -153,7 +153,7 @@ mod tests {
     use crate::hub::{Hub, Publisher, Recorder as _};
     use crate::publish_key::PublishKeys;
     use crate::random;
-    use crate::record::{Growing, Limits};
+    use crate::record::{Growing, GrowingFile, Limits};
     use crate::storage::{RegionSettings, Regions};
 
     const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
@@ -224,49 +224,131 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_a_failed_recorder_has_written_is_finished_at_once_and_another_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("test.db").display());
-        let db = Db::open(&url.parse::<Location>().unwrap()).await.unwrap();
-        let regions = Regions::open([RegionSettings {
-            name: "eu".parse().unwrap(),
-            storage: folder.path().join("eu"),
-            vod_url: Url::parse("http://localhost:3000/vod-eu").unwrap(),
-        }]);
-        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions.unwrap());
-        let (growing, tasks) = (Growing::default(), TaskTracker::new());
-        let recorder = Recorder::new(finaliser, growing.clone(), tasks.clone(), Limits::default(), CancellationToken::new());
-        let live = live(&db).await;
-        let assets = async || asset_list::of_stream(&mut db.read().await.unwrap(), live.stream, 10, 0).await.unwrap();
-        let hub = Hub::new();
-        let mut publisher = hub.publish(live.stream, NOW).unwrap();
-        recorder.start(live.clone(), publisher.subscribe_recorder()).await.unwrap();
-        let (mut from_s, mut has_failed) = (0, false);
-        loop {
-            send(&mut publisher, from_s);
-            from_s += 1;
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            let seen = assets().await;
-            let mut files = seen.iter().filter_map(|asset| growing.file(&asset.region, &asset.file_name));
-            match files.find(|(_, file)| file.media_bytes() > 0 && !file.has_ended()) {
-                // Without its writer a recorder fails.
-                Some((_, file)) if !has_failed => has_failed = file.take_writer().is_some(),
-                Some(_) if seen.len() == 2 => break,
-                _ => {}
+    /// A server's recorder, with a stream that is live.
+    struct Scene {
+        _folder: tempfile::TempDir,
+        db: Db,
+        growing: Growing,
+        tasks: TaskTracker,
+        recorder: Recorder,
+        hub: Hub,
+        live: hub::Recording,
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite://{}", folder.path().join("test.db").display());
+            let db = Db::open(&url.parse::<Location>().unwrap()).await.unwrap();
+            let regions = Regions::open([RegionSettings {
+                name: "eu".parse().unwrap(),
+                storage: folder.path().join("eu"),
+                vod_url: Url::parse("http://localhost:3000/vod-eu").unwrap(),
+            }]);
+            let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions.unwrap());
+            let (growing, tasks) = (Growing::default(), TaskTracker::new());
+            let recorder = Recorder::new(finaliser, growing.clone(), tasks.clone(), Limits::default(), CancellationToken::new());
+            let live = live(&db).await;
+            Self { _folder: folder, db, growing, tasks, recorder, hub: Hub::new(), live }
+        }
+
+        async fn publish(&self) -> Publisher {
+            let publisher = self.hub.publish(self.live.stream, NOW).unwrap();
+            self.recorder.start(self.live.clone(), publisher.subscribe_recorder()).await.unwrap();
+            publisher
+        }
+
+        /// By their number, the first first.
+        async fn assets(&self) -> Vec<Asset> {
+            let mut assets = asset_list::of_stream(&mut self.db.read().await.unwrap(), self.live.stream, 10, 0).await.unwrap();
+            assets.sort_by_key(|asset| asset.index);
+            assets
+        }
+
+        /// Sends, from this second on, until it is so; returns the second after.
+        async fn send_until(&self, publisher: &mut Publisher, mut from_s: i64, is_so: impl Fn(&[Asset]) -> bool) -> i64 {
+            loop {
+                send(publisher, from_s);
+                from_s += 1;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                if is_so(&self.assets().await) {
+                    return from_s;
+                }
             }
         }
+
+        fn grows(&self, asset: &Asset) -> Option<GrowingFile> {
+            let (_, file) = self.growing.file(&asset.region, &asset.file_name)?;
+            (file.media_bytes() > 0 && !file.has_ended()).then_some(file)
+        }
+
+        /// Once everything is done that is to be done.
+        async fn settled(&self) {
+            self.tasks.close();
+            self.tasks.wait().await;
+            self.tasks.reopen();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_recorder_has_written_is_finished_at_once_and_another_goes_on() {
+        let scene = Scene::new().await;
+        let mut publisher = scene.publish().await;
+        let from_s = scene.send_until(&mut publisher, 0, |assets| assets.iter().any(|asset| scene.grows(asset).is_some())).await;
+        let file = scene.grows(&scene.assets().await[0]).unwrap();
+        // Without its writer a recorder fails.
+        assert!(file.take_writer().is_some());
+        scene.send_until(&mut publisher, from_s, |assets| assets.get(1).is_some_and(|asset| scene.grows(asset).is_some())).await;
         drop(publisher);
-        tasks.close();
-        tasks.wait().await;
-        let mut seen = assets().await;
-        seen.sort_by_key(|asset| asset.index);
+        scene.settled().await;
+        let seen = scene.assets().await;
         let states: Vec<AssetState> = seen.iter().map(|asset| asset.state).collect();
         assert_eq!(states, [AssetState::Incomplete, AssetState::Ready], "{seen:?}");
         assert!(seen[0].reason.as_deref().unwrap().starts_with("the recorder failed"), "{seen:?}");
         assert!(seen[0].facts.duration_ms >= 1_000, "{seen:?}");
-        let report = assets::report(&mut db.read().await.unwrap(), seen[0].id).await.unwrap().unwrap();
+        let report = assets::report(&mut scene.db.read().await.unwrap(), seen[0].id).await.unwrap().unwrap();
         let track = &report.tracks[0];
         assert!(track.received_frames.unwrap() >= track.stored_frames && track.stored_frames > 0, "{report:?}");
+    }
+    #[tokio::test]
+    async fn a_recording_that_somebody_finishes_once_more_is_taken_up_by_no_encoder_meanwhile_and_afterwards_it_is() {
+        let scene = Scene::new().await;
+        let is_ready = |asset: &Asset| asset.state == AssetState::Ready;
+        let publish = async |from_s: i64, count: usize| {
+            let mut publisher = scene.publish().await;
+            let grows = |assets: &[Asset]| assets.iter().any(|asset| scene.grows(asset).is_some());
+            let from_s = scene.send_until(&mut publisher, from_s, grows).await;
+            drop(publisher);
+            scene.settled().await;
+            let assets = scene.assets().await;
+            assert!(assets.len() == count && assets.iter().all(is_ready), "{assets:?}");
+            from_s
+        };
+        let from_s = publish(0, 1).await;
+        let first = scene.assets().await.remove(0);
+        let claim = scene.recorder.tries.claim(first.id).unwrap();
+        let from_s = publish(from_s, 2).await;
+        let seen = scene.assets().await;
+        assert_eq!(seen[0].facts, first.facts);
+        drop(claim);
+        publish(from_s, 2).await;
+        assert!(scene.assets().await[1].facts.duration_ms > seen[1].facts.duration_ms);
+        // And nobody has it any more.
+        assert!(scene.recorder.tries.claim(seen[1].id).is_some());
+    }
+
+    #[tokio::test]
+    async fn who_finishes_a_recording_once_more_leaves_it_to_its_encoder_once_that_is_back() {
+        let scene = Scene::new().await;
+        let mut publisher = scene.publish().await;
+        scene.send_until(&mut publisher, 0, |assets| assets.iter().any(|asset| scene.grows(asset).is_some())).await;
+        let asset = scene.assets().await.remove(0);
+        let unfinished = Unfinished { asset: asset.clone(), account: None, reason: None, ended_at: NOW, _entry: None };
+        scene.recorder.clone().finish_later(unfinished).await;
+        assert!(scene.grows(&asset).is_some());
+        assert_eq!(scene.assets().await[0].state, AssetState::Recording);
+        drop(publisher);
+        scene.settled().await;
+        assert_eq!(scene.assets().await[0].state, AssetState::Ready);
     }
 }

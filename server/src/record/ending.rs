@@ -28,7 +28,6 @@ pub(super) struct Unfinished {
 }
 
 impl Recorder {
-    /// `ended` is when the encoder left, or what else ended it came.
     pub(super) async fn finish(&self, take: Take, end: &End, ended: Ended, turn: Option<Turn>) {
         let reason = match end {
             End::Published | End::Limit(_) => None,
@@ -42,7 +41,10 @@ impl Recorder {
         let closed = watched(take.close(end), STALL_AFTER, |waits| self.tell_stall(&recorded, waits)).await;
         let Closed { asset, entry, recording, account, hashed } = closed;
         if let Some(turn) = &turn {
-            turn.leave(self.limits.reconnect_window, Recorded { asset: asset.id, left: ended.monotonic, hashed });
+            turn.leave(
+                self.limits.reconnect_window,
+                Recorded { asset: asset.id, noticed: ended.noticed, silence: ended.silence, hashed },
+            );
         }
         // What was counted is true, also where a disk has failed or it takes another try to finish the file.
         let (known, reason) = match recording {
@@ -95,6 +97,9 @@ impl Recorder {
                 tracing::error!(asset = %asset.id, "a recording is not finished; the next start does it");
                 return;
             }
+            let Some(_place) = self.stop.run_until_cancelled(self.tries.place(&asset.region)).await else { continue };
+            // Its encoder is just taking it up, or looks whether it can.
+            let Some(_claim) = self.tries.claim(asset.id) else { continue };
             // Its encoder is back: where it stood finished and only what comes after that had failed. Who writes it finishes it.
             let growing = self.growing.file(&asset.region, &asset.file_name);
             if growing.is_some_and(|(id, file)| id == asset.id && !file.has_ended()) {

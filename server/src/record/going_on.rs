@@ -45,15 +45,20 @@ impl Recorder {
             None
         })?;
         let before = before.filter(|before| before.asset == asset.id);
-        let found = match self.absence(&asset, before.as_ref(), publish, turn) {
-            Ok(absence) => {
+        let claimed = self.absence(&asset, before.as_ref(), publish, turn).and_then(|absence| {
+            let claim = self.tries.claim(asset.id).ok_or(CannotGoOn::BeingFinished)?;
+            Ok((absence, claim))
+        });
+        let found = match claimed {
+            Ok(claimed) => {
                 pulse.waits_for(Waits::Storage);
                 pulse.writes(Some(asset.id));
-                self.open_finished(&asset, start).await.map(|opened| opened.map(|finished| (finished, absence)))
+                self.open_finished(&asset, start).await.map(|opened| opened.map(|finished| (finished, claimed)))
             }
             Err(why) => Ok(Err(why)),
         };
-        let (finished, Absence { left_at, away_ms }) = match found {
+        // The claim is held until it grows, where everybody sees that.
+        let (finished, (Absence { left_at, away_ms }, _claim)) = match found {
             Ok(Ok(found)) => found,
             Ok(Err(why)) => {
                 tell(&asset, &why);
@@ -97,12 +102,18 @@ impl Recorder {
     ) -> Result<Absence, CannotGoOn> {
         let left_at = asset.ended_at.ok_or(CannotGoOn::NotReady(asset.state))?;
         // By a clock that nobody sets, where it was this process that saw the encoder leave.
-        let away_ms = match before {
-            Some(before) => millis(turn.begun().saturating_sub(before.left)),
-            None => publish.started_at.ms_since(left_at).max(0),
+        let (missed_ms, away_ms) = match before {
+            Some(before) => {
+                let missed = turn.begun().saturating_sub(before.noticed);
+                (millis(missed), millis(missed + before.silence))
+            }
+            None => {
+                let away_ms = publish.started_at.ms_since(left_at).max(0);
+                (away_ms, away_ms)
+            }
         };
-        // Who waits for leave to publish is back.
-        let absent_ms = away_ms.saturating_sub(millis(publish.waited));
+        // The window begins when it was noticed that nothing comes. And who waits for leave to publish is back.
+        let absent_ms = missed_ms.saturating_sub(millis(publish.waited));
         let window_ms = millis(self.limits.reconnect_window);
         // First of all: of one that is over for long nobody asks how it is.
         if absent_ms > window_ms {
@@ -157,7 +168,7 @@ impl Recorder {
     }
 }
 
-/// From when, and for how long, no encoder was there.
+/// From when, and for how long, nothing came of an encoder.
 struct Absence {
     left_at: UnixMillis,
     away_ms: i64,

@@ -1,11 +1,7 @@
 //! What the last run left behind is finished beside everything else: who publishes does not wait until hours of recordings have been read.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::Region;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::Recorder;
@@ -14,24 +10,19 @@ use super::growing::Counted;
 use super::returning::Turn;
 use crate::finalise::{Known, LeftBehind};
 
-/// So many of a region at a time: a disk that has to find the places of more gets slower by it.
-const AT_ONCE: usize = 2;
-
 impl Recorder {
     /// Has the recordings finished, some of each region at a time. Completes once each has had its first try; they go on where nobody waits for that. What fails is
     /// tried again until the server stops.
     ///
     /// Each takes a turn of its stream: an encoder that comes meanwhile waits for it as it waits for a recording that has just ended, and no longer.
     pub fn finish_left_behind(&self, left_behind: Vec<LeftBehind>) -> impl Future<Output = ()> + use<> {
-        let mut places: HashMap<Region, Arc<Semaphore>> = HashMap::new();
         let tries = TaskTracker::new();
         for left in left_behind {
-            let places = places.entry(left.asset.region.clone()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
             let turn = self.returns.take_turn(left.asset.stream, self.finaliser.clock().monotonic(), Duration::ZERO);
             let counted = self.growing.count_left_behind();
-            let (this, places, first) = (self.clone(), Arc::clone(places), tries.token());
+            let (this, first) = (self.clone(), tries.token());
             self.tasks.spawn(async move {
-                let unfinished = this.try_left_behind(left, &places, turn).await;
+                let unfinished = this.try_left_behind(left, turn).await;
                 drop(first);
                 if let Some(unfinished) = unfinished {
                     this.finish_later(unfinished).await;
@@ -43,9 +34,9 @@ impl Recorder {
         async move { tries.wait().await }
     }
 
-    async fn try_left_behind(&self, left: LeftBehind, places: &Semaphore, _turn: Turn) -> Option<Unfinished> {
+    async fn try_left_behind(&self, left: LeftBehind, _turn: Turn) -> Option<Unfinished> {
         // Who is stopped leaves them to the next start.
-        let _place = self.stop.run_until_cancelled(places.acquire()).await?.ok()?;
+        let _place = self.stop.run_until_cancelled(self.tries.place(&left.asset.region)).await?;
         let account = left.account();
         let LeftBehind { asset, ended_at, .. } = left;
         let known = Known::Abandoned(Some(account.clone()));

@@ -20,6 +20,7 @@ mod room;
 mod stalls;
 mod take;
 mod tally;
+mod tries;
 #[cfg(test)]
 mod unsynced;
 
@@ -50,6 +51,7 @@ use pulse::Waits;
 use returning::Returns;
 use stalls::watched;
 use take::{SYNC_EVERY, Take};
+use tries::Tries;
 
 /// When nothing reaches the disk for so long, it is told.
 const STALL_AFTER: Duration = Duration::from_secs(5);
@@ -70,6 +72,7 @@ pub struct Recorder {
     limits: Limits,
     returns: Arc<Returns>,
     looks: Looks,
+    tries: Tries,
 }
 
 /// Why a file has come to its end.
@@ -110,7 +113,8 @@ impl Recorder {
     /// `tasks` is to be waited for at the server's end: recordings are finished there. From `stop` on, what cannot be finished waits for the next start.
     #[must_use]
     pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
-        Self { finaliser, growing, tasks, limits, stop, returns: Arc::default(), looks: Looks::default() }
+        let (returns, looks, tries) = (Arc::default(), Looks::default(), Tries::default());
+        Self { finaliser, growing, tasks, limits, stop, returns, looks, tries }
     }
 
     /// What holds for a publish of the organisation, from its beginning to its end. Where the database does not say, what the server's settings say:
@@ -183,7 +187,7 @@ impl Recorder {
             // A disk that takes a file's head and nothing more is no better than one that takes nothing.
             room_wait = if take.media_bytes() > 0 { ROOM_WAIT } else { (room_wait * 2).min(MAX_ROOM_WAIT) };
             // A slow disk may let the recorder come to the end late.
-            let ended = Ended::before(self.finaliser.clock(), course.frames.ended_ago().unwrap_or_default());
+            let ended = Ended::of(&course.frames, self.finaliser.clock());
             let turn = if matches!(end, End::Published) { course.turn.take() } else { None };
             course.pulse.waits_for(Waits::Elsewhere);
             self.finish(take, &end, ended, turn).await;
@@ -303,17 +307,22 @@ impl Recorder {
     }
 }
 
-/// When something ended, by both clocks.
+/// When a recording ended.
 #[derive(Clone, Copy, Debug)]
 struct Ended {
+    /// When its last frame came.
     at: UnixMillis,
-    monotonic: Duration,
+    /// When its encoder was given up, by [`Clock::monotonic`].
+    noticed: Duration,
+    /// From the last frame until then.
+    silence: Duration,
 }
 
 impl Ended {
-    fn before(clock: &Clock, ago: Duration) -> Self {
-        let ago_ms = i64::try_from(ago.as_millis()).unwrap_or(0);
-        Self { at: clock.now().plus_ms(-ago_ms), monotonic: clock.monotonic().saturating_sub(ago) }
+    fn of(frames: &RecorderSubscription, clock: &Clock) -> Self {
+        let (ago, silence) = (frames.ended_ago().unwrap_or_default(), frames.silent_before_end().unwrap_or_default());
+        let since_ms = i64::try_from((ago + silence).as_millis()).unwrap_or(0);
+        Self { at: clock.now().plus_ms(-since_ms), noticed: clock.monotonic().saturating_sub(ago), silence }
     }
 }
 

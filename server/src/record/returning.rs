@@ -34,8 +34,10 @@ struct Left {
 #[derive(Debug)]
 pub(super) struct Recorded {
     pub(super) asset: AssetId,
-    /// When it left, by [`Clock::monotonic`](crate::clock::Clock::monotonic).
-    pub(super) left: Duration,
+    /// When that was noticed, by [`Clock::monotonic`](crate::clock::Clock::monotonic).
+    pub(super) noticed: Duration,
+    /// For how long nothing had come by then.
+    pub(super) silence: Duration,
     /// Of what is in its file.
     pub(super) hashed: Option<Hashed>,
 }
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     fn recorded(asset: AssetId) -> Recorded {
-        Recorded { asset, left: Duration::ZERO, hashed: None }
+        Recorded { asset, noticed: Duration::ZERO, silence: Duration::ZERO, hashed: None }
     }
 
     #[tokio::test]

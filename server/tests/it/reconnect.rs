@@ -113,6 +113,44 @@ async fn while_a_webhook_thinks_an_encoder_is_not_away() {
 }
 
 #[tokio::test]
+async fn one_whose_network_went_without_a_word_left_with_its_last_frame_and_has_its_window_from_when_it_was_missed() {
+    let sent = encode(3, true, true);
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::with_limits(db, folder.path(), limits()).await;
+        let mut grant = studio.publish().await;
+        let began = Instant::now();
+        send(grant.publisher(), &sent);
+        let fell_silent = Instant::now();
+        // The last of it is written once nothing has come for a while.
+        let asset = loop {
+            tokio::task::yield_now().await;
+            match studio.assets().await.pop() {
+                Some(asset) if grew(&studio, asset.id, 2_900) => break asset,
+                _ => {}
+            }
+        };
+        until(|| fell_silent.elapsed() > Duration::from_millis(300)).await;
+        let silent_ms = i64::try_from(fell_silent.elapsed().as_millis()).unwrap();
+        drop(grant);
+        studio.settle().await;
+        let took_ms = i64::try_from(began.elapsed().as_millis()).unwrap();
+        let ended_ms = NOW.ms_since(studio.asset(asset.index).await.ended_at.unwrap());
+        assert!((silent_ms..=took_ms).contains(&ended_ms), "{silent_ms} ms silent, it ended {ended_ms} ms ago of {took_ms}");
+
+        // In the last moment of its window.
+        studio.clock.advance_ms(30_000 - took_ms + silent_ms);
+        studio.record(&sent).await;
+        assert_eq!(studio.assets().await.len(), 1);
+        let report = report(&studio, &asset).await;
+        let [reconnect] = report.reconnects[..] else { panic!("{report:?}") };
+        assert_eq!(NOW.ms_since(reconnect.left_at), ended_ms);
+        assert_eq!(studio.clock.now().ms_since(reconnect.back_at), 0, "{reconnect:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_that_is_back_before_all_that_it_had_sent_is_on_disk_goes_on_too() {
     let sent = encode(3, true, true);
     on_each_database(async |db| {

@@ -292,6 +292,9 @@ async fn what_an_encoder_may_come_back_to_makes_no_room() {
         }
         keeper.run_due().await;
         assert_eq!(keeper.states(&made).await, [Ready, Ready, Deleted]);
+        // Its window begins when it is missed, which may be a minute after its end.
+        keeper.later(60_000).await;
+        assert_eq!(keeper.states(&made).await, [Ready, Ready, Deleted]);
         keeper.later(60_000).await;
         assert_eq!(keeper.states(&made).await, [Deleted, Ready, Deleted]);
         keeper.later(600_000).await;
@@ -408,6 +411,31 @@ async fn a_clock_that_is_set_takes_nothing_for_its_age_until_it_has_been_steady_
         keeper.later(60_000).await;
         assert_eq!(keeper.states(&made).await, [Deleted, Deleted]);
         assert_eq!(keeper.purged(&made).await, [false, true]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_clock_dated_that_had_not_been_set_is_kept_for_its_time_from_when_it_is() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, days(30)).await;
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let unset = UnixMillis(7 * 60_000);
+        let made = recordings(&db, stream, [ended(unset), ended(unset), ended(NOW.plus_ms(-31 * DAY_MS))]).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(assets::delete(&mut tx, organisation.id, made[1].id, unset).await.unwrap());
+        tx.commit().await.unwrap();
+        for _ in 0..3 {
+            keeper.later(60_000).await;
+            assert_eq!(keeper.states(&made).await, [Ready, Deleted, Deleted]);
+            assert_eq!(keeper.purged(&made).await, [false, false, false]);
+        }
+        // Their time is that of all others from then on.
+        keeper.later(29 * DAY_MS).await;
+        assert_eq!((keeper.states(&made).await[0], keeper.purged(&made).await[1]), (Ready, true));
+        keeper.later(DAY_MS).await;
+        assert_eq!(keeper.states(&made).await[0], Deleted);
     })
     .await;
 }
