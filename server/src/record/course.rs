@@ -247,7 +247,8 @@ mod tests {
             }]);
             let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions.unwrap());
             let (growing, tasks) = (Growing::default(), TaskTracker::new());
-            let recorder = Recorder::new(finaliser, growing.clone(), tasks.clone(), Limits::default(), CancellationToken::new());
+            let limits = Limits { reconnect_window: Duration::from_secs(30), ..Limits::default() };
+            let recorder = Recorder::new(finaliser, growing.clone(), tasks.clone(), limits, CancellationToken::new());
             let live = live(&db).await;
             Self { _folder: folder, db, growing, tasks, recorder, hub: Hub::new(), live }
         }
