@@ -32,7 +32,7 @@ impl Connection {
         Ok(answer)
     }
 
-    /// Sends a form, and gives the cookie that is set by the answer, which leads elsewhere.
+    /// Sends a form, and gives the cookies that are set by the answer, which leads elsewhere.
     pub(crate) fn sign_in(&mut self, path: &str, form: &str) -> Result<String> {
         let head = "Host: localhost\r\nAccept: text/html\r\nReferer: http://localhost/x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
         let request = format!("POST {path} HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{form}", form.len());
@@ -77,7 +77,9 @@ impl Connection {
             } else if let Some((name, value)) = line.split_once(':')
                 && name.eq_ignore_ascii_case("set-cookie")
             {
-                self.cookie = value.split(';').next().map(|cookie| cookie.trim().to_owned());
+                // One may be for who signs in and another for the browser.
+                let cookie = value.split(';').next().unwrap_or_default().trim();
+                self.cookie = Some(self.cookie.take().map_or_else(|| cookie.to_owned(), |others| format!("{others}; {cookie}")));
             }
         }
         if status != expected {
