@@ -1,4 +1,4 @@
-//! What only the browser can do: clipboard, local time, the theme at once, the stream of events. On the server each is its twin that does nothing.
+//! What only the browser can do: clipboard, local time, chance, the theme at once, the stream of events. On the server each is its twin that does nothing.
 
 /// How a connection to the server's events does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -6,13 +6,14 @@ pub enum Connection {
     Stands,
     /// The browser makes another one.
     Broken,
-    /// The server does not tell this reader anything any more, and the browser asks no more.
+    /// Answered by something else than events, and the browser asks no more: this reader is told nothing, or there was no place for now.
     Refused,
 }
 
 #[cfg(feature = "hydrate")]
 mod inner {
     use std::rc::Rc;
+    use std::time::Duration;
 
     use afterlive_domain::UnixMillis;
     use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -86,6 +87,12 @@ mod inner {
         Some(UnixMillis(js_sys::Date::now() as i64))
     }
 
+    /// A while of at least `least` and less than `most`, another one for each reader.
+    #[must_use]
+    pub fn between(least: Duration, most: Duration) -> Duration {
+        least + most.saturating_sub(least).mul_f64(js_sys::Math::random())
+    }
+
     #[must_use]
     pub fn is_visible() -> bool {
         document().is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
@@ -151,6 +158,8 @@ mod inner {
 
 #[cfg(not(feature = "hydrate"))]
 mod inner {
+    use std::time::Duration;
+
     use afterlive_domain::UnixMillis;
 
     use super::Connection;
@@ -168,6 +177,11 @@ mod inner {
     #[must_use]
     pub fn now() -> Option<UnixMillis> {
         None
+    }
+
+    #[must_use]
+    pub fn between(least: Duration, _most: Duration) -> Duration {
+        least
     }
 
     #[must_use]
@@ -192,4 +206,4 @@ mod inner {
     }
 }
 
-pub use inner::{Events, copy, is_visible, leave_for, local_time, now, set_theme, theme};
+pub use inner::{Events, between, copy, is_visible, leave_for, local_time, now, set_theme, theme};

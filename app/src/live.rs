@@ -21,6 +21,11 @@ use crate::ui::problem::Problem;
 const DEBOUNCE: Duration = Duration::from_millis(150);
 /// How often what grows without events (a live bitrate, a recording's length) is fetched.
 const GROWTH: Duration = Duration::from_secs(2);
+/// After how long a page asks again for what the server failed to answer.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// After how long a page that was refused its events asks for them again: at the least, and at the most. All that were refused together, as by a restart, must
+/// not come back together.
+const REOPENED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
 /// A page that was to be left and is there after so long stays: what led away failed.
 const LEAVING: Duration = Duration::from_secs(1);
 
@@ -219,7 +224,7 @@ where
     );
 }
 
-/// Says after how long to ask again, where the server has no room for the question now.
+/// Says after how long to ask again, where the server has no room for the question now, or failed while the page shows something.
 fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<T>) -> Option<Duration> {
     match (answer, state.get_untracked()) {
         (Ok(new), Ok(data)) => {
@@ -230,6 +235,8 @@ fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<
         (Ok(new), Err(_)) => state.set(Ok(ArcRwSignal::new(new))),
         // What is shown is still the last that was true, and the header says that the connection is gone.
         (Err(BackendError::Unreachable), Ok(_)) => {}
+        // It may fail at one question and not at the next, and what somebody sends or watches by this page must not end by it.
+        (Err(BackendError::Internal { .. }), Ok(_)) => return Some(AFTER_FAILURE),
         (Err(BackendError::NotNow { retry_after_s }), _) => return Some(Duration::from_secs(retry_after_s.into())),
         (Err(error), _) => state.set(Err(error)),
     }
@@ -240,7 +247,10 @@ fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<
 pub fn listen(stream: Option<StreamId>) {
     let news = News::of_app();
     let token = use_query_map().with_untracked(playback_token);
+    // The browser opens no other connection once it was refused one, be it that a proxy had no server behind it for a second.
+    let opened = RwSignal::new(0_u32);
     Effect::new(move |_| {
+        opened.track();
         let url = stream.map_or_else(|| "/events".to_owned(), |stream| format!("/events?stream={stream}"));
         let url =
             token.as_ref().filter(|_| stream.is_some()).map_or(url.clone(), |token| and_query(&url, &format!("token={token}")));
@@ -255,22 +265,35 @@ pub fn listen(stream: Option<StreamId>) {
                 pending.try_set_value(set_timeout_with_handle(fetch, DEBOUNCE).ok());
             }
         };
+        let reopening = StoredValue::new(None::<TimeoutHandle>);
         let connected = move |connection: Connection| {
             let stands = connection == Connection::Stands;
-            // What happened while there was no connection has been missed. And who has been signed out is refused: the page asks, and hears so.
+            // What happened while there was no connection has been missed. And who has been signed out is refused: the page asks, hears so, and is replaced.
+            // Else it asks with each refusal, so that it stays fresh where there is no place for long.
             if connection == Connection::Refused || (stands && news.connected.get_untracked() == Some(false)) {
                 news.refresh();
+            }
+            if connection == Connection::Refused {
+                let reopen = move || {
+                    let _ = opened.try_update(|count| *count = count.wrapping_add(1));
+                };
+                let (least, most) = REOPENED;
+                reopening.try_set_value(set_timeout_with_handle(reopen, browser::between(least, most)).ok());
             }
             news.connected.set(Some(stands));
         };
         let events = StoredValue::new_local(browser::Events::open(&url, heard, connected));
         on_cleanup(move || {
             let _ = events.try_update_value(Option::take);
-            if let Some(Some(pending)) = pending.try_get_value() {
-                pending.clear();
+            for waiting in [pending, reopening] {
+                if let Some(Some(waiting)) = waiting.try_get_value() {
+                    waiting.clear();
+                }
             }
-            let _ = news.connected.try_set(None);
         });
+    });
+    on_cleanup(move || {
+        let _ = news.connected.try_set(None);
     });
 }
 
@@ -296,17 +319,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_stays_where_the_server_does_not_answer_or_has_no_room() {
+    fn what_is_shown_stays_where_the_server_does_not_answer_fails_or_has_no_room() {
         Owner::new().with(|| {
             let state: State<u32> = RwSignal::new(Ok(ArcRwSignal::new(1)));
             let shown = || state.get_untracked().map(|data| data.get_untracked());
             assert_eq!(settle(state, Err(BackendError::Unreachable)), None);
             assert_eq!(settle(state, Err(BackendError::NotNow { retry_after_s: 2 })), Some(Duration::from_secs(2)));
+            let failed = || BackendError::Internal { request_id: "r1".to_owned() };
+            assert_eq!(settle(state, Err(failed())), Some(AFTER_FAILURE));
             assert_eq!(shown(), Ok(1));
             assert_eq!(settle(state, Ok(2)), None);
             assert_eq!(shown(), Ok(2));
             assert_eq!(settle(state, Err(BackendError::SignedOut)), None);
             assert_eq!(shown(), Err(BackendError::SignedOut));
+            assert_eq!(settle(state, Err(failed())), None);
+            assert_eq!(shown(), Err(failed()), "what is shown is no page");
         });
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod events;
+mod forms;
 mod library;
 mod playback;
 mod provider;

@@ -78,6 +78,33 @@ test('who comes with a token sees the stills of what is live', async ({ admin: p
   }
 });
 
+test('what a guest copies opens with the token they came with', async ({ admin: page, browser, server, recorded, watchConsole }) => {
+  const name = recorded.ingest.rtmp.streamname;
+  for (const isLivePublic of [true, false]) {
+    await setSwitches(page, { 'Live public': isLivePublic, 'VOD public': false });
+    try {
+      const { token } = await makeToken(page, recorded.id, { Label: `Copies ${Date.now()}`, 'Good for': '2' });
+      const outside = await browser.newContext({ baseURL: server.url });
+      watchConsole(outside);
+      const visitor = await outside.newPage();
+      await visitor.goto(`/playout/${recorded.id}?token=${token}`);
+      await visitor.getByText('Links and details').click();
+      const row = recording(visitor, recorded.playout.web.find((entry) => entry.type === 'vod')!.url.split('/').pop()!);
+      await row.getByLabel(/^Details of/).click();
+      for (const copied of [copyValue(visitor, 'Newest recording'), copyValue(row, 'URL')]) {
+        const url = await copied.innerText();
+        expect(new URL(url).searchParams.getAll('token'), url).toEqual([token]);
+        expect((await fetch(url, { headers: { Range: 'bytes=0-9' } })).status).toBe(206);
+      }
+      const ending = isLivePublic ? `/play/${name}` : `/play/${name}?token=${token}`;
+      expect((await copyValue(visitor, 'RTMP').innerText()).endsWith(ending)).toBe(true);
+      await outside.close();
+    } finally {
+      await setSwitches(page, { 'Live public': true, 'VOD public': true });
+    }
+  }
+});
+
 test('who watches live by a token is told when it is revoked, and connects no more', async ({ admin: page, browser, server, api, push, watchConsole, allowConsole }) => {
   test.setTimeout(90_000);
   allowConsole(/status of 403/);

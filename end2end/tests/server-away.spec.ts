@@ -33,6 +33,14 @@ async function holdTheClock(page: Page): Promise<void> {
   });
 }
 
+/** What is put off for seconds comes after a hundredth of them: so long waits a page that was refused. */
+async function hurry(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const { setTimeout } = window;
+    Object.assign(window, { setTimeout: (act: () => void, ms = 0) => setTimeout.call(window, act, ms < 5_000 ? ms : ms / 100) });
+  });
+}
+
 const minutes = (text: string): number => Number(/(\d+):\d\d$/.exec(text)?.[1]);
 
 async function aMinutePasses(page: Page): Promise<void> {
@@ -72,4 +80,57 @@ test('what is live does not count on while nobody knows whether it is', async ({
   await expect(page.getByRole('region', { name: 'Live now' }), 'it is heard of again').toBeVisible({ timeout: 20_000 });
   await expect.poll(async () => minutes(await page.locator('.live-clock').innerText())).toBeGreaterThan(minutes(shown));
   await encoder.stop();
+});
+
+for (const status of [429, 502]) {
+  test(`a page whose events are refused once, by a ${status}, hears of what happens afterwards`, async ({ admin: page, api, allowConsole }) => {
+    allowConsole(new RegExp(`status of ${status}`));
+    await hurry(page);
+    let asked = 0;
+    await page.route('**/events', async (route) => {
+      asked += 1;
+      await (asked === 1 ? route.fulfill({ status }) : route.continue());
+    });
+    await page.goto('/stream');
+    await live(page);
+    expect(asked).toBe(2);
+    const { id } = await api.createStream(['heard of']);
+    await expect(page.getByRole('row').filter({ hasText: id })).toBeVisible();
+  });
+}
+
+test('a page whose events are refused again and again asks by itself', async ({ admin: page, api, allowConsole }) => {
+  allowConsole(/status of 429/);
+  await hurry(page);
+  let asked = 0;
+  await page.route('**/events', async (route) => {
+    asked += 1;
+    await route.fulfill({ status: 429 });
+  });
+  await page.goto('/stream');
+  await expect(page.getByText('Reconnecting…')).toBeVisible();
+  await expect.poll(() => asked).toBeGreaterThan(2);
+  const { id } = await api.createStream(['asked for']);
+  await expect(page.getByRole('row').filter({ hasText: id })).toBeVisible();
+});
+
+test('a page whose refresh fails on the server stays, and asks again', async ({ admin: page, api, allowConsole }) => {
+  allowConsole(/status of 500/);
+  await hurry(page);
+  // Without one there is no table yet.
+  await api.createStream(['before a failure']);
+  await page.goto('/stream');
+  await live(page);
+  const table = await page.getByRole('table').elementHandle();
+  let failed = 0;
+  await page.route('**/ui/streams', async (route) => {
+    failed += 1;
+    if (failed > 1) return route.continue();
+    // As the server writes what the pages know as a failure of its own.
+    await route.fulfill({ status: 500, contentType: 'application/json', body: JSON.stringify({ Internal: { request_id: 'r1' } }) });
+  });
+  const { id } = await api.createStream(['after a failure']);
+  await expect(page.getByRole('row').filter({ hasText: id })).toBeVisible();
+  expect(failed).toBeGreaterThan(1);
+  expect(await table?.evaluate((element) => element.isConnected), 'the page is the same').toBe(true);
 });

@@ -90,6 +90,34 @@ test('a question is left without an answer by its button and by Escape', async (
   }
 });
 
+for (const [start, link, button] of [
+  ['/stream', 'New stream', 'Create the stream'],
+  ['/webcaster', undefined, 'Create it and open the webcaster'],
+] as const) {
+  test(`“${button}” that is pressed twice makes one stream`, async ({ admin: page }) => {
+    await page.goto(start);
+    await live(page);
+    // By the router: a page that is loaded may not have its scripts yet.
+    if (link !== undefined) await page.getByRole('banner').getByRole('link', { name: link }).click();
+    const tag = `twice-${Date.now()}`;
+    await page.getByLabel(/^Tags/).fill(tag);
+    let sent = 0;
+    let answer = (): void => {};
+    const isPressed = new Promise<void>((resolve) => (answer = resolve));
+    await page.route('**/ui/create_stream', async (route) => {
+      sent += 1;
+      await isPressed;
+      await route.continue();
+    });
+    await page.getByRole('button', { name: button }).dblclick();
+    answer();
+    await expect(page).toHaveURL(/\/(stream\/new|webcaster)\/[0-9a-f-]{36}$/);
+    expect(sent).toBe(1);
+    await page.goto(`/stream?tag=${tag}`);
+    await expect(rows(page)).toHaveCount(1);
+  });
+}
+
 test('a stream\'s tags are edited in place', async ({ admin: page }) => {
   const { id } = await createStream(page, { tags: 'first, second' });
   await page.goto(`/stream/${id}`);

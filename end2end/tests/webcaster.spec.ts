@@ -155,6 +155,34 @@ test('who leaves by a link is asked, and then ends the publish at once', async (
   await expect.poll(async () => (await api.stream(ingest.id)).state).toBe('ended');
 });
 
+test('what is live from here goes on when tags or the push URL are saved', async ({ admin: page }) => {
+  const ingest = await prepare(page);
+  await goLive(page);
+  const element = await webcaster(page).elementHandle();
+  const isAskedToLeave: string[] = [];
+  page.on('dialog', (dialog) => {
+    isAskedToLeave.push(dialog.type());
+    void dialog.dismiss();
+  });
+  await page.getByText('Edit tags').click();
+  await page.getByLabel('Tags, separated by commas').fill('title:Evening prayer');
+  await page.getByRole('button', { name: 'Save tags' }).click();
+  await expect(page).toHaveURL(`/webcaster/${ingest.id}?notice=tags`);
+  await expect(page.getByText('Tags saved.')).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('Evening prayer');
+
+  await page.getByText('Edit the push URL').click();
+  await page.getByLabel(/^RTMP URL with the key/).fill('nonsense');
+  await page.getByRole('button', { name: 'Save the push URL' }).click();
+  await expect(page).toHaveURL(`/webcaster/${ingest.id}?notice=flash`);
+  await expect(page.locator('.notices').getByRole('alert')).toBeVisible();
+
+  expect(await element?.evaluate((element) => element.isConnected), 'it is the same element').toBe(true);
+  await expect(webcaster(page)).toHaveCount(1);
+  await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+  expect(isAskedToLeave).toEqual([]);
+});
+
 test('what a camera sends is seen on the playout page within 500 ms from glass to glass, and by WebRTC within 300 ms', { tag: ALONE }, async ({ admin: page }) => {
   test.setTimeout(270_000);
   await page.addInitScript(clockCamera, CLOCK_BITS);
@@ -208,6 +236,73 @@ test('nothing moves under the hand: not when the webcaster comes, nor with the s
   push(ingest.server, ingest.streamKey);
   await expect(state).toHaveText('live');
   expect(await place()).toBe(before);
+});
+
+test('a camera or a microphone that ends while live is named, and one button has it back in the same publish', async ({ admin: page, api }) => {
+  const ingest = await createStream(page);
+  await page.goto(`/webcaster/${ingest.id}`);
+  await live(page);
+  await page.evaluate(() => {
+    const [streams, connections]: [MediaStream[], RTCPeerConnection[]] = [[], []];
+    Object.assign(globalThis, { streams, connections });
+    const { mediaDevices } = navigator;
+    const get = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = async (wish) => {
+      const stream = await get(wish);
+      streams.push(stream);
+      return stream;
+    };
+    globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+      constructor(configuration?: RTCConfiguration) {
+        super(configuration);
+        connections.push(this);
+      }
+    };
+  });
+  await preview(page);
+  await goLive(page);
+  const again = webcaster(page).getByRole('button', { name: 'Turn on again' });
+  const note = webcaster(page).getByRole('status');
+  await expect(again).toBeHidden();
+  /** Of all sessions there were: what each sends, and how many pictures it has sent. */
+  const sent = () =>
+    page.evaluate(async () => {
+      const { connections } = globalThis as unknown as { connections: RTCPeerConnection[] };
+      const reports = await Promise.all(connections.map(async (connection) => [...(await connection.getStats()).values()]));
+      return {
+        tracks: connections.map((connection) => connection.getSenders().map(({ track }) => `${track?.kind} ${track?.readyState}`).sort()),
+        pictures: reports.flat().reduce((sum, { type, framesSent }) => sum + (type === 'outbound-rtp' ? (framesSent ?? 0) : 0), 0),
+      };
+    });
+  const ways = [
+    { kind: 'video', words: 'The picture has ended.', press: () => again.click() },
+    { kind: 'audio', words: 'The sound has ended.', press: () => again.press('Enter') },
+  ];
+  for (const { kind, words, press } of ways) {
+    await test.step(kind, async () => {
+      await page.evaluate((kind) => {
+        const { streams } = globalThis as unknown as { streams: MediaStream[] };
+        const track = streams.at(-1)?.getTracks().find((track) => track.kind === kind);
+        // What a page stops itself it is not told of, as it is of a device that was pulled out.
+        track?.stop();
+        track?.dispatchEvent(new Event('ended'));
+      }, kind);
+      await expect(note).toContainText(words);
+      await expect(note).toContainText('what is live goes on');
+      expect((await sent()).tracks.flat()).toContain(`${kind} ended`);
+      await press();
+      await expect(again).toBeHidden();
+      await expect(note).toHaveText('');
+      await expect(webcaster(page).getByLabel('From')).toBeFocused();
+      const { tracks, pictures } = await sent();
+      expect(tracks, 'in the same session').toEqual([['audio live', 'video live']]);
+      await expect.poll(async () => (await sent()).pictures).toBeGreaterThan(pictures);
+    });
+  }
+  await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+  expect((await api.stream(ingest.id)).state).toBe('live');
+  await webcaster(page).getByRole('button', { name: 'Stop' }).click();
+  await expect(webcaster(page)).toHaveAttribute('data-state', 'ended');
 });
 
 test('an operator who stops the stream ends the publish in the browser', async ({ admin: page, api }) => {

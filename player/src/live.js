@@ -121,8 +121,17 @@ export class LivePlayback {
   pause() {
     this.#wantsToPlay = false;
     this.video.pause();
-    if (this.#isLive) this.outlet.state({ name: 'paused' });
+    // Where nothing is live nothing is sent either, and by the socket alone it is heard of what is waited for.
+    if (this.#isLive) this.#rest();
+  }
+
+  /** Paused in what is live. */
+  #rest() {
+    this.outlet.state({ name: 'paused' });
+    clearTimeout(this.#parting);
     this.#parting = setTimeout(() => {
+      // The encoder went away meanwhile.
+      if (!this.#isLive) return;
       this.#isLive = false;
       this.socket.close();
       this.#arrived = [];
@@ -209,6 +218,7 @@ export class LivePlayback {
     this.#settlingUntil = 0;
     this.buffer.start(info.mime);
     if (this.#wantsToPlay) void playWithLeave(this.video, this.outlet);
+    else this.#rest();
   }
 
   /** @param {ArrayBuffer} bytes */
@@ -263,9 +273,13 @@ export class LivePlayback {
   }
 
   #playing() {
+    // Browsers tell it a moment later, and it may have been paused in between.
+    if (this.video.paused) return;
     clearTimeout(this.#stall);
+    // Also by the browser's own means, as a key for media: nobody parts who plays.
+    clearTimeout(this.#parting);
     this.#hasPlayed = true;
-    if (!this.#wantsToPlay) this.#wantsToPlay = true;
+    this.#wantsToPlay = true;
     if (this.#isLive) this.outlet.state({ name: 'playing' });
   }
 
@@ -297,6 +311,8 @@ export class LivePlayback {
     this.#isLive = false;
     this.#info = null;
     clearTimeout(this.#awaiting);
+    // What was paused is gone, and of what comes next it is said that it starts by itself.
+    this.#wantsToPlay = true;
     this.buffer.close();
     this.outlet.state({ name: 'offline' });
   }
@@ -317,10 +333,15 @@ export class LivePlayback {
   /** @param {number} waitMs */
   #lost(waitMs) {
     clearTimeout(this.#awaiting);
+    clearTimeout(this.#stall);
     this.#isLive = false;
     this.#info = null;
-    if (this.#wantsToPlay) this.outlet.state({ name: 'reconnecting', waitMs });
-    else this.socket.close();
+    if (this.#wantsToPlay) {
+      this.outlet.state({ name: 'reconnecting', waitMs });
+    } else {
+      this.socket.close();
+      this.outlet.state({ name: 'paused' });
+    }
   }
 
   /** The buffer has given up, as where a frame cannot be decoded: from the next keyframe on it may. */
@@ -359,7 +380,10 @@ export class LivePlayback {
   /** @param {'offline' | 'reconnecting'} name */
   #again(name) {
     // Who has paused meanwhile connects when they play.
-    if (!this.#wantsToPlay) return;
+    if (!this.#wantsToPlay) {
+      this.outlet.state({ name: 'paused' });
+      return;
+    }
     const waitMs = this.socket.retry();
     this.outlet.state(name === 'offline' ? { name } : { name, waitMs });
   }
@@ -367,6 +391,7 @@ export class LivePlayback {
   /** @param {import('./states.js').State} state */
   #end(state) {
     clearTimeout(this.#awaiting);
+    clearTimeout(this.#stall);
     this.#isLive = false;
     this.socket.close();
     this.buffer.close();

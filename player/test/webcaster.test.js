@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { whatEnded } from '../src/webcaster/devices.js';
 import { h264Of } from '../src/webcaster/h264.js';
 import { figures, line, read } from '../src/webcaster/quality.js';
 import { Publish, withStartBitrate } from '../src/webcaster/whip.js';
@@ -177,4 +178,14 @@ test('pictures are sent as H.264 in packets of mode 1, and as nothing else', () 
     { mimeType: 'video/H264', sdpFmtpLine: 'level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f' },
   ];
   assert.deepEqual([h264Of([vp8, mode0, mode1]), h264Of([vp8, mode0]), h264Of([vp8])], [[mode1], [], []]);
+});
+
+test('what has ended is named: picture, sound or both', () => {
+  const said = (/** @type {[string, string][]} */ ...tracks) =>
+    whatEnded(/** @type {MediaStream} */ (/** @type {unknown} */ ({ getTracks: () => tracks.map(([kind, readyState]) => ({ kind, readyState })) })));
+  assert.equal(said(['video', 'live'], ['audio', 'live']), '');
+  assert.equal(said(['video', 'ended'], ['audio', 'live']), 'The picture has ended.');
+  assert.equal(said(['video', 'live'], ['audio', 'ended']), 'The sound has ended.');
+  assert.equal(said(['video', 'ended'], ['audio', 'ended']), 'Picture and sound have ended.');
+  assert.equal(whatEnded(null), '');
 });

@@ -19,7 +19,7 @@ pub struct RecordingRow {
     /// Where the MP4 is; while it is being recorded, what there is of it so far.
     pub url: String,
     /// Where recordings are not public: what lets these pages' own players, pictures and downloads load. It is good for some hours, and stands in nothing that
-    /// is copied.
+    /// is copied. `None` for who came with a token of their own: their URLs have that.
     pub pass: Option<String>,
     /// A picture, where there is one.
     pub poster_url: Option<String>,

@@ -11,6 +11,7 @@ use crate::live::{loaded, refresh_after};
 use crate::server_fns::events::{CreateEndpoint, load_endpoints};
 use crate::ui::endpoints::{EndpointFields, EndpointState, endpoint_path};
 use crate::ui::icon::Icon;
+use crate::ui::make_button::MakeButton;
 use crate::ui::rows::keyed_rows;
 
 #[component]
@@ -78,7 +79,9 @@ fn CreateForm() -> impl IntoView {
             <h2 id="new-endpoint">"Add an endpoint"</h2>
             <ActionForm action>
                 <EndpointFields endpoint=Signal::stored(None) />
-                <button class="button">{Icon::Plus.draw()} "Add the endpoint"</button>
+                <MakeButton pending=action.pending()>
+                    {Icon::Plus.draw()} "Add the endpoint"
+                </MakeButton>
             </ActionForm>
         </section>
     }

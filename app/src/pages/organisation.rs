@@ -14,6 +14,7 @@ use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyRow;
 use crate::ui::embedding::EmbeddingForm;
 use crate::ui::icon::Icon;
+use crate::ui::make_button::MakeButton;
 use crate::ui::notice::clear_after;
 use crate::ui::people::{People, role_options};
 use crate::ui::playback_secret::PlaybackSecretCard;
@@ -248,7 +249,9 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
                     "Good for days " <small class="muted">"(empty: until revoked)"</small>
                     <input type="number" name="days" min="1" max="3660" placeholder="until revoked" />
                 </label>
-                <button class="button">{Icon::Key.draw()} "Make a key"</button>
+                <MakeButton pending=action.pending()>
+                    {Icon::Key.draw()} "Make a key"
+                </MakeButton>
             </ActionForm>
         </section>
     }

@@ -11,6 +11,7 @@ use crate::live::{loaded, refresh_after};
 use crate::server_fns::access::load_access;
 use crate::server_fns::streams::CreateStream;
 use crate::ui::icon::Icon;
+use crate::ui::make_button::MakeButton;
 
 /// Who may create streams, and nobody else.
 pub(super) async fn creator((): ()) -> Answer<Viewer> {
@@ -74,7 +75,9 @@ fn CreateForm(viewer: Signal<Viewer>) -> impl IntoView {
                             </span>
                         </label>
                     </fieldset>
-                    <button class="button primary">{Icon::Plus.draw()} "Create the stream"</button>
+                    <MakeButton pending=action.pending() primary=true>
+                        {Icon::Plus.draw()} "Create the stream"
+                    </MakeButton>
                 </ActionForm>
             </div>
         </section>

@@ -13,6 +13,7 @@ use crate::query::page_number;
 use crate::server_fns::Flash;
 use crate::server_fns::system::{CreateOrganisation, load_system};
 use crate::ui::icon::Icon;
+use crate::ui::make_button::MakeButton;
 use crate::ui::notice::{LastFlash, clear_after};
 use crate::ui::pager::Pager;
 use crate::ui::system::{SystemAdministrators, TenantTable};
@@ -105,7 +106,9 @@ fn CreateForm(sends_mail: bool) -> impl IntoView {
                                     "No mail is sent: you are shown a link, once, to hand over yourself. It works for seven days."
                                 }}
                             </p>
-                            <button class="button primary">{Icon::Plus.draw()} "Create the organisation"</button>
+                            <MakeButton pending=action.pending() primary=true>
+                                {Icon::Plus.draw()} "Create the organisation"
+                            </MakeButton>
                         </ActionForm>
                     }
                 })}

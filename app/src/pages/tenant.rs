@@ -15,6 +15,7 @@ use crate::server_fns::system::{InviteAdministrator, RenameOrganisation, ResumeO
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyRow;
 use crate::ui::icon::Icon;
+use crate::ui::make_button::MakeButton;
 use crate::ui::notice::clear_after;
 use crate::ui::system::TenantState;
 use crate::ui::when::When;
@@ -168,7 +169,9 @@ fn InviteForm(id: OrganisationId, sends_mail: bool) -> impl IntoView {
                 "E-mail address"
                 <input type="email" name="email" required maxlength="254" placeholder="Who is to administer it" />
             </label>
-            <button class="button">{Icon::Person.draw()} "Invite"</button>
+            <MakeButton pending=action.pending()>
+                {Icon::Person.draw()} "Invite"
+            </MakeButton>
         </ActionForm>
         <p class="muted small">
             {if sends_mail { "A link is mailed, and shown to you once." } else { "You are shown a link, once, to hand over." }}

@@ -1,5 +1,7 @@
 //! `/webcaster`: which stream this browser is to send to.
 
+use std::time::Duration;
+
 use afterlive_domain::StreamState;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
@@ -11,11 +13,15 @@ use crate::backend::{Answer, StreamFilter, StreamRow, StreamSort};
 use crate::live::{listen, loaded};
 use crate::server_fns::streams::{CreateStream, load_streams};
 use crate::ui::icon::Icon;
+use crate::ui::make_button::MakeButton;
 use crate::ui::named::named;
 use crate::ui::overview::title_of;
 use crate::ui::rows::keyed_rows;
 use crate::ui::state_pill::StreamPill;
 use crate::ui::when::When;
+
+/// So long a form that was sent is taken for being on its way. The page is left when it is answered, and may be come back to as it was.
+const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
 /// The streams that were used last, of those that take a publisher.
 async fn load_choices((): ()) -> Answer<Vec<StreamRow>> {
@@ -37,6 +43,16 @@ pub fn WebcasterStartPage() -> impl IntoView {
 fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
     listen(None);
     let is_empty = Memo::new(move |_| streams.with(Vec::is_empty));
+    let sent = RwSignal::new(false);
+    let send = move |_| {
+        sent.set(true);
+        set_timeout(
+            move || {
+                sent.try_set(false);
+            },
+            ON_ITS_WAY,
+        );
+    };
     view! {
         <section class="narrow">
             <h1>"Go live from this browser"</h1>
@@ -46,10 +62,12 @@ fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
             <div class="card">
                 <h2>"On a new stream"</h2>
                 // A plain form: the webcaster is a page of its own, which the browser asks before it leaves.
-                <form method="post" action=CreateStream::url()>
+                <form method="post" action=CreateStream::url() on:submit=send>
                     <input type="hidden" name="then" value="webcaster" />
                     <TagsField />
-                    <button class="button primary">{Icon::Plus.draw()} "Create it and open the webcaster"</button>
+                    <MakeButton pending=sent primary=true>
+                        {Icon::Plus.draw()} "Create it and open the webcaster"
+                    </MakeButton>
                 </form>
             </div>
             <div class="card">

@@ -2,7 +2,7 @@
 //! by themselves.
 
 use afterlive_domain::endpoint::{TOLD, endpoint_url};
-use afterlive_domain::{EndpointId, Error, OrganisationId, ToldKinds};
+use afterlive_domain::{EndpointId, Error, OrganisationId, StreamId, ToldKinds};
 
 use super::Flash;
 use super::second_factor::CODE;
@@ -107,6 +107,15 @@ pub(super) fn tell_chosen(chosen: Answer<Chosen>, page: &str, done: &str) {
         Err(_) => "server",
     };
     redirect(&with_query(local_path(page), &[("error", problem)]));
+}
+
+/// The page that a form of the stream stands on, to lead back to: what is live from a page must not end because something on it was saved. The stream's own
+/// where the form does not say, or names none of ours.
+pub(super) fn page_of_form(stream: StreamId, back: &str) -> String {
+    match local_path(back) {
+        "/" => format!("/stream/{stream}"),
+        back => back.to_owned(),
+    }
 }
 
 /// What is wrong with a field, as a sentence.

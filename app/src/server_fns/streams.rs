@@ -49,11 +49,16 @@ pub async fn create_stream(
     Ok(())
 }
 
+/// `back` is the page with the form, of those that show the overview.
 #[server(prefix = "/ui", endpoint = "set_tags")]
-pub async fn set_tags(stream: StreamId, #[server(default)] tags: String) -> Result<(), BackendError> {
+pub async fn set_tags(
+    stream: StreamId,
+    #[server(default)] tags: String,
+    #[server(default)] back: String,
+) -> Result<(), BackendError> {
     use afterlive_domain::Tags;
 
-    let page = format!("/stream/{stream}");
+    let page = super::outcome::page_of_form(stream, &back);
     let outcome = match Tags::from_comma_separated(&tags) {
         Ok(tags) => crate::request::backend().set_tags(stream, tags).await,
         Err(error) => Err(super::outcome::refused(&error)),
@@ -61,9 +66,14 @@ pub async fn set_tags(stream: StreamId, #[server(default)] tags: String) -> Resu
     super::outcome::tell_outcome(outcome, &page, &page, "tags").await
 }
 
+/// `back` as in [`set_tags`].
 #[server(prefix = "/ui", endpoint = "set_push_url")]
-pub async fn set_push_url(stream: StreamId, #[server(default)] url: String) -> Result<(), BackendError> {
-    let page = format!("/stream/{stream}");
+pub async fn set_push_url(
+    stream: StreamId,
+    #[server(default)] url: String,
+    #[server(default)] back: String,
+) -> Result<(), BackendError> {
+    let page = super::outcome::page_of_form(stream, &back);
     let outcome = crate::request::backend().set_push_url(stream, url.trim()).await;
     super::outcome::tell_outcome(outcome, &page, &page, "push-url").await
 }

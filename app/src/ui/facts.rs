@@ -3,6 +3,7 @@
 use afterlive_domain::{Permission, Tags};
 use leptos::form::ActionForm;
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 
 use super::copy::CopyRow;
 use super::icon::Icon;
@@ -125,17 +126,27 @@ fn push_facts(overview: Signal<Overview>, push: Push, may_edit: bool) -> AnyView
     .into_any()
 }
 
+/// Which stream the form is about, and the page it stands on, to lead back to: what is live from there, or watched, goes on.
+#[component]
+fn About(overview: Signal<Overview>) -> impl IntoView {
+    let stream = overview.with_untracked(|overview| overview.stream.id.to_string());
+    let back = use_location().pathname;
+    view! {
+        <input type="hidden" name="stream" value=stream />
+        <input type="hidden" name="back" value=move || back.get() />
+    }
+}
+
 #[component]
 fn EditPushUrl(overview: Signal<Overview>) -> impl IntoView {
     let action = ServerAction::<SetPushUrl>::new();
     refresh_after(action.version());
-    let stream = overview.with_untracked(|overview| overview.stream.id.to_string());
     let url = overview.with_untracked(|overview| overview.push.as_ref().and_then(|push| push.url.clone()).unwrap_or_default());
     view! {
         <details class="more edit-tags">
             <summary>"Edit the push URL"</summary>
             <ActionForm action>
-                <input type="hidden" name="stream" value=stream />
+                <About overview />
                 <label>
                     "RTMP URL with the key at its end; empty: pushed nowhere"
                     <input type="text" name="url" maxlength="2048" value=url placeholder="rtmp://live.example.com/app/key" />
@@ -150,12 +161,11 @@ fn EditPushUrl(overview: Signal<Overview>) -> impl IntoView {
 fn EditTags(overview: Signal<Overview>, tags: Memo<Tags>) -> impl IntoView {
     let action = ServerAction::<SetTags>::new();
     refresh_after(action.version());
-    let stream = overview.with_untracked(|overview| overview.stream.id.to_string());
     view! {
         <details class="more edit-tags">
             <summary>"Edit tags"</summary>
             <ActionForm action>
-                <input type="hidden" name="stream" value=stream />
+                <About overview />
                 <label>
                     "Tags, separated by commas"
                     <input type="text" name="tags" maxlength="2000" value=move || tags.get().as_slice().join(", ") />

@@ -7,6 +7,9 @@ use super::copy::CopyRow;
 use super::icon::Icon;
 use crate::backend::{IngestUrls, KeyInName};
 
+const OVER_TLS: &str = "RTMPS server";
+const WITHOUT_TLS: &str = "RTMP server";
+
 /// The URL and what a publish to it becomes, the default first.
 #[must_use]
 pub fn servers(ingest: &IngestUrls) -> [(Mode, String); 2] {
@@ -30,6 +33,15 @@ pub fn full_url(ingest: &IngestUrls, mode: Mode) -> String {
     format!("{server}/{}", ingest.stream_key)
 }
 
+/// What records all that it is sent, and what it is called; over TLS where there is that.
+#[must_use]
+pub fn recording_server(ingest: &IngestUrls) -> (&'static str, String) {
+    match &ingest.over_tls {
+        Some(urls) => (OVER_TLS, urls.rec_url.clone()),
+        None => (WITHOUT_TLS, ingest.rec_url.clone()),
+    }
+}
+
 fn label(mode: Mode) -> &'static str {
     match mode {
         Mode::Rec => "live + recording",
@@ -46,10 +58,10 @@ pub fn IngestRows(ingest: IngestUrls, recording_enabled: bool) -> impl IntoView 
             .into_iter()
             .collect_view()
     };
-    let plain = rows_of("RTMP server", &ingest.rec_url, &ingest.live_url);
+    let plain = rows_of(WITHOUT_TLS, &ingest.rec_url, &ingest.live_url);
     // Where there is TLS nobody should have to look for it: without, whoever is on the way reads the stream key.
     let (first, without_tls) = match &ingest.over_tls {
-        Some(urls) => (rows_of("RTMPS server", &urls.rec_url, &urls.live_url), Some(plain)),
+        Some(urls) => (rows_of(OVER_TLS, &urls.rec_url, &urls.live_url), Some(plain)),
         None => (plain, None),
     };
     let whole =

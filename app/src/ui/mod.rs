@@ -17,6 +17,7 @@ pub mod level_meter;
 pub mod library_table;
 pub mod link_mail;
 pub mod live_facts;
+pub mod make_button;
 pub mod named;
 pub mod notice;
 pub mod overview;

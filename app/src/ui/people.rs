@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::confirm::Confirm;
 use super::icon::Icon;
 use super::link_mail::in_short;
+use super::make_button::MakeButton;
 use super::notice::{LastFlash, clear_after};
 use super::provider::DisconnectUserButton;
 use super::rows::keyed_rows;
@@ -92,7 +93,9 @@ fn InviteForm(sends_mail: bool) -> impl IntoView {
                             "Role"
                             <select name="role">{role_options(Role::User)}</select>
                         </label>
-                        <button class="button">{Icon::Person.draw()} "Invite"</button>
+                        <MakeButton pending=action.pending()>
+                            {Icon::Person.draw()} "Invite"
+                        </MakeButton>
                     </ActionForm>
                 }
             })}

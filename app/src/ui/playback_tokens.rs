@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::confirm::Confirm;
 use super::copy::CopyRow;
 use super::icon::Icon;
+use super::make_button::MakeButton;
 use super::notice::clear_after;
 use super::rows::keyed_rows;
 use super::when::When;
@@ -114,7 +115,9 @@ fn NewTokenForm(stream: StreamId) -> impl IntoView {
                 "Only in players on these sites " <small class="muted">"(empty: on any)"</small>
                 <input type="text" name="domains" placeholder="example.com, *.example.com" />
             </label>
-            <button class="button">{Icon::Key.draw()} "Make a playback token"</button>
+            <MakeButton pending=action.pending()>
+                {Icon::Key.draw()} "Make a playback token"
+            </MakeButton>
         </ActionForm>
     }
 }

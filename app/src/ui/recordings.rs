@@ -5,6 +5,7 @@ use leptos_router::hooks::{use_location, use_query_map};
 use leptos_router::params::ParamsMap;
 
 use super::copy::CopyRow;
+use super::ingest::recording_server;
 use super::recording_row::RecordingBody;
 use super::rows::keyed_rows;
 use crate::backend::{LibraryFilter, Overview, RecordingRange};
@@ -128,16 +129,16 @@ fn RangeLinks(total: Memo<u64>) -> impl IntoView {
 
 #[component]
 fn NoRecordings(overview: Signal<Overview>) -> impl IntoView {
-    let rec_url = Memo::new(move |_| overview.with(|overview| overview.ingest.as_ref().map(|ingest| ingest.rec_url.clone())));
+    let server = Memo::new(move |_| overview.with(|overview| overview.ingest.as_ref().map(recording_server)));
     let enabled = Memo::new(move |_| overview.with(|overview| overview.recording_enabled));
-    move || match (rec_url.get(), enabled.get()) {
-        (Some(url), true) => view! {
+    move || match (server.get(), enabled.get()) {
+        (Some((label, url)), true) => view! {
             <div class="empty">
                 <p>
                     "Nothing is recorded yet. Send to the URL that ends in "<code>"/rec"</code>
                     ", and the recording stands here the moment the encoder stops."
                 </p>
-                <CopyRow label="RTMP server" note="live + recording" value=url />
+                <CopyRow label=label note="live + recording" value=url />
             </div>
         }
         .into_any(),

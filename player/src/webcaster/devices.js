@@ -56,6 +56,14 @@ export function stop(stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();
 }
 
+/** What of it has ended, in words: the screen is shown no more, or a device was pulled out. Empty where all goes on. @param {MediaStream | null} stream */
+export function whatEnded(stream) {
+  const ended = (stream?.getTracks() ?? []).filter(({ readyState }) => readyState === 'ended');
+  const [picture, sound] = ['video', 'audio'].map((kind) => ended.some((track) => track.kind === kind));
+  if (picture && sound) return 'Picture and sound have ended.';
+  return picture ? 'The picture has ended.' : sound ? 'The sound has ended.' : '';
+}
+
 /** What a browser's refusal means. @param {unknown} error */
 export function explain(error) {
   const name = error instanceof DOMException ? error.name : '';

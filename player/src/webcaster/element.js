@@ -2,7 +2,7 @@
 // becomes of it. How media are had, sent and judged stands in `devices`, `whip` and `quality`.
 
 import { bitrate } from '../rate.js';
-import { capture, devices, explain, stop, whatIsMissing } from './devices.js';
+import { capture, devices, explain, stop, whatEnded, whatIsMissing } from './devices.js';
 import { WITHOUT_H264, encodesH264 } from './h264.js';
 import { Meter } from './meter.js';
 import { figures, line, read } from './quality.js';
@@ -38,8 +38,9 @@ export class AfterliveWebcaster extends HTMLElement {
   constructor() {
     super();
     this.#root.adoptedStyleSheets = [styles];
-    const { look, go, stop, mute, shade, leave, source, camera, microphone, height, rate } = this.#face;
+    const { look, go, stop, mute, shade, leave, again, source, camera, microphone, height, rate } = this.#face;
     look.addEventListener('click', () => void this.#look());
+    again.addEventListener('click', () => void this.#look());
     go.addEventListener('click', () => this.#go());
     stop.addEventListener('click', () => this.#publish?.stop());
     mute.addEventListener('click', () => this.#toggle('audio'));
@@ -130,14 +131,19 @@ export class AfterliveWebcaster extends HTMLElement {
       await this.#publish?.replace(stream);
       stop(before);
       this.#face.preview.srcObject = stream;
-      stream.getVideoTracks()[0]?.addEventListener('ended', () => this.#lost(stream));
+      for (const track of stream.getTracks()) track.addEventListener('ended', () => this.#lost(stream));
+      this.#say('');
       this.#meter.start(stream, (level) => (this.#face.level.value = level));
       this.#face.level.hidden = stream.getAudioTracks().length === 0;
       await this.#list();
     } catch (error) {
       this.#say(explain(error), true);
     }
+    const { again, source } = this.#face;
+    const hadFocus = this.#root.activeElement === again;
     this.#show();
+    // The button that was pressed is gone; the next one in its row might be the one that ends it all.
+    if (hadFocus && again.hidden) source.focus();
   }
 
   /** Camera, microphone and screen are nobody's any more, and their lamps go out. */
@@ -150,10 +156,11 @@ export class AfterliveWebcaster extends HTMLElement {
     level.hidden = true;
   }
 
-  /** The screen is shown no more, or the camera was pulled out. @param {MediaStream} stream */
+  /** The screen is shown no more, or a device was pulled out. @param {MediaStream} stream */
   #lost(stream) {
     if (this.#stream !== stream) return;
-    this.#say('The picture has ended. Choose another camera or screen; what is live goes on.', true);
+    this.#say('');
+    this.#show();
   }
 
   #go() {
@@ -239,7 +246,7 @@ export class AfterliveWebcaster extends HTMLElement {
     const isLive = this.#publish !== null;
     const hasStream = this.#stream !== null;
     const canSend = encodesH264();
-    const { look, go, stop, mute, shade, leave, mode, kbps, dark, pill, figures } = this.#face;
+    const { look, go, stop, mute, shade, leave, again, mode, kbps, dark, pill, figures } = this.#face;
     this.#lacks(canSend ? null : WITHOUT_H264);
     go.disabled = !canSend;
     look.hidden = hasStream;
@@ -248,6 +255,8 @@ export class AfterliveWebcaster extends HTMLElement {
     mute.hidden = (this.#stream?.getAudioTracks().length ?? 0) === 0;
     shade.hidden = !hasStream;
     leave.hidden = !hasStream || isLive;
+    // At the end of the row, so that no button moves under the hand when something ends.
+    again.hidden = whatEnded(this.#stream) === '';
     leave.textContent = this.#face.source.value === 'camera' ? 'Turn off camera and microphone' : 'Stop sharing the screen';
     mode.disabled = isLive;
     kbps.disabled = isLive;
@@ -263,10 +272,13 @@ export class AfterliveWebcaster extends HTMLElement {
     figures.hidden = !isLive;
   }
 
-  /** @param {string} words @param {boolean} isBad */
+  /** Where there is nothing else to say, what has ended is said until it is back. @param {string} words @param {boolean} isBad */
   #say(words, isBad = false) {
-    this.#face.note.textContent = words;
-    this.#face.note.classList.toggle('bad', isBad);
+    const { note, again } = this.#face;
+    const ended = words === '' ? whatEnded(this.#stream) : '';
+    const goesOn = this.#publish === null ? '' : '; what is live goes on';
+    note.textContent = ended === '' ? words : `${ended} Press “${again.textContent}”, or choose something else above${goesOn}.`;
+    note.classList.toggle('bad', isBad || ended !== '');
   }
 }
 

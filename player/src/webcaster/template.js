@@ -33,6 +33,7 @@ const html = `
       <button type="button" class="mute" hidden>Mute</button>
       <button type="button" class="shade" hidden>Camera off</button>
       <button type="button" class="leave" hidden>Turn off camera and microphone</button>
+      <button type="button" class="again" hidden>Turn on again</button>
     </p>
     <p class="note" role="status"></p>
   </form>
@@ -82,6 +83,7 @@ export function face(root) {
     mute: button('mute'),
     shade: button('shade'),
     leave: button('leave'),
+    again: button('again'),
     note: text('note'),
     figures: text('figures'),
     badge: text('badge'),

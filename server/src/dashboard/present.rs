@@ -1,5 +1,7 @@
 //! From the services' terms to the pages': rows with their URLs, and refusals as sentences. Decides nothing and reads nothing.
 
+mod guest;
+
 use afterlive_app::backend::{
     Answer, ApiKeyRow, BackendError, DayTraffic, Home, IngestUrls, KeyInName, LatestRecording, Level, LiveAudio, LiveFacts,
     LiveVideo, Loudness, OrganisationPage, Overview, PlaybackTokenRow, PlayoutUrls, Push, PushState, RecordingRange,
@@ -9,6 +11,7 @@ use afterlive_app::backend::{
 use afterlive_app::ui::overview::title_of;
 use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, StreamId, StreamState, Streamname, UnixMillis};
 
+use self::guest::{for_guest, recording_for_guest};
 use crate::db::api_keys::ApiKey;
 use crate::db::assets::Asset;
 use crate::db::organisations::Organisation;
@@ -16,7 +19,7 @@ use crate::db::stream_search::{Order, Search};
 use crate::db::streams::Stream;
 use crate::publish_key::{PublishKeys, bare_name};
 use crate::push::PushStatus;
-use crate::service::playback::token::{Scope, network_text, with_token};
+use crate::service::playback::token::{Scope, network_text};
 use crate::service::playback::{IssuedToken, Pass, Secret};
 use crate::service::{self, CountedStream, OnAir, RecordingSlice, Service};
 use crate::sound;
@@ -230,18 +233,22 @@ fn whip_url(public_url: &str, stream_key: &str, ingest_url: &str) -> String {
     format!("{public_url}/p/webrtc?{query}")
 }
 
-/// `guest` is the token of who may watch live by nothing else.
+/// `guest` is the token of who may watch live by nothing else. Outsiders' `pass` is the token of who may watch recordings by nothing else.
 pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<&Pass>, guest: Option<&Secret>) -> Overview {
-    let recording_row = |asset| recording_row(service, asset, pass, guest);
+    let is_outside = seen.role.is_none();
+    // What a guest copies is to open for them.
+    let recording_row = |asset| {
+        let row = recording_row(service, asset, pass, guest)?;
+        Some(if is_outside { recording_for_guest(row) } else { row })
+    };
     let live_facts = |on_air| live_facts(service, &seen.stream, on_air, seen.role.is_some(), guest);
     let config = service.config();
     let settings = seen.organisation.settings;
     let default_mode = if settings.recording_enabled { seen.stream.default_mode } else { Mode::Live };
     let name = seen.stream.streamname.clone();
     let newest = seen.newest_finished.and_then(recording_row);
-    // What a guest copies is to open for them.
     let for_guest = |url| for_guest(url, guest);
-    let newest_recording = newest.as_ref().map(|row| for_guest(row.url.clone()));
+    let newest_recording = newest.as_ref().map(|row| row.url.clone());
     let growing = seen.growing.and_then(recording_row).filter(|row| row.duration_ms > 0);
     Overview {
         default_mode,
@@ -253,7 +260,7 @@ pub(super) fn overview(service: &Service, seen: service::Overview, pass: Option<
             hls: for_guest(format!("{}/live/{name}/index.m3u8", config.http.public_url)),
             websocket: for_guest(format!("{}/live/{name}/ws", web_socket_origin(&config.http.public_url))),
             whep: for_guest(format!("{}/live/{name}/whep", config.http.public_url)),
-            rtmp: format!("{}/play/{name}", config.rtmp.public_url),
+            rtmp: for_guest(format!("{}/play/{name}", config.rtmp.public_url)),
             newest_recording,
         },
         push: seen.role.map(|role| Push {
@@ -334,14 +341,6 @@ fn web_socket_origin(public_url: &str) -> String {
 fn still_url(service: &Service, stream: StreamId, streamname: &Streamname, guest: Option<&Secret>) -> Option<String> {
     let still = service.hub().still(stream)?;
     Some(for_guest(format!("/live/{streamname}/thumbnail.jpg?taken={}", still.taken_at.0), guest))
-}
-
-/// With the token that a guest came with.
-fn for_guest(url: String, guest: Option<&Secret>) -> String {
-    match guest {
-        Some(Secret(token)) => with_token(&url, token),
-        None => url,
-    }
 }
 
 pub(super) fn organisation(

@@ -1,0 +1,255 @@
+// What a viewer is told who pauses live, while the encoder, the connection or the publish comes and goes: against a socket, a video and Media Source
+// Extensions of the test's own, in simulated time.
+
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { LivePlayback } from '../src/live.js';
+
+class FakeSocket extends EventTarget {
+  /** @type {FakeSocket[]} */
+  static all = [];
+  binaryType = '';
+  isClosed = false;
+  constructor() {
+    super();
+    FakeSocket.all.push(this);
+  }
+  close() {
+    this.isClosed = true;
+  }
+  open() {
+    this.dispatchEvent(new Event('open'));
+  }
+  /** @param {object} message */
+  say(message) {
+    this.dispatchEvent(Object.assign(new Event('message'), { data: JSON.stringify(message) }));
+  }
+  end() {
+    this.dispatchEvent(Object.assign(new Event('close'), { code: 1006, reason: '' }));
+  }
+}
+
+class FakeSourceBuffer extends EventTarget {
+  updating = false;
+  buffered = { length: 1, start: () => 0, end: () => 1 };
+}
+
+class FakeMediaSource extends EventTarget {
+  static isTypeSupported() {
+    return true;
+  }
+  readyState = 'closed';
+  constructor() {
+    super();
+    queueMicrotask(() => {
+      this.readyState = 'open';
+      this.dispatchEvent(new Event('sourceopen'));
+    });
+  }
+  addSourceBuffer() {
+    return new FakeSourceBuffer();
+  }
+}
+
+class FakeVideo extends EventTarget {
+  #src = '';
+  currentTime = 1;
+  playbackRate = 1;
+  readyState = 4;
+  paused = true;
+  seeking = false;
+  disableRemotePlayback = false;
+  error = null;
+  played = { length: 0 };
+  get src() {
+    return this.#src;
+  }
+  /** As browsers: another source is one that is paused. @param {string} url */
+  set src(url) {
+    this.#src = url;
+    this.load();
+  }
+  load() {
+    this.paused = true;
+  }
+  removeAttribute() {
+    this.#src = '';
+  }
+  async play() {
+    this.paused = false;
+    this.dispatchEvent(new Event('playing'));
+  }
+  pause() {
+    this.paused = true;
+  }
+}
+
+const INFO = { type: 'info', state: 'live', mime: 'video/mp4; codecs="avc1.42c01f"', video: { codec: 'h264' }, audio: null };
+const WINDOW_MS = 30_000;
+
+/** @type {string[]} */
+let states = [];
+/** @type {FakeVideo} */
+let video;
+/** @type {LivePlayback} */
+let playback;
+const socket = () => /** @type {FakeSocket} */ (FakeSocket.all.at(-1));
+const told = () => states.at(-1);
+
+/** What is due by now has happened. */
+async function settled() {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+}
+
+/** Somebody who watches, live. */
+async function plays() {
+  playback.start();
+  socket().open();
+  socket().say(INFO);
+  await settled();
+  assert.equal(told(), 'playing');
+}
+
+const NAMES = ['WebSocket', 'MediaSource', 'document', 'fetch'];
+const before = Object.fromEntries(NAMES.map((name) => [name, Reflect.get(globalThis, name)]));
+
+beforeEach(() => {
+  states = [];
+  FakeSocket.all = [];
+  Object.assign(globalThis, { WebSocket: FakeSocket, MediaSource: FakeMediaSource, document: { baseURI: 'http://h/' } });
+  URL.createObjectURL = () => 'blob:test';
+  URL.revokeObjectURL = () => {};
+  video = new FakeVideo();
+  const outlet = { state: (/** @type {{ name: string }} */ { name }) => void states.push(name), mutedByPolicy: () => {} };
+  playback = new LivePlayback(/** @type {HTMLVideoElement} */ (/** @type {unknown} */ (video)), '/live/a', null, outlet, () => {});
+});
+afterEach(() => {
+  playback.stop();
+  Object.assign(globalThis, before);
+});
+
+/** @param {import('node:test').TestContext} context @returns {(ms: number) => void} */
+function time(context) {
+  context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  return (ms) => context.mock.timers.tick(ms);
+}
+
+test('who clicks the last picture while the encoder is waited for is told when it is back, and plays with the next click', async (context) => {
+  const pass = time(context);
+  await plays();
+  socket().say({ type: 'stopped', waits_ms: WINDOW_MS });
+  pass(3_000);
+  assert.equal(told(), 'interrupted');
+  assert.equal(video.paused, false, 'to the browser it plays, and a click is a pause');
+  playback.pause();
+  pass(20_000);
+  assert.deepEqual([told(), socket().isClosed], ['interrupted', false]);
+  socket().say(INFO);
+  await settled();
+  assert.deepEqual([told(), video.paused], ['paused', true]);
+  playback.play();
+  await settled();
+  assert.equal(told(), 'playing');
+  assert.equal(FakeSocket.all.length, 1);
+});
+
+test('who has paused gets nothing sent for long by an encoder that is back either', async (context) => {
+  const pass = time(context);
+  await plays();
+  socket().say({ type: 'stopped', waits_ms: WINDOW_MS });
+  pass(3_000);
+  playback.pause();
+  socket().say(INFO);
+  // What is live is not silent.
+  for (let second = 0; second < 9; second += 1) {
+    pass(1_000);
+    socket().say({ type: 'clock', media_ms: 0, wall_ms: 0, server_ms: 0 });
+  }
+  assert.equal(socket().isClosed, false);
+  pass(1_000);
+  assert.deepEqual([told(), socket().isClosed], ['paused', true]);
+});
+
+test('who paused just before the encoder was cut off hears of it, and of its return', async (context) => {
+  const pass = time(context);
+  await plays();
+  playback.pause();
+  assert.equal(told(), 'paused');
+  pass(2_000);
+  socket().say({ type: 'stopped', waits_ms: WINDOW_MS });
+  pass(20_000);
+  assert.deepEqual([told(), socket().isClosed], ['interrupted', false]);
+  socket().say(INFO);
+  await settled();
+  assert.deepEqual([told(), video.paused], ['paused', true]);
+});
+
+test('where the encoder stays away the next publish starts by itself, as is said, for who has paused too', async (context) => {
+  const pass = time(context);
+  await plays();
+  socket().say({ type: 'stopped', waits_ms: WINDOW_MS });
+  pass(3_000);
+  playback.pause();
+  pass(WINDOW_MS);
+  assert.deepEqual([told(), socket().isClosed], ['offline', false]);
+  socket().say(INFO);
+  await settled();
+  assert.equal(told(), 'playing');
+});
+
+test('a connection that is lost is made again for who plays; who has paused is told nothing that does not happen', async (context) => {
+  const pass = time(context);
+  await plays();
+  socket().say({ type: 'stopped', waits_ms: WINDOW_MS });
+  pass(3_000);
+  playback.pause();
+  socket().end();
+  assert.equal(told(), 'paused');
+  pass(60_000);
+  assert.deepEqual([told(), FakeSocket.all.length], ['paused', 1]);
+  playback.play();
+  assert.deepEqual([told(), FakeSocket.all.length], ['connecting', 2]);
+});
+
+test('who pauses while it is connected again is not left with a promise where that cannot be', async (context) => {
+  const pass = time(context);
+  Object.assign(globalThis, { fetch: async () => Promise.reject(new TypeError('no network')) });
+  await plays();
+  socket().end();
+  assert.equal(told(), 'reconnecting');
+  playback.pause();
+  pass(1_000);
+  assert.equal(FakeSocket.all.length, 2);
+  socket().end();
+  await settled();
+  pass(60_000);
+  assert.deepEqual([told(), FakeSocket.all.length], ['paused', 2]);
+});
+
+for (const [what, happens] of /** @type {const} */ ([
+  ['refused', () => socket().say({ type: 'status', state: 'refused', reason: 'the token has expired' })],
+  ['reconnecting', () => socket().end()],
+])) {
+  test(`what comes right after the end has the last word: ${what}`, async (context) => {
+    const pass = time(context);
+    await plays();
+    video.currentTime = 0;
+    socket().say({ type: 'stopped' });
+    happens();
+    pass(3_000);
+    assert.equal(told(), what);
+  });
+}
+
+test('who plays again by the browser\'s own means is not parted with', async (context) => {
+  const pass = time(context);
+  await plays();
+  playback.pause();
+  pass(2_000);
+  await video.play();
+  for (let second = 0; second < 20; second += 1) {
+    pass(1_000);
+    socket().say({ type: 'clock', media_ms: 0, wall_ms: 0, server_ms: 0 });
+  }
+  assert.deepEqual([told(), socket().isClosed], ['playing', false]);
+});
