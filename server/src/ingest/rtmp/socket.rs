@@ -19,8 +19,8 @@ use tokio_rustls::server::TlsStream;
 
 /// By so much at most a frame reaches the hub later. Less than the time from one picture to the next.
 const BEAT: Duration = Duration::from_millis(25);
-/// Where nobody watches: a recording does not mind. Of three beats, so that these publishers and the others are looked at together.
-const SLOW_BEAT: Duration = Duration::from_millis(75);
+/// Where nobody watches: a recording does not mind. Of four beats, so that these publishers and the others are looked at together.
+const SLOW_BEAT: Duration = Duration::from_millis(100);
 /// How soon a publisher is looked at again that has filled the buffer since the last time, as one does that sends a file as fast as it can.
 const HASTE: Duration = Duration::from_millis(1);
 /// How soon a publisher that took nothing of what it is sent is tried again. It is sent little.
