@@ -217,6 +217,10 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
 
     let public_url = Url::parse(&config.http.public_url).expect("the configuration has checked it");
     let vod = Arc::new(vod::Vod::new(regions, &public_url, growing, Arc::new(RecordingGuard::new(&service))));
+    let tidying = tokio::spawn({
+        let (vod, stop) = (Arc::clone(&vod), lifecycle.soft_stop());
+        async move { vod.keep_tidy(stop).await }
+    });
     let router = router::router(&service, pages(&service), vod, feeds, doors, lifecycle.soft_stop());
     let https = secured::over_tls(https_listener, certificate.as_ref(), &secured::HTTP_PROTOCOLS)?;
     let policy = secure::Policy::from(&*config).with_challenges(keeper.as_ref().map(acme::Keeper::challenges));
@@ -241,6 +245,7 @@ pub async fn serve(config: Config, lifecycle: &Lifecycle, started: impl FnOnce(&
             until_end("RTMP server", rtmp, lifecycle),
             until_end("WebRTC server", webrtc, lifecycle),
             until_end("HTTP server", http, lifecycle),
+            until_end("closer of recordings", tidying, lifecycle),
             until_end("watch over the certificate", certificate, lifecycle),
             until_end("keeper of the certificate", keeper, lifecycle),
             until_end("job worker", jobs, lifecycle),

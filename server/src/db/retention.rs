@@ -1,6 +1,8 @@
 //! What keeps a recording and what takes it away: legal hold, and what retention may take to the bin or remove from it for good, which is nothing of an
 //! organisation that is suspended: nobody of it could say no. All on the table `assets`; each look for what may be taken reads an index from its beginning on, and no more of it than it gives.
 
+use std::time::Duration;
+
 use afterlive_domain::asset::Hold;
 use afterlive_domain::{AssetId, EventKind, OrganisationId, Region, StreamId, UnixMillis};
 
@@ -65,15 +67,12 @@ pub async fn old(connection: &mut Connection, server_days: u64, now: UnixMillis,
     candidates(rows)
 }
 
-/// So long nothing may come of an encoder until it is missed, which is when its window begins: as long as its protocol waits for it, 20 s where nobody has set it.
-const SILENCE_MS: i64 = 60_000;
-
 /// A region's recordings with a file, those that ended or were restored first before the others. Without those whose encoder may still come back: their
-/// organisation's reconnect window, or the server's, has not passed.
+/// organisation's reconnect window, or the server's in seconds, has not passed since it was missed, which is `silence` after its last frame at the latest.
 pub async fn oldest(
     connection: &mut Connection,
     region: &Region,
-    server_window_s: u64,
+    (server_window_s, silence): (u64, Duration),
     now: UnixMillis,
     limit: u32,
 ) -> Result<Vec<Candidate>> {
@@ -87,7 +86,7 @@ pub async fn oldest(
     .bind(now.0)
     .bind(i64::try_from(server_window_s).unwrap_or(i64::MAX / 2_000))
     .bind(i64::from(limit))
-    .bind(SILENCE_MS)
+    .bind(i64::try_from(silence.as_millis()).unwrap_or(0))
     .fetch_all(c)
     .await)?;
     candidates(rows)

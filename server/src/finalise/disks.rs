@@ -1,8 +1,6 @@
 //! Which regions share a disk, and how much room it has: what retention goes by. A region whose disk is away has none: in its folder's place lies the mount
 //! point's disk, whose room is none of its recordings' business.
 
-use tokio::task::spawn_blocking;
-
 use super::{FinaliseError, Finaliser};
 use crate::db::region_folders;
 use crate::storage::{Disk, RegionStore, StorageError};
@@ -10,15 +8,13 @@ use crate::storage::{Disk, RegionStore, StorageError};
 impl Finaliser {
     /// The regions, those together that share a disk: the room that one lacks is the room that the others lack. Never an empty list among them.
     pub(super) async fn disks(&self) -> Result<Vec<Vec<&RegionStore>>, FinaliseError> {
-        let regions = self.regions.clone();
-        let looking = spawn_blocking(move || {
-            let look = || regions.iter().map(RegionStore::disk).collect::<Vec<_>>();
-            (look(), look())
-        });
-        let (first, second) = looking.await.map_err(std::io::Error::other)?;
+        let mut first = Vec::new();
+        for store in self.regions.iter() {
+            first.push(self.ask(store, RegionStore::disk).await);
+        }
         let mut there = Vec::new();
-        for ((store, first), second) in self.regions.iter().zip(first).zip(second) {
-            match self.own_disk(store, first, second).await {
+        for (store, first) in self.regions.iter().zip(first) {
+            match self.own_disk(store, first).await {
                 Ok(looks) => there.push((store, looks)),
                 Err(error) => tracing::error!(region = %store.name(), %error, "retention passes over a region"),
             }
@@ -27,13 +23,8 @@ impl Finaliser {
     }
 
     /// Both looks at the region's disk, where it is the one with the region's folder.
-    async fn own_disk(
-        &self,
-        store: &RegionStore,
-        first: Result<Disk, StorageError>,
-        second: Result<Disk, StorageError>,
-    ) -> Result<[Disk; 2], FinaliseError> {
-        let looks = [first?, second?];
+    async fn own_disk(&self, store: &RegionStore, first: Result<Disk, FinaliseError>) -> Result<[Disk; 2], FinaliseError> {
+        let looks = [first?, self.ask(store, RegionStore::disk).await?];
         self.require_own(store).await?;
         Ok(looks)
     }
@@ -42,9 +33,9 @@ impl Finaliser {
     /// given an id, as on a disk that was full, is not looked at.
     async fn require_own(&self, store: &RegionStore) -> Result<(), FinaliseError> {
         let Some(claimed) = region_folders::of(&mut self.db.read().await?, store.name()).await? else { return Ok(()) };
-        let (regions, name) = (self.regions.clone(), store.name().clone());
-        let looking = spawn_blocking(move || regions.get(&name).map_or(Ok(None), |store| store.spool().folder_id()));
-        if looking.await.map_err(std::io::Error::other)?? == Some(claimed) {
+        let failed = |store: &RegionStore, source| StorageError::Folder { path: store.folder().to_owned(), source };
+        let look = move |store: &RegionStore| store.spool().folder_id().map_err(|source| failed(store, source));
+        if self.ask(store, look).await? == Some(claimed) {
             return Ok(());
         }
         Err(StorageError::Gone { path: store.folder().to_owned() }.into())
@@ -53,13 +44,11 @@ impl Finaliser {
     /// Room for recordings on the region's disk, while that is there.
     pub(super) async fn free_bytes(&self, store: &RegionStore) -> Result<u64, FinaliseError> {
         self.require_own(store).await?;
-        let (regions, name) = (self.regions.clone(), store.name().clone());
-        let looking = spawn_blocking(move || {
-            let Some(store) = regions.get(&name) else { return Ok(u64::MAX) };
+        let look = |store: &RegionStore| {
             store.require()?;
             store.free_bytes().map_err(|source| StorageError::Folder { path: store.folder().to_owned(), source })
-        });
-        Ok(looking.await.map_err(std::io::Error::other)??)
+        };
+        self.ask(store, look).await
     }
 }
 

@@ -8,6 +8,7 @@ mod by_hand;
 mod disks;
 mod file;
 mod naming;
+mod patience;
 mod place;
 mod recover;
 mod report;
@@ -35,6 +36,7 @@ use crate::jobs::{self, Task};
 use crate::pictures::{Darkroom, DarkroomError};
 use crate::storage::{RegionStore, Regions, StorageError};
 
+use patience::Unanswered;
 use place::{Placed, place};
 use steadiness::Steadiness;
 use waiting::ROOM_WAIT_MS;
@@ -58,6 +60,8 @@ const COPY_MARGIN_BYTES: u64 = 64 << 20;
 pub enum FinaliseError {
     #[error("region {0} is not configured")]
     NoSuchRegion(afterlive_domain::Region),
+    #[error("the storage of region {0} does not answer")]
+    NoAnswer(afterlive_domain::Region),
     #[error("{0:?} is no name of a recording")]
     BadFileName(String),
     #[error("there is nothing to play in it")]
@@ -118,6 +122,7 @@ pub struct Finaliser {
     audit: Audit,
     copy_margin_bytes: u64,
     steadiness: Arc<Mutex<Steadiness>>,
+    unanswered: Arc<Unanswered>,
 }
 
 impl Finaliser {
@@ -125,7 +130,17 @@ impl Finaliser {
     pub fn new(db: Db, clock: Clock, regions: Regions) -> Self {
         let (retention, audit) = (Retention::default(), Audit::default());
         let (darkroom, copy_margin_bytes) = (Darkroom::of_this_program(), COPY_MARGIN_BYTES);
-        Self { db, clock, regions, retention, darkroom, audit, copy_margin_bytes, steadiness: Arc::default() }
+        Self {
+            db,
+            clock,
+            regions,
+            retention,
+            darkroom,
+            audit,
+            copy_margin_bytes,
+            steadiness: Arc::default(),
+            unanswered: Arc::default(),
+        }
     }
 
     /// With what the server's settings say of keeping recordings.

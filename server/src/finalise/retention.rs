@@ -2,6 +2,7 @@
 //! A round is bounded, and whatever ends it, the next one goes on where it stopped: each step is a row and a job in one transaction.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use afterlive_domain::organisation::RecordingRules;
 use afterlive_domain::{Act as Noted, Region, ThingKind, UnixMillis, WhoKind};
@@ -24,6 +25,8 @@ const BATCH: u32 = 100;
 const BATCHES: u32 = 10;
 /// What went to the bin can be restored for so long, also where its room is wanted, unless less than half of that room is there.
 const LEAST_IN_BIN_MS: i64 = 3_600_000;
+/// Longer than any protocol waits whose patience nobody sets.
+const LEAST_SILENCE: Duration = Duration::from_secs(60);
 /// So many recordings of a bin are added up to see how much of it is room to come.
 const MOST_ADDED_UP: u32 = 10_000;
 
@@ -35,18 +38,21 @@ pub struct Retention {
     /// With less room in a region its oldest recordings make room; zero: none does.
     pub min_free_bytes: u64,
     pub bin_days: u64,
+    /// So long nothing may come of an encoder until it is missed, which is when its reconnect window begins.
+    pub silence: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { rules: RecordingRules::default(), min_free_bytes: 0, bin_days: 7 }
+        Self { rules: RecordingRules::default(), min_free_bytes: 0, bin_days: 7, silence: LEAST_SILENCE }
     }
 }
 
 impl From<&Config> for Retention {
     fn from(config: &Config) -> Self {
         let config::Retention { min_free_bytes, bin_days, .. } = config.retention;
-        Self { rules: config.recording_rules(), min_free_bytes, bin_days }
+        let silence = config.rtmp.idle_timeout.max(LEAST_SILENCE);
+        Self { rules: config.recording_rules(), min_free_bytes, bin_days, silence }
     }
 }
 
@@ -103,7 +109,7 @@ impl Finaliser {
         for _ in 0..BATCHES {
             let days = self.retention.rules.retention_days;
             let old = rows::old(&mut self.db.read().await?, days, self.clock.now(), BATCH).await?;
-            let (undated, old) = with_date(old);
+            let (undated, old) = self.with_date(old);
             if self.date(&undated).await? + self.act(Act::Bin, &old, "its time is over").await? == 0 {
                 return Ok(Step::Done);
             }
@@ -116,7 +122,7 @@ impl Finaliser {
         for _ in 0..BATCHES {
             let before = self.clock.now().plus_ms(-i64::try_from(self.retention.bin_days).unwrap_or(0) * DAY_MS);
             let binned = rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?;
-            let (undated, binned) = with_date(binned);
+            let (undated, binned) = self.with_date(binned);
             if self.date(&undated).await? + self.act(Act::Purge, &binned, "its time in the bin is over").await? == 0 {
                 return Ok(Step::Done);
             }
@@ -146,6 +152,8 @@ impl Finaliser {
             for store in disk {
                 binned.extend(rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?);
             }
+            let (undated, mut binned) = self.with_date(binned);
+            self.date(&undated).await?;
             keep_first(&mut binned, wanted - free);
             if self.act(Act::Purge, &binned, "its room is wanted").await? == 0 {
                 return self.bin_oldest(disk, wanted - free).await;
@@ -160,17 +168,22 @@ impl Finaliser {
 
     async fn bin_oldest(&self, disk: &[&RegionStore], lacking: u64) -> Result<Step, FinaliseError> {
         for _ in 0..BATCHES {
-            let (now, window_s) = (self.clock.now(), self.retention.rules.reconnect_window_s);
+            let (now, window) = (self.clock.now(), self.retention.rules.reconnect_window_s);
             let mut connection = self.db.read().await?;
             let mut to_come = 0_u64;
             let mut oldest = Vec::new();
             for store in disk {
                 to_come = to_come.saturating_add(rows::binned_bytes(&mut connection, store.name(), MOST_ADDED_UP).await?);
-                oldest.extend(rows::oldest(&mut connection, store.name(), window_s, now, BATCH).await?);
+                oldest.extend(rows::oldest(&mut connection, store.name(), (window, self.retention.silence), now, BATCH).await?);
             }
             drop(connection);
             if to_come >= lacking {
                 return Ok(Step::Done);
+            }
+            // They would go first, and are the newest perhaps.
+            let (undated, mut oldest) = self.with_date(oldest);
+            if self.date(&undated).await? > 0 {
+                continue;
             }
             keep_first(&mut oldest, lacking - to_come);
             if self.act(Act::Bin, &oldest, "its room is wanted").await? == 0 {
@@ -185,6 +198,12 @@ impl Finaliser {
             }
         }
         Ok(Step::MoreToDo)
+    }
+
+    /// Those whose time began before there was this program, and the others. With a clock that has still to be set there is no better date.
+    fn with_date(&self, candidates: Vec<Candidate>) -> (Vec<Candidate>, Vec<Candidate>) {
+        let is_set = self.clock.now() >= FIRST_DAY;
+        candidates.into_iter().partition(|candidate| is_set && candidate.since < FIRST_DAY)
     }
 
     /// Has their time count from now, where no clock was right when it began; says of how many.
@@ -238,11 +257,6 @@ impl Finaliser {
         }
         Ok(taken.len())
     }
-}
-
-/// Those whose time began before there was this program, and the others.
-fn with_date(candidates: Vec<Candidate>) -> (Vec<Candidate>, Vec<Candidate>) {
-    candidates.into_iter().partition(|candidate| candidate.since < FIRST_DAY)
 }
 
 /// For the audit log, which the server's own work does not wait for.

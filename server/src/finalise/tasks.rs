@@ -42,6 +42,7 @@ impl Finaliser {
     async fn probe(&self, id: AssetId) -> Result<(), FinaliseError> {
         let Some(asset) = self.read(id).await?.filter(|asset| asset.state.is_playable()) else { return Ok(()) };
         let (store, key) = self.place_of(&asset)?;
+        self.ask(store, RegionStore::require).await?;
         let Look { facts, poster } = self.darkroom.look(&store.path(&key), asset.facts.duration_ms).await?;
         if self.read(id).await?.is_some_and(|now| is_still(&now, &asset)) {
             let report = assets::report(&mut self.db.read().await?, id).await?;
@@ -66,6 +67,7 @@ impl Finaliser {
     async fn storyboard(&self, id: AssetId) -> Result<(), FinaliseError> {
         let Some(asset) = self.read(id).await?.filter(|asset| asset.state.is_playable()) else { return Ok(()) };
         let (store, key) = self.place_of(&asset)?;
+        self.ask(store, RegionStore::require).await?;
         let made = self.darkroom.storyboard(&store.path(&key), asset.facts.duration_ms).await?;
         let Some(Storyboard { sprite, cues }) = made else { return Ok(()) };
         let sprite_key = key.to(KeyKind::StoryboardSprite);
@@ -89,6 +91,8 @@ impl Finaliser {
                 return Ok(());
             }
             let (store, key) = self.place_of(&asset)?;
+            // What is begun is waited for, however long: a move that comes late would undo a later one.
+            self.ask(store, RegionStore::require).await?;
             for key in key.all_of_recording() {
                 match place {
                     Place::InSight => store.restore_from_bin(&key).await?,

@@ -27,6 +27,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use url::Url;
 
@@ -59,6 +60,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(MAX_RECONNECT_WINDOW_S + 300
 const FOR_NOW: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 /// A recording has its first second on disk after about as long.
 const RETRY_AFTER_S: &str = "1";
+const TIDY_EVERY: Duration = Duration::from_secs(60);
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// What scripts of other sites may ask, and for how long they need not ask whether.
 const PREFLIGHT: [(HeaderName, &str); 3] = [
@@ -113,6 +115,15 @@ impl Vod {
             files: OpenFiles::default(),
             snapshots: Snapshots::new(growing),
             unopened: Hush::default(),
+        }
+    }
+
+    /// Closes, each minute until `stop`, what nobody has asked for lately: the disk gets the room of a deleted recording back only then, and nobody may ask for any.
+    pub async fn keep_tidy(&self, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(TIDY_EVERY)).await.is_some() {
+            let now = Instant::now();
+            self.files.tidy(now);
+            self.snapshots.tidy(now);
         }
     }
 

@@ -283,6 +283,22 @@ mod tests {
             (file.media_bytes() > 0 && !file.has_ended()).then_some(file)
         }
 
+        async fn another_session(&self) -> SessionId {
+            let session = NewSession {
+                id: SessionId(Uuid::new_v4()),
+                stream: self.live.stream,
+                mode: Mode::Rec,
+                region: self.live.region.clone(),
+                protocol: "rtmp",
+                peer: "192.0.2.7:50001".to_owned(),
+            };
+            let mut tx = self.db.write().await.unwrap();
+            sessions::end_session(&mut tx, self.live.session, sessions::EndReason::Disconnected, 0, NOW).await.unwrap();
+            sessions::go_live(&mut tx, &session, NOW).await.unwrap();
+            tx.commit().await.unwrap();
+            session.id
+        }
+
         /// Once everything is done that is to be done.
         async fn settled(&self) {
             self.tasks.close();
@@ -339,17 +355,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_finishes_a_recording_once_more_leaves_it_to_its_encoder_once_that_is_back() {
-        let scene = Scene::new().await;
+    async fn who_finishes_a_recording_once_more_leaves_it_to_its_encoder_once_that_was_back() {
+        let mut scene = Scene::new().await;
         let mut publisher = scene.publish().await;
-        scene.send_until(&mut publisher, 0, |assets| assets.iter().any(|asset| scene.grows(asset).is_some())).await;
-        let asset = scene.assets().await.remove(0);
-        let unfinished = Unfinished { asset: asset.clone(), account: None, reason: None, ended_at: NOW, _entry: None };
-        scene.recorder.clone().finish_later(unfinished).await;
-        assert!(scene.grows(&asset).is_some());
+        let grows = |assets: &[Asset]| assets.iter().any(|asset| scene.grows(asset).is_some());
+        let from_s = scene.send_until(&mut publisher, 0, grows).await;
+        drop(publisher);
+        scene.settled().await;
+        let first = scene.assets().await.remove(0);
+        // Another session of the stream, as each publish has one.
+        scene.live.session = scene.another_session().await;
+        let mut publisher = scene.publish().await;
+        scene.send_until(&mut publisher, from_s, |assets| assets.iter().any(|asset| scene.grows(asset).is_some())).await;
+        let later = |asset: &Asset| Unfinished { asset: asset.clone(), account: None, reason: None, ended_at: NOW, _entry: None };
+        scene.recorder.clone().finish_later(later(&first)).await;
+        assert!(scene.grows(&first).is_some());
         assert_eq!(scene.assets().await[0].state, AssetState::Recording);
         drop(publisher);
         scene.settled().await;
-        assert_eq!(scene.assets().await[0].state, AssetState::Ready);
+        // Nor is anything done to it once it stands finished anew.
+        let finished = scene.assets().await.remove(0);
+        assert_eq!((finished.state, finished.id), (AssetState::Ready, first.id));
+        scene.recorder.clone().finish_later(later(&first)).await;
+        assert_eq!(scene.assets().await, [finished]);
     }
 }

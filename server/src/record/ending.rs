@@ -60,7 +60,11 @@ impl Recorder {
             {
                 tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
             }
-            let finishing = this.finaliser.finish(&asset, known, reason.as_deref(), ended_at);
+            let finishing = async {
+                // Somebody may be at what the publish before has left of it.
+                let _claim = this.tries.claim_once_free(asset.id).await;
+                this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await
+            };
             let finished = watched(finishing, STALL_AFTER, |waits| this.tell_stall(&asset, waits)).await;
             let again = finished.map_err(|error| {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
@@ -87,6 +91,12 @@ impl Recorder {
         self.tasks.spawn(self.clone().finish_later(unfinished));
     }
 
+    /// Whether the recording's encoder was back since: where it stood finished and only what comes after that had failed. Who writes it finishes it.
+    async fn is_of_a_later_publish(&self, asset: &Asset) -> db::Result<bool> {
+        let row = assets::by_id(&mut self.finaliser.db().read_briefly().await?, asset.id).await?;
+        Ok(row.is_some_and(|row| row.session != asset.session))
+    }
+
     /// Tries until the storage and the database let it, or the server stops: then the next start does it. Reads what there is from the file: at what
     /// point the last try failed is not known.
     pub(super) async fn finish_later(self, unfinished: Unfinished) {
@@ -100,11 +110,17 @@ impl Recorder {
             let Some(_place) = self.stop.run_until_cancelled(self.tries.place(&asset.region)).await else { continue };
             // Its encoder is just taking it up, or looks whether it can.
             let Some(_claim) = self.tries.claim(asset.id) else { continue };
-            // Its encoder is back: where it stood finished and only what comes after that had failed. Who writes it finishes it.
-            let growing = self.growing.file(&asset.region, &asset.file_name);
-            if growing.is_some_and(|(id, file)| id == asset.id && !file.has_ended()) {
-                tracing::info!(asset = %asset.id, "a recording is left to its encoder, which is back");
-                return;
+            match self.is_of_a_later_publish(asset).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    tracing::info!(asset = %asset.id, "a recording is left to its encoder, which was back");
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(asset = %asset.id, %error, "a recording still cannot be finished");
+                    wait = (wait * 2).min(MAX_FINISH_WAIT);
+                    continue;
+                }
             }
             match self.finaliser.finish(asset, Known::Abandoned(account.clone()), reason.as_deref(), *ended_at).await {
                 Ok(()) => return,

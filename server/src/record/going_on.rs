@@ -77,12 +77,14 @@ impl Recorder {
                 tracing::info!(asset = %asset.id, file = asset.file_name, away_ms, unrecorded_ms, "the encoder is back: recording goes on");
                 let entry = self.growing.enter(&asset, asset.facts.clone(), room.file.clone());
                 let hashed = before.and_then(|before| before.hashed);
+                // As its row has it from here on: who finishes what the publish before has left sees that it is another's.
+                let asset = Asset { session: publish.session, ..asset };
                 Some(Take::new(asset, room, start, entry, self.limits).go_on(&report, hashed))
             }
             Err(error) => {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot go on; another one begins");
                 // Does nothing where the row is as it was.
-                self.finish_left(Asset { ended_at: Some(left_at), ..asset });
+                self.finish_left(Asset { session: publish.session, ended_at: Some(left_at), ..asset });
                 None
             }
         }

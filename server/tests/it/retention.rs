@@ -282,7 +282,7 @@ async fn with_less_than_half_of_the_room_the_bin_is_emptied_at_once_what_has_lai
 async fn what_an_encoder_may_come_back_to_makes_no_room() {
     on_each_database(async |db| {
         let rules = RecordingRules { reconnect_window_s: 30, ..RecordingRules::default() };
-        let keeper = Keeper::new(&db, Retention { rules, min_free_bytes: u64::MAX, bin_days: 7 }).await;
+        let keeper = Keeper::new(&db, Retention { rules, min_free_bytes: u64::MAX, ..Retention::default() }).await;
         let mut made = Vec::new();
         for reconnect_window_s in [None, Some(600), Some(0)] {
             let organisation = an_organisation(&db).await;
@@ -436,6 +436,43 @@ async fn what_a_clock_dated_that_had_not_been_set_is_kept_for_its_time_from_when
         assert_eq!((keeper.states(&made).await[0], keeper.purged(&made).await[1]), (Ready, true));
         keeper.later(DAY_MS).await;
         assert_eq!(keeper.states(&made).await[0], Deleted);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_clock_dated_that_had_not_been_set_makes_room_no_sooner_than_others() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, Retention::default()).await;
+        let retention = Retention { min_free_bytes: keeper.free_bytes() + (1 << 39), ..Retention::default() };
+        let finaliser = keeper.finaliser.clone().with_retention(retention);
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let of = |ended_at: UnixMillis| Made { size_bytes: 1 << 40, ..ended(ended_at) };
+        let made = recordings(&db, stream, [of(UnixMillis(7 * 60_000)), of(NOW.plus_ms(-HOUR_MS))]).await;
+        assert_eq!(finaliser.perform(Task::Retain).await, jobs::Outcome::Done);
+        assert_eq!(keeper.states(&made).await, [Ready, Deleted]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_never_set_empties_the_bin_by_itself_all_the_same() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, days(30)).await;
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        // It says 1970, as it did when these were made.
+        keeper.clock.set_by_ms(-NOW.0 + 40 * DAY_MS);
+        let made = recordings(&db, stream, [ended(UnixMillis(DAY_MS)), ended(UnixMillis(DAY_MS))]).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(assets::delete(&mut tx, organisation.id, made[1].id, UnixMillis(2 * DAY_MS)).await.unwrap());
+        tx.commit().await.unwrap();
+        for _ in 0..62 {
+            keeper.later(60_000).await;
+        }
+        assert_eq!(keeper.states(&made).await, [Deleted, Deleted]);
+        assert_eq!(keeper.purged(&made).await, [false, true]);
     })
     .await;
 }

@@ -9,9 +9,10 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use afterlive_domain::Region;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
@@ -26,17 +27,19 @@ use crate::storage::{MediaPlace, MediaPlaces, RegionStore, SharedPlace};
 const CHUNK_BYTES: u64 = 128 * 1024;
 /// Descriptors kept open for the next request. The least recently used one goes when there are more.
 const MAX_OPEN_FILES: usize = 256;
-/// Reads that wait for a disk at a time. The recorder's writes use the same threads, and find one free however slow the disk is.
+/// Reads that wait for a region's disk at a time: one that hangs keeps no other waiting. The recorder's writes use the same threads, and find one free however slow
+/// the disks are.
 const DISK_READS_AT_ONCE: usize = 64;
 /// For how long a name is taken to mean the file that it meant. A deleted recording can be seen for so much longer.
 const FRESH: Duration = Duration::from_secs(1);
-/// A descriptor that nobody has asked for so long is closed, with the next request for any: the disk gets the room of a deleted file back only then.
+/// A descriptor that nobody has asked for so long is closed, with the next request for any or the next [`OpenFiles::tidy`]: the disk gets the room of a deleted file
+/// back only then.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// The kernel reads files into memory in runs of about as much, and forgets them in such runs.
 const PROBE_BYTES: usize = 64 * 1024;
 
-static DISK_READS: Semaphore = Semaphore::const_new(DISK_READS_AT_ONCE);
+static DISK_READS: LazyLock<Mutex<HashMap<Region, Arc<Semaphore>>>> = LazyLock::new(Mutex::default);
 
 /// Something of which parts are sent.
 pub(super) trait Readable: Send + Sync + 'static {
@@ -108,9 +111,17 @@ fn send_file(_socket: impl AsFd, _file: &File, _offset: u64, _count: usize) -> i
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Runs what may have to wait for the disk.
-pub(super) async fn on_disk<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    let place = DISK_READS.acquire().await.map_err(io::Error::other)?;
+/// Runs what may have to wait for the region's disk.
+pub(super) async fn on_disk<T: Send + 'static>(
+    region: &Region,
+    act: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let places = {
+        let mut reads = DISK_READS.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = || Arc::new(Semaphore::new(DISK_READS_AT_ONCE));
+        Arc::clone(reads.entry(region.clone()).or_insert_with(places))
+    };
+    let place = places.acquire_owned().await.map_err(io::Error::other)?;
     // The read goes on where the viewer has gone, and keeps its place as long.
     let reading = move || {
         let _place = place;
@@ -122,6 +133,7 @@ pub(super) async fn on_disk<T: Send + 'static>(act: impl FnOnce() -> io::Result<
 /// A file, opened once for all who read it.
 #[derive(Debug)]
 pub struct OpenFile {
+    region: Region,
     file: File,
     media: SharedPlace,
     /// Where its media lay when it was opened.
@@ -133,7 +145,7 @@ pub struct OpenFile {
 
 impl OpenFile {
     /// `None` where there is no such file. `now` is a time before it is looked for.
-    fn open(path: &Path, places: &MediaPlaces, now: Instant) -> io::Result<Option<Self>> {
+    fn open(region: Region, path: &Path, places: &MediaPlaces, now: Instant) -> io::Result<Option<Self>> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -149,7 +161,8 @@ impl OpenFile {
         let opened = *media.read();
         // Strong: a finished file is written again only by an encoder that comes back, and then has another length.
         let etag = format!("\"{seconds:x}.{nanoseconds:x}-{size_bytes:x}\"");
-        Ok(Some(Self { file, media, opened, opened_at: now, size_bytes, validators: Validators::new(etag, modified) }))
+        let validators = Validators::new(etag, modified);
+        Ok(Some(Self { region, file, media, opened, opened_at: now, size_bytes, validators }))
     }
 
     /// Whether its name can still be taken to mean it.
@@ -177,12 +190,16 @@ impl OpenFile {
 
 impl Sendable for OpenFile {
     fn send(self: Arc<Self>, socket: Arc<OwnedFd>, range: Range<u64>) -> Sending {
-        Box::pin(on_disk(move || {
-            send_fast(&socket, range, |left| {
-                let count = (left.end - left.start) as usize;
-                self.at(left.start, |file, place| send_file(&socket, file, place, count))
-            })
-        }))
+        Box::pin(async move {
+            let this = Arc::clone(&self);
+            let send = move || {
+                send_fast(&socket, range, |left| {
+                    let count = (left.end - left.start) as usize;
+                    this.at(left.start, |file, place| send_file(&socket, file, place, count))
+                })
+            };
+            on_disk(&self.region, send).await
+        })
     }
 
     fn send_at_once(&self, socket: BorrowedFd<'_>, range: Range<u64>) -> Option<io::Result<usize>> {
@@ -204,8 +221,8 @@ impl Readable for OpenFile {
             return Ok(buffer.into());
         }
         let this = Arc::clone(self);
-        let read = on_disk(move || this.at(start, |file, place| file.read_exact_at(&mut buffer, place)).map(|()| buffer));
-        Ok(read.await?.into())
+        let read = move || this.at(start, |file, place| file.read_exact_at(&mut buffer, place)).map(|()| buffer);
+        Ok(on_disk(&self.region, read).await?.into())
     }
 }
 
@@ -236,10 +253,15 @@ impl OpenFiles {
         if let Some(file) = self.fresh(name, now) {
             return Ok(Some(file));
         }
-        let (path, places) = (store.path(&name.key), store.media().clone());
-        let file = on_disk(move || OpenFile::open(&path, &places, now)).await?.map(Arc::new);
+        let (region, path, places) = (name.region.clone(), store.path(&name.key), store.media().clone());
+        let file = on_disk(&name.region, move || OpenFile::open(region, &path, &places, now)).await?.map(Arc::new);
         self.keep(name, file.clone(), now);
         Ok(file)
+    }
+
+    /// Closes what nobody asks for any more.
+    pub fn tidy(&self, now: Instant) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
     }
 
     fn fresh(&self, name: &Name, now: Instant) -> Option<Arc<OpenFile>> {
@@ -316,6 +338,44 @@ mod tests {
 
         File::options().write(true).open(&path).unwrap().set_len(200_000).unwrap();
         assert!(parts(file, 0..300_000).try_collect::<Vec<_>>().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_keeps_no_reader_of_another_waiting() {
+        let (hanging, well): (Region, Region) = ("hanging".parse().unwrap(), "well".parse().unwrap());
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let ended = Arc::new(Mutex::new(ended));
+        let wait = || {
+            let (region, ended) = (hanging.clone(), Arc::clone(&ended));
+            tokio::spawn(async move {
+                let hang = move || {
+                    // Ends with its sender.
+                    let _ = ended.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    Ok(())
+                };
+                on_disk(&region, hang).await
+            })
+        };
+        let readers: Vec<_> = (0..=DISK_READS_AT_ONCE).map(|_| wait()).collect();
+        assert_eq!(on_disk(&well, || Ok("read")).await.unwrap(), "read");
+        drop(end);
+        for reader in readers {
+            reader.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asks_for_any_more_is_closed_although_nobody_asks_for_anything_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        write(store, &name(store, 1), b"x");
+        let (files, now) = (OpenFiles::default(), Instant::now());
+        let file = files.get(&name(store, 1), store, now).await.unwrap().unwrap();
+        files.tidy(now + IDLE - Duration::from_secs(1));
+        assert_eq!(Arc::strong_count(&file), 2);
+        files.tidy(now + IDLE);
+        assert_eq!(Arc::strong_count(&file), 1);
     }
 
     #[tokio::test]

@@ -138,6 +138,11 @@ impl Snapshots {
         self.growing(name).is_some()
     }
 
+    /// Lets go of what nobody asks for any more: it holds the room of recordings that may have been deleted.
+    pub fn tidy(&self, now: Instant) {
+        self.state().sweep(now);
+    }
+
     /// Waits until a recording that has ended is finished, which takes some milliseconds; not for ever, as the disk may be away.
     pub async fn finished(&self, name: &Name) {
         let until = tokio::time::Instant::now() + FINISH_WAIT;
@@ -207,7 +212,7 @@ impl Snapshots {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::NotYet),
             front => front?,
         };
-        let snapshot = Arc::new(Snapshot::new(file, media_bytes, front.len() as u64, handed_out.seen_at));
+        let snapshot = Arc::new(Snapshot::new(name.region.clone(), file, media_bytes, front.len() as u64, handed_out.seen_at));
         if let Some(kept) = self.state().kept.get_mut(&(name.clone(), media_bytes)) {
             kept.snapshot = Some(Arc::clone(&snapshot));
         }
