@@ -29,8 +29,13 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
     /// How many seconds to wait, where there were too many; the attempt is then not counted.
     pub(crate) fn attempt(&self, key: &K, now: UnixMillis) -> Result<(), u32> {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let level_ms = empty_at.get(key).map_or(0, |empty_at| empty_at.ms_since(now).max(0));
-        let over_ms = level_ms + self.interval_ms - self.burst * self.interval_ms;
+        let full_ms = self.burst * self.interval_ms;
+        let level_ms = empty_at.get_mut(key).map_or(0, |empty_at| {
+            // No bucket is fuller than full: more than that says a clock that was set back since, and would keep the key out until it is there again.
+            *empty_at = (*empty_at).min(now.plus_ms(full_ms));
+            empty_at.ms_since(now).max(0)
+        });
+        let over_ms = level_ms + self.interval_ms - full_ms;
         if over_ms > 0 {
             return Err(u32::try_from(over_ms.div_euclid(1_000) + 1).unwrap_or(u32::MAX));
         }
@@ -109,6 +114,20 @@ mod tests {
         assert!(limit.attempt(&"a", NOW.plus_ms(10_000)).is_err());
         limit.forgive(&"a");
         assert_eq!(limit.attempt(&"a", NOW.plus_ms(10_000)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nobody_out_for_longer_than_a_full_bucket() {
+        let (limit, ahead) = (RateLimit::new(3, 10_000), NOW.plus_ms(86_400_000));
+        for _ in 0..3 {
+            assert_eq!(limit.attempt(&"a", ahead), Ok(()));
+        }
+        assert_eq!(limit.attempt(&"a", NOW), Err(11));
+        assert_eq!(limit.attempt(&"a", NOW.plus_ms(10_000)), Ok(()));
+        assert_eq!(limit.attempt(&"a", NOW.plus_ms(10_000)), Err(11), "it is full, and no less");
+        for _ in 0..3 {
+            assert_eq!(limit.attempt(&"a", NOW.plus_ms(40_000)), Ok(()));
+        }
     }
 
     #[test]

@@ -191,8 +191,8 @@ pub async fn in_recording(connection: &mut Connection) -> Result<Vec<Asset>> {
 }
 
 /// The file stands at its key: `recording` becomes `ready`, or `incomplete` where there is a reason for less than the encoder sent. So does `failed`: it was given up
-/// too early. Without a report the one that it had stays. The event is `asset.ready`, and after it `asset.failed` where it is incomplete. Says false, and does nothing,
-/// where it was neither any more.
+/// too early. Without a report the one that it had stays. The event is `asset.ready`, but not of one that goes with its stream in this very transaction, and after it
+/// `asset.failed` where it is incomplete. Says false, and does nothing, where it was neither any more. Only for who holds the stream.
 pub async fn finish(
     tx: &mut Tx,
     asset: &Asset,
@@ -229,11 +229,24 @@ pub async fn finish(
     if changed == 0 {
         return Ok(false);
     }
-    tx.emit_asset(EventKind::AssetReady, asset.organisation, asset.stream, asset.id, now);
+    if !goes_with_stream(tx, asset.id).await? {
+        tx.emit_asset(EventKind::AssetReady, asset.organisation, asset.stream, asset.id, now);
+    }
     if reason.is_some() {
         tx.emit_asset(EventKind::AssetFailed, asset.organisation, asset.stream, asset.id, now);
     }
     Ok(true)
+}
+
+/// Whether its stream was deleted while it was being recorded, and nobody holds it: its deletion follows, and nobody is to be told of what can be played no more.
+async fn goes_with_stream(tx: &mut Tx, id: AssetId) -> Result<bool> {
+    let goes: i64 = on!(tx, c => sqlx::query_scalar(
+        "SELECT COUNT(*) FROM assets a JOIN streams s ON s.id = a.stream_id WHERE a.id = $1 AND a.held_at IS NULL AND s.state = 'deleted'",
+    )
+    .bind(id.to_string())
+    .fetch_one(c)
+    .await)?;
+    Ok(goes > 0)
 }
 
 /// The stream's last recording, whatever became of it.

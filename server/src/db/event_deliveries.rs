@@ -181,6 +181,22 @@ pub async fn claim(tx: &mut Tx, endpoint: EndpointId, limit: u32, now: UnixMilli
     Ok(claimed)
 }
 
+const BRING_FORWARD: &str = "UPDATE event_deliveries SET due_at = CASE WHEN locked_by IS NULL THEN $1 ELSE $2 END
+     WHERE due_at IS NOT NULL AND due_at > $3 AND (locked_by IS NOT NULL OR last_at IS NULL OR last_at > $3)";
+
+/// Makes due `now` what would be due after `late` though it waits for no try that was made by then, and ends leases that last until then at `lease_end`. Says how many
+/// these were.
+pub async fn bring_forward(tx: &mut Tx, now: UnixMillis, lease_end: UnixMillis, late: UnixMillis) -> Result<u64> {
+    on!(tx, c => sqlx::query(BRING_FORWARD)
+        .bind(now.0)
+        .bind(lease_end.0)
+        .bind(late.0)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))
+    .map_err(Into::into)
+}
+
 /// It arrived at that URL, and the next of its lane goes. Nothing happens where the lease is lost.
 pub async fn delivered(tx: &mut Tx, claimed: &Claimed, url: Option<&WebhookUrl>, status: u16, now: UnixMillis) -> Result<()> {
     event_endpoints::hold(tx, claimed.endpoint).await?;
@@ -376,6 +392,7 @@ mod tests {
             (LET_FIRST_GO, "event_deliveries_open (endpoint_id=? AND lane=?)"),
             (DUE, "event_deliveries_due (endpoint_id=? AND due_at>?)"),
             (CLAIM_SQLITE, "event_deliveries_due (endpoint_id=? AND due_at>? AND due_at<?)"),
+            (BRING_FORWARD, "SCAN event_deliveries USING INDEX event_deliveries_due"),
             (GIVE_UP, "event_deliveries_waiting (endpoint_id=?)"),
             (OLD, "event_deliveries_waiting (endpoint_id=? AND begun_at<?)"),
             (GIVE_UP_OLD, "event_deliveries_waiting (endpoint_id=? AND begun_at<?)"),

@@ -17,6 +17,11 @@ impl Pace {
     fn latest(self, now: UnixMillis) -> UnixMillis {
         now.plus_ms((i64::from(self.burst) - 1) * i64::from(self.interval_ms))
     }
+
+    /// No level is up later than that, but by a clock that was set back since.
+    fn full(self, now: UnixMillis) -> UnixMillis {
+        now.plus_ms(i64::from(self.burst) * i64::from(self.interval_ms))
+    }
 }
 
 /// A browser of a user's.
@@ -57,8 +62,19 @@ pub async fn attempt(tx: &mut Tx, known: Known<'_>, pace: Pace, now: UnixMillis)
     if counted > 0 {
         return Ok(Ok(()));
     }
+    let (found, full) = (level(tx, known, now).await?, pace.full(now));
+    if found.is_some_and(|level| level > full) {
+        // It would be kept out until the clock is there again.
+        on!(tx, c => sqlx::query("UPDATE known_browsers SET level_until = $3 WHERE secret_hash = $1 AND user_id = $2")
+            .bind(known.secret_hash)
+            .bind(known.user.to_string())
+            .bind(full.0)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
     // One that was forgotten in this moment waits for nothing, but asks again.
-    let over_ms = level(tx, known, now).await?.map_or(0, |level| level.ms_since(latest).max(0));
+    let over_ms = found.map_or(0, |level| level.min(full).ms_since(latest).max(0));
     Ok(Err(u32::try_from(over_ms.div_euclid(1_000) + 1).unwrap_or(u32::MAX)))
 }
 

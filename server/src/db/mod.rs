@@ -48,6 +48,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 /// How many events a receiver may lag behind before it is told to start over.
 const EVENT_QUEUE: usize = 1_024;
@@ -259,11 +260,19 @@ impl Tx {
         self.notes.push(entry);
     }
 
-    /// Makes all of it durable, then tells the events to who listens.
+    /// Makes all of it durable, then tells the events to who listens. Who is gone while their commit is under way changes nothing of that: what is committed is told.
     ///
     /// # Errors
     /// Where the commit fails; then nothing of it has happened, and nothing is told.
-    pub async fn commit(mut self) -> Result<()> {
+    pub async fn commit(self) -> Result<()> {
+        self.commit_holding(()).await
+    }
+
+    /// As [`Tx::commit`], with something that is let go of when it is over, also where nobody waits for it any more.
+    ///
+    /// # Errors
+    /// As [`Tx::commit`].
+    pub async fn commit_holding(mut self, held: impl Send + 'static) -> Result<()> {
         let (news, events) = (Arc::clone(&self.news), std::mem::take(&mut self.events));
         // May wait for another transaction: nobody waits along with it.
         let lines = match events.as_slice() {
@@ -277,12 +286,32 @@ impl Tx {
         if events.is_empty() {
             return self.connection.commit().await;
         }
-        let _order = news.order.lock().await;
-        let events = events::insert(&mut self.connection, events, &lines).await?;
-        self.connection.commit().await?;
+        let connection = self.connection;
+        let telling = async move {
+            let _held = held;
+            news.commit(connection, events, &lines).await
+        };
+        // A task of its own: who hangs up in between must not leave a commit that the database finishes and nobody hears of.
+        match tokio::spawn(telling.in_current_span()).await {
+            Ok(done) => done,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The whole process ends, and with it all who would hear.
+                Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
+            },
+        }
+    }
+}
+
+impl News {
+    /// The last act of a transaction with events: they are numbered, made durable and told, and nobody else's in between.
+    async fn commit(&self, mut connection: Connection, events: Vec<NewEvent>, lines: &[event_outbox::Line]) -> Result<()> {
+        let _order = self.order.lock().await;
+        let events = events::insert(&mut connection, events, lines).await?;
+        connection.commit().await?;
         for event in events {
             // Nobody listening is no fault.
-            let _ = news.sender.send(event);
+            let _ = self.sender.send(event);
         }
         Ok(())
     }

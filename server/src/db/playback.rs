@@ -198,7 +198,7 @@ pub async fn expiry(connection: &mut Connection, organisation: OrganisationId, i
     Ok(found.map(UnixMillis))
 }
 
-/// Revoking a second time changes nothing: false.
+/// Revoking a second time changes nothing, false, unless that lasts for longer: those that somebody is given one after the other by one id expire one after the other.
 pub async fn revoke(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -208,7 +208,7 @@ pub async fn revoke(
 ) -> Result<bool> {
     let inserted = on!(tx, c => sqlx::query(
         "INSERT INTO revoked_tokens (organisation_id, id, expires_at, revoked_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (organisation_id, id) DO NOTHING",
+         ON CONFLICT (organisation_id, id) DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > revoked_tokens.expires_at",
     )
     .bind(organisation.to_string())
     .bind(id.to_string())
@@ -220,13 +220,16 @@ pub async fn revoke(
     Ok(inserted > 0)
 }
 
-pub async fn is_revoked(connection: &mut Connection, organisation: OrganisationId, id: TokenId) -> Result<bool> {
-    let found: i64 = on!(connection, c => sqlx::query_scalar("SELECT COUNT(*) FROM revoked_tokens WHERE organisation_id = $1 AND id = $2")
-        .bind(organisation.to_string())
-        .bind(id.to_string())
-        .fetch_one(c)
-        .await)?;
-    Ok(found > 0)
+/// Until when it stands on the list of those that were revoked; `None` where it does not.
+pub async fn revoked_until(connection: &mut Connection, organisation: OrganisationId, id: TokenId) -> Result<Option<UnixMillis>> {
+    let found: Option<i64> = on!(connection, c => sqlx::query_scalar(
+        "SELECT expires_at FROM revoked_tokens WHERE organisation_id = $1 AND id = $2",
+    )
+    .bind(organisation.to_string())
+    .bind(id.to_string())
+    .fetch_optional(c)
+    .await)?;
+    Ok(found.map(UnixMillis))
 }
 
 /// How many have not expired, counted no further than `most`.

@@ -32,6 +32,17 @@ pub struct Search {
     pub order: Order,
 }
 
+impl Search {
+    /// Whether much more may be read than is found: a text is part of no index, and streams with several tags are looked for among those with one of them. A tag or a
+    /// state, and from when and until when, are a range of an index in the usual order; in others they are looked at row by row.
+    #[must_use]
+    pub fn reads_far(&self) -> bool {
+        let Self { state, tags, text, from, to, order } = self;
+        let narrows = !tags.is_empty() || state.is_some() || from.is_some() || to.is_some();
+        text.is_some() || tags.len() > 1 || *order != Order::NewestFirst && narrows
+    }
+}
+
 impl Order {
     /// Where the stream stands in this order.
     #[must_use]

@@ -1,6 +1,6 @@
 //! Sends what waits: leases what is due, posts it, and writes what came of it. Several nodes may do so over one database.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use afterlive_domain::{Event, WebhookUrl, endpoint};
@@ -21,7 +21,7 @@ use super::failing::Failing;
 use super::places::Places;
 use super::schedule::{GIVE_UP_AFTER_MS, GIVE_UP_UNTRIED_AFTER_MS, next_try};
 use super::{AT_ONCE, Bell, Settings, give_up};
-use crate::clock::Clock;
+use crate::clock::{Clock, Jumps};
 use crate::db::event_bodies::Happening;
 use crate::db::event_deliveries::{self, Claimed, Due, Failure};
 use crate::db::event_endpoints::{self, Endpoint};
@@ -30,6 +30,8 @@ use crate::post::{Failed, Postman};
 
 /// A node that dies loses what it sends to another after so long: longer than an answer may take, so that nothing is sent twice at a time.
 const LEASE_MS: i64 = 60_000;
+/// A clock that is set back by more has what is due wait for longer than it should.
+const SET_BACK_MS: i64 = 60_000;
 /// Without news the table is looked at this often: for what other nodes have written, and for waits that are over.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// An endpoint that another node holds is looked at again after this: it does for as long as a transaction takes.
@@ -51,6 +53,7 @@ pub struct Deliverer {
     places: Places,
     failing: Failing,
     composer: Composer,
+    jumps: Arc<Mutex<Jumps>>,
 }
 
 /// How one try ended.
@@ -79,6 +82,7 @@ impl Deliverer {
             places: Places::default(),
             failing: Failing::default(),
             composer,
+            jumps: Arc::default(),
         }
     }
 
@@ -112,6 +116,7 @@ impl Deliverer {
     /// Where the database fails.
     pub async fn run_due(&self) -> db::Result<usize> {
         let mut tries = 0;
+        self.bring_forward().await?;
         loop {
             while self.composer.make_some().await? == More::Now {}
             while self.give_up_old(&self.due().await?).await? {}
@@ -130,6 +135,9 @@ impl Deliverer {
 
     /// Starts what is due, as far as there is room; says how long to wait where nothing happens. All else that it does is limited: what is due does not wait for it.
     async fn look(&self, running: &mut JoinSet<()>) -> db::Result<Duration> {
+        if let Err(cause) = self.bring_forward().await {
+            error!(%cause, "what waits by a clock that was set back cannot be made due");
+        }
         let made = self.composer.make_some().await.unwrap_or_else(|cause| {
             error!(%cause, "bodies of what endpoints are to be told cannot be made");
             More::None
@@ -165,6 +173,27 @@ impl Deliverer {
         // What had no room is looked for again when something ends.
         let next_ms = due.iter().map(|due| due.at.ms_since(now)).filter(|ms| *ms > 0).min();
         Ok(most.min(Duration::from_millis(next_ms.unwrap_or(i64::MAX).unsigned_abs())))
+    }
+
+    /// What a clock that was set back would reach much later is due now, and a lease from before ends as one that begins now: who sends answers for it by its name.
+    async fn bring_forward(&self) -> db::Result<()> {
+        let set_by_ms = self.jumps.lock().unwrap_or_else(PoisonError::into_inner).look(&self.clock);
+        // Before the first look it may have been set too.
+        if set_by_ms.is_some_and(|ms| ms >= -SET_BACK_MS) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let (lease_end, late) = (now.plus_ms(LEASE_MS), now.plus_ms(LEASE_MS + SET_BACK_MS));
+        let mut tx = self.db.write().await?;
+        let brought = event_deliveries::bring_forward(&mut tx, now, lease_end, late).await?;
+        tx.commit().await?;
+        if brought > 0 {
+            warn!(
+                deliveries = brought,
+                "what endpoints are told at a time which a clock that was set back would reach much later is due now"
+            );
+        }
+        Ok(())
     }
 
     async fn due(&self) -> db::Result<Vec<Due>> {

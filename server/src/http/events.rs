@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::{Error as Refusal, Event, OrganisationHash, OrganisationId, StreamId};
+use afterlive_domain::{Error as Refusal, Event, EventKind, OrganisationHash, OrganisationId, StreamId};
 use axum::extract::State;
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response, sse};
@@ -58,11 +58,16 @@ struct Audience {
     hash: OrganisationHash,
     stream: Option<StreamId>,
     role: Role,
+    /// Whoever is not shown the stream's recordings hears nothing of them either: not even that there are any.
+    sees_recordings: bool,
 }
 
 impl Audience {
     fn hears(&self, event: &Event) -> bool {
-        event.organisation == self.organisation && (self.stream.is_none() || self.stream == event.stream)
+        let is_of_recording = event.asset.is_some() || event.kind == EventKind::AssetStalled;
+        event.organisation == self.organisation
+            && (self.stream.is_none() || self.stream == event.stream)
+            && (self.sees_recordings || !is_of_recording)
     }
 }
 
@@ -91,11 +96,16 @@ pub async fn handle(
     Ok(response)
 }
 
-/// Completes when who hears would be refused: who is signed out hears nothing more.
+/// Completes when who hears would be refused, or hears of less or more from then on: who is signed out hears nothing more, and who may still hear something asks anew.
 async fn gone(service: Arc<Service>, audience: Audience, request: Parts) {
     let ask = || async {
         let caller = browser_session::caller_by_cookie(&service, &request.headers).await?;
-        self::audience(&service, caller, audience.stream, &request).await.map(|_| None).map_err(ApiError::into_reason)
+        let now = self::audience(&service, caller, audience.stream, &request).await.map_err(ApiError::into_reason)?;
+        match now.sees_recordings == audience.sees_recordings {
+            true => Ok(None),
+            // Not that anything is refused: the next stream is another audience's.
+            false => Err(crate::service::Error::Refused(Refusal::BadCredentials)),
+        }
     };
     service.until_refused(&audience.hash, ask).await;
 }
@@ -117,7 +127,8 @@ async fn audience(
         };
         if is_own {
             let hash = service.organisation(&caller).await?.hash;
-            return Ok(Audience { organisation: caller.organisation, hash, stream, role: Role::Member });
+            let (organisation, role) = (caller.organisation, Role::Member);
+            return Ok(Audience { organisation, hash, stream, role, sees_recordings: true });
         }
     }
     // Somebody from outside, or of another organisation, who names a stream.
@@ -126,7 +137,8 @@ async fn audience(
     match service.stream_for_viewer(id, &viewer).await {
         Ok(found) => {
             let (organisation, hash) = (found.organisation.id, found.organisation.hash);
-            Ok(Audience { organisation, hash, stream, role: Role::Guest })
+            let sees_recordings = found.sees_recordings;
+            Ok(Audience { organisation, hash, stream, role: Role::Guest, sees_recordings })
         }
         Err(crate::service::Error::Refused(_)) => Err(Refusal::no_such_stream(id).into()),
         Err(failure) => Err(failure.into()),

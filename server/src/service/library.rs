@@ -37,11 +37,11 @@ impl Service {
     /// A page of the organisation's recordings; those in the bin where the search asks for the state `deleted`. What was removed for good is on none.
     ///
     /// # Errors
-    /// `Denied` where the caller may not read; `TooMany` where too many texts are looked for at once.
+    /// `Denied` where the caller may not read; `TooMany` where too much is searched at once.
     pub async fn assets(&self, caller: &Caller, list: &AssetList) -> Result<AssetPage> {
         caller.require(Permission::Read)?;
         let limit = list.limit.min(MAX_PAGE);
-        let _place = self.turn_to_search(caller, list.search.text.as_deref()).await?;
+        let _place = self.turn_to_search(caller, list.search.reads_far()).await?;
         let mut connection = self.db.read().await?;
         // One more than asked for tells whether there is a next page.
         let mut assets =
@@ -58,7 +58,7 @@ impl Service {
     /// As [`Service::assets`].
     pub async fn count_assets(&self, caller: &Caller, search: &Search) -> Result<u64> {
         caller.require(Permission::Read)?;
-        let _place = self.turn_to_search(caller, search.text.as_deref()).await?;
+        let _place = self.turn_to_search(caller, search.reads_far()).await?;
         Ok(asset_search::count(&mut self.db.read().await?, caller.organisation, search).await?)
     }
 

@@ -129,11 +129,11 @@ impl Service {
     /// The streams from number `offset` on, at most `limit`.
     ///
     /// # Errors
-    /// `Denied` where the caller may not read; `TooMany` where too many texts are looked for at once.
+    /// `Denied` where the caller may not read; `TooMany` where too much is searched at once.
     pub async fn stream_table(&self, caller: &Caller, search: &Search, limit: u32, offset: u64) -> Result<StreamTable> {
         caller.require(Permission::Read)?;
         let organisation = caller.organisation;
-        let _place = self.turn_to_search(caller, search.text.as_deref()).await?;
+        let _place = self.turn_to_search(caller, search.reads_far()).await?;
         let mut connection = self.db().read().await?;
         let connection = &mut connection;
         let streams = stream_search::page(connection, organisation, search, limit, offset).await?;

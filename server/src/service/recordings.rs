@@ -55,7 +55,7 @@ impl Service {
     pub async fn shown_streams(&self, caller: &Caller, list: &StreamList, recordings: u32) -> Result<Shown<StreamPage>> {
         caller.require(Permission::Read)?;
         let size = (list.limit.min(MAX_PAGE), recordings);
-        let _place = self.turn_to_list(caller, list.search.text.as_deref(), size).await?;
+        let _place = self.turn_to_list(caller, list.search.reads_far(), size).await?;
         let connection = &mut self.db.read().await?;
         let page = page_of(connection, caller, list).await?;
         let organisation = organisation_of(connection, caller).await?;

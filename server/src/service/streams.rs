@@ -125,10 +125,10 @@ impl Service {
     }
 
     /// # Errors
-    /// `Denied` where the caller may not read; `TooMany` where too many texts are looked for at once.
+    /// `Denied` where the caller may not read; `TooMany` where too much is searched at once.
     pub async fn streams(&self, caller: &Caller, list: &StreamList) -> Result<StreamPage> {
         caller.require(Permission::Read)?;
-        let _place = self.turn_to_search(caller, list.search.text.as_deref()).await?;
+        let _place = self.turn_to_search(caller, list.search.reads_far()).await?;
         page_of(&mut self.db.read().await?, caller, list).await
     }
 

@@ -17,7 +17,7 @@ const READS_AT_A_TIME: usize = 2;
 const RETRY_AFTER_S: u32 = 5;
 /// Who has waited so long to read is told to come back later.
 const READ_WAIT: Duration = Duration::from_secs(3);
-/// A list without a text to look for takes a place where it may have more rows than this: what a list has that says nothing of it.
+/// A list that is no search takes a place where it may have more rows than this: what a list has that says nothing of it.
 const LONG_LIST_ROWS: u64 = 2_500;
 /// With more than so many organisations, those that ask for nothing are dropped.
 const SWEEP_FROM: usize = 64;
@@ -74,19 +74,15 @@ impl FairTurns {
 }
 
 impl Service {
-    /// A place to look for a text, where one is looked for: no index has parts of words, so all of the organisation's rows are read. To be asked for before one of the
-    /// database's connections.
+    /// A place to search, where the search reads far: it may be all of the organisation's rows. To be asked for before one of the database's connections.
     ///
     /// # Errors
     /// `TooMany` where too much is looked for at once.
-    pub(super) async fn turn_to_search(&self, caller: &Caller, text: Option<&str>) -> ServiceResult<Option<OnlyPlace>> {
-        match text {
-            Some(_) => Ok(Some(self.searches.take(caller.organisation, READ_WAIT).await?)),
-            None => Ok(None),
-        }
+    pub(super) async fn turn_to_search(&self, caller: &Caller, reads_far: bool) -> ServiceResult<Option<OnlyPlace>> {
+        if reads_far { Ok(Some(self.searches.take(caller.organisation, READ_WAIT).await?)) } else { Ok(None) }
     }
 
-    /// A place for a list of so many streams with so many recordings each, where it is long, or a text is looked for. To be asked for before one of the database's
+    /// A place for a list of so many streams with so many recordings each, where it is long, or the search reads far. To be asked for before one of the database's
     /// connections.
     ///
     /// # Errors
@@ -94,10 +90,10 @@ impl Service {
     pub(super) async fn turn_to_list(
         &self,
         caller: &Caller,
-        text: Option<&str>,
+        reads_far: bool,
         (streams, recordings): (u32, u32),
     ) -> ServiceResult<Option<OnlyPlace>> {
-        let searching = self.turn_to_search(caller, text).await?;
+        let searching = self.turn_to_search(caller, reads_far).await?;
         if searching.is_none() && u64::from(streams) * u64::from(recordings.max(1)) > LONG_LIST_ROWS {
             return Ok(Some(self.long_lists.take(caller.organisation, READ_WAIT).await?));
         }

@@ -37,7 +37,7 @@ pub(super) struct Change {
     who: Who,
     from: Option<IpAddr>,
     at: UnixMillis,
-    _turn: Turn,
+    turn: Turn,
 }
 
 /// Among what is changed at a time.
@@ -90,7 +90,7 @@ impl Change {
         who: Who,
         from: Option<IpAddr>,
     ) -> Result<Self> {
-        Ok(Self { tx: db.write().await?, organisation, who, from, at, _turn: Turn::None })
+        Ok(Self { tx: db.write().await?, organisation, who, from, at, turn: Turn::None })
     }
 
     /// Makes it durable, along with the note.
@@ -99,7 +99,8 @@ impl Change {
     /// Where either fails; then nothing has happened.
     pub(super) async fn commit(mut self, note: Note) -> Result<()> {
         self.note(note);
-        Ok(self.tx.commit().await?)
+        // Whoever hangs up gives their turn to nobody before it is over: each has one of the database's connections until then.
+        Ok(self.tx.commit_holding(self.turn).await?)
     }
 
     /// Where more than one thing is done.
@@ -170,7 +171,7 @@ impl Service {
     ) -> Result<Change> {
         let turn = Turn::Change(self.changes.take(turn_of, wait).await?);
         let change = Change::begin(&self.db, self.clock.now(), organisation, who, from).await?;
-        Ok(Change { _turn: turn, ..change })
+        Ok(Change { turn, ..change })
     }
 
     /// A transaction of who signs in with a right credential: no caller's changes are waited for, whoseever they are.
@@ -178,7 +179,7 @@ impl Service {
         // Never closed.
         let turn = Arc::clone(&self.sign_ins).acquire_owned().await.map_or(Turn::None, Turn::SignIn);
         let change = Change::begin(&self.db, self.clock.now(), user.organisation, self::user(user.id), Some(from)).await?;
-        Ok(Change { _turn: turn, ..change })
+        Ok(Change { turn, ..change })
     }
 
     /// A transaction of which the audit log hears nothing: of what nobody asked for, such as when a key was last used.

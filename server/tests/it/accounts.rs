@@ -9,8 +9,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use afterlive_domain::{Error as Refusal, InvitationId, Role, Tags, UserId};
+use afterlive_server::db::playback::delete_expired;
 use afterlive_server::db::users::{self, User};
-use afterlive_server::service::playback::{Expiry, TokenOf, TokenWish};
+use afterlive_server::service::playback::{Expiry, RevokedToken, TokenOf, TokenWish};
 use afterlive_server::service::{Caller, Error, Identity, MAX_PEOPLE, NewStream, Opens, SignIn};
 use uuid::Uuid;
 
@@ -166,6 +167,45 @@ async fn the_addresses_in_a_users_pages_open_nothing_once_the_user_is_removed() 
         assert_eq!((opens(&tokens[0]).await, opens(&tokens[1]).await), (404, 404));
         server.service.remove_user(&tenant.admin, user.id).await.unwrap();
         assert_eq!((opens(&tokens[0]).await, opens(&tokens[1]).await), (403, 404));
+    })
+    .await;
+}
+
+/// A pass has one id for all of a user's, and another end each six hours.
+#[tokio::test]
+async fn who_revokes_their_own_pass_keeps_no_later_one_from_ending_with_them() {
+    const PERIOD_MS: i64 = 6 * 3_600_000;
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let stream = a_stream(server.service.db(), &tenant.organisation).await;
+        // Not live, so that who may watch is answered 404.
+        let opens = async |token: &str| {
+            let call = format!("GET /live/{}/thumbnail.jpg?token={token}", stream.streamname);
+            server.send_with(&call, &[], "").await.status.as_u16()
+        };
+        let pass_of = async |user: &User| {
+            let pass = server.service.pass(&as_user(user), &tenant.organisation).await.unwrap().expect("it is not public");
+            pass.token(stream.id, &stream.streamname)
+        };
+        let (user, other) = (a_user(&server, &tenant, Role::User).await, a_user(&server, &tenant, Role::User).await);
+        let mut later = Vec::new();
+        for user in [&user, &other] {
+            let pass = pass_of(user).await;
+            server.service.revoke_playback_token(&as_user(user), RevokedToken::Token(&pass)).await.unwrap();
+            assert_eq!(opens(&pass).await, 403);
+        }
+        server.clock.advance_ms(PERIOD_MS);
+        for user in [&user, &other] {
+            later.push(pass_of(user).await);
+        }
+        server.service.remove_user(&tenant.admin, user.id).await.unwrap();
+        server.service.revoke_playback_token(&tenant.admin, RevokedToken::Token(&later[1])).await.unwrap();
+        // What was revoked first has expired, and those that came later have not.
+        server.clock.advance_ms(PERIOD_MS);
+        let mut tx = server.db.write().await.unwrap();
+        delete_expired(&mut tx, server.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!((opens(&later[0]).await, opens(&later[1]).await), (403, 403));
     })
     .await;
 }

@@ -1,9 +1,11 @@
 //! Recordings as rows, on each database: how they begin, end, go and come back.
 
+use afterlive_domain::asset::Hold;
 use afterlive_domain::{AssetId, AssetState, EventKind, Mode, Report, SessionId, StreamId};
 use afterlive_server::db::assets::{self, Asset, Facts, NewAsset};
 use afterlive_server::db::sessions::{GoLive, NewSession, go_live};
-use afterlive_server::db::{Db, asset_list};
+use afterlive_server::db::streams::{self, Transition};
+use afterlive_server::db::{Db, asset_list, retention};
 use uuid::Uuid;
 
 use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
@@ -85,6 +87,32 @@ async fn a_recording_draws_names_that_only_count_up() {
         tx.commit().await.unwrap();
         let second = begin(&db, stream.id, first.session).await;
         assert_eq!((second.index, &second.file_name), (2, &stream.streamname.recording_file_name(2)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_goes_with_its_stream_is_never_told_to_be_ready_and_what_is_held_is() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        let gone = a_recording(&db, stream.id).await;
+        let held = begin(&db, stream.id, gone.session).await;
+        let mut tx = db.write().await.unwrap();
+        let hold = Hold { at: NOW, by: "ada@example.com".to_owned(), note: None };
+        assert!(retention::hold(&mut tx, organisation.id, held.id, &hold).await.unwrap());
+        assert!(matches!(streams::delete(&mut tx, organisation.id, stream.id, NOW).await.unwrap(), Transition::Done { .. }));
+        tx.commit().await.unwrap();
+        let mut news = db.subscribe();
+        for asset in [&gone, &held] {
+            let mut tx = db.write().await.unwrap();
+            streams::hold(&mut tx, stream.id).await.unwrap();
+            assert!(assets::finish(&mut tx, asset, &facts(), None, None, NOW, NOW).await.unwrap());
+            assert_eq!(assets::delete(&mut tx, organisation.id, asset.id, NOW).await.unwrap(), asset.id == gone.id);
+            tx.commit().await.unwrap();
+        }
+        let heard: Vec<_> = std::iter::from_fn(|| news.try_recv().ok()).map(|event| (event.kind, event.asset)).collect();
+        assert_eq!(heard, [(EventKind::AssetDeleted, Some(gone.id)), (EventKind::AssetReady, Some(held.id))]);
     })
     .await;
 }

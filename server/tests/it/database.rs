@@ -9,9 +9,12 @@ use afterlive_server::db::sessions::{EndReason, GoLive, NewSession, end_orphaned
 use afterlive_server::db::streams::{self, Transition};
 use afterlive_server::db::users::{self, User};
 use afterlive_server::db::{Db, Raw};
+use futures::poll;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
+use crate::webhook::hook::PATIENCE;
 
 pub fn a_session(stream: StreamId) -> NewSession {
     NewSession {
@@ -217,6 +220,27 @@ async fn events_are_told_in_order_after_the_commit_and_not_after_a_rollback() {
         let kinds: Vec<_> = heard.iter().map(|(_, kind)| *kind).collect();
         assert_eq!(kinds, [EventKind::StreamCreated, EventKind::StreamLive, EventKind::StreamEnded]);
         assert!(heard.is_sorted_by(|a, b| a.0 < b.0), "{heard:?}");
+    })
+    .await;
+}
+
+/// As where a client hangs up: nobody asks any more what came of the commit, which the database finishes all the same.
+#[tokio::test]
+async fn what_is_committed_is_told_also_where_who_asked_for_it_is_gone() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await;
+        let mut events = db.subscribe();
+        let tags = Tags::new(["told"]).unwrap();
+        let mut tx = db.write().await.unwrap();
+        assert!(streams::set_tags(&mut tx, organisation.id, stream.id, &tags, NOW.plus_ms(5)).await.unwrap());
+        let mut committing = Box::pin(tx.commit());
+        assert!(poll!(&mut committing).is_pending());
+        drop(committing);
+        let event = timeout(PATIENCE, events.recv()).await.expect("it is told").unwrap();
+        assert_eq!((event.kind, event.stream), (EventKind::StreamChanged, Some(stream.id)));
+        let found = streams::by_id(&mut db.read().await.unwrap(), stream.id).await.unwrap().unwrap();
+        assert_eq!(found.tags, tags);
     })
     .await;
 }

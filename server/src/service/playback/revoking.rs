@@ -42,12 +42,15 @@ impl Service {
             return Ok(id);
         }
         let mut tx = self.write_as(caller, Permission::EditStreams).await?;
-        if db::playback::is_revoked(&mut tx, caller.organisation, id).await? {
+        let until = db::playback::revoked_until(&mut tx, caller.organisation, id).await?;
+        if until.is_some_and(|until| until >= expires_at) {
             tx.roll_back();
             return Ok(id);
         }
         let most = if caller.role == Role::Admin { MAX_REVOKED } else { MAX_REVOKED_BY_USERS };
-        if db::playback::count_revoked(&mut tx, caller.organisation, now, most).await? >= u64::from(most) {
+        // What is among those that count already takes no place by staying for longer.
+        let is_counted = until.is_some_and(|until| until > now);
+        if !is_counted && db::playback::count_revoked(&mut tx, caller.organisation, now, most).await? >= u64::from(most) {
             return Err(Refusal::WrongState { state: too_many(most) }.into());
         }
         // Of two that revoke it at once one does.

@@ -212,7 +212,8 @@ fn refused(factor: &SecondFactor, waits: Waits, now: UnixMillis) -> Option<CodeC
     }
     let wait_ms = factor.wait_until.ms_since(now);
     let retry_after_s = u32::try_from(wait_ms.div_euclid(1_000) + 1).unwrap_or(u32::MAX);
-    (wait_ms > 0).then_some(CodeCheck::TooManyAttempts { retry_after_s })
+    // Nobody waits for longer than that: who seems to has waited by a clock that was set back since, and would until it is there again.
+    (1..=LONGEST_WAIT_MS).contains(&wait_ms).then_some(CodeCheck::TooManyAttempts { retry_after_s })
 }
 
 /// How long no code is looked at after so many wrong ones in a row.
@@ -234,5 +235,21 @@ mod tests {
         for wrong in 13..=MAX_WRONG_CODES {
             assert_eq!(wait_ms(wrong), LONGEST_WAIT_MS, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nobody_waiting_for_longer_than_the_longest_wait() {
+        let now = UnixMillis(1_793_812_159_899);
+        let waiting = |ms, wrong_in_a_row| {
+            let (sealed, sealed_by) = (String::new(), String::new());
+            let wait_until = now.plus_ms(ms);
+            let factor = SecondFactor { sealed, sealed_by, last_step: 0, wrong_in_a_row, wait_until, created_at: now };
+            refused(&factor, Waits::Here, now)
+        };
+        assert_eq!(waiting(0, 9), None);
+        assert_eq!(waiting(1, 9), Some(CodeCheck::TooManyAttempts { retry_after_s: 1 }));
+        assert_eq!(waiting(LONGEST_WAIT_MS, 9), Some(CodeCheck::TooManyAttempts { retry_after_s: 901 }));
+        assert_eq!(waiting(86_400_000, 9), None);
+        assert_eq!(waiting(86_400_000, MAX_WRONG_CODES), Some(CodeCheck::Exhausted), "that is no matter of time");
     }
 }

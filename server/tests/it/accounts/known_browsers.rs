@@ -91,6 +91,27 @@ async fn a_browser_that_is_known_has_no_more_than_a_count_of_its_own_from_wherev
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_keeps_a_known_browser_waiting_for_no_longer() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let user = a_user(&server, &tenant, Role::User).await;
+        let known = remembered(&server, &user, None).await;
+        for last in 0..10 {
+            assert_eq!(sign_in(&server, &user, WRONG, at(last, Some(&known))).await, SignIn::WrongCredentials);
+        }
+        server.clock.set_by_ms(-86_400_000);
+        let refused = sign_in(&server, &user, PASSWORD, at(20, Some(&known))).await;
+        assert!(matches!(refused, SignIn::TooManyAttempts { retry_after_s: 1..=16 }), "{refused:?}");
+        server.clock.advance_ms(15_000);
+        assert_eq!(sign_in(&server, &user, WRONG, at(21, Some(&known))).await, SignIn::WrongCredentials);
+        assert!(matches!(sign_in(&server, &user, PASSWORD, at(22, Some(&known))).await, SignIn::TooManyAttempts { .. }));
+        server.clock.advance_ms(15_000);
+        assert!(matches!(sign_in(&server, &user, PASSWORD, at(23, Some(&known))).await, SignIn::Done(_)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_many_guesses_at_once_by_one_known_browser_no_more_are_looked_at() {
     on_each_server(async |server| {
         let tenant = server.an_organisation().await;

@@ -1,15 +1,18 @@
 //! What is open without a key: one stream as players see it, its events where the organisation says so, and pages for browsers.
 
+use afterlive_domain::EventKind;
 use afterlive_domain::organisation::Settings;
 use axum::body::Body;
 use futures::StreamExt as _;
 use http::Request;
 use serde_json::json;
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 use super::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
 use crate::fixture::server::{PAGE, Server, on_each_server};
+use crate::webhook::hook::PATIENCE;
 
 #[tokio::test]
 async fn recordings_are_listed_newest_first_up_to_the_limit() {
@@ -177,6 +180,50 @@ async fn who_is_signed_in_hears_what_happens_in_the_organisation_and_nowhere_els
 
         server.stop.cancel();
         assert_eq!(heard.next().await, None, "ends with the server");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn from_outside_nothing_is_heard_of_recordings_that_are_guarded() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &[]).await;
+        for vod_public in [false, true] {
+            let settings = Settings { recording_enabled: true, vod_public, live_public: true };
+            server.service.save_organisation(&tenant.admin, "Chapel", settings).await.unwrap();
+            let mut heard = listen(&server, &format!("/events?stream={id}"), "").await.unwrap();
+            let asset = a_finished_recording(&server.db, id).await.id;
+            server.service.delete_asset(&tenant.admin, asset).await.unwrap();
+            // Of a stream of which nothing is being recorded, though it should be.
+            let mut tx = server.db.write().await.unwrap();
+            tx.emit_stream(EventKind::AssetStalled, tenant.organisation.id, id, server.clock.now());
+            tx.commit().await.unwrap();
+            server.service.lock_stream(&tenant.admin, id).await.unwrap();
+            server.service.unlock_stream(&tenant.admin, id).await.unwrap();
+            let mut told = Vec::new();
+            while told.last().is_none_or(|message: &String| !message.contains("stream.changed")) {
+                told.push(heard.next().await.unwrap());
+            }
+            let of_recordings = told.iter().filter(|message| message.contains("\"kind\":\"asset.")).count();
+            assert_eq!(of_recordings, if vod_public { 4 } else { 0 }, "{told:?}");
+            assert_eq!(told.iter().any(|message| message.contains(&asset.to_string())), vod_public, "{told:?}");
+            assert!(told.iter().any(|message| message.contains("stream.live")), "{told:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_hears_of_a_stream_asks_anew_when_its_recordings_are_guarded() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &[]).await;
+        let settings = |vod_public| Settings { recording_enabled: true, vod_public, live_public: true };
+        server.service.save_organisation(&tenant.admin, "Chapel", settings(true)).await.unwrap();
+        let mut heard = listen(&server, &format!("/events?stream={id}"), "").await.unwrap();
+        server.service.save_organisation(&tenant.admin, "Chapel", settings(false)).await.unwrap();
+        assert_eq!(timeout(PATIENCE, heard.next()).await.expect("it ends"), None);
     })
     .await;
 }

@@ -3,14 +3,17 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use afterlive_domain::{Error as Refusal, Role};
+use afterlive_domain::{AssetState, Error as Refusal, Region, Role, StreamId, StreamState};
 use afterlive_server::db::audit_log::Filter;
+use afterlive_server::db::stream_search::Order;
 use afterlive_server::db::{Connection, asset_search, stream_search};
 use afterlive_server::service::{AssetList, Error, Holder, Player, SignIn, StreamList};
 use futures::future::join_all;
 use futures::{FutureExt as _, poll};
 use tokio::time::timeout;
+use uuid::Uuid;
 
+use crate::fixture::database::NOW;
 use crate::fixture::server::{Server, Tenant, on_a_server};
 
 /// All connections for reading that an SQLite database has.
@@ -63,6 +66,70 @@ async fn all_readers(server: &Server) -> Vec<Connection> {
 
 fn is_turned_away<T>(outcome: Result<T, Error>) -> bool {
     matches!(outcome, Err(Error::Refused(Refusal::TooMany { .. })))
+}
+
+#[tokio::test]
+async fn several_filters_at_once_take_the_turn_of_searches_and_one_takes_none() {
+    on_a_server(&[], async |server| {
+        let tenant = server.an_organisation().await;
+        let (service, caller) = (&server.service, &tenant.admin);
+        let tags = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+        let streams = |search| StreamList { search, after: None, limit: 10 };
+        let assets = |search| AssetList { search, after: None, limit: 10 };
+        let every = stream_search::Search::default;
+        let all = asset_search::Search::default;
+        let (live, ready) = (Some(StreamState::Live), Some(AssetState::Ready));
+        let (now, region) = (Some(NOW), Some("us".parse::<Region>().unwrap()));
+
+        let two_tags = stream_search::Search { tags: tags(&["a", "b"]), ..every() };
+        let far_streams = [
+            stream_search::Search { tags: tags(&["a"]), order: Order::LastUpdatedFirst, ..every() },
+            stream_search::Search { state: live, order: Order::ByName, ..every() },
+            stream_search::Search { from: now, order: Order::LastUpdatedFirst, ..every() },
+        ];
+        let far_assets = [
+            asset_search::Search { tags: tags(&["a"]), region: region.clone(), ..all() },
+            asset_search::Search { tags: tags(&["a", "b"]), ..all() },
+            asset_search::Search { region: region.clone(), state: ready, ..all() },
+        ];
+        let near_streams = [
+            stream_search::Search { tags: tags(&["a"]), state: live, from: now, to: now, ..every() },
+            stream_search::Search { order: Order::LastUpdatedFirst, ..every() },
+        ];
+        let near_assets = [
+            asset_search::Search { tags: tags(&["a"]), from: now, to: now, ..all() },
+            asset_search::Search { stream: Some(StreamId(Uuid::new_v4())), ..all() },
+            asset_search::Search { region, ..all() },
+            asset_search::Search { state: ready, ..all() },
+            asset_search::Search { held: true, ..all() },
+        ];
+
+        // While all are taken, whoever has a turn waits for one of them.
+        let readers = all_readers(&server).await;
+        let two_tags = streams(two_tags);
+        let mut first = Box::pin(service.streams(caller, &two_tags));
+        assert!(poll!(&mut first).is_pending());
+        let (far_streams, far_assets) = (far_streams.map(streams), far_assets.map(assets));
+        let mut others = vec![
+            service.shown_streams(caller, &two_tags, 10).map(is_turned_away).boxed_local(),
+            service.stream_table(caller, &two_tags.search, 10, 0).map(is_turned_away).boxed_local(),
+            service.count_assets(caller, &far_assets[0].search).map(is_turned_away).boxed_local(),
+        ];
+        others.extend(far_streams.iter().map(|list| service.streams(caller, list).map(is_turned_away).boxed_local()));
+        others.extend(far_assets.iter().map(|list| service.assets(caller, list).map(is_turned_away).boxed_local()));
+        assert!(join_all(others).await.into_iter().all(|turned_away| turned_away));
+
+        drop(readers);
+        for list in near_streams.map(streams) {
+            assert!(service.streams(caller, &list).await.is_ok(), "{list:?}");
+        }
+        for list in near_assets.map(assets) {
+            assert!(service.assets(caller, &list).await.is_ok(), "{list:?}");
+        }
+        assert!(first.await.is_ok());
+        assert!(service.streams(caller, &two_tags).await.is_ok(), "then the next");
+    })
+    .await;
 }
 
 #[tokio::test]

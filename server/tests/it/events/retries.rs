@@ -1,6 +1,7 @@
 //! What does not arrive: tried again with growing waits, in order, given up after a day, switched off where it is gone, and sent again by hand.
 
 use afterlive_domain::{DeliveryState, Error as Refusal, EventKind, MessageId};
+use afterlive_server::db::event_deliveries;
 use afterlive_server::events::GIVE_UP_AFTER_MS;
 use afterlive_server::service;
 use uuid::Uuid;
@@ -156,6 +157,33 @@ async fn who_has_lost_its_lease_switches_nothing_off() {
         tokio::join!(scene.run_due(), late);
         assert!(scene.endpoint().await.enabled);
         assert_eq!(scene.states().await, [DeliveryState::Delivered]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_delays_no_try_by_a_day() {
+    const DAY_MS: i64 = 86_400_000;
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let clock = &scene.server.clock;
+        scene.receiver.answers(|_| "500 Oh");
+        scene.emit(scene.stream, &[EventKind::StreamLive]).await;
+        assert_eq!(scene.run_due().await, 1);
+        assert_eq!(scene.run_due().await, 0, "it waits for its next try");
+        clock.set_by_ms(-DAY_MS);
+        assert_eq!(scene.run_due().await, 1, "it would be due in a day");
+        assert_eq!(scene.run_due().await, 0, "and waits then as ever");
+        // One that another node had begun, which has died since: its lease lasts for no day either, also for who has not seen the clock set.
+        let ahead = clock.now().plus_ms(DAY_MS);
+        let mut tx = scene.server.db.write().await.unwrap();
+        let taken = event_deliveries::claim(&mut tx, scene.endpoint.id, 1, ahead, ahead.plus_ms(60_000)).await.unwrap();
+        assert_eq!(taken.len(), 1);
+        tx.commit().await.unwrap();
+        let other = scene.deliverer();
+        assert_eq!(other.run_due().await.unwrap(), 0, "somebody may be at it");
+        clock.advance_ms(60_000);
+        assert_eq!(other.run_due().await.unwrap(), 1);
     })
     .await;
 }
