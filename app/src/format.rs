@@ -84,7 +84,8 @@ pub fn decibels(dbfs: f64) -> String {
     if dbfs <= SILENCE_DBFS {
         return "silent".to_owned();
     }
-    let rounded = dbfs.round();
+    // What is decoded may lie a little above full scale; there it is cut off, and nothing is louder.
+    let rounded = dbfs.round().min(0.0);
     let sign = if rounded < 0.0 { "−" } else { "" };
     format!("{sign}{:.0} dB", rounded.abs())
 }
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn loudness_has_its_sign_and_silence_its_word() {
-        assert_eq!([-20.4, -0.3, 1.6, -96.0].map(decibels), ["−20 dB", "0 dB", "2 dB", "silent"]);
+        assert_eq!([-20.4, -0.3, 1.6, -96.0].map(decibels), ["−20 dB", "0 dB", "0 dB", "silent"]);
     }
 
     #[test]

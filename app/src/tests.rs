@@ -74,6 +74,8 @@ impl Site {
     }
 
     async fn get(&self, path: &str) -> Page {
+        // Where on the page, a browser keeps to itself.
+        let path = path.split('#').next().unwrap_or_default();
         self.answer(Request::get(path).header(header::ACCEPT, "text/html").body(Body::empty()).unwrap()).await
     }
 
@@ -249,7 +251,7 @@ async fn viewers_from_outside_see_what_plays_and_the_recordings_and_the_rest_one
     let text = page.text();
     let (seen, folded) = text.split_once("<details class=\"card more-of\">").unwrap();
     for first in
-        ["<h1>Sunday service", "<afterlive-player live=", "VOD Playout URLs", "Download MP4", "This stream has been live since "]
+        ["<h1>Sunday service", "<afterlive-player live=", "Recordings</h2>", "Download MP4", "This stream has been live since "]
     {
         assert!(seen.contains(first), "{first} is not in: {seen}");
     }
@@ -513,7 +515,7 @@ async fn a_key_is_good_until_it_is_revoked_or_for_some_days() {
         ("days=1&role=", "Please choose a role, or a player key."),
     ] {
         let page = site.post("/ui/create_api_key", &format!("label=Bad&{bad}")).await;
-        assert_eq!(page.location, "/organisation?notice=flash");
+        assert_eq!(page.location, "/organisation?notice=flash#keys");
         site.get(&page.location).await.shows(says);
     }
     assert_eq!(site.fake.organisation().await.unwrap().keys.unwrap().len(), keys.len());
@@ -551,7 +553,7 @@ async fn limits_and_retention_are_a_form_whose_empty_fields_follow_the_server() 
     site.get(&page.location).await.shows("Saved.").shows("value=\"1.048577\"").shows("value=\"90\"");
 
     let page = site.post("/ui/save_recording_settings", "max_megabytes=1%2C5").await;
-    assert_eq!(page.location, "/organisation?notice=flash");
+    assert_eq!(page.location, "/organisation?notice=flash#limits");
     site.get(&page.location).await.shows("Please give the largest recording in MB as a number");
     assert_eq!(site.fake.organisation().await.unwrap().recording, expected, "what is refused changes nothing");
     site.post("/ui/save_recording_settings", "reconnect_window_s=3601").await;
@@ -565,7 +567,7 @@ async fn the_list_keeps_its_filter_in_the_url() {
     let page = site.get("/stream?tag=archive&sort=name&page=2").await;
     page.shows("35 streams").shows("Page 2 of 2").shows("value=\"archive\"").shows("/stream?tag=archive&amp;sort=name");
     assert_eq!(page.count("data-label=\"Stream\""), 10);
-    site.get("/stream?q=nothing-like-it").await.shows("No stream is like that.");
+    site.get("/stream?q=nothing-like-it").await.shows("No stream matches.");
 }
 
 #[tokio::test]

@@ -23,8 +23,9 @@ pub struct Report {
     #[serde(default)]
     pub reconnect_count: u64,
     /// Frames that were lost between the encoder and the server, or came in vain since they depend on such: over WebRTC, where what is late is given up. At
-    /// least so many: of what never came, each break counts as one.
+    /// least so many: of what never came, each break counts as one. Null where a crash took the count with it.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub lost_frames: u64,
     /// Whether the server died while it was recorded: up to about a second of what it had taken just before may be missing. Behind it is only what an encoder sent that
     /// came back.

@@ -60,9 +60,9 @@ export function copyRow(within: Page | Locator, label: string): Locator {
   return within.locator('.copy-row', { has: labelled }).first();
 }
 
-/** The *VOD Playout URLs*. */
+/** The *VOD Playout URLs*, which viewers from outside know as *Recordings*. */
 export function recordings(page: Page): Locator {
-  return page.getByRole('region', { name: 'VOD Playout URLs' });
+  return page.getByRole('region', { name: /^(VOD Playout URLs|Recordings)$/ });
 }
 
 /** One recording: its row, and the panel below that it opens to. */

@@ -47,6 +47,16 @@ test('a stream in HEVC says that not every browser plays it', async ({ admin: pa
   const encoder = push(ingest.server, ingest.streamKey, 'HEVC and AAC');
   const facts = page.getByRole('region', { name: 'Live now' });
   await expect(facts.getByText('HEVC does not play in Firefox, nor in Chromium on most computers.')).toBeVisible({ timeout: 20_000 });
+  await test.step('what is good is read across the card, on its own ground', async () => {
+    const help = facts.locator('details', { hasText: 'What is good, and what to do' });
+    await help.locator('summary').click();
+    const { share, ground } = await help.evaluate((details) => ({
+      share: (details.querySelector('dd')?.clientWidth ?? 0) / details.clientWidth,
+      ground: getComputedStyle(details).backgroundColor,
+    }));
+    expect(share).toBeGreaterThan(0.7);
+    expect(ground).toBe('rgba(0, 0, 0, 0)');
+  });
   await encoder.stop();
 });
 

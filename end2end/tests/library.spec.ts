@@ -179,7 +179,7 @@ test('filters narrow the library and stay in its URL', async ({ admin: page, own
   await expect(page.getByLabel('Region')).toHaveValue('eu');
   await page.getByLabel('Region').selectOption('us');
   await page.getByRole('button', { name: 'Show' }).click();
-  await expect(page.getByText('No recording is like that.')).toBeVisible();
+  await expect(page.getByText('No recording matches.')).toBeVisible();
   await page.getByRole('link', { name: 'Clear' }).click();
   await expect(page).toHaveURL(/\/vod$/);
   await page.getByLabel('Stream', { exact: true }).fill(own.stream.ingest.rtmp.streamname);
@@ -188,7 +188,7 @@ test('filters narrow the library and stay in its URL', async ({ admin: page, own
   await page.getByLabel('Recorded from').fill('2001-01-01');
   await page.getByLabel('to', { exact: true }).fill('2001-01-02');
   await page.getByRole('button', { name: 'Show' }).click();
-  await expect(page.getByText('No recording is like that.')).toBeVisible();
+  await expect(page.getByText('No recording matches.')).toBeVisible();
 });
 
 test.describe('without JavaScript', () => {

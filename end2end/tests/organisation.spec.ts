@@ -106,18 +106,31 @@ test('the playout page opens to outsiders only where live is public, with record
   await outside.close();
 });
 
-test('what a form at the end of the page refuses is seen where one is', async ({ admin: page }) => {
+test('what a form refuses is seen in its card, and gone when the next one is answered', async ({ admin: page }) => {
   await page.setViewportSize({ width: 360, height: 500 });
   await live(page);
   await page.getByRole('link', { name: 'Organisation' }).click();
-  // The second leads to the URL that the page has by then.
-  for (const _ of [1, 2]) {
-    await page.getByLabel('Sites that may show the player').fill("'self'");
-    const refusal = page.getByRole('alert').filter({ hasText: 'Please give host names' });
-    await expect(refusal).not.toBeInViewport();
-    await page.getByRole('region', { name: 'Embedding' }).getByRole('button', { name: 'Save' }).click();
-    await expect(refusal).toBeInViewport();
+  const forms = [
+    ['Embedding', 'Sites that may show the player', "'self'", 'Please give host names'],
+    ['Webhook', 'URL that decides who may publish', 'http://user:secret@127.0.0.1/', 'Please give'],
+  ] as const;
+  // The second round leads to URLs that the page has had before.
+  for (const [name, label, wrong, says] of [...forms, ...forms]) {
+    const card = page.getByRole('region', { name, exact: true });
+    await card.getByLabel(label).fill(wrong);
+    await expect(card.getByRole('alert')).toHaveCount(0);
+    await card.getByRole('button', { name: 'Save' }).click();
+    await expect(card.getByRole('alert')).toContainText(says);
+    await expect(card.getByRole('alert')).toBeInViewport();
+    await expect(page.getByRole('alert'), 'nowhere else').toHaveCount(1);
+    await expect(card.getByLabel(label)).toHaveAttribute('aria-invalid', 'true');
+    await expect(card.getByLabel(label), 'is kept').toHaveValue(wrong);
   }
+  const card = page.getByRole('region', { name: 'Webhook', exact: true });
+  await card.getByLabel('URL that decides who may publish').fill('');
+  await card.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Saved.', { exact: true })).toBeInViewport();
+  await expect(page.getByRole('alert')).toHaveCount(0);
 });
 
 test('the name is changed', async ({ admin: page }) => {

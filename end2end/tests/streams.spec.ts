@@ -50,7 +50,7 @@ test('is filtered by tag, searched, sorted and paged, and its URL brings all of 
   await expect(page.getByRole('searchbox', { name: 'Search' })).toHaveValue('NUMBER-13');
 
   await show(page, { q: 'no stream is called that' });
-  await expect(page.getByText('No stream is like that.')).toBeVisible();
+  await expect(page.getByText('No stream matches.')).toBeVisible();
   await page.getByRole('link', { name: 'Clear' }).click();
   await expect(rows(page).first()).toBeVisible();
   await expect(page.getByLabel('Tag', { exact: true })).toHaveValue('');
@@ -117,6 +117,23 @@ for (const [start, link, button] of [
     await expect(rows(page)).toHaveCount(1);
   });
 }
+
+test('a stream is created with a name, which heads its pages and is one of its tags', async ({ admin: page }) => {
+  await page.goto('/stream/create');
+  const name = page.getByLabel(/^Name/);
+  await name.fill('Prayer, in the evening');
+  await page.getByLabel(/^Tags/).fill('hall-2');
+  await page.getByRole('button', { name: 'Create the stream' }).click();
+  expect(await name.evaluate((field: HTMLInputElement) => field.validity.patternMismatch), 'it would be two tags').toBe(true);
+  await name.fill('Prayer in the evening');
+  await page.getByRole('button', { name: 'Create the stream' }).click();
+  await page.waitForURL(/\/stream\/new\/[0-9a-f-]{36}$/);
+  await page.goto(`/stream/${page.url().slice(-36)}`);
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('Prayer in the evening');
+  for (const tag of [/^title:Prayer in the evening$/, /^hall-2$/]) {
+    await expect(page.getByRole('listitem').filter({ hasText: tag })).toHaveCount(1);
+  }
+});
 
 test('a stream\'s tags are edited in place', async ({ admin: page }) => {
   const { id } = await createStream(page, { tags: 'first, second' });

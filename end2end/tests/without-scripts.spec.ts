@@ -58,6 +58,22 @@ test('a stream is created, tagged, found, locked and deleted', async ({ admin: p
   await expect(page.getByText('The stream is deleted.')).toBeVisible();
 });
 
+test('a stream is given a name, and what a form refuses is seen where that is', async ({ admin: page }) => {
+  const name = `Evening prayer ${Date.now()}`;
+  await page.goto('/stream/create');
+  await page.getByLabel(/^Name/).fill(name);
+  await page.getByLabel(/^Tags/).fill('hall-2');
+  await page.getByRole('button', { name: 'Create the stream' }).click();
+  await page.goto(page.url().replace('/new', ''));
+  await expect(page.getByRole('heading', { level: 1 })).toContainText(name);
+
+  await page.setViewportSize({ width: 360, height: 500 });
+  await page.goto('/organisation');
+  await page.getByLabel('Sites that may show the player').fill("'self'");
+  await page.getByRole('region', { name: 'Embedding' }).getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('region', { name: 'Embedding' }).getByRole('alert')).toBeInViewport();
+});
+
 test('a key is made, shown once and revoked', async ({ admin: page }) => {
   await page.goto('/organisation');
   const label = `Without scripts ${Date.now()}`;

@@ -45,14 +45,22 @@ impl Failed {
     pub fn words(&self) -> &'static str {
         match self {
             Self::Dial(dial::Error::NoSuchHost) => "its host cannot be found",
-            Self::Dial(dial::Error::Private) => "its host is in a private network, which webhook.allow_private forbids",
-            Self::Dial(dial::Error::ThisMachine) => "its host is this machine, which webhook.allow_private forbids",
-            Self::Dial(dial::Error::NoConnection(_) | dial::Error::NotInTime) => "no connection to it is to be had",
+            Self::Dial(dial::Error::Private) => {
+                "its host is in a private network, which is only allowed with webhook.allow_private = true"
+            }
+            Self::Dial(dial::Error::ThisMachine) => {
+                "its host is this machine, which is only allowed with webhook.allow_private = true"
+            }
+            Self::Dial(dial::Error::NoConnection(_) | dial::Error::NotInTime) => "no connection to it could be made",
             Self::Roots(_) | Self::Tls(_) => "TLS with it does not come about",
             Self::Http(_) | Self::Request(_) => "it does not speak HTTP",
         }
     }
 }
+
+/// What is asked for where the URL of something that is to be posted to leads to where nothing may be, as a refusal has it.
+pub const PUBLIC_URL: &str = "a URL on a public address: addresses of this machine and of private networks are not allowed here; \
+                              the operator may allow them with webhook.allow_private = true";
 
 /// What posts. The authorities that it believes are those of the system, read when the first `https` URL is called.
 #[derive(Default)]

@@ -229,10 +229,10 @@ fn Foot(filter: Memo<AuditFilter>, page: Signal<backend::AuditPage>) -> impl Int
 fn Nothing(filter: Memo<AuditFilter>, page: Signal<backend::AuditPage>) -> impl IntoView {
     let text = move || {
         if page.with(|page| page.next.is_some()) {
-            return view! { <p>"Nothing of the many rows looked at is like that; older ones may be."</p> }.into_any();
+            return view! { <p>"Nothing in the many rows looked at matches; older ones may."</p> }.into_any();
         }
         if filter.with(is_narrowed) || filter.with(|filter| filter.after.is_some()) {
-            return view! { <p>"Nothing is like that. " <a href="/organisation/audit">"Show everything"</a></p> }.into_any();
+            return view! { <p>"Nothing matches. " <a href="/organisation/audit">"Show everything"</a></p> }.into_any();
         }
         view! { <p>"Nothing yet. What people and programs change from now on stands here, with who it was and from where."</p> }
             .into_any()

@@ -94,7 +94,7 @@ fn Counters(counts: Signal<StateCounts>) -> impl IntoView {
         let url = if name == "all" { "/stream".to_owned() } else { format!("/stream?state={name}") };
         view! {
             <li>
-                <a class=format!("counter {name}") href=url>
+                <a class=format!("counter {name}") class:zero=move || counts.with(|counts| of(counts) == 0) href=url>
                     <span class="counter-number">{move || counts.with(|counts| format::thousands(of(counts)))}</span>
                     <span class="counter-name">{icon.map(Icon::draw)} {name}</span>
                 </a>
@@ -104,6 +104,9 @@ fn Counters(counts: Signal<StateCounts>) -> impl IntoView {
     let icon = |state| Some(stream_icon(state));
     view! {
         <nav aria-label="Streams by state">
+            <p class="counters-title" aria-hidden="true">
+                "Streams"
+            </p>
             <ul class="counters">
                 {counter("all", None, |counts| counts.all)}
                 {counter("live", icon(StreamState::Live), |counts| counts.live)}

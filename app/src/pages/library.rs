@@ -91,7 +91,7 @@ fn Shelves(filter: Memo<LibraryFilter>) -> impl IntoView {
                 {tab(Some(Shelf::Ready), Some(Icon::Ready), "ready")}
                 {tab(Some(Shelf::Incomplete), Some(Icon::Incomplete), "incomplete")}
                 {tab(Some(Shelf::Failed), Some(Icon::Failed), "failed")} {tab(Some(Shelf::Held), Some(Icon::Hold), "on hold")}
-                {tab(Some(Shelf::Bin), Some(Icon::Deleted), "bin")}
+                {tab(Some(Shelf::Bin), Some(Icon::Deleted), "in the bin")}
             </ul>
         </nav>
     }
@@ -163,7 +163,8 @@ fn Filters(filter: Memo<LibraryFilter>, page: Signal<backend::LibraryPage>) -> i
 fn AboutTheBin() -> impl IntoView {
     view! {
         <p class="muted about-shelf">
-            "What is here can be restored, to the same URL, until the time beside its state. Where a region runs out of room, the oldest goes earlier."
+            <b>"Restore"</b>
+            " brings a recording back to the same URL, until the time beside its state. Where a region runs out of room, the oldest goes earlier."
         </p>
     }
 }
@@ -193,12 +194,19 @@ fn Foot(filter: Memo<LibraryFilter>, page: Signal<backend::LibraryPage>) -> impl
             }
         })
     };
+    let is_long = Signal::derive(move || {
+        let smallest = LIBRARY_PAGE_SIZES[0] as usize;
+        next.with(Option::is_some)
+            || filter.with(|filter| filter.cursor.is_some())
+            || page.with(|page| page.rows.len() > smallest)
+    });
     view! {
         <div class="list-foot">
             <nav class="pager" aria-label="Pages">
                 {newest} {older}
             </nav>
             <PageSizes
+                is_long
                 sizes=&LIBRARY_PAGE_SIZES
                 chosen=Signal::derive(move || filter.with(|filter| filter.page_size))
                 of="Recordings"
@@ -213,7 +221,7 @@ fn NoRecordings(filter: Memo<LibraryFilter>) -> impl IntoView {
     let text = move || {
         let LibraryFilter { shelf, cursor, .. } = filter.get();
         if filter.with(is_narrowed) || cursor.is_some() {
-            return view! { <p>"No recording is like that. " <a href="/vod">"Show all recordings"</a></p> }.into_any();
+            return view! { <p>"No recording matches. " <a href="/vod">"Show all recordings"</a></p> }.into_any();
         }
         match shelf {
             None => view! {
@@ -229,11 +237,12 @@ fn NoRecordings(filter: Memo<LibraryFilter>) -> impl IntoView {
             }
             .into_any(),
             Some(Shelf::Recording) => view! { <p>"Nothing is being recorded right now. " <a href="/vod">"Show all recordings"</a></p> }.into_any(),
-            Some(Shelf::Bin) => view! { <p>"The bin is empty."</p> }.into_any(),
+            Some(Shelf::Bin) => view! { <p>"Nothing is in the bin."</p> }.into_any(),
             Some(Shelf::Held) => view! {
                 <p>"Nothing is on legal hold. A recording's page has the button for it: then neither people nor the retention delete it."</p>
             }
             .into_any(),
+            Some(Shelf::Failed) => view! { <p>"No recording has failed. " <a href="/vod">"Show all recordings"</a></p> }.into_any(),
             Some(shelf) => view! { <p>{format!("No recording is {shelf}. ")} <a href="/vod">"Show all recordings"</a></p> }.into_any(),
         }
     };

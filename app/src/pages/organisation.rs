@@ -9,7 +9,7 @@ use super::skeleton;
 use crate::backend::{self, ApiKeyRow};
 use crate::live::{loaded, refresh_after};
 use crate::server_fns::Flash;
-use crate::server_fns::organisation::{CreateApiKey, RevokeApiKey, SaveOrganisation, load_organisation};
+use crate::server_fns::organisation::{CreateApiKey, RevokeApiKey, SaveOrganisation};
 use crate::ui::confirm::Confirm;
 use crate::ui::copy::CopyRow;
 use crate::ui::embedding::EmbeddingForm;
@@ -20,6 +20,7 @@ use crate::ui::people::{People, role_options};
 use crate::ui::playback_secret::PlaybackSecretCard;
 use crate::ui::publish_keys::PublishKeyForm;
 use crate::ui::recording_settings::RecordingSettingsForm;
+use crate::ui::refusal::{Refusal, is_refused, load_after_flash};
 use crate::ui::rows::keyed_rows;
 use crate::ui::second_factor::SecondFactorRuleForm;
 use crate::ui::webhook::WebhookForm;
@@ -29,7 +30,7 @@ use crate::ui::when::When;
 pub fn OrganisationPage() -> impl IntoView {
     view! {
         <Title text="Organisation" />
-        {loaded(Signal::stored(()), |()| load_organisation(), skeleton, |page| view! { <Content page /> })}
+        {loaded(Signal::stored(()), load_after_flash, skeleton, |page| view! { <Content page /> })}
     }
 }
 
@@ -99,13 +100,24 @@ fn Settings(page: Signal<backend::OrganisationPage>) -> impl IntoView {
     refresh_after(action.version());
     let settings = Memo::new(move |_| page.with(|page| page.settings));
     let key_required = Memo::new(move |_| page.with(|page| page.publish_key_required));
+    // The name is all that can be refused of it.
+    let is_refused = is_refused("settings");
     view! {
         <section class="card" aria-labelledby="settings">
             <h2 id="settings">"Settings"</h2>
+            <Refusal card="settings" />
             <ActionForm action>
                 <label>
                     "Name"
-                    <input type="text" name="name" required maxlength="100" value=move || page.with(|page| page.name.clone()) />
+                    <input
+                        type="text"
+                        name="name"
+                        required
+                        maxlength="100"
+                        aria-invalid=move || is_refused.get().then_some("true")
+                        aria-describedby=move || is_refused.get().then_some("settings-problem")
+                        value=move || page.with(|page| page.name.clone())
+                    />
                 </label>
                 <label class="choice">
                     <input
@@ -229,6 +241,7 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
                     "What programs can ask"
                 </a>
             </div>
+            <Refusal card="keys" />
             <p class="muted">
                 {move || is_empty.get().then_some("No keys yet. ")} "Programs send one in the header " <code>"X-BINTU-APIKEY"</code>
                 ", players a player key in " <code>"X-BINTU-PLAYERKEY"</code> "."
@@ -242,7 +255,7 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
                 <label>
                     "Role"
                     <select name="role">
-                        {role_options(Role::User)} <option value="player">"player key: what players see, for everybody to have"</option>
+                        {role_options(Role::User)} <option value="player">"player key: public, for players"</option>
                     </select>
                 </label>
                 <label>

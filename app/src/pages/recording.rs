@@ -71,6 +71,7 @@ fn Head(page: Page, state: Memo<AssetState>) -> impl IntoView {
     let row = Signal::derive(move || page.with(|page| page.row.clone()));
     let acts = Acts::new(of_recording(page, recording_path), Signal::derive(move || page.with(|page| page.bin_days)));
     let is_held = Memo::new(move |_| row.with(|row| row.keeping.hold.is_some()));
+    let is_purged = Memo::new(move |_| row.with(|row| row.keeping.purged_at.is_some()));
     let may_administer = Memo::new(move |_| page.with(|page| page.role.allows(Permission::Administer)));
     let (stream, streamname) = page.with_untracked(|page| (page.row.recording.stream, page.row.recording.streamname.to_string()));
     view! {
@@ -82,7 +83,7 @@ fn Head(page: Page, state: Memo<AssetState>) -> impl IntoView {
                 </p>
                 <h1>
                     <span class="mono">{of_recording(page, |recording| recording.file_name.clone())}</span>
-                    <AssetPill state />
+                    <AssetPill state is_purged />
                     {move || is_held.get().then(|| view! { <HeldPill /> })}
                 </h1>
             </div>
@@ -170,10 +171,13 @@ fn Kept(page: Page) -> impl IntoView {
             }
             .into_any(),
             (None, Some(until)) => view! {
-                ". It can be restored until " <When at=Signal::stored(until) /> " UTC; meanwhile nothing answers under its URL."
+                ". It can be restored until " <When at=Signal::stored(until) /> " UTC, by " <b>"Restore"</b>
+                "; meanwhile nothing answers under its URL."
             }
             .into_any(),
-            (None, None) => view! { ". It can be restored; meanwhile nothing answers under its URL." }.into_any(),
+            (None, None) => {
+                view! { ". It can be restored, by " <b>"Restore"</b> "; meanwhile nothing answers under its URL." }.into_any()
+            }
         };
         Some(view! {
             <p class="notice warn">
@@ -208,7 +212,7 @@ fn Stage(page: Page, state: Memo<AssetState>) -> impl IntoView {
 fn waiting(state: AssetState) -> &'static str {
     match state {
         AssetState::Recording => "Its recording has just begun. In a second it plays here, from its start.",
-        AssetState::Deleted => "It is deleted, so there is nothing to play.",
+        AssetState::Deleted => "It was deleted, so there is nothing to play.",
         AssetState::Ready | AssetState::Incomplete | AssetState::Failed => "There is nothing to play.",
     }
 }

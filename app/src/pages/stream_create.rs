@@ -9,7 +9,7 @@ use super::skeleton;
 use crate::backend::{Access, Answer, BackendError, Viewer};
 use crate::live::{loaded, refresh_after};
 use crate::server_fns::access::load_access;
-use crate::server_fns::streams::CreateStream;
+use crate::server_fns::streams::{CreateStream, MAX_NAME_CHARS};
 use crate::ui::icon::Icon;
 use crate::ui::make_button::MakeButton;
 
@@ -30,12 +30,28 @@ pub fn StreamCreatePage() -> impl IntoView {
     }
 }
 
+/// What people are to call it, and the tags. The name becomes one of those, which commas separate.
 #[component]
-pub(super) fn TagsField() -> impl IntoView {
+pub(super) fn NameAndTags() -> impl IntoView {
     view! {
         <label>
+            "Name " <small class="muted">"optional"</small>
+            <input
+                type="text"
+                name="name"
+                maxlength=MAX_NAME_CHARS.to_string()
+                pattern="[^,]*"
+                title="A name without commas"
+                autocomplete="off"
+                placeholder="Sunday service"
+            />
+            <small class="muted">
+                "Viewers see it. It is kept as the tag " <code>"title:…"</code>
+            </small>
+        </label>
+        <label>
             "Tags " <small class="muted">"optional, separated by commas"</small>
-            <input type="text" name="tags" maxlength="2000" placeholder="title:Sunday service, hall-2" />
+            <input type="text" name="tags" maxlength="2000" placeholder="hall-2, evening" />
         </label>
     }
 }
@@ -51,7 +67,7 @@ fn CreateForm(viewer: Signal<Viewer>) -> impl IntoView {
             <p class="muted">"It gets a streamname of its own, which is never given to another. To send from this browser, " <a href="/webcaster">"open the webcaster"</a> "."</p>
             <div class="card">
                 <ActionForm action>
-                    <TagsField />
+                    <NameAndTags />
                     <fieldset>
                         <legend>"What its default ingest URL does"</legend>
                         <label class="choice">

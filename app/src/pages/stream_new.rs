@@ -61,7 +61,7 @@ fn Content(overview: Signal<Overview>) -> impl IntoView {
                 <PlayoutCard overview />
                 <section class="card" aria-labelledby="snippets-title">
                     <h2 id="snippets-title">"Code snippets"</h2>
-                    <Snippets overview />
+                    <Snippets overview beside_steps=true />
                 </section>
             </div>
         </div>

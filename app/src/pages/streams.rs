@@ -67,6 +67,7 @@ fn List(filter: Memo<StreamFilter>, page: Signal<StreamPage>) -> impl IntoView {
                     url=move |page| stream_list_url(&StreamFilter { page, ..filter.get() })
                 />
                 <PageSizes
+                    is_long=Signal::derive(move || total.get() > u64::from(PAGE_SIZES[0]))
                     sizes=&PAGE_SIZES
                     chosen=Signal::derive(move || filter.with(|filter| filter.page_size))
                     of="Streams"
@@ -193,7 +194,7 @@ fn NoStreams(filter: Memo<StreamFilter>) -> impl IntoView {
         } else {
             view! {
                 <div class="empty">
-                    <p>"No stream is like that. " <a href="/stream">"Show all streams"</a></p>
+                    <p>"No stream matches. " <a href="/stream">"Show all streams"</a></p>
                 </div>
             }
             .into_any()

@@ -8,7 +8,7 @@ use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 
 use super::skeleton;
-use super::stream_create::{TagsField, creator};
+use super::stream_create::{NameAndTags, creator};
 use crate::backend::{Answer, StreamFilter, StreamRow, StreamSort};
 use crate::live::{listen, loaded};
 use crate::server_fns::streams::{CreateStream, load_streams};
@@ -64,7 +64,7 @@ fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
                 // A plain form: the webcaster is a page of its own, which the browser asks before it leaves.
                 <form method="post" action=CreateStream::url() on:submit=send>
                     <input type="hidden" name="then" value="webcaster" />
-                    <TagsField />
+                    <NameAndTags />
                     <MakeButton pending=sent primary=true>
                         {Icon::Plus.draw()} "Create it and open the webcaster"
                     </MakeButton>
@@ -72,12 +72,12 @@ fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
             </div>
             <div class="card">
                 <div class="card-head">
-                    <h2>"On one that is there"</h2>
+                    <h2>"On a stream you already have"</h2>
                     <a href="/stream">"All streams"</a>
                 </div>
                 {move || {
                     if is_empty.get() {
-                        view! { <p class="muted">"There is none that can be sent to."</p> }.into_any()
+                        view! { <p class="muted">"There is no stream yet that can be sent to."</p> }.into_any()
                     } else {
                         view! { <ul class="stream-choice">{keyed_rows(streams, |row| row.id, |row| view! { <Row row /> }.into_any())}</ul> }
                             .into_any()

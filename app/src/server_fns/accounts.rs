@@ -13,50 +13,50 @@ pub async fn load_people() -> Result<People, BackendError> {
 
 #[server(prefix = "/ui", endpoint = "change_role")]
 pub async fn change_role(user: UserId, role: Role) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
 
     let outcome = crate::request::backend().change_role(user, role).await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "role").await
+    tell_in_card(outcome, "people", "role").await
 }
 
 #[server(prefix = "/ui", endpoint = "remove_user")]
 pub async fn remove_user(user: UserId) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
 
     let outcome = crate::request::backend().remove_user(user).await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "removed").await
+    tell_in_card(outcome, "people", "removed").await
 }
 
 #[server(prefix = "/ui", endpoint = "invite")]
 pub async fn invite(email: String, role: Role) -> Result<(), BackendError> {
     use super::Flash;
-    use super::outcome::{ORGANISATION, tell_error, tell_flash};
+    use super::outcome::{ORGANISATION, tell_error_in_card, tell_flash, tell_flash_in_card};
 
     let email = email.trim().to_owned();
     match crate::request::backend().invite(&email, role).await {
         Ok(link) => tell_flash(ORGANISATION, Flash::Invitation { email, link }).await,
-        Err(BackendError::Refused(problem)) => tell_flash(ORGANISATION, Flash::NotInvited { email, problem }).await,
-        Err(error) => tell_error(ORGANISATION, error).await,
+        Err(BackendError::Refused(problem)) => tell_flash_in_card("people", Flash::NotInvited { email, problem }).await,
+        Err(error) => tell_error_in_card("people", error).await,
     }
 }
 
 #[server(prefix = "/ui", endpoint = "revoke_invitation")]
 pub async fn revoke_invitation(invitation: InvitationId) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
 
     let outcome = crate::request::backend().revoke_invitation(invitation).await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "invitation-revoked").await
+    tell_in_card(outcome, "people", "invitation-revoked").await
 }
 
 /// `email` is for the page that shows the link.
 #[server(prefix = "/ui", endpoint = "make_password_link")]
 pub async fn make_password_link(user: UserId, #[server(default)] email: String) -> Result<(), BackendError> {
     use super::Flash;
-    use super::outcome::{ORGANISATION, tell_error, tell_flash};
+    use super::outcome::{ORGANISATION, tell_error_in_card, tell_flash};
 
     match crate::request::backend().make_password_link(user).await {
         Ok(link) => tell_flash(ORGANISATION, Flash::PasswordLink { email, link }).await,
-        Err(error) => tell_error(ORGANISATION, error).await,
+        Err(error) => tell_error_in_card("people", error).await,
     }
 }
 

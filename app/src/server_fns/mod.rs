@@ -38,6 +38,8 @@ impl FromServerFnError for BackendError {
 pub enum Flash {
     /// A sentence that says what to mend.
     Problem(String),
+    /// The same of a form on the organisation's page; `card` is the id of the heading above it.
+    ProblemInCard { card: String, problem: String },
     /// An API key, to be seen this once.
     NewKey { label: String, key: String },
     /// A playback token, to be seen this once, and the URLs to put it behind.

@@ -19,7 +19,7 @@ pub async fn save_organisation(
     #[server(default)] vod_public: Option<String>,
     #[server(default)] live_public: Option<String>,
 ) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
     use afterlive_domain::organisation::Settings;
 
     let settings = Settings {
@@ -28,21 +28,19 @@ pub async fn save_organisation(
         live_public: live_public.is_some(),
     };
     let outcome = crate::request::backend().save_organisation(name.trim(), settings).await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "saved").await
+    tell_in_card(outcome, "settings", "saved").await
 }
 
 #[server(prefix = "/ui", endpoint = "save_embed_domains")]
 pub async fn save_embed_domains(#[server(default)] domains: String) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_error, tell_outcome};
+    use super::outcome::{tell_error_in_card, tell_in_card};
     use afterlive_domain::EmbedDomains;
 
     match domains.parse::<EmbedDomains>() {
-        Ok(domains) => {
-            tell_outcome(crate::request::backend().save_embed_domains(domains).await, ORGANISATION, ORGANISATION, "saved").await
-        }
+        Ok(domains) => tell_in_card(crate::request::backend().save_embed_domains(domains).await, "embedding", "saved").await,
         Err(_) => {
             let problem = "Please give host names, such as example.com or *.example.com, with spaces between them.";
-            tell_error(ORGANISATION, BackendError::Refused(problem.to_owned())).await
+            tell_error_in_card("embedding", BackendError::Refused(problem.to_owned())).await
         }
     }
 }
@@ -50,24 +48,22 @@ pub async fn save_embed_domains(#[server(default)] domains: String) -> Result<()
 /// An empty field: nobody is asked.
 #[server(prefix = "/ui", endpoint = "save_webhook")]
 pub async fn save_webhook(#[server(default)] url: String) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, refused, tell_error, tell_outcome};
+    use super::outcome::{refused, tell_error_in_card, tell_in_card};
     use afterlive_domain::WebhookUrl;
 
     let webhook = Some(url.trim()).filter(|url| !url.is_empty()).map(WebhookUrl::parse).transpose();
     match webhook {
-        Ok(webhook) => {
-            tell_outcome(crate::request::backend().save_webhook(webhook).await, ORGANISATION, ORGANISATION, "saved").await
-        }
-        Err(error) => tell_error(ORGANISATION, refused(&error)).await,
+        Ok(webhook) => tell_in_card(crate::request::backend().save_webhook(webhook).await, "webhook", "saved").await,
+        Err(error) => tell_error_in_card("webhook", refused(&error)).await,
     }
 }
 
 #[server(prefix = "/ui", endpoint = "require_publish_key")]
 pub async fn require_publish_key(#[server(default)] required: Option<String>) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
 
     let outcome = crate::request::backend().require_publish_key(required.is_some()).await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "saved").await
+    tell_in_card(outcome, "publish-keys", "saved").await
 }
 
 /// An empty field goes back to the server's default.
@@ -78,7 +74,7 @@ pub async fn save_recording_settings(
     #[server(default)] reconnect_window_s: String,
     #[server(default)] retention_days: String,
 ) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_error, tell_outcome};
+    use super::outcome::{tell_error_in_card, tell_in_card};
     use crate::format::bytes_of_megabytes;
     use afterlive_domain::organisation::RecordingSettings;
 
@@ -100,9 +96,9 @@ pub async fn save_recording_settings(
     match settings {
         Ok(settings) => {
             let outcome = crate::request::backend().save_recording_settings(settings).await;
-            tell_outcome(outcome, ORGANISATION, ORGANISATION, "saved").await
+            tell_in_card(outcome, "limits", "saved").await
         }
-        Err(error) => tell_error(ORGANISATION, error).await,
+        Err(error) => tell_error_in_card("limits", error).await,
     }
 }
 
@@ -116,7 +112,7 @@ pub async fn create_api_key(
     use super::outcome::ORGANISATION;
     use super::{
         Flash,
-        outcome::{tell_error, tell_flash},
+        outcome::{tell_error_in_card, tell_flash},
     };
     use crate::backend::KeyForm;
     use afterlive_domain::Role;
@@ -145,14 +141,14 @@ pub async fn create_api_key(
     };
     match made {
         Ok(key) => tell_flash(ORGANISATION, Flash::NewKey { label, key }).await,
-        Err(error) => tell_error(ORGANISATION, error).await,
+        Err(error) => tell_error_in_card("keys", error).await,
     }
 }
 
 #[server(prefix = "/ui", endpoint = "revoke_api_key")]
 pub async fn revoke_api_key(key: KeyId) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
 
     let outcome = crate::request::backend().revoke_api_key(key).await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "revoked").await
+    tell_in_card(outcome, "keys", "revoked").await
 }

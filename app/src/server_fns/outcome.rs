@@ -2,14 +2,16 @@
 //! by themselves.
 
 use afterlive_domain::endpoint::{TOLD, endpoint_url};
-use afterlive_domain::{EndpointId, Error, OrganisationId, StreamId, ToldKinds};
+use afterlive_domain::{EndpointId, Error, OrganisationId, StreamId, Tags, ToldKinds};
 
 use super::Flash;
 use super::second_factor::CODE;
+use super::streams::MAX_NAME_CHARS;
 use crate::backend::{Answer, BackendError, Chosen, EndpointForm, Proof};
 use crate::format::too_many_attempts;
 use crate::query::{sign_in_url, with_query};
 use crate::request::{backend, has_lost_session, keep_typed_email, local_path, redirect, set_status};
+use crate::ui::overview::title_of;
 
 /// The pages that forms lead back to.
 pub(super) const ACCOUNT: &str = "/account";
@@ -31,9 +33,14 @@ pub(super) fn tell(page: &str, notice: &str) {
 
 /// Goes to `page`, which shows `flash`.
 pub(super) async fn tell_flash(page: &str, flash: Flash) -> Answer<()> {
+    tell_flash_at(&with_query(page, &[("notice", "flash")]), flash).await
+}
+
+/// Goes to `url`, which says that there is a flash.
+async fn tell_flash_at(url: &str, flash: Flash) -> Answer<()> {
     let text = serde_json::to_string(&flash).map_err(|_| BackendError::Internal { request_id: String::new() })?;
     backend().put_flash(text).await?;
-    tell(page, "flash");
+    redirect(url);
     Ok(())
 }
 
@@ -55,6 +62,31 @@ pub(super) async fn tell_outcome(outcome: Answer<()>, page: &str, done: &str, no
         }
         Err(error) => tell_error(page, error).await,
     }
+}
+
+/// Ends a form of the organisation's page: on top of that with `notice` where it worked, else back in its `card`.
+pub(super) async fn tell_in_card(outcome: Answer<()>, card: &str, notice: &str) -> Answer<()> {
+    match outcome {
+        Ok(()) => {
+            tell(ORGANISATION, notice);
+            Ok(())
+        }
+        Err(error) => tell_error_in_card(card, error).await,
+    }
+}
+
+/// Ends a form of the organisation's page that failed: back in its `card`, with the reason. The page is long, and one would not see it elsewhere.
+pub(super) async fn tell_error_in_card(card: &str, error: BackendError) -> Answer<()> {
+    match error {
+        // Who may not, does not see the card either.
+        BackendError::SignedOut | BackendError::Denied => tell_error(ORGANISATION, error).await,
+        error => tell_flash_in_card(card, Flash::ProblemInCard { card: card.to_owned(), problem: error.to_string() }).await,
+    }
+}
+
+/// Goes to the `card` of the organisation's page, by the id of its heading; it shows `flash`.
+pub(super) async fn tell_flash_in_card(card: &str, flash: Flash) -> Answer<()> {
+    tell_flash_at(&format!("{}#{card}", with_query(ORGANISATION, &[("notice", "flash")])), flash).await
 }
 
 /// Ends a form that asked for a password, a code, or both: to `done` with `notice` where it worked, or to one's account where there are recovery codes to be shown;
@@ -116,6 +148,26 @@ pub(super) fn page_of_form(stream: StreamId, back: &str) -> String {
         "/" => format!("/stream/{stream}"),
         back => back.to_owned(),
     }
+}
+
+/// The tags that were typed, with the name as their `title:`, unless they have one already.
+pub(super) fn named_tags(name: &str, tags: &str) -> Result<Tags, BackendError> {
+    let typed = Tags::from_comma_separated(tags).map_err(|error| refused(&error))?;
+    let name = name.trim();
+    if name.is_empty() || title_of(&typed).is_some() {
+        return Ok(typed);
+    }
+    // It would be two tags when they are edited next.
+    if name.contains(',') {
+        return Err(BackendError::Refused(
+            "Please give a name without commas: it is kept as a tag, and commas separate those.".to_owned(),
+        ));
+    }
+    if name.chars().count() > MAX_NAME_CHARS {
+        return Err(BackendError::Refused(format!("Please give a name of at most {MAX_NAME_CHARS} characters.")));
+    }
+    let title = format!("title:{name}");
+    Tags::new(std::iter::once(&title).chain(typed.as_slice())).map_err(|error| refused(&error))
 }
 
 /// What is wrong with a field, as a sentence.

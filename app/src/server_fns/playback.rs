@@ -55,10 +55,10 @@ pub async fn make_playback_token(
 
 #[server(prefix = "/ui", endpoint = "renew_playback_secret")]
 pub async fn renew_playback_secret() -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
 
     let outcome = crate::request::backend().renew_playback_secret().await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "playback-secret").await
+    tell_in_card(outcome, "playback-secret", "playback-secret").await
 }
 
 #[server(prefix = "/ui", endpoint = "revoke_playback_token")]

@@ -47,8 +47,8 @@ pub async fn disconnect(present: String) -> Result<(), BackendError> {
 /// Of somebody else.
 #[server(prefix = "/ui", endpoint = "disconnect_user")]
 pub async fn disconnect_user(user: UserId) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
 
     let outcome = crate::request::backend().disconnect_user(user).await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "user-disconnected").await
+    tell_in_card(outcome, "people", "user-disconnected").await
 }

@@ -83,10 +83,10 @@ pub async fn remove_second_factor(present: String, code: String) -> Result<(), B
 
 #[server(prefix = "/ui", endpoint = "reset_second_factor")]
 pub async fn reset_second_factor(user: UserId) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
 
     let outcome = crate::request::backend().reset_second_factor(user).await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "second-factor-reset").await
+    tell_in_card(outcome, "people", "second-factor-reset").await
 }
 
 #[server(prefix = "/ui", endpoint = "second_factor_rule", input = Json)]
@@ -96,8 +96,8 @@ pub async fn load_rule() -> Result<SecondFactorRule, BackendError> {
 
 #[server(prefix = "/ui", endpoint = "require_second_factor")]
 pub async fn require_second_factor(#[server(default)] required: Option<String>) -> Result<(), BackendError> {
-    use super::outcome::{ORGANISATION, tell_outcome};
+    use super::outcome::tell_in_card;
 
     let outcome = crate::request::backend().require_second_factor(required.is_some()).await;
-    tell_outcome(outcome, ORGANISATION, ORGANISATION, "saved").await
+    tell_in_card(outcome, "second-factor-rule", "saved").await
 }

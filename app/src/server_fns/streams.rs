@@ -1,6 +1,7 @@
 //! Streams and their recordings.
 
 use afterlive_domain::StreamId;
+use afterlive_domain::stream::MAX_TAG_CHARS;
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 
@@ -25,21 +26,25 @@ pub async fn load_overview(
     super::outcome::with_status(crate::request::backend().overview(stream, recordings, token).await)
 }
 
-/// Goes on to the new stream's instructions, or, where `then` is `webcaster`, to its webcaster.
+/// What a name and the `title:` of its tag have room for in one.
+pub const MAX_NAME_CHARS: usize = MAX_TAG_CHARS - "title:".len();
+
+/// Goes on to the new stream's instructions, or, where `then` is `webcaster`, to its webcaster. A name becomes a tag.
 #[server(prefix = "/ui", endpoint = "create_stream")]
 pub async fn create_stream(
+    #[server(default)] name: String,
     #[server(default)] tags: String,
     #[server(default)] mode: String,
     #[server(default)] then: String,
 ) -> Result<(), BackendError> {
-    use super::outcome::tell_error;
+    use super::outcome::{named_tags, tell_error};
     use crate::request::{backend, redirect};
-    use afterlive_domain::{Mode, Tags};
+    use afterlive_domain::Mode;
 
     let mode = if mode == Mode::Live.as_str() { Mode::Live } else { Mode::Rec };
-    let created = match Tags::from_comma_separated(&tags) {
+    let created = match named_tags(&name, &tags) {
         Ok(tags) => backend().create_stream(tags, mode).await,
-        Err(error) => Err(super::outcome::refused(&error)),
+        Err(error) => Err(error),
     };
     let (form, next) = if then == "webcaster" { ("/webcaster", "/webcaster") } else { ("/stream/create", "/stream/new") };
     match created {

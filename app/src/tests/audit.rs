@@ -27,7 +27,7 @@ async fn a_filter_lives_in_the_url_and_older_pages_lead_back() {
     page.shows("locked a stream").shows_not("was refused").shows("Newest").shows_not("Older");
     site.get("/organisation/audit?about=no-such-thing").await.shows("locked a stream");
     let nothing = site.get("/organisation/audit?who=nobody&after=7-1").await;
-    nothing.shows("Nothing is like that.").shows("Show everything");
+    nothing.shows("Nothing matches.").shows("Show everything");
 }
 
 #[tokio::test]

@@ -40,3 +40,78 @@ async fn who_has_no_recordings_yet_is_told_to_send_them_over_tls_where_there_is_
     page.shows("Nothing is recorded yet").shows("RTMPS server").shows("rtmps://localhost:1937/rec");
     page.shows_not("rtmp://localhost:1935/rec");
 }
+
+#[tokio::test]
+async fn what_the_organisations_page_refuses_is_said_in_the_card_of_the_form_and_nowhere_else() {
+    let site = Site::new(Fake::signed_in());
+    for (function, fields, card, says) in [
+        ("save_webhook", "url=nowhere", "webhook", "Please give"),
+        ("save_embed_domains", "domains=%27self%27", "embedding", "Please give host names"),
+        ("save_recording_settings", "max_megabytes=1%2C5", "limits", "Please give the largest recording in MB"),
+        ("create_api_key", "label=Bad&role=root", "keys", "Please choose a role"),
+        ("invite", "email=ada%40northlight.example&role=nanoUser", "people", "This email is taken."),
+    ] {
+        let answered = site.post(&format!("/ui/{function}"), fields).await;
+        assert_eq!(answered.location, format!("/organisation?notice=flash#{card}"));
+        let page = site.get(&answered.location).await;
+        let text = page.text();
+        let (_, behind) = text.split_once(&format!("<h2 id=\"{card}\">")).unwrap();
+        let in_card = behind.split("</section>").next().unwrap();
+        assert!(in_card.contains(&format!("role=\"alert\" id=\"{card}-problem\"")) && in_card.contains(says), "{in_card}");
+        assert_eq!(page.count("notice failed"), 1, "{card}");
+        site.get(&answered.location).await.shows_not("notice failed");
+    }
+    let refused = site.post("/ui/save_webhook", "url=nowhere").await;
+    let page = site.get(&refused.location).await;
+    page.shows("aria-invalid=\"true\"").shows("aria-describedby=\"webhook-problem webhook-hint\"");
+    assert_eq!(page.count("aria-invalid"), 1);
+}
+
+#[tokio::test]
+async fn a_streams_name_is_kept_as_the_tag_that_its_pages_are_headed_by() {
+    let site = Site::new(Fake::signed_in());
+    site.get("/stream/create").await.shows("name=\"name\"").shows("maxlength=\"194\"");
+    let many = |count: usize| (0..count).map(|n| format!("t{n}")).collect::<Vec<_>>().join("%2C");
+    for (fields, title) in [
+        ("name=+Evening+prayer+&tags=hall-7".to_owned(), "Evening prayer"),
+        ("name=Evening+prayer&tags=hall-7%2C+title%3AChoir".to_owned(), "Choir"),
+        ("name=Evening%2C+prayer&tags=title%3AChoir%2Chall-7".to_owned(), "Choir"),
+        (format!("name={}&tags=hall-7", "ä".repeat(194).replace('ä', "%C3%A4")), "ääää"),
+        (format!("name=Evening+prayer&tags=hall-7%2C{}", many(48)), "Evening prayer"),
+    ] {
+        let created = site.post("/ui/create_stream", &fields).await;
+        let page = site.get(&created.location.replace("/new", "")).await;
+        page.shows(&format!("title:{title}")).shows("hall-7");
+        assert_eq!(page.count("<a class=\"tag\" href=\"/stream?tag=title"), 1, "{fields}");
+    }
+    for (fields, says) in [
+        ("name=Evening%2C+prayer&tags=".to_owned(), "a name without commas"),
+        (format!("name={}&tags=", "a".repeat(195)), "a name of at most 194 characters"),
+        (format!("name=Evening+prayer&tags={}", many(50)), "at most 50 tags"),
+    ] {
+        let refused = site.post("/ui/create_stream", &fields).await;
+        assert_eq!(refused.location, "/stream/create?notice=flash", "{fields}");
+        site.get(&refused.location).await.shows(says);
+    }
+    let nameless = site.post("/ui/create_stream", "name=+&tags=hall-7").await;
+    site.get(&nameless.location.replace("/new", "")).await.shows("hall-7").shows_not("href=\"/stream?tag=title");
+}
+
+#[tokio::test]
+async fn the_line_for_a_test_picture_stands_once_on_a_page() {
+    let site = Site::new(Fake::signed_in());
+    for path in [format!("/stream/new/{LIVE}"), format!("/stream/{LIVE}?tab=code")] {
+        assert_eq!(site.get(&path).await.count("-i testsrc2"), 1, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_fits_on_the_smallest_page_offers_no_other_sizes() {
+    let site = Site::new(Fake::signed_in());
+    for (list, none, sizes) in
+        [("/stream", "/stream?q=nothing-like-it", "Streams a page"), ("/vod", "/vod?q=nothing-like-it", "Recordings a page")]
+    {
+        site.get(list).await.shows(sizes);
+        site.get(none).await.shows_not(sizes);
+    }
+}

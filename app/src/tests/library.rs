@@ -34,13 +34,13 @@ async fn the_library_keeps_its_filter_in_the_url() {
     assert_eq!(rows(&page), 1);
     let day = site.get("/vod?from=2026-11-04&to=2026-11-04").await;
     day.shows("8sKpm-x49nB-24.mp4").shows_not("8sKpm-x49nB-23.mp4").shows("value=\"2026-11-04\"");
-    site.get("/vod?q=nothing-like-it").await.shows("No recording is like that.");
+    site.get("/vod?q=nothing-like-it").await.shows("No recording matches.");
 }
 
 #[tokio::test]
 async fn an_empty_shelf_says_what_to_do() {
     let site = Site::new(Fake::signed_in());
-    site.get("/vod?state=bin").await.shows("The bin is empty.");
+    site.get("/vod?state=bin").await.shows("Nothing is in the bin.");
     site.get("/vod?state=held").await.shows("Nothing is on legal hold.");
 }
 

@@ -23,6 +23,10 @@ async fn a_token_is_made_shown_once_in_each_url_and_revoked() {
     for way in ["index.m3u8", "ws", "whep"] {
         shown.shows(&format!("://localhost:3000/live/8sKpm-x49nB/{way}?token={TOKEN}"));
     }
+    shown
+        .shows("The player in an iframe, with the token")
+        .shows(&format!("&lt;iframe src=\"http://localhost:3000/embed/{LIVE}?token={TOKEN}\""));
+    shown.shows("HTML video, with the token").shows(&format!(".mp4?token={TOKEN}\"&gt;&lt;/video&gt;"));
     let listed = site.get(&page).await;
     listed.shows_not(TOKEN).shows("Website").shows("203.0.113.7, 10.0.0.0/8, example.com").shows("2026-11-06");
     let id = site.fake.tokens()[0].id;

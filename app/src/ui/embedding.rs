@@ -3,6 +3,7 @@
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 
+use super::refusal::{Refusal, described_by, is_refused};
 use crate::backend::OrganisationPage;
 use crate::live::refresh_after;
 use crate::server_fns::organisation::SaveEmbedDomains;
@@ -11,10 +12,12 @@ use crate::server_fns::organisation::SaveEmbedDomains;
 pub fn EmbeddingForm(page: Signal<OrganisationPage>) -> impl IntoView {
     let action = ServerAction::<SaveEmbedDomains>::new();
     refresh_after(action.version());
+    let (is_refused, described_by) = (is_refused("embedding"), described_by("embedding"));
     let domains = Memo::new(move |_| page.with(|page| page.embed_domains.clone()));
     view! {
         <section class="card" aria-labelledby="embedding">
             <h2 id="embedding">"Embedding"</h2>
+            <Refusal card="embedding" />
             <ActionForm action>
                 <label>
                     "Sites that may show the player"
@@ -24,7 +27,8 @@ pub fn EmbeddingForm(page: Signal<OrganisationPage>) -> impl IntoView {
                         placeholder="every site"
                         autocapitalize="none"
                         spellcheck="false"
-                        aria-describedby="embedding-hint"
+                        aria-invalid=move || is_refused.get().then_some("true")
+                        aria-describedby=described_by
                         value=move || domains.get().to_string()
                     />
                 </label>

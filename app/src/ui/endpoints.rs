@@ -18,11 +18,11 @@ pub fn endpoint_path(endpoint: &EndpointRow) -> String {
 fn kind_text(kind: EventKind) -> &'static str {
     match kind {
         EventKind::StreamLive => "a stream goes live",
-        EventKind::StreamEnded => "it is over",
-        EventKind::AssetStalled => "nothing of what is live is recorded on",
+        EventKind::StreamEnded => "a stream ends",
+        EventKind::AssetStalled => "a stream is live, but its recording stands still",
         EventKind::AssetReady => "a recording is ready to be played",
-        EventKind::AssetFailed => "nothing came of one, or not all",
-        EventKind::AssetDeleted => "one goes to the bin",
+        EventKind::AssetFailed => "a recording has failed, or parts of it are missing",
+        EventKind::AssetDeleted => "a recording goes to the bin",
         _ => "",
     }
 }

@@ -168,8 +168,17 @@ fn EditTags(overview: Signal<Overview>, tags: Memo<Tags>) -> impl IntoView {
                 <About overview />
                 <label>
                     "Tags, separated by commas"
-                    <input type="text" name="tags" maxlength="2000" value=move || tags.get().as_slice().join(", ") />
+                    <input
+                        type="text"
+                        name="tags"
+                        maxlength="2000"
+                        aria-describedby="tags-hint"
+                        value=move || tags.get().as_slice().join(", ")
+                    />
                 </label>
+                <p class="muted small" id="tags-hint">
+                    "The tag " <code>"title:…"</code> " is the stream's name, which viewers see."
+                </p>
                 <button class="button">"Save tags"</button>
             </ActionForm>
         </details>

@@ -145,7 +145,7 @@ pub fn LiveFactsCard(
                 <dt>"Received"</dt>
                 <dd>{text(|facts| format::megabytes(facts.bytes_in))}</dd>
             </dl>
-            <details class="more figures">
+            <details class="more what-is-good">
                 <summary>"What is good, and what to do"</summary>
                 <dl>
                     {move || {

@@ -35,6 +35,7 @@ pub mod recording_actions;
 pub mod recording_row;
 pub mod recording_settings;
 pub mod recordings;
+pub mod refusal;
 pub mod report;
 pub mod rows;
 pub mod second_factor;

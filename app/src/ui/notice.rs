@@ -10,6 +10,7 @@ use super::copy::{CopyBlock, CopyRow};
 use super::icon::Icon;
 use super::link_mail::LinkMail;
 use super::playback_tokens::NewToken;
+use super::refusal;
 use crate::live::{News, refresh_after};
 use crate::server_fns::{Flash, access::take_flash, library::RestoreRecording};
 
@@ -81,10 +82,12 @@ impl LastFlash {
         let query = use_query_map();
         let news = News::of_app();
         let is_flash = Memo::new(move |_| query.with(|query| query.get("notice").as_deref() == Some("flash")));
-        provide_context(Self(Resource::new(
+        let flash = Resource::new(
             move || (is_flash.get(), news.answered()),
             |(is_flash, _)| async move { if is_flash { take_flash().await.ok().flatten() } else { None } },
-        )));
+        );
+        provide_context(Self(flash));
+        refusal::provide(flash);
     }
 }
 
@@ -166,9 +169,9 @@ fn show(flash: Flash) -> Option<AnyView> {
         Flash::PasswordChanged => {
             Some(view! { <Done text="Your password is changed. All your other sessions have ended." /> }.into_any())
         }
-        Flash::NotInvited { problem, .. } | Flash::NotCreated { problem, .. } => Some(view! { <Failure problem /> }.into_any()),
-        // The form shows it beside the field.
-        Flash::SetUp { .. } => None,
+        Flash::NotCreated { problem, .. } => Some(view! { <Failure problem /> }.into_any()),
+        // The form shows it beside the field, or above itself.
+        Flash::SetUp { .. } | Flash::ProblemInCard { .. } | Flash::NotInvited { .. } => None,
     }
 }
 

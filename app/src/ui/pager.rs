@@ -33,26 +33,34 @@ pub fn Pager(
     }
 }
 
-/// Links to the list with so many rows a page; `of` completes "… a page".
+/// Links to the list with so many rows a page; `of` completes "… a page". Nothing where all of the list fits on the smallest.
 #[component]
 pub fn PageSizes(
+    /// Whether there is more than the smallest page has.
+    #[prop(into)]
+    is_long: Signal<bool>,
     sizes: &'static [u32],
     #[prop(into)] chosen: Signal<u32>,
     of: &'static str,
     url: impl Fn(u32) -> String + Clone + Send + 'static,
 ) -> impl IntoView {
-    let link = |size: u32| {
-        let url = url.clone();
-        view! {
-            <a href=move || url(size) aria-current=move || (chosen.get() == size).then_some("true")>
-                {size}
-            </a>
-        }
-    };
-    view! {
-        <nav class="page-sizes" aria-label=format!("{of} a page")>
-            {sizes.iter().copied().map(link).collect_view()}
-            <span class="muted">"a page"</span>
-        </nav>
+    let is_long = Memo::new(move |_| is_long.get());
+    move || {
+        is_long.get().then(|| {
+            let link = |size: u32| {
+                let url = url.clone();
+                view! {
+                    <a href=move || url(size) aria-current=move || (chosen.get() == size).then_some("true")>
+                        {size}
+                    </a>
+                }
+            };
+            view! {
+                <nav class="page-sizes" aria-label=format!("{of} a page")>
+                    {sizes.iter().copied().map(link).collect_view()}
+                    <span class="muted">"a page"</span>
+                </nav>
+            }
+        })
     }
 }

@@ -10,6 +10,7 @@ use super::link_mail::in_short;
 use super::make_button::MakeButton;
 use super::notice::{LastFlash, clear_after};
 use super::provider::DisconnectUserButton;
+use super::refusal::Refusal;
 use super::rows::keyed_rows;
 use super::when::When;
 use crate::backend::{self, InvitationRow, UserRow};
@@ -23,7 +24,7 @@ use crate::server_fns::second_factor::ResetSecondFactor;
 pub fn role_text(role: Role) -> &'static str {
     match role {
         Role::Admin => "nanoAdmin: everything",
-        Role::User => "nanoUser: create streams, edit tags, make playback tokens",
+        Role::User => "nanoUser: make streams, tags, tokens",
         Role::ReadOnly => "nanoReadOnly: read",
     }
 }
@@ -49,6 +50,7 @@ pub fn People() -> impl IntoView {
             <div class="card-head">
                 <h2 id="people">"Users"</h2>
             </div>
+            <Refusal card="people" />
             {loaded(Signal::stored(()), |()| load_people(), || ().into_any(), |people| view! { <Content people /> })}
         </section>
     }
@@ -83,11 +85,21 @@ fn InviteForm(sends_mail: bool) -> impl IntoView {
                     Some(Flash::NotInvited { email, .. }) => email,
                     _ => String::new(),
                 };
+                let is_refused = !typed.is_empty();
                 view! {
                     <ActionForm action node_ref=form attr:class="inline-form">
                         <label class="grow">
                             "E-mail address"
-                            <input type="email" name="email" required maxlength="254" value=typed placeholder="Who is to join" />
+                            <input
+                                type="email"
+                                name="email"
+                                required
+                                maxlength="254"
+                                aria-invalid=is_refused.then_some("true")
+                                aria-describedby=is_refused.then_some("people-problem")
+                                value=typed
+                                placeholder="Who is to join"
+                            />
                         </label>
                         <label>
                             "Role"

@@ -5,11 +5,12 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 
 use super::confirm::Confirm;
-use super::copy::CopyRow;
+use super::copy::{CopyBlock, CopyRow};
 use super::icon::Icon;
 use super::make_button::MakeButton;
 use super::notice::clear_after;
 use super::rows::keyed_rows;
+use super::snippets::{iframe_html, video_html};
 use super::when::When;
 use crate::backend::{Overview, PlaybackTokenRow, PlayoutUrls, TokenScope};
 use crate::live::{loaded, refresh_after};
@@ -193,14 +194,17 @@ fn TokenRow(stream: StreamId, token: Signal<PlaybackTokenRow>) -> impl IntoView 
     }
 }
 
-/// A token that was just made, in each URL that it opens.
+/// A token that was just made, in each URL that it opens, and in the code for other people's pages.
 #[component]
 pub fn NewToken(label: String, token: String, playout: PlayoutUrls) -> impl IntoView {
     let parameter = format!("token={token}");
     let with_token = |url: &str| and_query(url, &parameter);
+    let embed = with_token(&playout.embed);
+    let iframe = iframe_html(&embed);
+    let video = playout.newest_recording.as_deref().map(|url| video_html(&with_token(url), None));
     let urls = [
         ("Playout page", Some(with_token(&playout.page))),
-        ("For an iframe", Some(and_query(&playout.embed, &parameter))),
+        ("For an iframe", Some(embed)),
         ("HLS", Some(with_token(&playout.hls))),
         ("WebSocket", Some(with_token(&playout.websocket))),
         ("WebRTC", Some(with_token(&playout.whep))),
@@ -219,6 +223,8 @@ pub fn NewToken(label: String, token: String, playout: PlayoutUrls) -> impl Into
                 .into_iter()
                 .filter_map(|(label, url)| url.map(|url| view! { <CopyRow label=label.to_owned() value=url /> }))
                 .collect_view()}
+            <CopyBlock label="The player in an iframe, with the token" value=iframe />
+            {video.map(|html| view! { <CopyBlock label="The newest recording as HTML video, with the token" value=html /> })}
         </section>
     }
 }

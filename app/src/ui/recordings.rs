@@ -1,4 +1,4 @@
-//! *VOD Playout URLs*: a stream's recordings, the heart of the product.
+//! *VOD Playout URLs*: a stream's recordings, the heart of the product. To viewers from outside they are *Recordings*.
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_query_map};
@@ -42,7 +42,7 @@ pub fn Recordings(overview: Signal<Overview>) -> impl IntoView {
     view! {
         <section class="card recordings" id="recordings" aria-labelledby="recordings-title">
             <div class="card-head">
-                <h2 id="recordings-title">"VOD Playout URLs"</h2>
+                <h2 id="recordings-title">{move || if has_page.get() { "VOD Playout URLs" } else { "Recordings" }}</h2>
                 <p class="muted">{move || format::count(total.get(), "recording", "recordings")} " " {in_library}</p>
             </div>
             {move || {

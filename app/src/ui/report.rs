@@ -75,7 +75,7 @@ fn Tracks(tracks: Vec<TrackReport>) -> impl IntoView {
                 <td class="number" data-label="Frames stored">
                     {format::thousands(track.stored_frames)}
                 </td>
-                <td class="number" data-label="Before the first keyframe">
+                <td class="number" data-label="Frames left out">
                     {known(track.left_out_frames, format::thousands)}
                 </td>
                 <td class=if dropped == Some(0) { "number good" } else { "number warn" } data-label="Dropped">

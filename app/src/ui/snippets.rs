@@ -76,7 +76,12 @@ fn guarded(live_public: bool, vod_public: bool) -> Option<&'static str> {
 
 /// All of them, for one stream.
 #[component]
-pub fn Snippets(overview: Signal<Overview>) -> impl IntoView {
+pub fn Snippets(
+    overview: Signal<Overview>,
+    /// Beside [`super::encoder::EncoderSteps`], which have the line for a test picture already.
+    #[prop(optional)]
+    beside_steps: bool,
+) -> impl IntoView {
     let text = move |of: fn(&Overview) -> String| Signal::derive(move || overview.with(of));
     let push = Memo::new(move |_| {
         overview.with(|overview| overview.ingest.as_ref().map(|ingest| super::ingest::full_url(ingest, overview.default_mode)))
@@ -102,7 +107,8 @@ pub fn Snippets(overview: Signal<Overview>) -> impl IntoView {
                 push.get()
                     .map(|url| {
                         view! {
-                            <CopyBlock label="Send a test picture with ffmpeg" value=ffmpeg_test(&url) />
+                            {(!beside_steps)
+                                .then(|| view! { <CopyBlock label="Send a test picture with ffmpeg" value=ffmpeg_test(&url) /> })}
                             <CopyBlock label="Send a file with ffmpeg" value=ffmpeg_file(&url) />
                         }
                     })

@@ -6,7 +6,12 @@ use leptos::prelude::*;
 use super::icon::Icon;
 
 pub(super) fn pill(name: &'static str, icon: Icon) -> AnyView {
-    view! { <span class=format!("pill {name}")>{icon.draw()}{name}</span> }.into_any()
+    called(name, icon, name)
+}
+
+/// One whose state has another name for people: `text`.
+fn called(name: &'static str, icon: Icon, text: &'static str) -> AnyView {
+    view! { <span class=format!("pill {name}")>{icon.draw()}{text}</span> }.into_any()
 }
 
 #[must_use]
@@ -32,7 +37,12 @@ pub fn HeldPill() -> impl IntoView {
 }
 
 #[component]
-pub fn AssetPill(#[prop(into)] state: Signal<AssetState>) -> impl IntoView {
+pub fn AssetPill(
+    #[prop(into)] state: Signal<AssetState>,
+    /// Whether the bin has let go of it.
+    #[prop(default = Signal::stored(false), into)]
+    is_purged: Signal<bool>,
+) -> impl IntoView {
     let icon = move || match state.get() {
         AssetState::Recording => Icon::Recording,
         AssetState::Ready => Icon::Ready,
@@ -40,5 +50,8 @@ pub fn AssetPill(#[prop(into)] state: Signal<AssetState>) -> impl IntoView {
         AssetState::Failed => Icon::Failed,
         AssetState::Deleted => Icon::Deleted,
     };
-    move || pill(state.get().as_str(), icon())
+    move || match state.get() {
+        AssetState::Deleted if !is_purged.get() => called("deleted", icon(), "in the bin"),
+        state => pill(state.as_str(), icon()),
+    }
 }

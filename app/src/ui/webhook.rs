@@ -3,6 +3,7 @@
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 
+use super::refusal::{Refusal, described_by, is_refused};
 use crate::backend::OrganisationPage;
 use crate::live::refresh_after;
 use crate::server_fns::organisation::SaveWebhook;
@@ -11,10 +12,12 @@ use crate::server_fns::organisation::SaveWebhook;
 pub fn WebhookForm(page: Signal<OrganisationPage>) -> impl IntoView {
     let action = ServerAction::<SaveWebhook>::new();
     refresh_after(action.version());
+    let (is_refused, described_by) = (is_refused("webhook"), described_by("webhook"));
     let url = Memo::new(move |_| page.with(|page| page.webhook.clone().unwrap_or_default()));
     view! {
         <section class="card" aria-labelledby="webhook">
             <h2 id="webhook">"Webhook"</h2>
+            <Refusal card="webhook" />
             <ActionForm action>
                 <label>
                     "URL that decides who may publish"
@@ -26,7 +29,8 @@ pub fn WebhookForm(page: Signal<OrganisationPage>) -> impl IntoView {
                         autocapitalize="none"
                         autocomplete="off"
                         spellcheck="false"
-                        aria-describedby="webhook-hint"
+                        aria-invalid=move || is_refused.get().then_some("true")
+                        aria-describedby=described_by
                         value=move || url.get()
                     />
                 </label>

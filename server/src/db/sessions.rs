@@ -165,3 +165,15 @@ pub async fn end_orphaned_live(tx: &mut Tx, now: UnixMillis) -> Result<usize> {
     }
     Ok(open.len())
 }
+
+/// What a session brought at least, as its recording has so much: where the server died, nobody counted all of it. Any other session was counted, and stays as it is.
+pub async fn brought_at_least(tx: &mut Tx, session: SessionId, bytes: u64) -> Result<()> {
+    on!(tx, c => sqlx::query("UPDATE sessions SET bytes_in = $2 WHERE id = $1 AND end_reason = $3 AND bytes_in < $2")
+        .bind(session.to_string())
+        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+        .bind(EndReason::ServerLost.as_str())
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}

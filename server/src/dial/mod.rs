@@ -48,9 +48,9 @@ pub enum Error {
     Private,
     #[error("the host is this machine")]
     ThisMachine,
-    #[error("no connection is to be had: {0}")]
+    #[error("no connection could be made: {0}")]
     NoConnection(#[from] io::Error),
-    #[error("no connection is to be had in time")]
+    #[error("no connection could be made in time")]
     NotInTime,
 }
 

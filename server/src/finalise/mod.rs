@@ -31,7 +31,7 @@ use tokio::task::spawn_blocking;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::db::assets::{self, Asset};
-use crate::db::{self, Db, Tx, asset_mending, streams};
+use crate::db::{self, Db, Tx, asset_mending, sessions, streams};
 use crate::jobs::{self, Task};
 use crate::pictures::{Darkroom, DarkroomError};
 use crate::storage::{RegionStore, Regions, StorageError};
@@ -306,6 +306,11 @@ impl Finaliser {
             report.server_died |= written.server_died;
         }
         if assets::finish(&mut tx, asset, &placed.facts, report.as_ref(), reason, ended_at, now).await? {
+            // Of one that has had several publishes, what the last of them brought is not known.
+            if let Some(report) = report.as_ref().filter(|report| report.server_died && report.reconnect_count == 0) {
+                let bytes: u64 = report.tracks.iter().map(|track| track.media_bytes).sum();
+                sessions::brought_at_least(&mut tx, asset.session, bytes).await?;
+            }
             let deleted = delete_with_stream(&mut tx, asset, now).await?;
             let task = if deleted { Task::Place { asset: asset.id } } else { Task::Probe { asset: asset.id } };
             jobs::enqueue(&mut tx, task, now).await?;

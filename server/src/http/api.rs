@@ -31,6 +31,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use self::calls::groups;
 use super::credentials::CREDENTIAL_HEADERS;
+use super::error;
 use super::ui::asks_for_page;
 use crate::service::Service;
 
@@ -42,6 +43,7 @@ pub fn router(service: Arc<Service>, pages: Router) -> Router {
     let calls = groups().into_iter().flat_map(|group| group.calls);
     calls
         .fold(Router::new(), |routes, call| routes.route(call.path, call.route))
+        .method_not_allowed_fallback(error::no_such_method)
         .route_layer(map_response(name_charset))
         .route_layer(cors())
         .route_layer(from_fn_with_state(pages.clone(), page_or_call))

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use afterlive_domain::Error as Refusal;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::header::RETRY_AFTER;
+use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::api::json::Json;
+use super::request::without_keys;
 use crate::ingest::key_check::BadKey;
 use crate::ingest::webhook::Denied;
 use crate::ingest::{gate, whip};
@@ -65,6 +66,8 @@ impl ErrorBody {
 
 /// When who was turned away for want of room may try again.
 const RETRY_AFTER_S: u32 = 5;
+/// So much of a path that leads nowhere is told back.
+const MAX_PATH_CHARS: usize = 100;
 /// Who found no connection of the database in time.
 pub(super) const NO_ROOM: Refusal = Refusal::NoRoom { retry_after_s: RETRY_AFTER_S };
 
@@ -249,6 +252,19 @@ fn later(status: StatusCode, code: u16, cause: impl ToString, retry_after_s: u32
     response
 }
 
+/// 404 / 3013: a path that is no call, and no page for who asks. Of the path nothing is told that may be a key.
+pub(super) fn no_such_call(method: &Method, path: &str) -> Response {
+    let path: String = without_keys(path).chars().take(MAX_PATH_CHARS).collect();
+    let message = format!("There is no call {method} {path}. All calls are at /docs");
+    answer(StatusCode::NOT_FOUND, 3013, message, json!({ "method": method.as_str(), "path": path }))
+}
+
+/// 405 / 3014: a path that has other methods. The router says in `Allow` which.
+pub(super) async fn no_such_method(method: Method) -> Response {
+    let message = format!("This path has no {method}: the header Allow says which methods it has. All calls are at /docs");
+    answer(StatusCode::METHOD_NOT_ALLOWED, 3014, message, json!({ "method": method.as_str() }))
+}
+
 /// 408.
 pub(super) fn too_slow() -> Response {
     let message = "the body took too long";
@@ -283,5 +299,19 @@ mod tests {
         assert_eq!((no_room.status(), &no_room.headers()[RETRY_AFTER]), (StatusCode::SERVICE_UNAVAILABLE, &RETRY_AFTER_S.into()));
         let failure = db::Error::Unreadable { column: "state", value: "x".to_owned() };
         assert_eq!(ApiError::from(failure).into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[tokio::test]
+    async fn a_path_that_leads_nowhere_is_told_back_without_keys_and_not_for_long() {
+        for (path, told) in [
+            ("/streams".to_owned(), "/streams".to_owned()),
+            (format!("/strem/{}", "0f".repeat(32)), "/strem/…".to_owned()),
+            ("/a".repeat(1_000), "/a".repeat(MAX_PATH_CHARS / 2)),
+        ] {
+            let body = no_such_call(&Method::GET, &path).into_body();
+            let error: Value = serde_json::from_slice(&axum::body::to_bytes(body, 4_096).await.unwrap()).unwrap();
+            assert_eq!(error["error"]["userinfo"]["path"], told);
+            assert_eq!(error["error"]["message"], format!("There is no call GET {told}. All calls are at /docs"));
+        }
     }
 }

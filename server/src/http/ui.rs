@@ -11,7 +11,7 @@ use afterlive_app::shell::routes;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -26,7 +26,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::site::Site;
 use super::credentials::CREDENTIAL_HEADERS;
-use super::{embed, unsent};
+use super::{embed, error, unsent};
 
 /// One for all servers of the process.
 static SITE: LazyLock<Site> = LazyLock::new(Site::embedded);
@@ -111,6 +111,7 @@ pub fn router<V: IntoView + 'static>(
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     Router::new()
         .leptos_routes_with_context(&options, routes(), context, app)
+        .method_not_allowed_fallback(error::no_such_method)
         .fallback(move |State(_): State<LeptosOptions>, request: Request| not_found(request))
         .with_state(options)
         .layer(from_fn(nul::refuse))
@@ -129,20 +130,20 @@ pub fn router<V: IntoView + 'static>(
         )
 }
 
-/// What no route knows: a file of the site, or the app's own page that says there is nothing.
+/// What no route knows: a file of the site, the app's own page that says there is nothing, or for programs the API's error that says so.
 async fn site_file_or_not_found<P, F>(site: &Site, page: P, request: Request) -> Response
 where
     P: FnOnce(Request) -> F,
     F: Future<Output = Response>,
 {
-    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
-    if !reads {
-        return StatusCode::NOT_FOUND.into_response();
+    let (method, path) = (request.method(), request.uri().path());
+    let reads = method == Method::GET || method == Method::HEAD;
+    let file = reads.then(|| site.respond(path, request.headers())).flatten();
+    match file {
+        Some(file) => file,
+        None if asks_for_page(method, request.headers()) => page(request).await,
+        None => error::no_such_call(method, path),
     }
-    if let Some(file) = site.respond(request.uri().path(), request.headers()) {
-        return file;
-    }
-    if accepts_html(request.headers()) { page(request).await } else { StatusCode::NOT_FOUND.into_response() }
 }
 
 /// A page, and what a server function answers, is counted while it waits to be taken, as what the API answers is.

@@ -45,15 +45,15 @@ static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::default);
 pub(super) enum Failed {
     #[error("the host {host} cannot be found")]
     NoSuchHost { host: String },
-    #[error("the host {host} is in a private network, which push.allow_private forbids")]
+    #[error("the host {host} is in a private network, which is only allowed with push.allow_private = true")]
     Private { host: String },
-    #[error("the host {host} is this machine, which push.allow_private forbids")]
+    #[error("the host {host} is this machine, which is only allowed with push.allow_private = true")]
     ThisMachine { host: String },
     #[error("the target is this server itself")]
     Itself,
-    #[error("no connection is to be had: {0}")]
+    #[error("no connection could be made: {0}")]
     NoConnection(io::Error),
-    #[error("no connection is to be had within {} s", CONNECT_TIMEOUT.as_secs())]
+    #[error("no connection could be made within {} s", CONNECT_TIMEOUT.as_secs())]
     NoConnectionInTime,
     #[error("the server does not say within {} s whether it takes the stream", ANSWER_TIMEOUT.as_secs())]
     NoAnswer,

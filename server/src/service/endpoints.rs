@@ -18,6 +18,7 @@ use crate::db::streams::{self, Stream};
 use crate::db::{self, Tx};
 use crate::dial::{self, Reach};
 use crate::events::{self, SWITCHED_OFF, Secret};
+use crate::post::PUBLIC_URL;
 
 /// The secret before signs beside the new one for so long, until the receiver knows that.
 pub const OLD_SECRET_FOR_MS: i64 = 24 * 3_600_000;
@@ -281,8 +282,7 @@ impl Service {
     fn require_in_reach(&self, url: &WebhookUrl) -> Result<(), Refusal> {
         let reach = Reach::with_private(self.config.webhook.allow_private);
         if dial::is_out_of_reach(url.host(), reach) {
-            let expected =
-                "a URL on a public address: webhook.allow_private forbids this machine and private networks".to_owned();
+            let expected = PUBLIC_URL.to_owned();
             return Err(Refusal::WrongType { parameter: "url".to_owned(), expected });
         }
         Ok(())

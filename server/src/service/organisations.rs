@@ -12,6 +12,7 @@ use super::{Caller, Result, Service, text};
 use crate::db::organisations::Organisation;
 use crate::db::{self, Connection};
 use crate::dial::{self, Reach};
+use crate::post::PUBLIC_URL;
 use crate::publish_key::{PublishKeys, PublishSecret};
 
 /// An organisation's name, as settings differ in it.
@@ -107,8 +108,7 @@ impl Service {
         caller.require(Permission::Administer)?;
         let reach = Reach::with_private(self.config.webhook.allow_private);
         if webhook.is_some_and(|url| dial::is_out_of_reach(url.host(), reach)) {
-            let expected =
-                "a URL on a public address: webhook.allow_private forbids this machine and private networks".to_owned();
+            let expected = PUBLIC_URL.to_owned();
             return Err(Refusal::WrongType { parameter: "webhook".to_owned(), expected }.into());
         }
         let mut tx = self.write_as(caller, Permission::Administer).await?;

@@ -2,7 +2,7 @@
 
 use afterlive_domain::{Mode, SessionId, StreamId, StreamState, UnixMillis};
 use afterlive_server::db::counts::{Arrived, DAY_MS, ingested_since, on_air, streams_by_state};
-use afterlive_server::db::sessions::{EndReason, NewSession, end_session, go_live};
+use afterlive_server::db::sessions::{EndReason, NewSession, brought_at_least, end_orphaned_live, end_session, go_live};
 use afterlive_server::db::{Db, streams};
 use uuid::Uuid;
 
@@ -45,6 +45,32 @@ async fn what_arrived_comes_as_a_sum_a_day_and_a_publish_over_midnight_by_itself
             arrived,
             [Arrived { from: at(10), to: at(40), bytes: 123 }, Arrived { from: at(-50), to: at(60), bytes: 7_000_000_000 }]
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_publish_that_the_server_did_not_survive_counts_for_what_of_it_was_recorded_and_no_other_is_changed() {
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let (lost, counted) = (a_stream(&db, &organisation).await.id, a_stream(&db, &organisation).await.id);
+        let from = UnixMillis(NOW.0 - NOW.0 % DAY_MS);
+        let sessions = [publish_begins(&db, lost, from).await, publish_begins(&db, counted, from).await];
+        let to = from.plus_ms(10);
+        let mut tx = db.write().await.unwrap();
+        end_session(&mut tx, sessions[1], EndReason::Disconnected, 7, to).await.unwrap();
+        assert_eq!(end_orphaned_live(&mut tx, to).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        // As often as its recordings are finished.
+        for bytes in [300, 1_000, 200] {
+            let mut tx = db.write().await.unwrap();
+            for session in sessions {
+                brought_at_least(&mut tx, session, bytes).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+        }
+        let arrived = ingested_since(&mut db.read().await.unwrap(), organisation.id, from).await.unwrap();
+        assert_eq!(arrived, [Arrived { from, to, bytes: 1_007 }]);
     })
     .await;
 }

@@ -9,10 +9,11 @@ use afterlive_domain::Role;
 use afterlive_server::db::users::User;
 use afterlive_server::service::Chosen;
 use leptos::server_fn::axum::server_fn_paths;
+use serde_json::json;
 
 use crate::api::streams::a_stream;
 use crate::fixture::browser::Browser;
-use crate::fixture::server::{Server, Tenant, on_each_server};
+use crate::fixture::server::{Server, Tenant, on_a_server, on_each_server};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -254,6 +255,36 @@ async fn no_server_function_does_anything_for_whose_sign_in_is_over() {
             }
         }
         assert_eq!(call(&mut stays.clone(), "people", Question("{}"), &stream).await, Outcome::Taken);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_path_that_leads_nowhere_is_a_page_for_browsers_and_an_error_of_the_api_for_programs() {
+    on_a_server(&[], async |server| {
+        let server = server.with_dashboard();
+        let key = server.an_organisation().await.reader_key;
+        let (html, json) = (("accept", "text/html,*/*;q=0.8"), ("accept", "application/json"));
+        let cases: [(&str, &[(&str, &str)]); 5] = [
+            ("GET /streams", &[json]),
+            ("GET /stream/", &[]),
+            ("GET /nope", &[html, ("x-bintu-apikey", &key)]),
+            ("POST /stream/x/nope", &[html]),
+            ("DELETE /nope", &[]),
+        ];
+        for (call, headers) in cases {
+            let answer = server.send_with(call, headers, "").await;
+            assert_eq!(answer.error(), (404, 3013), "{call}");
+            assert_eq!(answer.header("content-type"), "application/json; charset=utf-8", "{call}");
+            let (method, path) = call.split_once(' ').unwrap();
+            let error = &answer.json()["error"];
+            assert_eq!(error["userinfo"], json!({ "method": method, "path": path }), "{call}");
+            assert_eq!(error["message"], format!("There is no call {call}. All calls are at /docs"));
+        }
+        let page = server.send_with("GET /nope", &[html], "").await;
+        assert_eq!(page.status.as_u16(), 404);
+        assert!(page.header("content-type").starts_with("text/html") && page.text.contains("There is nothing here"));
+        assert_eq!(server.send("POST /vod", None, "").await.error(), (405, 3014), "a page's path");
     })
     .await;
 }

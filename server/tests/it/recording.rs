@@ -8,12 +8,13 @@ mod overhead;
 use std::time::Duration;
 
 use afterlive_domain::organisation::RecordingSettings;
-use afterlive_domain::{AssetId, AssetState, EventKind, StreamState};
+use afterlive_domain::{AssetId, AssetState, EventKind, StreamState, UnixMillis};
 use afterlive_media::frame::{Frame, TrackKind};
 use afterlive_media::mp4::{LARGE_RESERVE_BYTES, SMALL_RESERVE_BYTES};
 use afterlive_server::clock::Clock;
 use afterlive_server::config::Config;
 use afterlive_server::db::assets::{self, Asset, NewAsset};
+use afterlive_server::db::counts::ingested_since;
 use afterlive_server::db::streams;
 use afterlive_server::db::{Db, Location, organisations};
 use afterlive_server::finalise::{Finaliser, Recovered, recover};
@@ -209,7 +210,12 @@ fn after_a_crash_the_next_start_finishes_what_is_on_disk() {
         assert_eq!(asset.state, AssetState::Ready);
         assert!(asset.facts.duration_ms >= 3_000, "{:?}", asset.facts);
         let report = async |id| assets::report(&mut db.read().await.unwrap(), id).await.unwrap().unwrap();
-        assert!(report(growing.id).await.server_died);
+        let account = report(growing.id).await;
+        assert!(account.server_died);
+        // What nobody counted to its end is counted by what is in the file.
+        let arrived = ingested_since(&mut db.read().await.unwrap(), stream.organisation, UnixMillis(0)).await.unwrap();
+        let recorded: u64 = account.tracks.iter().map(|track| track.media_bytes).sum();
+        assert_eq!(arrived.iter().map(|sum| sum.bytes).sum::<u64>(), recorded);
         let place = store.path(&Key::from_file_name(&asset.file_name).unwrap());
         assert_eq!(boxes(&place), ["ftyp", "free", "moov", "free", "mdat"]);
         assert_eq!(complaints(&place), "");

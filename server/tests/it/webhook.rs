@@ -287,7 +287,7 @@ async fn a_webhook_that_cannot_be_reached_refuses_and_private_addresses_are_not_
         let scene = Scene::with(server, Settings { reach: Reach::Public, ..settings() }).await;
         let port = scene.hook.address.port();
         let private =
-            "the organisation's webhook cannot be asked: its host is in a private network, which webhook.allow_private forbids";
+            "the organisation's webhook cannot be asked: its host is in a private network, which is only allowed with webhook.allow_private = true";
         for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "0.0.0.0"] {
             scene.set(&format!("http://{host}:{port}/")).await;
             assert_eq!(came_to(scene.publish("")).await.2, private, "{host}");

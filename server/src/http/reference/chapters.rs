@@ -82,8 +82,8 @@ fn names() -> String {
         ("region", "eu", "Where a recording is stored. Each region has a base URL of its own."),
         (
             "API key, `$KEY`, and its id, `$KEY_ID`",
-            "al_7Hq…",
-            "The key is a credential, and shown once. Its id is a UUID by which it is listed and revoked.",
+            "3f9a0c…d21e",
+            "64 hexadecimal digits: a credential, and shown once. Its id is a UUID by which it is listed and revoked.",
         ),
         (
             "publish key",
@@ -152,7 +152,8 @@ fn errors(document: &Value) -> String {
         [status.to_string(), code.to_string(), escaped(&message), format!("<code>{}</code>", escaped(&userinfo))]
     });
     let text = paragraphs([
-        "The code is for programs, the message for people, and `userinfo` says what it is about. A method that a path does not have is answered with 405, and no body.",
+        "The code is for programs, the message for people, and `userinfo` says what it is about.",
+        "A path that is no call is answered with 404/3013, a method that a path does not have with 405/3014: the header `Allow` says which it has.",
     ]);
     text + &code_block(
         "The body of an error",

@@ -43,6 +43,22 @@ async fn each_mistake_has_its_status_code_and_userinfo() {
 }
 
 #[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_an_error_like_others() {
+    on_a_server(&[], async |server| {
+        for (call, other) in [("PATCH /stream", "POST"), ("DELETE /tag", "GET"), ("GET /stream/x/tag", "PUT")] {
+            let answer = server.send_with(call, &[("Origin", "https://player.example.com")], "").await;
+            assert_eq!(answer.error(), (405, 3014), "{call}");
+            let error = &answer.json()["error"];
+            assert_eq!(error["userinfo"], json!({ "method": call.split(' ').next() }), "{call}");
+            assert!(error["message"].as_str().unwrap().ends_with("All calls are at /docs"), "{error}");
+            assert!(answer.header("allow").contains(other), "{call}");
+            assert_eq!(answer.header("access-control-allow-origin"), "*", "{call}: errors are readable too");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_refused_with_the_limit() {
     on_each_server(async |server| {
         let tenant = server.an_organisation().await;

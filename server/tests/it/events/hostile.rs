@@ -55,7 +55,7 @@ async fn hostile_receivers_are_logged_and_nobody_waits_for_them() {
             (a_receiver_that_says(slow, b"X").await, DeliveryState::Waiting, Some("no answer within 6 s")),
             (a_receiver_that_says(String::new(), b"").await, DeliveryState::Waiting, Some("it does not speak HTTP")),
             (a_receiver_that_says("SSH-2.0-x\r\n".to_owned(), b"").await, DeliveryState::Waiting, Some("it does not speak HTTP")),
-            (format!("http://{closed}/"), DeliveryState::Waiting, Some("no connection to it is to be had")),
+            (format!("http://{closed}/"), DeliveryState::Waiting, Some("no connection to it could be made")),
             ("http://no-such-host.invalid/".to_owned(), DeliveryState::Waiting, Some("its host cannot be found")),
         ];
         let mut endpoints = Vec::new();
@@ -91,7 +91,7 @@ async fn nobody_is_led_into_the_private_network_whatever_was_set() {
         scene.emit(scene.stream, &[EventKind::StreamLive]).await;
         assert_eq!(scene.run_due().await, 1);
         let log = scene.log().await;
-        let expected = "its host is in a private network, which webhook.allow_private forbids";
+        let expected = "its host is in a private network, which is only allowed with webhook.allow_private = true";
         assert_eq!((log[0].state, log[0].last_reason.as_deref()), (DeliveryState::Waiting, Some(expected)));
         assert!(scene.receiver.seen().is_empty());
     })

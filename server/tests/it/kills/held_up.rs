@@ -61,6 +61,8 @@ async fn who_publishes_does_not_wait_for_what_the_last_run_left_behind_and_all_o
         let account = format!("{}/asset/{}/report", running.dashboard, ready["id"].as_str().unwrap());
         let account = running.call(running.http.get(account)).await;
         assert_eq!(account["report"]["server_died"], index == 1, "{account}");
+        let counted = if index == 1 { Value::Null } else { Value::from(0) };
+        assert_eq!(account["report"]["lost_frames"], counted, "{account}");
     }
     while to_finish(&running).await > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;

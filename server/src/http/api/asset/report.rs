@@ -34,7 +34,8 @@ pub struct ReportJson {
     /// In bytes.
     size_bytes: u64,
     /// Null while it is being recorded, and after a crash that left only the finished file.
-    report: Option<Report>,
+    #[schemars(with = "Option<Report>")]
+    report: Option<Value>,
 }
 
 pub async fn handle(
@@ -68,9 +69,20 @@ impl ReportJson {
             ended_at: asset.ended_at,
             duration_ms: facts.duration_ms,
             size_bytes: facts.size_bytes,
-            report,
+            report: report.and_then(told),
         }
     }
+}
+
+/// As it is kept, but that no 0 is told of what nobody has counted: that is kept as one.
+fn told(report: Report) -> Option<Value> {
+    let is_known = report.lost_frames > 0 || report.tracks.iter().all(|track| track.received_frames.is_some());
+    // Numbers and plain texts always have a JSON form.
+    let mut told = serde_json::to_value(report).ok()?;
+    if !is_known {
+        told["lost_frames"] = Value::Null;
+    }
+    Some(told)
 }
 
 /// The example in the document.
@@ -113,4 +125,35 @@ fn example() -> Value {
             "av_end_offset_ms": null,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use afterlive_domain::report::TrackReport;
+
+    use super::*;
+
+    #[test]
+    fn lost_frames_that_nobody_counted_are_not_told_to_be_none() {
+        let lost = |received_frames, lost_frames| {
+            let track = TrackReport {
+                kind: "video".to_owned(),
+                configurations: 1,
+                received_frames,
+                stored_frames: 7,
+                left_out_frames: None,
+                dropped_frames: None,
+                received_ms: None,
+                begins_ms: 0,
+                lasts_ms: 280,
+                media_bytes: 7_000,
+                gaps: Vec::new(),
+                gap_count: 0,
+            };
+            let told = told(Report { tracks: vec![track], lost_frames, server_died: true, ..Report::default() }).unwrap();
+            assert_eq!(told["tracks"][0]["received_frames"], json!(received_frames));
+            told["lost_frames"].clone()
+        };
+        assert_eq!([lost(None, 0), lost(None, 3), lost(Some(7), 0)], [Value::Null, json!(3), json!(0)]);
+    }
 }

@@ -45,7 +45,7 @@ pub fn doc() -> Doc {
         .query([
             Field::optional("from", "Only what happened at that time or later.", instant()),
             Field::optional("to", "Only what happened before that time.", instant()),
-            Field::optional("after", after, json!({ "type": "integer", "minimum": 0 })).example(4_700),
+            Field::optional("after", after, json!({ "type": "integer", "minimum": 0 })).example(0),
             quantity_field(DEFAULT_QUANTITY, MAX_EXPORT),
         ])
         .answers_lines::<LineJson>("Lines of JSON, oldest first.")

@@ -1,0 +1,75 @@
+//! What was refused of a form, in the card that the form stands in: on a long page one would not see it on top.
+
+use leptos::prelude::*;
+
+use super::icon::Icon;
+use super::notice::LastFlash;
+use crate::backend::{Answer, OrganisationPage};
+use crate::server_fns::Flash;
+use crate::server_fns::organisation::load_organisation;
+
+/// The card of invitations, whose flash has what was typed too.
+const PEOPLE: &str = "people";
+
+/// The card and the sentence that belongs into it, where the last form was refused.
+#[derive(Clone, Copy)]
+struct LastRefusal(Memo<Option<(String, String)>>);
+
+/// Beside the flash itself, for who cannot wait for it: by [`load_after_flash`] it has come before the page is there.
+pub(super) fn provide(flash: Resource<Option<Flash>>) {
+    // What lies below the resource: that itself warns of a read that nothing waits for.
+    provide_context(LastRefusal(Memo::new(move |_| (*flash).get().flatten().and_then(in_card))));
+}
+
+fn in_card(flash: Flash) -> Option<(String, String)> {
+    match flash {
+        Flash::ProblemInCard { card, problem } => Some((card, problem)),
+        Flash::NotInvited { problem, .. } => Some((PEOPLE.to_owned(), problem)),
+        _ => None,
+    }
+}
+
+/// The organisation's page, once it is known what came of the form before: so the server renders both, and the cards need not wait, which in two closures would
+/// number what is loaded otherwise than in the browser.
+pub fn load_after_flash((): ()) -> impl Future<Output = Answer<OrganisationPage>> + Send + 'static {
+    // There is none where the page is fetched anew: then what shows it follows by itself.
+    let flash = use_context::<LastFlash>();
+    async move {
+        if let Some(LastFlash(flash)) = flash {
+            flash.await;
+        }
+        load_organisation().await
+    }
+}
+
+/// Whether the last form was one of `card`'s, and was refused.
+#[must_use]
+pub fn is_refused(card: &'static str) -> Memo<bool> {
+    let LastRefusal(last) = expect_context();
+    Memo::new(move |_| last.with(|last| last.as_ref().is_some_and(|(of, _)| of == card)))
+}
+
+/// For the field of a card that has one: `aria-describedby` with the refusal before the hint.
+#[must_use]
+pub fn described_by(card: &'static str) -> impl Fn() -> String + Copy + Send + Sync + 'static {
+    let is_refused = is_refused(card);
+    move || if is_refused.get() { format!("{card}-problem {card}-hint") } else { format!("{card}-hint") }
+}
+
+/// The sentence, below the card's heading. `card` is that heading's id.
+#[component]
+pub fn Refusal(card: &'static str) -> impl IntoView {
+    let LastRefusal(last) = expect_context();
+    let problem =
+        Memo::new(move |_| last.with(|last| last.as_ref().filter(|(of, _)| of == card).map(|(_, problem)| problem.clone())));
+    move || {
+        problem.get().map(|problem| {
+            view! {
+                <p class="notice failed refusal" role="alert" id=format!("{card}-problem")>
+                    {Icon::Failed.draw()}
+                    {problem}
+                </p>
+            }
+        })
+    }
+}
