@@ -41,6 +41,8 @@ export class LivePlayback {
   #calmSince = 0;
   #isLive = false;
   #wantsToPlay = true;
+  /** Whether the socket was closed since nobody plays. */
+  #hasParted = false;
   #hasPlayed = false;
   /** @type {{ clock: import('./clock.js').Clock, heardMs: number } | null} */
   #clock = null;
@@ -133,6 +135,7 @@ export class LivePlayback {
       // The encoder went away meanwhile.
       if (!this.#isLive) return;
       this.#isLive = false;
+      this.#hasParted = true;
       this.socket.close();
       this.#arrived = [];
       // The picture stays; what is behind it goes when playing begins anew.
@@ -173,6 +176,7 @@ export class LivePlayback {
   }
 
   #connect() {
+    this.#hasParted = false;
     this.outlet.state({ name: 'connecting' });
     this.buffer.prepare();
     this.socket.open();
@@ -280,6 +284,11 @@ export class LivePlayback {
     clearTimeout(this.#parting);
     this.#hasPlayed = true;
     this.#wantsToPlay = true;
+    if (this.#hasParted) {
+      // What is left of the buffer is all that there would be.
+      this.play();
+      return;
+    }
     if (this.#isLive) this.outlet.state({ name: 'playing' });
   }
 
@@ -339,6 +348,7 @@ export class LivePlayback {
     if (this.#wantsToPlay) {
       this.outlet.state({ name: 'reconnecting', waitMs });
     } else {
+      this.#hasParted = true;
       this.socket.close();
       this.outlet.state({ name: 'paused' });
     }

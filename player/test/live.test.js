@@ -253,3 +253,13 @@ test('who plays again by the browser\'s own means is not parted with', async (co
   }
   assert.deepEqual([told(), socket().isClosed], ['playing', false]);
 });
+
+test('who plays again by the browser\'s own means after they were parted with is connected again', async (context) => {
+  const pass = time(context);
+  await plays();
+  playback.pause();
+  pass(20_000);
+  assert.deepEqual([told(), socket().isClosed], ['paused', true]);
+  await video.play();
+  assert.deepEqual([told(), socket().isClosed], ['connecting', false]);
+});

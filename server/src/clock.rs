@@ -1,7 +1,7 @@
 //! Wall time as the parts see it: handed in, so that a test can move it. Durations and time-outs are tokio's, not this one's.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use afterlive_domain::UnixMillis;
@@ -105,9 +105,46 @@ impl Jumps {
     }
 }
 
+/// Remembers that the clock was set back until what waits by it has been brought forward: the database may be away when it is noticed.
+#[derive(Default, Debug)]
+pub struct SetBacks {
+    jumps: Mutex<Jumps>,
+    to_do: AtomicBool,
+}
+
+impl SetBacks {
+    /// Whether something is to be brought forward: the clock was set back by more than `tolerated_ms` since [`done`](Self::done), or may have been before the first look.
+    pub fn look(&self, clock: &Clock, tolerated_ms: i64) -> bool {
+        let set_by_ms = self.jumps.lock().unwrap_or_else(PoisonError::into_inner).look(clock);
+        if set_by_ms.is_none_or(|ms| ms < -tolerated_ms) {
+            self.to_do.store(true, Ordering::Relaxed);
+        }
+        self.to_do.load(Ordering::Relaxed)
+    }
+
+    pub fn done(&self) {
+        self.to_do.store(false, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_is_remembered_until_what_waits_by_it_is_brought_forward() {
+        let (clock, set_backs) = (Clock::simulated(UnixMillis(1_000_000)), SetBacks::default());
+        let look = || set_backs.look(&clock, 60_000);
+        assert!(look() && look(), "it may have been set before");
+        set_backs.done();
+        assert!(!look());
+        clock.set_by_ms(-59_000);
+        assert!(!look());
+        clock.set_by_ms(-61_000);
+        assert!(look() && look());
+        set_backs.done();
+        assert!(!look());
+    }
 
     #[test]
     fn a_clock_that_is_set_is_noticed_once_and_time_that_passes_is_not() {

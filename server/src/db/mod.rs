@@ -268,7 +268,8 @@ impl Tx {
         self.commit_holding(()).await
     }
 
-    /// As [`Tx::commit`], with something that is let go of when it is over, also where nobody waits for it any more.
+    /// As [`Tx::commit`], with something that is let go of when the commit is over, also where nobody waits for it any more. Who goes before it has begun lets go at once,
+    /// and the transaction is rolled back.
     ///
     /// # Errors
     /// As [`Tx::commit`].
@@ -283,15 +284,15 @@ impl Tx {
             // Before what publishes wait for too: they wait for no note. On the heap: who notes nothing, as they do, has no room for it in their futures.
             Box::pin(audit::write(&mut self.connection, &mut self.notes)).await?;
         }
-        if events.is_empty() {
-            return self.connection.commit().await;
-        }
         let connection = self.connection;
         let telling = async move {
             let _held = held;
-            news.commit(connection, events, &lines).await
+            match events.is_empty() {
+                true => connection.commit().await,
+                false => news.commit(connection, events, &lines).await,
+            }
         };
-        // A task of its own: who hangs up in between must not leave a commit that the database finishes and nobody hears of.
+        // A task of its own: who hangs up in between must not leave a commit that the database finishes and nobody hears of, nor a place that is given away before.
         match tokio::spawn(telling.in_current_span()).await {
             Ok(done) => done,
             Err(failed) => match failed.try_into_panic() {

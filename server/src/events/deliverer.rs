@@ -1,6 +1,6 @@
 //! Sends what waits: leases what is due, posts it, and writes what came of it. Several nodes may do so over one database.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use afterlive_domain::{Event, WebhookUrl, endpoint};
@@ -21,7 +21,7 @@ use super::failing::Failing;
 use super::places::Places;
 use super::schedule::{GIVE_UP_AFTER_MS, GIVE_UP_UNTRIED_AFTER_MS, next_try};
 use super::{AT_ONCE, Bell, Settings, give_up};
-use crate::clock::{Clock, Jumps};
+use crate::clock::{Clock, SetBacks};
 use crate::db::event_bodies::Happening;
 use crate::db::event_deliveries::{self, Claimed, Due, Failure};
 use crate::db::event_endpoints::{self, Endpoint};
@@ -53,7 +53,7 @@ pub struct Deliverer {
     places: Places,
     failing: Failing,
     composer: Composer,
-    jumps: Arc<Mutex<Jumps>>,
+    set_backs: Arc<SetBacks>,
 }
 
 /// How one try ended.
@@ -82,7 +82,7 @@ impl Deliverer {
             places: Places::default(),
             failing: Failing::default(),
             composer,
-            jumps: Arc::default(),
+            set_backs: Arc::default(),
         }
     }
 
@@ -177,9 +177,7 @@ impl Deliverer {
 
     /// What a clock that was set back would reach much later is due now, and a lease from before ends as one that begins now: who sends answers for it by its name.
     async fn bring_forward(&self) -> db::Result<()> {
-        let set_by_ms = self.jumps.lock().unwrap_or_else(PoisonError::into_inner).look(&self.clock);
-        // Before the first look it may have been set too.
-        if set_by_ms.is_some_and(|ms| ms >= -SET_BACK_MS) {
+        if !self.set_backs.look(&self.clock, SET_BACK_MS) {
             return Ok(());
         }
         let now = self.clock.now();
@@ -187,6 +185,7 @@ impl Deliverer {
         let mut tx = self.db.write().await?;
         let brought = event_deliveries::bring_forward(&mut tx, now, lease_end, late).await?;
         tx.commit().await?;
+        self.set_backs.done();
         if brought > 0 {
             warn!(
                 deliveries = brought,

@@ -145,7 +145,7 @@ impl Finaliser {
             let before = match free < wanted / 2 {
                 true => now,
                 // Who knows whether that hour has passed.
-                false if !is_steady => return self.bin_oldest(disk, wanted - free).await,
+                false if !is_steady => return self.bin_oldest(disk, wanted - free, is_steady).await,
                 false => now.plus_ms(-LEAST_IN_BIN_MS),
             };
             let mut binned = Vec::new();
@@ -153,10 +153,12 @@ impl Finaliser {
                 binned.extend(rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?);
             }
             let (undated, mut binned) = self.with_date(binned);
-            self.date(&undated).await?;
+            if is_steady {
+                self.date(&undated).await?;
+            }
             keep_first(&mut binned, wanted - free);
             if self.act(Act::Purge, &binned, "its room is wanted").await? == 0 {
-                return self.bin_oldest(disk, wanted - free).await;
+                return self.bin_oldest(disk, wanted - free, is_steady).await;
             }
             // At once, so that the next look at the free room sees it; the jobs then find it done.
             for asset in &binned {
@@ -166,7 +168,7 @@ impl Finaliser {
         Ok(Step::MoreToDo)
     }
 
-    async fn bin_oldest(&self, disk: &[&RegionStore], lacking: u64) -> Result<Step, FinaliseError> {
+    async fn bin_oldest(&self, disk: &[&RegionStore], lacking: u64, is_steady: bool) -> Result<Step, FinaliseError> {
         for _ in 0..BATCHES {
             let (now, window) = (self.clock.now(), self.retention.rules.reconnect_window_s);
             let mut connection = self.db.read().await?;
@@ -182,7 +184,7 @@ impl Finaliser {
             }
             // They would go first, and are the newest perhaps.
             let (undated, mut oldest) = self.with_date(oldest);
-            if self.date(&undated).await? > 0 {
+            if is_steady && self.date(&undated).await? > 0 {
                 continue;
             }
             keep_first(&mut oldest, lacking - to_come);
@@ -206,7 +208,7 @@ impl Finaliser {
         candidates.into_iter().partition(|candidate| is_set && candidate.since < FIRST_DAY)
     }
 
-    /// Has their time count from now, where no clock was right when it began; says of how many.
+    /// To be done by a clock that is steady: it is not done again. Has their time count from now, where no clock was right when it began; says of how many.
     async fn date(&self, undated: &[Candidate]) -> db::Result<usize> {
         if undated.is_empty() {
             return Ok(0);

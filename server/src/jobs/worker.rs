@@ -1,6 +1,6 @@
 //! The worker: claims due jobs, keeps their leases while they run, and settles them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use afterlive_domain::UnixMillis;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{LONGEST_RETRY_MS, Task, retry_delay_ms};
-use crate::clock::{Clock, Jumps};
+use crate::clock::{Clock, SetBacks};
 use crate::db::jobs::{self, Claimed, Priority};
 use crate::db::{self, Db};
 
@@ -49,12 +49,12 @@ pub struct Worker {
     db: Db,
     clock: Clock,
     perform: Perform,
-    jumps: Arc<Mutex<Jumps>>,
+    set_backs: Arc<SetBacks>,
 }
 
 impl Worker {
     pub fn new(db: Db, clock: Clock, perform: impl Fn(Task) -> BoxFuture<'static, Outcome> + Send + Sync + 'static) -> Self {
-        Self { db, clock, perform: Arc::new(perform), jumps: Arc::default() }
+        Self { db, clock, perform: Arc::new(perform), set_backs: Arc::default() }
     }
 
     /// Works until told to stop; then takes nothing new and waits for what runs.
@@ -122,12 +122,11 @@ impl Worker {
     /// Up to `room` jobs, of which up to `later` can wait.
     async fn claim(&self, room: usize, later: usize) -> db::Result<Vec<Claimed>> {
         let now = self.clock.now();
-        let set_by_ms = self.jumps.lock().unwrap_or_else(PoisonError::into_inner).look(&self.clock);
-        // Before the first look it may have been set too.
-        if set_by_ms.is_none_or(|ms| ms < -SET_BACK_MS) {
+        if self.set_backs.look(&self.clock, SET_BACK_MS) {
             let mut tx = self.db.write().await?;
             let brought = jobs::bring_forward(&mut tx, now.plus_ms(FARTHEST_MS), now, now.plus_ms(LEASE_MS)).await?;
             tx.commit().await?;
+            self.set_backs.done();
             if brought > 0 {
                 tracing::warn!(
                     jobs = brought,

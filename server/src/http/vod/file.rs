@@ -27,8 +27,8 @@ use crate::storage::{MediaPlace, MediaPlaces, RegionStore, SharedPlace};
 const CHUNK_BYTES: u64 = 128 * 1024;
 /// Descriptors kept open for the next request. The least recently used one goes when there are more.
 const MAX_OPEN_FILES: usize = 256;
-/// Reads that wait for a region's disk at a time: one that hangs keeps no other waiting. The recorder's writes use the same threads, and find one free however slow
-/// the disks are.
+/// Reads that wait for a region's disk at a time: one that hangs keeps no other waiting. The recorder's writes use the same threads, of which tokio makes 512, and find
+/// one free until the disks of eight regions hang at once.
 const DISK_READS_AT_ONCE: usize = 64;
 /// For how long a name is taken to mean the file that it meant. A deleted recording can be seen for so much longer.
 const FRESH: Duration = Duration::from_secs(1);
@@ -261,44 +261,62 @@ impl OpenFiles {
 
     /// Closes what nobody asks for any more.
     pub fn tidy(&self, now: Instant) {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
+        let closed = self.entries.lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
+        close(closed);
     }
 
     fn fresh(&self, name: &Name, now: Instant) -> Option<Arc<OpenFile>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.sweep(now);
-        let entry = entries.by_name.get_mut(name)?;
-        entry.used_at = now;
-        entry.file.is_fresh(now).then(|| Arc::clone(&entry.file))
+        let closed = entries.sweep(now);
+        let entry = entries.by_name.get_mut(name);
+        let fresh = entry.and_then(|entry| {
+            entry.used_at = now;
+            entry.file.is_fresh(now).then(|| Arc::clone(&entry.file))
+        });
+        drop(entries);
+        close(closed);
+        fresh
     }
 
     fn keep(&self, name: &Name, file: Option<Arc<OpenFile>>, now: Instant) {
-        let by_name = &mut self.entries.lock().unwrap_or_else(PoisonError::into_inner).by_name;
-        let Some(file) = file else {
-            by_name.remove(name);
-            return;
+        let closed = {
+            let by_name = &mut self.entries.lock().unwrap_or_else(PoisonError::into_inner).by_name;
+            let before = match file {
+                Some(file) => by_name.insert(name.clone(), Entry { file, used_at: now }),
+                None => by_name.remove(name),
+            };
+            let oldest = by_name.iter().min_by_key(|(_, entry)| entry.used_at).map(|(name, _)| name.clone());
+            let too_many = oldest.filter(|_| by_name.len() > MAX_OPEN_FILES).and_then(|oldest| by_name.remove(&oldest));
+            before.into_iter().chain(too_many).collect()
         };
-        by_name.insert(name.clone(), Entry { file, used_at: now });
-        if by_name.len() > MAX_OPEN_FILES
-            && let Some(oldest) = by_name.iter().min_by_key(|(_, entry)| entry.used_at).map(|(name, _)| name.clone())
-        {
-            by_name.remove(&oldest);
-        }
+        close(closed);
+    }
+}
+
+/// With the last descriptor of a deleted file its blocks are freed, which takes its time, and a disk that hangs takes for ever: nobody waits for that, nor for who holds
+/// the list.
+fn close(files: Vec<Entry>) {
+    if !files.is_empty() {
+        tokio::task::spawn_blocking(move || drop(files));
     }
 }
 
 impl Entries {
-    fn sweep(&mut self, now: Instant) {
-        if now.duration_since(*self.swept_at.get_or_insert(now)) >= IDLE {
-            self.swept_at = Some(now);
-            self.by_name.retain(|_, entry| now.duration_since(entry.used_at) < IDLE);
+    /// Takes out what nobody has asked for lately.
+    #[must_use]
+    fn sweep(&mut self, now: Instant) -> Vec<Entry> {
+        if now.duration_since(*self.swept_at.get_or_insert(now)) < IDLE {
+            return Vec::new();
         }
+        self.swept_at = Some(now);
+        self.by_name.extract_if(|_, entry| now.duration_since(entry.used_at) >= IDLE).map(|(_, entry)| entry).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures::TryStreamExt;
 
@@ -344,11 +362,12 @@ mod tests {
     async fn a_disk_that_hangs_keeps_no_reader_of_another_waiting() {
         let (hanging, well): (Region, Region) = ("hanging".parse().unwrap(), "well".parse().unwrap());
         let (end, ended) = std::sync::mpsc::channel::<()>();
-        let ended = Arc::new(Mutex::new(ended));
+        let (ended, begun) = (Arc::new(Mutex::new(ended)), Arc::new(AtomicUsize::new(0)));
         let wait = || {
-            let (region, ended) = (hanging.clone(), Arc::clone(&ended));
+            let (region, ended, begun) = (hanging.clone(), Arc::clone(&ended), Arc::clone(&begun));
             tokio::spawn(async move {
                 let hang = move || {
+                    begun.fetch_add(1, Ordering::Relaxed);
                     // Ends with its sender.
                     let _ = ended.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     Ok(())
@@ -357,6 +376,9 @@ mod tests {
             })
         };
         let readers: Vec<_> = (0..=DISK_READS_AT_ONCE).map(|_| wait()).collect();
+        while begun.load(Ordering::Relaxed) < DISK_READS_AT_ONCE {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(on_disk(&well, || Ok("read")).await.unwrap(), "read");
         drop(end);
         for reader in readers {
@@ -375,7 +397,9 @@ mod tests {
         files.tidy(now + IDLE - Duration::from_secs(1));
         assert_eq!(Arc::strong_count(&file), 2);
         files.tidy(now + IDLE);
-        assert_eq!(Arc::strong_count(&file), 1);
+        while Arc::strong_count(&file) > 1 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

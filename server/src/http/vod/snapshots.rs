@@ -140,7 +140,13 @@ impl Snapshots {
 
     /// Lets go of what nobody asks for any more: it holds the room of recordings that may have been deleted.
     pub fn tidy(&self, now: Instant) {
-        self.state().sweep(now);
+        let _closing = self.sweep(now);
+    }
+
+    /// Lets go of it beside everything else: it may be the last that holds a deleted recording, whose room is freed with it.
+    fn sweep(&self, now: Instant) -> Option<tokio::task::JoinHandle<()>> {
+        let let_go = self.state().sweep(now);
+        (!let_go.is_empty()).then(|| tokio::task::spawn_blocking(move || drop(let_go)))
     }
 
     /// Waits until a recording that has ended is finished, which takes some milliseconds; not for ever, as the disk may be away.
@@ -220,8 +226,8 @@ impl Snapshots {
     }
 
     fn kept(&self, name: &Name, media_bytes: u64, now: Instant) -> Option<Arc<Snapshot>> {
+        let _closing = self.sweep(now);
         let mut state = self.state();
-        state.sweep(now);
         let kept = state.kept.get_mut(&(name.clone(), media_bytes))?;
         kept.used_at = now;
         kept.snapshot.clone()
@@ -297,11 +303,13 @@ fn is_due(last: HandedOut, media_bytes: u64, now: Instant) -> bool {
 }
 
 impl State {
-    fn sweep(&mut self, now: Instant) {
+    /// Takes out what nobody has asked for lately.
+    #[must_use]
+    fn sweep(&mut self, now: Instant) -> Vec<Kept> {
         for kept in self.kept.values_mut().filter(|kept| kept.snapshot.as_ref().is_some_and(|kept| Arc::strong_count(kept) > 1)) {
             kept.used_at = now;
         }
-        self.kept.retain(|_, kept| now.duration_since(kept.used_at) < KEPT_FOR);
+        self.kept.extract_if(|_, kept| now.duration_since(kept.used_at) >= KEPT_FOR).map(|(_, kept)| kept).collect()
     }
 
     fn bound(&mut self) {
