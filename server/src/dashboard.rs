@@ -23,8 +23,8 @@ use afterlive_app::backend::{
 use afterlive_domain::organisation::{RecordingSettings, Settings};
 use afterlive_domain::push::PushUrl;
 use afterlive_domain::{
-    AssetId, EmbedDomains, EndpointId, Error as Refusal, InvitationId, KeyId, MessageId, Mode, Role, StreamId, Tags, TokenId,
-    UserId, WebhookUrl,
+    AssetId, EmbedDomains, EndpointId, Error as Refusal, InvitationId, KeyId, MessageId, Mode, Role, StreamId, StreamState, Tags,
+    TokenId, UserId, WebhookUrl,
 };
 
 pub use self::asking::Dashboard;
@@ -219,7 +219,9 @@ impl Backend for Dashboard {
         let caller = self.signed_in().await?;
         let listed = self.service.asset(&caller, asset).await.map_err(|error| self.error(&error))?;
         let account = self.service.asset_report(&caller, asset).await.map_err(|error| self.error(&error))?;
-        library::recording(&self.service, listed, account, caller.role, self.pass(&caller).await?.as_ref())
+        let stream = self.service.stream(&caller, listed.asset.stream).await.map_err(|error| self.error(&error))?;
+        let has_stream = stream.state != StreamState::Deleted;
+        library::recording(&self.service, listed, account, has_stream, caller.role, self.pass(&caller).await?.as_ref())
     }
 
     async fn bin_recording(&self, asset: AssetId) -> Answer<String> {

@@ -183,6 +183,8 @@ pub struct LibraryRow {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct RecordingPage {
     pub row: LibraryRow,
+    /// Whether its stream has a page: one that was deleted has none any more, although its recordings may be restored.
+    pub has_stream: bool,
     /// Absent while it is being recorded.
     pub ended_at: Option<UnixMillis>,
     /// Absent while it is being recorded, and where a crash left only the file.

@@ -117,6 +117,7 @@ impl State {
             report: (is_over && recording.state != AssetState::Failed).then(|| report(recording)),
             bin_days: BIN_DAYS.unsigned_abs(),
             role: self.role(),
+            has_stream: true,
             row,
         })
     }

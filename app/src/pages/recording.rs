@@ -44,6 +44,16 @@ fn of_recording(page: Page, of: fn(&RecordingRow) -> String) -> Signal<String> {
     Signal::derive(move || page.with(|page| of(&page.row.recording)))
 }
 
+/// What the recording's stream is called: a link to its page, where it has one.
+fn to_stream(page: Page, class: Option<&'static str>, name: Signal<String>) -> impl IntoView {
+    let stream = page.with_untracked(|page| page.row.recording.stream);
+    let has_stream = Memo::new(move |_| page.with(|page| page.has_stream));
+    move || match has_stream.get() {
+        true => view! { <a class=class href=format!("/stream/{stream}")>{name}</a> }.into_any(),
+        false => view! { <span class=class>{name}</span> " (deleted)" }.into_any(),
+    }
+}
+
 #[component]
 fn Content(page: Page) -> impl IntoView {
     listen(Some(page.with_untracked(|page| page.row.recording.stream)));
@@ -73,13 +83,14 @@ fn Head(page: Page, state: Memo<AssetState>) -> impl IntoView {
     let is_held = Memo::new(move |_| row.with(|row| row.keeping.hold.is_some()));
     let is_purged = Memo::new(move |_| row.with(|row| row.keeping.purged_at.is_some()));
     let may_administer = Memo::new(move |_| page.with(|page| page.role.allows(Permission::Administer)));
-    let (stream, streamname) = page.with_untracked(|page| (page.row.recording.stream, page.row.recording.streamname.to_string()));
+    let streamname = page.with_untracked(|page| page.row.recording.streamname.to_string());
+    let title = Signal::derive(move || row.with(|row| title_of(&row.tags)).unwrap_or_else(|| streamname.clone()));
     view! {
         <div class="page-head">
             <div>
                 <p class="kicker">
                     {move || row.with(|row| format!("Recording {} of ", row.recording.index))}
-                    <a href=format!("/stream/{stream}")>{move || row.with(|row| title_of(&row.tags)).unwrap_or_else(|| streamname.clone())}</a>
+                    {to_stream(page, None, title)}
                 </p>
                 <h1>
                     <span class="mono">{of_recording(page, |recording| recording.file_name.clone())}</span>
@@ -297,7 +308,6 @@ fn Facts(page: Page) -> impl IntoView {
         .into_any(),
         None => view! { "not yet" }.into_any(),
     };
-    let stream = page.with_untracked(|page| page.row.recording.stream);
     view! {
         <section class="card" aria-labelledby="facts-title">
             <h2 id="facts-title">"Facts"</h2>
@@ -321,9 +331,7 @@ fn Facts(page: Page) -> impl IntoView {
                 {fact(
                     "Stream",
                     view! {
-                        <a class="mono" href=format!("/stream/{stream}")>
-                            {text(|recording| recording.streamname.to_string())}
-                        </a>
+                        {to_stream(page, Some("mono"), text(|recording| recording.streamname.to_string()))}
                     }
                         .into_any(),
                 )} {fact("Tags", (move || tag_list(&tags.get(), true)).into_any())}

@@ -18,7 +18,7 @@ async fn a_form_of_the_overview_leads_back_to_the_page_it_stands_on() {
         ] {
             let (function, fields) = form;
             let answered = site.post(&format!("/ui/{function}"), &format!("stream={LIVE}&back={back}&{fields}")).await;
-            assert_eq!(answered.location, format!("{page}?notice={notice}"), "{function}");
+            assert_eq!(answered.location, format!("{page}?notice={}", notice.replace('-', "%2D")), "{function}");
         }
     }
 }

@@ -63,12 +63,14 @@ pub(super) fn recording(
     service: &Service,
     listed: Listed,
     account: Accounted,
+    has_stream: bool,
     role: Role,
     pass: Option<&Pass>,
 ) -> Answer<RecordingPage> {
     let ended_at = account.asset.ended_at.filter(|_| account.asset.state != AssetState::Recording);
     let row = row(service, listed, pass).ok_or(BackendError::NotFound)?;
-    Ok(RecordingPage { row, ended_at, report: account.report, bin_days: service.config().retention.bin_days, role })
+    let bin_days = service.config().retention.bin_days;
+    Ok(RecordingPage { row, has_stream, ended_at, report: account.report, bin_days, role })
 }
 
 #[cfg(test)]
