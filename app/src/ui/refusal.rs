@@ -50,7 +50,6 @@ pub fn is_refused(card: &'static str) -> Memo<bool> {
 }
 
 /// For the field of a card that has one: `aria-describedby` with the refusal before the hint.
-#[must_use]
 pub fn described_by(card: &'static str) -> impl Fn() -> String + Copy + Send + Sync + 'static {
     let is_refused = is_refused(card);
     move || if is_refused.get() { format!("{card}-problem {card}-hint") } else { format!("{card}-hint") }
