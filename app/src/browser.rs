@@ -93,6 +93,13 @@ mod inner {
         least + most.saturating_sub(least).mul_f64(js_sys::Math::random())
     }
 
+    /// Brings the element with this id to the top of what is seen.
+    pub fn scroll_to(id: &str) {
+        if let Some(element) = document().and_then(|document| document.get_element_by_id(id)) {
+            element.scroll_into_view();
+        }
+    }
+
     #[must_use]
     pub fn is_visible() -> bool {
         document().is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
@@ -184,6 +191,8 @@ mod inner {
         least
     }
 
+    pub fn scroll_to(_id: &str) {}
+
     #[must_use]
     pub fn is_visible() -> bool {
         false
@@ -206,4 +215,4 @@ mod inner {
     }
 }
 
-pub use inner::{Events, between, copy, is_visible, leave_for, local_time, now, set_theme, theme};
+pub use inner::{Events, between, copy, is_visible, leave_for, local_time, now, scroll_to, set_theme, theme};

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::icon::Icon;
 use super::notice::LastFlash;
 use crate::backend::{Answer, OrganisationPage};
+use crate::browser;
 use crate::server_fns::Flash;
 use crate::server_fns::organisation::load_organisation;
 
@@ -61,10 +62,17 @@ pub fn Refusal(card: &'static str) -> impl IntoView {
     let LastRefusal(last) = expect_context();
     let problem =
         Memo::new(move |_| last.with(|last| last.as_ref().filter(|(of, _)| of == card).map(|(_, problem)| problem.clone())));
+    // The router goes to the card before what was refused, and perhaps the page itself, is there.
+    let shown = NodeRef::<leptos::html::P>::new();
+    Effect::new(move |_| {
+        if shown.get().is_some() {
+            browser::scroll_to(card);
+        }
+    });
     move || {
         problem.get().map(|problem| {
             view! {
-                <p class="notice failed refusal" role="alert" id=format!("{card}-problem")>
+                <p class="notice failed refusal" role="alert" id=format!("{card}-problem") node_ref=shown>
                     {Icon::Failed.draw()}
                     {problem}
                 </p>
