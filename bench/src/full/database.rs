@@ -73,6 +73,23 @@ impl Database {
         self.url.strip_prefix("sqlite://")
     }
 
+    /// The database is kept and the folders are not: those of the next run are others, and a server takes them for another server's.
+    pub(crate) fn forget_folders(&self) -> Result<()> {
+        const FORGET: &str = "DELETE FROM region_folders";
+        wait(async {
+            match self.sqlite_path() {
+                Some(path) => {
+                    let mut connection: SqliteConnection = SqliteConnectOptions::new().filename(path).connect().await?;
+                    connection.execute(FORGET).await?;
+                }
+                None => {
+                    PgConnection::connect(&self.url).await?.execute(FORGET).await?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// What PostgreSQL does by itself some minutes after rows have come, and not while it is measured.
     pub(crate) fn look_at_rows(&self) -> Result<()> {
         if self.sqlite_path().is_some() {

@@ -82,6 +82,7 @@ fn measure(settings: &Settings, database: &Database, recordings: u64) -> Result<
     std::fs::write(folder.join("password"), password)?;
     let mut user = command(&["user", "add", "--org", seed::BIG, "--email", &email, "--password-stdin", "--role", "nanoReadOnly"]);
     text(user.stdin(std::fs::File::open(folder.join("password"))?).output()?).context("no user")?;
+    database.forget_folders()?;
     database.look_at_rows()?;
 
     let mut process = Process::start(&mut command(&["serve"]), &settings.work.join("afterlive.log"))?;
