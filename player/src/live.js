@@ -56,6 +56,8 @@ export class LivePlayback {
   #parting;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #stall;
+  /** What is buffered of a publish that has ended is shown until then; no picture that comes once more ends that. @type {ReturnType<typeof setTimeout> | undefined} */
+  #ending;
   /** @type {ReturnType<typeof setTimeout> | undefined} until when an encoder that was cut off is waited for */
   #awaiting;
   #listening = new AbortController();
@@ -102,6 +104,7 @@ export class LivePlayback {
     clearInterval(this.#ticker);
     clearTimeout(this.#parting);
     clearTimeout(this.#stall);
+    clearTimeout(this.#ending);
     clearTimeout(this.#awaiting);
     this.socket.close();
     this.buffer.close();
@@ -203,6 +206,7 @@ export class LivePlayback {
   /** @param {import('./socket.js').Info} info */
   #begin(info) {
     clearTimeout(this.#awaiting);
+    clearTimeout(this.#ending);
     const refused = unplayable(info.mime, canPlay);
     if (refused.length > 0) {
       this.#isLive = false;
@@ -334,7 +338,8 @@ export class LivePlayback {
     this.#info = null;
     this.video.playbackRate = 1;
     clearTimeout(this.#stall);
-    this.#stall = setTimeout(() => {
+    clearTimeout(this.#ending);
+    this.#ending = setTimeout(() => {
       if (!this.#isLive) this.#over(waitsMs);
     }, Math.min(rest, 3) * 1000);
   }
@@ -343,6 +348,7 @@ export class LivePlayback {
   #lost(waitMs) {
     clearTimeout(this.#awaiting);
     clearTimeout(this.#stall);
+    clearTimeout(this.#ending);
     this.#isLive = false;
     this.#info = null;
     if (this.#wantsToPlay) {
@@ -402,6 +408,7 @@ export class LivePlayback {
   #end(state) {
     clearTimeout(this.#awaiting);
     clearTimeout(this.#stall);
+    clearTimeout(this.#ending);
     this.#isLive = false;
     this.socket.close();
     this.buffer.close();

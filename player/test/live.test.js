@@ -263,3 +263,12 @@ test('who plays again by the browser\'s own means after they were parted with is
   await video.play();
   assert.deepEqual([told(), socket().isClosed], ['connecting', false]);
 });
+
+test('a picture that plays on after the end does not keep what is over from being told', async (context) => {
+  const pass = time(context);
+  await plays();
+  socket().say({ type: 'stopped' });
+  await video.play();
+  pass(4_000);
+  assert.equal(told(), 'offline');
+});
