@@ -29,7 +29,9 @@ export class Fragments {
     this.children.stdout?.on('data', (data: Buffer) => this.read(data));
   }
 
+  /** Nothing is heard from here on, also of what ffmpeg has written before it was killed. */
   stop(): void {
+    this.children.stdout?.destroy();
     this.children.kill('SIGKILL');
   }
 

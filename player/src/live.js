@@ -311,6 +311,8 @@ export class LivePlayback {
 
   /** Nothing is live. @param {number} [waitsMs] for so long the encoder is waited for, which was cut off */
   #over(waitsMs) {
+    // It is the newest that is known: an end from before has nothing to add.
+    clearTimeout(this.#ending);
     if (waitsMs === undefined) return this.#offline();
     this.#isLive = false;
     this.#info = null;

@@ -272,3 +272,12 @@ test('a picture that plays on after the end does not keep what is over from bein
   pass(4_000);
   assert.equal(told(), 'offline');
 });
+
+test('an end that is told while what is buffered is shown is not taken back by what was told before it', async (context) => {
+  const pass = time(context);
+  await plays();
+  socket().say({ type: 'stopped', waits_ms: WINDOW_MS });
+  socket().say({ type: 'status', state: 'offline' });
+  pass(4_000);
+  assert.equal(told(), 'offline');
+});
