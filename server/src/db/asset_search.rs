@@ -34,12 +34,12 @@ pub struct Search {
 
 impl Search {
     /// Whether much more may be read than is found: a text is part of no index, and of several filters one is a range of an index, while the others are looked at row by
-    /// row, which are all of them where they have nothing in common. From when and until when is part of each range.
+    /// row, which are all of them where they have nothing in common. From when and until when is part of each range; what one stream has is not far.
     #[must_use]
     pub fn reads_far(&self) -> bool {
         let Self { stream, tags, region, state, held, text, from: _, to: _ } = self;
-        let filters = [stream.is_some(), region.is_some(), state.is_some(), *held].into_iter().filter(|is_set| *is_set).count();
-        text.is_some() || filters + tags.len() > 1
+        let filters = [region.is_some(), state.is_some(), *held].into_iter().filter(|is_set| *is_set).count();
+        text.is_some() || stream.is_none() && filters + tags.len() > 1
     }
 }
 

@@ -190,9 +190,17 @@ pub async fn in_recording(connection: &mut Connection) -> Result<Vec<Asset>> {
     })
 }
 
+/// What becomes of a recording that has just been finished.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finished {
+    Stands,
+    /// It is to be deleted in the same transaction.
+    GoesWithStream,
+}
+
 /// The file stands at its key: `recording` becomes `ready`, or `incomplete` where there is a reason for less than the encoder sent. So does `failed`: it was given up
 /// too early. Without a report the one that it had stays. The event is `asset.ready`, but not of one that goes with its stream in this very transaction, and after it
-/// `asset.failed` where it is incomplete. Says false, and does nothing, where it was neither any more. Only for who holds the stream.
+/// `asset.failed` where it is incomplete. `None`, and nothing is done, where it was neither any more. Only for who holds the stream.
 pub async fn finish(
     tx: &mut Tx,
     asset: &Asset,
@@ -201,7 +209,7 @@ pub async fn finish(
     reason: Option<&str>,
     ended_at: UnixMillis,
     now: UnixMillis,
-) -> Result<bool> {
+) -> Result<Option<Finished>> {
     // Numbers and plain texts always have a JSON form.
     let report = report.and_then(|report| serde_json::to_string(report).ok());
     let state = if reason.is_some() { AssetState::Incomplete } else { AssetState::Ready };
@@ -227,19 +235,20 @@ pub async fn finish(
     .await
     .map(|done| done.rows_affected()))?;
     if changed == 0 {
-        return Ok(false);
+        return Ok(None);
     }
-    if !goes_with_stream(tx, asset.id).await? {
+    let goes = goes_with_stream(tx, asset.id).await?;
+    if !goes {
         tx.emit_asset(EventKind::AssetReady, asset.organisation, asset.stream, asset.id, now);
     }
     if reason.is_some() {
         tx.emit_asset(EventKind::AssetFailed, asset.organisation, asset.stream, asset.id, now);
     }
-    Ok(true)
+    Ok(Some(if goes { Finished::GoesWithStream } else { Finished::Stands }))
 }
 
 /// Whether its stream was deleted while it was being recorded, and nobody holds it: its deletion follows, and nobody is to be told of what can be played no more.
-async fn goes_with_stream(tx: &mut Tx, id: AssetId) -> Result<bool> {
+pub async fn goes_with_stream(tx: &mut Tx, id: AssetId) -> Result<bool> {
     let goes: i64 = on!(tx, c => sqlx::query_scalar(
         "SELECT COUNT(*) FROM assets a JOIN streams s ON s.id = a.stream_id WHERE a.id = $1 AND a.held_at IS NULL AND s.state = 'deleted'",
     )

@@ -1,6 +1,7 @@
 //! What keeps a recording and what takes it away: legal hold, and what retention may take to the bin or remove from it for good, which is nothing of an
 //! organisation that is suspended: nobody of it could say no. All on the table `assets`; each look for what may be taken reads an index from its beginning on, and no more of it than it gives.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use afterlive_domain::asset::Hold;
@@ -67,11 +68,12 @@ pub async fn old(connection: &mut Connection, server_days: u64, now: UnixMillis,
     candidates(rows)
 }
 
-/// A region's recordings with a file, those that ended or were restored first before the others. Without those whose encoder may still come back: their
+/// A region's recordings with a file that ended or were restored in that time, those first that did so first. Without those whose encoder may still come back: their
 /// organisation's reconnect window, or the server's in seconds, has not passed since it was missed, which is `silence` after its last frame at the latest.
 pub async fn oldest(
     connection: &mut Connection,
     region: &Region,
+    since: Range<UnixMillis>,
     (server_window_s, silence): (u64, Duration),
     now: UnixMillis,
     limit: u32,
@@ -80,6 +82,7 @@ pub async fn oldest(
         "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes, COALESCE(a.restored_at, a.ended_at) FROM assets a JOIN organisations o ON o.id = a.organisation_id
          WHERE a.region = $1 AND a.state IN ('ready', 'incomplete') AND a.held_at IS NULL AND o.suspended_at IS NULL
            AND a.ended_at < $2 - CASE COALESCE(o.reconnect_window_s, $3) WHEN 0 THEN 0 ELSE COALESCE(o.reconnect_window_s, $3) * 1000 + $5 END
+           AND COALESCE(a.restored_at, a.ended_at) >= $6 AND COALESCE(a.restored_at, a.ended_at) < $7
          ORDER BY COALESCE(a.restored_at, a.ended_at) LIMIT $4",
     )
     .bind(region.as_str())
@@ -87,23 +90,31 @@ pub async fn oldest(
     .bind(i64::try_from(server_window_s).unwrap_or(i64::MAX / 2_000))
     .bind(i64::from(limit))
     .bind(i64::try_from(silence.as_millis()).unwrap_or(0))
+    .bind(since.start.0)
+    .bind(since.end.0)
     .fetch_all(c)
     .await)?;
     candidates(rows)
 }
 
-/// What of a region has lain in the bin since before `before`, what has lain there longest first. The time for which its organisation was suspended is none.
-pub async fn binned(connection: &mut Connection, region: &Region, before: UnixMillis, limit: u32) -> Result<Vec<Candidate>> {
+/// What of a region came into the bin in that time, what has lain there longest first. The time for which its organisation was suspended is none.
+pub async fn binned(
+    connection: &mut Connection,
+    region: &Region,
+    since: Range<UnixMillis>,
+    limit: u32,
+) -> Result<Vec<Candidate>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
         "SELECT id, organisation_id, file_name, size_bytes, deleted_at FROM assets
-         WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL AND deleted_at < $2
+         WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL AND deleted_at < $2 AND deleted_at >= $4
            AND NOT EXISTS (SELECT 1 FROM organisations o
              WHERE o.id = assets.organisation_id AND (o.suspended_at IS NOT NULL OR o.resumed_at >= $2))
          ORDER BY deleted_at LIMIT $3",
     )
     .bind(region.as_str())
-    .bind(before.0)
+    .bind(since.end.0)
     .bind(i64::from(limit))
+    .bind(since.start.0)
     .fetch_all(c)
     .await)?;
     candidates(rows)

@@ -58,6 +58,13 @@ struct LeftOut {
     cause: String,
 }
 
+impl LeftOut {
+    /// Where it seems to wait for longer than anything does, the clock has been set back since.
+    fn waits(&self, now: UnixMillis) -> bool {
+        (1..=LEFT_OUT_FOR_MS).contains(&self.until.ms_since(now))
+    }
+}
+
 /// Some of what is new.
 struct Batch {
     bare: Vec<Bare>,
@@ -135,9 +142,9 @@ impl Composer {
         let first = {
             let mut turns = self.turns();
             let has_some = |id: &EndpointId| endpoints.binary_search_by_key(id, |(endpoint, _)| *endpoint).is_ok();
-            turns.left_out.retain(|endpoint, left_out| left_out.until > now || has_some(endpoint));
+            turns.left_out.retain(|endpoint, left_out| left_out.waits(now) || has_some(endpoint));
             // Who has nothing else has no turn, or there would always be more to make.
-            let has_turn = |left_out: &LeftOut, newest| left_out.until <= now || newest > left_out.up_to;
+            let has_turn = |left_out: &LeftOut, newest| !left_out.waits(now) || newest > left_out.up_to;
             endpoints
                 .retain(|(endpoint, newest)| turns.left_out.get(endpoint).is_none_or(|left_out| has_turn(left_out, *newest)));
             turns.last.map_or(0, |last| endpoints.partition_point(|(endpoint, _)| *endpoint <= last))
@@ -163,10 +170,10 @@ impl Composer {
         now: UnixMillis,
     ) -> db::Result<Vec<Bare>> {
         let limit = u32::try_from(share).unwrap_or(u32::MAX);
-        let left_out = self.turns().left_out.get(&endpoint).map(|left_out| (left_out.up_to, left_out.until));
-        if let Some((up_to, until)) = left_out {
+        let left_out = self.turns().left_out.get(&endpoint).map(|left_out| (left_out.up_to, left_out.waits(now)));
+        if let Some((up_to, waits)) = left_out {
             let bare = event_bodies::of_endpoint(connection, endpoint, up_to, limit).await?;
-            if until > now || bare.len() == share {
+            if waits || bare.len() == share {
                 return Ok(bare);
             }
             self.turns().left_out.remove(&endpoint);

@@ -24,14 +24,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use afterlive_domain::asset::waiting_reason;
-use afterlive_domain::{AssetState, StreamState, UnixMillis};
+use afterlive_domain::{AssetState, UnixMillis};
 use afterlive_media::mp4::{Recording, ScanError};
 use tokio::task::spawn_blocking;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::db::assets::{self, Asset};
-use crate::db::{self, Db, Tx, asset_mending, sessions, streams};
+use crate::db::assets::{self, Asset, Finished};
+use crate::db::{self, Db, asset_mending, sessions, streams};
 use crate::jobs::{self, Task};
 use crate::pictures::{Darkroom, DarkroomError};
 use crate::storage::{RegionStore, Regions, StorageError};
@@ -305,14 +305,19 @@ impl Finaliser {
             (report.reconnects, report.reconnect_count) = (written.reconnects, written.reconnect_count);
             report.server_died |= written.server_died;
         }
-        if assets::finish(&mut tx, asset, &placed.facts, report.as_ref(), reason, ended_at, now).await? {
+        if let Some(finished) = assets::finish(&mut tx, asset, &placed.facts, report.as_ref(), reason, ended_at, now).await? {
             // Of one that has had several publishes, what the last of them brought is not known.
             if let Some(report) = report.as_ref().filter(|report| report.server_died && report.reconnect_count == 0) {
                 let bytes: u64 = report.tracks.iter().map(|track| track.media_bytes).sum();
                 sessions::brought_at_least(&mut tx, asset.session, bytes).await?;
             }
-            let deleted = delete_with_stream(&mut tx, asset, now).await?;
-            let task = if deleted { Task::Place { asset: asset.id } } else { Task::Probe { asset: asset.id } };
+            let task = match finished {
+                Finished::Stands => Task::Probe { asset: asset.id },
+                Finished::GoesWithStream => {
+                    assets::delete(&mut tx, asset.organisation, asset.id, now).await?;
+                    Task::Place { asset: asset.id }
+                }
+            };
             jobs::enqueue(&mut tx, task, now).await?;
             if placed.waits_for_room {
                 jobs::enqueue_at(&mut tx, Task::Finish { asset: asset.id }, now.plus_ms(ROOM_WAIT_MS), now).await?;
@@ -331,8 +336,8 @@ impl Finaliser {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         streams::hold(&mut tx, asset.stream).await?;
-        if assets::fail(&mut tx, asset, reason, now).await? {
-            delete_with_stream(&mut tx, asset, now).await?;
+        if assets::fail(&mut tx, asset, reason, now).await? && assets::goes_with_stream(&mut tx, asset.id).await? {
+            assets::delete(&mut tx, asset.organisation, asset.id, now).await?;
         }
         tx.commit().await?;
         self.in_spool(asset, |store, asset| store.spool().quarantine(asset.id).map(drop)).await
@@ -350,14 +355,5 @@ impl Finaliser {
         let (regions, asset) = (self.regions.clone(), asset.clone());
         let acting = spawn_blocking(move || regions.get(&asset.region).map_or(Ok(()), |store| act(store, &asset)));
         Ok(acting.await.map_err(io::Error::other)??)
-    }
-}
-
-/// A stream that was deleted while it was live takes its recording with it, unless that is under legal hold; says whether.
-async fn delete_with_stream(tx: &mut Tx, asset: &Asset, now: UnixMillis) -> db::Result<bool> {
-    let stream = streams::by_id(tx, asset.stream).await?;
-    match stream.is_some_and(|stream| stream.state == StreamState::Deleted) {
-        true => assets::delete(tx, asset.organisation, asset.id, now).await,
-        false => Ok(false),
     }
 }

@@ -1,5 +1,5 @@
-//! Questions to a region's disk that nobody waits for longer than need be. A disk that hangs answers nothing and ends nothing: who asked it holds a thread, and who waited
-//! for the answer would hold up the recordings of all other regions.
+//! What is asked of a region's disk, and nobody waits for longer than need be. A disk that hangs answers nothing and ends nothing: who asked it holds a thread, and who
+//! waited for the answer would hold up the recordings of all other regions.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,23 +10,26 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::{FinaliseError, Finaliser};
-use crate::storage::{RegionStore, StorageError};
+use crate::storage::{RegionStore, Regions, StorageError};
 
 /// Longer than a disk that is only busy takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// By region, a question that was given up. It is asked no other while that one waits for its answer still.
+/// By region, what was given up. Nothing else is asked of it while that waits for its answer still.
 #[derive(Default, Debug)]
-pub(super) struct Unanswered(Mutex<HashMap<Region, Weak<()>>>);
+pub(super) struct Unanswered(Mutex<HashMap<Region, Vec<Weak<()>>>>);
 
 impl Unanswered {
     fn is_waited_for(&self, region: &Region) -> bool {
         let unanswered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        unanswered.get(region).is_some_and(|question| question.strong_count() > 0)
+        unanswered.get(region).is_some_and(|given_up| given_up.iter().any(|waits| waits.strong_count() > 0))
     }
 
-    fn give_up(&self, region: Region, question: Weak<()>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(region, question);
+    fn give_up(&self, region: Region, waits: Weak<()>) {
+        let mut unanswered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let given_up = unanswered.entry(region).or_default();
+        given_up.retain(|waits| waits.strong_count() > 0);
+        given_up.push(waits);
     }
 }
 
@@ -40,36 +43,60 @@ impl Finaliser {
         store: &RegionStore,
         question: impl FnOnce(&RegionStore) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, FinaliseError> {
-        self.ask_for(PATIENCE, store, question).await
+        self.undertake(store.name(), asking(&self.regions, store.name(), question)).await
     }
 
-    async fn ask_for<T: Send + 'static>(
+    /// Has something done on the region's disk that is not to be left half done, and takes no time where it is well: it goes on where nobody waits for it any more, and
+    /// nothing else is asked of the disk until it is through. So what comes late comes before whatever is begun later.
+    ///
+    /// # Errors
+    /// Where it is not done yet, or fails.
+    pub(super) async fn undertake<T: Send + 'static>(
+        &self,
+        region: &Region,
+        work: impl Future<Output = Result<T, FinaliseError>> + Send + 'static,
+    ) -> Result<T, FinaliseError> {
+        self.wait_for(PATIENCE, region, work).await
+    }
+
+    async fn wait_for<T: Send + 'static>(
         &self,
         patience: Duration,
-        store: &RegionStore,
-        question: impl FnOnce(&RegionStore) -> Result<T, StorageError> + Send + 'static,
+        region: &Region,
+        work: impl Future<Output = Result<T, FinaliseError>> + Send + 'static,
     ) -> Result<T, FinaliseError> {
-        let (regions, region) = (self.regions.clone(), store.name().clone());
-        if self.unanswered.is_waited_for(&region) {
-            return Err(FinaliseError::NoAnswer(region));
+        if self.unanswered.is_waited_for(region) {
+            return Err(FinaliseError::NoAnswer(region.clone()));
         }
         let waits = Arc::new(());
         let mark = Arc::downgrade(&waits);
-        let name = region.clone();
-        let asking = spawn_blocking(move || {
+        let working = tokio::spawn(async move {
             let _waits = waits;
-            regions.get(&name).map(question)
+            work.await
         });
-        match timeout(patience, asking).await {
-            Ok(answer) => match answer.map_err(std::io::Error::other)? {
-                Some(answer) => Ok(answer?),
-                None => Err(FinaliseError::NoSuchRegion(region)),
-            },
+        match timeout(patience, working).await {
+            Ok(done) => done.map_err(std::io::Error::other)?,
             Err(_) => {
                 self.unanswered.give_up(region.clone(), mark);
-                Err(FinaliseError::NoAnswer(region))
+                Err(FinaliseError::NoAnswer(region.clone()))
             }
         }
+    }
+}
+
+fn asking<T, Q>(
+    regions: &Regions,
+    region: &Region,
+    question: Q,
+) -> impl Future<Output = Result<T, FinaliseError>> + Send + use<T, Q>
+where
+    T: Send + 'static,
+    Q: FnOnce(&RegionStore) -> Result<T, StorageError> + Send + 'static,
+{
+    let (regions, region) = (regions.clone(), region.clone());
+    async move {
+        let answer = spawn_blocking(move || regions.get(&region).map(question).ok_or(FinaliseError::NoSuchRegion(region)));
+        Ok(answer.await.map_err(std::io::Error::other)???)
     }
 }
 
@@ -83,7 +110,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::db::{Db, Location};
-    use crate::storage::{RegionSettings, Regions};
+    use crate::storage::RegionSettings;
 
     #[tokio::test]
     async fn a_disk_that_hangs_holds_one_thread_until_it_answers_and_nobody_of_another() {
@@ -109,10 +136,14 @@ mod tests {
             }
         };
         for _ in 0..5 {
-            let answer = finaliser.ask_for(Duration::from_millis(1), eu, hangs()).await;
+            let answer = finaliser.wait_for(Duration::from_millis(1), eu.name(), asking(&regions, eu.name(), hangs())).await;
             assert!(matches!(answer, Err(FinaliseError::NoAnswer(_))), "{answer:?}");
         }
         finaliser.ask(us, RegionStore::require).await.unwrap();
+        while asked.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(finaliser.ask(eu, hangs()).await, Err(FinaliseError::NoAnswer(_))));
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         // It is well again, and is asked again.
         answering.send(()).unwrap();

@@ -1,6 +1,7 @@
 //! Retention: what is too old goes to the bin, what is in the way of new recordings makes room, what has had its time in the bin is removed for good.
 //! A round is bounded, and whatever ends it, the next one goes on where it stopped: each step is a row and a job in one transaction.
 
+use std::ops::Range;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::config::{self, Config};
 use crate::db::audit::{Thing, Who};
 use crate::db::counts::DAY_MS;
 use crate::db::retention::{self as rows, Candidate};
-use crate::db::{self, assets, region_folders};
+use crate::db::{self, Connection, assets, region_folders};
 use crate::jobs::{self, Task};
 use crate::storage::RegionStore;
 
@@ -65,6 +66,8 @@ enum Step {
 
 /// 1 January 2026: no recording is older. A machine without a battery for its clock begins in 1970, or whenever it was built, until it has asked what time it is.
 const FIRST_DAY: UnixMillis = UnixMillis(1_767_225_600_000);
+
+const EVER: Range<UnixMillis> = UnixMillis(i64::MIN)..UnixMillis(i64::MAX);
 
 /// What happens to a recording.
 #[derive(Clone, Copy)]
@@ -121,7 +124,7 @@ impl Finaliser {
     async fn empty_bin(&self, store: &RegionStore) -> Result<Step, FinaliseError> {
         for _ in 0..BATCHES {
             let before = self.clock.now().plus_ms(-i64::try_from(self.retention.bin_days).unwrap_or(0) * DAY_MS);
-            let binned = rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?;
+            let binned = rows::binned(&mut self.db.read().await?, store.name(), EVER.start..before, BATCH).await?;
             let (undated, binned) = self.with_date(binned);
             if self.date(&undated).await? + self.act(Act::Purge, &binned, "its time in the bin is over").await? == 0 {
                 return Ok(Step::Done);
@@ -141,24 +144,30 @@ impl Finaliser {
             if free >= wanted {
                 return Ok(Step::Done);
             }
-            let now = self.clock.now();
+            let lacking = wanted - free;
             let before = match free < wanted / 2 {
-                true => now,
+                // All of it.
+                true => EVER.end,
                 // Who knows whether that hour has passed.
-                false if !is_steady => return self.bin_oldest(disk, wanted - free, is_steady).await,
-                false => now.plus_ms(-LEAST_IN_BIN_MS),
+                false if !is_steady => return self.bin_oldest(disk, lacking, is_steady).await,
+                false => self.clock.now().plus_ms(-LEAST_IN_BIN_MS),
             };
-            let mut binned = Vec::new();
-            for store in disk {
-                binned.extend(rows::binned(&mut self.db.read().await?, store.name(), before, BATCH).await?);
+            let first_day = self.first_day();
+            let mut binned = self.binned(disk, first_day..before).await?;
+            keep_first(&mut binned, lacking);
+            let mut purged = self.act(Act::Purge, &binned, "its room is wanted").await?;
+            if purged == 0 {
+                // Last of all, as nobody knows for how long they have lain there.
+                binned = self.binned(disk, EVER.start..first_day).await?;
+                if before < EVER.end {
+                    self.date(&binned).await?;
+                } else {
+                    keep_first(&mut binned, lacking);
+                    purged = self.act(Act::Purge, &binned, "its room is wanted").await?;
+                }
             }
-            let (undated, mut binned) = self.with_date(binned);
-            if is_steady {
-                self.date(&undated).await?;
-            }
-            keep_first(&mut binned, wanted - free);
-            if self.act(Act::Purge, &binned, "its room is wanted").await? == 0 {
-                return self.bin_oldest(disk, wanted - free, is_steady).await;
+            if purged == 0 {
+                return self.bin_oldest(disk, lacking, is_steady).await;
             }
             // At once, so that the next look at the free room sees it; the jobs then find it done.
             for asset in &binned {
@@ -170,25 +179,29 @@ impl Finaliser {
 
     async fn bin_oldest(&self, disk: &[&RegionStore], lacking: u64, is_steady: bool) -> Result<Step, FinaliseError> {
         for _ in 0..BATCHES {
-            let (now, window) = (self.clock.now(), self.retention.rules.reconnect_window_s);
+            let first_day = self.first_day();
             let mut connection = self.db.read().await?;
             let mut to_come = 0_u64;
-            let mut oldest = Vec::new();
             for store in disk {
                 to_come = to_come.saturating_add(rows::binned_bytes(&mut connection, store.name(), MOST_ADDED_UP).await?);
-                oldest.extend(rows::oldest(&mut connection, store.name(), (window, self.retention.silence), now, BATCH).await?);
             }
-            drop(connection);
             if to_come >= lacking {
                 return Ok(Step::Done);
             }
+            let mut oldest = self.oldest(&mut connection, disk, first_day..EVER.end).await?;
             // They would go first, and are the newest perhaps.
-            let (undated, mut oldest) = self.with_date(oldest);
+            let mut undated = self.oldest(&mut connection, disk, EVER.start..first_day).await?;
+            drop(connection);
             if is_steady && self.date(&undated).await? > 0 {
                 continue;
             }
             keep_first(&mut oldest, lacking - to_come);
-            if self.act(Act::Bin, &oldest, "its room is wanted").await? == 0 {
+            let mut binned = self.act(Act::Bin, &oldest, "its room is wanted").await?;
+            if binned == 0 {
+                keep_first(&mut undated, lacking - to_come);
+                binned = self.act(Act::Bin, &undated, "its room is wanted").await?;
+            }
+            if binned == 0 {
                 let regions: Vec<&str> = disk.iter().map(|store| store.name().as_str()).collect();
                 tracing::warn!(
                     ?regions,
@@ -202,10 +215,39 @@ impl Finaliser {
         Ok(Step::MoreToDo)
     }
 
-    /// Those whose time began before there was this program, and the others. With a clock that has still to be set there is no better date.
+    /// What lies in the bins of the disk's regions.
+    async fn binned(&self, disk: &[&RegionStore], since: Range<UnixMillis>) -> db::Result<Vec<Candidate>> {
+        let (mut connection, mut binned) = (self.db.read().await?, Vec::new());
+        for store in disk {
+            binned.extend(rows::binned(&mut connection, store.name(), since.clone(), BATCH).await?);
+        }
+        Ok(binned)
+    }
+
+    /// The oldest recordings of the disk's regions.
+    async fn oldest(
+        &self,
+        connection: &mut Connection,
+        disk: &[&RegionStore],
+        since: Range<UnixMillis>,
+    ) -> db::Result<Vec<Candidate>> {
+        let (now, waits) = (self.clock.now(), (self.retention.rules.reconnect_window_s, self.retention.silence));
+        let mut oldest = Vec::new();
+        for store in disk {
+            oldest.extend(rows::oldest(connection, store.name(), since.clone(), waits, now, BATCH).await?);
+        }
+        Ok(oldest)
+    }
+
+    /// What began before it has no date. With a clock that has still to be set there is no better date than it tells.
+    fn first_day(&self) -> UnixMillis {
+        if self.clock.now() >= FIRST_DAY { FIRST_DAY } else { EVER.start }
+    }
+
+    /// Those whose time began before there was this program, and the others.
     fn with_date(&self, candidates: Vec<Candidate>) -> (Vec<Candidate>, Vec<Candidate>) {
-        let is_set = self.clock.now() >= FIRST_DAY;
-        candidates.into_iter().partition(|candidate| is_set && candidate.since < FIRST_DAY)
+        let first_day = self.first_day();
+        candidates.into_iter().partition(|candidate| candidate.since < first_day)
     }
 
     /// To be done by a clock that is steady: it is not done again. Has their time count from now, where no clock was right when it began; says of how many.

@@ -1,13 +1,14 @@
 //! The jobs on finished recordings. Each reads the row as it is now, and does nothing that has been done.
 
 use afterlive_domain::report::Report;
-use afterlive_domain::{AssetId, AssetState};
+use afterlive_domain::{AssetId, AssetState, Region};
+use bytes::Bytes;
 
 use super::{FinaliseError, Finaliser};
 use crate::db::assets::{self, Asset, Facts};
 use crate::jobs::{self, Outcome, Task};
 use crate::pictures::{Look, Storyboard, web_vtt};
-use crate::storage::{Key, KeyKind, RegionStore};
+use crate::storage::{Key, KeyKind, RegionStore, Regions};
 
 /// What the decoder may differ from us by, in milliseconds, before it is worth a line in the log.
 const DURATION_TOLERANCE_MS: u64 = 50;
@@ -51,7 +52,7 @@ impl Finaliser {
             }
         }
         let Some(poster) = poster else { return Ok(()) };
-        store.put(&key.to_thumbnail(), poster).await?;
+        self.put(store, vec![(key.to_thumbnail(), poster)]).await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         let task = match assets::set_poster(&mut tx, &asset, now).await? {
@@ -71,8 +72,8 @@ impl Finaliser {
         let made = self.darkroom.storyboard(&store.path(&key), asset.facts.duration_ms).await?;
         let Some(Storyboard { sprite, cues }) = made else { return Ok(()) };
         let sprite_key = key.to(KeyKind::StoryboardSprite);
-        store.put(&sprite_key, sprite).await?;
-        store.put(&key.to(KeyKind::Storyboard), web_vtt(&cues, &sprite_key.file_name()).into()).await?;
+        let track = web_vtt(&cues, &sprite_key.file_name()).into();
+        self.put(store, vec![(sprite_key, sprite), (key.to(KeyKind::Storyboard), track)]).await?;
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
         if !assets::set_storyboard(&mut tx, &asset, now).await? {
@@ -91,17 +92,15 @@ impl Finaliser {
                 return Ok(());
             }
             let (store, key) = self.place_of(&asset)?;
-            // What is begun is waited for, however long: a move that comes late would undo a later one.
             self.ask(store, RegionStore::require).await?;
-            for key in key.all_of_recording() {
-                match place {
-                    Place::InSight => store.restore_from_bin(&key).await?,
-                    Place::Bin => store.move_to_bin(&key).await?,
-                    Place::Nowhere => store.remove(&key).await?,
-                }
-            }
+            self.undertake(store.name(), move_all(self.regions.clone(), store.name().clone(), key, place)).await?;
             settled = Some(place);
         }
+    }
+
+    /// Stores small files, one after the other.
+    async fn put(&self, store: &RegionStore, files: Vec<(Key, Bytes)>) -> Result<(), FinaliseError> {
+        self.undertake(store.name(), put_all(self.regions.clone(), store.name().clone(), files)).await
     }
 }
 
@@ -121,6 +120,30 @@ impl Place {
             _ => Self::InSight,
         }
     }
+}
+
+fn known<'a>(regions: &'a Regions, region: &Region) -> Result<&'a RegionStore, FinaliseError> {
+    regions.get(region).ok_or_else(|| FinaliseError::NoSuchRegion(region.clone()))
+}
+
+async fn move_all(regions: Regions, region: Region, key: Key, to: Place) -> Result<(), FinaliseError> {
+    let store = known(&regions, &region)?;
+    for key in key.all_of_recording() {
+        match to {
+            Place::InSight => store.restore_from_bin(&key).await?,
+            Place::Bin => store.move_to_bin(&key).await?,
+            Place::Nowhere => store.remove(&key).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn put_all(regions: Regions, region: Region, files: Vec<(Key, Bytes)>) -> Result<(), FinaliseError> {
+    let store = known(&regions, &region)?;
+    for (key, bytes) in files {
+        store.put(&key, bytes).await?;
+    }
+    Ok(())
 }
 
 /// Whether nobody has come back to the recording since it was read as `then`: else its file had more than the row said, or another end.

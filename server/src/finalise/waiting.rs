@@ -9,7 +9,7 @@ use afterlive_domain::{AssetId, AssetState};
 use super::{FinaliseError, Finaliser, Known};
 use crate::db::asset_mending;
 use crate::jobs::{self, Task};
-use crate::storage::is_full;
+use crate::storage::{RegionStore, is_full};
 
 /// So long it waits before the first look for room.
 pub(super) const ROOM_WAIT_MS: i64 = 60_000;
@@ -30,6 +30,7 @@ impl Finaliser {
             _ => return Ok(()),
         }
         let (reason, true) = asset.reason.as_deref().map_or((None, false), without_waiting) else { return Ok(()) };
+        self.ask(self.store(&asset)?, RegionStore::require).await?;
         let placed = self.place(&asset, Known::Abandoned(None)).await.map_err(|error| match error {
             // On its way to the bin, or back: the next try finds it where it is then.
             FinaliseError::Empty => io::Error::from(io::ErrorKind::NotFound).into(),

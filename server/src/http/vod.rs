@@ -60,6 +60,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(MAX_RECONNECT_WINDOW_S + 300
 const FOR_NOW: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 /// A recording has its first second on disk after about as long.
 const RETRY_AFTER_S: &str = "1";
+/// The room of a deleted recording comes back so much later at the most than its descriptor may be closed.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// What scripts of other sites may ask, and for how long they need not ask whether.
@@ -213,7 +214,7 @@ impl Vod {
             Some(Err(_)) => return Ok((StatusCode::BAD_REQUEST, "upto is a number of bytes\n").into_response()),
             Some(Ok(upto)) => upto,
         };
-        Ok(match self.snapshots.get(name, upto, now, time).await? {
+        Ok(match self.snapshots.get(name, store.reads(), upto, now, time).await? {
             Found::Snapshot(snapshot) => {
                 // Once it has ended it can be deleted, and then is gone for all.
                 if !self.snapshots.grows(name) && self.files.get(name, store, now).await?.is_none() {

@@ -343,7 +343,7 @@ mod tests {
         };
         let from_s = publish(0, 1).await;
         let first = scene.assets().await.remove(0);
-        let claim = scene.recorder.tries.claim(first.id).unwrap();
+        let claim = scene.recorder.claims.claim(first.id).unwrap();
         let from_s = publish(from_s, 2).await;
         let seen = scene.assets().await;
         assert_eq!(seen[0].facts, first.facts);
@@ -351,7 +351,7 @@ mod tests {
         publish(from_s, 2).await;
         assert!(scene.assets().await[1].facts.duration_ms > seen[1].facts.duration_ms);
         // And nobody has it any more.
-        assert!(scene.recorder.tries.claim(seen[1].id).is_some());
+        assert!(scene.recorder.claims.claim(seen[1].id).is_some());
     }
 
     #[tokio::test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterlive_domain::UnixMillis;
+use afterlive_domain::{Region, UnixMillis};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::growing::Entry;
 use super::returning::{Recorded, Turn};
@@ -36,7 +37,8 @@ impl Recorder {
         if let Some(reason) = &reason {
             tracing::error!(asset = %take.asset().id, reason, "a recording ends before its publish");
         }
-        let ended_at = ended.at;
+        // One that was short of a second, and then of frames, is begun after the last of them.
+        let ended_at = ended.at.max(take.asset().created_at);
         let recorded = take.asset().clone();
         let closed = watched(take.close(end), STALL_AFTER, |waits| self.tell_stall(&recorded, waits)).await;
         let Closed { asset, entry, recording, account, hashed } = closed;
@@ -62,7 +64,7 @@ impl Recorder {
             }
             let finishing = async {
                 // Somebody may be at what the publish before has left of it.
-                let _claim = this.tries.claim_once_free(asset.id).await;
+                let _claim = this.claims.claim_once_free(asset.id).await;
                 this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await
             };
             let finished = watched(finishing, STALL_AFTER, |waits| this.tell_stall(&asset, waits)).await;
@@ -97,6 +99,12 @@ impl Recorder {
         Ok(row.is_some_and(|row| row.session != asset.session))
     }
 
+    /// Waits for a turn among those who finish what is left in the region. A region that is not configured any more has no disk to wait for; the try will say so.
+    pub(super) async fn turn_at_disk(&self, region: &Region) -> Option<OwnedSemaphorePermit> {
+        let store = self.finaliser.regions().get(region)?;
+        Some(store.finishing().take().await)
+    }
+
     /// Tries until the storage and the database let it, or the server stops: then the next start does it. Reads what there is from the file: at what
     /// point the last try failed is not known.
     pub(super) async fn finish_later(self, unfinished: Unfinished) {
@@ -107,9 +115,9 @@ impl Recorder {
                 tracing::error!(asset = %asset.id, "a recording is not finished; the next start does it");
                 return;
             }
-            let Some(_place) = self.stop.run_until_cancelled(self.tries.place(&asset.region)).await else { continue };
+            let Some(_turn) = self.stop.run_until_cancelled(self.turn_at_disk(&asset.region)).await else { continue };
             // Its encoder is just taking it up, or looks whether it can.
-            let Some(_claim) = self.tries.claim(asset.id) else { continue };
+            let Some(_claim) = self.claims.claim(asset.id) else { continue };
             match self.is_of_a_later_publish(asset).await {
                 Ok(false) => {}
                 Ok(true) => {

@@ -46,7 +46,7 @@ impl Recorder {
         })?;
         let before = before.filter(|before| before.asset == asset.id);
         let claimed = self.absence(&asset, before.as_ref(), publish, turn).and_then(|absence| {
-            let claim = self.tries.claim(asset.id).ok_or(CannotGoOn::BeingFinished)?;
+            let claim = self.claims.claim(asset.id).ok_or(CannotGoOn::BeingFinished)?;
             Ok((absence, claim))
         });
         let found = match claimed {

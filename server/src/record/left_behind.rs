@@ -36,9 +36,9 @@ impl Recorder {
 
     async fn try_left_behind(&self, left: LeftBehind, _turn: Turn) -> Option<Unfinished> {
         // Who is stopped leaves them to the next start.
-        let _place = self.stop.run_until_cancelled(self.tries.place(&left.asset.region)).await?;
+        let _turn_at_disk = self.stop.run_until_cancelled(self.turn_at_disk(&left.asset.region)).await?;
         // Its encoder may wait no longer, and is not to take it up before this is over.
-        let _claim = self.tries.claim_once_free(left.asset.id).await;
+        let _claim = self.claims.claim_once_free(left.asset.id).await;
         let account = left.account();
         let LeftBehind { asset, ended_at, .. } = left;
         let known = Known::Abandoned(Some(account.clone()));

@@ -4,6 +4,7 @@
 mod beginning;
 mod brink;
 mod cannot_go_on;
+mod claims;
 mod course;
 mod cut;
 mod ending;
@@ -20,7 +21,6 @@ mod room;
 mod stalls;
 mod take;
 mod tally;
-mod tries;
 #[cfg(test)]
 mod unsynced;
 
@@ -42,6 +42,7 @@ use crate::finalise::Finaliser;
 use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
 use crate::storage::RegionStore;
 
+use claims::Claims;
 use course::Course;
 pub use growing::{Growing, GrowingFile};
 pub use limits::Limits;
@@ -51,7 +52,6 @@ use pulse::Waits;
 use returning::Returns;
 use stalls::watched;
 use take::{SYNC_EVERY, Take};
-use tries::Tries;
 
 /// When nothing reaches the disk for so long, it is told.
 const STALL_AFTER: Duration = Duration::from_secs(5);
@@ -72,7 +72,7 @@ pub struct Recorder {
     limits: Limits,
     returns: Arc<Returns>,
     looks: Looks,
-    tries: Tries,
+    claims: Claims,
 }
 
 /// Why a file has come to its end.
@@ -113,8 +113,8 @@ impl Recorder {
     /// `tasks` is to be waited for at the server's end: recordings are finished there. From `stop` on, what cannot be finished waits for the next start.
     #[must_use]
     pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
-        let (returns, looks, tries) = (Arc::default(), Looks::default(), Tries::default());
-        Self { finaliser, growing, tasks, limits, stop, returns, looks, tries }
+        let (returns, looks, claims) = (Arc::default(), Looks::default(), Claims::default());
+        Self { finaliser, growing, tasks, limits, stop, returns, looks, claims }
     }
 
     /// What holds for a publish of the organisation, from its beginning to its end. Where the database does not say, what the server's settings say:

@@ -5,6 +5,7 @@ mod key;
 mod moving;
 mod region;
 mod spool;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,6 +19,7 @@ pub use key::{Key, KeyKind};
 pub use moving::{MediaPlace, MediaPlaces, SharedPlace};
 pub use region::{Disk, RegionStore, folder_id_of, is_new, spool_of};
 pub use spool::{Spool, SpoolLock, SpoolNote};
+pub use turns::Turns;
 
 /// Why a region cannot do what it should.
 #[derive(Debug, thiserror::Error)]

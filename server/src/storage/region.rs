@@ -13,7 +13,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use url::Url;
 
-use super::{Key, MediaPlaces, RegionSettings, Spool, StorageError};
+use super::{Key, MediaPlaces, RegionSettings, Spool, StorageError, Turns};
 
 /// Names in a region's folder that begin with a dot are ours, and no URL reaches them.
 const SPOOL: &str = ".spool";
@@ -23,6 +23,11 @@ const CHECK: &str = ".check";
 /// Of a region's folder that is made here: who shares the server's group, as a web server, may read what is in it. One that is there keeps its mode, and what is
 /// made within has the system's: nobody gets past the folder.
 const FOLDER_MODE: u32 = 0o750;
+
+/// The recorder's writes use the same threads, of which tokio makes 512, and find one free until the disks of eight regions hang at once.
+const READS_AT_ONCE: usize = 64;
+/// A disk that has to find the places of more gets slower by it, and each takes a thread for as long as the disk does.
+const FINISHING_AT_ONCE: usize = 2;
 
 /// As long as keys mostly are, at the most.
 const KEY_CHARS: usize = 56;
@@ -39,6 +44,8 @@ pub struct RegionStore {
     store: Arc<dyn ObjectStore>,
     spool: Spool,
     media: MediaPlaces,
+    reads: Turns,
+    finishing: Turns,
 }
 
 /// A disk, or what the system takes for one: regions of the same one share its room. A device on which folders have quotas of their own (projects of XFS and
@@ -76,7 +83,8 @@ impl RegionStore {
         let folder = fs::canonicalize(&storage).map_err(failed)?;
         let spool = Spool::open(folder.join(SPOOL), folder.join(QUARANTINE)).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
-        Ok(Self { name, vod_url, folder, store: Arc::new(store), spool, media: MediaPlaces::default() })
+        let (reads, finishing) = (Turns::new(READS_AT_ONCE), Turns::new(FINISHING_AT_ONCE));
+        Ok(Self { name, vod_url, folder, store: Arc::new(store), spool, media: MediaPlaces::default(), reads, finishing })
     }
 
     /// Whether the folder is what it was when it was opened: not so where its disk has been unmounted.
@@ -109,6 +117,18 @@ impl RegionStore {
     #[must_use]
     pub fn media(&self) -> &MediaPlaces {
         &self.media
+    }
+
+    /// The turns of who reads recordings for viewers and has to wait for the disk.
+    #[must_use]
+    pub fn reads(&self) -> &Turns {
+        &self.reads
+    }
+
+    /// The turns of who finishes recordings that no publish writes any more.
+    #[must_use]
+    pub fn finishing(&self) -> &Turns {
+        &self.finishing
     }
 
     #[must_use]
@@ -298,9 +318,31 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use afterlive_domain::AssetId;
+    use futures::FutureExt as _;
     use uuid::Uuid;
 
     use super::*;
+    use crate::storage::Regions;
+
+    #[test]
+    fn a_disk_that_hangs_holds_nobody_of_another_region() {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = Regions::open(["eu", "us"].map(|name| RegionSettings {
+            name: name.parse().unwrap(),
+            storage: folder.path().join(name),
+            vod_url: format!("http://localhost/vod-{name}").parse().unwrap(),
+        }));
+        let regions = regions.unwrap();
+        let [eu, us] = ["eu", "us"].map(|name| regions.get(&name.parse().unwrap()).unwrap());
+        for (of, at_once) in
+            [(RegionStore::reads as fn(&RegionStore) -> &Turns, READS_AT_ONCE), (RegionStore::finishing, FINISHING_AT_ONCE)]
+        {
+            let held: Vec<_> = (0..at_once).map(|_| of(eu).take().now_or_never().unwrap()).collect();
+            assert!(of(eu).take().now_or_never().is_none() && of(us).take().now_or_never().is_some());
+            drop(held);
+            assert!(of(eu).take().now_or_never().is_some());
+        }
+    }
 
     #[test]
     fn what_is_made_is_not_everybodys_and_what_is_there_keeps_its_mode() {

@@ -269,7 +269,8 @@ async fn with_less_than_half_of_the_room_the_bin_is_emptied_at_once_what_has_lai
             assert!(assets::delete(&mut tx, organisation.id, made[n].id, NOW.plus_ms(wait_ms)).await.unwrap());
             tx.commit().await.unwrap();
         }
-        let first = retention::binned(&mut db.read().await.unwrap(), &"eu".parse().unwrap(), NOW, 2).await.unwrap();
+        let since = UnixMillis(0)..NOW;
+        let first = retention::binned(&mut db.read().await.unwrap(), &"eu".parse().unwrap(), since, 2).await.unwrap();
         assert_eq!(first.iter().map(|asset| asset.id).collect::<Vec<_>>(), [made[2].id, made[0].id]);
         keeper.run_due().await;
         assert_eq!(keeper.purged(&made[..3]).await, [true; 3], "nothing was freed, so that the next one went too");
@@ -452,6 +453,40 @@ async fn what_a_clock_dated_that_had_not_been_set_makes_room_no_sooner_than_othe
         let made = recordings(&db, stream, [of(UnixMillis(7 * 60_000)), of(NOW.plus_ms(-HOUR_MS))]).await;
         assert_eq!(finaliser.perform(Task::Retain).await, jobs::Outcome::Done);
         assert_eq!(keeper.states(&made).await, [Ready, Deleted]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_gets_the_room_of_what_has_no_date_last_of_all_also_where_the_clock_is_in_doubt() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, Retention::default()).await;
+        let retention = Retention { min_free_bytes: u64::MAX, ..Retention::default() };
+        let finaliser = keeper.finaliser.clone().with_retention(retention);
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        keeper.run_due().await;
+        // More of them than are looked at in one go.
+        let unset = UnixMillis(7 * 60_000);
+        let (undated, dated) = ((0..102).map(|_| ended(unset)), (0..2).map(|_| ended(NOW.plus_ms(-HOUR_MS))));
+        let made = recordings(&db, stream, undated.chain(dated)).await;
+        let (undated, dated) = made.split_at(102);
+        let mut tx = db.write().await.unwrap();
+        for asset in &undated[1..] {
+            assert!(assets::delete(&mut tx, organisation.id, asset.id, unset).await.unwrap());
+        }
+        assert!(assets::delete(&mut tx, organisation.id, dated[1].id, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+
+        keeper.clock.set_by_ms(8 * DAY_MS);
+        let mut news = db.subscribe();
+        assert_eq!(finaliser.perform(Task::Retain).await, jobs::Outcome::Done);
+        let taken: Vec<AssetId> = std::iter::from_fn(|| news.try_recv().ok()).filter_map(|event| event.asset).collect();
+        let place = |asset: &Asset| taken.iter().position(|taken| *taken == asset.id);
+        assert_eq!((place(&dated[1]), taken.len()), (Some(0), made.len()));
+        assert!(place(&dated[0]) < place(&undated[0]) && place(&dated[0]) > place(&undated[101]));
+        assert_eq!(keeper.states(&[dated[0].clone(), undated[0].clone()]).await, [Deleted, Deleted]);
+        assert!(keeper.purged(&undated[1..]).await.iter().all(|is_purged| *is_purged));
     })
     .await;
 }

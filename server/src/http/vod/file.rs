@@ -9,27 +9,22 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use afterlive_domain::Region;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
-use tokio::sync::Semaphore;
 
 use super::conditional::Validators;
 use super::snapshots::Name;
 use crate::http::sendfile::{Sendable, Sending, send_fast};
-use crate::storage::{MediaPlace, MediaPlaces, RegionStore, SharedPlace};
+use crate::storage::{MediaPlace, MediaPlaces, RegionStore, SharedPlace, Turns};
 
 /// What one read takes, and so what one viewer's answer holds in memory.
 const CHUNK_BYTES: u64 = 128 * 1024;
 /// Descriptors kept open for the next request. The least recently used one goes when there are more.
 const MAX_OPEN_FILES: usize = 256;
-/// Reads that wait for a region's disk at a time: one that hangs keeps no other waiting. The recorder's writes use the same threads, of which tokio makes 512, and find
-/// one free until the disks of eight regions hang at once.
-const DISK_READS_AT_ONCE: usize = 64;
 /// For how long a name is taken to mean the file that it meant. A deleted recording can be seen for so much longer.
 const FRESH: Duration = Duration::from_secs(1);
 /// A descriptor that nobody has asked for so long is closed, with the next request for any or the next [`OpenFiles::tidy`]: the disk gets the room of a deleted file
@@ -38,8 +33,6 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// The kernel reads files into memory in runs of about as much, and forgets them in such runs.
 const PROBE_BYTES: usize = 64 * 1024;
-
-static DISK_READS: LazyLock<Mutex<HashMap<Region, Arc<Semaphore>>>> = LazyLock::new(Mutex::default);
 
 /// Something of which parts are sent.
 pub(super) trait Readable: Send + Sync + 'static {
@@ -111,20 +104,15 @@ fn send_file(_socket: impl AsFd, _file: &File, _offset: u64, _count: usize) -> i
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Runs what may have to wait for the region's disk.
+/// Runs what may have to wait for a disk, in its turn among the region's [reads](RegionStore::reads).
 pub(super) async fn on_disk<T: Send + 'static>(
-    region: &Region,
+    reads: &Turns,
     act: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let places = {
-        let mut reads = DISK_READS.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = || Arc::new(Semaphore::new(DISK_READS_AT_ONCE));
-        Arc::clone(reads.entry(region.clone()).or_insert_with(places))
-    };
-    let place = places.acquire_owned().await.map_err(io::Error::other)?;
-    // The read goes on where the viewer has gone, and keeps its place as long.
+    let turn = reads.take().await;
+    // The read goes on where the viewer has gone, and its turn as long.
     let reading = move || {
-        let _place = place;
+        let _turn = turn;
         act()
     };
     tokio::task::spawn_blocking(reading).await.map_err(io::Error::other)?
@@ -133,7 +121,7 @@ pub(super) async fn on_disk<T: Send + 'static>(
 /// A file, opened once for all who read it.
 #[derive(Debug)]
 pub struct OpenFile {
-    region: Region,
+    reads: Turns,
     file: File,
     media: SharedPlace,
     /// Where its media lay when it was opened.
@@ -145,7 +133,7 @@ pub struct OpenFile {
 
 impl OpenFile {
     /// `None` where there is no such file. `now` is a time before it is looked for.
-    fn open(region: Region, path: &Path, places: &MediaPlaces, now: Instant) -> io::Result<Option<Self>> {
+    fn open(reads: Turns, path: &Path, places: &MediaPlaces, now: Instant) -> io::Result<Option<Self>> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -162,7 +150,7 @@ impl OpenFile {
         // Strong: a finished file is written again only by an encoder that comes back, and then has another length.
         let etag = format!("\"{seconds:x}.{nanoseconds:x}-{size_bytes:x}\"");
         let validators = Validators::new(etag, modified);
-        Ok(Some(Self { region, file, media, opened, opened_at: now, size_bytes, validators }))
+        Ok(Some(Self { reads, file, media, opened, opened_at: now, size_bytes, validators }))
     }
 
     /// Whether its name can still be taken to mean it.
@@ -198,7 +186,7 @@ impl Sendable for OpenFile {
                     this.at(left.start, |file, place| send_file(&socket, file, place, count))
                 })
             };
-            on_disk(&self.region, send).await
+            on_disk(&self.reads, send).await
         })
     }
 
@@ -222,7 +210,7 @@ impl Readable for OpenFile {
         }
         let this = Arc::clone(self);
         let read = move || this.at(start, |file, place| file.read_exact_at(&mut buffer, place)).map(|()| buffer);
-        Ok(on_disk(&self.region, read).await?.into())
+        Ok(on_disk(&self.reads, read).await?.into())
     }
 }
 
@@ -253,8 +241,8 @@ impl OpenFiles {
         if let Some(file) = self.fresh(name, now) {
             return Ok(Some(file));
         }
-        let (region, path, places) = (name.region.clone(), store.path(&name.key), store.media().clone());
-        let file = on_disk(&name.region, move || OpenFile::open(region, &path, &places, now)).await?.map(Arc::new);
+        let (reads, path, places) = (store.reads().clone(), store.path(&name.key), store.media().clone());
+        let file = on_disk(store.reads(), move || OpenFile::open(reads, &path, &places, now)).await?.map(Arc::new);
         self.keep(name, file.clone(), now);
         Ok(file)
     }
@@ -360,11 +348,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_disk_that_hangs_keeps_no_reader_of_another_waiting() {
-        let (hanging, well): (Region, Region) = ("hanging".parse().unwrap(), "well".parse().unwrap());
+        const AT_ONCE: usize = 2;
+        let (hanging, well) = (Turns::new(AT_ONCE), Turns::new(AT_ONCE));
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let (ended, begun) = (Arc::new(Mutex::new(ended)), Arc::new(AtomicUsize::new(0)));
         let wait = || {
-            let (region, ended, begun) = (hanging.clone(), Arc::clone(&ended), Arc::clone(&begun));
+            let (reads, ended, begun) = (hanging.clone(), Arc::clone(&ended), Arc::clone(&begun));
             tokio::spawn(async move {
                 let hang = move || {
                     begun.fetch_add(1, Ordering::Relaxed);
@@ -372,11 +361,11 @@ mod tests {
                     let _ = ended.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     Ok(())
                 };
-                on_disk(&region, hang).await
+                on_disk(&reads, hang).await
             })
         };
-        let readers: Vec<_> = (0..=DISK_READS_AT_ONCE).map(|_| wait()).collect();
-        while begun.load(Ordering::Relaxed) < DISK_READS_AT_ONCE {
+        let readers: Vec<_> = (0..=AT_ONCE).map(|_| wait()).collect();
+        while begun.load(Ordering::Relaxed) < AT_ONCE {
             tokio::task::yield_now().await;
         }
         assert_eq!(on_disk(&well, || Ok("read")).await.unwrap(), "read");

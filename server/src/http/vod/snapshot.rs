@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use afterlive_domain::Region;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
@@ -13,11 +12,12 @@ use futures::{StreamExt as _, stream};
 use super::conditional::Validators;
 use super::file::{Readable, buffer, on_disk, parts, read_cached};
 use crate::record::GrowingFile;
+use crate::storage::Turns;
 
 /// What is known of it beside its front, which is many times larger and made again where it is wanted again.
 #[derive(Debug)]
 pub struct Snapshot {
-    region: Region,
+    reads: Turns,
     file: GrowingFile,
     media_bytes: u64,
     front_bytes: u64,
@@ -26,11 +26,11 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// `seen_at` is when somebody was first told of it.
-    pub fn new(region: Region, file: GrowingFile, media_bytes: u64, front_bytes: u64, seen_at: SystemTime) -> Self {
+    pub fn new(reads: Turns, file: GrowingFile, media_bytes: u64, front_bytes: u64, seen_at: SystemTime) -> Self {
         let seconds = seen_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let etag = format!("\"{media_bytes:x}-{front_bytes:x}-upto\"");
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        Self { region, file, media_bytes, front_bytes, validators: Validators::new(etag, modified) }
+        Self { reads, file, media_bytes, front_bytes, validators: Validators::new(etag, modified) }
     }
 
     pub fn media_bytes(&self) -> u64 {
@@ -70,6 +70,6 @@ impl Readable for Snapshot {
         }
         let this = Arc::clone(self);
         let read = move || this.file.read_exact_at(&mut buffer, start).map(|()| buffer);
-        Ok(on_disk(&self.region, read).await?.into())
+        Ok(on_disk(&self.reads, read).await?.into())
     }
 }

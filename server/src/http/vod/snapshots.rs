@@ -10,10 +10,11 @@ use afterlive_domain::Region;
 use afterlive_media::mp4::front;
 use bytes::Bytes;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 
 use super::snapshot::Snapshot;
 use crate::record::{Growing, GrowingFile};
-use crate::storage::Key;
+use crate::storage::{Key, Turns};
 
 /// Who comes within this time of another viewer gets the same snapshot.
 const RENEW_AFTER: Duration = Duration::from_secs(10);
@@ -144,9 +145,8 @@ impl Snapshots {
     }
 
     /// Lets go of it beside everything else: it may be the last that holds a deleted recording, whose room is freed with it.
-    fn sweep(&self, now: Instant) -> Option<tokio::task::JoinHandle<()>> {
-        let let_go = self.state().sweep(now);
-        (!let_go.is_empty()).then(|| tokio::task::spawn_blocking(move || drop(let_go)))
+    fn sweep(&self, now: Instant) -> Option<JoinHandle<()>> {
+        let_go(self.state().sweep(now))
     }
 
     /// Waits until a recording that has ended is finished, which takes some milliseconds; not for ever, as the disk may be away.
@@ -198,7 +198,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] where there is no room for another front just now.
-    pub async fn get(&self, name: &Name, media_bytes: u64, now: Instant, time: SystemTime) -> io::Result<Found> {
+    pub async fn get(&self, name: &Name, reads: &Turns, media_bytes: u64, now: Instant, time: SystemTime) -> io::Result<Found> {
         if let Some(snapshot) = self.kept(name, media_bytes, now) {
             return Ok(Found::Snapshot(snapshot));
         }
@@ -218,7 +218,7 @@ impl Snapshots {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::NotYet),
             front => front?,
         };
-        let snapshot = Arc::new(Snapshot::new(name.region.clone(), file, media_bytes, front.len() as u64, handed_out.seen_at));
+        let snapshot = Arc::new(Snapshot::new(reads.clone(), file, media_bytes, front.len() as u64, handed_out.seen_at));
         if let Some(kept) = self.state().kept.get_mut(&(name.clone(), media_bytes)) {
             kept.snapshot = Some(Arc::clone(&snapshot));
         }
@@ -262,7 +262,9 @@ impl Snapshots {
             let kept = state.kept.entry((name.clone(), media_bytes)).or_insert_with(new);
             kept.used_at = now;
             let cell = Arc::clone(&kept.front);
-            state.bound();
+            let oldest = state.bound();
+            drop(state);
+            let_go(oldest.into_iter().collect());
             cell
         };
         cell.get_or_try_init(|| self.make(file, media_bytes)).await.cloned()
@@ -296,6 +298,11 @@ impl Snapshots {
     }
 }
 
+/// With the last descriptor of a deleted file its blocks are freed, which a disk that hangs takes for ever: nobody waits for that who holds the list.
+fn let_go(kept: Vec<Kept>) -> Option<JoinHandle<()>> {
+    (!kept.is_empty()).then(|| tokio::task::spawn_blocking(move || drop(kept)))
+}
+
 /// Whether it is time for a new snapshot.
 fn is_due(last: HandedOut, media_bytes: u64, now: Instant) -> bool {
     let (age, grown_bytes) = (now.duration_since(last.at), media_bytes.saturating_sub(last.media_bytes));
@@ -312,11 +319,10 @@ impl State {
         self.kept.extract_if(|_, kept| now.duration_since(kept.used_at) >= KEPT_FOR).map(|(_, kept)| kept).collect()
     }
 
-    fn bound(&mut self) {
-        if self.kept.len() > MAX_KEPT
-            && let Some(oldest) = self.kept.iter().min_by_key(|(_, kept)| kept.used_at).map(|(id, _)| id.clone())
-        {
-            self.kept.remove(&oldest);
-        }
+    /// Takes out the one that was asked for longest ago, where there are too many.
+    #[must_use]
+    fn bound(&mut self) -> Option<Kept> {
+        let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used_at).map(|(id, _)| id.clone());
+        oldest.filter(|_| self.kept.len() > MAX_KEPT).and_then(|oldest| self.kept.remove(&oldest))
     }
 }
