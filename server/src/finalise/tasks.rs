@@ -69,7 +69,8 @@ impl Finaliser {
         let (store, key) = self.place_of(&asset)?;
         self.ask(store, RegionStore::require).await?;
         let made = self.darkroom.storyboard(&store.path(&key), asset.facts.duration_ms).await?;
-        let Some(Storyboard { sprite, cues }) = made else { return Ok(()) };
+        let Some(Storyboard { sprite, cues, decoded_packets }) = made else { return Ok(()) };
+        tracing::debug!(asset = %id, tiles = cues.len(), decoded_packets, "a storyboard is made");
         let sprite_key = key.to(KeyKind::StoryboardSprite);
         store.put(&sprite_key, sprite).await?;
         store.put(&key.to(KeyKind::Storyboard), web_vtt(&cues, &sprite_key.file_name()).into()).await?;
