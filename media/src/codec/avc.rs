@@ -313,7 +313,8 @@ mod tests {
         let idr = [0, 0, 0, 2, 0x09, 0x10, 0, 0, 0, 0, 0, 0, 0, 1, 0x65];
         assert_eq!(contents(&idr, 4), Ok(Contents { picture: true, keyframe: true }));
         assert_eq!(contents(&[0, 1, 0x41], 2), Ok(Contents { picture: true, keyframe: false }));
-        assert_eq!(contents(&[1, 0x06, 1, 0x09], 1), Ok(Contents::default()));
+        assert_eq!(contents(&[1, 0x06, 1, 0x09], 1), Ok(Contents::default()), "SEI and a delimiter");
+        assert_eq!(contents(&[1, 0x67, 1, 0x68], 1), Ok(Contents::default()), "parameter sets alone");
         assert_eq!(contents(&[0, 0, 0, 2, 0x65], 4), Err(CodecError::Truncated));
         assert_eq!(contents(&[0, 0], 4), Err(CodecError::Truncated));
         assert_eq!(contents(&[], 4), Ok(Contents::default()));

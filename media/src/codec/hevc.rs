@@ -236,7 +236,8 @@ mod tests {
         assert_eq!(told(&[16]), Ok((true, true)), "BLA");
         assert_eq!(told(&[1, 40]), Ok((true, false)));
         assert_eq!(told(&[8]), Ok((true, false)), "RASL");
-        assert_eq!(told(&[35, 39, 40]), Ok((false, false)));
+        assert_eq!(told(&[35, 39, 40]), Ok((false, false)), "a delimiter and SEI");
+        assert_eq!(told(&[32, 33, 34]), Ok((false, false)), "parameter sets alone");
         assert_eq!(contents(&[0, 0, 0, 9, 2], 4), Err(CodecError::Truncated));
     }
 

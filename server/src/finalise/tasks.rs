@@ -70,7 +70,8 @@ impl Finaliser {
         let (store, key) = self.place_of(&asset)?;
         self.ask(store, RegionStore::require).await?;
         let made = self.darkroom.storyboard(&store.path(&key), asset.facts.duration_ms).await?;
-        let Some(Storyboard { sprite, cues }) = made else { return Ok(()) };
+        let Some(Storyboard { sprite, cues, decoded_packets }) = made else { return Ok(()) };
+        tracing::debug!(asset = %id, tiles = cues.len(), decoded_packets, "a storyboard is made");
         let sprite_key = key.to(KeyKind::StoryboardSprite);
         let track = web_vtt(&cues, &sprite_key.file_name()).into();
         self.put(store, vec![(sprite_key, sprite), (key.to(KeyKind::Storyboard), track)]).await?;

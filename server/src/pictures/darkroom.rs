@@ -114,7 +114,9 @@ impl Darkroom {
     pub async fn storyboard(&self, path: &Path, duration_ms: u64) -> Result<Option<Storyboard>, DarkroomError> {
         let request = Request::Storyboard { path: utf8(path)?, duration_ms };
         match self.open()?.ask(&request, &[]).await? {
-            (Answer::Storyboard { cues, sprite }, pictures) => Ok(sprite.map(|_| Storyboard { sprite: pictures, cues })),
+            (Answer::Storyboard { cues, sprite, decoded_packets }, pictures) => {
+                Ok(sprite.map(|_| Storyboard { sprite: pictures, cues, decoded_packets }))
+            }
             _ => Err(strange()),
         }
     }

@@ -91,6 +91,7 @@ pub(super) struct Film {
     time_base: Rational,
     deadline: Instant,
     broken_packets: u32,
+    decoded_packets: u32,
     /// The decoder has all that there is, and gives what it still has.
     draining: bool,
     /// The last complaint of the decoder, for the case that no picture comes.
@@ -122,7 +123,17 @@ impl Film {
         let codec = decoder::find(id).ok_or_else(|| PictureError::NoDecoder(id.name().to_owned()))?;
         let decoder = decoder.open_as_with(codec, options).and_then(decoder::Opened::video).map_err(PictureError::Undecodable)?;
         let (stream, time_base) = (stream.index(), stream.time_base());
-        Ok(Some(Self { input, decoder, stream, time_base, deadline, broken_packets: 0, draining: false, complaint: None }))
+        Ok(Some(Self {
+            input,
+            decoder,
+            stream,
+            time_base,
+            deadline,
+            broken_packets: 0,
+            decoded_packets: 0,
+            draining: false,
+            complaint: None,
+        }))
     }
 
     /// Goes to the last keyframe at or before a time; false where there is none, and then stays where it is.
@@ -200,7 +211,13 @@ impl Film {
         self.complaint.map_or(PictureError::Empty, PictureError::Undecodable)
     }
 
+    /// How many packets the decoder was given so far, also such as it could make nothing of.
+    pub(super) fn decoded_packets(&self) -> u32 {
+        self.decoded_packets
+    }
+
     fn send(&mut self, packet: &Packet) {
+        self.decoded_packets += 1;
         if let Err(error) = self.decoder.send_packet(packet) {
             self.complaint = Some(error);
         }

@@ -91,7 +91,7 @@ enum Request<'a> {
 #[serde(tag = "what", rename_all = "snake_case")]
 enum Answer {
     Looked { facts: Facts, poster: Option<usize> },
-    Storyboard { cues: Vec<Cue>, sprite: Option<usize> },
+    Storyboard { cues: Vec<Cue>, sprite: Option<usize>, decoded_packets: u32 },
     Still { picture: usize },
     Failed { reason: String, is_of_the_file: bool },
 }

@@ -31,11 +31,13 @@ pub struct Cue {
     pub height: u32,
 }
 
-/// The sheet as JPEG, and its cues: in order, without a gap, from 0 to the recording's end.
+/// The sheet as JPEG, its cues: in order, without a gap, from 0 to the recording's end; and what it cost.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Storyboard {
     pub sprite: Bytes,
     pub cues: Vec<Cue>,
+    /// Coded pictures that were decoded for it: at most as many as there are places for tiles.
+    pub decoded_packets: u32,
 }
 
 /// # Errors
@@ -77,7 +79,7 @@ pub(super) fn storyboard(film: &mut Film, duration_ms: u64) -> Result<Storyboard
         let from_ms = if number == 0 { 0 } else { *at_ms };
         cues.push(Cue { from_ms, to_ms: duration_ms, x, y, width, height });
     }
-    Ok(Storyboard { sprite: canvas::jpeg(&sheet)?, cues })
+    Ok(Storyboard { sprite: canvas::jpeg(&sheet)?, cues, decoded_packets: film.decoded_packets() })
 }
 
 /// Lays a tile into the middle of its place.

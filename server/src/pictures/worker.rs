@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use super::{Answer, PROCESSOR_LIMIT_S, PictureError, Request, Storyboard, look, still, storyboard};
 
 /// What the two ends speak; counted up when they would misunderstand each other.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// All memory of the process, libraries included: enough for some pictures of the largest size, and for the index of a day.
 const MAX_MEMORY_BYTES: u64 = 2 << 30;
 /// The most bytes of a request's head and of the media behind it.
@@ -64,8 +64,10 @@ fn answer(request: &Request<'_>, media: Bytes) -> Result<(Answer, Bytes), Pictur
             (Answer::Looked { facts: seen.facts, poster }, seen.poster.unwrap_or_default())
         }
         Request::Storyboard { path, duration_ms } => match storyboard(Path::new(path), *duration_ms)? {
-            Some(Storyboard { sprite, cues }) => (Answer::Storyboard { cues, sprite: Some(sprite.len()) }, sprite),
-            None => (Answer::Storyboard { cues: Vec::new(), sprite: None }, Bytes::new()),
+            Some(Storyboard { sprite, cues, decoded_packets }) => {
+                (Answer::Storyboard { cues, sprite: Some(sprite.len()), decoded_packets }, sprite)
+            }
+            None => (Answer::Storyboard { cues: Vec::new(), sprite: None, decoded_packets: 0 }, Bytes::new()),
         },
         Request::Still => {
             let picture = still(media)?;

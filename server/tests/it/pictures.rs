@@ -409,6 +409,11 @@ async fn ten_hours_cost_a_hundred_keyframes() {
         let cues = sound_cues(&archive, &asset, hours);
         assert_eq!((cues.len(), cues[1].0), (100, 360_000));
         assert_eq!(ffprobe(&archive.path(&asset, KeyKind::StoryboardSprite), "stream=width,height"), ["1600,900"]);
+
+        let recording = archive.path(&asset, KeyKind::Recording);
+        assert_eq!(ffprobe(&recording, "stream=nb_frames"), ["180000"]);
+        let made = darkroom().storyboard(&recording, hours).await.unwrap().unwrap();
+        assert_eq!((made.cues.len(), made.decoded_packets), (100, 100), "no picture between two keyframes is decoded");
     })
     .await;
 }

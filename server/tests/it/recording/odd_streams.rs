@@ -1,5 +1,7 @@
 //! Streams as encoders send them when all is not well, or merely unusual: from the gate to a file that plays.
 
+use std::path::Path;
+
 use afterlive_domain::report::Report;
 use afterlive_media::flv::{Demuxer, Packet};
 use afterlive_media::time::rescale;
@@ -37,6 +39,12 @@ type Stored = (u64, u64, u64);
 
 /// Records it and looks at the finished file.
 async fn stored(case: &str, messages: &[Message]) -> (Vec<Stored>, Report) {
+    let (stored, report, ()) = seen(case, messages, |_, _| ()).await;
+    (stored, report)
+}
+
+/// The same, with another look at the row and at the file, while they are there.
+async fn seen<T>(case: &str, messages: &[Message], look: impl FnOnce(&Asset, &Path) -> T) -> (Vec<Stored>, Report, T) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("test.db").display());
     let db = Db::open(&url.parse::<Location>().unwrap()).await.unwrap();
@@ -55,7 +63,8 @@ async fn stored(case: &str, messages: &[Message]) -> (Vec<Stored>, Report) {
         let times: Vec<i64> = times.collect();
         assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{case}: decoding goes forward");
     }
-    (stored, report)
+    let seen = look(&asset, &path);
+    (stored, report, seen)
 }
 
 /// Of both tracks all frames are there, and times are as expected, to 60 ms.
@@ -184,20 +193,41 @@ async fn keyframes_ten_seconds_apart_lose_nothing() {
     assert_stored("keyframes each 10 s", &sent, [(550, 0, 22_000), (all, 0, 22_000)]).await;
 }
 
+/// Between two pictures: from a hundred a second to five.
+const INTERVALS_MS: [i64; 7] = [10, 200, 33, 125, 40, 17, 99];
+
 #[tokio::test]
 async fn a_frame_rate_that_varies_is_kept_in_each_picture_s_time() {
-    let sent = encode(6, true, false);
-    // Three seconds at 25 pictures a second, then as many pictures at a third of that.
-    let slowed = |ms: i64| if ms <= 3_000 { ms } else { 3_000 + 3 * (ms - 3_000) };
-    let varied = resent(&sent, |frame, ms, _| {
-        let (dts, pts) = (slowed(ms), slowed(frame.pts()));
+    let encoded = encode(6, true, false);
+    // When each is due that was encoded as if all were 40 ms apart. The last are shown after the last is decoded.
+    let mut due_ms = vec![0];
+    for interval_ms in INTERVALS_MS.into_iter().cycle().take(160) {
+        due_ms.push(due_ms[due_ms.len() - 1] + interval_ms);
+    }
+    let due_ms = |ms: i64| due_ms[usize::try_from(ms / 40).unwrap()];
+    let varied = resent(&encoded, |frame, ms, _| {
+        let (dts, pts) = (due_ms(ms), due_ms(frame.pts()));
         Some(Frame { dts, pts_offset: (pts - dts) as i32, ..frame })
     });
-    let (stored, _) = stored("a frame rate that varies", &varied).await;
-    let [(frames, _, lasts_ms)] = stored[..] else { panic!("{stored:?}") };
-    assert_eq!(frames, 150);
-    // The pictures lie 80 ms behind their decoding, which is stretched with them.
-    assert!(lasts_ms.abs_diff(3_000 + 9_000 + 160) <= 80, "{lasts_ms}");
+    let sent = varied.iter().filter_map(|message| match message {
+        Message::Frame(frame) => Some((frame.pts(), frame.dts)),
+        _ => None,
+    });
+    let sent: Vec<(i64, i64)> = sent.collect();
+    assert_eq!(sent.len(), 150);
+    assert!(sent.windows(2).any(|pair| pair[1].0 < pair[0].0), "B-frames");
+
+    let (_, _, kept) = seen("a frame rate that varies", &varied, |_, path| ffprobe(path, "packet=pts_time,dts_time")).await;
+    let ms = |seconds: &str| (seconds.parse::<f64>().unwrap() * 1_000.0).round() as i64;
+    let kept = kept.iter().map(|packet| {
+        let (pts, dts) = packet.split_once(',').unwrap();
+        (ms(pts), ms(dts))
+    });
+    let kept: Vec<(i64, i64)> = kept.collect();
+    let since_first = |times: &[(i64, i64)]| -> Vec<(i64, i64)> {
+        times.iter().map(|(pts, dts)| (pts - times[0].1, dts - times[0].1)).collect()
+    };
+    assert_eq!(since_first(&kept), since_first(&sent), "when each is shown and decoded, after the first is decoded");
 }
 
 #[tokio::test]
@@ -221,30 +251,51 @@ async fn parameter_sets_and_resolution_may_change_in_mid_stream() {
     assert!(stored[0].2.abs_diff(12_000) <= 60, "{stored:?}");
 }
 
-/// The configurations of HE-AAC: SBR told in front of the core, behind it, and not at all; and with parametric stereo.
-const HE_AAC: [&[u8]; 4] = [&[0x2b, 0x92, 0x08, 0x00], &[0x13, 0x90, 0x56, 0xe5, 0xa0], &[0x13, 0x90], &[0xeb, 0x8a, 0x08, 0x00]];
+/// HE-AAC, in each way to say so: its `AudioSpecificConfig`, of a core of 24 kHz; the core's channels; and the rate at which it is decoded where the
+/// configuration alone is looked at.
+const HE_AAC: [(&[u8], &str, u64); 5] = [
+    // SBR in front of the core: 00101 0110 0010 0011 00010 000, and the same of one channel.
+    (&[0x2b, 0x11, 0x88, 0x00], "2", 48_000),
+    (&[0x2b, 0x09, 0x88, 0x00], "1", 48_000),
+    // SBR behind the core: 00010 0110 0010 000, then 01010110111 00101 1 0011.
+    (&[0x13, 0x10, 0x56, 0xe5, 0x98], "2", 48_000),
+    // Not at all: it would show in the frames.
+    (&[0x13, 0x10], "2", 24_000),
+    // Parametric stereo in front of a core of one channel: 11101 0110 0001 0011 00010 000.
+    (&[0xeb, 0x09, 0x88, 0x00], "1", 48_000),
+];
 
 #[tokio::test]
 async fn he_aac_lasts_as_long_as_its_core_coder_says() {
-    for asc in HE_AAC {
+    for (asc, channels, decoded_hz) in HE_AAC {
+        let case = format!("{asc:x?}");
+        // The FFmpeg of the tests encodes no SBR. A frame need not have any: then what its core says is all, in twice as many samples.
+        let tone = "sine=frequency=440:sample_rate=24000";
+        let core = encode_as(&["-f", "lavfi", "-i", tone, "-ac", channels, "-t", "7"]);
+        let core = core.iter().filter_map(|message| match message {
+            Message::Frame(frame) => Some(&frame.data),
+            _ => None,
+        });
         let mut demuxer = Demuxer::new();
         let payload = |packet_type: u8, body: &[u8]| Bytes::from([&[0xaf, packet_type], body].concat());
-        let Ok(Packet::Config(track)) = demuxer.audio(0, &payload(0, asc)) else { panic!() };
+        let Ok(Packet::Config(track)) = demuxer.audio(0, &payload(0, asc)) else { panic!("{case}") };
         let mut messages = vec![Message::TrackChanged(track)];
-        // An encoder's times: whole milliseconds of frames of 1024 samples at 22.05 kHz, or 2048 at 44.1 kHz.
-        for n in 0..100 {
-            let Ok(Packet::Frame(frame)) = demuxer.audio(n * 1_024 * 1_000 / 22_050, &payload(1, b"\x21\x10\x04")) else {
-                panic!()
+        // An encoder's times: whole milliseconds of frames of 1024 samples at 24 kHz, or 2048 at 48 kHz.
+        for (n, access_unit) in (0..150).zip(core) {
+            let Ok(Packet::Frame(frame)) = demuxer.audio(n * 1_024 * 1_000 / 24_000, &payload(1, access_unit)) else {
+                panic!("{case}")
             };
             messages.push(Message::Frame(frame));
         }
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("test.db").display());
-        let studio = Studio::new(Db::open(&url.parse::<Location>().unwrap()).await.unwrap(), folder.path()).await;
-        let asset = studio.record(&messages).await;
-        assert_eq!(asset.facts.duration_ms, 4_644, "{asc:x?}");
-        let packets = ffprobe(&studio.place(&asset), "packet=pts_time");
-        assert_eq!((packets.len(), packets[99].parse::<f64>().unwrap()), (100, 4.597551), "{asc:x?}");
-        assert_eq!(ffprobe(&studio.place(&asset), "stream=codec_name"), ["aac"]);
+        let look = |asset: &Asset, path: &Path| {
+            assert_eq!(asset.facts.duration_ms, 6_400, "{case}");
+            assert_eq!(ffprobe(path, "stream=codec_name,sample_rate"), [format!("aac,{decoded_hz}")], "{case}");
+            let packets = ffprobe(path, "packet=pts_time");
+            assert_eq!((packets.len(), packets[149].parse::<f64>().unwrap()), (150, 6.357333), "{case}");
+            // Decoded: that FFmpeg complains of nothing has been looked at already.
+            let samples: u64 = ffprobe(path, "frame=nb_samples").iter().map(|samples| samples.parse::<u64>().unwrap()).sum();
+            assert_eq!(samples * 1_000 / decoded_hz, 6_400, "{case}");
+        };
+        seen(&case, &messages, look).await;
     }
 }
