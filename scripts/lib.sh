@@ -100,7 +100,7 @@ install_for_check() {
 # What the tests need besides: a real encoder and player, a database server, an authority for certificates, Node for the browser tests.
 install_for_test() {
   install_for_build
-  need_commands ffmpeg:ffmpeg ffprobe:ffmpeg chromium:chromium node:nodejs npm:npm strace:strace pebble:pebble
+  need_commands ffmpeg:ffmpeg ffprobe:ffmpeg chromium:chromium node:nodejs npm:npm strace:strace pebble:pebble openssl:openssl python3:python3
   [ -n "$(postgres_programs)" ] || need_commands initdb:postgresql
   install_node_packages
 }

@@ -10,6 +10,8 @@ mod cursor;
 mod db {
     #[path = "asset_search/place.rs"]
     pub mod asset_search;
+    #[path = "delivery_log/place.rs"]
+    pub mod delivery_log;
     #[path = "stream_search/place.rs"]
     pub mod stream_search;
 }
@@ -18,6 +20,8 @@ mod flv;
 #[path = "../../server/src/http/vod/range.rs"]
 mod http_range;
 mod names;
+#[path = "../../server/src/publish_key/query.rs"]
+mod publish_key;
 mod range;
 mod record;
 mod rtmp;

@@ -1,18 +1,19 @@
 //! Publish keys: what an encoder shows behind a stream's name where its organisation asks for it. Makes them, reads and compares them; who asks for one, and
 //! what a wrong one leads to, is decided elsewhere.
 
+mod query;
+
 use std::fmt;
 
 use afterlive_domain::{StreamId, Streamname};
 use ring::hmac;
 use subtle::ConstantTimeEq as _;
-use url::form_urlencoded;
 
+use self::query::PAIR;
+pub use self::query::{bare_name, shown, without_key};
 use crate::hexadecimal::hexadecimal;
 use crate::random;
 
-/// The pair behind the `?` of a stream's name.
-const PAIR: &str = "key";
 /// 128 bits: nobody guesses that. In hexadecimal as many letters as make the log leave out part of a path.
 const KEY_BYTES: usize = 16;
 
@@ -99,28 +100,6 @@ impl fmt::Debug for PublishKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PublishKey(…)")
     }
-}
-
-/// The name alone in what is copied into an encoder, for who takes that where a name is asked for. All else stays as it is.
-#[must_use]
-pub fn bare_name(copied: &str) -> &str {
-    match copied.split_once('?') {
-        Some((name, _)) if name.parse::<Streamname>().is_ok() => name,
-        _ => copied,
-    }
-}
-
-/// The key in what an encoder has behind the stream's name: of several the first, so that one attempt is one guess.
-#[must_use]
-pub fn shown(query: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PAIR).map(|(_, key)| key.into_owned())
-}
-
-/// All else that stands there than the keys of which `is_left_out` is true.
-#[must_use]
-pub fn without_key(query: &str, is_left_out: impl Fn(&str) -> bool) -> String {
-    let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, key)| name != PAIR || !is_left_out(key));
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(others).finish()
 }
 
 #[cfg(test)]

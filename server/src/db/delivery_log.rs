@@ -1,7 +1,10 @@
 //! What of `event_deliveries` people look at, and how long it is kept. Decides nothing about what is sent.
 
-use afterlive_domain::{AssetId, DeliveryState, EndpointId, Error as Refusal, MessageId, StreamId, UnixMillis};
+mod place;
 
+use afterlive_domain::{AssetId, DeliveryState, EndpointId, MessageId, StreamId, UnixMillis};
+
+pub use self::place::Place;
 use super::{Connection, Error, Result, Tx, on, parse};
 
 /// A line of the log.
@@ -31,30 +34,6 @@ impl Delivery {
     #[must_use]
     pub fn place(&self) -> Place {
         Place(self.place)
-    }
-}
-
-/// Where a delivery stands in the order. As text it is a cursor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place(i64);
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::str::FromStr for Place {
-    type Err = Refusal;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Refusal> {
-        let expected = "cursor from a Link header".to_owned();
-        // Counted from 1.
-        text.parse::<i64>()
-            .ok()
-            .filter(|place| *place > 0)
-            .map(Self)
-            .ok_or(Refusal::WrongType { parameter: "cursor".to_owned(), expected })
     }
 }
 

@@ -52,7 +52,8 @@ pub(super) fn answer(answers: &Answers, request: &Request) -> Option<impl Future
         if !is_found {
             *response.status_mut() = StatusCode::NOT_FOUND;
         }
-        let headers = [(CONTENT_TYPE, "text/plain"), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+        let headers =
+            [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
         response.headers_mut().extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
         response
     })

@@ -1,6 +1,7 @@
 //! Events told to an organisation's programs: what they are told, in which order, signed by what, and when again.
 
 mod bursts;
+mod documented;
 mod hostile;
 mod limits;
 pub mod receiver;

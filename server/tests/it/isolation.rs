@@ -1,6 +1,7 @@
 //! The proof of isolation: one table over every route and every server function, each asked by everybody who might ask, with the answer that is expected. A route
-//! without a row fails the test, and so does a row without a route. Who is refused has changed nothing in the database; who is let in has; no answer has anything of
-//! another organisation or of how the server is made, and none of another organisation's things differs from what there never was.
+//! without a row fails the test, and so does a row without a route. Who is refused has changed nothing in the database, nor has another site's page
+//! by the browser of who is let in; who is let in has, and the audit log has a line of it; no answer has anything of another organisation or of how
+//! the server is made, and none of another organisation's things differs from what there never was.
 
 mod cells;
 mod columns;
@@ -37,4 +38,12 @@ async fn each_route_answers_everybody_as_its_row_says_and_each_has_a_row() {
         assert!(wrong.is_empty(), "{} of the table's cells are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
     })
     .await;
+}
+
+/// Any link, and any picture on any page, has a browser ask for such a thing. That they do as their rows say is shown above.
+#[test]
+fn no_route_that_is_only_asked_for_is_there_to_change_anything() {
+    let rows = table::rows();
+    let changes = rows.iter().filter(|row| row.method() == "GET" && row.effect != table::Effect::Reads);
+    assert_eq!(changes.map(|row| row.route).collect::<Vec<_>>(), [""; 0]);
 }

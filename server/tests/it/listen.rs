@@ -1,7 +1,7 @@
 //! The HTTP listener on real sockets: its limit, and how it comes to an end.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use afterlive_server::address::{Networks, network};
@@ -128,6 +128,48 @@ async fn a_head_that_is_too_long_is_refused_when_that_is_known() {
     assert!(text.starts_with("HTTP/1.1 431 "), "{text}");
 }
 
+/// What one end of a way takes for the rest of a request, and the other for the next one (RFC 9112, 11.2).
+const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[tokio::test]
+async fn a_request_whose_end_can_be_read_in_two_ways_is_the_last_of_its_connection() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let handler = {
+        let asked = Arc::clone(&asked);
+        async move |request: Request| {
+            asked.lock().unwrap().push(request.uri().path().to_owned());
+            let body = axum::body::to_bytes(request.into_body(), 1_024).await.unwrap();
+            format!("{} bytes, done", body.len())
+        }
+    };
+    let running = start(Router::new().fallback(handler), room_for(10)).await;
+    let length = format!("Content-Length: {}", 5 + SMUGGLED.len());
+    let (refused, taken) = ("HTTP/1.1 400 ", "HTTP/1.1 200 ");
+    for (headers, body, answer) in [
+        // In pieces it is over at once; by the length all that follows would be its body.
+        (format!("{length}\r\nTransfer-Encoding: chunked"), "0\r\n\r\n", taken),
+        (format!("Transfer-Encoding: chunked\r\n{length}"), "0\r\n\r\n", taken),
+        (format!("{length}\r\nTransfer-Encoding: xchunked"), "0\r\n\r\n", refused),
+        (format!("{length}\r\nTransfer-Encoding: chunked, identity"), "0\r\n\r\n", refused),
+        (format!("{length}\r\nTransfer-Encoding : chunked"), "0\r\n\r\n", refused),
+        (format!("{length}\r\n Transfer-Encoding: chunked"), "0\r\n\r\n", refused),
+        (format!("{length}\r\nContent-Length: 3"), "abc", refused),
+        ("Content-Length: 3, 4".to_owned(), "abc", refused),
+        ("Content-Length: +3".to_owned(), "abc", refused),
+        ("Content-Length: 0x3".to_owned(), "abc", refused),
+    ] {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let both = format!("POST /first HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n{body}{SMUGGLED}");
+        stream.write_all(both.as_bytes()).await.unwrap();
+        let mut text = Vec::new();
+        // To the end, which may be a reset.
+        let _ = stream.read_to_end(&mut text).await;
+        let text = String::from_utf8_lossy(&text);
+        assert!(text.starts_with(answer) && text.matches("HTTP/1.1 ").count() == 1, "{headers}: {text}");
+    }
+    assert_eq!(*asked.lock().unwrap(), ["/first", "/first"], "what is refused is not answered either");
+}
+
 #[tokio::test]
 async fn who_trickles_a_body_in_is_told_so_and_gives_its_place_back() {
     let routes = Router::new().route("/", post(async |body: Bytes| format!("{} bytes, done", body.len())));
@@ -212,7 +254,7 @@ async fn who_takes_nothing_of_a_response_does_not_keep_its_place() {
 #[tokio::test]
 async fn a_stream_of_events_may_be_silent_for_as_long_as_it_likes() {
     let (send, events) = tokio::sync::mpsc::channel::<Result<Bytes, Infallible>>(1);
-    let events = Arc::new(std::sync::Mutex::new(Some(events)));
+    let events = Arc::new(Mutex::new(Some(events)));
     let handler = async move || {
         let events = events.lock().unwrap().take().unwrap();
         Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(events))

@@ -6,10 +6,13 @@ mod disconnecting;
 mod hostile;
 mod program;
 
+use std::collections::BTreeMap;
+
 use afterlive_domain::Role;
 use afterlive_server::db::users::User;
 use afterlive_server::service::account::SIGNED_IN;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::accounts::{PASSWORD, a_user, as_user};
 use crate::audit::all_rows;
@@ -153,6 +156,20 @@ async fn a_page_leads_on_only_to_our_own_and_back_only_the_browser_that_left() {
                 format!("/auth?error={code}")
             );
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_provider_is_asked_for_an_address_and_for_nothing_more() {
+    with_provider(&[], async |server, _| {
+        let url: Url = leads_to(&Browser::new(&server).post("/oidc/sign-in", &[]).await).parse().unwrap();
+        let asked: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+        assert_eq!(asked["scope"], "openid email");
+        let names: Vec<&str> = asked.keys().map(String::as_str).collect();
+        // Sorted, and with what the provider has in its address itself.
+        let of_code = ["client_id", "code_challenge", "code_challenge_method"];
+        assert_eq!(names, [&of_code[..], &["kept", "nonce", "redirect_uri", "response_type", "scope", "state"]].concat());
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! The organisation's webhook between an encoder and the air: what it is asked, and that nothing but its 200 lets an encoder in, by RTMP and WHIP alike.
 
+mod documented;
 pub mod hook;
 mod https;
 mod leaving;

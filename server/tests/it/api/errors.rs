@@ -138,3 +138,26 @@ async fn every_answer_says_nosniff_and_what_is_no_page_that_it_loads_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn every_page_says_how_much_of_its_address_a_browser_may_tell() {
+    on_a_server(&[], async |server| {
+        let tenant = server.an_organisation().await;
+        let embed = format!("/embed/{}", a_stream(&server, &tenant, &[]).await);
+        let server = server.with_dashboard();
+        for (path, policy) in [
+            // The address has a secret in it, which is to stand in no log of a proxy for being where a request came from.
+            ("/invitation/x", "strict-origin"),
+            ("/password/x", "strict-origin"),
+            ("/auth", "same-origin"),
+            ("/no/such/page", "same-origin"),
+            ("/docs", "same-origin"),
+            (embed.as_str(), "same-origin"),
+        ] {
+            let page = server.send_with(&format!("GET {path}"), &[("Accept", "text/html")], "").await;
+            assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{path}");
+            assert_eq!(page.header("referrer-policy"), policy, "{path}");
+        }
+    })
+    .await;
+}

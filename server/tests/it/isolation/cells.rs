@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use afterlive_domain::Role;
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::HeaderName;
+use http::header::{CONTENT_TYPE, LOCATION, REFERRER_POLICY};
 
 use super::columns::{COLUMNS, Column, Means, Whose};
 use super::doors::{Door, Expected, expected};
@@ -30,6 +31,13 @@ const INTERNAL: [&str; 14] = [
     "postgres:",
     "/tmp/",
     env!("CARGO_MANIFEST_DIR"),
+];
+
+/// How a browser says that another site's page had it ask, and how one does that is too old for the first. Such a page chooses path and body, and
+/// neither of these.
+const FORGED: [&[(&str, &str)]; 2] = [
+    &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")],
+    &[("origin", "https://evil.example"), ("host", "localhost:3000")],
 ];
 
 struct Cell {
@@ -67,6 +75,7 @@ pub async fn try_row(world: &mut World, row: &Row) -> Vec<String> {
     for cell in &refused {
         wrong.extend(Box::pin(try_cell(world, row, cell)).await);
     }
+    wrong.extend(Box::pin(try_forged(world, row)).await);
     let mut now = world.contents().await;
     if now != before {
         wrong.push(format!("{} × those who change nothing: {}", row.route, difference(&before, &now)));
@@ -88,6 +97,11 @@ fn wrong_effect(world: &World, row: &Row, cell: &Cell, before: &BTreeSet<String>
     let is_without = row.effect == Effect::Changes && cell.expected == Expected::Taken && before == after;
     if is_without {
         return Some(format!("{call}: nothing was changed, so that the row proves nothing of those who are refused"));
+    }
+    // Whoever it was, at home or elsewhere: it is written with the change, so that nothing is waited for.
+    let is_noted = || after.difference(before).any(|line| line.starts_with("audit: "));
+    if row.effect == Effect::Changes && before != after && !is_noted() {
+        return Some(format!("{call}: something was changed of which the audit log has no line"));
     }
     let lost: Vec<&String> = before.difference(after).collect();
     let is_others = |mark: &&String| !is_own_word(world, row, mark);
@@ -128,7 +142,7 @@ fn has(text: &str, mark: &str) -> bool {
     found.any(|(at, _)| !is_part(text[..at].chars().next_back()) && !is_part(text[at + mark.len()..].chars().next()))
 }
 
-async fn ask(world: &World, row: &Row, asker: &Asker, named: &Named) -> (String, Answer) {
+async fn ask(world: &World, row: &Row, asker: &Asker, named: &Named, more: &[(&str, &str)]) -> (String, Answer) {
     if row.route.starts_with("POST /apikey") {
         // Who asks about what is no key from one address is slowed.
         world.server.clock.advance_ms(5_000);
@@ -149,8 +163,44 @@ async fn ask(world: &World, row: &Row, asker: &Asker, named: &Named) -> (String,
         Door::Open(_) if row.route.starts_with("POST /oidc/") => headers.extend(FORM),
         _ => {}
     }
+    headers.extend(more);
     let answer = Box::pin(world.server.send_with(&call, &headers, &body)).await;
     (format!("{call} {body}"), answer)
+}
+
+/// What another site's page has the browser of somebody send who may do it all: a server function, or a form of ours, refuses it before it is known
+/// who that is. Whether it has done something all the same shows in the database, as of everybody who is refused.
+async fn try_forged(world: &mut World, row: &Row) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !["POST /ui/", "POST /oidc/"].iter().any(|begins| row.route.starts_with(begins)) {
+        return wrong;
+    }
+    let whose = if row.is_above { Whose::System } else { Whose::Ours(Role::Admin) };
+    let column = COLUMNS.iter().find(|column| column.means == Means::Session && column.whose == whose).unwrap();
+    let (asker, named) = (world.asker(column), world.with(&[]));
+    for forged in FORGED {
+        let (request, answer) = ask(world, row, &asker, &named, forged).await;
+        if (answer.status.as_u16(), answer.text.as_str()) != (403, "") {
+            let got = format!("{} {}", answer.status.as_u16(), answer.text.chars().take(SHOWN_BYTES).collect::<String>());
+            wrong.push(format!("{} × another site by {} ({request}): expected a bare 403; got {got}", row.route, column.name));
+        }
+    }
+    wrong
+}
+
+/// What is wrong with what an answer says of itself: of what kind it is, in which letters, and how much of its address a page gives away.
+fn wrong_header(answer: &Answer) -> Option<&'static str> {
+    let header = |name: HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = header(CONTENT_TYPE);
+    if kind.is_empty() && !answer.text.is_empty() {
+        return Some("it does not say of what kind it is");
+    }
+    // A stream of events has no other letters than UTF-8 (HTML, 9.2.5), and so names none.
+    if kind.starts_with("text/") && kind != "text/event-stream" && !kind.ends_with("; charset=utf-8") {
+        return Some("it does not say in which letters it is");
+    }
+    let tells_little = matches!(header(REFERRER_POLICY), "same-origin" | "strict-origin" | "no-referrer");
+    (kind.starts_with("text/html") && !tells_little).then_some("its address goes to other sites")
 }
 
 /// As a browser sends a form.
@@ -158,7 +208,7 @@ pub const FORM: [(&str, &str); 3] =
     [("content-type", "application/x-www-form-urlencoded"), ("referer", "http://localhost:3000/x"), ("accept", "text/html")];
 
 async fn try_cell(world: &World, row: &Row, cell: &Cell) -> Vec<String> {
-    let (request, answer) = ask(world, row, &cell.asker, &cell.named).await;
+    let (request, answer) = ask(world, row, &cell.asker, &cell.named, &[]).await;
     let flash = match row.door {
         Door::Form(_) | Door::Open(302) if location(&answer).contains("notice=flash") => flash_of(world, cell, &answer).await,
         _ => String::new(),
@@ -173,6 +223,7 @@ async fn try_cell(world: &World, row: &Row, cell: &Cell) -> Vec<String> {
     if answer.status.is_server_error() {
         wrong.push(told("a failure of the server".to_owned()));
     }
+    wrong.extend(wrong_header(&answer).map(|what| told(what.to_owned())));
     let texts = format!("{}\n{:?}\n{flash}", answer.text, answer.headers);
     let folder = world.server.folder.path().display().to_string();
     if let Some(internal) = INTERNAL.into_iter().chain([folder.as_str()]).find(|internal| texts.contains(internal)) {
@@ -185,7 +236,7 @@ async fn try_cell(world: &World, row: &Row, cell: &Cell) -> Vec<String> {
     }
     if tells_nothing(row, cell) {
         let nothing = world.of_nothing(&cell.named);
-        let (_, other) = ask(world, row, &cell.asker, &nothing).await;
+        let (_, other) = ask(world, row, &cell.asker, &nothing, &[]).await;
         let other_flash = if flash.is_empty() { String::new() } else { flash_of(world, cell, &other).await };
         let is = alike(&answer, &flash, &cell.named);
         let would_be = alike(&other, &other_flash, &nothing);

@@ -41,6 +41,7 @@ pub const NONSENSE: &str = "a key that is none";
 pub const REVOKED_KEY: &str = "a revoked key";
 pub const EXPIRED_KEY: &str = "an expired key";
 pub const EXPIRED_TOKEN: &str = "an expired session token";
+pub const ENDED_TOKEN: &str = "a session token that its user ended";
 pub const REMOVED_TOKEN: &str = "a removed user's session token";
 pub const PLAYER_KEY: &str = "a player key";
 pub const THEIR_PLAYER_KEY: &str = "another organisation's player key";
@@ -66,6 +67,7 @@ pub const COLUMNS: &[Column] = &[
     Column { name: "a user's key", means: Means::Key, whose: Whose::Ours(Role::User) },
     Column { name: "an administrator's key", means: Means::Key, whose: Whose::Ours(Role::Admin) },
     Column { name: EXPIRED_TOKEN, means: Means::SessionToken, whose: Whose::Nobodys },
+    Column { name: ENDED_TOKEN, means: Means::SessionToken, whose: Whose::Nobodys },
     Column { name: REMOVED_TOKEN, means: Means::SessionToken, whose: Whose::Nobodys },
     Column { name: "another organisation's session token", means: Means::SessionToken, whose: Whose::Theirs },
     Column { name: "a reader's session token", means: Means::SessionToken, whose: Whose::Ours(Role::ReadOnly) },

@@ -136,6 +136,11 @@ impl World {
             server.service.revoke_api_key(admin, made.row.id).await.unwrap().unwrap();
             shown.insert(name, made.secret);
         }
+        shown.insert(columns::ENDED_TOKEN, ours.a_session_token(&server, &early).await);
+        let by_early =
+            Caller { organisation: early.organisation, role: early.role, identity: Identity::User(early.id), from: None };
+        let tokens = server.service.open_account(&by_early).await.unwrap().tokens;
+        server.service.end_session_token(&by_early, &tokens[0].0).await.unwrap();
         let gone = ours.a_user(&server, Role::Admin).await;
         shown.insert(columns::REMOVED_TOKEN, ours.a_session_token(&server, &gone).await);
         shown.insert(columns::REMOVED_SESSION, cookie(&sign_in, gone.id).await);
