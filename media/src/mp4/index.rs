@@ -414,3 +414,61 @@ impl TrackIndex {
             + self.stretched.len() * size_of::<Stretched>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// What is told where a second is asked for.
+    const MIN_MS: u64 = 1_000;
+
+    /// A track whose samples last so many ticks each. It begins half a second after the recording does.
+    fn track(timescale: u32, durations: impl IntoIterator<Item = u32>) -> TrackIndex {
+        let asc = Bytes::from_static(&[0x11, 0x90]);
+        let mut track = TrackIndex::new(timescale, CodecConfig::Aac { asc, sample_rate: 48_000, channels: 2 });
+        let samples = durations.into_iter().map(|duration| Sample { size: 100, duration, pts_offset: 0, sync: true });
+        track.push_chunk(0, 1, u64::from(timescale / 2), samples);
+        track
+    }
+
+    fn gaps(track: &TrackIndex) -> Vec<(u64, u64)> {
+        track.gaps(MIN_MS).collect()
+    }
+
+    #[test]
+    fn a_track_whose_samples_follow_each_other_has_no_gap_however_long_it_is() {
+        assert!(gaps(&track(1_000, std::iter::empty())).is_empty());
+        assert!(gaps(&track(1_000, [40; 10_000])).is_empty());
+        // One millisecond, and one tick, less than what is told.
+        assert!(gaps(&track(1_000, [40, 999, 40, 999])).is_empty());
+        assert!(gaps(&track(48_000, [1_024, 47_999, 1_024])).is_empty());
+    }
+
+    #[test]
+    fn a_gap_lasts_from_the_sample_before_it_to_the_one_behind_it_counted_from_the_tracks_first() {
+        assert_eq!(gaps(&track(1_000, [40, 40, 3_040, 40])), [(80, 3_120)]);
+        // Of just a second; at the beginning, and at the end.
+        assert_eq!(gaps(&track(1_000, [1_000, 40])), [(0, 1_000)]);
+        assert_eq!(gaps(&track(1_000, [40, 1_000])), [(40, 1_040)]);
+        // What lasts until a later publish begins is one too.
+        let mut returned = track(1_000, [40; 25]);
+        assert!(gaps(&returned).is_empty());
+        assert_eq!(returned.last_until(500 + 1_000 + 2_000), 3_500);
+        assert_eq!(gaps(&returned), [(960, 3_000)]);
+    }
+
+    #[test]
+    fn of_several_gaps_each_is_told_in_its_place_also_where_they_are_alike() {
+        // Two alike make one run of the index.
+        let durations = [1_024, 1_024, 1_024, 48_000, 48_000, 47_999, 1_024, 96_000, 1_024];
+        let several = track(48_000, durations);
+        assert_eq!(gaps(&several), [(64, 1_064), (1_064, 2_064), (3_085, 5_085)]);
+        assert_eq!(several.gaps(2_000).collect::<Vec<_>>(), [(3_085, 5_085)]);
+        assert_eq!(several.gaps(0).count(), durations.len());
+        // Ticks are added up before they are rounded: a third of a millisecond is lost once, not at each sample.
+        let thirds = track(3_000, std::iter::repeat_n(1, 3_000).chain([3_001, 2]).chain([3_001]));
+        assert_eq!(gaps(&thirds), [(1_000, 2_000), (2_001, 3_001)]);
+    }
+}

@@ -177,6 +177,8 @@ fn read_finished(file: &File, path: &Path, account: Option<Account>) -> Result<P
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::super::by_hand::{Outcome as RecoveredFile, RecoverError, recover_file};
     use super::super::{Account, Received, write_parts};
     use super::*;
@@ -256,6 +258,56 @@ mod tests {
         Account { received: Some([Received::default(), received]), ..Account::default() }
     }
 
+    /// By which way a file became a plain MP4, as one sees it from outside.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum Way {
+        /// Nothing of it has moved.
+        InPlace,
+        /// It is the same file, whose media lie further back by what was inserted.
+        Inserted { bytes: u64 },
+        /// It is another file.
+        Copied,
+    }
+
+    /// A growing file, to be held against the finished one.
+    struct Grown {
+        facts: fs::Metadata,
+        bytes: Vec<u8>,
+        media_offset: u64,
+    }
+
+    impl Grown {
+        fn read(path: &Path, recording: &Recording) -> Self {
+            let (facts, bytes) = (fs::metadata(path).unwrap(), fs::read(path).unwrap());
+            Self { facts, bytes, media_offset: recording.layout.media_offset }
+        }
+
+        /// How the file at the path came of it. Not one byte of the media is another.
+        fn way_to(&self, path: &Path) -> Way {
+            let (facts, bytes) = (fs::metadata(path).unwrap(), fs::read(path).unwrap());
+            let media_offset = salvage(&mut file::Opened(&File::open(path).unwrap())).unwrap().layout.media_offset;
+            let behind = |offset: u64| usize::try_from(offset).unwrap()..;
+            assert!(bytes[behind(media_offset)] == self.bytes[behind(self.media_offset)], "the media are others");
+            if (facts.dev(), facts.ino()) != (self.facts.dev(), self.facts.ino()) {
+                return Way::Copied;
+            }
+            let moved_bytes = media_offset - self.media_offset;
+            assert_eq!(facts.len(), self.facts.len() + moved_bytes);
+            if moved_bytes == 0 { Way::InPlace } else { Way::Inserted { bytes: moved_bytes } }
+        }
+
+        /// What the plan for it inserts.
+        fn to_be_inserted(&self, recording: &Recording, block_bytes: u32) -> u64 {
+            let steps = plans::with_insert_range(recording, self.facts.len(), block_bytes).unwrap();
+            let lengths = steps.iter().map(|step| if let Step::InsertRange { length, .. } = step { *length } else { 0 });
+            lengths.sum()
+        }
+    }
+
+    fn block_bytes(path: &Path) -> u32 {
+        file::block_bytes(&File::open(path).unwrap()).unwrap()
+    }
+
     #[test]
     fn a_file_is_finished_whatever_room_it_has_and_whatever_is_known_of_it() {
         // Room enough; room for one block, which is inserted where the file system can; no room, which means a copy.
@@ -265,23 +317,63 @@ mod tests {
                 let regions = regions(folder.path());
                 let store = regions.iter().next().unwrap();
                 let (asset, recording) = a_recording(store, reserve_bytes);
+                let spooled = store.spool().recording_path(asset.id);
+                let grown = Grown::read(&spooled, &recording);
+                let way = match reserve_bytes {
+                    9_000 if store.spool().can_insert_ranges() => {
+                        Way::Inserted { bytes: grown.to_be_inserted(&recording, block_bytes(&spooled)) }
+                    }
+                    9_000 | 8 => Way::Copied,
+                    _ => Way::InPlace,
+                };
                 let known = if known { Known::Closed(recording, an_account()) } else { Known::Abandoned(None) };
                 let Placed { facts, report, waits_for_room } = place(store, &asset, known, 0).unwrap();
                 assert!(!waits_for_room);
                 let report = report.unwrap();
                 assert_eq!((report.tracks[0].stored_frames, report.tracks[0].gap_count), (5_000, 0));
                 let path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
+                assert_eq!(grown.way_to(&path), way, "{reserve_bytes}");
                 let file = File::open(&path).unwrap();
                 assert_eq!(scan(&mut file::Opened(&file)).unwrap(), Scanned::Finalised, "{reserve_bytes}");
                 let seen = pictures::facts(&path).unwrap();
                 assert_eq!((facts.size_bytes, facts.audio_codec.as_deref()), (seen.size_bytes, Some("aac")));
                 assert!(facts.duration_ms.abs_diff(seen.duration_ms) <= 1, "{facts:?} {seen:?}");
-                assert!(!store.spool().recording_path(asset.id).exists() && !store.spool().copy_path(asset.id).exists());
+                assert!(!spooled.exists() && !store.spool().copy_path(asset.id).exists());
                 // As after a crash before the commit.
                 let again = place(store, &asset, Known::Abandoned(None), 0).unwrap().facts;
                 assert_eq!((again.size_bytes, again.audio_codec), (facts.size_bytes, facts.audio_codec));
             }
         }
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "what a run could not try")]
+    fn where_ranges_can_be_inserted_no_second_file_is_made_and_who_reads_the_media_finds_them_further_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        if !store.spool().can_insert_ranges() {
+            eprintln!("not tested: no range can be inserted into a file in {}", folder.path().display());
+            return;
+        }
+        let (asset, recording) = a_recording(store, 9_000);
+        let spooled = store.spool().recording_path(asset.id);
+        let grown = Grown::read(&spooled, &recording);
+        let block_bytes = block_bytes(&spooled);
+        let inserted = grown.to_be_inserted(&recording, block_bytes);
+        assert!(inserted > 0 && inserted.is_multiple_of(block_bytes.into()), "{inserted} bytes in blocks of {block_bytes}");
+        // With its name taken no copy can be made.
+        let in_the_way = store.spool().copy_path(asset.id);
+        fs::write(&in_the_way, b"in the way").unwrap();
+        let reader = store.media().of(&grown.facts);
+        let then = *reader.read();
+        place(store, &asset, Known::Closed(recording, an_account()), 0).unwrap();
+        let path = store.path(&Key::from_file_name(&asset.file_name).unwrap());
+        assert_eq!(grown.way_to(&path), Way::Inserted { bytes: inserted });
+        let found = reader.read().find(grown.media_offset, &then);
+        assert_eq!(found, Some(grown.media_offset + inserted));
+        assert_eq!(fs::read(&in_the_way).unwrap(), b"in the way");
+        assert!(!spooled.exists());
     }
 
     #[test]

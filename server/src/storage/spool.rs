@@ -259,3 +259,24 @@ fn try_insert_range(path: &Path) -> io::Result<bool> {
 fn try_insert_range(_path: &Path) -> io::Result<bool> {
     Ok(false)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "what a run could not try")]
+    fn on_ext4_and_xfs_ranges_can_be_inserted_and_nothing_is_left_of_the_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path().join("spool"), folder.path().join("quarantine")).unwrap();
+        let can = spool.can_insert_ranges();
+        // The magic numbers of statfs(2). Ext2 and ext3, which nobody records to, have the first one too, and cannot.
+        match rustix::fs::statfs(spool.folder()).unwrap().f_type {
+            0xef53 | 0x5846_5342 => {
+                assert!(can, "{} is on ext4 or XFS, and the try says that no range can be inserted", folder.path().display());
+            }
+            other => eprintln!("not tested: {} is on neither ext4 nor XFS, but on {other:#x}", folder.path().display()),
+        }
+        assert_eq!(fs::read_dir(spool.folder()).unwrap().count(), 0);
+    }
+}

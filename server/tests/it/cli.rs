@@ -1,5 +1,7 @@
 //! The command line as scripts see it: arguments, standard input, standard output, exit code.
 
+mod recover;
+
 use serde_json::Value;
 
 use crate::fixture::database::on_each_database_url;

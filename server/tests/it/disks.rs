@@ -3,6 +3,7 @@
 
 mod hanging;
 mod news;
+mod syncs;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -154,18 +155,67 @@ fn place(recording: &Value) -> String {
     recording["url"].as_str().unwrap().split("/vod-eu/").nth(1).unwrap().to_owned()
 }
 
-/// Each frame that came is accounted for: it is in the file, was left out since nothing shows it, or is lost with the fragment that could not be written.
-async fn assert_accounted(running: &Running, recording: &Value) {
+/// Each frame that came is accounted for: it is in the file, was left out since nothing shows it, or is lost with the fragment that could not be written. Returns
+/// how many are lost of each track, pictures first.
+async fn assert_accounted(running: &Running, recording: &Value) -> Vec<u64> {
     let account = format!("{}/asset/{}/report", running.dashboard, recording["id"].as_str().unwrap());
     let account = running.call(running.http.get(account)).await;
-    let mut dropped = 0;
+    let mut dropped = Vec::new();
     for track in account["report"]["tracks"].as_array().unwrap() {
         let count = |name: &str| track[name].as_u64().unwrap_or_else(|| panic!("{name} is not known: {account}"));
         assert_eq!(count("received_frames"), count("stored_frames") + count("left_out_frames") + count("dropped_frames"));
-        dropped += count("dropped_frames");
+        dropped.push(count("dropped_frames"));
     }
-    assert!(dropped > 0, "{account}");
+    assert!(dropped.iter().sum::<u64>() > 0, "{account}");
     assert_eq!(account["report"]["checksum"], Value::Null);
+    dropped
+}
+
+/// With nothing wrong any more: the next start records what comes, and all of it.
+async fn another_start_records(installation: &Installation, tags: Arc<[FileTag]>) {
+    let running = installation.start();
+    let ingest = running.new_stream().await;
+    let on_air = OnAir::begin(&ingest, tags).await;
+    recording(&running, &ingest, 1, |recording| lasts_ms(recording) > 2_000).await;
+    on_air.end().await;
+    let ready = recording(&running, &ingest, 1, |recording| recording["state"] != "recording").await;
+    assert_eq!((&ready["state"], &ready["reason"]), (&Value::from("ready"), &Value::Null), "{ready}");
+    assert_plays(&installation.place(&ready), &ready);
+}
+
+/// On a disk that takes seconds for what it is asked an encoder sends two seconds of media, so many times slower than they last: it is told, live goes on, and
+/// every frame is in the file. Returns what was told.
+async fn waits_and_loses_no_frame(installation: &Installation, running: &Running, slower: u32) -> Vec<String> {
+    let ingest = running.new_stream().await;
+    let mut news = News::of(running, &ingest).await;
+    // Few fragments, and the encoder is there for as long as the disk takes for the first ones.
+    let tags = flv_tags(2, true, true);
+    let sent = tags.clone();
+    let publishing = async {
+        let mut encoder = Encoder::publish(&ingest).await.unwrap();
+        let began = Instant::now();
+        for tag in &tags {
+            tokio::time::sleep_until(began + slower * Duration::from_millis(tag.timestamp_ms.unsigned_abs())).await;
+            encoder.send(tag).await.unwrap();
+        }
+        encoder.unpublish().await;
+    };
+    let watching = async {
+        news.until("asset.stalled").await;
+        readiness(running, |problems| problems.iter().any(|problem| problem == "a recording waits for its storage")).await;
+        live_goes_on(running, &ingest).await;
+    };
+    tokio::join!(publishing, watching);
+    let ready = recording(running, &ingest, 1, |recording| recording["state"] != "recording").await;
+    assert_eq!((&ready["state"], &ready["reason"]), (&Value::from("ready"), &Value::Null), "{ready}");
+    readiness(running, <[String]>::is_empty).await;
+    let file = installation.place(&ready);
+    assert_plays(&file, &ready);
+    let frames = |kind| sent.iter().filter(|tag| tag.kind == kind && tag.payload[1] != 0).count().to_string();
+    // ffmpeg ends the sequence of pictures with a tag of its own, which is no frame.
+    let pictures = sent.iter().filter(|tag| tag.kind == TrackKind::Video && tag.payload[1] == 1).count().to_string();
+    assert_eq!(ffprobe(&file, "stream=nb_frames"), [pictures, frames(TrackKind::Audio)]);
+    news.heard()
 }
 
 async fn runs_out_of_room(fault: Fault) {
@@ -258,50 +308,14 @@ async fn a_disk_that_fails_ends_the_recording_and_whatever_it_takes_afterwards_i
     on_air.end().await;
     running.serving.signal("TERM");
     assert!(running.serving.wait().success());
-
-    let running = installation.start();
-    let ingest = running.new_stream().await;
-    let on_air = OnAir::begin(&ingest, tags).await;
-    recording(&running, &ingest, 1, |recording| lasts_ms(recording) > 2_000).await;
-    on_air.end().await;
-    let ready = recording(&running, &ingest, 1, |recording| recording["state"] != "recording").await;
-    assert_eq!((&ready["state"], &ready["reason"]), (&Value::from("ready"), &Value::Null), "{ready}");
-    assert_plays(&installation.place(&ready), &ready);
+    another_start_records(&installation, tags).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_takes_seconds_for_a_write_is_told_of_and_costs_no_frame() {
     let installation = Installation::new();
     let running = start_with_calls(&installation, "delay_enter=5500000");
-    let ingest = running.new_stream().await;
-    let mut news = News::of(&running, &ingest).await;
-    // Few fragments, and the encoder is there for as long as the disk takes for the first ones.
-    let tags = flv_tags(2, true, true);
-    let sent = tags.clone();
-    let publishing = async {
-        let mut encoder = Encoder::publish(&ingest).await.unwrap();
-        let began = Instant::now();
-        for tag in &tags {
-            tokio::time::sleep_until(began + 6 * Duration::from_millis(tag.timestamp_ms.unsigned_abs())).await;
-            encoder.send(tag).await.unwrap();
-        }
-        encoder.unpublish().await;
-    };
-    let watching = async {
-        news.until("asset.stalled").await;
-        readiness(&running, |problems| problems.iter().any(|problem| problem == "a recording waits for its storage")).await;
-        live_goes_on(&running, &ingest).await;
-    };
-    tokio::join!(publishing, watching);
-    let ready = recording(&running, &ingest, 1, |recording| recording["state"] != "recording").await;
-    assert_eq!((&ready["state"], &ready["reason"]), (&Value::from("ready"), &Value::Null), "{ready}");
-    readiness(&running, <[String]>::is_empty).await;
-    let file = installation.place(&ready);
-    assert_plays(&file, &ready);
-    let frames = |kind| sent.iter().filter(|tag| tag.kind == kind && tag.payload[1] != 0).count().to_string();
-    // ffmpeg ends the sequence of pictures with a tag of its own, which is no frame.
-    let pictures = sent.iter().filter(|tag| tag.kind == TrackKind::Video && tag.payload[1] == 1).count().to_string();
-    assert_eq!(ffprobe(&file, "stream=nb_frames"), [pictures, frames(TrackKind::Audio)]);
+    waits_and_loses_no_frame(&installation, &running, 6).await;
 }
 
 #[expect(clippy::print_stdout, reason = "by what a run was done, shown with --nocapture")]

@@ -1,6 +1,7 @@
 //! From the gate to a finished file: what is sent is what is stored, whatever happens in between.
 
 mod codecs;
+mod gaps;
 mod going_on;
 mod odd_streams;
 mod overhead;
