@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::UnixMillis;
 
-/// A step between two frames of a track that is longer than this is told as a gap.
+/// A step between two frames of a track that is as long as this, or longer, is told as a gap.
 pub const GAP_MS: u64 = 1_000;
 /// So many gaps of a track, and so many reconnects, are listed; all are counted.
 pub const MAX_LISTED: usize = 100;

@@ -67,7 +67,14 @@ pub fn recover_file(path: &Path, output: Option<PathBuf>) -> Result<Outcome, Rec
     let mut part = OsString::from(&place);
     part.push(".part");
     let written = file::copy(&mut source, &plan, Path::new(&part)).and_then(|_| fs::rename(&part, &place));
-    written.inspect_err(|_| drop(fs::remove_file(&part))).map_err(unwritten)?;
+    written.map_err(|cause| match cause.kind() {
+        // Of another who is at it, or what a crash has left.
+        io::ErrorKind::AlreadyExists => RecoverError::Taken(part.into()),
+        _ => {
+            drop(fs::remove_file(&part));
+            unwritten(cause)
+        }
+    })?;
     let duration_ms = facts_of(&recording.index).duration_ms;
     Ok(Outcome::Recovered { place, duration_ms, lost_bytes: length - recording.good_length })
 }

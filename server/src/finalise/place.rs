@@ -44,8 +44,8 @@ pub(super) fn place(store: &RegionStore, asset: &Asset, known: Known, copy_margi
         Known::Closed(recording, account) => (recording, Some(account)),
         Known::Abandoned(account) => match scan(&mut file::Opened(&file)).map_err(scan_error)? {
             Scanned::Growing { recording, .. } => (recording, account),
-            // A crash, or what the database had, came before the commit.
-            // By then all of it was written.
+            // A crash, or what the database had, came before the commit. By then all of it was written; where it was the very last sync that failed, the disk may
+            // have the file still as it was before, which plays as well.
             Scanned::Finalised => {
                 let account = account.map(|account| Account { server_died: false, ..account });
                 return read_finished(&file, &store.adopt(&spooled, &key)?, account);
