@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use afterlive_domain::{AssetState, OrganisationId, Region, StreamId, StreamState, UnixMillis};
-use sqlx::QueryBuilder;
+use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::{Connection, Result, on, parse};
 
@@ -13,14 +13,13 @@ pub const DAY_MS: i64 = 86_400_000;
 
 /// How many streams are in each state. A state that none is in is not in the list.
 pub async fn streams_by_state(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<(StreamState, u64)>> {
-    let rows: Vec<(String, i64)> = on!(connection, c => sqlx::query_as(
-        "SELECT state, CAST(SUM(streams) AS BIGINT) FROM stream_counts WHERE organisation_id = $1 GROUP BY state HAVING SUM(streams) > 0",
-    )
-    .bind(organisation.to_string())
-    .fetch_all(c)
-    .await)?;
+    let rows: Vec<(String, i64)> =
+        on!(connection, c => sqlx::query_as(STREAMS_BY_STATE).bind(organisation.to_string()).fetch_all(c).await)?;
     rows.into_iter().map(|(state, count)| Ok((parse("streams.state", &state)?, count.unsigned_abs()))).collect()
 }
+
+pub(super) const STREAMS_BY_STATE: &str = "SELECT state, CAST(SUM(streams) AS BIGINT) FROM stream_counts
+     WHERE organisation_id = $1 GROUP BY state HAVING SUM(streams) > 0";
 
 /// How many streams are in the state, or in all but that of the deleted.
 pub async fn streams(connection: &mut Connection, organisation: OrganisationId, state: Option<StreamState>) -> Result<u64> {
@@ -36,17 +35,17 @@ pub async fn assets(
     region: Option<&Region>,
     state: Option<AssetState>,
 ) -> Result<u64> {
-    let count: i64 = on!(connection, c => sqlx::query_scalar(
-        "SELECT CAST(COALESCE(SUM(recordings), 0) AS BIGINT) FROM asset_counts
-         WHERE organisation_id = $1 AND region = COALESCE($2, region) AND (state = $3 OR $3 IS NULL AND state <> 'deleted')",
-    )
-    .bind(organisation.to_string())
-    .bind(region.map(Region::as_str))
-    .bind(state.map(AssetState::as_str))
-    .fetch_one(c)
-    .await)?;
+    let count: i64 = on!(connection, c => sqlx::query_scalar(RECORDINGS)
+        .bind(organisation.to_string())
+        .bind(region.map(Region::as_str))
+        .bind(state.map(AssetState::as_str))
+        .fetch_one(c)
+        .await)?;
     Ok(count.unsigned_abs())
 }
+
+pub(super) const RECORDINGS: &str = "SELECT CAST(COALESCE(SUM(recordings), 0) AS BIGINT) FROM asset_counts
+     WHERE organisation_id = $1 AND region = COALESCE($2, region) AND (state = $3 OR $3 IS NULL AND state <> 'deleted')";
 
 /// What lies in one region.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,14 +57,8 @@ pub struct Stored {
 
 /// The finished recordings that are not deleted, by region. A region without any is not in the list.
 pub async fn stored_by_region(connection: &mut Connection, organisation: OrganisationId) -> Result<Vec<Stored>> {
-    // PostgreSQL sums BIGINT into NUMERIC.
-    let rows: Vec<(String, i64, i64)> = on!(connection, c => sqlx::query_as(
-        "SELECT region, CAST(SUM(recordings) AS BIGINT), CAST(SUM(size_bytes) AS BIGINT) FROM asset_counts
-         WHERE organisation_id = $1 AND state IN ('ready', 'incomplete') GROUP BY region HAVING SUM(recordings) > 0 ORDER BY region",
-    )
-    .bind(organisation.to_string())
-    .fetch_all(c)
-    .await)?;
+    let rows: Vec<(String, i64, i64)> =
+        on!(connection, c => sqlx::query_as(STORED_BY_REGION).bind(organisation.to_string()).fetch_all(c).await)?;
     rows.into_iter()
         .map(|(region, recordings, bytes)| {
             Ok(Stored {
@@ -77,20 +70,31 @@ pub async fn stored_by_region(connection: &mut Connection, organisation: Organis
         .collect()
 }
 
+/// PostgreSQL sums BIGINT into NUMERIC.
+pub(super) const STORED_BY_REGION: &str = "SELECT region, CAST(SUM(recordings) AS BIGINT), CAST(SUM(size_bytes) AS BIGINT) FROM asset_counts
+     WHERE organisation_id = $1 AND state IN ('ready', 'incomplete') GROUP BY region HAVING SUM(recordings) > 0 ORDER BY region";
+
 /// How many recordings each of the streams has, without the deleted. A stream without any is not in the map.
 pub async fn recordings_by_stream(connection: &mut Connection, streams: &[StreamId]) -> Result<HashMap<StreamId, u64>> {
     if streams.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(String, i64)> = on!(connection, c => {
-        let mut query = QueryBuilder::new("SELECT stream_id, COUNT(*) FROM assets WHERE stream_id IN (");
-        let mut ids = query.separated(", ");
-        for stream in streams {
-            ids.push_bind(stream.to_string());
-        }
-        query.push(") AND state <> 'deleted' GROUP BY stream_id").build_query_as().fetch_all(c).await
-    })?;
+    let rows: Vec<(String, i64)> = on!(connection, c => recordings_of(streams).build_query_as().fetch_all(c).await)?;
     rows.into_iter().map(|(stream, count)| Ok((parse("assets.stream_id", &stream)?, count.unsigned_abs()))).collect()
+}
+
+/// Of one stream at least.
+pub(super) fn recordings_of<D: Database>(streams: &[StreamId]) -> QueryBuilder<D>
+where
+    String: for<'q> Encode<'q, D> + Type<D>,
+{
+    let mut query = QueryBuilder::new("SELECT stream_id, COUNT(*) FROM assets WHERE stream_id IN (");
+    let mut ids = query.separated(", ");
+    for stream in streams {
+        ids.push_bind(stream.to_string());
+    }
+    query.push(") AND state <> 'deleted' GROUP BY stream_id");
+    query
 }
 
 /// Bytes that arrived between two instants.

@@ -6,11 +6,11 @@ use sqlx::{AssertSqlSafe, Database, Execute as _, Executor as _, IntoArguments, 
 use uuid::Uuid;
 
 use super::asset_search::{self, Place as AssetPlace};
-use super::stream_search::{self, Place, tagged};
+use super::stream_search::{self, Order, Place, tagged};
 use super::{Connection, Db, Location, Raw, asset_list, counts};
 
 /// One organisation with a third of all, and rows enough for an index to be worth it.
-const ROWS: [&str; 8] = [
+const ROWS: [&str; 10] = [
     "INSERT INTO organisations (id, hash, name, recording_enabled, vod_public, created_at, updated_at)
      WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
      SELECT '00000000-0000-0000-0000-0000000000' || (10 + i), 'o' || i, 'Full', TRUE, TRUE, 0, 0 FROM n",
@@ -31,6 +31,11 @@ const ROWS: [&str; 8] = [
             CASE WHEN created_at % 17 = 0 THEN 'failed' WHEN created_at % 19 = 0 THEN 'deleted' ELSE 'ready' END, created_at + n.i, 0, 10, 10
      FROM streams s CROSS JOIN n",
     "UPDATE assets SET held_at = 7 WHERE created_at % 500 = 0 AND state = 'ready'",
+    // Counts of many others: those of the 41 alone are fewer than PostgreSQL takes an index for.
+    "INSERT INTO stream_counts (organisation_id, state, streams)
+     WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 19999) SELECT 'other ' || i, 'ended', 1 FROM n",
+    "INSERT INTO asset_counts (organisation_id, region, state, recordings, size_bytes, duration_ms)
+     WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 19999) SELECT 'other ' || i, 'eu', 'ready', 1, 10, 10 FROM n",
 ];
 
 fn full() -> OrganisationId {
@@ -105,7 +110,7 @@ macro_rules! steps {
 /// Along that index, and past no row that something else leads to.
 fn assert_along(what: &str, index: &str, steps: &[String]) {
     assert!(steps.iter().any(|step| step.contains(index)), "{what}: not along {index}: {steps:#?}");
-    for table in ["streams", "stream_tags", "assets", "asset_tags", "sessions"] {
+    for table in ["streams", "stream_tags", "assets", "asset_tags", "sessions", "stream_counts", "asset_counts", "ingest_days"] {
         let reads_all = |step: &String| {
             let of_postgres = step.contains(&format!("Seq Scan on {table} ")) || step.ends_with(&format!("Seq Scan on {table}"));
             // What is scanned there besides are answers of the statement's own parts.
@@ -198,6 +203,75 @@ async fn streams_with_a_tag_are_a_range_of_an_index() {
 }
 
 #[tokio::test]
+async fn a_list_of_streams_without_a_tag_is_a_range_of_the_index_that_has_its_order() {
+    let in_state = |state| stream_search::Search { state: Some(state), ..stream_search::Search::default() };
+    let last_updated = stream_search::Search { order: Order::LastUpdatedFirst, ..stream_search::Search::default() };
+    let in_time = stream_search::Search {
+        from: Some(UnixMillis(100_000_000)),
+        to: Some(UnixMillis(2_000_000_000)),
+        ..stream_search::Search::default()
+    };
+    let cases = [
+        ("nothing", stream_search::Search::default(), "streams_by_creation"),
+        ("time", in_time, "streams_by_creation"),
+        ("a state", in_state(StreamState::Ended), "streams_by_state"),
+        ("a rare state", in_state(StreamState::Locked), "streams_by_state"),
+        ("last updated", last_updated, "streams_by_update"),
+    ];
+    on_each(async |connection| {
+        let is_postgres = matches!(connection.raw(), Raw::Postgres(_));
+        for (what, search, index) in &cases {
+            let place = match search.order {
+                Order::LastUpdatedFirst => Place::UpdatedAt(UnixMillis(7)),
+                _ => Place::CreatedAt(UnixMillis(1_500_000_000)),
+            };
+            for after in [None, Some(&(place, a_stream(0x1300)))] {
+                let steps = steps!(connection, stream_search::listed(full(), search, None, after, 51));
+                // As most are in it, the list of all leads there as well, which PostgreSQL knows.
+                let is_common = search.state == Some(StreamState::Ended);
+                assert_along(what, if is_postgres && is_common { "streams_by_" } else { index }, &steps);
+                // PostgreSQL takes the few of a rare state and sorts them.
+                let may_sort = is_postgres && search.state == Some(StreamState::Locked);
+                let is_sort =
+                    |step: &String| step.contains("B-TREE FOR ORDER BY") || step.contains("Sort Key") && step.contains("_at");
+                assert!(may_sort || !steps.iter().any(is_sort), "{what}: {steps:#?}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_counted_of_an_organisation_is_a_range_of_the_counts_and_not_all_of_them() {
+    let statements = [
+        ("streams by state", counts::STREAMS_BY_STATE, "stream_counts"),
+        ("recordings", counts::RECORDINGS, "asset_counts"),
+        ("what is stored", counts::STORED_BY_REGION, "asset_counts"),
+    ];
+    on_each(async |connection| {
+        // A bag of changes with an index on PostgreSQL, and a row a count on SQLite.
+        let is_postgres = matches!(connection.raw(), Raw::Postgres(_));
+        for (what, statement, table) in statements {
+            let index = match is_postgres {
+                true => format!("{table}_of_organisation"),
+                false => format!("{table} USING PRIMARY KEY (organisation_id=?"),
+            };
+            for (region, state) in [("NULL", "NULL"), ("'eu'", "'ready'")] {
+                let text = statement.replace("$1", &format!("'{}'", full())).replace("$2", region).replace("$3", state);
+                let steps = steps!(connection, QueryBuilder::new(text.clone()));
+                assert_along(what, &index, &steps);
+            }
+        }
+        for many in [1, 50] {
+            let streams: Vec<StreamId> = (0..many).map(|n| a_stream(0x1100 + n)).collect();
+            let steps = steps!(connection, counts::recordings_of(&streams));
+            assert_along("recordings by stream", "_stream", &steps);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn recordings_of_many_streams_and_what_pages_count_are_looks_along_indexes() {
     on_each(async |connection| {
         let streams: Vec<String> = (0..50).map(|n| a_stream(0x1100 + n).to_string()).collect();
@@ -213,6 +287,7 @@ async fn recordings_of_many_streams_and_what_pages_count_are_looks_along_indexes
         assert_along("what grows", "assets_growing", &steps);
         for (what, statement, index) in [
             ("over midnight", counts::INGEST_OVER_MIDNIGHT, "sessions_over_midnight"),
+            // `ingest_days_of_organisation` on PostgreSQL, the primary key on SQLite.
             ("by day", counts::INGEST_BY_DAY, "ingest_days"),
             // `sessions_on_air`, or `sessions_open`: nobody is on air here, and PostgreSQL finds nothing along either.
             ("on air", counts::ON_AIR, "sessions_o"),

@@ -78,11 +78,7 @@ pub async fn page(
     }
     let rare = rare_tag(connection, organisation, &search.tags).await?;
     on!(connection, c => {
-        let mut query = QueryBuilder::new("SELECT ");
-        push_columns(&mut query);
-        push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
-        query.push(" ORDER BY ").push(search.order.as_sql());
-        push_limit(&mut query, i64::from(limit));
+        let mut query = listed(organisation, search, rare.as_deref(), None, limit);
         query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
         c.unpack_all(query).await
     })
@@ -97,26 +93,44 @@ pub async fn page_after(
     after: &(Place, StreamId),
     limit: u32,
 ) -> Result<Vec<Stream>> {
-    let order = match after.0 {
-        Place::CreatedAt(_) => Order::NewestFirst,
-        Place::UpdatedAt(_) => Order::LastUpdatedFirst,
-        Place::Name(_) => Order::ByName,
-    };
-    if order == Order::NewestFirst
+    if order_of(&after.0) == Order::NewestFirst
         && let Some(tag) = tag_to_begin_with(connection, organisation, &search.tags).await?
     {
         return on!(connection, c => c.unpack_all(tagged::page(organisation, search, &tag, Some(after), limit, 0)).await);
     }
     let rare = rare_tag(connection, organisation, &search.tags).await?;
-    on!(connection, c => {
-        let mut query = QueryBuilder::new("SELECT ");
-        push_columns(&mut query);
-        push_source(&mut query, organisation, search, rare.as_deref(), Look::All);
+    on!(connection, c => c.unpack_all(listed(organisation, search, rare.as_deref(), Some(after), limit)).await)
+}
+
+fn order_of(place: &Place) -> Order {
+    match place {
+        Place::CreatedAt(_) => Order::NewestFirst,
+        Place::UpdatedAt(_) => Order::LastUpdatedFirst,
+        Place::Name(_) => Order::ByName,
+    }
+}
+
+/// What is searched for, in its order: behind the place where there is one, in that one's. Those with the rare tag are sorted; else it is a walk along the list.
+pub(super) fn listed<D: Database>(
+    organisation: OrganisationId,
+    search: &Search,
+    rare: Option<&str>,
+    after: Option<&(Place, StreamId)>,
+    limit: u32,
+) -> QueryBuilder<D>
+where
+    String: for<'q> Encode<'q, D> + Type<D>,
+    i64: for<'q> Encode<'q, D> + Type<D>,
+{
+    let mut query = QueryBuilder::new("SELECT ");
+    push_columns(&mut query);
+    push_source(&mut query, organisation, search, rare, Look::All);
+    if let Some(after) = after {
         push_behind(&mut query, after);
-        query.push(" ORDER BY ").push(order.as_sql());
-        push_limit(&mut query, i64::from(limit));
-        c.unpack_all(query).await
-    })
+    }
+    query.push(" ORDER BY ").push(after.map_or(search.order, |(place, _)| order_of(place)).as_sql());
+    push_limit(&mut query, i64::from(limit));
+    query
 }
 
 /// Streams that were found among so many of a list.

@@ -62,6 +62,10 @@ impl ErrorBody {
     pub(super) fn code(&self) -> u16 {
         self.error.code
     }
+
+    pub(super) fn message(&self) -> &str {
+        &self.error.message
+    }
 }
 
 /// When who was turned away for want of room may try again.
@@ -267,8 +271,15 @@ pub(super) async fn no_such_method(method: Method) -> Response {
 
 /// 408.
 pub(super) fn too_slow() -> Response {
-    let message = "the body took too long";
-    answer(StatusCode::REQUEST_TIMEOUT, 1004, message, json!({ "parameter": "body", "type": "a whole body" }))
+    let (status, body) = slow_body();
+    (status, Json(body)).into_response()
+}
+
+/// What is said where a request's body has not come in time, whatever the call.
+pub(super) fn slow_body() -> (StatusCode, ErrorBody) {
+    let message = "the body took too long".to_owned();
+    let userinfo = json!({ "parameter": "body", "type": "a whole body" });
+    (StatusCode::REQUEST_TIMEOUT, ErrorBody { error: Explanation { message, code: 1004, userinfo } })
 }
 
 /// 415.

@@ -47,6 +47,8 @@ const ADDRESSES_THAT_FILL_IT: usize = 2;
 const TELL_EVERY: Duration = Duration::from_mins(1);
 /// The longest head of a request: its first line and its headers.
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// The most headers that a request has: hyper's own limit, which it has room for without an allocation. Browsers send some twenty, and proxies add a few.
+pub const MAX_HEADERS: usize = 100;
 /// Requests that run when the server stops may take so long; what is still there is cut.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// What was cut has gone by then, but for what waits for a disk: nothing else waits for that.
@@ -85,6 +87,9 @@ pub struct Settings {
     pub trusted_proxies: Networks,
     /// A connection is cut whose peer has taken nothing of a response for so long.
     pub stalled_after: Duration,
+    /// A connection is closed on which the head of a request has not arrived by then, from its first moment or the end of the answer before on: whatever of it comes
+    /// meanwhile gains no time.
+    pub header_timeout: Duration,
 }
 
 impl From<&config::Http> for Settings {
@@ -94,6 +99,7 @@ impl From<&config::Http> for Settings {
             max_connections_per_address: config.max_connections.div_ceil(ADDRESSES_THAT_FILL_IT),
             trusted_proxies: config.trusted_proxies.clone(),
             stalled_after: STALLED_AFTER,
+            header_timeout: HEADER_TIMEOUT,
         }
     }
 }
@@ -105,6 +111,7 @@ pub struct Places {
     addresses: PerAddress,
     waiting: Waiting,
     stalled_after: Duration,
+    header_timeout: Duration,
 }
 
 impl Places {
@@ -115,6 +122,7 @@ impl Places {
             addresses: PerAddress::new(settings.max_connections_per_address, settings.trusted_proxies.clone()),
             waiting: Waiting::default(),
             stalled_after: settings.stalled_after,
+            header_timeout: settings.header_timeout,
         }
     }
 
@@ -175,8 +183,9 @@ where
         let hold = AddressHold { _place: Arc::new(address_place), waiting: places.waiting.clone(), due: Due::default() };
         let (service, stop, cut) = (service.clone(), stop.child_token(), cut.child_token());
         let (tls, stalled_after, tracker) = (tls.clone(), places.stalled_after, connections.clone());
+        let header_timeout = places.header_timeout;
         connections.spawn(async move {
-            let connection = Connection { peer, hold, service, stop, cut, connections: tracker, _place: place };
+            let connection = Connection { peer, hold, service, stop, cut, header_timeout, connections: tracker, _place: place };
             match tls {
                 // In a place of its own, so that connections without TLS are no larger for it.
                 Some(acceptor) => Box::pin(connection.serve_tls(stream, &acceptor, stalled_after)).await,
@@ -210,6 +219,7 @@ struct Connection<S> {
     service: S,
     stop: CancellationToken,
     cut: CancellationToken,
+    header_timeout: Duration,
     /// All of the listener.
     connections: TaskTracker,
     _place: OwnedSemaphorePermit,
@@ -224,7 +234,7 @@ where
         let stand = self.hold.waiting.begin(Repeats::default());
         let asks_for_recording = tokio::select! {
             biased;
-            asks = senders::asks_for_recording(&stream, HEADER_TIMEOUT) => asks,
+            asks = senders::asks_for_recording(&stream, self.header_timeout) => asks,
             () = self.stop.cancelled() => return,
             () = poll_fn(|context| stand.poll_sent_away(context)) => return,
         };
@@ -272,9 +282,9 @@ where
     ) where
         I: hyper::rt::Read + hyper::rt::Write + SendsFiles + Unpin + Send + 'static,
     {
-        let Self { peer, hold, service, stop, cut, connections, _place } = self;
+        let Self { peer, hold, service, stop, cut, header_timeout, connections, _place } = self;
         let (repeats, due) = (Repeats::default(), hold.due.clone());
-        let timer = IdleTimer::new(HEADER_TIMEOUT, repeats.clone(), hold.waiting.clone());
+        let timer = IdleTimer::new(header_timeout, repeats.clone(), hold.waiting.clone());
         let stream = Shared::new(Repeating::new(stream, repeats.clone()));
         let ahead = stream.clone();
         let answering = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
@@ -296,7 +306,7 @@ where
         });
         let connection = http1::Builder::new()
             .timer(timer)
-            .header_read_timeout(HEADER_TIMEOUT)
+            .header_read_timeout(header_timeout)
             .max_buf_size(MAX_HEADER_BYTES)
             .serve_connection(stream, answering)
             .with_upgrades();
@@ -316,5 +326,17 @@ where
             }
         };
         ahead.serve_ahead(due.or_over(served)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn who_is_silent_has_the_times_that_the_documentation_says() {
+        let settings = Settings::from(&Config::from_sources(None, []).unwrap().http);
+        assert_eq!((settings.header_timeout, settings.stalled_after), (Duration::from_secs(30), Duration::from_mins(1)));
     }
 }

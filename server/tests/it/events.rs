@@ -281,6 +281,41 @@ async fn what_was_committed_is_told_after_a_crash_by_whoever_is_there() {
     .await;
 }
 
+/// Dropped before its commit, or failed in it when all of its rows are written already: by one that refers to what there is not, which is looked at last.
+#[tokio::test]
+async fn what_is_rolled_back_leaves_nothing_to_be_told() {
+    const DANGLING: &str = "INSERT INTO looked_at_last (stream_id) VALUES ('of nothing')";
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let db = &scene.server.db;
+        tamper(db, "CREATE TABLE looked_at_last (stream_id TEXT REFERENCES streams (id) DEFERRABLE INITIALLY DEFERRED)").await;
+        let mut heard = db.subscribe();
+        let begun = async || {
+            let mut tx = db.write().await.unwrap();
+            tx.emit_stream(EventKind::StreamLive, scene.tenant.organisation.id, scene.stream, scene.server.clock.now());
+            tx
+        };
+        drop(begun().await);
+        let mut fails = begun().await;
+        match fails.raw() {
+            Raw::Sqlite(c) => sqlx::query(DANGLING).execute(c).await.map(drop).unwrap(),
+            Raw::Postgres(c) => sqlx::query(DANGLING).execute(c).await.map(drop).unwrap(),
+        }
+        fails.commit().await.unwrap_err();
+
+        let deliveries = async || count(db, "SELECT COUNT(*) FROM event_deliveries").await;
+        let events = async || count(db, "SELECT COUNT(*) FROM events WHERE kind = 'stream.live'").await;
+        assert_eq!((deliveries().await, events().await, scene.log().await.len()), (0, 0, 0));
+        assert!(heard.try_recv().is_err(), "nobody is told");
+        assert_eq!((scene.run_due().await, scene.receiver.seen().len()), (0, 0));
+        // As what is committed does.
+        scene.emit(scene.stream, &[EventKind::StreamLive]).await;
+        assert_eq!((deliveries().await, events().await, scene.log().await.len()), (1, 1, 1));
+        assert_eq!((scene.run_due().await, scene.receiver.kinds()), (1, vec!["stream.live".to_owned()]));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn several_nodes_tell_each_once_and_in_order() {
     on_each_server(async |server| {

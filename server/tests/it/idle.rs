@@ -33,10 +33,15 @@ const PATIENT: (&str, &str) = ("AFTERLIVE__RTMP__HANDSHAKE_TIMEOUT_S", "60");
 /// Two crowds at a time are more than one process may have open.
 static ONE_CROWD: Mutex<()> = Mutex::const_new(());
 
-/// So many as this machine lets one process open.
-fn crowd_size() -> u16 {
-    let most = allow_many_sockets();
-    u16::try_from(most.saturating_sub(OTHERS)).unwrap_or(CROWD).min(CROWD)
+/// # Panics
+/// Where one process may not open so many: a smaller crowd would not show what the tests' names say.
+fn make_room_for_the_crowd() {
+    let (most, needed) = (allow_many_sockets(), u64::from(CROWD) + OTHERS);
+    assert!(
+        most >= needed,
+        "a crowd of {CROWD} takes {needed} open files, and the hard limit of this process (`ulimit -Hn`) is {most}: run the tests from a shell in which root has \
+         said `ulimit -n {needed}`, or as a service with LimitNOFILE={needed}"
+    );
 }
 
 /// The address of the nth of a crowd in which each has their own.
@@ -99,15 +104,15 @@ impl Target {
         Self { running, ingest, http, _installation: installation }
     }
 
-    /// Half of so many by each protocol.
-    async fn crowd(&self, size: u16) -> Vec<TcpStream> {
+    /// Half of them by each protocol.
+    async fn crowd(&self) -> Vec<TcpStream> {
         let one = |n: u16| async move {
             match n % 2 {
                 0 => idle_by_http(own_address(n), self.http, n / 2).await,
                 _ => idle_by_rtmp(own_address(n), self.ingest.address, n / 2).await,
             }
         };
-        stream::iter(0..size).map(one).buffered(AT_A_TIME).collect().await
+        stream::iter(0..CROWD).map(one).buffered(AT_A_TIME).collect().await
     }
 
     /// Somebody calls the API, an encoder publishes, somebody watches it, and nobody of them waits for long.
@@ -136,18 +141,18 @@ impl Target {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_idle_connections_keep_nobody_waiting_and_cost_little() {
     let _one = ONE_CROWD.lock().await;
-    let size = crowd_size();
-    let room = (size + size / 10).to_string();
+    make_room_for_the_crowd();
+    let room = (CROWD + CROWD / 10).to_string();
     let target =
         Target::new(&[("AFTERLIVE__HTTP__MAX_CONNECTIONS", &room), ("AFTERLIVE__RTMP__MAX_CONNECTIONS", &room), PATIENT]).await;
     let serving = &target.running.serving;
     let (files, bytes) = (serving.open_files(), serving.resident_bytes());
-    let crowd = target.crowd(size).await;
-    until(|| serving.open_files() >= files + usize::from(size)).await;
-    let each = serving.resident_bytes().saturating_sub(bytes) / usize::from(size);
-    assert!(each < MAX_BYTES_EACH, "each of {size} takes {each} bytes");
+    let crowd = target.crowd().await;
+    until(|| serving.open_files() >= files + usize::from(CROWD)).await;
+    let each = serving.resident_bytes().saturating_sub(bytes) / usize::from(CROWD);
+    assert!(each < MAX_BYTES_EACH, "each of {CROWD} takes {each} bytes");
     target.serves_others().await;
-    assert!(serving.open_files() >= files + usize::from(size), "those who stand there in peace are left there");
+    assert!(serving.open_files() >= files + usize::from(CROWD), "those who stand there in peace are left there");
     drop(crowd);
     until(|| serving.open_files() < files + 100).await;
 }
@@ -155,18 +160,18 @@ async fn ten_thousand_idle_connections_keep_nobody_waiting_and_cost_little() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_limits_as_they_come_ten_thousand_keep_nobody_waiting_either() {
     let _one = ONE_CROWD.lock().await;
-    let size = crowd_size();
+    make_room_for_the_crowd();
     let target = Target::new(&[PATIENT]).await;
     let serving = &target.running.serving;
     let bytes = serving.resident_bytes();
     // Whoever has stood there for longest makes room, wherever all of them come from.
-    let mut crowd = target.crowd(size).await;
+    let mut crowd = target.crowd().await;
     for gone in &mut crowd[..2] {
         let mut rest = Vec::new();
         // To its end, or a reset.
         let _ = gone.read_to_end(&mut rest).await;
     }
     target.serves_others().await;
-    let each = serving.resident_bytes().saturating_sub(bytes) / usize::from(size);
-    assert!(each < MAX_BYTES_EACH, "each of {size} takes {each} bytes");
+    let each = serving.resident_bytes().saturating_sub(bytes) / usize::from(CROWD);
+    assert!(each < MAX_BYTES_EACH, "each of {CROWD} takes {each} bytes");
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use afterlive_media::flv::FileTag;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -134,12 +135,28 @@ async fn told_on_disk_ms(running: &Running, stream: &str) -> i64 {
     listed.as_array().unwrap().iter().map(|asset| asset["duration_ms"].as_i64().unwrap()).sum()
 }
 
+/// An endpoint that is to hear of each recording that is ready. Nobody answers there: what is to be told stays in its log, whatever was being sent at a kill.
+async fn an_endpoint(running: &Running) -> String {
+    let wanted = json!({ "url": "http://no-such-host.invalid/", "kinds": ["asset.ready"] });
+    let made = running.call(running.http.post(format!("{}/organisation/endpoint", running.dashboard)).json(&wanted)).await;
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// The recordings of which it is to be told, or was, among the last hundred.
+async fn told_of(running: &Running, endpoint: &str) -> Vec<String> {
+    let log = format!("{}/organisation/endpoint/{endpoint}/delivery?quantity=100", running.dashboard);
+    let log = running.call(running.http.get(log)).await;
+    let ready = log.as_array().unwrap().iter().filter(|told| told["type"] == "asset.ready");
+    ready.map(|told| told["asset"].as_str().unwrap().to_owned()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_each_of_many_kills_every_recording_plays_and_lacks_its_last_fragment_at_most() {
     let tags: Arc<[FileTag]> = flv_tags(STREAM_SECONDS, true, true).into();
     let installation = Installation::new();
     let mut moments = Moments(7);
     let mut running = installation.start();
+    let endpoint = an_endpoint(&running).await;
     let (mut recordings, mut most_missing_ms, mut most_lost_ms) = (0, 0, 0);
     for kill in 0..kills() {
         let machine = Machine::watch(&installation);
@@ -171,6 +188,8 @@ async fn after_each_of_many_kills_every_recording_plays_and_lacks_its_last_fragm
                 }
                 [recording] => {
                     assert_eq!(recording["state"], "ready", "{case}");
+                    let told_of = told_of(&running, &endpoint).await;
+                    assert!(told_of.iter().any(|id| recording["id"] == id.as_str()), "nobody hears of it: {case}: {recording}");
                     let path = installation.place(recording);
                     assert_eq!(complaints(&path), "", "{case}");
                     assert!(recording["duration_ms"].as_i64().unwrap() >= told_ms, "what was on disk is: {case}: {recording}");

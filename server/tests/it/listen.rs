@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use afterlive_server::address::{Networks, network};
 use afterlive_server::http::arrival;
@@ -16,6 +16,7 @@ use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -32,6 +33,7 @@ pub fn room_for(max_connections: usize) -> Settings {
         max_connections_per_address: usize::MAX,
         trusted_proxies: Networks::default(),
         stalled_after: Duration::from_hours(1),
+        header_timeout: Duration::from_hours(1),
     }
 }
 
@@ -168,6 +170,48 @@ async fn a_request_whose_end_can_be_read_in_two_ways_is_the_last_of_its_connecti
         assert!(text.starts_with(answer) && text.matches("HTTP/1.1 ").count() == 1, "{headers}: {text}");
     }
     assert_eq!(*asked.lock().unwrap(), ["/first", "/first"], "what is refused is not answered either");
+}
+
+/// How long the connection was left open on which the rest of a head comes a letter at a time, and whatever was answered.
+async fn trickle(address: std::net::SocketAddr, begin: &str) -> (Duration, Vec<u8>) {
+    let begun = Instant::now();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(begin.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    loop {
+        match timeout(Duration::from_millis(10), stream.read_buf(&mut answer)).await {
+            // That it has been closed is seen when there is something to read.
+            Err(_) => drop(stream.write_all(b"a").await),
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) => return (begun.elapsed(), answer),
+        }
+        assert!(begun.elapsed() < LONG_ENOUGH, "each letter gains time: {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+/// Until what ends in some tenths of a second has ended on a busy machine too.
+const LONG_ENOUGH: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn who_trickles_a_head_in_is_cut_off_when_its_time_is_over_and_not_before() {
+    let header_timeout = Duration::from_millis(200);
+    let router = Router::new().route("/", get(async || "done"));
+    let running = start(router, Settings { header_timeout, ..room_for(10) }).await;
+    // From its first letter on, within its headers, and the same on a thread that sends recordings.
+    for begin in ["", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", "GET /a.mp4 HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
+        let (left_open, answer) = trickle(running.address, begin).await;
+        assert!(left_open >= header_timeout, "{begin:?}: {left_open:?}");
+        assert!(answer.is_empty(), "{begin:?}: {}", String::from_utf8_lossy(&answer));
+    }
+    // The same goes for who says nothing, at first or after an answer.
+    let silent = TcpStream::connect(running.address).await.unwrap();
+    let mut answered = TcpStream::connect(running.address).await.unwrap();
+    ask(&mut answered, "/").await;
+    assert!(answer(&mut answered).await.starts_with("HTTP/1.1 200 "));
+    for mut stream in [silent, answered] {
+        let closed = timeout(LONG_ENOUGH, stream.read(&mut [0])).await.expect("it is closed");
+        assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    }
 }
 
 #[tokio::test]

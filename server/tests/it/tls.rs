@@ -186,6 +186,17 @@ async fn who_takes_nothing_of_a_response_is_cut_over_tls_too() {
 }
 
 #[tokio::test]
+async fn a_head_that_does_not_come_is_waited_for_no_longer_over_tls() {
+    let running = listening(&Settings { header_timeout: Duration::from_millis(200), ..room_for(10) }, LONG).await;
+    let mut client = Secure::connect(running.address, &running.pair.certificate).await.unwrap();
+    client.0.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: lo").await.unwrap();
+    let mut told = Vec::new();
+    // To its end, or a reset.
+    let _ = tokio::time::timeout(Duration::from_secs(20), client.0.read_to_end(&mut told)).await.expect("it is cut off");
+    assert!(told.is_empty(), "{}", String::from_utf8_lossy(&told));
+}
+
+#[tokio::test]
 async fn a_stop_closes_what_idles_and_what_has_not_begun() {
     let running = listening(&room_for(10), LONG).await;
     let mut idle = Secure::connect(running.address, &running.pair.certificate).await.unwrap();

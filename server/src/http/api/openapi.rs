@@ -14,7 +14,9 @@ use serde_json::{Map, Value, json};
 use super::body::MAX_BODY_BYTES;
 use super::calls::{Call, groups};
 use super::doc::{Access, Doc, Field, FieldSchema};
-use crate::http::error::{ErrorBody, explained};
+use crate::http::arrival::BODY_TIMEOUT;
+use crate::http::error::{ErrorBody, explained, slow_body};
+use crate::http::listen::{MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::http::unsent::RETRY_AFTER_S;
 
 /// Where the document is.
@@ -59,8 +61,7 @@ fn document() -> Value {
         "info": {
             "title": "Afterlive",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Streams, recordings and who may watch them. Programs written for bintu's API run against this one with another base URL and key. \
-                            In words, with examples: /docs.",
+            "description": description(),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
@@ -73,6 +74,15 @@ fn document() -> Value {
     });
     ease(&mut document);
     document
+}
+
+/// With what is answered before it is known which call is meant, if any: an operation's own responses have no place for it.
+fn description() -> String {
+    format!(
+        "Streams, recordings and who may watch them. Programs written for bintu's API run against this one with another base URL and key. \
+         In words, with examples: /docs. A path that is no call is answered with 404 and the code 3013, a method that a path does not have with 405, the code 3014 \
+         and the header `Allow`, and a request whose head has more than {MAX_HEADER_BYTES} bytes or {MAX_HEADERS} headers with 431 and no body."
+    )
 }
 
 /// Says what is so in words that generators of clients read as well: formats of numbers that OpenAPI has (unsigned ones are read as 32 bits with a sign, which files
@@ -213,7 +223,10 @@ fn request_body(generator: &mut SchemaGenerator, fields: &[Field]) -> Value {
     }
     json!({
         "required": !required.is_empty(),
-        "description": format!("At most {MAX_BODY_BYTES} bytes. Fields that the call does not know are ignored, and no body is as good as {{}}."),
+        "description": format!(
+            "At most {MAX_BODY_BYTES} bytes, all of them within {} s. Fields that the call does not know are ignored, and no body is as good as {{}}.",
+            BODY_TIMEOUT.as_secs()
+        ),
         "content": { "application/json": { "schema": object, "example": example } },
     })
 }
@@ -250,6 +263,11 @@ fn responses(generator: &mut SchemaGenerator, call: &Call, doc: &Doc) -> Value {
         }
     }
     responses.extend(by_status.into_iter().map(|(status, refusals)| (status.to_string(), error_response(generator, &refusals))));
+    if !doc.body.is_empty() {
+        // No call's own refusal: whichever it is, its body is waited for no longer.
+        let (status, body) = slow_body();
+        responses.insert(status.as_str().to_owned(), one_of(generator, [body]));
+    }
     json!(responses)
 }
 
@@ -278,12 +296,21 @@ fn implied(call: &Call, doc: &Doc) -> Vec<Refusal> {
 }
 
 fn error_response(generator: &mut SchemaGenerator, refusals: &[Refusal]) -> Value {
+    let mut response = one_of(generator, refusals.iter().map(|refusal| explained(refusal).1));
+    if refusals.iter().any(|refusal| matches!(refusal, Refusal::TooMany { .. } | Refusal::NoRoom { .. })) {
+        let about = "In so many seconds another attempt may succeed.";
+        response["headers"] = json!({ "Retry-After": { "description": about, "schema": { "type": "integer" } } });
+    }
+    response
+}
+
+/// The response that is one of these errors.
+fn one_of(generator: &mut SchemaGenerator, errors: impl IntoIterator<Item = ErrorBody>) -> Value {
     let mut codes = Vec::new();
     let mut texts = Vec::new();
     let mut examples = Map::new();
-    for refusal in refusals {
-        let (_, body) = explained(refusal);
-        let (code, message) = (body.code(), refusal.to_string());
+    for body in errors {
+        let (code, message) = (body.code(), body.message().to_owned());
         if !codes.contains(&code) {
             codes.push(code);
             texts.push(format!("{code}: {message}"));
@@ -293,13 +320,8 @@ fn error_response(generator: &mut SchemaGenerator, refusals: &[Refusal]) -> Valu
     }
     let one_of_them = json!({ "properties": { "error": { "properties": { "code": { "enum": codes } } } } });
     let schema = json!({ "allOf": [generator.subschema_for::<ErrorBody>(), one_of_them] });
-    let mut response = json!({
+    json!({
         "description": texts.join("; "),
         "content": { "application/json": { "schema": schema, "examples": examples } },
-    });
-    if refusals.iter().any(|refusal| matches!(refusal, Refusal::TooMany { .. } | Refusal::NoRoom { .. })) {
-        let about = "In so many seconds another attempt may succeed.";
-        response["headers"] = json!({ "Retry-After": { "description": about, "schema": { "type": "integer" } } });
-    }
-    response
+    })
 }

@@ -11,7 +11,7 @@ use super::markup::{code_block, escaped, prose, table};
 use crate::http::api::body::MAX_BODY_BYTES;
 use crate::http::api::query::MAX_FILTER_TAGS;
 use crate::http::arrival::BODY_TIMEOUT;
-use crate::http::listen::MAX_HEADER_BYTES;
+use crate::http::listen::{MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::service::{MAX_CREDENTIAL_BYTES, MAX_PAGE};
 
 /// Id, title and HTML of what stands before the calls.
@@ -172,7 +172,7 @@ fn cors() -> String {
 
 fn limits() -> String {
     let rows = [
-        ("The head of a request", format!("{MAX_HEADER_BYTES} bytes, else 431 without a body")),
+        ("The head of a request", format!("{MAX_HEADER_BYTES} bytes and {MAX_HEADERS} headers, else 431 without a body")),
         (
             "A body",
             format!("{MAX_BODY_BYTES} bytes, else 413/1005; all of it within {} s, else 408/1004", BODY_TIMEOUT.as_secs()),

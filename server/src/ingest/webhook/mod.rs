@@ -238,3 +238,18 @@ pub(super) fn client_id(session: uuid::Uuid) -> u32 {
 pub(super) fn address_of(peer: std::net::SocketAddr) -> IpAddr {
     peer.ip().to_canonical()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_webhook_has_five_seconds_for_an_answer_and_hears_each_thirty_that_a_publish_goes_on() {
+        let configured = Settings::from(&Config::from_sources(None, []).unwrap().webhook);
+        for settings in [configured, Settings::default()] {
+            assert_eq!(settings.answer_timeout, Duration::from_secs(5));
+            assert_eq!(settings.update_every, Some(Duration::from_secs(30)));
+        }
+    }
+}

@@ -1,8 +1,18 @@
 //! What is wrong is said in the promised shape, and nothing of ours leaks.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
+use afterlive_server::http::api::openapi::DOCUMENT;
+use afterlive_server::http::arrival;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use futures::{StreamExt as _, stream};
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use super::streams::a_stream;
+use crate::fixture::contract;
 use crate::fixture::server::{on_a_server, on_each_server};
 
 #[tokio::test]
@@ -38,6 +48,45 @@ async fn each_mistake_has_its_status_code_and_userinfo() {
             assert_eq!(answer.error(), (status, code), "{call}");
             assert_eq!(answer.json()["error"]["userinfo"], userinfo, "{call}");
         }
+        // Of a credential nothing is told back, however wrong it is.
+        let [wrong, long] = ["0".repeat(64), "a".repeat(10_000)];
+        for key in [None, Some(""), Some("nonsense"), Some(wrong.as_str()), Some(long.as_str())] {
+            let answer = server.send("GET /stream", key, "").await;
+            assert_eq!(answer.error(), (401, 4002), "{key:?}");
+            assert_eq!(answer.json()["error"]["userinfo"], json!({ "user": null }), "{key:?}");
+        }
+    })
+    .await;
+}
+
+/// As the router waits for 30 s, here for less.
+#[tokio::test]
+async fn a_body_that_does_not_come_is_an_error_of_each_call_that_takes_one_and_of_no_other() {
+    on_a_server(&[], async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &[]).await.to_string();
+        let mut calls = 0;
+        for (template, methods) in DOCUMENT["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let takes_one = operation.get("requestBody").is_some();
+                assert_eq!(operation["responses"].get("408").is_some(), takes_one, "{method} {template}");
+                if !takes_one {
+                    continue;
+                }
+                let (method, path) = (method.to_uppercase(), template.replace("{id}", &id));
+                let begun = stream::iter([Ok::<_, Infallible>("{")]).chain(stream::pending());
+                let request = http::Request::builder().method(method.as_str()).uri(path.as_str());
+                let request = request.header("X-BINTU-APIKEY", tenant.admin_key.as_str());
+                let request = request.body(Body::from_stream(begun)).unwrap();
+                let answer = async |request: Request| server.router.clone().oneshot(request).await.unwrap();
+                let (told, body) = arrival::in_time(Duration::from_millis(10), request, answer).await.into_parts();
+                let text = String::from_utf8(to_bytes(body, 4_096).await.unwrap().to_vec()).unwrap();
+                assert_eq!(told.status, 408, "{method} {path}: {text}");
+                contract::hold_to(&method, &path, "", told.status, &told.headers, &text);
+                calls += 1;
+            }
+        }
+        assert!(calls > 10, "{calls}");
     })
     .await;
 }

@@ -1,11 +1,15 @@
 //! How much of something there may be, how a browser asks first, and pages that stand while streams come and go.
 
 use afterlive_domain::stream::{MAX_TAG_CHARS, MAX_TAGS};
+use afterlive_server::http::listen::{MAX_HEADER_BYTES, MAX_HEADERS, serve};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
-use crate::fixture::server::{Server, Tenant, on_each_server};
+use crate::fixture::server::{Answer, Server, Tenant, on_a_server, on_each_server};
+use crate::listen::room_for;
 
 #[tokio::test]
 async fn more_or_longer_tags_than_a_stream_may_have_are_refused_and_as_many_are_not() {
@@ -68,6 +72,43 @@ async fn a_body_of_a_call_may_be_so_long_and_no_longer() {
             assert_eq!(refused.json()["error"]["userinfo"], json!({ "limit_bytes": 65_536 }), "{call}");
             assert_ne!(server.send(&call, Some(&tenant.admin_key), &body(64 * 1024)).await.status, 413, "{call}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_head_may_have_so_many_bytes_and_headers_and_no_more() {
+    const BEGIN: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    const LONG: &str = "X-Long: ";
+    // What docs and the API's document say.
+    assert_eq!((MAX_HEADER_BYTES, MAX_HEADERS), (65_536, 100));
+    on_a_server(&[], async |server| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(serve(listener, server.router.clone(), room_for(10), server.stop.clone()));
+        let ask = async |head: String| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let headers = |count: usize| format!("{BEGIN}{}\r\n", "X-Many: a\r\n".repeat(count - 2));
+        let bytes = |count: usize, end: &str| {
+            let rest = count - BEGIN.len() - LONG.len() - end.len();
+            format!("{BEGIN}{LONG}{}{end}", "a".repeat(rest))
+        };
+        for most in [headers(MAX_HEADERS), bytes(MAX_HEADER_BYTES, "\r\n\r\n")] {
+            let answer = ask(most).await;
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
+        }
+        // Of the long one so much has come, and its end has not.
+        for more in [headers(MAX_HEADERS + 1), bytes(MAX_HEADER_BYTES, "")] {
+            let answer = ask(more).await;
+            assert!(answer.starts_with("HTTP/1.1 431 ") && answer.ends_with("\r\n\r\n"), "without a body: {answer}");
+        }
+        server.stop.cancel();
+        serving.await.unwrap();
     })
     .await;
 }
@@ -153,12 +194,102 @@ async fn turn_pages(server: &Server, tenant: &Tenant, path: &str) -> Vec<String>
     while let Some(path) = next {
         let answer = server.send(&format!("GET {path}"), Some(&tenant.reader_key), "").await;
         seen.extend(ids(&answer.ok()));
-        let link = answer.headers.get("link").map(|link| link.to_str().unwrap().to_owned());
-        next = link.map(|link| link.split_once("http://localhost:3000").unwrap().1.split_once('>').unwrap().0.to_owned());
+        next = next_page(&answer);
         a_stream(server, tenant, &["a"]).await;
         server.clock.advance_ms(1_000);
     }
     seen
+}
+
+fn next_page(answer: &Answer) -> Option<String> {
+    let link = answer.headers.get("link").map(|link| link.to_str().unwrap().to_owned());
+    link.map(|link| link.split_once("http://localhost:3000").unwrap().1.split_once('>').unwrap().0.to_owned())
+}
+
+/// Twelve streams, of which three each were made at once, and four each were changed at once: those that were made last are those that were changed first.
+async fn a_dozen(server: &Server, tenant: &Tenant) {
+    let mut streams = Vec::new();
+    for number in 0..12 {
+        if number % 3 == 0 {
+            server.clock.advance_ms(1_000);
+        }
+        streams.push(a_stream(server, tenant, &["a"]).await);
+    }
+    for at_once in streams.chunks(4).rev() {
+        server.clock.advance_ms(1_000);
+        for id in at_once {
+            server.send(&format!("PUT /stream/{id}/tag"), Some(&tenant.user_key), r#"{"tags":["a","b"]}"#).await.ok();
+        }
+    }
+}
+
+/// By what they are sorted, and how many of these there are: whether they are in that order.
+fn assert_in_order(sort: &str, streams: &Value, different: usize) {
+    let key = |stream: &Value| {
+        let key = match sort {
+            "created" => &stream["created_at"],
+            "updated" => &stream["updated_at"],
+            _ => &stream["ingest"]["rtmp"]["streamname"],
+        };
+        key.as_str().unwrap().to_owned()
+    };
+    let keys: Vec<String> = streams.as_array().unwrap().iter().map(key).collect();
+    let mut sorted = keys.clone();
+    sorted.sort_unstable();
+    if sort != "name" {
+        sorted.reverse();
+    }
+    assert_eq!(keys, sorted, "{sort}");
+    sorted.dedup();
+    assert_eq!(sorted.len(), different, "{sort}");
+}
+
+#[tokio::test]
+async fn pages_of_each_order_have_each_stream_once_whatever_is_made_and_deleted_and_however_alike_they_are() {
+    on_each_server(async |server| {
+        for path in ["/stream?", "/stream?tags[]=a&", "/stream/public?tags[]=a&"] {
+            for (sort, different) in [("created", 4), ("updated", 3), ("name", 12)] {
+                let tenant = server.an_organisation().await;
+                a_dozen(&server, &tenant).await;
+                let case = format!("{path}sort={sort}");
+                let ask = async |path: &str| server.send(&format!("GET {path}"), Some(&tenant.reader_key), "").await;
+                let delete = async |id: &str| server.send(&format!("DELETE /stream/{id}"), Some(&tenant.admin_key), "").await.ok();
+                let whole = ask(&format!("{case}&quantity=50")).await.ok();
+                // Players are told of no ingest.
+                if !path.starts_with("/stream/public") {
+                    assert_in_order(sort, &whole, different);
+                }
+                let mut expected = ids(&whole);
+                let before = expected.clone();
+                let (mut seen, mut next) = (Vec::new(), Some(format!("{case}&quantity=2")));
+                while let Some(page) = next {
+                    let page = ask(&page).await;
+                    next = next_page(&page);
+                    seen.extend(ids(&page.ok()));
+                    // Before the next one: another stream is there, and gone are that behind which it begins and that with which it would.
+                    server.clock.advance_ms(1_000);
+                    a_stream(&server, &tenant, &["a"]).await;
+                    let gone = expected.iter().find(|id| !seen.contains(id)).cloned();
+                    if let (Some(last), Some(gone)) = (seen.last(), gone) {
+                        delete(last).await;
+                        delete(&gone).await;
+                        expected.retain(|id| *id != gone);
+                    }
+                }
+                assert!(expected.len() < before.len(), "{case}: some were gone before they were reached");
+                if sort == "name" {
+                    // What is made may be anywhere.
+                    let mut once = seen.clone();
+                    once.sort_unstable();
+                    once.dedup();
+                    assert_eq!(once.len(), seen.len(), "{case}: each once");
+                    seen.retain(|id| before.contains(id));
+                }
+                assert_eq!(seen, expected, "{case}");
+            }
+        }
+    })
+    .await;
 }
 
 fn ids(page: &Value) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, redirect};
@@ -13,6 +14,7 @@ use crate::second_factor::App;
 
 const PASSWORD: &str = "correct horse 7Hq2";
 const PASSWORD_IN_URL: &str = "u2fK7Qm9xT4pWb81Ze5R";
+const SECOND_FACTOR_KEY: &str = "Sf8vQx2nLd5kTb7yRw3mHc9pZg6jUe4aWs1fVi0o";
 /// No more letters of a secret in a row may be in the log.
 const MOST_LETTERS: usize = 15;
 
@@ -20,10 +22,16 @@ const MOST_LETTERS: usize = 15;
 struct Talk {
     client: reqwest::Client,
     url: String,
+    /// What a browser was given to be known by, each time that somebody signed in with it.
+    known_by: Mutex<Vec<String>>,
 }
 
 impl Talk {
-    /// Status, the cookie that is set, and the body.
+    fn new(client: Client, url: &str) -> Self {
+        Self { client, url: url.to_owned(), known_by: Mutex::default() }
+    }
+
+    /// Status, the cookie that is set, of several the first, and the body.
     async fn send(&self, call: &str, headers: &[(&str, &str)], body: String) -> (u16, String, String) {
         let (method, path) = call.split_once(' ').unwrap();
         let mut request = self.client.request(method.parse::<Method>().unwrap(), format!("{}{path}", self.url)).body(body);
@@ -31,8 +39,11 @@ impl Talk {
             request = request.header(*name, *value);
         }
         let answer = request.send().await.unwrap();
-        let cookie = answer.headers().get("set-cookie").map_or("", |cookie| cookie.to_str().unwrap());
-        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let cookies = answer.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+        let cookies: Vec<String> = cookies.map(|cookie| cookie.split(';').next().unwrap().to_owned()).collect();
+        let known_by = cookies.iter().filter_map(|cookie| cookie.strip_prefix("afterlive_browser="));
+        self.known_by.lock().unwrap().extend(known_by.map(str::to_owned));
+        let cookie = cookies.into_iter().next().unwrap_or_default();
         (answer.status().as_u16(), cookie, answer.text().await.unwrap())
     }
 
@@ -49,7 +60,7 @@ async fn who_fails_to_sign_in_and_who_is_turned_away_is_in_the_log_at_its_usual_
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let serving = Serving::logging_to(&log, afterlive(folder.path(), &["serve"], &[("AFTERLIVE__LOG__FORMAT", "json")]));
-    let talk = Talk { client: Client::new(), url: serving.printed_after("Dashboard").to_owned() };
+    let talk = Talk::new(Client::new(), serving.printed_after("Dashboard"));
     let arguments = ["setup", "--email", "ada@example.com", "--password-stdin"];
     let made: Value = serde_json::from_slice(&run(afterlive(folder.path(), &arguments, &[]), PASSWORD).stdout).unwrap();
     let admin = made["api_key"].as_str().unwrap().to_owned();
@@ -116,18 +127,18 @@ async fn who_fails_to_sign_in_and_who_is_turned_away_is_in_the_log_at_its_usual_
 async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let command = afterlive(folder.path(), &["serve"], &[("AFTERLIVE__LOG__FILTER", "trace")]);
-    let serving = Serving::logging_to(&log, command);
-    let url = serving.printed_after("Dashboard").to_owned();
+    let settings = [("AFTERLIVE__LOG__FILTER", "trace"), ("AFTERLIVE__SECOND_FACTOR__KEY", SECOND_FACTOR_KEY)];
+    let serving = Serving::logging_to(&log, afterlive(folder.path(), &["serve"], &settings));
     let rtmp_port: u16 = serving.printed_after("rtmp://localhost:").split('/').next().unwrap().parse().unwrap();
     let rtmp = SocketAddr::from(([127, 0, 0, 1], rtmp_port));
-    let talk = Talk { client: Client::builder().redirect(redirect::Policy::none()).build().unwrap(), url };
+    let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+    let talk = Talk::new(client, serving.printed_after("Dashboard"));
     let html = ("accept", "text/html");
 
     let set_up = serving.printed_after("/setup?token=").to_owned();
     assert_eq!(talk.send(&format!("GET /setup?token={set_up}"), &[html], String::new()).await.0, 200);
     let arguments = ["setup", "--email", "ada@example.com", "--password-stdin"];
-    let made = run(afterlive(folder.path(), &arguments, &[("AFTERLIVE__LOG__FILTER", "trace")]), PASSWORD);
+    let made = run(afterlive(folder.path(), &arguments, &settings), PASSWORD);
     let told_by_command = String::from_utf8_lossy(&made.stderr).into_owned();
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     let admin = made["api_key"].as_str().unwrap().to_owned();
@@ -144,7 +155,7 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     talk.json("POST /token/verify", &by_key, &json!({ "token": playback })).await;
 
     let print = ["user", "password-link", "--email", "ada@example.com"];
-    let printed = run(afterlive(folder.path(), &print, &[("AFTERLIVE__LOG__FILTER", "trace")]), "");
+    let printed = run(afterlive(folder.path(), &print, &settings), "");
     let told_by_command = told_by_command + &String::from_utf8_lossy(&printed.stderr);
     let link = String::from_utf8(printed.stdout).unwrap().trim().rsplit_once('/').unwrap().1.to_owned();
 
@@ -191,6 +202,15 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
     let (status, cookie, _) = talk.send("POST /ui/sign_in", &as_form, form(PASSWORD)).await;
     let (_, cookie) = cookie.split_once('=').unwrap_or_else(|| panic!("{status}: it sets a cookie"));
     let signed_in = format!("afterlive_session={cookie}");
+    // The same browser, in which somebody types wrong, and looks around.
+    let known_by = talk.known_by.lock().unwrap().last().cloned().expect("it is known from now on");
+    let browser = format!("afterlive_browser={known_by}");
+    let by_browser = [as_form[0], ("cookie", browser.as_str())];
+    talk.send("POST /ui/sign_in", &by_browser, form(&format!("{PASSWORD}x"))).await;
+    for path in ["/", "/organisation", "/SECRET", "/stream?token=SECRET"] {
+        let call = format!("GET {}", path.replace("SECRET", &known_by));
+        talk.send(&call, &[html, ("cookie", &browser)], String::new()).await;
+    }
     // A page of ours asks for the rest with its own address beside.
     let referer = format!("{}/password/{link}", talk.url);
     talk.send("GET /favicon.svg", &[("referer", &referer)], String::new()).await;
@@ -206,7 +226,8 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         let (status, cookie, text) = talk.send(&format!("POST /ui/{function}"), &as_form, fields).await;
         assert!(cookie.starts_with("afterlive_session="), "{function}: {status} {text}");
     }
-    let (_, cookie_then, _) = talk.send("POST /ui/sign_in", &as_form, form(PASSWORD)).await;
+    let (_, cookie_then, _) = talk.send("POST /ui/sign_in", &by_browser, form(PASSWORD)).await;
+    assert!(talk.known_by.lock().unwrap().iter().any(|other| *other != known_by), "by another secret than before");
     let (_, cookie_then) = cookie_then.split_once('=').unwrap();
     let signed_in = format!("afterlive_session={cookie_then}");
     for path in ["/", "/organisation", "/events"] {
@@ -303,7 +324,9 @@ async fn the_program_logs_no_key_no_token_and_no_password_however_much_it_logs()
         cookie.to_owned(),
         cookie_then.to_owned(),
         PASSWORD_IN_URL.to_owned(),
+        SECOND_FACTOR_KEY.to_owned(),
     ];
+    secrets.extend(talk.known_by.lock().unwrap().iter().cloned());
     secrets.extend(of_second_factor);
     secrets.extend([&signing, &rotated].map(|secret| secret["whsec_".len()..].to_owned()));
     secrets.extend([&admin, &player].map(|key| key[6..].to_owned()));

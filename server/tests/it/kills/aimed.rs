@@ -10,7 +10,7 @@ use afterlive_media::mp4::{Scanned, scan};
 use afterlive_server::finalise::Opened;
 use serde_json::Value;
 
-use super::{MOST_LOST_MS, Moments, kills, report};
+use super::{MOST_LOST_MS, Moments, an_endpoint, kills, report, told_of};
 use crate::fixture::encoder::{complaints, ffprobe, flv_tags};
 use crate::fixture::installation::{Ingest, Installation, Running};
 use crate::fixture::publisher::Encoder;
@@ -133,6 +133,7 @@ async fn a_kill_while_a_recording_is_finished_or_given_its_name_leaves_it_whole_
     let installation = Installation::new();
     let (mut moments, mut stages) = (Moments(11), Vec::new());
     let mut running = installation.start();
+    let endpoint = an_endpoint(&running).await;
     // How long it takes here is found by one that is not killed.
     let (encoder, places, _) = almost_over(&installation, &running, &tags).await;
     let began = Instant::now();
@@ -158,6 +159,7 @@ async fn a_kill_while_a_recording_is_finished_or_given_its_name_leaves_it_whole_
         let all = running.all_recordings(&before.stream).await;
         let [recording] = &all[..] else { panic!("{case}: {all:?}") };
         let stored_ms = lasts_ms(&installation, recording, &case);
+        assert!(told_of(&running, &endpoint).await.contains(&before.id), "nobody hears of it: {case}");
         assert!(stored_ms >= before.lasts_ms && sent_ms - stored_ms <= MOST_LOST_MS, "{case}: {stored_ms} of {sent_ms} ms");
     }
     tell("the end", &stages);

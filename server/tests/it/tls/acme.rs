@@ -13,17 +13,20 @@ use afterlive_server::config::Config;
 use afterlive_server::http::listen::{Places, serve_in};
 use afterlive_server::http::secure::{Policy, Way, secured};
 use axum::Router;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use futures::StreamExt as _;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 
 use super::program::{address_of, log_has};
 use crate::fixture::authority::{Authority, free_port, through};
 use crate::fixture::certificate::Secure;
 use crate::fixture::program::{Serving, afterlive, run};
+use crate::fixture::studio::until;
 use crate::listen::room_for;
 
 const NAME: &str = "live.example.com";
@@ -80,6 +83,12 @@ impl Scene {
 
     fn kept(&self) -> PathBuf {
         self.folder.path().join("data/acme")
+    }
+
+    /// The file with the account at the authority.
+    fn account(&self) -> PathBuf {
+        let mut kept = fs::read_dir(self.kept()).unwrap().map(|entry| entry.unwrap().path());
+        kept.find(|path| path.to_string_lossy().contains("account-")).unwrap()
     }
 
     /// The certificate that lies there to be served.
@@ -147,9 +156,8 @@ async fn a_server_with_a_name_gets_its_certificate_by_itself_and_keeps_it() {
         assert_eq!((given == own, rtmps.shown() == given), (false, true));
         assert_eq!(authority.asked(), (1, 1));
         ends(serving);
-        let account = fs::read_dir(scene.kept()).unwrap().map(|entry| entry.unwrap().path());
-        let account = account.into_iter().find(|path| path.to_string_lossy().contains("account-")).unwrap();
-        assert_eq!([mode(&account), mode(&scene.kept().join("current/privkey.pem")), mode(&scene.kept())], [0o600, 0o600, 0o700]);
+        let kept_key = scene.kept().join("current/privkey.pem");
+        assert_eq!([mode(&scene.account()), mode(&kept_key), mode(&scene.kept())], [0o600, 0o600, 0o700]);
 
         // The next start has it from its first moment on, and orders none.
         let (serving, https) = scene.start();
@@ -170,6 +178,50 @@ async fn a_server_with_a_name_gets_its_certificate_by_itself_and_keeps_it() {
     tokio::select! {
         () = given => {}
         _ = opened => unreachable!("the gate stays open"),
+    }
+}
+
+/// The number that is all of the secret in a key of P-256, whose rest is public or the same in all.
+fn number_of(pkcs8: &[u8]) -> &[u8] {
+    // RFC 5915: version 1, and 32 octets.
+    const BEFORE: [u8; 5] = [2, 1, 1, 4, 32];
+    let at = pkcs8.windows(BEFORE.len()).position(|bytes| bytes == BEFORE).expect("a key of P-256") + BEFORE.len();
+    &pkcs8[at..at + 32]
+}
+
+/// As a log may have it: in either base64, which begins at any of three places, in hexadecimal, and as a list of numbers.
+fn forms_of(number: &[u8]) -> Vec<String> {
+    let parts = (0..3).map(|at| &number[at..30 + at]);
+    let encoded = parts.flat_map(|part| [BASE64_STANDARD.encode(part), BASE64_URL_SAFE_NO_PAD.encode(part)]);
+    let hexadecimal: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
+    let decimal = format!("{number:?}");
+    encoded.chain([hexadecimal, decimal[1..decimal.len() - 1].to_owned()]).collect()
+}
+
+/// What `it::api::log` asks of all other secrets.
+#[tokio::test]
+async fn the_log_has_neither_the_accounts_key_nor_the_certificates_however_much_it_logs() {
+    let authority = Authority::start(NINETY_DAYS_S).await;
+    let mut scene = Scene::new(&authority);
+    scene.settings.push(("AFTERLIVE__LOG__FILTER", "trace".to_owned()));
+    let (serving, _) = scene.start();
+    tokio::select! {
+        // It lies beside what an authority has given.
+        () = until(|| scene.kept().join("current/directory").exists()) => {}
+        () = authority.gate.open_to(scene.http) => unreachable!("the gate stays open"),
+    }
+    ends(serving);
+    let log = fs::read_to_string(scene.log()).unwrap();
+    assert!(log.contains("TRACE") && log.contains("a certificate is ordered"), "it is the log");
+
+    let account = fs::read_to_string(scene.account()).unwrap();
+    let kept: Value = serde_json::from_str(&account).unwrap();
+    let of_account = BASE64_URL_SAFE_NO_PAD.decode(kept["credentials"]["key_pkcs8"].as_str().unwrap()).unwrap();
+    let of_certificate = PrivateKeyDer::from_pem_file(scene.kept().join("current/privkey.pem")).unwrap();
+    let of_account = forms_of(number_of(&of_account));
+    assert!(of_account.iter().any(|form| account.contains(form)), "one of these is what the file has");
+    for form in of_account.into_iter().chain(forms_of(number_of(of_certificate.secret_der()))) {
+        assert!(!log.contains(&form), "a key is in the log");
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use futures::StreamExt as _;
 use serde_json::Value;
+use tokio::process::Command;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -14,6 +15,7 @@ use crate::fixture::certificate::{Answered, Pair, PairFiles, Secure};
 use crate::fixture::encoder::{complaints, enhanced_ffmpeg, ffprobe, pattern};
 use crate::fixture::installation::{Installation, Running};
 use crate::fixture::program::{Serving, afterlive, run};
+use crate::publish_keys::{MISSING, WRONG};
 
 /// The server with these files, and how to reach it.
 struct Scene {
@@ -63,6 +65,14 @@ async fn recording(scene: &Scene, stream: &str) -> Value {
     }
 }
 
+/// FFmpeg, which looks at no certificate here.
+fn encoder(options: &[&str], seconds: u32, url: &str) -> Command {
+    let mut encoder = enhanced_ffmpeg();
+    encoder.args(["-loglevel", "error"]).args(options).args(pattern(seconds));
+    encoder.args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-c:a", "aac", "-tls_verify", "0", "-f", "flv", url]);
+    encoder
+}
+
 #[tokio::test]
 async fn what_is_published_by_rtmps_is_watched_and_recorded_and_read_by_https() {
     let scene = Scene::new();
@@ -72,10 +82,7 @@ async fn what_is_published_by_rtmps_is_watched_and_recorded_and_read_by_https() 
     let (server, name) = (rtmps["url"].as_str().unwrap(), rtmps["streamname"].as_str().unwrap());
     assert!(server.starts_with("rtmps://localhost:") && server.ends_with("/rec"), "{server}");
 
-    let mut encoder = enhanced_ffmpeg();
-    encoder.args(["-loglevel", "error", "-re"]).args(pattern(4)).args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0"]);
-    encoder.args(["-c:a", "aac", "-tls_verify", "0", "-f", "flv", &format!("{server}/{name}")]);
-    let mut encoder = encoder.spawn().unwrap();
+    let mut encoder = encoder(&["-re"], 4, &format!("{server}/{name}")).spawn().unwrap();
 
     let watching = scene.connect().await;
     let mut request = format!("wss://localhost/live/{name}/ws").into_client_request().unwrap();
@@ -101,6 +108,25 @@ async fn what_is_published_by_rtmps_is_watched_and_recorded_and_read_by_https() 
     let place = scene.installation.place(&recording);
     assert_eq!(ffprobe(&place, "packet=codec_type").iter().filter(|kind| *kind == "video").count(), 100);
     assert_eq!(complaints(&place), "");
+}
+
+#[tokio::test]
+async fn by_rtmps_too_who_lacks_the_publish_key_is_refused_and_who_has_it_is_recorded() {
+    let scene = Scene::new();
+    scene.call("PUT /organisation/publish_key", r#"{"required":true}"#).await;
+    let stream = scene.call("POST /stream", "{}").await.json();
+    let (id, rtmps) = (stream["id"].as_str().unwrap(), &stream["ingest"]["rtmps"]);
+    let (server, named) = (rtmps["url"].as_str().unwrap(), rtmps["streamname"].as_str().unwrap());
+    let (name, _) = named.split_once("?key=").expect("it is copied with its key");
+    let wrong = format!("{name}?key=a");
+    for (name, why_not) in [(name, Some(MISSING)), (&wrong, Some(WRONG)), (named, None)] {
+        let done = encoder(&[], 1, &format!("{server}/{name}")).output().await.unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.success(), why_not.is_none(), "{said}");
+        assert!(why_not.is_none_or(|why_not| said.contains(why_not)), "{said}");
+    }
+    let recording = recording(&scene, id).await;
+    assert_eq!(complaints(&scene.installation.place(&recording)), "");
 }
 
 pub(super) fn log_has(log: &Path, words: &str) -> bool {
