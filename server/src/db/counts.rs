@@ -71,7 +71,8 @@ pub async fn stored_by_region(connection: &mut Connection, organisation: Organis
 }
 
 /// PostgreSQL sums BIGINT into NUMERIC.
-pub(super) const STORED_BY_REGION: &str = "SELECT region, CAST(SUM(recordings) AS BIGINT), CAST(SUM(size_bytes) AS BIGINT) FROM asset_counts
+pub(super) const STORED_BY_REGION: &str =
+    "SELECT region, CAST(SUM(recordings) AS BIGINT), CAST(SUM(size_bytes) AS BIGINT) FROM asset_counts
      WHERE organisation_id = $1 AND state IN ('ready', 'incomplete') GROUP BY region HAVING SUM(recordings) > 0 ORDER BY region";
 
 /// How many recordings each of the streams has, without the deleted. A stream without any is not in the map.

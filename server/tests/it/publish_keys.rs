@@ -16,7 +16,8 @@ use crate::webhook::hook::PATIENCE;
 use crate::webhook::{ALLOWED, Scene, came_to};
 use crate::webrtc::client::Client as Peer;
 
-pub const MISSING: &str = "a publish key is missing: copy the stream key as the stream's page shows it, with ?key= and what follows";
+pub const MISSING: &str =
+    "a publish key is missing: copy the stream key as the stream's page shows it, with ?key= and what follows";
 const LOST: &str = "the publish keys are lost: an administrator saves them anew on the organisation's page, then copy the stream key from the stream's page";
 pub const WRONG: &str = "the publish key is wrong: copy the stream key anew from the stream's page";
 

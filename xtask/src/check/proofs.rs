@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_test_of_the_browsers_is_named_by_its_file_and_its_title() {
-        let source = "test('one, and so on', async () => {\n  test(\"it's two\", async () => {\n// test('none', \ntest.use({});\n";
+        let source =
+            "test('one, and so on', async () => {\n  test(\"it's two\", async () => {\n// test('none', \ntest.use({});\n";
         assert_eq!(titles_of(source), ["one, and so on", "it's two"]);
         let text = "By `e2e/a.spec.ts` *one, and so on*, `b.spec.ts` and *not by that*. All are `*.spec.ts`.\n";
         assert_eq!(specs(text), [(1, "e2e/a.spec.ts", Some("one, and so on")), (1, "b.spec.ts", None)]);

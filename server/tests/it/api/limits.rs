@@ -253,7 +253,8 @@ async fn pages_of_each_order_have_each_stream_once_whatever_is_made_and_deleted_
                 a_dozen(&server, &tenant).await;
                 let case = format!("{path}sort={sort}");
                 let ask = async |path: &str| server.send(&format!("GET {path}"), Some(&tenant.reader_key), "").await;
-                let delete = async |id: &str| server.send(&format!("DELETE /stream/{id}"), Some(&tenant.admin_key), "").await.ok();
+                let delete =
+                    async |id: &str| server.send(&format!("DELETE /stream/{id}"), Some(&tenant.admin_key), "").await.ok();
                 let whole = ask(&format!("{case}&quantity=50")).await.ok();
                 // Players are told of no ingest.
                 if !path.starts_with("/stream/public") {

@@ -39,9 +39,8 @@ fn recorded() -> Recorded {
             Message::Ended => {}
         }
     }
-    let frames_in = |index: &SampleIndex| {
-        [TrackKind::Video, TrackKind::Audio].map(|kind| index.track(kind).map_or(0, TrackIndex::samples))
-    };
+    let frames_in =
+        |index: &SampleIndex| [TrackKind::Video, TrackKind::Audio].map(|kind| index.track(kind).map_or(0, TrackIndex::samples));
     let (mut writer, head) = RecordingWriter::new(&tracks, SMALL_RESERVE_BYTES);
     let (mut growing, mut fragments) = (head.to_vec(), Vec::new());
     for (number, frame) in (1..).zip(frames) {

@@ -49,9 +49,8 @@ fn presented_ms(file: &Path) -> [Vec<i64>; 2] {
 }
 
 fn assert_alike(told: &[Hole], others: &[Hole], whose: &str) {
-    let are_near = |(told, other): (&Hole, &Hole)| {
-        told.0.abs_diff(other.0) <= ROUNDED_MS && told.1.abs_diff(other.1) <= ROUNDED_MS
-    };
+    let are_near =
+        |(told, other): (&Hole, &Hole)| told.0.abs_diff(other.0) <= ROUNDED_MS && told.1.abs_diff(other.1) <= ROUNDED_MS;
     assert!(told.len() == others.len() && told.iter().zip(others).all(are_near), "told {told:?}, {whose} {others:?}");
 }
 
