@@ -95,6 +95,13 @@ impl Fake {
         fake
     }
 
+    /// There is no room for changes.
+    #[must_use]
+    pub fn busy(self) -> Self {
+        self.state().is_busy = true;
+        self
+    }
+
     #[must_use]
     pub fn with_settings(self, settings: Settings) -> Self {
         self.state().settings = settings;
@@ -157,7 +164,12 @@ impl Fake {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) -> Answer<()> {
-        change(&mut *self.signed_in_state()?);
+        let mut state = self.signed_in_state()?;
+        if state.is_busy {
+            return Err(BackendError::NotNow { retry_after_s: 2 });
+        }
+        change(&mut *state);
+        drop(state);
         self.changed.send_modify(|count| *count += 1);
         Ok(())
     }

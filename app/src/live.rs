@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use afterlive_domain::StreamId;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
 use leptos_router::hooks::use_query_map;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -21,8 +22,9 @@ use crate::ui::problem::Problem;
 const DEBOUNCE: Duration = Duration::from_millis(150);
 /// How often what grows without events (a live bitrate, a recording's length) is fetched.
 const GROWTH: Duration = Duration::from_secs(2);
-/// After how long a page asks again for what the server failed to answer.
-const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// After how long a page asks again for what the server failed to answer: at the least, and at the most. Those that it failed
+/// together must not come back together.
+const AFTER_FAILURE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
 /// After how long a page that was refused its events asks for them again: at the least, and at the most. All that were refused together, as by a restart, must
 /// not come back together.
 const REOPENED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
@@ -36,6 +38,8 @@ pub struct News {
     stale: RwSignal<u32>,
     /// Counts the forms that were answered.
     answered: RwSignal<u32>,
+    /// Why the last form has no answer, and how often in a row that was so.
+    unanswered: RwSignal<Option<(u32, BackendError)>>,
     /// What the page shows is being done away with, and nothing of it is fetched any more.
     leaving: RwSignal<bool>,
     /// The page was loaded by who had signed in.
@@ -49,6 +53,7 @@ impl News {
         provide_context(Self {
             stale: RwSignal::new(0),
             answered: RwSignal::new(0),
+            unanswered: RwSignal::new(None),
             leaving: RwSignal::new(false),
             signed_in: RwSignal::new(false),
             connected: RwSignal::new(None),
@@ -75,9 +80,14 @@ impl News {
         self.signed_in.get_untracked()
     }
 
-    /// A form has been answered.
-    fn answer(self) {
-        self.answered.update(|count| *count = count.wrapping_add(1));
+    /// What came back of a form that was sent. An answer leads to a page that shows the outcome; where there is none, this page must say so.
+    fn hear(self, came: Option<Answer<()>>) {
+        if let Some(Err(error)) = came {
+            self.unanswered.update(|last| *last = Some((last.as_ref().map_or(1, |(count, _)| count.wrapping_add(1)), error)));
+        } else {
+            self.forget_unanswered();
+            self.answered.update(|count| *count = count.wrapping_add(1));
+        }
     }
 
     /// How many forms were answered since the page was opened; changes when one is.
@@ -85,15 +95,30 @@ impl News {
     pub fn answered(self) -> u32 {
         self.answered.get()
     }
+
+    /// Why the last form has no answer, with a number that is another one where the same has happened again; `None` where it has one.
+    #[must_use]
+    pub fn unanswered(self) -> Option<(u32, BackendError)> {
+        self.unanswered.get()
+    }
+
+    /// The page on which that was said has been left.
+    pub fn forget_unanswered(self) {
+        self.unanswered.set(None);
+    }
 }
 
-/// Fetches the page's data anew each time a form's action has been answered.
-pub fn refresh_after(version: RwSignal<usize>) {
+/// Fetches the page's data anew each time a form's action has been answered, and has it said where it was not.
+pub fn refresh_after<S>(action: ServerAction<S>)
+where
+    S: ServerFn<Output = (), Error = BackendError> + Clone + Send + Sync + 'static,
+{
     let news = News::of_app();
+    let (version, came) = (action.version(), action.value());
     Effect::watch(
         move || version.get(),
         move |_, _, _| {
-            news.answer();
+            news.hear(came.get_untracked());
             news.refresh();
         },
         false,
@@ -102,8 +127,12 @@ pub fn refresh_after(version: RwSignal<usize>) {
 
 /// As [`refresh_after`], for a form that does away with what the page shows and leads to another one: from when it is sent nothing is fetched, as it would be
 /// missed. Where it failed the page stays, and is fetched anew.
-pub fn leave_after(sent: Memo<bool>, version: RwSignal<usize>) {
+pub fn leave_after<S>(sent: Memo<bool>, action: ServerAction<S>)
+where
+    S: ServerFn<Output = (), Error = BackendError> + Clone + Send + Sync + 'static,
+{
     let news = News::of_app();
+    let (version, came) = (action.version(), action.value());
     let staying = StoredValue::new(None::<TimeoutHandle>);
     let stay_no_more = move || {
         if let Some(Some(staying)) = staying.try_update_value(Option::take) {
@@ -123,7 +152,7 @@ pub fn leave_after(sent: Memo<bool>, version: RwSignal<usize>) {
     Effect::watch(
         move || version.get(),
         move |_, _, _| {
-            news.answer();
+            news.hear(came.get_untracked());
             let stay = move || {
                 news.leaving.set(false);
                 news.refresh();
@@ -236,7 +265,10 @@ fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<
         // What is shown is still the last that was true, and the header says that the connection is gone.
         (Err(BackendError::Unreachable), Ok(_)) => {}
         // It may fail at one question and not at the next, and what somebody sends or watches by this page must not end by it.
-        (Err(BackendError::Internal { .. }), Ok(_)) => return Some(AFTER_FAILURE),
+        (Err(BackendError::Internal { .. }), Ok(_)) => {
+            let (least, most) = AFTER_FAILURE;
+            return Some(browser::between(least, most));
+        }
         (Err(BackendError::NotNow { retry_after_s }), _) => return Some(Duration::from_secs(retry_after_s.into())),
         (Err(error), _) => state.set(Err(error)),
     }
@@ -326,7 +358,7 @@ mod tests {
             assert_eq!(settle(state, Err(BackendError::Unreachable)), None);
             assert_eq!(settle(state, Err(BackendError::NotNow { retry_after_s: 2 })), Some(Duration::from_secs(2)));
             let failed = || BackendError::Internal { request_id: "r1".to_owned() };
-            assert_eq!(settle(state, Err(failed())), Some(AFTER_FAILURE));
+            assert_eq!(settle(state, Err(failed())), Some(AFTER_FAILURE.0));
             assert_eq!(shown(), Ok(1));
             assert_eq!(settle(state, Ok(2)), None);
             assert_eq!(shown(), Ok(2));
@@ -334,6 +366,21 @@ mod tests {
             assert_eq!(shown(), Err(BackendError::SignedOut));
             assert_eq!(settle(state, Err(failed())), None);
             assert_eq!(shown(), Err(failed()), "what is shown is no page");
+        });
+    }
+
+    #[test]
+    fn a_form_without_an_answer_is_told_each_time_until_one_has_an_answer() {
+        Owner::new().with(|| {
+            News::provide();
+            let news = News::of_app();
+            let told = || (news.unanswered.get_untracked(), news.answered.get_untracked());
+            for count in [1, 2] {
+                news.hear(Some(Err(BackendError::Unreachable)));
+                assert_eq!(told(), (Some((count, BackendError::Unreachable)), 0));
+            }
+            news.hear(Some(Ok(())));
+            assert_eq!(told(), (None, 1));
         });
     }
 }

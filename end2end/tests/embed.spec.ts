@@ -86,7 +86,7 @@ test('what is live and not recorded leads back to the recording at once, with fe
   await expect(video, 'nothing of the recording lies behind what is live').not.toHaveAttribute('poster');
   await encoder.stop();
   // What is buffered is shown to its end first.
-  await expect(player(page)).toHaveAttribute('src', new RegExp(`/${recorded.ingest.rtmp.streamname}\\.mp4`), { timeout: 5_000 });
+  await expect(player(page)).toHaveAttribute('src', new RegExp(`/${recorded.ingest.rtmp.streamname}\\.mp4`));
   await expect(player(page)).toHaveAttribute('data-state', 'idle');
   expect(await page.evaluate(() => (globalThis as unknown as { questions: number }).questions)).toBeLessThan(4);
 });

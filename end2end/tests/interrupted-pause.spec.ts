@@ -45,10 +45,10 @@ test('who clicked it, where the encoder stays away, sees the next publish start 
   await page.goto(standIn.url);
   standIn.goLive();
   await expect(player).toHaveAttribute('data-state', 'playing', { timeout: 20_000 });
-  standIn.stopPublish(6_000);
+  standIn.stopPublish(15_000);
   await expect(player).toHaveAttribute('data-state', 'interrupted');
   await page.locator('video').click();
-  await expect(player).toHaveAttribute('data-state', 'offline', { timeout: 20_000 });
+  await expect(player).toHaveAttribute('data-state', 'offline', { timeout: 30_000 });
   await expect(player.getByText('It starts here by itself.').first()).toBeVisible();
   standIn.goLive();
   await expect(player).toHaveAttribute('data-state', 'playing', { timeout: 20_000 });

@@ -66,9 +66,28 @@ test('viewers wait for an encoder that was cut off, and go on with it; one that 
   expect((await api.stream(ingest.id)).playout.web.filter(({ type }) => type === 'vod'), 'one recording of both').toHaveLength(1);
 });
 
-test('the recording is offered meanwhile, and shown where the encoder stays away', async ({ admin: page, api, push }) => {
+test('the recording is offered while the encoder is waited for', async ({ admin: page, api, push }) => {
   test.setTimeout(90_000);
-  await api.setReconnectWindow(20);
+  // For longer than the steps take.
+  await api.setReconnectWindow(300);
+  const ingest = await createStream(page);
+  await page.goto(`/playout/${ingest.id}`);
+  await live(page);
+  const encoder = push(ingest.server, ingest.streamKey);
+  const isLive = stage(page).locator('afterlive-player[live]');
+  await plays(isLive);
+  await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(3_000);
+  encoder.kill();
+  await expect(isLive).toHaveAttribute('data-state', 'interrupted');
+  await stage(page).getByRole('button', { name: 'Play the newest recording' }).click();
+  await expect(stage(page)).toContainText(`Newest recording: ${ingest.streamKey}.mp4`);
+  await stage(page).getByRole('button', { name: 'Wait for the encoder' }).click();
+  await expect(isLive).toHaveAttribute('data-state', 'interrupted');
+});
+
+test('the recording is shown where the encoder stays away', async ({ admin: page, api, push }) => {
+  test.setTimeout(90_000);
+  await api.setReconnectWindow(10);
   const ingest = await createStream(page);
   const framed = await page.context().newPage();
   await page.goto(`/playout/${ingest.id}`);
@@ -78,15 +97,21 @@ test('the recording is offered meanwhile, and shown where the encoder stays away
   const isLive = stage(page).locator('afterlive-player[live]');
   for (const player of [isLive, embedded(framed)]) await plays(player);
   await expect.poll(() => encoder.sentMs, { timeout: 20_000 }).toBeGreaterThan(3_000);
+  // Too short a while to look for it.
+  for (const shown of [page, framed]) {
+    await shown.evaluate(() => {
+      const seen: string[] = [];
+      Object.assign(globalThis, { seen });
+      document.addEventListener('afterlive-state', (event) => seen.push((event as CustomEvent).detail.name));
+    });
+  }
   encoder.kill();
-  await expect(isLive).toHaveAttribute('data-state', 'interrupted');
-  await stage(page).getByRole('button', { name: 'Play the newest recording' }).click();
-  await expect(stage(page)).toContainText(`Newest recording: ${ingest.streamKey}.mp4`);
-  await stage(page).getByRole('button', { name: 'Wait for the encoder' }).click();
-  await expect(isLive).toHaveAttribute('data-state', 'interrupted');
 
   await expect(stage(page)).toContainText(`Newest recording: ${ingest.streamKey}.mp4`, { timeout: 30_000 });
   await expect(isLive).toBeHidden();
   await expect(page.getByRole('heading', { level: 1 }).getByText('ended')).toBeVisible();
   await expect(embedded(framed)).toHaveAttribute('src', new RegExp(`/${ingest.streamKey}\\.mp4`), { timeout: 30_000 });
+  for (const shown of [page, framed]) {
+    expect(await shown.evaluate(() => (globalThis as unknown as { seen: string[] }).seen)).toContain('interrupted');
+  }
 });

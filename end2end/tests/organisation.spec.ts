@@ -127,6 +127,12 @@ test('what a form refuses is seen in its card, and gone when the next one is ans
     await expect(card.getByLabel(label), 'is kept').toHaveValue(wrong);
   }
   const card = page.getByRole('region', { name: 'Webhook', exact: true });
+  await test.step('the same once more is told once more', async () => {
+    const told = await card.getByRole('alert').elementHandle();
+    await card.getByRole('button', { name: 'Save' }).click();
+    await expect.poll(() => told?.evaluate((paragraph) => paragraph.isConnected)).toBe(false);
+    await expect(card.getByRole('alert')).toContainText('Please give');
+  });
   await card.getByLabel('URL that decides who may publish').fill('');
   await card.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('Saved.', { exact: true })).toBeInViewport();

@@ -45,6 +45,7 @@ test('waits where nothing is live, starts by itself when something is, waits aga
 });
 
 test('keeps the last picture, dimmed, while an encoder that was cut off is waited for, and goes on or gives up', async ({ page, standIn }) => {
+  test.setTimeout(90_000);
   await page.goto(standIn.url);
   standIn.goLive();
   await plays(page);
@@ -60,9 +61,9 @@ test('keeps the last picture, dimmed, while an encoder that was cut off is waite
   await plays(page);
   await expect(video).toHaveCSS('filter', 'none');
 
-  standIn.stopPublish(4_000);
+  standIn.stopPublish(15_000);
   await expect.poll(() => state(page)).toBe('interrupted');
-  await expect.poll(() => state(page), 'in vain').toBe('offline');
+  await expect.poll(() => state(page), { message: 'in vain', timeout: 30_000 }).toBe('offline');
 });
 
 test('a lost connection is said, and made again', async ({ page, standIn }) => {
@@ -214,6 +215,18 @@ test('who pauses for long is sent nothing, and comes back to the newest frame', 
   await expect.poll(() => standIn.watchers, { timeout: 20_000 }).toBe(0);
   await player(page).getByRole('button', { name: 'Play' }).click();
   await expect.poll(() => standIn.asked).toBe(asked + 1);
+  await plays(page);
+});
+
+test('who pauses and plays by the browser\'s own means, as by a key for media, has paused and plays', async ({ page, standIn }) => {
+  standIn.goLive();
+  await page.goto(standIn.url);
+  await plays(page);
+  const video = page.locator('video');
+  await video.evaluate((video: HTMLVideoElement) => video.pause());
+  await expect.poll(() => state(page)).toBe('paused');
+  await expect.poll(() => standIn.watchers, { message: 'nothing is sent for long', timeout: 20_000 }).toBe(0);
+  await video.evaluate((video: HTMLVideoElement) => void video.play());
   await plays(page);
 });
 

@@ -85,9 +85,12 @@ test('what is live does not count on while nobody knows whether it is', async ({
 for (const status of [429, 502]) {
   test(`a page whose events are refused once, by a ${status}, hears of what happens afterwards`, async ({ admin: page, api, allowConsole }) => {
     allowConsole(new RegExp(`status of ${status}`));
+    // The page after the sign-in asks for events as well.
+    await live(page);
     await hurry(page);
     let asked = 0;
     await page.route('**/events', async (route) => {
+      if (new URL(route.request().frame().url()).pathname !== '/stream') return route.continue();
       asked += 1;
       await (asked === 1 ? route.fulfill({ status }) : route.continue());
     });
@@ -112,6 +115,28 @@ test('a page whose events are refused again and again asks by itself', async ({ 
   await expect.poll(() => asked).toBeGreaterThan(2);
   const { id } = await api.createStream(['asked for']);
   await expect(page.getByRole('row').filter({ hasText: id })).toBeVisible();
+});
+
+test('a form that does not reach the server says so each time, and no more once it does', async ({ admin: page, allowConsole }) => {
+  allowConsole(/ERR_FAILED/);
+  const { id } = await createStream(page);
+  await page.goto(`/stream/${id}`);
+  await live(page);
+  await page.getByText('Edit tags').click();
+  await page.getByLabel('Tags, separated by commas').fill('evening');
+  const save = page.getByRole('button', { name: 'Save tags' });
+  const told = page.getByRole('alert').filter({ hasText: 'The server could not be reached.' });
+  await page.route('**/ui/set_tags', (route) => route.abort());
+  await save.click();
+  await expect(told).toBeInViewport();
+  const first = await told.elementHandle();
+  await save.click();
+  await expect.poll(() => first?.evaluate((paragraph) => paragraph.isConnected), 'another one is told').toBe(false);
+  await expect(told).toHaveCount(1);
+  await page.unroute('**/ui/set_tags');
+  await save.click();
+  await expect(page.getByText('Tags saved.')).toBeVisible();
+  await expect(told).toHaveCount(0);
 });
 
 test('a page whose refresh fails on the server stays, and asks again', async ({ admin: page, api, allowConsole }) => {

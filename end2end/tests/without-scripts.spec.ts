@@ -64,6 +64,7 @@ test('a stream is given a name, and what a form refuses is seen where that is', 
   await page.getByLabel(/^Name/).fill(name);
   await page.getByLabel(/^Tags/).fill('hall-2');
   await page.getByRole('button', { name: 'Create the stream' }).click();
+  await page.waitForURL(/\/stream\/new\/[0-9a-f-]{36}$/);
   await page.goto(page.url().replace('/new', ''));
   await expect(page.getByRole('heading', { level: 1 })).toContainText(name);
 

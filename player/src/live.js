@@ -92,6 +92,8 @@ export class LivePlayback {
 
   start() {
     const { signal } = this.#listening;
+    this.video.addEventListener('play', () => this.#resumed(), { signal });
+    this.video.addEventListener('pause', () => this.#paused(), { signal });
     this.video.addEventListener('playing', () => this.#playing(), { signal });
     this.video.addEventListener('waiting', () => this.#waiting(), { signal });
     this.video.addEventListener('error', () => this.#broken(), { signal });
@@ -280,19 +282,29 @@ export class LivePlayback {
     this.buffer.tidy();
   }
 
+  /** Also by the browser's own means, as a key for media or the small window. */
+  #resumed() {
+    // Browsers tell it a moment later, and it may have been paused in between.
+    if (this.video.paused) return;
+    this.#wantsToPlay = true;
+    // Nobody parts who plays.
+    clearTimeout(this.#parting);
+    // What is left of the buffer is all that there would be, and at its end nothing ever plays.
+    if (this.#hasParted) this.play();
+  }
+
+  /** By the same means. `pause` has noted its own before it is told of here. */
+  #paused() {
+    const { paused, ended, readyState } = this.video;
+    // It may play again by now, have come to its end, or have been another source, of which nothing is there any more: none of that is a wish.
+    if (this.#wantsToPlay && paused && !ended && readyState > 0) this.pause();
+  }
+
   #playing() {
     // Browsers tell it a moment later, and it may have been paused in between.
     if (this.video.paused) return;
     clearTimeout(this.#stall);
-    // Also by the browser's own means, as a key for media: nobody parts who plays.
-    clearTimeout(this.#parting);
     this.#hasPlayed = true;
-    this.#wantsToPlay = true;
-    if (this.#hasParted) {
-      // What is left of the buffer is all that there would be.
-      this.play();
-      return;
-    }
     if (this.#isLive) this.outlet.state({ name: 'playing' });
   }
 
@@ -399,6 +411,7 @@ export class LivePlayback {
   #again(name) {
     // Who has paused meanwhile connects when they play.
     if (!this.#wantsToPlay) {
+      this.#hasParted = true;
       this.outlet.state({ name: 'paused' });
       return;
     }

@@ -47,6 +47,7 @@ class FakeMediaSource extends EventTarget {
     });
   }
   addSourceBuffer() {
+    video.fill();
     return new FakeSourceBuffer();
   }
 }
@@ -55,8 +56,12 @@ class FakeVideo extends EventTarget {
   #src = '';
   currentTime = 1;
   playbackRate = 1;
-  readyState = 4;
+  readyState = 0;
   paused = true;
+  ended = false;
+  muted = false;
+  /** Whether the browser gives leave to play. */
+  isAllowed = true;
   seeking = false;
   disableRemotePlayback = false;
   error = null;
@@ -64,23 +69,39 @@ class FakeVideo extends EventTarget {
   get src() {
     return this.#src;
   }
-  /** As browsers: another source is one that is paused. @param {string} url */
+  /** As browsers: another source is one that is paused, and of which nothing is there. @param {string} url */
   set src(url) {
     this.#src = url;
     this.load();
   }
   load() {
     this.paused = true;
+    this.readyState = 0;
   }
   removeAttribute() {
     this.#src = '';
   }
+  /** There are pictures. */
+  fill() {
+    this.readyState = 4;
+    if (!this.paused) this.#tell('playing');
+  }
   async play() {
+    if (!this.isAllowed) throw new DOMException('Press something first.', 'NotAllowedError');
+    const wasPaused = this.paused;
     this.paused = false;
-    this.dispatchEvent(new Event('playing'));
+    if (!wasPaused) return;
+    this.#tell('play');
+    if (this.readyState >= 3) this.#tell('playing');
   }
   pause() {
+    if (this.paused) return;
     this.paused = true;
+    this.#tell('pause');
+  }
+  /** A moment later, as browsers do. @param {string} event */
+  #tell(event) {
+    queueMicrotask(() => this.dispatchEvent(new Event(event)));
   }
 }
 
@@ -241,6 +262,16 @@ for (const [what, happens] of /** @type {const} */ ([
   });
 }
 
+test('whose token is revoked while they watch is refused, and connects no more', async (context) => {
+  const pass = time(context);
+  await plays();
+  socket().say({ type: 'status', state: 'refused', reason: 'the token was revoked' });
+  socket().end();
+  pass(60_000);
+  await settled();
+  assert.deepEqual([told(), FakeSocket.all.length], ['refused', 1]);
+});
+
 test('who plays again by the browser\'s own means is not parted with', async (context) => {
   const pass = time(context);
   await plays();
@@ -260,15 +291,115 @@ test('who plays again by the browser\'s own means after they were parted with is
   playback.pause();
   pass(20_000);
   assert.deepEqual([told(), socket().isClosed], ['paused', true]);
+  // At the end of what is buffered, where nothing more is told.
+  video.readyState = 2;
   await video.play();
+  await settled();
   assert.deepEqual([told(), socket().isClosed], ['connecting', false]);
+});
+
+test('who pauses by the browser\'s own means has paused: they are parted with, and an encoder that is back does not start it', async (context) => {
+  const pass = time(context);
+  await plays();
+  video.pause();
+  await settled();
+  assert.equal(told(), 'paused');
+  socket().say({ type: 'stopped', waits_ms: WINDOW_MS });
+  pass(3_000);
+  socket().say(INFO);
+  await settled();
+  assert.deepEqual([told(), video.paused], ['paused', true]);
+  for (let second = 0; second < 10; second += 1) {
+    socket().say({ type: 'clock', media_ms: 0, wall_ms: 0, server_ms: 0 });
+    pass(1_000);
+  }
+  assert.equal(socket().isClosed, true);
+});
+
+test('who pauses the last picture by the browser\'s own means, and plays again, sees the encoder that is back', async (context) => {
+  const pass = time(context);
+  await plays();
+  socket().say({ type: 'stopped', waits_ms: WINDOW_MS });
+  pass(3_000);
+  video.readyState = 2;
+  for (const [act, then] of /** @type {const} */ ([['pause', 'paused'], ['play', 'playing']])) {
+    await video[act]();
+    await settled();
+    assert.equal(told(), 'interrupted');
+    socket().say(INFO);
+    await settled();
+    assert.equal(told(), then);
+    socket().say({ type: 'stopped', waits_ms: WINDOW_MS });
+    pass(3_000);
+    video.readyState = 2;
+  }
+});
+
+test('who paused before it could not be connected again is connected when they play by the browser\'s own means', async (context) => {
+  const pass = time(context);
+  Object.assign(globalThis, { fetch: async () => Promise.reject(new TypeError('no network')) });
+  await plays();
+  socket().end();
+  playback.pause();
+  pass(1_000);
+  socket().end();
+  await settled();
+  assert.deepEqual([told(), FakeSocket.all.length], ['paused', 2]);
+  await video.play();
+  await settled();
+  assert.deepEqual([told(), FakeSocket.all.length], ['connecting', 3]);
+});
+
+test('what is paused since it is another source, or has ended, is not what somebody has paused', async () => {
+  await plays();
+  for (const state of [{ readyState: 0 }, { readyState: 2, ended: true }]) {
+    Object.assign(video, { paused: true, ...state });
+    video.dispatchEvent(new Event('pause'));
+    assert.equal(told(), 'playing');
+  }
+});
+
+test('who pauses and plays at once plays', async () => {
+  await plays();
+  video.pause();
+  void video.play();
+  await settled();
+  assert.deepEqual([told(), video.paused], ['playing', false]);
+  playback.pause();
+  playback.play();
+  await settled();
+  assert.deepEqual([told(), video.paused], ['playing', false]);
+  playback.play();
+  playback.pause();
+  await settled();
+  assert.deepEqual([told(), video.paused], ['paused', true]);
+});
+
+test('where the browser gives no leave to play, that is said, and it is not taken for a pause', async (context) => {
+  const pass = time(context);
+  video.isAllowed = false;
+  playback.start();
+  socket().open();
+  socket().say(INFO);
+  await settled();
+  assert.deepEqual([told(), video.muted], ['blocked', true]);
+  for (let second = 0; second < 12; second += 1) {
+    pass(1_000);
+    socket().say({ type: 'clock', media_ms: 0, wall_ms: 0, server_ms: 0 });
+  }
+  assert.deepEqual([told(), socket().isClosed], ['blocked', false]);
+  video.isAllowed = true;
+  playback.play();
+  await settled();
+  assert.equal(told(), 'playing');
 });
 
 test('a picture that plays on after the end does not keep what is over from being told', async (context) => {
   const pass = time(context);
   await plays();
   socket().say({ type: 'stopped' });
-  await video.play();
+  video.fill();
+  await settled();
   pass(4_000);
   assert.equal(told(), 'offline');
 });

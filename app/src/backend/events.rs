@@ -45,6 +45,8 @@ pub struct DeliveryRow {
     /// The event's, or `test`.
     pub kind: String,
     pub stream: Option<StreamId>,
+    /// Whether the stream has a page: one that was deleted has none any more.
+    pub has_stream: bool,
     pub asset: Option<AssetId>,
     pub at: UnixMillis,
     pub state: DeliveryState,

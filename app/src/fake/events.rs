@@ -3,7 +3,7 @@
 use afterlive_domain::{DeliveryState, EndpointId, MessageId};
 use uuid::Uuid;
 
-use super::{LIVE, NOW, State, asset_id};
+use super::{ENDED, LIVE, NOW, State, asset_id};
 use crate::backend::{Answer, BackendError, DeliveryRow, EndpointForm, EndpointPage, EndpointRow};
 
 /// The first that is made.
@@ -16,6 +16,7 @@ pub(super) fn deliveries() -> Vec<DeliveryRow> {
         id: MessageId(Uuid::from_u128(n)),
         kind: kind.into(),
         stream: Some(LIVE),
+        has_stream: true,
         asset: kind.starts_with("asset").then(|| asset_id(LIVE, 1)),
         at: NOW.plus_ms(-60_000),
         state,
@@ -28,6 +29,12 @@ pub(super) fn deliveries() -> Vec<DeliveryRow> {
         row(4, "stream.live", DeliveryState::Queued, 0, None, None),
         row(3, "asset.ready", DeliveryState::Waiting, 3, Some(503), Some("it answered 503")),
         row(2, "stream.ended", DeliveryState::Delivered, 1, Some(200), None),
+        // Deleted since, as far as this list is concerned.
+        DeliveryRow {
+            stream: Some(ENDED),
+            has_stream: false,
+            ..row(5, "stream.ended", DeliveryState::Delivered, 1, Some(200), None)
+        },
         row(1, "stream.live", DeliveryState::Failed, 13, None, Some("its host cannot be found")),
     ]
 }
@@ -38,6 +45,7 @@ pub(super) fn add_test(state: &mut State) {
         id,
         kind: "test".into(),
         stream: None,
+        has_stream: false,
         asset: None,
         at: NOW,
         state: DeliveryState::Delivered,

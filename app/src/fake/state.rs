@@ -16,6 +16,8 @@ use crate::backend::{
 pub(super) struct State {
     pub(super) access: Access,
     pub(super) has_lost_session: bool,
+    /// There is no room for changes.
+    pub(super) is_busy: bool,
     pub(super) streams: Vec<StreamRow>,
     pub(super) keys: Vec<ApiKeyRow>,
     pub(super) tokens: Vec<PlaybackTokenRow>,
@@ -103,6 +105,7 @@ impl State {
         Self {
             access,
             has_lost_session: false,
+            is_busy: false,
             streams,
             keys: vec![key(2, "Website", Role::ReadOnly, Some(NOW)), key(1, "Scheduler", Role::Admin, None)],
             tokens: Vec::new(),

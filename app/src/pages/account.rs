@@ -61,7 +61,7 @@ fn Content(account: Signal<Account>) -> impl IntoView {
 #[component]
 fn Sessions(sessions: Signal<Vec<SessionRow>>, has_others: Memo<bool>) -> impl IntoView {
     let end_others = ServerAction::<EndOtherSessions>::new();
-    refresh_after(end_others.version());
+    refresh_after(end_others);
     let row = |session: Signal<SessionRow>| view! { <SessionTableRow session /> }.into_any();
     view! {
         <section class="card" aria-labelledby="sessions">
@@ -109,7 +109,7 @@ fn Sessions(sessions: Signal<Vec<SessionRow>>, has_others: Memo<bool>) -> impl I
 #[component]
 fn SessionTableRow(session: Signal<SessionRow>) -> impl IntoView {
     let end = ServerAction::<EndSession>::new();
-    refresh_after(end.version());
+    refresh_after(end);
     let used_at = Memo::new(move |_| session.with(|session| session.used_at));
     let SessionRow { id, browser, address, began_at, is_this, .. } = session.get_untracked();
     let about = format!("End the session of {browser} from {address}");
@@ -187,7 +187,7 @@ fn Tokens(tokens: Signal<Vec<SessionTokenRow>>) -> impl IntoView {
 #[component]
 fn TokenTableRow(token: Signal<SessionTokenRow>) -> impl IntoView {
     let end = ServerAction::<EndSessionToken>::new();
-    refresh_after(end.version());
+    refresh_after(end);
     let SessionTokenRow { id, role, created_at, expires_at } = token.get_untracked();
     view! {
         <tr>
@@ -213,7 +213,7 @@ fn TokenTableRow(token: Signal<SessionTokenRow>) -> impl IntoView {
 #[component]
 fn PasswordForm(email: Signal<String>) -> impl IntoView {
     let action = ServerAction::<ChangePassword>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let form = NodeRef::new();
     clear_after(form, |flash| matches!(flash, Flash::PasswordChanged));
     view! {

@@ -54,7 +54,7 @@ fn Content(page: Page) -> impl IntoView {
         page.with(|page| page.deliveries.iter().any(|row| !matches!(row.state, DeliveryState::Delivered | DeliveryState::Failed)))
     }));
     let test = ServerAction::<TestEndpoint>::new();
-    refresh_after(test.version());
+    refresh_after(test);
     view! {
         <div class="page-head">
             <div>
@@ -115,7 +115,7 @@ fn Unreadable() -> impl IntoView {
 #[component]
 fn Settings(page: Page, id: EndpointId) -> impl IntoView {
     let action = ServerAction::<ChangeEndpoint>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     view! {
         <section class="card" aria-labelledby="settings">
             <h2 id="settings">"Settings"</h2>
@@ -131,7 +131,7 @@ fn Settings(page: Page, id: EndpointId) -> impl IntoView {
 #[component]
 fn Switch(page: Page, id: EndpointId) -> impl IntoView {
     let switch = ServerAction::<SwitchEndpoint>::new();
-    refresh_after(switch.version());
+    refresh_after(switch);
     let is_enabled = Memo::new(move |_| page.with(|page| page.endpoint.enabled));
     let question = "It is told nothing then: what waits is given up, and what happens meanwhile is not told later.";
     view! {
@@ -167,7 +167,7 @@ fn Switch(page: Page, id: EndpointId) -> impl IntoView {
 #[component]
 fn Secret(page: Page, id: EndpointId) -> impl IntoView {
     let rotate = ServerAction::<RotateEndpointSecret>::new();
-    refresh_after(rotate.version());
+    refresh_after(rotate);
     let old_until = Memo::new(move |_| page.with(|page| page.old_secret_until));
     let question = "From now on a new secret signs, and for 24 hours this one too: give the new one to your program until then.";
     view! {
@@ -199,7 +199,7 @@ fn Secret(page: Page, id: EndpointId) -> impl IntoView {
 fn Delete(id: EndpointId) -> impl IntoView {
     let delete = ServerAction::<DeleteEndpoint>::new();
     let is_sent = Memo::new(move |_| delete.input().with(Option::is_some));
-    leave_after(is_sent, delete.version());
+    leave_after(is_sent, delete);
     let question = "It is told nothing any more, what waits is not sent, and its log goes too. This cannot be undone.";
     view! {
         <section class="card" aria-labelledby="delete">

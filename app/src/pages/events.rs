@@ -73,7 +73,7 @@ fn Content(endpoints: Signal<Vec<EndpointRow>>) -> impl IntoView {
 #[component]
 fn CreateForm() -> impl IntoView {
     let action = ServerAction::<CreateEndpoint>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     view! {
         <section class="card" aria-labelledby="new-endpoint">
             <h2 id="new-endpoint">"Add an endpoint"</h2>

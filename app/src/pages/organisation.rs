@@ -97,7 +97,7 @@ fn Content(page: Signal<backend::OrganisationPage>) -> impl IntoView {
 #[component]
 fn Settings(page: Signal<backend::OrganisationPage>) -> impl IntoView {
     let action = ServerAction::<SaveOrganisation>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let settings = Memo::new(move |_| page.with(|page| page.settings));
     let key_required = Memo::new(move |_| page.with(|page| page.publish_key_required));
     // The name is all that can be refused of it.
@@ -229,7 +229,7 @@ fn EventsCard() -> impl IntoView {
 #[component]
 fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
     let action = ServerAction::<CreateApiKey>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let form = NodeRef::new();
     clear_after(form, |flash| matches!(flash, Flash::NewKey { .. }));
     let is_empty = Memo::new(move |_| keys.with(Vec::is_empty));
@@ -297,7 +297,7 @@ fn KeyTable(keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
 #[component]
 fn KeyRow(key_row: Signal<ApiKeyRow>) -> impl IntoView {
     let revoke = ServerAction::<RevokeApiKey>::new();
-    refresh_after(revoke.version());
+    refresh_after(revoke);
     let first = key_row.get_untracked();
     let used = Memo::new(move |_| key_row.with(|key| key.last_used_at));
     let has_expired = Memo::new(move |_| key_row.with(|key| key.has_expired));

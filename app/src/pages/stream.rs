@@ -158,9 +158,9 @@ fn delete_question(overview: &Overview) -> String {
 fn AdminActions(overview: Signal<Overview>) -> impl IntoView {
     let (lock, unlock, delete) =
         (ServerAction::<StopAndLock>::new(), ServerAction::<Unlock>::new(), ServerAction::<DeleteStream>::new());
-    refresh_after(lock.version());
-    refresh_after(unlock.version());
-    leave_after(delete.pending(), delete.version());
+    refresh_after(lock);
+    refresh_after(unlock);
+    leave_after(delete.pending(), delete);
     let id = overview.with_untracked(|overview| overview.stream.id.to_string());
     let is_locked = Memo::new(move |_| overview.with(|overview| overview.stream.state == StreamState::Locked));
     let hidden = {

@@ -78,7 +78,7 @@ fn Content(page: Signal<backend::SystemPage>) -> impl IntoView {
 #[component]
 fn CreateForm(sends_mail: bool) -> impl IntoView {
     let action = ServerAction::<CreateOrganisation>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let form = NodeRef::new();
     clear_after(form, |flash| matches!(flash, Flash::AdministratorInvited { .. }));
     let LastFlash(flash) = expect_context();

@@ -159,7 +159,7 @@ fn invitation(row: TenantInvitationRow) -> impl IntoView {
 #[component]
 fn InviteForm(id: OrganisationId, sends_mail: bool) -> impl IntoView {
     let action = ServerAction::<InviteAdministrator>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let form = NodeRef::new();
     clear_after(form, |flash| matches!(flash, Flash::AdministratorInvited { .. }));
     view! {
@@ -183,7 +183,7 @@ fn InviteForm(id: OrganisationId, sends_mail: bool) -> impl IntoView {
 #[component]
 fn Names(page: Page) -> impl IntoView {
     let action = ServerAction::<RenameOrganisation>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let id = page.with_untracked(|page| page.tenant.id);
     view! {
         <section class="card" aria-labelledby="names">
@@ -237,7 +237,7 @@ fn Switch(page: Page) -> impl IntoView {
 #[component]
 fn Resume(id: OrganisationId) -> impl IntoView {
     let resume = ServerAction::<ResumeOrganisation>::new();
-    refresh_after(resume.version());
+    refresh_after(resume);
     view! {
         <ActionForm action=resume>
             <input type="hidden" name="organisation" value=id.to_string() />
@@ -249,7 +249,7 @@ fn Resume(id: OrganisationId) -> impl IntoView {
 #[component]
 fn Suspend(id: OrganisationId, page: Page) -> impl IntoView {
     let suspend = ServerAction::<SuspendOrganisation>::new();
-    refresh_after(suspend.version());
+    refresh_after(suspend);
     let question = Signal::derive(move || {
         let name = page.with(|page| page.tenant.name.clone());
         format!(

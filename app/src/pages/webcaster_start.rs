@@ -1,7 +1,5 @@
 //! `/webcaster`: which stream this browser is to send to.
 
-use std::time::Duration;
-
 use afterlive_domain::StreamState;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
@@ -19,9 +17,6 @@ use crate::ui::overview::title_of;
 use crate::ui::rows::keyed_rows;
 use crate::ui::state_pill::StreamPill;
 use crate::ui::when::When;
-
-/// So long a form that was sent is taken for being on its way. The page is left when it is answered, and may be come back to as it was.
-const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
 /// The streams that were used last, of those that take a publisher.
 async fn load_choices((): ()) -> Answer<Vec<StreamRow>> {
@@ -43,16 +38,16 @@ pub fn WebcasterStartPage() -> impl IntoView {
 fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
     listen(None);
     let is_empty = Memo::new(move |_| streams.with(Vec::is_empty));
+    // The page is left when the form is answered, and may be come back to as it was.
     let sent = RwSignal::new(false);
-    let send = move |_| {
-        sent.set(true);
-        set_timeout(
-            move || {
-                sent.try_set(false);
-            },
-            ON_ITS_WAY,
-        );
-    };
+    Effect::new(move |_| {
+        let shown = window_event_listener(leptos::ev::pageshow, move |event| {
+            if event.persisted() {
+                sent.set(false);
+            }
+        });
+        on_cleanup(move || shown.remove());
+    });
     view! {
         <section class="narrow">
             <h1>"Go live from this browser"</h1>
@@ -62,7 +57,7 @@ fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
             <div class="card">
                 <h2>"On a new stream"</h2>
                 // A plain form: the webcaster is a page of its own, which the browser asks before it leaves.
-                <form method="post" action=CreateStream::url() on:submit=send>
+                <form method="post" action=CreateStream::url() on:submit=move |_| sent.set(true)>
                     <input type="hidden" name="then" value="webcaster" />
                     <NameAndTags />
                     <MakeButton pending=sent primary=true>

@@ -3,7 +3,7 @@
 //! Functions that read answer data, and are called by pages. Functions that change something are called by HTML forms, with or without
 //! JavaScript: each ends in a redirect to a page that shows the outcome, and none of them fails by an HTTP status.
 
-use afterlive_domain::AssetId;
+use afterlive_domain::{AssetId, Mode};
 use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError, error::ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,9 @@ impl FromServerFnError for BackendError {
 pub enum Flash {
     /// A sentence that says what to mend.
     Problem(String),
-    /// The same of a form on the organisation's page; `card` is the id of the heading above it.
-    ProblemInCard { card: String, problem: String },
+    /// The same of a form on the organisation's page; `card` is the id of the heading above it. `of_value`: what was typed cannot be, rather than
+    /// that the server could not take it.
+    ProblemInCard { card: String, problem: String, of_value: bool },
     /// An API key, to be seen this once.
     NewKey { label: String, key: String },
     /// A playback token, to be seen this once, and the URLs to put it behind.
@@ -54,6 +55,8 @@ pub enum Flash {
     AdministratorInvited { email: String, link: String },
     /// What was typed into the form for an organisation, and how to mend it.
     NotCreated { name: String, email: String, problem: String },
+    /// What was typed and chosen in the form for a stream, and how to mend it.
+    StreamNotCreated { name: String, tags: String, mode: Mode, problem: String },
     /// Recovery codes of a second factor, to be seen this once.
     RecoveryCodes { codes: Vec<String> },
     /// The own password was changed.

@@ -80,7 +80,10 @@ pub(super) async fn tell_error_in_card(card: &str, error: BackendError) -> Answe
     match error {
         // Who may not, does not see the card either.
         BackendError::SignedOut | BackendError::Denied => tell_error(ORGANISATION, error).await,
-        error => tell_flash_in_card(card, Flash::ProblemInCard { card: card.to_owned(), problem: error.to_string() }).await,
+        error => {
+            let of_value = matches!(error, BackendError::Refused(_));
+            tell_flash_in_card(card, Flash::ProblemInCard { card: card.to_owned(), problem: error.to_string(), of_value }).await
+        }
     }
 }
 

@@ -37,7 +37,8 @@ pub async fn create_stream(
     #[server(default)] mode: String,
     #[server(default)] then: String,
 ) -> Result<(), BackendError> {
-    use super::outcome::{named_tags, tell_error};
+    use super::Flash;
+    use super::outcome::{named_tags, tell_error, tell_flash};
     use crate::request::{backend, redirect};
     use afterlive_domain::Mode;
 
@@ -49,7 +50,8 @@ pub async fn create_stream(
     let (form, next) = if then == "webcaster" { ("/webcaster", "/webcaster") } else { ("/stream/create", "/stream/new") };
     match created {
         Ok(stream) => redirect(&format!("{next}/{stream}")),
-        Err(error) => tell_error(form, error).await?,
+        Err(BackendError::SignedOut) => tell_error(form, BackendError::SignedOut).await?,
+        Err(error) => tell_flash(form, Flash::StreamNotCreated { name, tags, mode, problem: error.to_string() }).await?,
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use afterlive_domain::Role;
 
 use super::Site;
 use crate::backend::Backend as _;
-use crate::fake::{ENDPOINT, Fake, WHSEC};
+use crate::fake::{ENDED, ENDPOINT, Fake, LIVE, WHSEC};
 
 #[tokio::test]
 async fn an_endpoint_is_made_and_its_page_has_what_a_program_needs() {
@@ -19,6 +19,7 @@ async fn an_endpoint_is_made_and_its_page_has_what_a_program_needs() {
         .shows("13 tries: its host cannot be found")
         .shows("queued")
         .shows("Send stream.live again");
+    page.shows(&format!("href=\"/stream/{LIVE}\"")).shows("stream (deleted)").shows_not(&format!("href=\"/stream/{ENDED}\""));
     let page = site.get("/organisation/events").await;
     page.shows("stream.live, asset.ready").shows("Open https://example.com/events").shows_not(WHSEC);
 }

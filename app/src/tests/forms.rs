@@ -68,6 +68,39 @@ async fn what_the_organisations_page_refuses_is_said_in_the_card_of_the_form_and
 }
 
 #[tokio::test]
+async fn a_field_is_marked_for_what_was_typed_and_not_for_a_server_that_has_no_room() {
+    let site = Site::new(Fake::signed_in().busy());
+    for (function, fields, card) in [
+        ("save_webhook", "url=https%3A%2F%2Fexample.com", "webhook"),
+        ("save_embed_domains", "domains=example.com", "embedding"),
+        ("save_organisation", "name=Northlight", "settings"),
+    ] {
+        let answered = site.post(&format!("/ui/{function}"), fields).await;
+        let page = site.get(&answered.location).await;
+        page.shows(&format!("id=\"{card}-problem\"")).shows("too much to do at the moment").shows_not("aria-invalid");
+    }
+}
+
+#[tokio::test]
+async fn what_was_typed_for_a_stream_stands_in_the_form_again_where_it_was_refused() {
+    let fields = "name=Evening%2C+prayer&tags=hall-7%2C+late&mode=live";
+    for (then, path) in [("", "/stream/create"), ("webcaster", "/webcaster")] {
+        let site = Site::new(Fake::signed_in());
+        let refused = site.post("/ui/create_stream", &format!("{fields}&then={then}")).await;
+        assert_eq!(refused.location, format!("{path}?notice=flash"));
+        let page = site.get(&refused.location).await;
+        page.shows("a name without commas").shows("value=\"Evening, prayer\"").shows("value=\"hall-7, late\"");
+        assert_eq!(page.count("notice failed"), 1, "{path}");
+        site.get(&refused.location).await.shows_not("hall-7, late");
+    }
+    let site = Site::new(Fake::signed_in().busy());
+    let refused = site.post("/ui/create_stream", "name=Evening+prayer&mode=live").await;
+    let page = site.get(&refused.location).await;
+    page.shows("too much to do at the moment").shows("value=\"Evening prayer\"").shows("value=\"live\" checked");
+    site.get("/stream/create").await.shows("value=\"rec\" checked");
+}
+
+#[tokio::test]
 async fn a_streams_name_is_kept_as_the_tag_that_its_pages_are_headed_by() {
     let site = Site::new(Fake::signed_in());
     site.get("/stream/create").await.shows("name=\"name\"").shows("maxlength=\"194\"");

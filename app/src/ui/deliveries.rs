@@ -117,15 +117,19 @@ fn last_try(row: &DeliveryRow) -> String {
 #[component]
 fn Row(delivery: Signal<DeliveryRow>, endpoint: EndpointId, is_enabled: Memo<bool>) -> impl IntoView {
     let resend = ServerAction::<ResendDelivery>::new();
-    refresh_after(resend.version());
+    refresh_after(resend);
     let first = delivery.get_untracked();
     let state = Memo::new(move |_| delivery.with(|row| row.state));
     let next_at = Memo::new(move |_| delivery.with(|row| row.next_at));
     let may_resend =
         Memo::new(move |_| is_enabled.get() && !matches!(state.get(), DeliveryState::Queued | DeliveryState::Sending));
-    let about = match first.asset {
-        Some(asset) => view! { <a href=format!("/vod/{asset}")>"recording"</a> }.into_any(),
-        None => first.stream.map(|stream| view! { <a href=format!("/stream/{stream}")>"stream"</a> }).into_any(),
+    let (asset, stream) = (first.asset, first.stream);
+    let has_stream = Memo::new(move |_| delivery.with(|row| row.has_stream));
+    let about = move || match (asset, stream) {
+        (Some(asset), _) => view! { <a href=format!("/vod/{asset}")>"recording"</a> }.into_any(),
+        (None, Some(stream)) if has_stream.get() => view! { <a href=format!("/stream/{stream}")>"stream"</a> }.into_any(),
+        (None, Some(_)) => "stream (deleted)".into_any(),
+        (None, None) => ().into_any(),
     };
     let label = format!("Send {} again", first.kind);
     view! {

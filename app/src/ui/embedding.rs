@@ -11,7 +11,7 @@ use crate::server_fns::organisation::SaveEmbedDomains;
 #[component]
 pub fn EmbeddingForm(page: Signal<OrganisationPage>) -> impl IntoView {
     let action = ServerAction::<SaveEmbedDomains>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let (is_refused, described_by) = (is_refused("embedding"), described_by("embedding"));
     let domains = Memo::new(move |_| page.with(|page| page.embed_domains.clone()));
     view! {

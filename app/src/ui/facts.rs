@@ -140,7 +140,7 @@ fn About(overview: Signal<Overview>) -> impl IntoView {
 #[component]
 fn EditPushUrl(overview: Signal<Overview>) -> impl IntoView {
     let action = ServerAction::<SetPushUrl>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let url = overview.with_untracked(|overview| overview.push.as_ref().and_then(|push| push.url.clone()).unwrap_or_default());
     view! {
         <details class="more edit-tags">
@@ -160,7 +160,7 @@ fn EditPushUrl(overview: Signal<Overview>) -> impl IntoView {
 #[component]
 fn EditTags(overview: Signal<Overview>, tags: Memo<Tags>) -> impl IntoView {
     let action = ServerAction::<SetTags>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     view! {
         <details class="more edit-tags">
             <summary>"Edit tags"</summary>

@@ -4,13 +4,15 @@ use afterlive_domain::AssetId;
 use leptos::form::ActionForm;
 use leptos::html::Form;
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
+use leptos_router::hooks::{use_location, use_query_map};
 
 use super::copy::{CopyBlock, CopyRow};
 use super::icon::Icon;
 use super::link_mail::LinkMail;
 use super::playback_tokens::NewToken;
 use super::refusal;
+use crate::backend::BackendError;
+use crate::browser;
 use crate::live::{News, refresh_after};
 use crate::server_fns::{Flash, access::take_flash, library::RestoreRecording};
 
@@ -72,6 +74,9 @@ fn sentence(code: &str) -> Option<&'static str> {
     })
 }
 
+/// The id of what stands on top of each page.
+const NOTICES: &str = "notices";
+
 /// The flash of the form before, taken once for all who show a part of it.
 #[derive(Clone, Copy)]
 pub struct LastFlash(pub Resource<Option<Flash>>);
@@ -112,11 +117,37 @@ pub fn Notice() -> impl IntoView {
     let query = use_query_map();
     let code = Memo::new(move |_| query.with(|query| query.get("notice").unwrap_or_default()));
     let LastFlash(flash) = expect_context();
+    let news = News::of_app();
+    // It is of the form before that one.
+    let done = move || news.unanswered().is_none().then(|| sentence(&code.get())).flatten();
     view! {
-        <div class="notices">
-            {move || sentence(&code.get()).map(|text| view! { <Done text /> })}
+        <div class="notices" id=NOTICES>
+            <Unanswered />
+            {move || done().map(|text| view! { <Done text /> })}
             <Transition>{move || Suspend::new(async move { flash.await.and_then(show) })}</Transition>
         </div>
+    }
+}
+
+/// Why the last form has no answer, as where the server is away.
+#[component]
+fn Unanswered() -> impl IntoView {
+    let news = News::of_app();
+    let path = use_location().pathname;
+    Effect::watch(move || path.get(), move |_, _, _| news.forget_unanswered(), false);
+    // The form may stand far below.
+    Effect::new(move |_| {
+        if news.unanswered().is_some() {
+            browser::scroll_to(NOTICES);
+        }
+    });
+    // Another paragraph each time, as who hears the page is told of new ones only.
+    view! {
+        <For
+            each=move || news.unanswered()
+            key=|(count, _): &(u32, BackendError)| *count
+            children=|(_, error): (u32, BackendError)| view! { <Failure problem=error.to_string() /> }
+        />
     }
 }
 
@@ -169,7 +200,9 @@ fn show(flash: Flash) -> Option<AnyView> {
         Flash::PasswordChanged => {
             Some(view! { <Done text="Your password is changed. All your other sessions have ended." /> }.into_any())
         }
-        Flash::NotCreated { problem, .. } => Some(view! { <Failure problem /> }.into_any()),
+        Flash::NotCreated { problem, .. } | Flash::StreamNotCreated { problem, .. } => {
+            Some(view! { <Failure problem /> }.into_any())
+        }
         // The form shows it beside the field, or above itself.
         Flash::SetUp { .. } | Flash::ProblemInCard { .. } | Flash::NotInvited { .. } => None,
     }
@@ -189,7 +222,7 @@ pub fn Failure(#[prop(into)] problem: String) -> impl IntoView {
 #[component]
 fn Binned(asset: AssetId, file_name: String, back: String) -> impl IntoView {
     let restore = ServerAction::<RestoreRecording>::new();
-    refresh_after(restore.version());
+    refresh_after(restore);
     view! {
         <div class="notice done undo" role="status">
             {Icon::Deleted.draw()} <p>

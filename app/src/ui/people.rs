@@ -73,7 +73,7 @@ fn Content(people: Signal<backend::People>) -> impl IntoView {
 #[component]
 fn InviteForm(sends_mail: bool) -> impl IntoView {
     let action = ServerAction::<Invite>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let form = NodeRef::new();
     clear_after(form, |flash| matches!(flash, Flash::Invitation { .. }));
     let LastFlash(flash) = expect_context();
@@ -148,7 +148,7 @@ fn InvitationTable(invitations: Signal<Vec<InvitationRow>>) -> impl IntoView {
 #[component]
 fn InvitationTableRow(invitation: Signal<InvitationRow>) -> impl IntoView {
     let revoke = ServerAction::<RevokeInvitation>::new();
-    refresh_after(revoke.version());
+    refresh_after(revoke);
     let InvitationRow { id, email, role, created_at, expires_at, .. } = invitation.get_untracked();
     let mail = Memo::new(move |_| invitation.with(|invitation| invitation.mail.clone()));
     let question = format!("The link that was made for {email} opens nothing any more. You can invite them again.");
@@ -204,11 +204,11 @@ fn UserTableRow(user: Signal<UserRow>, sends_mail: bool, provider: Option<String
     let change = ServerAction::<ChangeRole>::new();
     let remove = ServerAction::<RemoveUser>::new();
     let reset = ServerAction::<MakePasswordLink>::new();
-    refresh_after(change.version());
-    refresh_after(remove.version());
-    refresh_after(reset.version());
+    refresh_after(change);
+    refresh_after(remove);
+    refresh_after(reset);
     let take_away = ServerAction::<ResetSecondFactor>::new();
-    refresh_after(take_away.version());
+    refresh_after(take_away);
     let first = user.get_untracked();
     let (id, email) = (first.id, first.email);
     let role = Memo::new(move |_| user.with(|user| user.role));

@@ -12,7 +12,7 @@ use crate::server_fns::playback::RenewPlaybackSecret;
 #[component]
 pub fn PlaybackSecretCard() -> impl IntoView {
     let renew = ServerAction::<RenewPlaybackSecret>::new();
-    refresh_after(renew.version());
+    refresh_after(renew);
     let question = "Every viewer who watches with a token is refused from then on, and new tokens must be made for them. What is public plays on. This cannot be undone.";
     view! {
         <section class="card" aria-labelledby="playback-secret">

@@ -83,7 +83,7 @@ fn needed_for(live_public: bool, vod_public: bool) -> &'static str {
 #[component]
 fn NewTokenForm(stream: StreamId) -> impl IntoView {
     let action = ServerAction::<MakePlaybackToken>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let form = NodeRef::new();
     clear_after(form, |flash| matches!(flash, Flash::NewPlaybackToken { .. }));
     view! {
@@ -169,7 +169,7 @@ fn bounds_text(token: &PlaybackTokenRow) -> String {
 #[component]
 fn TokenRow(stream: StreamId, token: Signal<PlaybackTokenRow>) -> impl IntoView {
     let revoke = ServerAction::<RevokePlaybackToken>::new();
-    refresh_after(revoke.version());
+    refresh_after(revoke);
     let first = token.get_untracked();
     let question = format!("Whoever watches with the token “{}” is refused from then on. This cannot be undone.", first.label);
     view! {

@@ -81,7 +81,7 @@ pub fn ProviderCard(#[prop(into)] has_password: Signal<bool>) -> impl IntoView {
 #[component]
 fn Card(connection: Connection, has_password: bool) -> impl IntoView {
     let disconnect = ServerAction::<Disconnect>::new();
-    refresh_after(disconnect.version());
+    refresh_after(disconnect);
     let Connection { provider, account } = connection;
     let heading = format!("Sign-in by {provider}");
     let password = || {
@@ -151,7 +151,7 @@ pub fn DisconnectUserButton(
     has_password: bool,
 ) -> impl IntoView {
     let disconnect = ServerAction::<DisconnectUser>::new();
-    refresh_after(disconnect.version());
+    refresh_after(disconnect);
     let then = if has_password {
         "Their password goes on, and with it they can connect again."
     } else {

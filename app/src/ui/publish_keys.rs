@@ -14,7 +14,7 @@ use crate::server_fns::streams::RenewPublishKey;
 #[component]
 pub fn PublishKeyForm(page: Signal<OrganisationPage>) -> impl IntoView {
     let action = ServerAction::<RequirePublishKey>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let is_required = Memo::new(move |_| page.with(|page| page.publish_key_required));
     let is_recommended = Memo::new(move |_| {
         page.with(|page| !page.publish_key_required && (page.settings.live_public || page.settings.vod_public))
@@ -60,7 +60,7 @@ pub fn PublishKeyForm(page: Signal<OrganisationPage>) -> impl IntoView {
 #[component]
 pub fn PublishKeyRenewal(overview: Signal<Overview>) -> impl IntoView {
     let renew = ServerAction::<RenewPublishKey>::new();
-    refresh_after(renew.version());
+    refresh_after(renew);
     let id = overview.with_untracked(|overview| overview.stream.id.to_string());
     let has_key = Memo::new(move |_| {
         overview.with(|overview| overview.ingest.as_ref().is_some_and(|ingest| ingest.key_in_name == KeyInName::Shown))

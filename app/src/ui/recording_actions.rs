@@ -35,10 +35,10 @@ impl Acts {
             back,
             bin_days,
         };
-        refresh_after(acts.bin.version());
-        refresh_after(acts.restore.version());
-        refresh_after(acts.hold.version());
-        refresh_after(acts.lift.version());
+        refresh_after(acts.bin);
+        refresh_after(acts.restore);
+        refresh_after(acts.hold);
+        refresh_after(acts.lift);
         acts
     }
 }

@@ -12,7 +12,7 @@ use crate::server_fns::organisation::SaveRecordingSettings;
 #[component]
 pub fn RecordingSettingsForm(page: Signal<OrganisationPage>) -> impl IntoView {
     let action = ServerAction::<SaveRecordingSettings>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let own = Memo::new(move |_| page.with(|page| page.recording));
     let server = Memo::new(move |_| page.with(|page| page.recording_rules));
     let bin_days = Memo::new(move |_| page.with(|page| page.bin_days));

@@ -6,26 +6,42 @@ use super::icon::Icon;
 use super::notice::LastFlash;
 use crate::backend::{Answer, OrganisationPage};
 use crate::browser;
+use crate::live::News;
 use crate::server_fns::Flash;
 use crate::server_fns::organisation::load_organisation;
 
 /// The card of invitations, whose flash has what was typed too.
 const PEOPLE: &str = "people";
 
-/// The card and the sentence that belongs into it, where the last form was refused.
+/// What was refused of the last form.
+#[derive(Clone, PartialEq)]
+struct Refused {
+    card: String,
+    /// The sentence that belongs into it.
+    problem: String,
+    /// What was typed cannot be. Else nothing is wrong with that.
+    of_value: bool,
+    /// Which form since the page was opened: the same may be refused twice.
+    form: u32,
+}
+
 #[derive(Clone, Copy)]
-struct LastRefusal(Memo<Option<(String, String)>>);
+struct LastRefusal(Memo<Option<Refused>>);
 
 /// Beside the flash itself, for who cannot wait for it: by [`load_after_flash`] it has come before the page is there.
 pub(super) fn provide(flash: Resource<Option<Flash>>) {
+    let news = News::of_app();
     // What lies below the resource: that itself warns of a read that nothing waits for.
-    provide_context(LastRefusal(Memo::new(move |_| (*flash).get().flatten().and_then(in_card))));
+    provide_context(LastRefusal(Memo::new(move |_| {
+        let flash = (*flash).get().flatten()?;
+        in_card(flash, untrack(|| news.answered()))
+    })));
 }
 
-fn in_card(flash: Flash) -> Option<(String, String)> {
+fn in_card(flash: Flash, form: u32) -> Option<Refused> {
     match flash {
-        Flash::ProblemInCard { card, problem } => Some((card, problem)),
-        Flash::NotInvited { problem, .. } => Some((PEOPLE.to_owned(), problem)),
+        Flash::ProblemInCard { card, problem, of_value } => Some(Refused { card, problem, of_value, form }),
+        Flash::NotInvited { problem, .. } => Some(Refused { card: PEOPLE.to_owned(), problem, of_value: true, form }),
         _ => None,
     }
 }
@@ -43,11 +59,11 @@ pub fn load_after_flash((): ()) -> impl Future<Output = Answer<OrganisationPage>
     }
 }
 
-/// Whether the last form was one of `card`'s, and was refused.
+/// Whether the last form was one of `card`'s, and was refused for what was typed.
 #[must_use]
 pub fn is_refused(card: &'static str) -> Memo<bool> {
     let LastRefusal(last) = expect_context();
-    Memo::new(move |_| last.with(|last| last.as_ref().is_some_and(|(of, _)| of == card)))
+    Memo::new(move |_| last.with(|last| last.as_ref().is_some_and(|refused| refused.card == card && refused.of_value)))
 }
 
 /// For the field of a card that has one: `aria-describedby` with the refusal before the hint.
@@ -60,8 +76,7 @@ pub fn described_by(card: &'static str) -> impl Fn() -> String + Copy + Send + S
 #[component]
 pub fn Refusal(card: &'static str) -> impl IntoView {
     let LastRefusal(last) = expect_context();
-    let problem =
-        Memo::new(move |_| last.with(|last| last.as_ref().filter(|(of, _)| of == card).map(|(_, problem)| problem.clone())));
+    let refused = move || last.with(|last| last.clone().filter(|refused| refused.card == card));
     // The router goes to the card before what was refused, and perhaps the page itself, is there.
     let shown = NodeRef::<leptos::html::P>::new();
     Effect::new(move |_| {
@@ -69,14 +84,14 @@ pub fn Refusal(card: &'static str) -> impl IntoView {
             browser::scroll_to(card);
         }
     });
-    move || {
-        problem.get().map(|problem| {
-            view! {
-                <p class="notice failed refusal" role="alert" id=format!("{card}-problem") node_ref=shown>
-                    {Icon::Failed.draw()}
-                    {problem}
-                </p>
-            }
-        })
-    }
+    let paragraph = move |refused: Refused| {
+        view! {
+            <p class="notice failed refusal" role="alert" id=format!("{card}-problem") node_ref=shown>
+                {Icon::Failed.draw()}
+                {refused.problem}
+            </p>
+        }
+    };
+    // Another one for each form, as who hears the page is told of new ones only.
+    view! { <For each=refused key=|refused: &Refused| (refused.form, refused.problem.clone()) children=paragraph /> }
 }

@@ -98,8 +98,8 @@ fn BeginForm(back: &'static str) -> impl IntoView {
 fn On(since: afterlive_domain::UnixMillis, codes_left: u64) -> impl IntoView {
     let renew = ServerAction::<RenewRecoveryCodes>::new();
     let remove = ServerAction::<RemoveSecondFactor>::new();
-    refresh_after(renew.version());
-    refresh_after(remove.version());
+    refresh_after(renew);
+    refresh_after(remove);
     let of_codes = "Makes ten new ones, which you are shown once. Those before are worth nothing then.";
     let of_removal = "Your password alone signs you in then. All your other sessions end, in browsers and of programs.";
     view! {
@@ -187,7 +187,7 @@ pub fn MustEnrol(email: String, has_password: bool) -> impl IntoView {
 #[component]
 pub fn SecondFactorRuleForm() -> impl IntoView {
     let action = ServerAction::<RequireSecondFactor>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     view! {
         <section class="card" aria-labelledby="second-factor-rule">
             <h2 id="second-factor-rule">"Second factor"</h2>

@@ -90,7 +90,7 @@ fn Row(row: Signal<TenantRow>) -> impl IntoView {
 #[component]
 pub fn SystemAdministrators(rows: Signal<Vec<SystemAdministratorRow>>) -> impl IntoView {
     let give = ServerAction::<GiveSystemRole>::new();
-    refresh_after(give.version());
+    refresh_after(give);
     view! {
         <section class="card" aria-labelledby="administrators">
             <h2 id="administrators">"System administrators"</h2>
@@ -114,7 +114,7 @@ pub fn SystemAdministrators(rows: Signal<Vec<SystemAdministratorRow>>) -> impl I
 #[component]
 fn Administrator(row: SystemAdministratorRow) -> impl IntoView {
     let take = ServerAction::<TakeSystemRole>::new();
-    refresh_after(take.version());
+    refresh_after(take);
     let SystemAdministratorRow { id, email, organisation_name, is_suspended, is_self } = row;
     let about = format!("Take away the role of system administrator from {email}");
     let question = if is_self {

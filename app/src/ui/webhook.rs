@@ -11,7 +11,7 @@ use crate::server_fns::organisation::SaveWebhook;
 #[component]
 pub fn WebhookForm(page: Signal<OrganisationPage>) -> impl IntoView {
     let action = ServerAction::<SaveWebhook>::new();
-    refresh_after(action.version());
+    refresh_after(action);
     let (is_refused, described_by) = (is_refused("webhook"), described_by("webhook"));
     let url = Memo::new(move |_| page.with(|page| page.webhook.clone().unwrap_or_default()));
     view! {

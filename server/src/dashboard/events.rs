@@ -75,6 +75,7 @@ fn delivery(delivery: Delivery) -> DeliveryRow {
         id: delivery.message,
         kind: delivery.kind,
         stream: delivery.stream,
+        has_stream: delivery.has_stream,
         asset: delivery.asset,
         at: delivery.at,
         state: delivery.state,

@@ -14,6 +14,8 @@ pub struct Delivery {
     /// The event's, or `test`.
     pub kind: String,
     pub stream: Option<StreamId>,
+    /// Whether the stream is there, and was not deleted.
+    pub has_stream: bool,
     pub asset: Option<AssetId>,
     /// When it happened.
     pub at: UnixMillis,
@@ -53,6 +55,7 @@ struct Row {
     last_reason: Option<String>,
     last_at: Option<i64>,
     finished_at: Option<i64>,
+    has_stream: i64,
 }
 
 impl TryFrom<Row> for Delivery {
@@ -71,6 +74,7 @@ impl TryFrom<Row> for Delivery {
             message: parse("event_deliveries.message_id", &row.message_id)?,
             kind: row.kind,
             stream: row.stream_id.and_then(|id| id.parse().ok()),
+            has_stream: row.has_stream != 0,
             asset: row.asset_id.and_then(|id| id.parse().ok()),
             at: UnixMillis(row.at),
             state,
@@ -87,7 +91,9 @@ impl TryFrom<Row> for Delivery {
 
 const PAGE: &str =
     "SELECT id, message_id, kind, stream_id, asset_id, at, state, attempt, due_at, locked_by, last_status, last_reason, last_at,
-            finished_at
+            finished_at,
+            CAST(CASE WHEN EXISTS (SELECT 1 FROM streams WHERE streams.id = event_deliveries.stream_id AND streams.state <> 'deleted')
+                 THEN 1 ELSE 0 END AS BIGINT) AS has_stream
      FROM event_deliveries WHERE endpoint_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 
 /// An endpoint's, newest first, behind the place or from the newest on.

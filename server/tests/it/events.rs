@@ -396,3 +396,19 @@ async fn a_test_is_sent_at_once_and_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_log_says_which_of_its_streams_are_deleted() {
+    on_each_server(async |server| {
+        let scene = Scene::new(server).await;
+        let other = scene.another_stream().await;
+        for stream in [scene.stream, other] {
+            scene.emit(stream, &[EventKind::StreamLive]).await;
+        }
+        scene.server.service.delete_stream(&scene.tenant.admin, scene.stream).await.unwrap();
+        let log = scene.log().await;
+        let there: Vec<_> = log.iter().map(|delivery| (delivery.stream, delivery.has_stream)).collect();
+        assert_eq!(there, [(Some(other), true), (Some(scene.stream), false)]);
+    })
+    .await;
+}
