@@ -235,8 +235,7 @@ async fn a_list_of_streams_without_a_tag_is_a_range_of_the_index_that_has_its_or
                 assert_along(what, if is_postgres && is_common { "streams_by_" } else { index }, &steps);
                 // PostgreSQL takes the few of a rare state and sorts them.
                 let may_sort = is_postgres && search.state == Some(StreamState::Locked);
-                let is_sort =
-                    |step: &String| step.contains("B-TREE FOR ORDER BY") || step.contains("Sort Key");
+                let is_sort = |step: &String| step.contains("B-TREE FOR ORDER BY") || step.contains("Sort Key");
                 assert!(may_sort || !steps.iter().any(is_sort), "{what}: {steps:#?}");
             }
         }
