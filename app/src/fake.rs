@@ -168,7 +168,7 @@ impl Fake {
         if state.is_busy {
             return Err(BackendError::NotNow { retry_after_s: 2 });
         }
-        change(&mut *state);
+        change(&mut state);
         drop(state);
         self.changed.send_modify(|count| *count += 1);
         Ok(())

@@ -59,7 +59,7 @@ impl Archive {
         let asset = assets::begin(&mut tx, &new).await.unwrap();
         end_session(&mut tx, session.id, EndReason::Unpublished, 0, NOW).await.unwrap();
         let facts = Facts { duration_ms, ..Facts::default() };
-        assert!(assets::finish(&mut tx, &asset, &facts, None, None, NOW, NOW).await.unwrap());
+        assert!(assets::finish(&mut tx, &asset, &facts, None, None, NOW, NOW).await.unwrap().is_some());
         jobs::enqueue(&mut tx, Task::Probe { asset: asset.id }, NOW).await.unwrap();
         tx.commit().await.unwrap();
         let place = self.path(&asset, KeyKind::Recording);

@@ -1,6 +1,6 @@
 //! Ways by which somebody could come in above who was not let in there, or into an organisation from above, and what a suspension must not take.
 
-use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, Tags};
+use afterlive_domain::{AssetState, Error as Refusal, Mode, Role, Tags, UnixMillis};
 use afterlive_server::db::{assets, retention};
 use afterlive_server::service::{Chosen, CodeSignIn, NewStream, SignIn};
 
