@@ -267,7 +267,8 @@ async fn what_is_counted_of_an_organisation_is_a_range_of_the_counts_and_not_all
         for many in [1, 50] {
             let streams: Vec<StreamId> = (0..many).map(|n| a_stream(0x1100 + n)).collect();
             let steps = steps!(connection, counts::recordings_of(&streams));
-            assert_along("recordings by stream", "_stream", &steps);
+            // By whichever index begins with the stream.
+            assert_along("recordings by stream", if is_postgres { "_stream" } else { "(stream_id=?)" }, &steps);
         }
     })
     .await;

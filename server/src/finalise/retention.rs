@@ -145,12 +145,14 @@ impl Finaliser {
                 return Ok(Step::Done);
             }
             let lacking = wanted - free;
-            let before = match free < wanted / 2 {
-                // All of it.
-                true => EVER.end,
+            let is_critical = free < wanted / 2;
+            let before = match (is_critical, is_steady) {
+                (true, true) => self.clock.now(),
+                // All of it: a clock that was set back knows nothing of what came into the bin before.
+                (true, false) => EVER.end,
+                (false, true) => self.clock.now().plus_ms(-LEAST_IN_BIN_MS),
                 // Who knows whether that hour has passed.
-                false if !is_steady => return self.bin_oldest(disk, lacking, is_steady).await,
-                false => self.clock.now().plus_ms(-LEAST_IN_BIN_MS),
+                (false, false) => return self.bin_oldest(disk, lacking, is_steady).await,
             };
             let first_day = self.first_day();
             let mut binned = self.binned(disk, first_day..before).await?;
@@ -159,11 +161,11 @@ impl Finaliser {
             if purged == 0 {
                 // Last of all, as nobody knows for how long they have lain there.
                 binned = self.binned(disk, EVER.start..first_day).await?;
-                if before < EVER.end {
-                    self.date(&binned).await?;
-                } else {
+                if is_critical {
                     keep_first(&mut binned, lacking);
                     purged = self.act(Act::Purge, &binned, "its room is wanted").await?;
+                } else {
+                    self.date(&binned).await?;
                 }
             }
             if purged == 0 {

@@ -6,14 +6,14 @@ use afterlive_domain::AssetId;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use super::course::Course;
 use super::opening::Start;
-use super::pulse::{Pulse, Waits};
+use super::pulse::Waits;
 use super::room::Room;
 use super::take::Take;
-use super::{End, Recorder};
+use super::{End, Ended, Recorder};
 use crate::db;
 use crate::db::assets::{self, Asset, NewAsset};
-use crate::hub;
 use crate::storage::SpoolNote;
 
 /// The wait after a recording's row could not be written; doubles with each vain try, up to [`MAX_BEGIN_WAIT`].
@@ -22,9 +22,12 @@ const MAX_BEGIN_WAIT: Duration = Duration::from_secs(5);
 
 impl Recorder {
     /// The row, then the file: a crash in between leaves a row whose recording the next start finds to be nothing.
-    pub(super) async fn begin(&self, publish: &hub::Recording, start: &Start, pulse: &Pulse) -> Option<Take> {
+    pub(super) async fn begin(&self, course: &Course<'_>, start: &Start) -> Option<Take> {
+        let Course { publish, frames, pulse, .. } = course;
         pulse.waits_for(Waits::Database);
-        let created_at = self.finaliser.clock().now().plus_ms(-start.span_ms);
+        // What is short of a second, or of sound, begins only with its publish's end.
+        let newest = Ended::of(frames, self.finaliser.clock()).at;
+        let created_at = newest.plus_ms(-start.span_ms);
         let new = NewAsset {
             id: AssetId(Uuid::new_v4()),
             stream: publish.stream,

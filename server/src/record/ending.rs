@@ -37,8 +37,7 @@ impl Recorder {
         if let Some(reason) = &reason {
             tracing::error!(asset = %take.asset().id, reason, "a recording ends before its publish");
         }
-        // One that was short of a second, and then of frames, is begun after the last of them.
-        let ended_at = ended.at.max(take.asset().created_at);
+        let ended_at = ended.at;
         let recorded = take.asset().clone();
         let closed = watched(take.close(end), STALL_AFTER, |waits| self.tell_stall(&recorded, waits)).await;
         let Closed { asset, entry, recording, account, hashed } = closed;

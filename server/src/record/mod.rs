@@ -44,6 +44,7 @@ use crate::storage::RegionStore;
 
 use claims::Claims;
 use course::Course;
+use going_on::millis;
 pub use growing::{Growing, GrowingFile};
 pub use limits::Limits;
 use looks::Looks;
@@ -156,7 +157,7 @@ impl Recorder {
             };
             let begun = match resumed {
                 Some(take) => Some(take),
-                None => self.begin(&course.publish, &start, course.pulse).await,
+                None => self.begin(course, &start).await,
             };
             let Some(mut take) = begun else {
                 course.miss(start.received_frames());
@@ -321,8 +322,7 @@ struct Ended {
 impl Ended {
     fn of(frames: &RecorderSubscription, clock: &Clock) -> Self {
         let (ago, silence) = (frames.ended_ago().unwrap_or_default(), frames.silent_before_end().unwrap_or_default());
-        let since_ms = i64::try_from((ago + silence).as_millis()).unwrap_or(0);
-        Self { at: clock.now().plus_ms(-since_ms), noticed: clock.monotonic().saturating_sub(ago), silence }
+        Self { at: clock.now().plus_ms(-millis(ago + silence)), noticed: clock.monotonic().saturating_sub(ago), silence }
     }
 }
 

@@ -212,7 +212,7 @@ async fn the_log_has_neither_the_accounts_key_nor_the_certificates_however_much_
     }
     ends(serving);
     let log = fs::read_to_string(scene.log()).unwrap();
-    assert!(log.contains("TRACE") && log.contains("a certificate is ordered"), "it is the log");
+    assert!(log.contains("DEBUG") && log.contains("a certificate is ordered"), "it is the log");
 
     let account = fs::read_to_string(scene.account()).unwrap();
     let kept: Value = serde_json::from_str(&account).unwrap();
