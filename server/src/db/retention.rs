@@ -97,24 +97,27 @@ pub async fn oldest(
     candidates(rows)
 }
 
-/// What of a region came into the bin in that time, what has lain there longest first. The time for which its organisation was suspended is none.
+/// What of a region came into the bin in that time, what has lain there longest first. Nothing of an organisation that was resumed at `resumed` or later: the time for
+/// which it was suspended is none.
 pub async fn binned(
     connection: &mut Connection,
     region: &Region,
     since: Range<UnixMillis>,
+    resumed: UnixMillis,
     limit: u32,
 ) -> Result<Vec<Candidate>> {
     let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
         "SELECT id, organisation_id, file_name, size_bytes, deleted_at FROM assets
          WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL AND deleted_at < $2 AND deleted_at >= $4
            AND NOT EXISTS (SELECT 1 FROM organisations o
-             WHERE o.id = assets.organisation_id AND (o.suspended_at IS NOT NULL OR o.resumed_at >= $2))
+             WHERE o.id = assets.organisation_id AND (o.suspended_at IS NOT NULL OR o.resumed_at >= $5))
          ORDER BY deleted_at LIMIT $3",
     )
     .bind(region.as_str())
     .bind(since.end.0)
     .bind(i64::from(limit))
     .bind(since.start.0)
+    .bind(resumed.0)
     .fetch_all(c)
     .await)?;
     candidates(rows)

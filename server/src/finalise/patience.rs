@@ -12,8 +12,10 @@ use tokio::time::timeout;
 use super::{FinaliseError, Finaliser};
 use crate::storage::{RegionStore, Regions, StorageError};
 
-/// Longer than a disk that is only busy takes.
+/// Longer than a disk that is only busy takes to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// And to store some pictures, or to free what hours of recording took.
+const WORK_PATIENCE: Duration = Duration::from_secs(60);
 
 /// By region, what was given up. Nothing else is asked of it while that waits for its answer still.
 #[derive(Default, Debug)]
@@ -43,11 +45,11 @@ impl Finaliser {
         store: &RegionStore,
         question: impl FnOnce(&RegionStore) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, FinaliseError> {
-        self.undertake(store.name(), asking(&self.regions, store.name(), question)).await
+        self.wait_for(PATIENCE, store.name(), asking(&self.regions, store.name(), question)).await
     }
 
-    /// Has something done on the region's disk that is not to be left half done, and takes no time where it is well: it goes on where nobody waits for it any more, and
-    /// nothing else is asked of the disk until it is through. So what comes late comes before whatever is begun later.
+    /// Has something done on the region's disk that is not to be left half done: it goes on where nobody waits for it any more, and nothing else is asked of the disk
+    /// from then on until it is through. What had begun before that goes on beside it: so at its end it must look itself whether what it has done is wanted still.
     ///
     /// # Errors
     /// Where it is not done yet, or fails.
@@ -56,7 +58,7 @@ impl Finaliser {
         region: &Region,
         work: impl Future<Output = Result<T, FinaliseError>> + Send + 'static,
     ) -> Result<T, FinaliseError> {
-        self.wait_for(PATIENCE, region, work).await
+        self.wait_for(WORK_PATIENCE, region, work).await
     }
 
     async fn wait_for<T: Send + 'static>(
@@ -84,7 +86,8 @@ impl Finaliser {
     }
 }
 
-fn asking<T, Q>(
+/// The question alone, for who waits for the disk anyway.
+pub(super) fn asking<T, Q>(
     regions: &Regions,
     region: &Region,
     question: Q,
@@ -105,25 +108,42 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
 
-    use afterlive_domain::UnixMillis;
+    use afterlive_domain::{AssetId, UnixMillis};
+    use tokio::sync::oneshot;
+    use uuid::Uuid;
 
     use super::*;
     use crate::clock::Clock;
+    use crate::db::assets::{self, Facts, NewAsset};
     use crate::db::{Db, Location};
-    use crate::storage::RegionSettings;
+    use crate::record::a_live_stream;
+    use crate::storage::{Key, RegionSettings};
+
+    const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
+
+    /// With two regions in the folder.
+    async fn a_finaliser(folder: &std::path::Path) -> Finaliser {
+        let url = format!("sqlite://{}", folder.join("test.db").display());
+        let db = Db::open(&url.parse::<Location>().unwrap()).await.unwrap();
+        let regions = Regions::open(["eu", "us"].map(|name| RegionSettings {
+            name: name.parse().unwrap(),
+            storage: folder.join(name),
+            vod_url: format!("http://localhost:3000/vod-{name}").parse().unwrap(),
+        }));
+        Finaliser::new(db, Clock::simulated(NOW), regions.unwrap())
+    }
+
+    async fn is_through(finaliser: &Finaliser, region: &Region) {
+        while finaliser.unanswered.is_waited_for(region) {
+            tokio::task::yield_now().await;
+        }
+    }
 
     #[tokio::test]
     async fn a_disk_that_hangs_holds_one_thread_until_it_answers_and_nobody_of_another() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("test.db").display());
-        let db = Db::open(&url.parse::<Location>().unwrap()).await.unwrap();
-        let regions = Regions::open(["eu", "us"].map(|name| RegionSettings {
-            name: name.parse().unwrap(),
-            storage: folder.path().join(name),
-            vod_url: format!("http://localhost:3000/vod-{name}").parse().unwrap(),
-        }));
-        let regions = regions.unwrap();
-        let finaliser = Finaliser::new(db, Clock::simulated(UnixMillis(1)), regions.clone());
+        let finaliser = a_finaliser(folder.path()).await;
+        let regions = finaliser.regions();
         let [eu, us] = ["eu", "us"].map(|name| regions.get(&name.parse().unwrap()).unwrap());
         let (answering, answers) = mpsc::channel::<()>();
         let (answers, asked) = (Arc::new(Mutex::new(answers)), Arc::new(AtomicUsize::new(0)));
@@ -136,7 +156,7 @@ mod tests {
             }
         };
         for _ in 0..5 {
-            let answer = finaliser.wait_for(Duration::from_millis(1), eu.name(), asking(&regions, eu.name(), hangs())).await;
+            let answer = finaliser.wait_for(Duration::from_millis(1), eu.name(), asking(regions, eu.name(), hangs())).await;
             assert!(matches!(answer, Err(FinaliseError::NoAnswer(_))), "{answer:?}");
         }
         finaliser.ask(us, RegionStore::require).await.unwrap();
@@ -147,9 +167,46 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         // It is well again, and is asked again.
         answering.send(()).unwrap();
-        while finaliser.unanswered.is_waited_for(eu.name()) {
-            tokio::task::yield_now().await;
-        }
+        is_through(&finaliser, eu.name()).await;
         finaliser.ask(eu, RegionStore::require).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_comes_late_leaves_the_files_where_the_row_has_them_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let finaliser = a_finaliser(folder.path()).await;
+        let live = a_live_stream(finaliser.db()).await;
+        let (id, region) = (AssetId(Uuid::new_v4()), live.region.clone());
+        let new = NewAsset { id, stream: live.stream, session: live.session, region: region.clone(), created_at: NOW };
+        let mut tx = finaliser.db().write().await.unwrap();
+        let asset = assets::begin(&mut tx, &new).await.unwrap();
+        assets::finish(&mut tx, &asset, &Facts::default(), None, None, NOW, NOW).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        let (store, key) = (finaliser.regions().get(&region).unwrap(), Key::from_file_name(&asset.file_name).unwrap());
+        store.put(&key, "mp4".into()).await.unwrap();
+
+        // It is deleted, and the disk takes its time for that.
+        let mut tx = finaliser.db().write().await.unwrap();
+        assert!(assets::delete(&mut tx, live.organisation, id, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        store.move_to_bin(&key).await.unwrap();
+        let (go_on, gate) = oneshot::channel::<()>();
+        let (late, place) = (finaliser.clone(), store.path(&key));
+        let moving = async move {
+            gate.await.unwrap();
+            late.settle(id).await
+        };
+        let given_up = finaliser.wait_for(Duration::from_millis(1), &region, moving).await;
+        assert!(matches!(given_up, Err(FinaliseError::NoAnswer(_))) && !place.exists());
+
+        // Somebody wants it back meanwhile. Nothing overtakes what was begun, and that looks again.
+        let mut tx = finaliser.db().write().await.unwrap();
+        assert!(assets::restore(&mut tx, live.organisation, id, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        assert!(matches!(finaliser.settle_place(id).await, Err(FinaliseError::NoAnswer(_))));
+        go_on.send(()).unwrap();
+        is_through(&finaliser, &region).await;
+        assert!(place.exists());
+        finaliser.settle_place(id).await.unwrap();
     }
 }

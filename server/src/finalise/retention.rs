@@ -124,7 +124,7 @@ impl Finaliser {
     async fn empty_bin(&self, store: &RegionStore) -> Result<Step, FinaliseError> {
         for _ in 0..BATCHES {
             let before = self.clock.now().plus_ms(-i64::try_from(self.retention.bin_days).unwrap_or(0) * DAY_MS);
-            let binned = rows::binned(&mut self.db.read().await?, store.name(), EVER.start..before, BATCH).await?;
+            let binned = rows::binned(&mut self.db.read().await?, store.name(), EVER.start..before, before, BATCH).await?;
             let (undated, binned) = self.with_date(binned);
             if self.date(&undated).await? + self.act(Act::Purge, &binned, "its time in the bin is over").await? == 0 {
                 return Ok(Step::Done);
@@ -155,12 +155,12 @@ impl Finaliser {
                 (false, false) => return self.bin_oldest(disk, lacking, is_steady).await,
             };
             let first_day = self.first_day();
-            let mut binned = self.binned(disk, first_day..before).await?;
+            let mut binned = self.binned(disk, first_day..before, before).await?;
             keep_first(&mut binned, lacking);
             let mut purged = self.act(Act::Purge, &binned, "its room is wanted").await?;
             if purged == 0 {
                 // Last of all, as nobody knows for how long they have lain there.
-                binned = self.binned(disk, EVER.start..first_day).await?;
+                binned = self.binned(disk, EVER.start..first_day, before).await?;
                 if is_critical {
                     keep_first(&mut binned, lacking);
                     purged = self.act(Act::Purge, &binned, "its room is wanted").await?;
@@ -173,7 +173,11 @@ impl Finaliser {
             }
             // At once, so that the next look at the free room sees it; the jobs then find it done.
             for asset in &binned {
-                self.settle_place(asset.id).await?;
+                match self.settle_place(asset.id).await {
+                    // It is being done, and the room is to come.
+                    Err(FinaliseError::NoAnswer(_)) => return Ok(Step::Done),
+                    settled => settled?,
+                }
             }
         }
         Ok(Step::MoreToDo)
@@ -218,10 +222,10 @@ impl Finaliser {
     }
 
     /// What lies in the bins of the disk's regions.
-    async fn binned(&self, disk: &[&RegionStore], since: Range<UnixMillis>) -> db::Result<Vec<Candidate>> {
+    async fn binned(&self, disk: &[&RegionStore], since: Range<UnixMillis>, resumed: UnixMillis) -> db::Result<Vec<Candidate>> {
         let (mut connection, mut binned) = (self.db.read().await?, Vec::new());
         for store in disk {
-            binned.extend(rows::binned(&mut connection, store.name(), since.clone(), BATCH).await?);
+            binned.extend(rows::binned(&mut connection, store.name(), since.clone(), resumed, BATCH).await?);
         }
         Ok(binned)
     }

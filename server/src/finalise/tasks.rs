@@ -1,14 +1,15 @@
 //! The jobs on finished recordings. Each reads the row as it is now, and does nothing that has been done.
 
 use afterlive_domain::report::Report;
-use afterlive_domain::{AssetId, AssetState, Region};
+use afterlive_domain::{AssetId, AssetState};
 use bytes::Bytes;
 
+use super::patience::asking;
 use super::{FinaliseError, Finaliser};
 use crate::db::assets::{self, Asset, Facts};
 use crate::jobs::{self, Outcome, Task};
 use crate::pictures::{Look, Storyboard, web_vtt};
-use crate::storage::{Key, KeyKind, RegionStore, Regions};
+use crate::storage::{Key, KeyKind, RegionStore};
 
 /// What the decoder may differ from us by, in milliseconds, before it is worth a line in the log.
 const DURATION_TOLERANCE_MS: u64 = 50;
@@ -41,7 +42,7 @@ impl Finaliser {
 
     /// Looks at the recording with a decoder, compares, and makes the poster.
     async fn probe(&self, id: AssetId) -> Result<(), FinaliseError> {
-        let Some(asset) = self.read(id).await?.filter(|asset| asset.state.is_playable()) else { return Ok(()) };
+        let Some(asset) = self.to_be_pictured(id).await? else { return Ok(()) };
         let (store, key) = self.place_of(&asset)?;
         self.ask(store, RegionStore::require).await?;
         let Look { facts, poster } = self.darkroom.look(&store.path(&key), asset.facts.duration_ms).await?;
@@ -52,21 +53,25 @@ impl Finaliser {
             }
         }
         let Some(poster) = poster else { return Ok(()) };
-        self.put(store, vec![(key.to_thumbnail(), poster)]).await?;
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        let task = match assets::set_poster(&mut tx, &asset, now).await? {
-            true => Task::Storyboard { asset: id },
-            // Deleted while we looked: the poster must follow the recording.
-            false => Task::Place { asset: id },
+        let (this, region) = (self.clone(), store.name().clone());
+        let keeping = async move {
+            this.put(&asset, vec![(key.to_thumbnail(), poster)]).await?;
+            let now = this.clock.now();
+            let mut tx = this.db.write().await?;
+            let task = match assets::set_poster(&mut tx, &asset, now).await? {
+                true => Task::Storyboard { asset: id },
+                // Deleted while we looked: the poster must follow the recording.
+                false => Task::Place { asset: id },
+            };
+            jobs::enqueue(&mut tx, task, now).await?;
+            Ok(tx.commit().await?)
         };
-        jobs::enqueue(&mut tx, task, now).await?;
-        Ok(tx.commit().await?)
+        self.undertake(&region, keeping).await
     }
 
     /// Makes the pictures for scrubbing. The track comes last: who finds it, finds what it points to.
     async fn storyboard(&self, id: AssetId) -> Result<(), FinaliseError> {
-        let Some(asset) = self.read(id).await?.filter(|asset| asset.state.is_playable()) else { return Ok(()) };
+        let Some(asset) = self.to_be_pictured(id).await? else { return Ok(()) };
         let (store, key) = self.place_of(&asset)?;
         self.ask(store, RegionStore::require).await?;
         let made = self.darkroom.storyboard(&store.path(&key), asset.facts.duration_ms).await?;
@@ -74,17 +79,36 @@ impl Finaliser {
         tracing::debug!(asset = %id, tiles = cues.len(), decoded_packets, "a storyboard is made");
         let sprite_key = key.to(KeyKind::StoryboardSprite);
         let track = web_vtt(&cues, &sprite_key.file_name()).into();
-        self.put(store, vec![(sprite_key, sprite), (key.to(KeyKind::Storyboard), track)]).await?;
-        let now = self.clock.now();
-        let mut tx = self.db.write().await?;
-        if !assets::set_storyboard(&mut tx, &asset, now).await? {
-            jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
-        }
-        Ok(tx.commit().await?)
+        let (this, region) = (self.clone(), store.name().clone());
+        let keeping = async move {
+            this.put(&asset, vec![(sprite_key, sprite), (key.to(KeyKind::Storyboard), track)]).await?;
+            let now = this.clock.now();
+            let mut tx = this.db.write().await?;
+            if !assets::set_storyboard(&mut tx, &asset, now).await? {
+                jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
+            }
+            Ok(tx.commit().await?)
+        };
+        self.undertake(&region, keeping).await
     }
 
-    /// Puts the files where the row says. Deleting, restoring and purging may race: so it looks again until row and place agree.
+    /// The recording, where it has pictures. One that was deleted takes those along that an earlier try has stored, and did not come to say so.
+    async fn to_be_pictured(&self, id: AssetId) -> Result<Option<Asset>, FinaliseError> {
+        let asset = self.read(id).await?;
+        if asset.as_ref().is_some_and(|asset| asset.state == AssetState::Deleted) {
+            self.settle_place(id).await?;
+        }
+        Ok(asset.filter(|asset| asset.state.is_playable()))
+    }
+
+    /// Puts the files where the row says. Deleting, restoring and purging may race: so it looks again until row and place agree, also where a disk keeps it from that
+    /// for so long that nobody waits for it any more.
     pub(super) async fn settle_place(&self, id: AssetId) -> Result<(), FinaliseError> {
+        let Some(asset) = self.read(id).await? else { return Ok(()) };
+        self.undertake(&asset.region, self.clone().settle(id)).await
+    }
+
+    pub(super) async fn settle(self, id: AssetId) -> Result<(), FinaliseError> {
         let mut settled: Option<Place> = None;
         loop {
             let Some(asset) = self.read(id).await? else { return Ok(()) };
@@ -93,15 +117,25 @@ impl Finaliser {
                 return Ok(());
             }
             let (store, key) = self.place_of(&asset)?;
-            self.ask(store, RegionStore::require).await?;
-            self.undertake(store.name(), move_all(self.regions.clone(), store.name().clone(), key, place)).await?;
+            asking(&self.regions, store.name(), RegionStore::require).await?;
+            for key in key.all_of_recording() {
+                match place {
+                    Place::InSight => store.restore_from_bin(&key).await?,
+                    Place::Bin => store.move_to_bin(&key).await?,
+                    Place::Nowhere => store.remove(&key).await?,
+                }
+            }
             settled = Some(place);
         }
     }
 
-    /// Stores small files, one after the other.
-    async fn put(&self, store: &RegionStore, files: Vec<(Key, Bytes)>) -> Result<(), FinaliseError> {
-        self.undertake(store.name(), put_all(self.regions.clone(), store.name().clone(), files)).await
+    /// Stores small files beside the recording, one after the other.
+    async fn put(&self, asset: &Asset, files: Vec<(Key, Bytes)>) -> Result<(), FinaliseError> {
+        let store = self.store(asset)?;
+        for (key, bytes) in files {
+            store.put(&key, bytes).await?;
+        }
+        Ok(())
     }
 }
 
@@ -121,30 +155,6 @@ impl Place {
             _ => Self::InSight,
         }
     }
-}
-
-fn known<'a>(regions: &'a Regions, region: &Region) -> Result<&'a RegionStore, FinaliseError> {
-    regions.get(region).ok_or_else(|| FinaliseError::NoSuchRegion(region.clone()))
-}
-
-async fn move_all(regions: Regions, region: Region, key: Key, to: Place) -> Result<(), FinaliseError> {
-    let store = known(&regions, &region)?;
-    for key in key.all_of_recording() {
-        match to {
-            Place::InSight => store.restore_from_bin(&key).await?,
-            Place::Bin => store.move_to_bin(&key).await?,
-            Place::Nowhere => store.remove(&key).await?,
-        }
-    }
-    Ok(())
-}
-
-async fn put_all(regions: Regions, region: Region, files: Vec<(Key, Bytes)>) -> Result<(), FinaliseError> {
-    let store = known(&regions, &region)?;
-    for (key, bytes) in files {
-        store.put(&key, bytes).await?;
-    }
-    Ok(())
 }
 
 /// Whether nobody has come back to the recording since it was read as `then`: else its file had more than the row said, or another end.

@@ -87,8 +87,8 @@ pub struct Settings {
     pub trusted_proxies: Networks,
     /// A connection is cut whose peer has taken nothing of a response for so long.
     pub stalled_after: Duration,
-    /// A connection is closed on which the head of a request has not arrived by then, from its first moment or the end of the answer before on: whatever of it comes
-    /// meanwhile gains no time.
+    /// A connection is closed that has not said anything by then, and one on which the head of a request has not arrived by then, from its first byte or the end of
+    /// the answer before on: whatever of it comes meanwhile gains no time.
     pub header_timeout: Duration,
 }
 

@@ -130,7 +130,7 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use afterlive_domain::organisation::{RecordingSettings, Settings};
     use afterlive_domain::{
         AssetState, EmbedDomains, Mode, OrganisationHash, OrganisationId, SessionId, StreamId, StreamState, Streamname, Tags,
@@ -159,7 +159,7 @@ mod tests {
     const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
 
     /// A stream that is live, in a database of its own.
-    async fn live(db: &Db) -> hub::Recording {
+    pub(crate) async fn live(db: &Db) -> hub::Recording {
         let organisation = Organisation {
             id: OrganisationId(Uuid::new_v4()),
             hash: OrganisationHash::draw(random::below_62),

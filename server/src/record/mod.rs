@@ -44,6 +44,8 @@ use crate::storage::RegionStore;
 
 use claims::Claims;
 use course::Course;
+#[cfg(test)]
+pub(crate) use course::tests::live as a_live_stream;
 use going_on::millis;
 pub use growing::{Growing, GrowingFile};
 pub use limits::Limits;

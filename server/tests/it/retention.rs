@@ -270,7 +270,7 @@ async fn with_less_than_half_of_the_room_the_bin_is_emptied_at_once_what_has_lai
             tx.commit().await.unwrap();
         }
         let since = UnixMillis(0)..NOW;
-        let first = retention::binned(&mut db.read().await.unwrap(), &"eu".parse().unwrap(), since, 2).await.unwrap();
+        let first = retention::binned(&mut db.read().await.unwrap(), &"eu".parse().unwrap(), since, NOW, 2).await.unwrap();
         assert_eq!(first.iter().map(|asset| asset.id).collect::<Vec<_>>(), [made[2].id, made[0].id]);
         keeper.run_due().await;
         assert_eq!(keeper.purged(&made[..3]).await, [true; 3], "nothing was freed, so that the next one went too");
@@ -464,6 +464,12 @@ async fn a_disk_that_is_nearly_full_gets_the_room_of_what_has_no_date_last_of_al
         let retention = Retention { min_free_bytes: u64::MAX, ..Retention::default() };
         let finaliser = keeper.finaliser.clone().with_retention(retention);
         let organisation = an_organisation(&db).await;
+        // The time for which it was suspended would be none, if there were any.
+        let mut tx = db.write().await.unwrap();
+        for since in [Some(NOW), None] {
+            assert!(organisations::suspend(&mut tx, organisation.id, since, NOW).await.unwrap());
+        }
+        tx.commit().await.unwrap();
         let stream = a_stream(&db, &organisation).await.id;
         keeper.run_due().await;
         // More of them than are looked at in one go.

@@ -322,7 +322,10 @@ impl State {
     /// Takes out the one that was asked for longest ago, where there are too many.
     #[must_use]
     fn bound(&mut self) -> Option<Kept> {
+        if self.kept.len() <= MAX_KEPT {
+            return None;
+        }
         let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used_at).map(|(id, _)| id.clone());
-        oldest.filter(|_| self.kept.len() > MAX_KEPT).and_then(|oldest| self.kept.remove(&oldest))
+        oldest.and_then(|oldest| self.kept.remove(&oldest))
     }
 }

@@ -95,7 +95,10 @@ async fn what_was_in_the_bin_can_be_restored_for_as_long_again_once_its_organisa
         let region = "eu".parse().unwrap();
         let taken = async || {
             let before = server.clock.now().plus_ms(-7 * DAY_MS);
-            !retention::binned(&mut server.db.read().await.unwrap(), &region, UnixMillis(0)..before, 10).await.unwrap().is_empty()
+            !retention::binned(&mut server.db.read().await.unwrap(), &region, UnixMillis(0)..before, before, 10)
+                .await
+                .unwrap()
+                .is_empty()
         };
         server.clock.advance_ms(6 * DAY_MS);
         service.suspend_organisation(&above, tenant.organisation.id).await.unwrap();
