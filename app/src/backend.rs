@@ -124,7 +124,7 @@ pub enum BackendError {
     #[error("Something went wrong on the server. Nothing was changed. The log has the cause under {request_id}.")]
     Internal { request_id: String },
     /// No backend says this: the browser's word for an answer that did not come.
-    #[error("The server could not be reached. What it records and stores goes on; please try again.")]
+    #[error("The server could not be reached: it is away, or this browser's network is. Please try again.")]
     Unreachable,
 }
 

@@ -320,7 +320,9 @@ async fn an_encoder_that_was_cut_off_is_waited_for_on_its_pages() {
     let public = Settings { live_public: true, vod_public: true, ..Settings::default() };
     let outside = Site::new(Fake::signed_out().with_settings(public).awaiting(ENDED, 27));
     let page = outside.get(&format!("/playout/{ENDED}")).await;
-    page.shows("Then the picture goes on here by itself.").shows("Play the newest recording").shows_not("in its recording");
+    page.shows("Once it is back, the picture goes on here by itself.")
+        .shows("Play the newest recording")
+        .shows_not("in its recording");
     let over = Site::new(Fake::signed_in()).get(&format!("/playout/{ENDED}")).await;
     over.shows_not("interrupted").shows("Newest recording:");
 }

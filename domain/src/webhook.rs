@@ -55,6 +55,12 @@ impl WebhookUrl {
             true => host.parse::<core::net::Ipv6Addr>().is_ok(),
             false => host.chars().all(is_host_char),
         };
+        // RFC 1035 §2.3.4. No other name is ever found, and then nobody could publish.
+        let name = host.strip_suffix('.').unwrap_or(host);
+        let is_name = name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()));
+        if is_host && !authority.starts_with('[') && !is_name {
+            return Err(refuse("a URL whose host has between its dots 1 to 63 characters, and 253 in all"));
+        }
         // What a request's first line can hold (RFC 3986): all else is written with %.
         let is_target = text[target_at..]
             .chars()
@@ -147,6 +153,7 @@ mod tests {
             ("http://example.com?a=/b", false, "example.com", 80, "example.com", "/?a=/b"),
             ("https://[2001:db8::1]:8443/x", true, "2001:db8::1", 8443, "[2001:db8::1]:8443", "/x"),
             ("http://127.0.0.1/", false, "127.0.0.1", 80, "127.0.0.1", "/"),
+            ("http://example.com./", false, "example.com.", 80, "example.com.", "/"),
         ] {
             let url = WebhookUrl::parse(text).unwrap();
             assert_eq!((url.is_https(), url.host(), url.port()), (https, host, port), "{text}");
@@ -176,6 +183,9 @@ mod tests {
             ("https://example.com/a\r\nX: y", "ASCII"),
             ("https://example.com/ü", "ASCII"),
             (&format!("https://example.com/{}", "k".repeat(MAX_WEBHOOK_URL_BYTES)), "2048"),
+            ("https://example..com/", "between its dots"),
+            (&format!("https://{}.example.com/", "a".repeat(64)), "63 characters"),
+            (&format!("https://{}example.com/", "a.".repeat(122)), "253 in all"),
         ] {
             let Err(Error::WrongType { parameter, expected }) = WebhookUrl::parse(text) else { panic!("{text}") };
             assert!(parameter == "webhook" && expected.contains(why), "{text}: {expected}");

@@ -89,6 +89,29 @@ test('the player follows a recording that grows, and has all of it once it is fi
   });
 });
 
+test('the preview on the stream\'s page is one player while the figures beside it change, and stays paused', async ({ admin: page, push }) => {
+  test.setTimeout(90_000);
+  const ingest = await createStream(page);
+  await page.goto(`/stream/${ingest.id}`);
+  await live(page);
+  const encoder = push(ingest.server, ingest.streamKey);
+  const card = page.getByRole('region', { name: 'Live now' });
+  await card.getByRole('button', { name: 'Watch here' }).click();
+  const player = card.locator('afterlive-player');
+  await expect(player).toHaveAttribute('data-state', 'playing', { timeout: 20_000 });
+  await player.evaluate((player) => player.setAttribute('data-seen', 'before'));
+  const received = card.locator('dt', { hasText: 'Received' }).locator('+ dd');
+  const changes = async (): Promise<void> => expect(received).not.toHaveText((await received.textContent()) ?? '');
+  await changes();
+  await changes();
+  await expect(player).toHaveAttribute('data-seen', 'before');
+  await player.locator('video').click();
+  await expect(player).toHaveAttribute('data-state', 'paused');
+  await changes();
+  await expect(player).toHaveAttribute('data-state', 'paused');
+  await encoder.stop();
+});
+
 test('what an encoder that comes back adds is there for who watched live meanwhile, on the playout page and in a frame', async ({ admin: page, api, push }) => {
   test.setTimeout(90_000);
   await api.setReconnectWindow(60);

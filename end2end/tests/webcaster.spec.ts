@@ -305,6 +305,18 @@ test('a camera or a microphone that ends while live is named, and one button has
   await expect(webcaster(page)).toHaveAttribute('data-state', 'ended');
 });
 
+test('a double click goes live, and another one ends it', async ({ admin: page }) => {
+  await prepare(page);
+  const go = webcaster(page).getByRole('button', { name: 'Go live' });
+  const end = webcaster(page).getByRole('button', { name: 'Stop', exact: true });
+  await go.dblclick();
+  await expect(webcaster(page)).toHaveAttribute('data-state', 'live');
+  await end.dblclick();
+  // What was pressed is the other button by then.
+  await expect(go).toBeVisible();
+  await expect(webcaster(page)).toHaveAttribute('data-state', 'ended');
+});
+
 test('an operator who stops the stream ends the publish in the browser', async ({ admin: page, api }) => {
   const ingest = await prepare(page);
   await webcaster(page).getByLabel('Live only').check();

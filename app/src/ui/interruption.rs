@@ -28,7 +28,7 @@ pub fn Interruption(overview: Signal<Overview>) -> impl IntoView {
             let rest = if operates.get() {
                 " Back by then, it goes on where it was: for who watches, and in its recording."
             } else {
-                " Then the picture goes on here by itself."
+                " Once it is back, the picture goes on here by itself."
             };
             view! {
                 <p class="notice warn interruption">

@@ -60,7 +60,10 @@ pub fn LiveFactsCard(
     // While the server is away nobody knows.
     let is_known = Memo::new(move |_| news.connected.get() != Some(false));
     let text = move |of: fn(&LiveFacts) -> String| move || facts.with(of);
-    let has_still = Memo::new(move |_| facts.with(|facts| facts.still_url.is_some()));
+    // With the facts, which come each 2 s, nothing of this is another: a player that was drawn anew would begin anew.
+    let watched = Memo::new(move |_| preview.get().filter(|_| is_watched.get()));
+    let has_still = Memo::new(move |_| watched.with(Option::is_none) && facts.with(|facts| facts.still_url.is_some()));
+    let can_watch = Memo::new(move |_| is_alive.get() && preview.with(Option::is_some));
     let still = Memo::new(move |_| facts.with(|facts| facts.still_url.clone()));
     let has_loudness = Memo::new(move |_| facts.with(|facts| facts.loudness.is_some()));
     let recorded = move || facts.with(|facts| facts.mode == afterlive_domain::Mode::Rec);
@@ -80,25 +83,26 @@ pub fn LiveFactsCard(
                 </p>
             </div>
             <div class="preview" class:large=is_watched>
-                {move || match (preview.get().filter(|_| is_watched.get()), has_still.get()) {
-                    (Some(path), _) => view! { <LivePlayer path label="preview" is_muted=true /> }.into_any(),
-                    (None, true) => {
-                        view! {
-                            <img
-                                class="still"
-                                src=move || still.get()
-                                alt="The stream as it looked some seconds ago"
-                                width="256"
-                                height="144"
-                            />
-                        }
-                            .into_any()
-                    }
-                    (None, false) => ().into_any(),
+                {move || watched.get().map(|path| view! { <LivePlayer path label="preview" is_muted=true /> })}
+                {move || {
+                    has_still
+                        .get()
+                        .then(|| {
+                            view! {
+                                <img
+                                    class="still"
+                                    src=move || still.get()
+                                    alt="The stream as it looked some seconds ago"
+                                    width="256"
+                                    height="144"
+                                />
+                            }
+                        })
                 }}
                 // Asked for by hand, as each open page would be a viewer otherwise.
                 {move || {
-                    (is_alive.get() && preview.with(Option::is_some))
+                    can_watch
+                        .get()
                         .then(|| {
                             view! {
                                 <button type="button" class="button quiet" on:click=move |_| is_watched.update(|is| *is = !*is)>

@@ -25,6 +25,8 @@ export class AfterliveWebcaster extends HTMLElement {
   #stream = null;
   /** @type {Publish | null} */
   #publish = null;
+  /** Whether anything of it was live. */
+  #hasBeenLive = false;
   /** @type {import('./quality.js').Reading | null} */
   #reading = null;
   /** @type {number[]} */
@@ -39,19 +41,19 @@ export class AfterliveWebcaster extends HTMLElement {
     super();
     this.#root.adoptedStyleSheets = [styles];
     const { look, go, stop, mute, shade, leave, again, source, camera, microphone, height, rate } = this.#face;
-    look.addEventListener('click', () => void this.#look());
-    again.addEventListener('click', () => void this.#look());
-    go.addEventListener('click', () => this.#go());
-    stop.addEventListener('click', () => this.#publish?.stop());
+    look.addEventListener('click', once(() => void this.#look()));
+    again.addEventListener('click', once(() => void this.#look()));
+    go.addEventListener('click', once(() => this.#go()));
+    stop.addEventListener('click', once(() => this.#publish?.stop()));
     mute.addEventListener('click', () => this.#toggle('audio'));
     shade.addEventListener('click', () => this.#toggle('video'));
-    leave.addEventListener('click', () => {
+    leave.addEventListener('click', once(() => {
       this.#letGo();
       this.#say('');
       this.#show();
       // The button that was pressed is gone.
       look.focus();
-    });
+    }));
     source.addEventListener('change', () => {
       this.#face.cameraRow.hidden = source.value !== 'camera';
       look.textContent = source.value === 'camera' ? 'Turn on camera and microphone' : 'Choose the screen';
@@ -172,6 +174,7 @@ export class AfterliveWebcaster extends HTMLElement {
     const target = { url, kbps: Number(kbps.value), framesPerSecond: Number(rate.value) };
     this.#rates = [];
     this.#reading = null;
+    this.#hasBeenLive = false;
     this.#say('');
     this.#publish = new Publish(target, stream, (state) => this.#changed(state));
     this.#publish.start();
@@ -195,10 +198,11 @@ export class AfterliveWebcaster extends HTMLElement {
       this.#watching.abort();
       clearInterval(this.#timer);
       this.#publish = null;
-      const isRecorded = this.#face.rec.checked;
+      const isRecorded = this.#face.rec.checked && this.#hasBeenLive;
       this.#say(state.reason ?? (isRecorded ? 'Ended. The recording stands below.' : 'Ended.'), state.reason !== null);
       this.#offerRecording();
     } else {
+      this.#hasBeenLive ||= state.name === 'live';
       const words = { connecting: 'Connecting…', live: 'Live', reconnecting: 'Reconnecting…' };
       this.#face.pillWord.textContent = words[state.name];
       this.#face.pill.classList.toggle('live', state.name === 'live');
@@ -280,6 +284,16 @@ export class AfterliveWebcaster extends HTMLElement {
     note.textContent = ended === '' ? words : `${ended} Press “${again.textContent}”, or choose something else above${goesOn}.`;
     note.classList.toggle('bad', isBad || ended !== '');
   }
+}
+
+/**
+ * Buttons take each other's place: the second click of a double click is meant for the one that was there before.
+ * @param {() => void} act
+ */
+function once(act) {
+  return (/** @type {MouseEvent} */ { detail }) => {
+    if (detail < 2) act();
+  };
 }
 
 /**
