@@ -125,7 +125,7 @@ test('a form that does not reach the server says so each time, and no more once 
   await page.getByText('Edit tags').click();
   await page.getByLabel('Tags, separated by commas').fill('evening');
   const save = page.getByRole('button', { name: 'Save tags' });
-  const told = page.getByRole('alert').filter({ hasText: 'The server could not be reached.' });
+  const told = page.getByRole('alert').filter({ hasText: 'The server could not be reached' });
   await page.route('**/ui/set_tags', (route) => route.abort());
   await save.click();
   await expect(told).toBeInViewport();
