@@ -1,6 +1,6 @@
 // Live by HLS, where WebSocket or Media Source Extensions are not to be had: by hls.js, which is fetched only then, or by the browser itself.
 
-import { playWithLeave } from './playback.js';
+import { playWithLeave, standsPaused } from './playback.js';
 import { playlistUrl, reasonOf } from './urls.js';
 import { waitMs } from './waits.js';
 
@@ -49,12 +49,9 @@ export class HlsPlayback {
   start() {
     const { signal } = this.#listening;
     this.video.addEventListener('playing', () => this.#playing(), { signal });
-    // By the browser's own means, as in its small window. What goes with a source is no wish.
+    // By the browser's own means, as in its small window.
     this.video.addEventListener('play', () => (this.#wantsToPlay = true), { signal });
-    this.video.addEventListener('pause', () => {
-      const { paused, ended, readyState } = this.video;
-      if (this.#wantsToPlay && paused && !ended && readyState > 0) this.pause();
-    }, { signal });
+    this.video.addEventListener('pause', () => this.#wantsToPlay && standsPaused(this.video) && this.pause(), { signal });
     this.video.addEventListener('waiting', () => this.outlet.state({ name: 'stalled' }), { signal });
     this.video.addEventListener('ended', () => this.#again(), { signal });
     this.video.addEventListener('error', () => this.#isNative && this.#again(), { signal });

@@ -4,7 +4,7 @@ import { MediaBuffer, canPlay, mediaSource } from './buffer.js';
 import { latencyMs } from './clock.js';
 import { codecName, codecsOf, unplayable } from './codecs.js';
 import { LEAST_TARGET_S, afterCalm, afterStall, steer } from './edge.js';
-import { playWithLeave } from './playback.js';
+import { playWithLeave, standsPaused } from './playback.js';
 import { LiveSocket } from './socket.js';
 import { playlistUrl, reasonOf, socketUrl } from './urls.js';
 
@@ -295,9 +295,7 @@ export class LivePlayback {
 
   /** By the same means. `pause` has noted its own before it is told of here. */
   #paused() {
-    const { paused, ended, readyState } = this.video;
-    // It may play again by now, have come to its end, or have been another source, of which nothing is there any more: none of that is a wish.
-    if (this.#wantsToPlay && paused && !ended && readyState > 0) this.pause();
+    if (this.#wantsToPlay && standsPaused(this.video)) this.pause();
   }
 
   #playing() {

@@ -1,4 +1,4 @@
-// What the two ways to watch have in common: the port between them and the element that shows them. No code of its own but the browser's leave to play.
+// What the two ways to watch have in common: the port between them and the element that shows them, the browser's leave to play, and its own pause.
 
 /**
  * @typedef {object} Facts for the statistics; what is not known is left out
@@ -27,6 +27,15 @@
  * @property {() => Facts} facts
  * @property {() => number | null} latencyMs
  */
+
+/**
+ * Whether a `pause` that the browser tells of is somebody's wish, by a key for media or the small window. It may play again by now, have come to its end, or have been
+ * another source, of which nothing is there any more: none of that is one.
+ * @param {HTMLVideoElement} video
+ */
+export function standsPaused({ paused, ended, readyState }) {
+  return paused && !ended && readyState > 0;
+}
 
 /**
  * Plays, without sound where the browser gives no leave otherwise.
