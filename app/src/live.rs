@@ -22,12 +22,9 @@ use crate::ui::problem::Problem;
 const DEBOUNCE: Duration = Duration::from_millis(150);
 /// How often what grows without events (a live bitrate, a recording's length) is fetched.
 const GROWTH: Duration = Duration::from_secs(2);
-/// After how long a page asks again for what the server failed to answer: at the least, and at the most. Those that it failed
-/// together must not come back together.
-const AFTER_FAILURE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
-/// After how long a page that was refused its events asks for them again: at the least, and at the most. All that were refused together, as by a restart, must
-/// not come back together.
-const REOPENED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
+/// After how long a page asks again for what the server failed to answer, or for the events that it was refused: at the least, and at the most.
+/// All that were failed or refused together, as by a restart, must not come back together.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
 /// A page that was to be left and is there after so long stays: what led away failed.
 const LEAVING: Duration = Duration::from_secs(1);
 
@@ -266,7 +263,7 @@ fn settle<T: PartialEq + Send + Sync + 'static>(state: State<T>, answer: Answer<
         (Err(BackendError::Unreachable), Ok(_)) => {}
         // It may fail at one question and not at the next, and what somebody sends or watches by this page must not end by it.
         (Err(BackendError::Internal { .. }), Ok(_)) => {
-            let (least, most) = AFTER_FAILURE;
+            let (least, most) = ASK_AGAIN;
             return Some(browser::between(least, most));
         }
         (Err(BackendError::NotNow { retry_after_s }), _) => return Some(Duration::from_secs(retry_after_s.into())),
@@ -309,7 +306,7 @@ pub fn listen(stream: Option<StreamId>) {
                 let reopen = move || {
                     let _ = opened.try_update(|count| *count = count.wrapping_add(1));
                 };
-                let (least, most) = REOPENED;
+                let (least, most) = ASK_AGAIN;
                 reopening.try_set_value(set_timeout_with_handle(reopen, browser::between(least, most)).ok());
             }
             news.connected.set(Some(stands));
@@ -358,7 +355,7 @@ mod tests {
             assert_eq!(settle(state, Err(BackendError::Unreachable)), None);
             assert_eq!(settle(state, Err(BackendError::NotNow { retry_after_s: 2 })), Some(Duration::from_secs(2)));
             let failed = || BackendError::Internal { request_id: "r1".to_owned() };
-            assert_eq!(settle(state, Err(failed())), Some(AFTER_FAILURE.0));
+            assert_eq!(settle(state, Err(failed())), Some(ASK_AGAIN.0));
             assert_eq!(shown(), Ok(1));
             assert_eq!(settle(state, Ok(2)), None);
             assert_eq!(shown(), Ok(2));

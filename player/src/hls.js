@@ -1,6 +1,6 @@
 // Live by HLS, where WebSocket or Media Source Extensions are not to be had: by hls.js, which is fetched only then, or by the browser itself.
 
-import { playWithLeave, standsPaused } from './playback.js';
+import { playWithLeave, standsPaused, stillPlays } from './playback.js';
 import { playlistUrl, reasonOf } from './urls.js';
 import { waitMs } from './waits.js';
 
@@ -50,7 +50,7 @@ export class HlsPlayback {
     const { signal } = this.#listening;
     this.video.addEventListener('playing', () => this.#playing(), { signal });
     // By the browser's own means, as in its small window.
-    this.video.addEventListener('play', () => (this.#wantsToPlay = true), { signal });
+    this.video.addEventListener('play', () => (this.#wantsToPlay ||= stillPlays(this.video)), { signal });
     this.video.addEventListener('pause', () => this.#wantsToPlay && standsPaused(this.video) && this.pause(), { signal });
     this.video.addEventListener('waiting', () => this.outlet.state({ name: 'stalled' }), { signal });
     this.video.addEventListener('ended', () => this.#again(), { signal });
@@ -177,6 +177,7 @@ export class HlsPlayback {
   }
 
   #playing() {
+    if (!stillPlays(this.video)) return;
     this.#attempt = 0;
     this.#wantsToPlay = true;
     this.outlet.state({ name: 'playing' });

@@ -4,7 +4,7 @@ import { MediaBuffer, canPlay, mediaSource } from './buffer.js';
 import { latencyMs } from './clock.js';
 import { codecName, codecsOf, unplayable } from './codecs.js';
 import { LEAST_TARGET_S, afterCalm, afterStall, steer } from './edge.js';
-import { playWithLeave, standsPaused } from './playback.js';
+import { playWithLeave, standsPaused, stillPlays } from './playback.js';
 import { LiveSocket } from './socket.js';
 import { playlistUrl, reasonOf, socketUrl } from './urls.js';
 
@@ -284,8 +284,7 @@ export class LivePlayback {
 
   /** Also by the browser's own means, as a key for media or the small window. */
   #resumed() {
-    // Browsers tell it a moment later, and it may have been paused in between.
-    if (this.video.paused) return;
+    if (!stillPlays(this.video)) return;
     this.#wantsToPlay = true;
     // Nobody parts who plays.
     clearTimeout(this.#parting);
@@ -299,8 +298,7 @@ export class LivePlayback {
   }
 
   #playing() {
-    // Browsers tell it a moment later, and it may have been paused in between.
-    if (this.video.paused) return;
+    if (!stillPlays(this.video)) return;
     clearTimeout(this.#stall);
     this.#hasPlayed = true;
     if (this.#isLive) this.outlet.state({ name: 'playing' });

@@ -1,4 +1,4 @@
-// What the two ways to watch have in common: the port between them and the element that shows them, the browser's leave to play, and its own pause.
+// What the two ways to watch have in common: the port between them and their element, the browser's leave to play, and what it tells by events.
 
 /**
  * @typedef {object} Facts for the statistics; what is not known is left out
@@ -27,6 +27,14 @@
  * @property {() => Facts} facts
  * @property {() => number | null} latencyMs
  */
+
+/**
+ * Whether a `play` or `playing` that the browser tells of holds: it does so a moment later, and the video may have been paused in between.
+ * @param {HTMLVideoElement} video
+ */
+export function stillPlays({ paused }) {
+  return !paused;
+}
 
 /**
  * Whether a `pause` that the browser tells of is somebody's wish, by a key for media or the small window. It may play again by now, have come to its end, or have been

@@ -2,7 +2,9 @@
 // Extensions of the test's own, in simulated time.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { afterEach, beforeEach, test } from 'node:test';
+import { HlsPlayback } from '../src/hls.js';
 import { LivePlayback } from '../src/live.js';
 
 class FakeSocket extends EventTarget {
@@ -66,6 +68,7 @@ class FakeVideo extends EventTarget {
   disableRemotePlayback = false;
   error = null;
   played = { length: 0 };
+  seekable = { length: 0 };
   get src() {
     return this.#src;
   }
@@ -73,6 +76,10 @@ class FakeVideo extends EventTarget {
   set src(url) {
     this.#src = url;
     this.load();
+    this.#tell('loadstart');
+  }
+  canPlayType() {
+    return 'maybe';
   }
   load() {
     this.paused = true;
@@ -112,8 +119,10 @@ const WINDOW_MS = 30_000;
 let states = [];
 /** @type {FakeVideo} */
 let video;
-/** @type {LivePlayback} */
+/** @type {import('../src/playback.js').Playback} */
 let playback;
+const element = () => /** @type {HTMLVideoElement} */ (/** @type {unknown} */ (video));
+const outlet = { state: (/** @type {{ name: string }} */ { name }) => void states.push(name), mutedByPolicy: () => {} };
 const socket = () => /** @type {FakeSocket} */ (FakeSocket.all.at(-1));
 const told = () => states.at(-1);
 
@@ -131,6 +140,21 @@ async function plays() {
   assert.equal(told(), 'playing');
 }
 
+/** Watches by HLS, as the browser plays it by itself. What is given back has the playlist answered, and waits until the browser has it. */
+function startByHls() {
+  /** @type {(answer: Response) => void} */
+  let answer = () => {};
+  Object.assign(globalThis, { fetch: () => new Promise((resolve) => (answer = resolve)) });
+  playback = new HlsPlayback(element(), '/live/a', null, outlet);
+  playback.start();
+  return async () => {
+    const loading = once(video, 'loadstart');
+    answer(new Response('#EXTM3U\n#EXTINF:1,\n1.m4s\n'));
+    await loading;
+    await settled();
+  };
+}
+
 const NAMES = ['WebSocket', 'MediaSource', 'document', 'fetch'];
 const before = Object.fromEntries(NAMES.map((name) => [name, Reflect.get(globalThis, name)]));
 
@@ -141,8 +165,7 @@ beforeEach(() => {
   URL.createObjectURL = () => 'blob:test';
   URL.revokeObjectURL = () => {};
   video = new FakeVideo();
-  const outlet = { state: (/** @type {{ name: string }} */ { name }) => void states.push(name), mutedByPolicy: () => {} };
-  playback = new LivePlayback(/** @type {HTMLVideoElement} */ (/** @type {unknown} */ (video)), '/live/a', null, outlet, () => {});
+  playback = new LivePlayback(element(), '/live/a', null, outlet, () => {});
 });
 afterEach(() => {
   playback.stop();
@@ -411,4 +434,28 @@ test('an end that is told while what is buffered is shown is not taken back by w
   socket().say({ type: 'status', state: 'offline' });
   pass(4_000);
   assert.equal(told(), 'offline');
+});
+
+test('who plays by HLS and pauses at once while nothing is there yet has paused', async () => {
+  const load = startByHls();
+  playback.play();
+  playback.pause();
+  await settled();
+  await load();
+  assert.deepEqual([told(), video.paused], ['paused', true]);
+});
+
+test('who plays by HLS and pauses at once is told of the pause alone', async () => {
+  const load = startByHls();
+  await load();
+  video.fill();
+  await settled();
+  assert.equal(told(), 'playing');
+  playback.pause();
+  await settled();
+  states = [];
+  playback.play();
+  playback.pause();
+  await settled();
+  assert.deepEqual(states, ['paused']);
 });

@@ -190,11 +190,12 @@ mod tests {
         assert!(assets::delete(&mut tx, live.organisation, id, NOW).await.unwrap());
         tx.commit().await.unwrap();
         store.move_to_bin(&key).await.unwrap();
+        let deleted = finaliser.read(id).await.unwrap().unwrap();
         let (go_on, gate) = oneshot::channel::<()>();
         let (late, place) = (finaliser.clone(), store.path(&key));
         let moving = async move {
             gate.await.unwrap();
-            late.settle(id).await
+            late.settle(deleted).await
         };
         let given_up = finaliser.wait_for(Duration::from_millis(1), &region, moving).await;
         assert!(matches!(given_up, Err(FinaliseError::NoAnswer(_))) && !place.exists());

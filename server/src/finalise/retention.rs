@@ -14,7 +14,7 @@ use crate::config::{self, Config};
 use crate::db::audit::{Thing, Who};
 use crate::db::counts::DAY_MS;
 use crate::db::retention::{self as rows, Candidate};
-use crate::db::{self, Connection, assets, region_folders};
+use crate::db::{self, assets, region_folders};
 use crate::jobs::{self, Task};
 use crate::storage::RegionStore;
 
@@ -112,8 +112,7 @@ impl Finaliser {
         for _ in 0..BATCHES {
             let days = self.retention.rules.retention_days;
             let old = rows::old(&mut self.db.read().await?, days, self.clock.now(), BATCH).await?;
-            let (undated, old) = self.with_date(old);
-            if self.date(&undated).await? + self.act(Act::Bin, &old, "its time is over").await? == 0 {
+            if self.act_by_age(Act::Bin, old, "its time is over").await? == 0 {
                 return Ok(Step::Done);
             }
         }
@@ -125,8 +124,7 @@ impl Finaliser {
         for _ in 0..BATCHES {
             let before = self.clock.now().plus_ms(-i64::try_from(self.retention.bin_days).unwrap_or(0) * DAY_MS);
             let binned = rows::binned(&mut self.db.read().await?, store.name(), EVER.start..before, before, BATCH).await?;
-            let (undated, binned) = self.with_date(binned);
-            if self.date(&undated).await? + self.act(Act::Purge, &binned, "its time in the bin is over").await? == 0 {
+            if self.act_by_age(Act::Purge, binned, "its time in the bin is over").await? == 0 {
                 return Ok(Step::Done);
             }
         }
@@ -185,25 +183,24 @@ impl Finaliser {
 
     async fn bin_oldest(&self, disk: &[&RegionStore], lacking: u64, is_steady: bool) -> Result<Step, FinaliseError> {
         for _ in 0..BATCHES {
-            let first_day = self.first_day();
-            let mut connection = self.db.read().await?;
-            let mut to_come = 0_u64;
-            for store in disk {
-                to_come = to_come.saturating_add(rows::binned_bytes(&mut connection, store.name(), MOST_ADDED_UP).await?);
-            }
+            let to_come = self.room_to_come(disk).await?;
             if to_come >= lacking {
                 return Ok(Step::Done);
             }
-            let mut oldest = self.oldest(&mut connection, disk, first_day..EVER.end).await?;
-            // They would go first, and are the newest perhaps.
-            let mut undated = self.oldest(&mut connection, disk, EVER.start..first_day).await?;
-            drop(connection);
-            if is_steady && self.date(&undated).await? > 0 {
-                continue;
+            let first_day = self.first_day();
+            if is_steady {
+                // They would go first, and are the newest perhaps.
+                let undated = self.oldest(disk, EVER.start..first_day).await?;
+                if self.date(&undated).await? > 0 {
+                    continue;
+                }
             }
+            let mut oldest = self.oldest(disk, first_day..EVER.end).await?;
             keep_first(&mut oldest, lacking - to_come);
             let mut binned = self.act(Act::Bin, &oldest, "its room is wanted").await?;
-            if binned == 0 {
+            if binned == 0 && !is_steady {
+                // Last of all: a clock that is in doubt gives them no date.
+                let mut undated = self.oldest(disk, EVER.start..first_day).await?;
                 keep_first(&mut undated, lacking - to_come);
                 binned = self.act(Act::Bin, &undated, "its room is wanted").await?;
             }
@@ -221,6 +218,15 @@ impl Finaliser {
         Ok(Step::MoreToDo)
     }
 
+    /// How many bytes the bins of the disk's regions will give.
+    async fn room_to_come(&self, disk: &[&RegionStore]) -> db::Result<u64> {
+        let (mut connection, mut bytes) = (self.db.read().await?, 0_u64);
+        for store in disk {
+            bytes = bytes.saturating_add(rows::binned_bytes(&mut connection, store.name(), MOST_ADDED_UP).await?);
+        }
+        Ok(bytes)
+    }
+
     /// What lies in the bins of the disk's regions.
     async fn binned(&self, disk: &[&RegionStore], since: Range<UnixMillis>, resumed: UnixMillis) -> db::Result<Vec<Candidate>> {
         let (mut connection, mut binned) = (self.db.read().await?, Vec::new());
@@ -231,16 +237,11 @@ impl Finaliser {
     }
 
     /// The oldest recordings of the disk's regions.
-    async fn oldest(
-        &self,
-        connection: &mut Connection,
-        disk: &[&RegionStore],
-        since: Range<UnixMillis>,
-    ) -> db::Result<Vec<Candidate>> {
+    async fn oldest(&self, disk: &[&RegionStore], since: Range<UnixMillis>) -> db::Result<Vec<Candidate>> {
         let (now, waits) = (self.clock.now(), (self.retention.rules.reconnect_window_s, self.retention.silence));
-        let mut oldest = Vec::new();
+        let (mut connection, mut oldest) = (self.db.read().await?, Vec::new());
         for store in disk {
-            oldest.extend(rows::oldest(connection, store.name(), since.clone(), waits, now, BATCH).await?);
+            oldest.extend(rows::oldest(&mut connection, store.name(), since.clone(), waits, now, BATCH).await?);
         }
         Ok(oldest)
     }
@@ -250,10 +251,12 @@ impl Finaliser {
         if self.clock.now() >= FIRST_DAY { FIRST_DAY } else { EVER.start }
     }
 
-    /// Those whose time began before there was this program, and the others.
-    fn with_date(&self, candidates: Vec<Candidate>) -> (Vec<Candidate>, Vec<Candidate>) {
+    /// For their age alone, by a clock that is steady: does it to those that have a date, and gives the others one; says of how many that was. Where
+    /// room is wanted the two are asked for apart: those without a date would come first, and may be more than are looked at in one go.
+    async fn act_by_age(&self, act: Act, candidates: Vec<Candidate>, why: &str) -> db::Result<usize> {
         let first_day = self.first_day();
-        candidates.into_iter().partition(|candidate| candidate.since < first_day)
+        let (undated, dated): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.since < first_day);
+        Ok(self.date(&undated).await? + self.act(act, &dated, why).await?)
     }
 
     /// To be done by a clock that is steady: it is not done again. Has their time count from now, where no clock was right when it began; says of how many.

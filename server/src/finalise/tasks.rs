@@ -53,20 +53,7 @@ impl Finaliser {
             }
         }
         let Some(poster) = poster else { return Ok(()) };
-        let (this, region) = (self.clone(), store.name().clone());
-        let keeping = async move {
-            this.put(&asset, vec![(key.to_thumbnail(), poster)]).await?;
-            let now = this.clock.now();
-            let mut tx = this.db.write().await?;
-            let task = match assets::set_poster(&mut tx, &asset, now).await? {
-                true => Task::Storyboard { asset: id },
-                // Deleted while we looked: the poster must follow the recording.
-                false => Task::Place { asset: id },
-            };
-            jobs::enqueue(&mut tx, task, now).await?;
-            Ok(tx.commit().await?)
-        };
-        self.undertake(&region, keeping).await
+        self.keep_pictures(asset, Pictures::Poster, vec![(key.to_thumbnail(), poster)]).await
     }
 
     /// Makes the pictures for scrubbing. The track comes last: who finds it, finds what it points to.
@@ -79,13 +66,33 @@ impl Finaliser {
         tracing::debug!(asset = %id, tiles = cues.len(), decoded_packets, "a storyboard is made");
         let sprite_key = key.to(KeyKind::StoryboardSprite);
         let track = web_vtt(&cues, &sprite_key.file_name()).into();
-        let (this, region) = (self.clone(), store.name().clone());
+        let files = vec![(sprite_key, sprite), (key.to(KeyKind::Storyboard), track)];
+        self.keep_pictures(asset, Pictures::Storyboard, files).await
+    }
+
+    /// Stores pictures beside the recording, one file after the other, then has its row say so and enqueues what follows: in one piece, also
+    /// where a disk takes so long that nobody waits for it any more.
+    async fn keep_pictures(&self, asset: Asset, pictures: Pictures, files: Vec<(Key, Bytes)>) -> Result<(), FinaliseError> {
+        let (this, region, id) = (self.clone(), asset.region.clone(), asset.id);
         let keeping = async move {
-            this.put(&asset, vec![(sprite_key, sprite), (key.to(KeyKind::Storyboard), track)]).await?;
+            let store = this.store(&asset)?;
+            for (key, bytes) in files {
+                store.put(&key, bytes).await?;
+            }
             let now = this.clock.now();
             let mut tx = this.db.write().await?;
-            if !assets::set_storyboard(&mut tx, &asset, now).await? {
-                jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
+            let is_set = match pictures {
+                Pictures::Poster => assets::set_poster(&mut tx, &asset, now).await?,
+                Pictures::Storyboard => assets::set_storyboard(&mut tx, &asset, now).await?,
+            };
+            let next = match (is_set, pictures) {
+                (true, Pictures::Poster) => Some(Task::Storyboard { asset: id }),
+                (true, Pictures::Storyboard) => None,
+                // Deleted while they were made: they must follow the recording.
+                (false, _) => Some(Task::Place { asset: id }),
+            };
+            if let Some(task) = next {
+                jobs::enqueue(&mut tx, task, now).await?;
             }
             Ok(tx.commit().await?)
         };
@@ -105,17 +112,14 @@ impl Finaliser {
     /// for so long that nobody waits for it any more.
     pub(super) async fn settle_place(&self, id: AssetId) -> Result<(), FinaliseError> {
         let Some(asset) = self.read(id).await? else { return Ok(()) };
-        self.undertake(&asset.region, self.clone().settle(id)).await
+        let region = asset.region.clone();
+        self.undertake(&region, self.clone().settle(asset)).await
     }
 
-    pub(super) async fn settle(self, id: AssetId) -> Result<(), FinaliseError> {
-        let mut settled: Option<Place> = None;
+    /// `asset` is the row as it was read before this, and old perhaps: it is read again before this ends, however late the disk lets go of it.
+    pub(super) async fn settle(self, mut asset: Asset) -> Result<(), FinaliseError> {
         loop {
-            let Some(asset) = self.read(id).await? else { return Ok(()) };
             let place = Place::of(&asset);
-            if settled == Some(place) {
-                return Ok(());
-            }
             let (store, key) = self.place_of(&asset)?;
             asking(&self.regions, store.name(), RegionStore::require).await?;
             for key in key.all_of_recording() {
@@ -125,18 +129,19 @@ impl Finaliser {
                     Place::Nowhere => store.remove(&key).await?,
                 }
             }
-            settled = Some(place);
+            match self.read(asset.id).await? {
+                Some(now) if Place::of(&now) != place => asset = now,
+                _ => return Ok(()),
+            }
         }
     }
+}
 
-    /// Stores small files beside the recording, one after the other.
-    async fn put(&self, asset: &Asset, files: Vec<(Key, Bytes)>) -> Result<(), FinaliseError> {
-        let store = self.store(asset)?;
-        for (key, bytes) in files {
-            store.put(&key, bytes).await?;
-        }
-        Ok(())
-    }
+/// What is made of a recording, and its row says that it is there.
+#[derive(Clone, Copy)]
+enum Pictures {
+    Poster,
+    Storyboard,
 }
 
 /// Where an asset's files belong.
