@@ -16,6 +16,9 @@ use super::{Connection, Result, counts, indexed_by, on, parse, push_limit};
 /// walking the tag's own rows; in other orders by walking the list, where the next is mostly not far. Where it is, [`page_among`] stops.
 const RARE: u32 = 1_000;
 
+/// Of a text to search for no more characters count: no tag has more, and SQLite fails with a pattern of more than 50,000 bytes.
+pub const MAX_SEARCH_CHARS: usize = 200;
+
 /// Which streams, and in which order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Search {
@@ -356,10 +359,10 @@ where
     query.push("LOWER(t.tag) LIKE LOWER(").push_bind(pattern).push(") ESCAPE '!'))");
 }
 
-/// A pattern for `LIKE … ESCAPE '!'`.
+/// A pattern for `LIKE … ESCAPE '!'`, of the text's first [`MAX_SEARCH_CHARS`].
 pub(super) fn contains_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
-    for letter in text.chars() {
+    for letter in text.chars().take(MAX_SEARCH_CHARS) {
         if matches!(letter, '%' | '_' | '!') {
             pattern.push('!');
         }

@@ -18,7 +18,9 @@ const OFFER: &str = "second_factor_offer";
 /// # Errors
 /// Where the database fails.
 pub async fn begin(session: &Session, half: &HalfSignIn) -> Result<(), Error> {
-    session.flush().await?;
+    session.clear().await;
+    // Not `flush`: what is put into the session behind it is written under the same id again.
+    session.cycle_id().await?;
     session.insert(HALF, half).await
 }
 

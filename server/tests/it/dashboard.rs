@@ -6,6 +6,7 @@ mod nul;
 use std::collections::BTreeSet;
 
 use afterlive_domain::Role;
+use afterlive_server::db::stream_search::MAX_SEARCH_CHARS;
 use afterlive_server::db::users::User;
 use afterlive_server::service::Chosen;
 use leptos::server_fn::axum::server_fn_paths;
@@ -13,6 +14,7 @@ use serde_json::json;
 
 use crate::api::streams::a_stream;
 use crate::fixture::browser::Browser;
+use crate::fixture::recordings::a_finished_recording;
 use crate::fixture::server::{Server, Tenant, on_a_server, on_each_server};
 
 const PASSWORD: &str = "correct horse battery";
@@ -306,6 +308,28 @@ async fn an_administrator_of_another_organisation_changes_nothing_here() {
         }
         assert!(asked > 8, "{asked}");
         assert!(server.service.playback_tokens(&ours.admin, Some(stream)).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_long_text_to_search_for_the_beginning_counts() {
+    on_each_server(async |server| {
+        let server = server.with_dashboard();
+        let tenant = server.an_organisation().await;
+        let stream = a_stream(&server, &tenant, &["a".repeat(MAX_SEARCH_CHARS).as_str()]).await;
+        a_finished_recording(&server.db, stream).await;
+        let (_, mut browser) = somebody(&server, &tenant, Role::ReadOnly).await;
+        for (letter, found) in [("a", 1), ("b", 0)] {
+            // Nearly as much as a form may hold.
+            let text = letter.repeat(60_000);
+            let of_streams = json!({ "search": text, "sort": "created", "page": 1, "page_size": 25 });
+            for (function, filter) in [("streams", of_streams), ("library", json!({ "search": text, "page_size": 25 }))] {
+                let answer = browser.load(function, &json!({ "filter": filter }).to_string()).await;
+                assert_eq!(answer.status.as_u16(), 200, "{function}: {}", answer.text);
+                assert_eq!(answer.json()["rows"].as_array().unwrap().len(), found, "{function}: {letter}");
+            }
+        }
     })
     .await;
 }

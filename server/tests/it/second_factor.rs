@@ -14,6 +14,7 @@ use afterlive_server::service::{CodeSignIn, Enrolled, HalfSignIn, Offer, Offered
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::accounts::{PASSWORD, a_user, as_user};
+use crate::fixture::browser::Browser;
 use crate::fixture::server::{Server, Tenant};
 
 pub const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -83,6 +84,15 @@ pub async fn half(server: &Server, user: &User) -> HalfSignIn {
         SignIn::NeedsCode(half) => half,
         other => panic!("{other:?}"),
     }
+}
+
+/// Gives the code for which a browser is asked: it lets that one in, and not a twin that has the session from before.
+pub async fn comes_in_alone(browser: &mut Browser<'_>, mut twin: Browser<'_>, code: &str) {
+    assert_ne!(browser.cookie(), twin.cookie());
+    assert_eq!(twin.submit("sign_in_with_code", &[("code", code)]).await, "/auth?error=again&next=%2F");
+    assert_eq!(twin.load("home", "{}").await.status.as_u16(), 401);
+    assert_eq!(browser.submit("sign_in_with_code", &[("code", code)]).await, "/");
+    assert_eq!(browser.load("home", "{}").await.status.as_u16(), 200);
 }
 
 pub fn is_done(outcome: &CodeSignIn, user: &User) -> bool {

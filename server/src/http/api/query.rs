@@ -12,10 +12,9 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::doc::Field;
+use crate::db::stream_search::MAX_SEARCH_CHARS;
 use crate::publish_key::bare_name;
 
-/// A longer text to search for finds nothing.
-const MAX_SEARCH_CHARS: usize = 200;
 /// The most tags to filter by; each is a look-up.
 pub const MAX_FILTER_TAGS: usize = 10;
 
@@ -74,7 +73,7 @@ impl Query {
 
     /// The text of `q` to search for; of a streamname as it is copied into encoders the name.
     pub fn search_text(&self) -> Option<String> {
-        self.text("q").map(|text| bare_name(text).chars().take(MAX_SEARCH_CHARS).collect())
+        self.text("q").map(|text| bare_name(text).to_owned())
     }
 
     /// A list, as `name[]=a&name[]=b` or `name[0]=a&name[1]=b`, in the order sent.

@@ -2,16 +2,18 @@
 
 use afterlive_domain::EventKind;
 use afterlive_domain::organisation::Settings;
+use afterlive_server::service::Opens;
 use axum::body::Body;
 use futures::StreamExt as _;
 use http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 use super::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
 use crate::fixture::server::{PAGE, Server, on_each_server};
+use crate::playback::go_live;
 use crate::webhook::hook::PATIENCE;
 
 #[tokio::test]
@@ -91,6 +93,33 @@ async fn without_a_key_there_is_no_way_to_publish_and_recordings_only_where_they
 
         server.service.delete_stream(&tenant.admin, id).await.unwrap();
         assert_eq!(keyless().await.error(), (404, 3001));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn figures_of_what_is_live_are_for_who_may_watch_it() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let id = a_stream(&server, &tenant, &["a"]).await;
+        let stream = server.service.stream(&tenant.admin, id).await.unwrap();
+        let (_publisher, _feed) = go_live(&server, &stream).await;
+        let key = server.service.create_api_key(&tenant.admin, "Website", Opens::Playout, None).await.unwrap().secret;
+        let made = server.send("POST /token/playback", Some(&tenant.admin_key), r#"{"expires_in_s":600}"#).await.ok();
+        let with_token = format!("?token={}", made["token"].as_str().unwrap());
+        let info = |stream: &Value| stream["playout"]["h5live"][0]["info"].clone();
+        let ask = async |call: &str| server.send_with(call, &[("X-BINTU-PLAYERKEY", &key)], "").await.ok();
+        let one = async |query: &str| info(&ask(&format!("GET /stream/{id}{query}")).await);
+        let listed = async || info(&ask("GET /stream/public?tags[]=a").await[0]);
+
+        let figures = json!({ "width": 320, "height": 180, "bitrate": 1_120, "fps": 20.0 });
+        assert_eq!((one("").await, listed().await), (json!({}), json!({})));
+        assert_eq!(one(&with_token).await, figures);
+        let own = server.send(&format!("GET /stream/{id}"), Some(&tenant.reader_key), "").await.ok();
+        assert_eq!(info(&own), figures);
+        let public = Settings { recording_enabled: true, vod_public: false, live_public: true };
+        server.service.save_organisation(&tenant.admin, "Chapel", public).await.unwrap();
+        assert_eq!((one("").await, listed().await), (figures.clone(), figures));
     })
     .await;
 }

@@ -4,11 +4,11 @@ use afterlive_domain::Role;
 use serde_json::Value;
 
 use super::{connected, go, is_noted_as_own, sign_in, who, with_provider};
-use crate::accounts::PASSWORD;
+use crate::accounts::{PASSWORD, a_user};
 use crate::audit::all_rows;
 use crate::fixture::browser::Browser;
 use crate::fixture::oidc_provider::somebody;
-use crate::second_factor::{a_user_with_one, set_up};
+use crate::second_factor::{a_user_with_one, comes_in_alone, set_up};
 use crate::system::a_system_administrator;
 
 #[tokio::test]
@@ -47,6 +47,22 @@ async fn who_has_a_second_factor_gives_its_code_whichever_way_they_come() {
         assert_eq!(other.submit("disconnect", &[("present", PASSWORD)]).await, "/account?notice=disconnected");
         browser.submit("sign_in_with_code", &[("code", &codes[1])]).await;
         assert_eq!(who(&mut browser).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_knew_the_browser_s_session_from_before_the_provider_has_nothing_of_the_sign_in() {
+    with_provider(&[], async |server, provider| {
+        let tenant = server.an_organisation().await;
+        let thief = a_user(&server, &tenant, Role::User).await;
+        let (user, _) = connected(&server, &tenant, &provider, "ada").await;
+        let (_, app, _) = set_up(&server, &user).await;
+        let mut browser = Browser::signed_in(&server, &thief.email, PASSWORD).await;
+        let twin = browser.clone();
+        let to = sign_in(&mut browser, &provider, somebody("ada", "x@example.com", false)).await;
+        assert_eq!(to, "/sign-in/code?next=%2Fvod");
+        comes_in_alone(&mut browser, twin, &app.shows(&server, 0)).await;
     })
     .await;
 }
@@ -112,7 +128,7 @@ async fn of_an_organisation_that_is_suspended_nobody_comes_in_by_the_provider() 
         let (_, above) = a_system_administrator(&server, &home).await;
         let ada = || somebody("ada", "x@example.com", false);
         let (user, _) = connected(&server, &theirs, &provider, "ada").await;
-        let bob = crate::accounts::a_user(&server, &theirs, Role::User).await;
+        let bob = a_user(&server, &theirs, Role::User).await;
         let link = server.service.invite(&theirs.admin, "dee@example.com", Role::User).await.unwrap();
         let secret = link.rsplit_once('/').unwrap().1;
         let mut browser = Browser::new(&server);

@@ -2,7 +2,7 @@
 
 use afterlive_domain::Role;
 
-use super::{App, STEP_MS};
+use super::{App, STEP_MS, a_user_with_one, comes_in_alone};
 use crate::accounts::{PASSWORD, a_user};
 use crate::fixture::browser::Browser;
 use crate::fixture::server::{Server, on_each_server};
@@ -85,6 +85,31 @@ async fn it_is_set_up_asked_for_and_switched_off_without_scripts() {
         assert_eq!(mine.load("home", "{}").await.status.as_u16(), 200);
         assert_eq!(other.load("home", "{}").await.status.as_u16(), 401);
         Browser::signed_in(&server, &user.email, PASSWORD).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_knew_the_browser_s_session_from_before_the_password_has_nothing_of_the_sign_in() {
+    on_each_server(async |server| {
+        let server = server.with_dashboard();
+        let tenant = server.an_organisation().await;
+        let thief = a_user(&server, &tenant, Role::User).await;
+        let (user, app, codes) = a_user_with_one(&server, &tenant, Role::User).await;
+        // Their own sign-in, left in another's browser, is still alive when the password is given there.
+        let mut browser = Browser::signed_in(&server, &thief.email, PASSWORD).await;
+        let twin = browser.clone();
+        let to = browser.submit("sign_in", &[("email", &user.email), ("password", PASSWORD)]).await;
+        assert_eq!(to, "/sign-in/code?next=%2F");
+        comes_in_alone(&mut browser, twin, &app.shows(&server, 0)).await;
+
+        let mut browser = Browser::signed_in(&server, &thief.email, PASSWORD).await;
+        let twin = browser.clone();
+        let link = server.service.make_password_link(&tenant.admin, user.id).await.unwrap();
+        let secret = link.rsplit_once('/').unwrap().1;
+        let to = browser.submit("choose_password", &[("secret", secret), ("password", "wandering geese by night")]).await;
+        assert!(to.starts_with("/sign-in/code?next="), "{to}");
+        comes_in_alone(&mut browser, twin, &codes[0]).await;
     })
     .await;
 }

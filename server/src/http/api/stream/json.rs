@@ -127,7 +127,7 @@ struct RtmpTarget {
     streamname: String,
 }
 
-/// What is known of it while it is live.
+/// What is known of it while it is live; nothing for who may not watch it live.
 #[derive(Default, JsonSchema, Serialize)]
 struct Info {
     /// In pixels.
@@ -270,7 +270,7 @@ struct Thumbnail {
 enum Audience {
     /// Readers are told neither publish keys nor keys of other servers.
     Organisation(Role),
-    /// Pictures of it are for who may watch it live, and that it is recorded is for who may watch recordings.
+    /// Pictures and figures of it are for who may watch it live, and that it is recorded is for who may watch recordings.
     Anybody { sees_live: bool, sees_recordings: bool },
 }
 
@@ -364,7 +364,7 @@ impl StreamJson {
                 progressive: service.live_progressive_url(&stream.streamname),
             },
             rtmp: RtmpTarget { url: rtmp_url.clone(), streamname: streamname.clone() },
-            info: service.hub().stats(stream.id).map(Info::from).unwrap_or_default(),
+            info: service.hub().stats(stream.id).filter(|_| sees_live).map(Info::from).unwrap_or_default(),
         };
         let thumbnail = |url| Thumbnail { url, r#type: "image", stream_id: stream.id, streamname: streamname.clone() };
         Self {
