@@ -1,4 +1,5 @@
-//! What only the browser can do: clipboard, local time, chance, the theme at once, the stream of events. On the server each is its twin that does nothing.
+//! What only the browser can do: clipboard, local time, chance, the theme at once, playing, the stream of events. On the server each is its twin that
+//! does nothing.
 
 /// How a connection to the server's events does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +18,9 @@ mod inner {
 
     use afterlive_domain::UnixMillis;
     use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-    use web_sys::{Document, EventSource, HtmlDocument, HtmlElement, HtmlTextAreaElement, VisibilityState, Window};
+    use web_sys::{
+        Document, EventSource, HtmlDocument, HtmlElement, HtmlTextAreaElement, HtmlVideoElement, VisibilityState, Window,
+    };
 
     use super::Connection;
     use crate::request::Theme;
@@ -100,6 +103,16 @@ mod inner {
         }
     }
 
+    /// Plays it, for who has just pressed something to see it.
+    pub fn play(video: &HtmlVideoElement) {
+        if let Ok(begun) = video.play() {
+            wasm_bindgen_futures::spawn_local(async move {
+                // Cut off by a pause, or there is nothing that plays, of which the player tells by itself.
+                let _ = wasm_bindgen_futures::JsFuture::from(begun).await;
+            });
+        }
+    }
+
     #[must_use]
     pub fn is_visible() -> bool {
         document().is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
@@ -168,6 +181,7 @@ mod inner {
     use std::time::Duration;
 
     use afterlive_domain::UnixMillis;
+    use leptos::web_sys::HtmlVideoElement;
 
     use super::Connection;
     use crate::request::Theme;
@@ -193,6 +207,8 @@ mod inner {
 
     pub fn scroll_to(_id: &str) {}
 
+    pub fn play(_video: &HtmlVideoElement) {}
+
     #[must_use]
     pub fn is_visible() -> bool {
         false
@@ -215,4 +231,4 @@ mod inner {
     }
 }
 
-pub use inner::{Events, between, copy, is_visible, leave_for, local_time, now, scroll_to, set_theme, theme};
+pub use inner::{Events, between, copy, is_visible, leave_for, local_time, now, play, scroll_to, set_theme, theme};

@@ -294,6 +294,9 @@ impl Backend for Fake {
     }
 
     async fn set_push_url(&self, stream: StreamId, url: &str) -> Answer<()> {
+        if !url.is_empty() && !url.starts_with("rtmp://") {
+            return Err(BackendError::Refused("Please give an rtmp:// URL: no other protocol is spoken.".into()));
+        }
         self.change(|state| {
             state.push_urls.insert(stream, url.to_owned());
         })

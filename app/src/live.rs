@@ -37,6 +37,8 @@ pub struct News {
     answered: RwSignal<u32>,
     /// Why the last form has no answer, and how often in a row that was so.
     unanswered: RwSignal<Option<(u32, BackendError)>>,
+    /// The server, which that form did not reach, has been heard of since.
+    is_back: RwSignal<bool>,
     /// What the page shows is being done away with, and nothing of it is fetched any more.
     leaving: RwSignal<bool>,
     /// The page was loaded by who had signed in.
@@ -51,6 +53,7 @@ impl News {
             stale: RwSignal::new(0),
             answered: RwSignal::new(0),
             unanswered: RwSignal::new(None),
+            is_back: RwSignal::new(false),
             leaving: RwSignal::new(false),
             signed_in: RwSignal::new(false),
             connected: RwSignal::new(None),
@@ -80,11 +83,25 @@ impl News {
     /// What came back of a form that was sent. An answer leads to a page that shows the outcome; where there is none, this page must say so.
     fn hear(self, came: Option<Answer<()>>) {
         if let Some(Err(error)) = came {
+            self.is_back.set(false);
             self.unanswered.update(|last| *last = Some((last.as_ref().map_or(1, |(count, _)| count.wrapping_add(1)), error)));
         } else {
             self.forget_unanswered();
             self.answered.update(|count| *count = count.wrapping_add(1));
         }
+    }
+
+    /// The connection to the server stands again.
+    fn hear_again(self) {
+        if self.unanswered.with_untracked(|last| matches!(last, Some((_, BackendError::Unreachable)))) {
+            self.is_back.set(true);
+        }
+    }
+
+    /// Whether the server, which the last form did not reach, is there again: that it cannot be reached is true no more.
+    #[must_use]
+    pub fn is_back(self) -> bool {
+        self.is_back.get()
     }
 
     /// How many forms were answered since the page was opened; changes when one is.
@@ -299,8 +316,12 @@ pub fn listen(stream: Option<StreamId>) {
             let stands = connection == Connection::Stands;
             // What happened while there was no connection has been missed. And who has been signed out is refused: the page asks, hears so, and is replaced.
             // Else it asks with each refusal, so that it stays fresh where there is no place for long.
-            if connection == Connection::Refused || (stands && news.connected.get_untracked() == Some(false)) {
+            let is_back = stands && news.connected.get_untracked() == Some(false);
+            if connection == Connection::Refused || is_back {
                 news.refresh();
+            }
+            if is_back {
+                news.hear_again();
             }
             if connection == Connection::Refused {
                 let reopen = move || {
@@ -378,6 +399,25 @@ mod tests {
             }
             news.hear(Some(Ok(())));
             assert_eq!(told(), (None, 1));
+        });
+    }
+
+    #[test]
+    fn a_server_that_is_back_is_said_to_be_until_another_form_does_not_reach_it() {
+        Owner::new().with(|| {
+            News::provide();
+            let news = News::of_app();
+            let says_so = || {
+                news.hear_again();
+                news.is_back.get_untracked()
+            };
+            assert!(!says_so(), "nothing was said of its being away");
+            news.hear(Some(Err(BackendError::Unreachable)));
+            assert!(!news.is_back.get_untracked() && says_so());
+            news.hear(Some(Err(BackendError::Unreachable)));
+            assert!(!news.is_back.get_untracked());
+            news.hear(Some(Err(BackendError::Refused("too long".to_owned()))));
+            assert!(!says_so(), "it was there all the time");
         });
     }
 }

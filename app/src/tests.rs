@@ -208,7 +208,7 @@ async fn the_overview_has_all_that_is_copied_and_the_recordings_newest_first() {
             .shows("peak −9 dB");
         assert_eq!(page.count("<tbody class=\"recording "), 10, "{path}");
         let text = page.text();
-        let (growing, newest) = (text.find("8sKpm-x49nB-24.mp4"), text.find("Details of 8sKpm-x49nB-23.mp4"));
+        let (growing, newest) = (text.find("8sKpm-x49nB-24.mp4"), text.find("Play and details of 8sKpm-x49nB-23.mp4"));
         assert!(growing.is_some() && growing < newest, "the recording in progress stands on top");
         page.shows("preload=\"none\"").shows("1280 × 720").shows("?download");
     }
@@ -480,7 +480,7 @@ async fn forms_work_as_plain_posts() {
 async fn what_a_form_refuses_is_said_on_the_page_it_leads_back_to_and_once() {
     let site = Site::new(Fake::signed_in());
     let page = site.post("/ui/set_tags", &format!("stream={LIVE}&tags={}", "x".repeat(300))).await;
-    assert_eq!((page.status, page.location.as_str()), (StatusCode::FOUND, format!("/stream/{LIVE}?notice=flash").as_str()));
+    assert_eq!((page.status, page.location.as_str()), (StatusCode::FOUND, format!("/stream/{LIVE}?notice=flash#tags").as_str()));
     site.get(&page.location).await.shows("Please give tags of at most 200 characters.");
     site.get(&page.location).await.shows_not("Please give tags");
 }
@@ -543,7 +543,7 @@ async fn limits_and_retention_are_a_form_whose_empty_fields_follow_the_server() 
 
     let form = "max_duration_s=&max_megabytes=1.048577&reconnect_window_s=0&retention_days=+90+";
     let page = site.post("/ui/save_recording_settings", form).await;
-    assert_eq!(page.location, "/organisation?notice=saved");
+    assert_eq!(page.location, "/organisation?notice=saved&card=limits#limits");
     let saved = site.fake.organisation().await.unwrap().recording;
     let expected = RecordingSettings {
         max_duration_s: None,

@@ -149,7 +149,7 @@ test('everything is reached by keyboard, and the focus is seen', async ({ admin:
   await page.keyboard.press('Enter');
   await expect(page.getByRole('button', { name: 'Delete the stream' })).toBeHidden();
 
-  await tabTo(`Details of ${name}`);
+  await tabTo(`Play and details of ${name}`);
   await page.keyboard.press('Enter');
   await expect(row.locator('video')).toBeVisible();
   await tabTo(`Copy the URL of ${name}`);

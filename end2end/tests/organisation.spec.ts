@@ -1,5 +1,6 @@
 // Settings and API keys.
 
+import type { Locator } from '@playwright/test';
 import { look, takePictures } from '../support/looks.ts';
 import { copyValue, createStream, live, recordings, setSwitches } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
@@ -106,7 +107,13 @@ test('the playout page opens to outsiders only where live is public, with record
   await outside.close();
 });
 
-test('what a form refuses is seen in its card, and gone when the next one is answered', async ({ admin: page }) => {
+/** The heading of the card does not lie under the bar, which stays on top. */
+async function isBelowTheBar(card: Locator): Promise<void> {
+  const gap = (heading: Element) => heading.getBoundingClientRect().top - (document.querySelector('.top')?.getBoundingClientRect().bottom ?? 0);
+  await expect.poll(() => card.getByRole('heading').first().evaluate(gap)).toBeGreaterThanOrEqual(0);
+}
+
+test('what a form refuses, and that it was saved, is seen in its card, and gone when the next one is answered', async ({ admin: page }) => {
   await page.setViewportSize({ width: 360, height: 500 });
   await live(page);
   await page.getByRole('link', { name: 'Organisation' }).click();
@@ -122,6 +129,7 @@ test('what a form refuses is seen in its card, and gone when the next one is ans
     await card.getByRole('button', { name: 'Save' }).click();
     await expect(card.getByRole('alert')).toContainText(says);
     await expect(card.getByRole('alert')).toBeInViewport();
+    await isBelowTheBar(card);
     await expect(page.getByRole('alert'), 'nowhere else').toHaveCount(1);
     await expect(card.getByLabel(label)).toHaveAttribute('aria-invalid', 'true');
     await expect(card.getByLabel(label), 'is kept').toHaveValue(wrong);
@@ -135,7 +143,10 @@ test('what a form refuses is seen in its card, and gone when the next one is ans
   });
   await card.getByLabel('URL that decides who may publish').fill('');
   await card.getByRole('button', { name: 'Save' }).click();
-  await expect(page.getByText('Saved.', { exact: true })).toBeInViewport();
+  await expect(card.getByRole('status')).toHaveText('Saved.');
+  await expect(card.getByRole('status')).toBeInViewport();
+  await isBelowTheBar(card);
+  await expect(page.getByText('Saved.', { exact: true }), 'nowhere else').toHaveCount(1);
   await expect(page.getByRole('alert')).toHaveCount(0);
 });
 

@@ -1,7 +1,7 @@
 // Playback tokens: made and revoked on a stream's page, and what they open where an organisation's recordings and streams are not public.
 
 import type { Page } from '@playwright/test';
-import { copyValue, recording, setSwitches } from '../support/pages.ts';
+import { copyValue, live, recording, setSwitches } from '../support/pages.ts';
 import { expect, test } from '../support/fixtures.ts';
 
 async function makeToken(page: Page, streamId: string, fields: Record<string, string>): Promise<{ token: string; url: (row: string) => Promise<string> }> {
@@ -92,7 +92,7 @@ test('what a guest copies opens with the token they came with', async ({ admin: 
       await visitor.goto(`/playout/${recorded.id}?token=${token}`);
       await visitor.getByText('Links and details').click();
       const row = recording(visitor, recorded.playout.web.find((entry) => entry.type === 'vod')!.url.split('/').pop()!);
-      await row.getByLabel(/^Details of/).click();
+      await row.getByLabel(/details of/).click();
       for (const copied of [copyValue(visitor, 'Newest recording'), copyValue(row, 'URL')]) {
         const url = await copied.innerText();
         expect(new URL(url).searchParams.getAll('token'), url).toEqual([token]);
@@ -142,13 +142,19 @@ test('who watches live by a token is told when it is revoked', async ({ admin: p
   }
 });
 
-test('a form that cannot be says what to mend', async ({ admin: page, recorded }) => {
+test('a form that cannot be says what to mend, once more where it is sent once more', async ({ admin: page, recorded }) => {
   await page.goto(`/stream/${recorded.id}?tab=code`);
+  await live(page);
   const card = page.getByRole('region', { name: 'Playback access' });
   await card.getByLabel('Label').fill('Nowhere');
   await card.getByLabel(/^Only from these IP/).fill('nowhere');
   await card.getByRole('button', { name: 'Make a playback token' }).click();
-  await expect(page.getByRole('alert')).toContainText('Please give IP addresses');
+  const told = page.getByRole('alert');
+  await expect(told).toContainText('Please give IP addresses');
+  const first = await told.elementHandle();
+  await card.getByRole('button', { name: 'Make a playback token' }).click();
+  await expect.poll(() => first?.evaluate((paragraph) => paragraph.isConnected), 'another one is told').toBe(false);
+  await expect(told).toContainText('Please give IP addresses');
 });
 
 test('the dashboard plays what is guarded, and copies the bare URL', async ({ admin: page, recorded }) => {
@@ -157,7 +163,7 @@ test('the dashboard plays what is guarded, and copies the bare URL', async ({ ad
     const vod = recorded.playout.web.find((entry) => entry.type === 'vod')!.url;
     await page.goto(`/stream/${recorded.id}`);
     const row = recording(page, vod.split('/').pop()!);
-    await row.getByLabel(/^Details of/).click();
+    await row.getByLabel(/details of/).click();
     await expect(copyValue(row, 'URL')).toHaveText(vod);
     await expect(row.getByText('Recordings are not public here')).toBeVisible();
     const video = row.locator('video');

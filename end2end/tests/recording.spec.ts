@@ -84,6 +84,26 @@ test('a push to /rec shows in the open page by itself, ready within a second of 
   await expectNoReload();
 });
 
+test('the thumbnail of a recording plays it in its row, and pauses it there', async ({ admin: page, recorded }) => {
+  await page.goto(`/stream/${recorded.id}`);
+  await live(page);
+  const name = `${recorded.ingest.rtmp.streamname}.mp4`;
+  const row = recording(page, name);
+  const video = row.locator('video');
+  // However long it is looked at.
+  await video.evaluate((video: HTMLVideoElement) => void (video.loop = true));
+  const thumbnail = row.getByLabel(`Play and details of ${name}`);
+  await thumbnail.click();
+  await expect(video).toBeVisible();
+  await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.currentTime)).toBeGreaterThan(0.3);
+  await thumbnail.click();
+  await expect(video).toBeHidden();
+  await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.paused), 'nobody hears what nobody sees').toBe(true);
+  await thumbnail.press('Enter');
+  await expect(video).toBeVisible();
+  await expect.poll(() => video.evaluate((video: HTMLVideoElement) => video.paused)).toBe(false);
+});
+
 test('a push to /live is shown while it lasts and leaves no recording', async ({ admin: page, push }) => {
   const ingest = await createStream(page, { liveOnly: true });
   expect(ingest.server).toMatch(/\/live$/);

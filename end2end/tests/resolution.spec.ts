@@ -34,6 +34,8 @@ test('a recording whose resolution changes plays over the changes, with pictures
     };
     video.requestVideoFrameCallback(note);
     video.muted = true;
+    // It plays since the row was opened.
+    video.currentTime = 0;
     const over = new Promise((resolve, reject) => {
       video.addEventListener('ended', resolve);
       video.addEventListener('error', () => reject(new Error(video.error?.message ?? 'unknown')));

@@ -139,6 +139,44 @@ test('a form that does not reach the server says so each time, and no more once 
   await expect(told).toHaveCount(0);
 });
 
+test('that a form did not reach the server is said no more once that is there again', async ({ admin: page, allowConsole }) => {
+  allowConsole(/ERR_FAILED/);
+  await hurry(page);
+  const { id } = await createStream(page);
+  await page.route('**/events?*', (route) => route.abort());
+  await page.route('**/ui/set_tags', (route) => route.abort());
+  await page.goto(`/stream/${id}`);
+  await expect(page.getByText('Reconnecting…')).toBeVisible();
+  await page.getByText('Edit tags').click();
+  await page.getByLabel('Tags, separated by commas').fill('evening');
+  await page.getByRole('button', { name: 'Save tags' }).click();
+  const away = page.getByRole('alert').filter({ hasText: 'The server could not be reached' });
+  await expect(away).toBeVisible();
+  await page.unroute('**/ui/set_tags');
+  await page.unroute('**/events?*');
+  const back = page.getByRole('status').filter({ hasText: 'The server answers again' });
+  await expect(back).toBeVisible({ timeout: 20_000 });
+  await expect(away).toHaveCount(0);
+  await expect(page.getByLabel('Tags, separated by commas'), 'is kept').toHaveValue('evening');
+  await page.getByRole('button', { name: 'Save tags' }).click();
+  await expect(page.getByText('Tags saved.')).toBeVisible();
+  await expect(back).toHaveCount(0);
+});
+
+test('a page that got no answer is tried again by its button', async ({ admin: page, allowConsole }) => {
+  allowConsole(/ERR_FAILED/);
+  await live(page);
+  await page.route('**/ui/streams', (route) => route.abort());
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Streams' }).click();
+  const away = page.getByRole('heading', { name: 'The server does not answer' });
+  await expect(away).toBeVisible();
+  await page.unroute('**/ui/streams');
+  await page.getByRole('link', { name: 'Try again' }).click();
+  await live(page);
+  await expect(away).toHaveCount(0);
+  await expect(page).toHaveURL('/stream');
+});
+
 test('a page whose refresh fails on the server stays, and asks again', async ({ admin: page, api, allowConsole }) => {
   allowConsole(/status of 500/);
   await hurry(page);

@@ -154,6 +154,39 @@ test('a stream\'s tags are edited in place', async ({ admin: page }) => {
   await expect(page.getByRole('listitem').filter({ hasText: /^second$/ })).toHaveCount(1);
 });
 
+test('what is refused of tags or of a push URL is said in the form, which keeps what was typed, and told each time', async ({ admin: page }) => {
+  const { id } = await createStream(page);
+  await page.setViewportSize({ width: 360, height: 500 });
+  await page.goto(`/stream/${id}`);
+  await live(page);
+  for (const [name, label, wrong, press, says, right, done] of [
+    ['Edit tags', 'Tags, separated by commas', 'x'.repeat(300), 'Save tags', 'Please give tags of at most', 'evening', 'Tags saved.'],
+    ['Edit the push URL', 'RTMP URL with the key', 'http://live.example.com/app/key', 'Save the push URL', 'Please give an rtmp:// URL', '', 'Saved.'],
+  ] as const) {
+    const form = page.locator('details', { hasText: name });
+    const told = form.getByRole('alert');
+    await form.getByText(name).click();
+    await form.getByLabel(label).fill(wrong);
+    await form.getByRole('button', { name: press }).click();
+    await expect(told).toContainText(says);
+    await expect(told).toBeInViewport();
+    await expect(page.getByRole('alert'), 'nowhere else').toHaveCount(1);
+    await expect(form.getByLabel(label)).toHaveAttribute('aria-invalid', 'true');
+    await expect(form.getByLabel(label)).toHaveAccessibleDescription(new RegExp(says));
+    await expect(form.getByLabel(label), 'is kept').toHaveValue(wrong);
+    const first = await told.elementHandle();
+    await form.getByRole('button', { name: press }).click();
+    await expect.poll(() => first?.evaluate((paragraph) => paragraph.isConnected), 'another one is told').toBe(false);
+    await expect(told).toContainText(says);
+    await form.getByLabel(label).fill(right);
+    await form.getByRole('button', { name: press }).click();
+    await expect(page.locator('.notices')).toContainText(done);
+    await expect(page.getByRole('alert')).toHaveCount(0);
+    await expect(form.getByLabel(label), 'the form stays open').toBeVisible();
+    await expect(form.getByLabel(label)).toHaveValue(right);
+  }
+});
+
 test('deleting asks once, names what is lost, and then the stream is gone for everyone', async ({ admin: page, server }) => {
   const { id, streamKey } = await createStream(page);
   await page.goto(`/stream/${id}`);

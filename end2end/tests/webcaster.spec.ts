@@ -174,8 +174,8 @@ test('what is live from here goes on when tags or the push URL are saved', async
   await page.getByText('Edit the push URL').click();
   await page.getByLabel(/^RTMP URL with the key/).fill('nonsense');
   await page.getByRole('button', { name: 'Save the push URL' }).click();
-  await expect(page).toHaveURL(`/webcaster/${ingest.id}?notice=flash`);
-  await expect(page.locator('.notices').getByRole('alert')).toBeVisible();
+  await expect(page).toHaveURL(`/webcaster/${ingest.id}?notice=flash#push-url`);
+  await expect(page.locator('#push-url').getByRole('alert')).toBeVisible();
 
   expect(await element?.evaluate((element) => element.isConnected), 'it is the same element').toBe(true);
   await expect(webcaster(page)).toHaveCount(1);

@@ -67,12 +67,25 @@ test('a stream is given a name, and what a form refuses is seen where that is', 
   await page.waitForURL(/\/stream\/new\/[0-9a-f-]{36}$/);
   await page.goto(page.url().replace('/new', ''));
   await expect(page.getByRole('heading', { level: 1 })).toContainText(name);
+  const stream = page.url();
 
   await page.setViewportSize({ width: 360, height: 500 });
   await page.goto('/organisation');
   await page.getByLabel('Sites that may show the player').fill("'self'");
   await page.getByRole('region', { name: 'Embedding' }).getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('region', { name: 'Embedding' }).getByRole('alert')).toBeInViewport();
+  await page.getByLabel('Sites that may show the player').fill('');
+  await page.getByRole('region', { name: 'Embedding' }).getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('region', { name: 'Embedding' }).getByText('Saved.', { exact: true })).toBeInViewport();
+
+  await page.goto(stream);
+  await page.getByText('Edit the push URL').click();
+  await page.getByLabel('RTMP URL with the key').fill('http://live.example.com/app/key');
+  await page.getByRole('button', { name: 'Save the push URL' }).click();
+  const form = page.locator('details', { hasText: 'Edit the push URL' });
+  await expect(form.getByRole('alert')).toContainText('Please give an rtmp:// URL');
+  await expect(form.getByRole('alert')).toBeInViewport();
+  await expect(form.getByLabel('RTMP URL with the key'), 'is kept').toHaveValue('http://live.example.com/app/key');
 });
 
 test('a key is made, shown once and revoked', async ({ admin: page }) => {

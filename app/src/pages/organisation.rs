@@ -16,11 +16,11 @@ use crate::ui::embedding::EmbeddingForm;
 use crate::ui::icon::Icon;
 use crate::ui::make_button::MakeButton;
 use crate::ui::notice::clear_after;
+use crate::ui::outcome::{Outcome, is_refused, load_after_flash};
 use crate::ui::people::{People, role_options};
 use crate::ui::playback_secret::PlaybackSecretCard;
 use crate::ui::publish_keys::PublishKeyForm;
 use crate::ui::recording_settings::RecordingSettingsForm;
-use crate::ui::refusal::{Refusal, is_refused, load_after_flash};
 use crate::ui::rows::keyed_rows;
 use crate::ui::second_factor::SecondFactorRuleForm;
 use crate::ui::webhook::WebhookForm;
@@ -105,7 +105,7 @@ fn Settings(page: Signal<backend::OrganisationPage>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="settings">
             <h2 id="settings">"Settings"</h2>
-            <Refusal card="settings" />
+            <Outcome card="settings" />
             <ActionForm action>
                 <label>
                     "Name"
@@ -241,7 +241,7 @@ fn Keys(#[prop(into)] keys: Signal<Vec<ApiKeyRow>>) -> impl IntoView {
                     "What programs can ask"
                 </a>
             </div>
-            <Refusal card="keys" />
+            <Outcome card="keys" />
             <p class="muted">
                 {move || is_empty.get().then_some("No keys yet. ")} "Programs send one in the header " <code>"X-BINTU-APIKEY"</code>
                 ", players a player key in " <code>"X-BINTU-PLAYERKEY"</code> "."

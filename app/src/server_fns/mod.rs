@@ -38,9 +38,9 @@ impl FromServerFnError for BackendError {
 pub enum Flash {
     /// A sentence that says what to mend.
     Problem(String),
-    /// The same of a form on the organisation's page; `card` is the id of the heading above it. `of_value`: what was typed cannot be, rather than
-    /// that the server could not take it.
-    ProblemInCard { card: String, problem: String, of_value: bool },
+    /// The same of a form that stands far down on its page; `card` is the id of the heading above it, or of what it stands in. `of_value`: what was
+    /// typed cannot be, rather than that the server could not take it. `typed`: what the form is to have again.
+    ProblemInCard { card: String, problem: String, of_value: bool, typed: Option<String> },
     /// An API key, to be seen this once.
     NewKey { label: String, key: String },
     /// A playback token, to be seen this once, and the URLs to put it behind.

@@ -64,32 +64,54 @@ pub(super) async fn tell_outcome(outcome: Answer<()>, page: &str, done: &str, no
     }
 }
 
-/// Ends a form of the organisation's page: on top of that with `notice` where it worked, else back in its `card`.
+/// Ends a form of the organisation's page: back in its `card`, with `notice` where it worked, else with the reason. The page is long, and one would
+/// see neither elsewhere.
 pub(super) async fn tell_in_card(outcome: Answer<()>, card: &str, notice: &str) -> Answer<()> {
     match outcome {
         Ok(()) => {
-            tell(ORGANISATION, notice);
+            redirect(&format!("{}#{card}", with_query(ORGANISATION, &[("notice", notice), ("card", card)])));
             Ok(())
         }
         Err(error) => tell_error_in_card(card, error).await,
     }
 }
 
-/// Ends a form of the organisation's page that failed: back in its `card`, with the reason. The page is long, and one would not see it elsewhere.
+/// As [`tell_in_card`], of a form that failed.
 pub(super) async fn tell_error_in_card(card: &str, error: BackendError) -> Answer<()> {
     match error {
         // Who may not, does not see the card either.
         BackendError::SignedOut | BackendError::Denied => tell_error(ORGANISATION, error).await,
-        error => {
-            let of_value = matches!(error, BackendError::Refused(_));
-            tell_flash_in_card(card, Flash::ProblemInCard { card: card.to_owned(), problem: error.to_string(), of_value }).await
-        }
+        error => tell_flash_in_card(card, problem_in(card, None, &error)).await,
     }
 }
 
 /// Goes to the `card` of the organisation's page, by the id of its heading; it shows `flash`.
 pub(super) async fn tell_flash_in_card(card: &str, flash: Flash) -> Answer<()> {
-    tell_flash_at(&format!("{}#{card}", with_query(ORGANISATION, &[("notice", "flash")])), flash).await
+    tell_flash_at(&flash_url(ORGANISATION, card), flash).await
+}
+
+/// Ends a form that is folded away on a stream's page: on top of that with `notice` where it worked, else back in the form, with what was `typed`.
+/// `id` is that of what it is folded into.
+pub(super) async fn tell_in_form(outcome: Answer<()>, page: &str, id: &str, typed: String, notice: &str) -> Answer<()> {
+    match outcome {
+        Ok(()) => {
+            tell(page, notice);
+            Ok(())
+        }
+        // Who may not, does not see the form either, nor is there one where there is no stream.
+        Err(error @ (BackendError::SignedOut | BackendError::Denied | BackendError::NotFound)) => tell_error(page, error).await,
+        Err(error) => tell_flash_at(&flash_url(page, id), problem_in(id, Some(typed), &error)).await,
+    }
+}
+
+fn problem_in(card: &str, typed: Option<String>, error: &BackendError) -> Flash {
+    let of_value = matches!(error, BackendError::Refused(_));
+    Flash::ProblemInCard { card: card.to_owned(), problem: error.to_string(), of_value, typed }
+}
+
+/// Of the `card` on `page`, which shows a flash.
+fn flash_url(page: &str, card: &str) -> String {
+    format!("{}#{card}", with_query(page, &[("notice", "flash")]))
 }
 
 /// Ends a form that asked for a password, a code, or both: to `done` with `notice` where it worked, or to one's account where there are recovery codes to be shown;

@@ -70,7 +70,7 @@ pub async fn set_tags(
         Ok(tags) => crate::request::backend().set_tags(stream, tags).await,
         Err(error) => Err(super::outcome::refused(&error)),
     };
-    super::outcome::tell_outcome(outcome, &page, &page, "tags").await
+    super::outcome::tell_in_form(outcome, &page, "tags", tags, "tags").await
 }
 
 /// `back` as in [`set_tags`].
@@ -82,7 +82,7 @@ pub async fn set_push_url(
 ) -> Result<(), BackendError> {
     let page = super::outcome::page_of_form(stream, &back);
     let outcome = crate::request::backend().set_push_url(stream, url.trim()).await;
-    super::outcome::tell_outcome(outcome, &page, &page, "push-url").await
+    super::outcome::tell_in_form(outcome, &page, "push-url", url, "push-url").await
 }
 
 #[server(prefix = "/ui", endpoint = "stop_and_lock")]

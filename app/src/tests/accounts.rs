@@ -86,7 +86,7 @@ async fn roles_change_users_go_and_the_last_administrator_stays() {
     let page = site.post("/ui/change_role", &format!("user={ADA}&role=nanoUser")).await;
     site.get(&page.location).await.shows("This is the last administrator.");
     let page = site.post("/ui/change_role", &format!("user={BOB}&role=nanoAdmin")).await;
-    assert_eq!(page.location, "/organisation?notice=role");
+    assert_eq!(page.location, "/organisation?notice=role&card=people#people");
     let page = site.post("/ui/make_password_link", &format!("user={BOB}&email=bob%40example.com")).await;
     site.get(&page.location).await.shows(&format!("/password/{SECRET}")).shows("24 hours");
     let page = site.post("/ui/remove_user", &format!("user={BOB}")).await;

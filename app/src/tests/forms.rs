@@ -13,7 +13,7 @@ async fn a_form_of_the_overview_leads_back_to_the_page_it_stands_on() {
         let back = page.replace('/', "%2F");
         for (form, notice) in [
             (("set_tags", "tags=one%2C+two".to_owned()), "tags"),
-            (("set_tags", format!("tags={too_long}")), "flash"),
+            (("set_tags", format!("tags={too_long}")), "flash#tags"),
             (("set_push_url", "url=rtmp%3A%2F%2Flive.example.com%2Fapp%2Fkey".to_owned()), "push-url"),
         ] {
             let (function, fields) = form;
@@ -32,6 +32,43 @@ async fn a_form_of_the_overview_leads_to_no_other_site() {
             assert!(answered.location.starts_with(&format!("/stream/{LIVE}?notice=")), "{outside}: {}", answered.location);
         }
     }
+}
+
+#[tokio::test]
+async fn what_the_overview_refuses_is_said_in_the_form_which_has_what_was_typed_and_nowhere_else() {
+    let site = Site::new(Fake::signed_in());
+    let too_long = "x".repeat(300);
+    for (function, fields, id, typed, says) in [
+        ("set_tags", format!("tags={too_long}"), "tags", too_long.as_str(), "Please give tags of at most 200 characters."),
+        ("set_push_url", "url=http%3A%2F%2Fa.example%2Fb".to_owned(), "push-url", "http://a.example/b", "an rtmp:// URL"),
+    ] {
+        for page in ["stream", "playout", "webcaster"] {
+            let back = format!("%2F{page}%2F{LIVE}");
+            let answered = site.post(&format!("/ui/{function}"), &format!("stream={LIVE}&back={back}&{fields}")).await;
+            assert_eq!(answered.location, format!("/{page}/{LIVE}?notice=flash#{id}"));
+            let shown = site.get(&answered.location).await;
+            let form = folded(&shown, id);
+            assert!(form.split('>').next().unwrap().contains(" open"), "{form}");
+            assert!(form.contains(&format!("role=\"alert\" id=\"{id}-problem\"")) && form.contains(says), "{form}");
+            assert!(form.contains(&format!("value=\"{typed}\"")) && form.contains("aria-invalid=\"true\""), "{form}");
+            assert_eq!((shown.count("notice failed"), shown.count("aria-invalid")), (1, 1), "{page}");
+            let later = site.get(&answered.location).await;
+            later.shows_not("notice failed").shows_not(typed);
+            assert!(!folded(&later, id).split('>').next().unwrap().contains(" open"), "{page}");
+        }
+    }
+    let site = Site::new(Fake::signed_in().busy());
+    let answered = site.post("/ui/set_tags", &format!("stream={LIVE}&tags=evening")).await;
+    let page = site.get(&answered.location).await;
+    assert!(folded(&page, "tags").contains("too much to do at the moment"));
+    page.shows("value=\"evening\"").shows_not("aria-invalid");
+}
+
+/// The disclosure with that id, from there on.
+fn folded(page: &Page, id: &str) -> String {
+    let text = page.text();
+    let (_, behind) = text.split_once(&format!("id=\"{id}\"")).unwrap();
+    behind.split("</details>").next().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -65,6 +102,25 @@ async fn what_the_organisations_page_refuses_is_said_in_the_card_of_the_form_and
     let page = site.get(&refused.location).await;
     page.shows("aria-invalid=\"true\"").shows("aria-describedby=\"webhook-problem webhook-hint\"");
     assert_eq!(page.count("aria-invalid"), 1);
+}
+
+#[tokio::test]
+async fn what_is_saved_of_the_organisations_page_is_said_in_the_card_of_the_form_and_nowhere_else() {
+    let site = Site::new(Fake::signed_in());
+    for (function, fields, card) in [
+        ("save_organisation", "name=Northlight", "settings"),
+        ("save_webhook", "url=", "webhook"),
+        ("save_embed_domains", "domains=example.com", "embedding"),
+        ("require_publish_key", "required=on", "publish-keys"),
+    ] {
+        let answered = site.post(&format!("/ui/{function}"), fields).await;
+        assert_eq!(answered.location, format!("/organisation?notice=saved&card={}#{card}", card.replace('-', "%2D")));
+        let page = site.get(&answered.location).await;
+        let text = page.text();
+        let (_, behind) = text.split_once(&format!("<h2 id=\"{card}\">")).unwrap();
+        assert!(behind.split("</section>").next().unwrap().contains("Saved."), "{card}");
+        assert_eq!((page.count("Saved."), page.count("notice done")), (1, 1), "{card}");
+    }
 }
 
 #[tokio::test]

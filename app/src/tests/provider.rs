@@ -86,7 +86,7 @@ async fn administrators_see_who_is_connected_with_which_account_and_disconnect_o
     let page = site.get("/organisation").await;
     page.shows("By Example Login: ").shows("bob@login.example").shows("Disconnect from Example Login");
     let page = site.post("/ui/disconnect_user", &format!("user={BOB}")).await;
-    assert_eq!(page.location, "/organisation?notice=user%2Ddisconnected");
+    assert_eq!(page.location, "/organisation?notice=user%2Ddisconnected&card=people#people");
     let page = site.get(&page.location).await;
     page.shows("The user is disconnected,").shows_not("bob@login.example").shows_not("Disconnect from Example Login");
 }

@@ -3,7 +3,7 @@
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 
-use super::refusal::{Refusal, described_by, is_refused};
+use super::outcome::{Outcome, described_by, is_refused};
 use crate::backend::OrganisationPage;
 use crate::live::refresh_after;
 use crate::server_fns::organisation::SaveEmbedDomains;
@@ -17,7 +17,7 @@ pub fn EmbeddingForm(page: Signal<OrganisationPage>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="embedding">
             <h2 id="embedding">"Embedding"</h2>
-            <Refusal card="embedding" />
+            <Outcome card="embedding" />
             <ActionForm action>
                 <label>
                     "Sites that may show the player"

@@ -8,6 +8,7 @@ use leptos_router::hooks::use_location;
 use super::copy::CopyRow;
 use super::icon::Icon;
 use super::interruption::PresentState;
+use super::outcome::{Outcome, described_by, is_refused, typed};
 use super::when::When;
 use crate::backend::{Overview, Push, PushState, StreamFilter, StreamRow};
 use crate::format;
@@ -54,6 +55,8 @@ pub fn StreamFacts(overview: Signal<Overview>) -> impl IntoView {
     let is_outside = Memo::new(move |_| overview.with(|overview| overview.role.is_none()));
     let tags = Memo::new(move |_| overview.with(|overview| overview.stream.tags.clone()));
     let push = Memo::new(move |_| overview.with(|overview| overview.push.clone()));
+    // Asked of a memo, as each figure of the push would make the form anew.
+    let has_push = Memo::new(move |_| push.with(Option::is_some));
     view! {
         <section class="card" aria-labelledby="stream-facts">
             <h2 id="stream-facts">"Stream"</h2>
@@ -83,14 +86,26 @@ pub fn StreamFacts(overview: Signal<Overview>) -> impl IntoView {
                     {move || tag_list(&tags.get(), !is_outside.get())}
                     {move || may_edit.get().then(|| view! { <EditTags overview tags /> })}
                 </dd>
-                {move || push.get().map(|push| push_facts(overview, push, may_edit.get()))}
+                {move || {
+                    has_push
+                        .get()
+                        .then(|| {
+                            view! {
+                                <dt>"Pushed to"</dt>
+                                <dd>
+                                    {move || push.get().map(push_facts)}
+                                    {move || may_edit.get().then(|| view! { <EditPushUrl overview push /> })}
+                                </dd>
+                            }
+                        })
+                }}
             </dl>
         </section>
     }
 }
 
-/// Where it is also pushed to.
-fn push_facts(overview: Signal<Overview>, push: Push, may_edit: bool) -> AnyView {
+/// Where it is also pushed to, and how that does.
+fn push_facts(push: Push) -> AnyView {
     let state = push.state.map(|state| match state {
         PushState::Connecting => view! { <p>"Connecting …"</p> }.into_any(),
         PushState::Pushing { since, bytes, without_sound } => view! {
@@ -115,13 +130,13 @@ fn push_facts(overview: Signal<Overview>, push: Push, may_edit: bool) -> AnyView
         }
         .into_any(),
     });
-    let url = match push.url.clone() {
+    let url = match push.url {
         Some(url) => view! { <span class="mono">{url}</span> }.into_any(),
         None => view! { <span class="muted">"nowhere"</span> }.into_any(),
     };
     view! {
-        <dt>"Pushed to"</dt>
-        <dd>{url} {state} {may_edit.then(|| view! { <EditPushUrl overview /> })}</dd>
+        {url}
+        {state}
     }
     .into_any()
 }
@@ -138,18 +153,28 @@ fn About(overview: Signal<Overview>) -> impl IntoView {
 }
 
 #[component]
-fn EditPushUrl(overview: Signal<Overview>) -> impl IntoView {
+fn EditPushUrl(overview: Signal<Overview>, push: Memo<Option<Push>>) -> impl IntoView {
     let action = ServerAction::<SetPushUrl>::new();
     refresh_after(action);
-    let url = overview.with_untracked(|overview| overview.push.as_ref().and_then(|push| push.url.clone()).unwrap_or_default());
+    let (is_refused, typed) = (is_refused("push-url"), typed("push-url"));
+    let url = Memo::new(move |_| push.with(|push| push.as_ref().and_then(|push| push.url.clone()).unwrap_or_default()));
     view! {
-        <details class="more edit-tags">
+        <details class="more edit-tags" id="push-url" open=typed.with_untracked(Option::is_some)>
             <summary>"Edit the push URL"</summary>
+            <Outcome card="push-url" />
             <ActionForm action>
                 <About overview />
                 <label>
                     "RTMP URL with the key at its end; empty: pushed nowhere"
-                    <input type="text" name="url" maxlength="2048" value=url placeholder="rtmp://live.example.com/app/key" />
+                    <input
+                        type="text"
+                        name="url"
+                        maxlength="2048"
+                        placeholder="rtmp://live.example.com/app/key"
+                        aria-invalid=move || is_refused.get().then_some("true")
+                        aria-describedby=move || is_refused.get().then_some("push-url-problem")
+                        value=move || typed.get().unwrap_or_else(|| url.get())
+                    />
                 </label>
                 <button class="button">"Save the push URL"</button>
             </ActionForm>
@@ -161,9 +186,11 @@ fn EditPushUrl(overview: Signal<Overview>) -> impl IntoView {
 fn EditTags(overview: Signal<Overview>, tags: Memo<Tags>) -> impl IntoView {
     let action = ServerAction::<SetTags>::new();
     refresh_after(action);
+    let (is_refused, described_by, typed) = (is_refused("tags"), described_by("tags"), typed("tags"));
     view! {
-        <details class="more edit-tags">
+        <details class="more edit-tags" id="tags" open=typed.with_untracked(Option::is_some)>
             <summary>"Edit tags"</summary>
+            <Outcome card="tags" />
             <ActionForm action>
                 <About overview />
                 <label>
@@ -172,8 +199,9 @@ fn EditTags(overview: Signal<Overview>, tags: Memo<Tags>) -> impl IntoView {
                         type="text"
                         name="tags"
                         maxlength="2000"
-                        aria-describedby="tags-hint"
-                        value=move || tags.get().as_slice().join(", ")
+                        aria-invalid=move || is_refused.get().then_some("true")
+                        aria-describedby=described_by
+                        value=move || typed.get().unwrap_or_else(|| tags.get().as_slice().join(", "))
                     />
                 </label>
                 <p class="muted small" id="tags-hint">

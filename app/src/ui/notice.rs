@@ -1,4 +1,5 @@
-//! What came of the last form, on top of the page it led to: a short code in the URL, or a flash where it is long or secret.
+//! What came of the last form, on top of the page it led to: a short code in the URL, or a flash where it is long or secret. On a long page both name
+//! the card that it stands in instead.
 
 use afterlive_domain::AssetId;
 use leptos::form::ActionForm;
@@ -9,8 +10,8 @@ use leptos_router::hooks::{use_location, use_query_map};
 use super::copy::{CopyBlock, CopyRow};
 use super::icon::Icon;
 use super::link_mail::LinkMail;
+use super::outcome;
 use super::playback_tokens::NewToken;
-use super::refusal;
 use crate::backend::BackendError;
 use crate::browser;
 use crate::live::{News, refresh_after};
@@ -92,7 +93,7 @@ impl LastFlash {
             |(is_flash, _)| async move { if is_flash { take_flash().await.ok().flatten() } else { None } },
         );
         provide_context(Self(flash));
-        refusal::provide(flash);
+        outcome::provide(flash);
     }
 }
 
@@ -112,18 +113,30 @@ pub fn clear_after(form: NodeRef<Form>, is_made: fn(&Flash) -> bool) {
     );
 }
 
+/// That the last form worked, where the URL says so, and of this `card`; `None`: on top of the page.
+pub(super) fn done(card: Option<&'static str>) -> Memo<Option<&'static str>> {
+    let query = use_query_map();
+    let news = News::of_app();
+    Memo::new(move |_| {
+        // It is of the form before that one.
+        if news.unanswered().is_some() {
+            return None;
+        }
+        query.with(|query| {
+            let code = query.get("notice").filter(|_| query.get("card").as_deref() == card)?;
+            sentence(&code)
+        })
+    })
+}
+
 #[component]
 pub fn Notice() -> impl IntoView {
-    let query = use_query_map();
-    let code = Memo::new(move |_| query.with(|query| query.get("notice").unwrap_or_default()));
     let LastFlash(flash) = expect_context();
-    let news = News::of_app();
-    // It is of the form before that one.
-    let done = move || news.unanswered().is_none().then(|| sentence(&code.get())).flatten();
+    let done = done(None);
     view! {
         <div class="notices" id=NOTICES>
             <Unanswered />
-            {move || done().map(|text| view! { <Done text /> })}
+            {move || done.get().map(|text| view! { <Done text /> })}
             <Transition>{move || Suspend::new(async move { flash.await.and_then(show) })}</Transition>
         </div>
     }
@@ -146,15 +159,35 @@ fn Unanswered() -> impl IntoView {
         <For
             each=move || news.unanswered()
             key=|(count, _): &(u32, BackendError)| *count
-            children=|(_, error): (u32, BackendError)| view! { <Failure problem=error.to_string() /> }
+            children=move |(_, error): (u32, BackendError)| {
+                let problem = error.to_string();
+                move || {
+                    if news.is_back() {
+                        view! { <BackAgain /> }.into_any()
+                    } else {
+                        view! { <Failure problem=problem.clone() /> }.into_any()
+                    }
+                }
+            }
         />
     }
 }
 
+/// Whether the form had arrived before the connection went, nobody knows.
 #[component]
-fn Done(text: &'static str) -> impl IntoView {
+fn BackAgain() -> impl IntoView {
     view! {
-        <p class="notice done" role="status">
+        <p class="notice warn" role="status">
+            {Icon::Info.draw()}
+            "The server answers again. What you sent last had no answer: please see whether it was saved, and send it again if it was not."
+        </p>
+    }
+}
+
+#[component]
+pub(super) fn Done(text: &'static str, #[prop(optional)] in_card: bool) -> impl IntoView {
+    view! {
+        <p class="notice done" class:in-card=in_card role="status">
             {Icon::Ready.draw()}
             {text}
         </p>
@@ -163,7 +196,7 @@ fn Done(text: &'static str) -> impl IntoView {
 
 fn show(flash: Flash) -> Option<AnyView> {
     match flash {
-        Flash::Problem(problem) => Some(view! { <Failure problem /> }.into_any()),
+        Flash::Problem(problem) => Some(told_anew(problem)),
         Flash::Binned { asset, file_name, back } => Some(view! { <Binned asset file_name back /> }.into_any()),
         Flash::NewPlaybackToken { label, token, playout } => Some(view! { <NewToken label token playout /> }.into_any()),
         Flash::NewKey { label, key } => Some(view! { <NewKey label key /> }.into_any()),
@@ -200,12 +233,16 @@ fn show(flash: Flash) -> Option<AnyView> {
         Flash::PasswordChanged => {
             Some(view! { <Done text="Your password is changed. All your other sessions have ended." /> }.into_any())
         }
-        Flash::NotCreated { problem, .. } | Flash::StreamNotCreated { problem, .. } => {
-            Some(view! { <Failure problem /> }.into_any())
-        }
+        Flash::NotCreated { problem, .. } | Flash::StreamNotCreated { problem, .. } => Some(told_anew(problem)),
         // The form shows it beside the field, or above itself.
         Flash::SetUp { .. } | Flash::ProblemInCard { .. } | Flash::NotInvited { .. } => None,
     }
+}
+
+/// Another paragraph each time, also for the same sentence, as who hears the page is told of new ones only: what a closure gives is drawn anew, where
+/// a bare view would be changed in place.
+fn told_anew(problem: String) -> AnyView {
+    (move || view! { <Failure problem=problem.clone() /> }).into_any()
 }
 
 /// Something that the reader must mend.

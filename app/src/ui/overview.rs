@@ -9,6 +9,7 @@ use super::facts::StreamFacts;
 use super::ingest::IngestRows;
 use super::interruption::Interruption;
 use super::live_facts::LiveFactsCard;
+use super::outcome::flash_is_known;
 use super::playout::PlayoutRows;
 use super::recordings::Recordings;
 use crate::backend::{Answer, BackendError, Overview, RecordingRange};
@@ -31,25 +32,36 @@ pub fn wanted() -> Signal<Wanted> {
     .into()
 }
 
-pub async fn load((stream, recordings, token): Wanted) -> Answer<Overview> {
-    match stream {
-        Some(stream) => load_overview(stream, recordings, token).await,
-        None => Err(BackendError::NotFound),
+/// After [`flash_is_known`], as its forms tell what was refused of them.
+pub fn load((stream, recordings, token): Wanted) -> impl Future<Output = Answer<Overview>> + Send + 'static {
+    let is_known = flash_is_known();
+    async move {
+        is_known.await;
+        match stream {
+            Some(stream) => load_overview(stream, recordings, token).await,
+            None => Err(BackendError::NotFound),
+        }
     }
 }
 
 /// For pages to operate a stream from. Where live is public everybody may see what [`load`] gives, but on the playout page, without the means to
 /// publish; here who is not of the organisation is asked to sign in.
-pub async fn load_to_operate(wanted: Wanted) -> Answer<Overview> {
-    let overview = load(wanted).await?;
-    if overview.role.is_some() { Ok(overview) } else { Err(BackendError::SignedOut) }
+pub fn load_to_operate(wanted: Wanted) -> impl Future<Output = Answer<Overview>> + Send + 'static {
+    let overview = load(wanted);
+    async move {
+        let overview = overview.await?;
+        if overview.role.is_some() { Ok(overview) } else { Err(BackendError::SignedOut) }
+    }
 }
 
 /// For pages to send to a stream from: who may only read has no business there.
-pub async fn load_to_send(wanted: Wanted) -> Answer<Overview> {
-    let overview = load_to_operate(wanted).await?;
-    let may_send = overview.role.is_some_and(|role| role.allows(Permission::EditStreams));
-    if may_send { Ok(overview) } else { Err(BackendError::Denied) }
+pub fn load_to_send(wanted: Wanted) -> impl Future<Output = Answer<Overview>> + Send + 'static {
+    let overview = load_to_operate(wanted);
+    async move {
+        let overview = overview.await?;
+        let may_send = overview.role.is_some_and(|role| role.allows(Permission::EditStreams));
+        if may_send { Ok(overview) } else { Err(BackendError::Denied) }
+    }
 }
 
 /// Keeps a page that shows `overview` fresh.

@@ -9,8 +9,8 @@ use super::icon::Icon;
 use super::link_mail::in_short;
 use super::make_button::MakeButton;
 use super::notice::{LastFlash, clear_after};
+use super::outcome::Outcome;
 use super::provider::DisconnectUserButton;
-use super::refusal::Refusal;
 use super::rows::keyed_rows;
 use super::when::When;
 use crate::backend::{self, InvitationRow, UserRow};
@@ -50,7 +50,7 @@ pub fn People() -> impl IntoView {
             <div class="card-head">
                 <h2 id="people">"Users"</h2>
             </div>
-            <Refusal card="people" />
+            <Outcome card="people" />
             {loaded(Signal::stored(()), |()| load_people(), || ().into_any(), |people| view! { <Content people /> })}
         </section>
     }

@@ -4,7 +4,7 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 
 use super::confirm::Confirm;
-use super::refusal::Refusal;
+use super::outcome::Outcome;
 use crate::live::refresh_after;
 use crate::server_fns::playback::RenewPlaybackSecret;
 
@@ -17,7 +17,7 @@ pub fn PlaybackSecretCard() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="playback-secret">
             <h2 id="playback-secret">"Playback tokens"</h2>
-            <Refusal card="playback-secret" />
+            <Outcome card="playback-secret" />
             <p class="muted small">
                 "Single tokens are revoked on the page of a stream, or by the API. If more of them are in wrong hands than you know, end them all: another secret signs new ones."
             </p>

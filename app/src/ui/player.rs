@@ -2,6 +2,7 @@
 //! is told. Without scripts the video inside it is the browser's own player.
 
 use afterlive_domain::AssetState;
+use leptos::html::Video;
 use leptos::prelude::*;
 
 use crate::backend::RecordingRow;
@@ -54,6 +55,9 @@ pub fn Player(
     /// By itself: the viewer has just asked for it.
     #[prop(optional)]
     begins: bool,
+    /// To begin and pause it by something beside the player.
+    #[prop(optional)]
+    video: NodeRef<Video>,
 ) -> impl IntoView {
     let poster = Memo::new(move |_| playable.with(|playable| playable.poster_url.clone()));
     let url = Memo::new(move |_| playable.with(|playable| playable.url.clone()));
@@ -80,6 +84,7 @@ pub fn Player(
                 // Changed by the player alone, as each setting of it loads anew.
                 src=url.get_untracked()
                 aria-label=move || name.get()
+                node_ref=video
                 on:playing=move |_| watched.set(true)
                 on:ended=move |_| watched.set(false)
             ></video>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
+use leptos_router::params::ParamsMap;
 
 use crate::backend::BackendError;
 use crate::live::News;
@@ -17,12 +18,12 @@ pub fn Problem(error: BackendError) -> impl IntoView {
         BackendError::NotFound => view! { <NotFound /> }.into_any(),
         BackendError::Denied => {
             let text = "Ask an administrator of your organisation, who may do this or can give you the role for it.";
-            page("403", "Your role does not allow this", text.into())
+            page("403", "Your role does not allow this", text.into(), false)
         }
-        BackendError::Refused(reason) => page("409", "That is not possible", reason),
-        BackendError::NotNow { .. } => page("503", "There is no room at the moment", error.to_string()),
-        BackendError::Internal { .. } => page("500", "Something went wrong here", error.to_string()),
-        BackendError::Unreachable => page("503", "The server does not answer", error.to_string()),
+        BackendError::Refused(reason) => page("409", "That is not possible", reason, false),
+        BackendError::NotNow { .. } => page("503", "There is no room at the moment", error.to_string(), true),
+        BackendError::Internal { .. } => page("500", "Something went wrong here", error.to_string(), true),
+        BackendError::Unreachable => page("503", "The server does not answer", error.to_string(), true),
     }
 }
 
@@ -31,10 +32,13 @@ pub fn Problem(error: BackendError) -> impl IntoView {
 pub fn NotFound() -> impl IntoView {
     request::set_status(404);
     let text = "Perhaps the address was cut when it was copied, or the stream belongs to another organisation.";
-    page("404", "There is nothing here", text.into())
+    page("404", "There is nothing here", text.into(), false)
 }
 
-fn page(code: &'static str, title: &'static str, text: String) -> AnyView {
+/// `passes`: it may be gone by now.
+fn page(code: &'static str, title: &'static str, text: String, passes: bool) -> AnyView {
+    let location = use_location();
+    let here = move || format!("{}{}", location.pathname.get(), location.query.with(ParamsMap::to_query_string));
     view! {
         <Title text=title />
         <section class="problem">
@@ -42,6 +46,15 @@ fn page(code: &'static str, title: &'static str, text: String) -> AnyView {
             <h1>{title}</h1>
             <p>{text}</p>
             <p class="actions">
+                {passes
+                    .then(|| {
+                        view! {
+                            // External: what stands around the page may have failed with it.
+                            <a class="button" href=here rel="external">
+                                "Try again"
+                            </a>
+                        }
+                    })}
                 <a class="button" href="/stream">
                     "All streams"
                 </a>

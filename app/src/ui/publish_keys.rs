@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::confirm::Confirm;
 use super::icon::Icon;
-use super::refusal::Refusal;
+use super::outcome::Outcome;
 use crate::backend::{KeyInName, OrganisationPage, Overview};
 use crate::live::refresh_after;
 use crate::server_fns::organisation::RequirePublishKey;
@@ -22,7 +22,7 @@ pub fn PublishKeyForm(page: Signal<OrganisationPage>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="publish-keys">
             <h2 id="publish-keys">"Publish keys"</h2>
-            <Refusal card="publish-keys" />
+            <Outcome card="publish-keys" />
             {move || {
                 is_recommended
                     .get()

@@ -1,6 +1,7 @@
 //! One recording in the table, and the player it opens to.
 
 use afterlive_domain::AssetState;
+use leptos::html::{Details, Video};
 use leptos::prelude::*;
 use leptos::web_sys::Element;
 
@@ -11,10 +12,10 @@ use super::snippets;
 use super::state_pill::AssetPill;
 use super::when::When;
 use crate::backend::RecordingRow;
-use crate::format;
+use crate::{browser, format};
 
 /// Two rows in a body of their own: the facts, and below them what the disclosure in the first cell opens. The opening is CSS (`:has`), so that a
-/// table stays a table and yet opens without a script.
+/// table stays a table and yet opens without a script. With one, what opens plays at once, and what is closed plays no more.
 #[component]
 pub fn RecordingBody(
     row: Signal<RecordingRow>,
@@ -28,12 +29,22 @@ pub fn RecordingBody(
     let state = Memo::new(move |_| row.with(|row| row.state));
     let is_watchable = Memo::new(move |_| row.with(is_watchable));
     let toggle = move |event: leptos::ev::Event| is_open.set(event_target::<Element>(&event).has_attribute("open"));
+    let (details, video) = (NodeRef::<Details>::new(), NodeRef::<Video>::new());
+    // By the press itself, for which browsers give leave to be heard. It comes before the opening, and before the closing.
+    let press = move |_| {
+        let (Some(details), Some(video)) = (details.get_untracked(), video.get_untracked()) else { return };
+        if details.open() {
+            let _ = video.pause();
+        } else {
+            browser::play(&video);
+        }
+    };
     view! {
         <tbody class=move || format!("recording {}", state.get().as_str())>
             <tr>
                 <td class="opener">
-                    <details on:toggle=toggle>
-                        <summary aria-controls=panel_id.clone() aria-label=text(|row| format!("Details of {}", row.file_name))>
+                    <details node_ref=details on:toggle=toggle>
+                        <summary on:click=press aria-controls=panel_id.clone() aria-label=text(what_opens)>
                             {move || thumbnail(picture, is_watchable.get())}
                         </summary>
                     </details>
@@ -60,11 +71,17 @@ pub fn RecordingBody(
             </tr>
             <tr class="panel" id=panel_id>
                 <td colspan="7">
-                    <Panel row is_open has_page />
+                    <Panel row is_open has_page video />
                 </td>
             </tr>
         </tbody>
     }
+}
+
+/// In the words of the sign on the thumbnail.
+fn what_opens(row: &RecordingRow) -> String {
+    let name = &row.file_name;
+    if is_watchable(row) { format!("Play and details of {name}") } else { format!("Details of {name}") }
 }
 
 /// What it looks like: its poster, or while it is being recorded, the stream's still of some seconds ago.
@@ -124,7 +141,7 @@ pub fn recording_path(row: &RecordingRow) -> String {
 }
 
 #[component]
-fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bool>) -> impl IntoView {
+fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bool>, video: NodeRef<Video>) -> impl IntoView {
     let playable = Memo::new(move |_| row.with(Playable::of));
     // Asked of a memo, as pictures that arrive would make the player anew.
     let is_playable = Memo::new(move |_| playable.with(Option::is_some));
@@ -146,7 +163,7 @@ fn Panel(row: Signal<RecordingRow>, is_open: RwSignal<bool>, has_page: Signal<bo
     };
     let body = move || match is_playable.get() {
         true => view! {
-            <Player playable=Signal::derive(move || playable.get().unwrap_or_default()) wanted=is_open />
+            <Player playable=Signal::derive(move || playable.get().unwrap_or_default()) wanted=is_open video />
             <div class="panel-facts">
                 {move || is_growing.get().then(|| view! { <p>{GROWING}</p> })}
                 <CopyRow label="URL" value=url />

@@ -3,7 +3,7 @@
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 
-use super::refusal::Refusal;
+use super::outcome::Outcome;
 use crate::backend::OrganisationPage;
 use crate::format;
 use crate::live::refresh_after;
@@ -20,7 +20,7 @@ pub fn RecordingSettingsForm(page: Signal<OrganisationPage>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="limits">
             <h2 id="limits">"Limits and retention"</h2>
-            <Refusal card="limits" />
+            <Outcome card="limits" />
             <p class="muted small">"An empty field follows the server's setting, which it shows in grey."</p>
             <ActionForm action>
                 <NumberField

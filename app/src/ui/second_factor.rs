@@ -6,7 +6,7 @@ use leptos::server_fn::ServerFn;
 
 use super::confirm::Confirm;
 use super::icon::{Icon, Logo};
-use super::refusal::Refusal;
+use super::outcome::Outcome;
 use super::when::When;
 use crate::backend::{SecondFactor, SecondFactorRule};
 use crate::live::{loaded, refresh_after};
@@ -191,7 +191,7 @@ pub fn SecondFactorRuleForm() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="second-factor-rule">
             <h2 id="second-factor-rule">"Second factor"</h2>
-            <Refusal card="second-factor-rule" />
+            <Outcome card="second-factor-rule" />
             {loaded(Signal::stored(()), |()| load_rule(), || ().into_any(), move |rule| {
                 let is_closed = Memo::new(move |_| rule.with(|SecondFactorRule { is_required, has_own }| !is_required && !has_own));
                 view! {

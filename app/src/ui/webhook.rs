@@ -3,7 +3,7 @@
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 
-use super::refusal::{Refusal, described_by, is_refused};
+use super::outcome::{Outcome, described_by, is_refused};
 use crate::backend::OrganisationPage;
 use crate::live::refresh_after;
 use crate::server_fns::organisation::SaveWebhook;
@@ -17,7 +17,7 @@ pub fn WebhookForm(page: Signal<OrganisationPage>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="webhook">
             <h2 id="webhook">"Webhook"</h2>
-            <Refusal card="webhook" />
+            <Outcome card="webhook" />
             <ActionForm action>
                 <label>
                     "URL that decides who may publish"

@@ -75,7 +75,8 @@ async fn an_administrator_disconnects_a_user_and_ends_what_came_by_it_and_nothin
         let fields = [("user", user.id.to_string())];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
         for _ in 0..2 {
-            assert_eq!(admin.submit("disconnect_user", &fields).await, "/organisation?notice=user%2Ddisconnected");
+            let to = admin.submit("disconnect_user", &fields).await;
+            assert_eq!(to, "/organisation?notice=user%2Ddisconnected&card=people#people");
         }
         assert_eq!(who(&mut by_provider).await, None);
         assert_eq!(who(&mut by_password).await, Some(user.email.clone()));

@@ -1,9 +1,9 @@
-//! What was refused of a form, in the card that the form stands in: on a long page one would not see it on top.
+//! What came of a form, in the card that the form stands in, or in the form itself: on a long page one would not see it on top.
 
 use leptos::prelude::*;
 
 use super::icon::Icon;
-use super::notice::LastFlash;
+use super::notice::{Done, LastFlash, done};
 use crate::backend::{Answer, OrganisationPage};
 use crate::browser;
 use crate::live::News;
@@ -21,6 +21,8 @@ struct Refused {
     problem: String,
     /// What was typed cannot be. Else nothing is wrong with that.
     of_value: bool,
+    /// What was typed, where the form is to have it again.
+    typed: Option<String>,
     /// Which form since the page was opened: the same may be refused twice.
     form: u32,
 }
@@ -28,7 +30,7 @@ struct Refused {
 #[derive(Clone, Copy)]
 struct LastRefusal(Memo<Option<Refused>>);
 
-/// Beside the flash itself, for who cannot wait for it: by [`load_after_flash`] it has come before the page is there.
+/// Beside the flash itself, for who cannot wait for it: by [`flash_is_known`] it has come before the page is there.
 pub(super) fn provide(flash: Resource<Option<Flash>>) {
     let news = News::of_app();
     // What lies below the resource: that itself warns of a read that nothing waits for.
@@ -40,21 +42,31 @@ pub(super) fn provide(flash: Resource<Option<Flash>>) {
 
 fn in_card(flash: Flash, form: u32) -> Option<Refused> {
     match flash {
-        Flash::ProblemInCard { card, problem, of_value } => Some(Refused { card, problem, of_value, form }),
-        Flash::NotInvited { problem, .. } => Some(Refused { card: PEOPLE.to_owned(), problem, of_value: true, form }),
+        Flash::ProblemInCard { card, problem, of_value, typed } => Some(Refused { card, problem, of_value, typed, form }),
+        Flash::NotInvited { problem, .. } => {
+            Some(Refused { card: PEOPLE.to_owned(), problem, of_value: true, typed: None, form })
+        }
         _ => None,
     }
 }
 
-/// The organisation's page, once it is known what came of the form before: so the server renders both, and the cards need not wait, which in two closures would
-/// number what is loaded otherwise than in the browser.
-pub fn load_after_flash((): ()) -> impl Future<Output = Answer<OrganisationPage>> + Send + 'static {
+/// Resolves once it is known what came of the form before. What is loaded after that the server renders together with it, and the cards need not
+/// wait, which in two closures would number what is loaded otherwise than in the browser.
+pub fn flash_is_known() -> impl Future<Output = ()> + Send + 'static {
     // There is none where the page is fetched anew: then what shows it follows by itself.
     let flash = use_context::<LastFlash>();
     async move {
         if let Some(LastFlash(flash)) = flash {
             flash.await;
         }
+    }
+}
+
+/// The organisation's page, after [`flash_is_known`].
+pub fn load_after_flash((): ()) -> impl Future<Output = Answer<OrganisationPage>> + Send + 'static {
+    let is_known = flash_is_known();
+    async move {
+        is_known.await;
         load_organisation().await
     }
 }
@@ -66,17 +78,25 @@ pub fn is_refused(card: &'static str) -> Memo<bool> {
     Memo::new(move |_| last.with(|last| last.as_ref().is_some_and(|refused| refused.card == card && refused.of_value)))
 }
 
+/// What was typed into the last form, where that was `card`'s and failed: without scripts the page is another one, and the form is to have it again.
+#[must_use]
+pub fn typed(card: &'static str) -> Memo<Option<String>> {
+    let LastRefusal(last) = expect_context();
+    Memo::new(move |_| last.with(|last| last.as_ref().filter(|refused| refused.card == card)?.typed.clone()))
+}
+
 /// For the field of a card that has one: `aria-describedby` with the refusal before the hint.
 pub fn described_by(card: &'static str) -> impl Fn() -> String + Copy + Send + Sync + 'static {
     let is_refused = is_refused(card);
     move || if is_refused.get() { format!("{card}-problem {card}-hint") } else { format!("{card}-hint") }
 }
 
-/// The sentence, below the card's heading. `card` is that heading's id.
+/// The sentence, below the card's heading. `card` is the id of that, or of what the form stands in.
 #[component]
-pub fn Refusal(card: &'static str) -> impl IntoView {
+pub fn Outcome(card: &'static str) -> impl IntoView {
     let LastRefusal(last) = expect_context();
     let refused = move || last.with(|last| last.clone().filter(|refused| refused.card == card));
+    let done = done(Some(card));
     // The router goes to the card before what was refused, and perhaps the page itself, is there.
     let shown = NodeRef::<leptos::html::P>::new();
     Effect::new(move |_| {
@@ -86,12 +106,15 @@ pub fn Refusal(card: &'static str) -> impl IntoView {
     });
     let paragraph = move |refused: Refused| {
         view! {
-            <p class="notice failed refusal" role="alert" id=format!("{card}-problem") node_ref=shown>
+            <p class="notice failed in-card" role="alert" id=format!("{card}-problem") node_ref=shown>
                 {Icon::Failed.draw()}
                 {refused.problem}
             </p>
         }
     };
-    // Another one for each form, as who hears the page is told of new ones only.
-    view! { <For each=refused key=|refused: &Refused| (refused.form, refused.problem.clone()) children=paragraph /> }
+    view! {
+        {move || done.get().map(|text| view! { <Done text in_card=true /> })}
+        // Another one for each form, as who hears the page is told of new ones only.
+        <For each=refused key=|refused: &Refused| (refused.form, refused.problem.clone()) children=paragraph />
+    }
 }
