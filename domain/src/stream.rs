@@ -119,6 +119,22 @@ impl Tags {
     pub fn as_slice(&self) -> &[String] {
         &self.0
     }
+
+    /// What comes next where these are to become `wanted` and so many, one at least, may be taken and given at a time: `wanted` itself where that
+    /// is enough. All that are not wanted are taken first, so that it is some of these, or some of `wanted`: meanwhile tags let nobody in whom they
+    /// would let in neither before nor after.
+    #[must_use]
+    pub fn towards(&self, wanted: &Self, at_a_time: usize) -> Self {
+        let at_a_time = at_a_time.max(1);
+        let (kept, unwanted): (Vec<&String>, Vec<&String>) = self.0.iter().partition(|tag| wanted.0.contains(tag));
+        let missing: Vec<&String> = wanted.0.iter().filter(|tag| !self.0.contains(tag)).collect();
+        if unwanted.len() + missing.len() <= at_a_time {
+            return wanted.clone();
+        }
+        let taken = unwanted.len().min(at_a_time);
+        let given = at_a_time - taken;
+        Self(kept.into_iter().chain(unwanted.into_iter().skip(taken)).chain(missing.into_iter().take(given)).cloned().collect())
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +154,30 @@ mod tests {
         assert!(Tags::new(["ä".repeat(MAX_TAG_CHARS)]).is_ok());
         assert!(Tags::new(["ä".repeat(MAX_TAG_CHARS + 1)]).is_err());
         assert!(Tags::new(["a\u{0}b"]).is_err());
+    }
+
+    #[test]
+    fn tags_become_others_some_at_a_time_and_are_some_of_the_old_or_some_of_the_new_meanwhile() {
+        let tags = |numbers: std::ops::Range<usize>| Tags::new(numbers.map(|number| number.to_string())).unwrap();
+        let without = |some: &Tags, others: &Tags| some.0.iter().filter(|tag| !others.0.contains(tag)).count();
+        for (before, after) in [(0..50, 50..100), (0..50, 25..75), (0..0, 0..50), (0..50, 0..0), (0..50, 7..8), (0..3, 0..3)] {
+            let (before, after) = (tags(before), tags(after));
+            for at_a_time in [1, 2, 7, 49, 50, 99, 100, usize::MAX] {
+                let (mut now, mut steps) = (before.clone(), 0);
+                while now != after {
+                    let next = now.towards(&after, at_a_time);
+                    let changed = without(&now, &next) + without(&next, &now);
+                    assert!((1..=at_a_time).contains(&changed), "{changed} at once, and not {at_a_time}");
+                    assert!(without(&next, &before) == 0 || without(&next, &after) == 0, "{before:?} → {next:?} → {after:?}");
+                    (now, steps) = (next, steps + 1);
+                }
+                let all = without(&before, &after) + without(&after, &before);
+                assert_eq!(steps, all.div_ceil(at_a_time), "{before:?} → {after:?}, {at_a_time} at a time");
+            }
+        }
+        let (one_way, other_way) = (Tags::new(["a", "b"]).unwrap(), Tags::new(["b", "a"]).unwrap());
+        assert_eq!(one_way.towards(&other_way, 1), other_way, "another order is no tag taken or given");
+        assert_eq!(tags(0..2).towards(&tags(2..4), 0), tags(1..2), "it never stands still");
     }
 
     #[test]

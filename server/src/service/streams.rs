@@ -150,26 +150,41 @@ impl Service {
         self.not_deleted(caller, id).await
     }
 
-    /// Replaces all tags.
+    /// Replaces all tags, of a stream with many recordings some at a time ([`streams::tags_at_a_time`]): each time is a change of its own, with its
+    /// turn, its line and its event, and others write in between. Where somebody else has replaced tags by then, theirs stay: they came later.
     ///
     /// # Errors
-    /// `Denied` for readers; `NoSuchStream`; `WrongState` where it is deleted.
+    /// `Denied` for readers; `NoSuchStream`; `WrongState` where it is deleted; `TooMany` where a turn does not come soon. Some may be replaced by
+    /// then, as where the caller goes before the end; the same again replaces the rest.
     pub async fn set_tags(&self, caller: &Caller, id: StreamId, tags: &Tags) -> Result<Stream> {
-        let mut tx = self.write_as(caller, Permission::EditStreams).await?;
-        let before = streams::of_organisation(&mut tx, caller.organisation, id).await?;
-        if let Some(stream) = before.filter(|stream| stream.state != StreamState::Deleted && stream.tags == *tags) {
-            tx.roll_back();
-            return Ok(stream);
+        let mut left: Option<Tags> = None;
+        loop {
+            let mut tx = self.write_as(caller, Permission::EditStreams).await?;
+            let found = streams::of_organisation(&mut tx, caller.organisation, id).await?;
+            let Some(stream) = found.filter(|stream| stream.state != StreamState::Deleted) else {
+                tx.roll_back();
+                break;
+            };
+            // Two who go on whatever the other has done would take each other's for ever.
+            let is_anothers = left.as_ref().is_some_and(|left| *left != stream.tags);
+            if stream.tags == *tags || is_anothers {
+                tx.roll_back();
+                return Ok(stream);
+            }
+            let next = stream.tags.towards(tags, streams::tags_at_a_time(&mut tx, id).await?);
+            if !streams::set_tags(&mut tx, caller.organisation, id, &next, self.clock.now()).await? {
+                tx.roll_back();
+                break;
+            }
+            tx.commit(Note::of(Act::StreamTagged, id).saying(next.as_slice().join(", "))).await?;
+            self.forget_stream(&stream.streamname);
+            if next == *tags {
+                return self.stream(caller, id).await;
+            }
+            left = Some(next);
         }
-        if streams::set_tags(&mut tx, caller.organisation, id, tags, self.clock.now()).await? {
-            tx.commit(Note::of(Act::StreamTagged, id).saying(tags.as_slice().join(", "))).await?;
-        } else {
-            tx.roll_back();
-            self.not_deleted(caller, id).await?;
-        }
-        let stream = self.stream(caller, id).await?;
-        self.forget_stream(&stream.streamname);
-        Ok(stream)
+        // It is deleted, or was never there for this caller.
+        self.not_deleted(caller, id).await
     }
 
     /// Sets where the stream is also pushed to while it is live, at once where it is; `None`: nowhere.

@@ -62,7 +62,7 @@ async fn texts(db: &Db, statement: &'static str) -> Vec<String> {
     texts
 }
 
-async fn assert_kept(db: &Db, after: &str) {
+pub async fn assert_kept(db: &Db, after: &str) {
     for (what, kept, counted) in KEPT {
         assert_eq!(texts(db, kept).await, texts(db, counted).await, "{what}, after {after}");
     }

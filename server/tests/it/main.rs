@@ -40,6 +40,7 @@ mod second_factor;
 mod sign_in;
 mod stream_search;
 mod system;
+mod tagging;
 mod tls;
 mod vod;
 mod watching;
