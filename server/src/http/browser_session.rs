@@ -106,7 +106,7 @@ pub async fn begin(session: &Session, signed_in: &SignedIn) -> std::result::Resu
 /// Where the database fails.
 pub async fn signed_in(service: &Service, session: &Session) -> service::Result<Option<(Caller, User)>> {
     match read(session).await {
-        Some(signed_in) => service.session_caller(&signed_in).await,
+        Some(signed_in) => service.session_caller(&signed_in, hash(session)).await,
         None => Ok(None),
     }
 }
@@ -117,7 +117,7 @@ pub async fn signed_in(service: &Service, session: &Session) -> service::Result<
 /// Where the database fails.
 pub async fn enrolling(service: &Service, session: &Session) -> service::Result<Option<(Caller, User)>> {
     match read(session).await {
-        Some(signed_in) => service.enrolling_caller(&signed_in).await,
+        Some(signed_in) => service.enrolling_caller(&signed_in, hash(session)).await,
         None => Ok(None),
     }
 }
@@ -138,6 +138,11 @@ async fn read(session: &Session) -> Option<SignedIn> {
 #[must_use]
 pub fn id(session: &Session) -> Option<String> {
     session.id().map(|id| row_id(&id))
+}
+
+/// As [`id`], before it is written as text. To be asked for once the session was read, which finds out whether it is there.
+fn hash(session: &Session) -> Option<[u8; 32]> {
+    session.id().map(|id| hash_of(&id))
 }
 
 /// Leaves the browser something for its next page, in place of what was left before. In the database nobody can read it.
@@ -207,7 +212,11 @@ async fn renew_if_due(session: &Session, now: UnixMillis) -> std::result::Result
 
 /// The table's key: of the cookie only a hash is kept, so that a copy of the table signs nobody in.
 fn row_id(id: &Id) -> String {
-    hexadecimal(&Sha256::digest(id.0.to_be_bytes()))
+    hexadecimal(&hash_of(id))
+}
+
+fn hash_of(id: &Id) -> [u8; 32] {
+    Sha256::digest(id.0.to_be_bytes()).into()
 }
 
 fn failed(cause: impl ToString) -> Error {

@@ -104,33 +104,39 @@ impl SignedIn {
     pub fn by(self, identity: Option<&str>) -> Self {
         Self { identity: identity.map(str::to_owned), ..self }
     }
+
+    /// Whether it is the user's, and was begun with what signs them in by now.
+    pub(super) fn is_good_for(&self, user: &User) -> bool {
+        self.user == user.id && self.password_digest == user.credentials_digest()
+    }
 }
 
 impl Service {
     /// The caller behind a browser session: the user as it is now, not as it was at signing in. Each request looks, so that who is removed or has another
-    /// password is signed out at once, on every node.
+    /// password is signed out at once, on every node. `session` is the SHA-256 by which the database has it; `None` of one that begins with this very
+    /// request.
     ///
     /// # Errors
     /// Where the database fails; a user that is gone, has another password or second factor since, must set up a second factor first, or whose organisation is
     /// suspended, is `None`.
-    pub async fn session_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
+    pub async fn session_caller(&self, signed_in: &SignedIn, session: Option<[u8; 32]>) -> Result<Option<(Caller, User)>> {
         let found = self.admission(signed_in).await?.filter(|found| !found.must_enrol() || self.was_asked_elsewhere(signed_in));
-        Ok(found.map(|found| as_caller(found.user)))
+        Ok(found.map(|found| as_caller(found.user, session)))
     }
 
     /// As [`Service::session_caller`], also for who must set up a second factor before anything else: for what does that, and nothing more.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn enrolling_caller(&self, signed_in: &SignedIn) -> Result<Option<(Caller, User)>> {
-        Ok(self.admission(signed_in).await?.map(|found| as_caller(found.user)))
+    pub async fn enrolling_caller(&self, signed_in: &SignedIn, session: Option<[u8; 32]>) -> Result<Option<(Caller, User)>> {
+        Ok(self.admission(signed_in).await?.map(|found| as_caller(found.user, session)))
     }
 
     /// `None` where the session is worth nothing.
     async fn admission(&self, signed_in: &SignedIn) -> Result<Option<Admission>> {
         let mut connection = self.db.read_briefly().await?;
         let found = db::users::admission(&mut connection, signed_in.user).await?;
-        let found = found.filter(|found| !found.is_suspended && found.user.credentials_digest() == signed_in.password_digest);
+        let found = found.filter(|found| !found.is_suspended && signed_in.is_good_for(&found.user));
         // Looked for where there is somebody, and they came by the provider.
         let is_good =
             found.is_some() && self.is_still_connected(&mut connection, signed_in.user, signed_in.identity.as_deref()).await?;
@@ -268,6 +274,7 @@ impl Service {
             Err(NotTaken::Failed(error)) => return Err(error),
         };
         let mut tx = self.write_own(caller).await?;
+        db::organisations::hold(&mut tx, user.organisation).await?;
         if !users::set_password(&mut tx, &user, &password_hash, kept).await? {
             tx.roll_back();
             return Ok(PasswordChange::WrongPassword);
@@ -279,9 +286,9 @@ impl Service {
     }
 }
 
-fn as_caller(user: User) -> (Caller, User) {
+fn as_caller(user: User, session: Option<[u8; 32]>) -> (Caller, User) {
     let (organisation, role, identity) = (user.organisation, user.role, Identity::User(user.id));
-    (Caller { organisation, role, identity, from: None }, user)
+    (Caller { organisation, role, identity, from: None, let_in_by: session }, user)
 }
 
 /// Whose account it is. Programs have none: with a stolen token nobody ends its owner's sessions.

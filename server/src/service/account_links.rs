@@ -239,7 +239,9 @@ impl Service {
             Err(NotTaken::Failed(error)) => return Err(error),
         };
         let mut tx = self.write_by(user.organisation, by_user(user.id), from).await?;
-        // The user before what hangs on the user, as all others take them: two that took them in turn would wait for each other.
+        // The organisation before the user, and the user before what hangs on the user, as all others take them: two that took them in turn would
+        // wait for each other.
+        db::organisations::hold(&mut tx, user.organisation).await?;
         let is_user = db::users::hold(&mut tx, user.id).await?;
         let is_used_now = is_user && db::password_links::delete(&mut tx, &digest(secret)).await?;
         if !is_used_now || !users::set_password(&mut tx, &user, &password_hash, None).await? {

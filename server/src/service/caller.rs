@@ -38,6 +38,10 @@ pub struct Caller {
     pub identity: Identity,
     /// Where they are; `None` at the server's own terminal. For the audit log alone.
     pub from: Option<IpAddr>,
+    /// The SHA-256 by which the database has what let a user in: the browser session, or of a program the session token. A change looks for it once
+    /// more when its turn has come. `None` where there is nothing of the kind: for a key, which is looked for by its id, for the operator, and for
+    /// who has signed in with this very request.
+    pub let_in_by: Option<[u8; 32]>,
 }
 
 /// Someone with a player key that was found to be good. No caller: may see what players see, and asks for no permission.
@@ -70,7 +74,7 @@ impl Caller {
     /// At the server's terminal one is an admin of every organisation.
     #[must_use]
     pub fn operator(organisation: OrganisationId) -> Self {
-        Self { organisation, role: Role::Admin, identity: Identity::Operator, from: None }
+        Self { organisation, role: Role::Admin, identity: Identity::Operator, from: None, let_in_by: None }
     }
 
     /// Who calls from there.

@@ -235,7 +235,10 @@ impl Service {
     /// As [`Service::own_connection`].
     pub async fn connect_identity(&self, caller: &Caller, person: &Person, permit: &Permit, session: &str) -> Result<Connected> {
         let (id, now) = (own(caller)?, self.clock.now());
-        let mut tx = self.write_own(caller).await?;
+        let mut tx = match self.write_own(caller).await {
+            Err(Error::Refused(Refusal::BadCredentials)) => return Ok(Connected::Over),
+            begun => begun?,
+        };
         let is_user = db::users::hold(&mut tx, id).await? && permit.user == id;
         let user = db::users::admission(&mut tx, id).await?.and_then(Admission::unless_suspended);
         let is_same = is_user && user.is_some_and(|user| user.credentials_digest() == permit.digest);

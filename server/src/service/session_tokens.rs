@@ -67,7 +67,11 @@ impl NewToken {
 
 /// Of a token or a link, which nobody can guess.
 pub(super) fn digest(text: &str) -> String {
-    hexadecimal(&Sha256::digest(text.as_bytes()))
+    hexadecimal(&sha256(text))
+}
+
+fn sha256(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
 }
 
 impl Service {
@@ -110,10 +114,11 @@ impl Service {
     /// `BadCredentials` where it is none of ours or has expired, the user is gone, or the password is another; `Suspended`.
     pub async fn token_caller(&self, token: &str, address: IpAddr) -> Result<Caller> {
         let mut connection = self.db.read_briefly().await?;
-        let hash = digest(token);
-        let Some(token) = db::session_tokens::by_hash(&mut connection, &hash, self.clock.now()).await? else {
+        let hash = sha256(token);
+        let row = hexadecimal(&hash);
+        let Some(token) = db::session_tokens::by_hash(&mut connection, &row, self.clock.now()).await? else {
             // Those that have expired are in the table for a while.
-            if let Some((organisation, user)) = db::session_tokens::owner(&mut connection, &hash).await? {
+            if let Some((organisation, user)) = db::session_tokens::owner(&mut connection, &row).await? {
                 let by = (who(Identity::Token(user)), Some(address));
                 self.note(organisation, by, Note::of(Act::SessionTokenRefused, user));
             }
@@ -125,7 +130,7 @@ impl Service {
         }
         let user = found.unless_suspended().ok_or(Refusal::Suspended)?;
         let (role, identity) = (user.role.min(token.role), Identity::Token(user.id));
-        Ok(Caller { organisation: user.organisation, role, identity, from: Some(address) })
+        Ok(Caller { organisation: user.organisation, role, identity, from: Some(address), let_in_by: Some(hash) })
     }
 }
 

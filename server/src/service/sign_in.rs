@@ -252,7 +252,8 @@ impl Service {
     /// `BadCredentials` where there is no such key, or it is revoked or has expired; `Suspended`. Each call looks: nothing is remembered that could outlive a key.
     pub async fn key_caller(&self, key: &str, address: IpAddr) -> Result<Caller> {
         let key = self.used_key(KeyUse::Api, key, Some(address)).await?;
-        Ok(Caller { organisation: key.organisation, role: key.role, identity: Identity::Key(key.id), from: Some(address) })
+        let (organisation, role, identity) = (key.organisation, key.role, Identity::Key(key.id));
+        Ok(Caller { organisation, role, identity, from: Some(address), let_in_by: None })
     }
 
     /// Who has a player key.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::account_links::{self, draw, thing};
 use super::organisations::named;
 use super::session_tokens::digest;
-use super::write::{Change, Note, difference, who};
+use super::write::{Change, Note, difference, role_now, who};
 use super::{Caller, Identity, Result, Service, text, users};
 use crate::db::audit::Who;
 use crate::db::invitations::Invitation;
@@ -315,6 +315,7 @@ impl Service {
         let mut tx = self.write_from_above(caller, (id, by(caller, id), from)).await?;
         db::organisations::hold(&mut tx, id).await?;
         system::hold_administrators(&mut tx).await?;
+        role_now(&mut tx, caller, self.clock.now()).await?;
         require(&mut tx, caller).await?;
         Ok(tx)
     }

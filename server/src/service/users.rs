@@ -227,6 +227,8 @@ async fn administers_alone(tx: &mut Tx, user: &User) -> Result<bool> {
 
 /// Sets a user's password, and ends whatever the one before opened: browser sessions but the one that is `kept`, session tokens, what was known of their browsers, a link for a new password, and
 /// what lets somebody else in that was made with it: invitations, links for others' passwords, and the connection with the sign-in provider. False where the password has been changed meanwhile.
+/// To be called while the organisation is held: what is made with the old password on another node meanwhile is there already, and ends, or comes
+/// later, and is refused.
 pub(super) async fn set_password(tx: &mut Tx, user: &User, password_hash: &str, kept: Option<&str>) -> Result<bool> {
     if !db::users::set_password(tx, user.id, &user.password_hash, password_hash).await? {
         return Ok(false);

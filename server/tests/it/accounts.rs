@@ -11,8 +11,12 @@ use std::sync::Arc;
 use afterlive_domain::{Error as Refusal, InvitationId, Role, Tags, UserId};
 use afterlive_server::db::playback::delete_expired;
 use afterlive_server::db::users::{self, User};
+use afterlive_server::hexadecimal::hexadecimal;
+use afterlive_server::http::browser_session;
 use afterlive_server::service::playback::{Expiry, RevokedToken, TokenOf, TokenWish};
-use afterlive_server::service::{Caller, Error, Identity, MAX_PEOPLE, NewStream, Opens, SignIn};
+use afterlive_server::service::{Caller, Chosen, Error, Identity, MAX_PEOPLE, NewStream, Opens, PasswordChange, SignIn};
+use http::HeaderMap;
+use http::header::COOKIE;
 use uuid::Uuid;
 
 use crate::fixture::browser::Browser;
@@ -26,8 +30,23 @@ pub async fn a_user(server: &Server, tenant: &Tenant, role: Role) -> User {
     server.service.add_user(&tenant.admin, &email, PASSWORD, role).await.unwrap()
 }
 
+/// The user, let in by nothing that could end.
 pub fn as_user(user: &User) -> Caller {
-    Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id), from: None }
+    let identity = Identity::User(user.id);
+    Caller { organisation: user.organisation, role: user.role, identity, from: None, let_in_by: None }
+}
+
+/// Who has signed in with a browser.
+async fn by_browser(server: &Server, user: &User) -> Caller {
+    let answer = server.send_with(&format!("GET /sign-in/{}", user.id), &[("accept", "text/html")], "").await;
+    let cookie = answer.header("set-cookie").split_once(';').unwrap().0.parse().unwrap();
+    let headers = HeaderMap::from_iter([(COOKIE, cookie)]);
+    browser_session::caller_by_cookie(&server.service, &headers).await.unwrap().expect("they have signed in")
+}
+
+/// By what the database has the session that the caller came by.
+fn session_of(caller: &Caller) -> String {
+    hexadecimal(&caller.let_in_by.expect("they came by a session"))
 }
 
 fn refusal<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Refusal {
@@ -312,6 +331,90 @@ async fn who_was_let_go_while_waiting_for_their_turn_changes_nothing() {
         }
         assert_eq!(roles(&server, &tenant).await, [(other.id, Role::Admin)]);
         assert!(service.invitations(admin).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+/// What somebody does who finds out that their browser's cookie, or a program's token, was stolen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ending {
+    OwnPassword,
+    PasswordByLink,
+    OneByOne,
+    AllOthers,
+}
+
+impl Ending {
+    const ALL: [Self; 4] = [Self::OwnPassword, Self::PasswordByLink, Self::OneByOne, Self::AllOthers];
+
+    fn is_password(self) -> bool {
+        matches!(self, Self::OwnPassword | Self::PasswordByLink)
+    }
+
+    async fn happens(self, server: &Server, tenant: &Tenant, own: &Caller, stolen: &Caller, user: UserId) {
+        let (service, new, kept) = (&server.service, "wandering geese by night", session_of(own));
+        match self {
+            Self::OwnPassword => {
+                let changed = service.change_password(own, PASSWORD, new, Some(&kept)).await.unwrap();
+                assert!(matches!(changed, PasswordChange::Done(_)), "{changed:?}");
+            }
+            Self::PasswordByLink => {
+                let link = service.make_password_link(&tenant.admin, user).await.unwrap();
+                let chosen = service.set_password_by_link(link.rsplit('/').next().unwrap(), new, None).await.unwrap();
+                assert!(matches!(chosen, Chosen::Done(_)), "{chosen:?}");
+            }
+            Self::OneByOne => {
+                let [(token, _)] = service.open_account(own).await.unwrap().tokens.try_into().unwrap();
+                service.end_session_token(own, &token).await.unwrap();
+                service.end_session(own, &session_of(stolen)).await.unwrap();
+            }
+            Self::AllOthers => service.end_other_sessions(own, Some(&kept), None).await.unwrap(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_came_by_what_ended_while_they_waited_for_their_turn_changes_nothing() {
+    on_each_server(async |server| {
+        let tenant = server.an_organisation().await;
+        let (service, admin) = (&server.service, &tenant.admin);
+        let other = a_user(&server, &tenant, Role::Admin).await;
+        for ending in Ending::ALL {
+            let user = a_user(&server, &tenant, Role::Admin).await;
+            service.give_system_role(None, &user.email).await.unwrap();
+            let (own, stolen) = (by_browser(&server, &user).await, by_browser(&server, &user).await);
+            let token = service.make_session_token(&user.email, PASSWORD, None, [192, 0, 2, 1].into()).await.unwrap();
+            let program = service.token_caller(&token, [192, 0, 2, 1].into()).await.unwrap();
+            // As their requests were let in, of which one has its turn before, and the others wait.
+            for caller in [&own, &stolen, &program] {
+                service.invite(caller, &format!("{}@example.com", Uuid::new_v4()), Role::Admin).await.unwrap();
+            }
+            let keys = service.api_keys(admin).await.unwrap().len();
+            ending.happens(&server, &tenant, &own, &stolen, user.id).await;
+
+            // With another password also who has the cookie of the very browser in which it was set.
+            let ended = if ending.is_password() { vec![stolen, program, own] } else { vec![stolen, program] };
+            for caller in &ended {
+                for (what, outcome) in changes(&server, caller, other.id).await {
+                    assert_eq!(refusal(outcome), Refusal::BadCredentials, "{ending:?}, by {}: {what}", caller.identity);
+                }
+            }
+            assert_eq!(refusal(service.end_other_sessions(&stolen, None, None).await), Refusal::BadCredentials, "{ending:?}");
+            assert_eq!(refusal(service.end_session(&stolen, &session_of(&own)).await), Refusal::BadCredentials, "{ending:?}");
+            let made = service.create_organisation(Some(&stolen), "Harbour Choir", "dee@example.com").await;
+            assert_eq!(refusal(made), Refusal::BadCredentials, "{ending:?}");
+
+            let left = service.invitations(admin).await.unwrap();
+            let left = left.iter().filter(|invitation| invitation.invited_by == Some(user.id)).count();
+            assert_eq!(left, if ending.is_password() { 0 } else { 3 }, "{ending:?}");
+            assert_eq!(service.api_keys(admin).await.unwrap().len(), keys, "{ending:?}");
+            // Nobody else has ended.
+            if !ending.is_password() {
+                service.set_webhook(&own, None).await.unwrap();
+                service.end_other_sessions(&own, Some(&session_of(&own)), None).await.unwrap();
+            }
+            service.set_webhook(&by_browser(&server, &user).await, None).await.unwrap();
+        }
     })
     .await;
 }

@@ -74,7 +74,8 @@ fn viewer(caller: Option<&Caller>) -> Viewer {
 }
 
 fn reader_of(organisation: &Organisation) -> Caller {
-    Caller { organisation: organisation.id, role: Role::ReadOnly, identity: Identity::User(UserId(Uuid::new_v4())), from: None }
+    let identity = Identity::User(UserId(Uuid::new_v4()));
+    Caller { organisation: organisation.id, role: Role::ReadOnly, identity, from: None, let_in_by: None }
 }
 
 #[tokio::test]

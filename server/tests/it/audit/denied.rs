@@ -109,7 +109,7 @@ async fn a_wrong_password_is_noted_on_the_account_and_what_was_typed_is_nowhere(
             assert_eq!(server.service.sign_in(email, password, HOME).await.unwrap(), SignIn::WrongCredentials);
         }
         let (organisation, identity) = (tenant.organisation.id, Identity::User(user.id));
-        let own = Caller { organisation, role: Role::User, identity, from: Some(HOME) };
+        let own = Caller { organisation, role: Role::User, identity, from: Some(HOME), let_in_by: None };
         let changed = server.service.change_password(&own, "wr0ng-passw0rd", "wandering geese by night", None).await.unwrap();
         assert_eq!(changed, PasswordChange::WrongPassword);
         let rows = denied(&server, &tenant).await;

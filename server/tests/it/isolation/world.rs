@@ -17,7 +17,7 @@ use afterlive_server::rtc::{self, Transport};
 use afterlive_server::run::pages;
 use afterlive_server::service::playback::Expiry;
 use afterlive_server::service::session_tokens::LIFETIME_S;
-use afterlive_server::service::{Caller, Identity, Opens};
+use afterlive_server::service::{Caller, Opens};
 use afterlive_server::sound::Interpreter;
 use afterlive_server::storage::Key;
 use axum::Router;
@@ -33,6 +33,7 @@ use super::columns::{self, COLUMNS, Column, Means, Whose};
 use super::contents::Question;
 use super::table::{Row, Thing};
 use super::things::{self, Named};
+use crate::accounts::as_user;
 use crate::api::sessions::PASSWORD;
 use crate::api::streams::a_stream;
 use crate::fixture::recordings::a_finished_recording;
@@ -137,8 +138,7 @@ impl World {
             shown.insert(name, made.secret);
         }
         shown.insert(columns::ENDED_TOKEN, ours.a_session_token(&server, &early).await);
-        let by_early =
-            Caller { organisation: early.organisation, role: early.role, identity: Identity::User(early.id), from: None };
+        let by_early = as_user(&early);
         let tokens = server.service.open_account(&by_early).await.unwrap().tokens;
         server.service.end_session_token(&by_early, &tokens[0].0).await.unwrap();
         let gone = ours.a_user(&server, Role::Admin).await;
@@ -177,9 +177,7 @@ impl World {
             shown.insert(column.name, value);
         }
         let closer = above.a_system_administrator(&server).await;
-        let closer =
-            Caller { organisation: closer.organisation, role: closer.role, identity: Identity::User(closer.id), from: None };
-        server.service.suspend_organisation(&closer, shut.tenant.organisation.id).await.unwrap();
+        server.service.suspend_organisation(&as_user(&closer), shut.tenant.organisation.id).await.unwrap();
 
         let (live, tag) = (a_stream(&server, &ours.tenant, &["quill-tag"]).await, "quill-tag".to_owned());
         server.service.require_publish_key(admin, true, false).await.unwrap();
@@ -283,7 +281,7 @@ impl World {
 
     /// Another session and a session token of the user, as their own page names them.
     async fn open_of(&self, side: &Side, user: &User, [session, token]: [&'static str; 2]) -> Named {
-        let caller = Caller { organisation: user.organisation, role: user.role, identity: Identity::User(user.id), from: None };
+        let caller = as_user(user);
         let open = async || self.server.service.open_account(&caller).await.unwrap();
         let before: BTreeSet<String> = open().await.sessions.into_iter().map(|session| session.id).collect();
         cookie(&self.sign_in, user.id).await;

@@ -23,15 +23,15 @@ async fn setting_one_up_ends_what_the_password_alone_had_opened_also_what_is_on_
         let (after, _, _) = set_up(&server, &before).await;
         assert_eq!(after, by_id(&server, &before).await);
         // A sign-in that found the password right just before writes its session now.
-        assert!(service.session_caller(&session(&before)).await.unwrap().is_none());
+        assert!(service.session_caller(&session(&before), None).await.unwrap().is_none());
         assert!(service.token_caller(&token, HOME).await.is_err());
-        assert!(service.session_caller(&session(&after)).await.unwrap().is_some());
+        assert!(service.session_caller(&session(&after), None).await.unwrap().is_some());
         service.reset_second_factor(&tenant.admin, after.id).await.unwrap();
-        assert!(service.session_caller(&session(&after)).await.unwrap().is_none());
+        assert!(service.session_caller(&session(&after), None).await.unwrap().is_none());
         // Another one is another one, also with the same password.
         let (again, _, _) = set_up(&server, &by_id(&server, &before).await).await;
-        assert!(service.session_caller(&session(&after)).await.unwrap().is_none());
-        assert!(service.session_caller(&session(&again)).await.unwrap().is_some());
+        assert!(service.session_caller(&session(&after), None).await.unwrap().is_none());
+        assert!(service.session_caller(&session(&again), None).await.unwrap().is_some());
     })
     .await;
 }
