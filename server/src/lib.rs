@@ -4,6 +4,7 @@ pub mod acme;
 pub mod address;
 mod admission;
 pub mod audit;
+mod claims;
 pub mod cli;
 pub mod clock;
 pub mod config;

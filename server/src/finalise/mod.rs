@@ -24,11 +24,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use afterlive_domain::asset::waiting_reason;
-use afterlive_domain::{AssetState, UnixMillis};
+use afterlive_domain::{AssetId, AssetState, Region, UnixMillis};
 use afterlive_media::mp4::{Recording, ScanError};
 use tokio::task::spawn_blocking;
 
 use crate::audit::Audit;
+use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::db::assets::{self, Asset, Finished};
 use crate::db::{self, Db, asset_mending, sessions, streams};
@@ -59,9 +60,11 @@ const COPY_MARGIN_BYTES: u64 = 64 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum FinaliseError {
     #[error("region {0} is not configured")]
-    NoSuchRegion(afterlive_domain::Region),
+    NoSuchRegion(Region),
     #[error("the storage of region {0} does not answer")]
-    NoAnswer(afterlive_domain::Region),
+    NoAnswer(Region),
+    #[error("earlier work on its files, or on another's that waited for room in its region, goes on: it is looked at again later")]
+    Busy,
     #[error("{0:?} is no name of a recording")]
     BadFileName(String),
     #[error("there is nothing to play in it")]
@@ -123,6 +126,9 @@ pub struct Finaliser {
     copy_margin_bytes: u64,
     steadiness: Arc<Mutex<Steadiness>>,
     unanswered: Arc<Unanswered>,
+    claims: Claims<AssetId>,
+    /// The regions in which one that waited for room is being finished.
+    copying: Claims<Region>,
 }
 
 impl Finaliser {
@@ -140,6 +146,8 @@ impl Finaliser {
             copy_margin_bytes,
             steadiness: Arc::default(),
             unanswered: Arc::default(),
+            claims: Claims::default(),
+            copying: Claims::default(),
         }
     }
 
@@ -182,11 +190,25 @@ impl Finaliser {
         &self.regions
     }
 
+    /// Recordings whose file is finished, taken up again or moved: each is one's at a time, who keeps the claim until that is through, also where
+    /// nobody waits for it any more. What its row says is read once it is claimed: before, another may have made it something else. To store
+    /// pictures beside it takes no claim: an encoder that is back just then goes on.
+    ///
+    /// Who needs several things takes them in this order: a turn among those who finish at a disk ([`RegionStore::finishing`]), or the region among
+    /// those that waited for room; the recording; a connection of the database. Nobody waits for one of them who holds what comes behind it.
+    ///
+    /// A disk that hangs keeps the claims of who waits for it. So a job gives up after a while and comes again, an encoder that is back waits for no
+    /// claim, and neither does a viewer, a frame or a call of the API.
+    pub(crate) fn claims(&self) -> &Claims<AssetId> {
+        &self.claims
+    }
+
     fn store(&self, asset: &Asset) -> Result<&RegionStore, FinaliseError> {
         self.regions.get(&asset.region).ok_or_else(|| FinaliseError::NoSuchRegion(asset.region.clone()))
     }
 
-    /// Makes the spooled recording a finished asset. `reason` says why it is less than what the encoder sent; `None` where it is all of it.
+    /// Makes the spooled recording a finished asset, for who has claimed it. `reason` says why it is less than what the encoder sent; `None` where it
+    /// is all of it.
     ///
     /// A recording in which there is nothing to play becomes `failed`, its bytes go to quarantine, and that is no error here.
     ///
@@ -201,7 +223,13 @@ impl Finaliser {
     ) -> Result<(), FinaliseError> {
         let begun = Instant::now();
         // An earlier try may have given it another name, and under the one that is known here lies another recording.
-        let renamed = self.read(asset.id).await.ok().flatten().filter(|row| row.file_name != asset.file_name);
+        let row = match (self.read(asset.id).await, &known) {
+            (Ok(row), _) => row,
+            // It lies where its writer had it, whatever its name, and no database is waited for.
+            (Err(_), Known::Closed(..)) => None,
+            (Err(error), Known::Abandoned(_)) => return Err(error),
+        };
+        let renamed = row.filter(|row| row.file_name != asset.file_name);
         let mut asset = renamed.map_or(Cow::Borrowed(asset), Cow::Owned);
         let account = known.account();
         let placed = match self.place(&asset, known).await {

@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use afterlive_domain::Region;
+use afterlive_domain::{AssetId, Region};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::{FinaliseError, Finaliser};
+use crate::claims::Claim;
 use crate::storage::{RegionStore, Regions, StorageError};
 
 /// Longer than a disk that is only busy takes to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// And to store some pictures, or to free what hours of recording took.
-const WORK_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const WORK_PATIENCE: Duration = Duration::from_secs(60);
 
 /// By region, what was given up. Nothing else is asked of it while that waits for its answer still.
 #[derive(Default, Debug)]
@@ -61,6 +62,18 @@ impl Finaliser {
         self.wait_for(WORK_PATIENCE, region, work).await
     }
 
+    /// A recording of the region, for who moves its files, once nobody else is at them. Waits for that no longer than for a disk that is asked
+    /// something: a copy may take an hour.
+    ///
+    /// # Errors
+    /// Where the region does not answer, or somebody is at them still.
+    pub(super) async fn claim(&self, asset: AssetId, region: &Region) -> Result<Claim<AssetId>, FinaliseError> {
+        if self.unanswered.is_waited_for(region) {
+            return Err(FinaliseError::NoAnswer(region.clone()));
+        }
+        timeout(PATIENCE, self.claims.claim_once_free(asset)).await.map_err(|_| FinaliseError::Busy)
+    }
+
     async fn wait_for<T: Send + 'static>(
         &self,
         patience: Duration,
@@ -104,11 +117,11 @@ where
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
 
-    use afterlive_domain::{AssetId, UnixMillis};
+    use afterlive_domain::UnixMillis;
     use tokio::sync::oneshot;
     use uuid::Uuid;
 
@@ -119,10 +132,10 @@ mod tests {
     use crate::record::a_live_stream;
     use crate::storage::{Key, RegionSettings};
 
-    const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
+    pub(in crate::finalise) const NOW: UnixMillis = UnixMillis(1_793_812_159_899);
 
     /// With two regions in the folder.
-    async fn a_finaliser(folder: &std::path::Path) -> Finaliser {
+    pub(in crate::finalise) async fn a_finaliser(folder: &std::path::Path) -> Finaliser {
         let url = format!("sqlite://{}", folder.join("test.db").display());
         let db = Db::open(&url.parse::<Location>().unwrap()).await.unwrap();
         let regions = Regions::open(["eu", "us"].map(|name| RegionSettings {
@@ -190,12 +203,12 @@ mod tests {
         assert!(assets::delete(&mut tx, live.organisation, id, NOW).await.unwrap());
         tx.commit().await.unwrap();
         store.move_to_bin(&key).await.unwrap();
-        let deleted = finaliser.read(id).await.unwrap().unwrap();
+        let (deleted, claim) = (finaliser.read(id).await.unwrap().unwrap(), finaliser.claims.claim(id).unwrap());
         let (go_on, gate) = oneshot::channel::<()>();
         let (late, place) = (finaliser.clone(), store.path(&key));
         let moving = async move {
             gate.await.unwrap();
-            late.settle(deleted).await
+            late.settle(deleted, claim).await
         };
         let given_up = finaliser.wait_for(Duration::from_millis(1), &region, moving).await;
         assert!(matches!(given_up, Err(FinaliseError::NoAnswer(_))) && !place.exists());

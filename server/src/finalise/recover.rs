@@ -159,11 +159,11 @@ async fn repair(
     done: &mut Recovered,
 ) -> Result<Option<LeftBehind>, FinaliseError> {
     match assets::by_id(&mut finaliser.db.read().await?, id).await? {
-        // The crash came between the commit and the release.
-        Some(asset) if asset.state.is_playable() && !store.spool().recording_path(id).exists() => {
+        Some(asset) if asset.state == AssetState::Failed => set_aside(finaliser, store, id).await?,
+        // The crash came between the commit and the release: also of one that has gone with its stream, or was deleted at once.
+        Some(asset) if asset.state != AssetState::Recording && !store.spool().recording_path(id).exists() => {
             finaliser.release(&asset).await?;
         }
-        Some(asset) if asset.state == AssetState::Failed => set_aside(finaliser, store, id).await?,
         Some(asset) => {
             tracing::error!(asset = %id, state = %asset.state, "the spool holds a file that should not be there any more; it is set aside");
             done.quarantined += 1;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::patience::asking;
 use super::{FinaliseError, Finaliser};
+use crate::claims::Claim;
 use crate::db::assets::{self, Asset, Facts};
 use crate::jobs::{self, Outcome, Task};
 use crate::pictures::{Look, Storyboard, web_vtt};
@@ -71,10 +72,14 @@ impl Finaliser {
     }
 
     /// Stores pictures beside the recording, one file after the other, then has its row say so and enqueues what follows: in one piece, also
-    /// where a disk takes so long that nobody waits for it any more.
+    /// where a disk takes so long that nobody waits for it any more. `asset` is the row as it was before they were made.
     async fn keep_pictures(&self, asset: Asset, pictures: Pictures, files: Vec<(Key, Bytes)>) -> Result<(), FinaliseError> {
         let (this, region, id) = (self.clone(), asset.region.clone(), asset.id);
         let keeping = async move {
+            // Those of all that it has by now are made once it stands finished anew, and may be there already.
+            if !this.read(id).await?.is_some_and(|now| is_as_long(&now, &asset)) {
+                return Ok(());
+            }
             let store = this.store(&asset)?;
             for (key, bytes) in files {
                 store.put(&key, bytes).await?;
@@ -108,16 +113,18 @@ impl Finaliser {
         Ok(asset.filter(|asset| asset.state.is_playable()))
     }
 
-    /// Puts the files where the row says. Deleting, restoring and purging may race: so it looks again until row and place agree, also where a disk keeps it from that
-    /// for so long that nobody waits for it any more.
+    /// Puts the files where the row says. Deleting, restoring and purging may race: so it looks again until row and place agree, also where a disk
+    /// keeps it from that for so long that nobody waits for it any more.
     pub(super) async fn settle_place(&self, id: AssetId) -> Result<(), FinaliseError> {
+        let Some(Asset { region, .. }) = self.read(id).await? else { return Ok(()) };
+        let claim = self.claim(id, &region).await?;
         let Some(asset) = self.read(id).await? else { return Ok(()) };
-        let region = asset.region.clone();
-        self.undertake(&region, self.clone().settle(asset)).await
+        self.undertake(&region, self.clone().settle(asset, claim)).await
     }
 
-    /// `asset` is the row as it was read before this, and old perhaps: it is read again before this ends, however late the disk lets go of it.
-    pub(super) async fn settle(self, mut asset: Asset) -> Result<(), FinaliseError> {
+    /// `asset` is the row as it was read once it was claimed, and old perhaps: it is read again before this ends, however late the disk lets go of
+    /// it. Until then nobody else moves the files.
+    pub(super) async fn settle(self, mut asset: Asset, _claim: Claim<AssetId>) -> Result<(), FinaliseError> {
         loop {
             let place = Place::of(&asset);
             let (store, key) = self.place_of(&asset)?;
@@ -162,9 +169,15 @@ impl Place {
     }
 }
 
-/// Whether nobody has come back to the recording since it was read as `then`: else its file had more than the row said, or another end.
+/// Whether nobody has come back to the recording since it was read as `then`: pictures of it are still of all that it has.
+fn is_as_long(now: &Asset, then: &Asset) -> bool {
+    let what = |asset: &Asset| (asset.session, asset.ended_at, asset.facts.duration_ms);
+    now.state.is_playable() && what(now) == what(then)
+}
+
+/// The same, and its file is as large as it was: else it had more than the row said, another end, or another index.
 fn is_still(now: &Asset, then: &Asset) -> bool {
-    now.state.is_playable() && (now.session, now.ended_at, &now.facts) == (then.session, then.ended_at, &then.facts)
+    is_as_long(now, then) && now.facts == then.facts
 }
 
 /// What the row says was counted while recording; a decoder that sees something else means that one of the two is wrong. Of pictures whose size changes, the
@@ -184,7 +197,10 @@ mod tests {
     use afterlive_domain::{OrganisationId, SessionId, StreamId, UnixMillis};
     use uuid::Uuid;
 
+    use super::super::patience::tests::{NOW, a_finaliser};
     use super::*;
+    use crate::db::assets::NewAsset;
+    use crate::record::a_live_stream;
 
     fn a_finished_one() -> Asset {
         Asset {
@@ -207,6 +223,85 @@ mod tests {
             deleted_at: None,
             purged_at: None,
         }
+    }
+
+    /// A recording that is ready, with its file.
+    async fn a_stored_one(finaliser: &Finaliser) -> Asset {
+        let live = a_live_stream(finaliser.db()).await;
+        let id = AssetId(Uuid::new_v4());
+        let new = NewAsset { id, stream: live.stream, session: live.session, region: live.region, created_at: NOW };
+        let mut tx = finaliser.db().write().await.unwrap();
+        let asset = assets::begin(&mut tx, &new).await.unwrap();
+        let facts = Facts { duration_ms: 8_000, ..Facts::default() };
+        assert!(assets::finish(&mut tx, &asset, &facts, None, None, NOW, NOW).await.unwrap().is_some());
+        tx.commit().await.unwrap();
+        let (store, key) = finaliser.place_of(&asset).unwrap();
+        store.put(&key, "mp4".into()).await.unwrap();
+        finaliser.read(id).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_moves_a_recording_s_files_waits_until_nobody_else_is_at_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let finaliser = a_finaliser(folder.path()).await;
+        let [claimed, other] = [a_stored_one(&finaliser).await, a_stored_one(&finaliser).await];
+        let is_in_sight = |asset: &Asset| {
+            let (store, key) = finaliser.place_of(asset).unwrap();
+            store.path(&key).exists()
+        };
+        let mut tx = finaliser.db().write().await.unwrap();
+        for asset in [&claimed, &other] {
+            assert!(assets::delete(&mut tx, asset.organisation, asset.id, NOW).await.unwrap());
+        }
+        tx.commit().await.unwrap();
+        let claim = finaliser.claims.claim(claimed.id).unwrap();
+        let mut settling = Box::pin(finaliser.settle_place(claimed.id));
+        // Begun after it, and done with time left.
+        for _ in 0..2 {
+            tokio::select! {
+                biased;
+                settled = &mut settling => panic!("somebody else is at them: {settled:?}"),
+                settled = finaliser.settle_place(other.id) => settled.unwrap(),
+            }
+        }
+        assert!(is_in_sight(&claimed) && !is_in_sight(&other));
+        // Who had it leaves it as the row says it by then.
+        let mut tx = finaliser.db().write().await.unwrap();
+        assert!(assets::restore(&mut tx, claimed.organisation, claimed.id, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        drop(claim);
+        settling.await.unwrap();
+        assert!(is_in_sight(&claimed));
+        // And lets go of it.
+        finaliser.settle_place(claimed.id).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn pictures_of_what_a_recording_was_before_its_encoder_came_back_are_not_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let finaliser = a_finaliser(folder.path()).await;
+        let seen = a_stored_one(&finaliser).await;
+        let (store, key) = finaliser.place_of(&seen).unwrap();
+        let [sprite, track] = [KeyKind::StoryboardSprite, KeyKind::Storyboard].map(|kind| key.to(kind));
+        let keep = async |asset: &Asset| {
+            let files = vec![(sprite.clone(), Bytes::from_static(b"jpeg")), (track.clone(), Bytes::from_static(b"vtt"))];
+            finaliser.keep_pictures(asset.clone(), Pictures::Storyboard, files).await.unwrap();
+            let row = finaliser.read(asset.id).await.unwrap().unwrap();
+            [store.path(&sprite).exists(), store.path(&track).exists(), row.has_storyboard]
+        };
+        let mut tx = finaliser.db().write().await.unwrap();
+        assert!(assets::reopen(&mut tx, &seen, seen.session, &Report::default(), NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(keep(&seen).await, [false; 3], "it grows again");
+        let (facts, ended_at) = (Facts { duration_ms: 19_000, ..Facts::default() }, NOW.plus_ms(20_000));
+        let mut tx = finaliser.db().write().await.unwrap();
+        assert!(assets::finish(&mut tx, &seen, &facts, None, None, ended_at, ended_at).await.unwrap().is_some());
+        tx.commit().await.unwrap();
+        assert_eq!(keep(&seen).await, [false; 3], "it has more than they show");
+        let now = finaliser.read(seen.id).await.unwrap().unwrap();
+        // Another index is none of theirs.
+        let before = Asset { facts: Facts { size_bytes: 7, ..now.facts.clone() }, ..now };
+        assert_eq!(keep(&before).await, [true; 3]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{LONGEST_RETRY_MS, Task, retry_delay_ms};
+use crate::claims::{Claim, Claims};
 use crate::clock::{Clock, SetBacks};
 use crate::db::jobs::{self, Claimed, Priority};
 use crate::db::{self, Db};
@@ -50,11 +51,13 @@ pub struct Worker {
     clock: Clock,
     perform: Perform,
     set_backs: Arc<SetBacks>,
+    /// The jobs, by their ids, of which a try goes on here, also one that has lost its lease.
+    tried: Claims<i64>,
 }
 
 impl Worker {
     pub fn new(db: Db, clock: Clock, perform: impl Fn(Task) -> BoxFuture<'static, Outcome> + Send + Sync + 'static) -> Self {
-        Self { db, clock, perform: Arc::new(perform), set_backs: Arc::default() }
+        Self { db, clock, perform: Arc::new(perform), set_backs: Arc::default(), tried: Claims::default() }
     }
 
     /// Works until told to stop; then takes nothing new and waits for what runs.
@@ -169,7 +172,15 @@ impl Worker {
                 Outcome::Hopeless("every try ended with the server".to_owned())
             }
             Ok(task) => {
-                let mut trying = tokio::spawn((self.perform)(task));
+                let Some(claim) = self.wait_for_earlier_try(&job).await else {
+                    tracing::info!(job = job.id, kind = job.kind, "a try of a job was put off before it had begun: an earlier one was at it");
+                    return;
+                };
+                let trying = (self.perform)(task);
+                let mut trying = tokio::spawn(async move {
+                    let _claim = claim;
+                    trying.await
+                });
                 loop {
                     tokio::select! {
                         ended = &mut trying => break ended.unwrap_or_else(|error| Outcome::Retry(error.to_string())),
@@ -183,6 +194,24 @@ impl Worker {
         };
         if let Err(error) = self.settle(&job, max_attempts, &outcome).await {
             tracing::error!(job = job.id, kind = job.kind, %error, "how a job ended cannot be written: it will run again");
+        }
+    }
+
+    /// Until no earlier try of the job goes on here. Its lease may have run out although it lives, as where the clock was set ahead, or have been
+    /// taken from it, as where the job was asked for again: beside it this one would do the same once more, or the contrary. `None` where this one's
+    /// lease is lost meanwhile: the earlier try has put the job off, or there is another.
+    async fn wait_for_earlier_try(&self, job: &Claimed) -> Option<Claim<i64>> {
+        if let Some(claim) = self.tried.claim(job.id) {
+            return Some(claim);
+        }
+        let mut ended = std::pin::pin!(self.tried.claim_once_free(job.id));
+        loop {
+            tokio::select! {
+                claim = &mut ended => return self.renew(job).await.then_some(claim),
+                () = tokio::time::sleep(RENEW_EVERY) => if !self.renew(job).await {
+                    return None;
+                },
+            }
         }
     }
 

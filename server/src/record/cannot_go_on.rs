@@ -13,7 +13,7 @@ pub(super) enum CannotGoOn {
         window_ms: i64,
     },
     NotReady(AssetState),
-    /// An earlier try failed, and another is at it.
+    /// An earlier try failed, and another is at it; or its files are on their way to the bin, or back.
     BeingFinished,
     Held,
     OtherRegion(Region),
@@ -62,7 +62,7 @@ impl fmt::Display for CannotGoOn {
                 write!(f, "the encoder was away for {absent_ms} ms, longer than the reconnect window of {window_ms} ms")
             }
             Self::NotReady(state) => write!(f, "it is not ready, but {state}"),
-            Self::BeingFinished => f.write_str("it is just being finished"),
+            Self::BeingFinished => f.write_str("it is just being finished, or moved"),
             Self::Held => f.write_str("it is under legal hold"),
             Self::OtherRegion(region) => write!(f, "it lies in region {region}"),
             Self::OtherTracks(differences) => write!(f, "the tracks are others: {}", differences.join(", ")),

@@ -113,7 +113,10 @@ impl Recorder {
                 tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
             }
             let account = Some(counts.account());
-            if let Err(error) = this.finaliser.finish(&asset, Known::Abandoned(account.clone()), Some(reason), ended_at).await {
+            let claim = this.claims.claim_once_free(asset.id).await;
+            let finished = this.finaliser.finish(&asset, Known::Abandoned(account.clone()), Some(reason), ended_at).await;
+            drop(claim);
+            if let Err(error) = finished {
                 tracing::error!(asset = %asset.id, %error, "a recording cannot be finished yet");
                 let reason = Some(reason.to_owned());
                 this.finish_later(Unfinished { asset, account, reason, ended_at, _entry: None }).await;
@@ -343,7 +346,7 @@ pub(super) mod tests {
         };
         let from_s = publish(0, 1).await;
         let first = scene.assets().await.remove(0);
-        let claim = scene.recorder.claims.claim(first.id).unwrap();
+        let claim = scene.recorder.finaliser.claims().claim(first.id).unwrap();
         let from_s = publish(from_s, 2).await;
         let seen = scene.assets().await;
         assert_eq!(seen[0].facts, first.facts);

@@ -62,7 +62,7 @@ impl Recorder {
                 tracing::error!(asset = %asset.id, %error, "why a recording has ended is not written down before it is finished");
             }
             let finishing = async {
-                // Somebody may be at what the publish before has left of it.
+                // Somebody may be at what the publish before has left of it, or look where its files belong.
                 let _claim = this.claims.claim_once_free(asset.id).await;
                 this.finaliser.finish(&asset, known, reason.as_deref(), ended_at).await
             };
@@ -115,7 +115,7 @@ impl Recorder {
                 return;
             }
             let Some(_turn) = self.stop.run_until_cancelled(self.turn_at_disk(&asset.region)).await else { continue };
-            // Its encoder is just taking it up, or looks whether it can.
+            // Its encoder is just taking it up, or looks whether it can; or its files are being moved.
             let Some(_claim) = self.claims.claim(asset.id) else { continue };
             match self.is_of_a_later_publish(asset).await {
                 Ok(false) => {}

@@ -4,7 +4,6 @@
 mod beginning;
 mod brink;
 mod cannot_go_on;
-mod claims;
 mod course;
 mod cut;
 mod ending;
@@ -29,20 +28,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afterlive_domain::organisation::RecordingSettings;
-use afterlive_domain::{OrganisationId, Region, UnixMillis};
+use afterlive_domain::{AssetId, OrganisationId, Region, UnixMillis};
 use afterlive_media::mp4::WriterError;
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::db::{self, organisations};
 use crate::finalise::Finaliser;
 use crate::hub::{self, CannotRecord, Message, Overflow, RecorderSubscription};
 use crate::storage::RegionStore;
 
-use claims::Claims;
 use course::Course;
 #[cfg(test)]
 pub(crate) use course::tests::live as a_live_stream;
@@ -75,7 +74,8 @@ pub struct Recorder {
     limits: Limits,
     returns: Arc<Returns>,
     looks: Looks,
-    claims: Claims,
+    /// The finaliser's.
+    claims: Claims<AssetId>,
 }
 
 /// Why a file has come to its end.
@@ -116,7 +116,7 @@ impl Recorder {
     /// `tasks` is to be waited for at the server's end: recordings are finished there. From `stop` on, what cannot be finished waits for the next start.
     #[must_use]
     pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
-        let (returns, looks, claims) = (Arc::default(), Looks::default(), Claims::default());
+        let (returns, looks, claims) = (Arc::default(), Looks::default(), finaliser.claims().clone());
         Self { finaliser, growing, tasks, limits, stop, returns, looks, claims }
     }
 

@@ -7,7 +7,7 @@ use afterlive_server::clock::Clock;
 use afterlive_server::db::jobs::Priority;
 use afterlive_server::db::{self, Db};
 use afterlive_server::jobs::{self, Outcome, Task, Worker};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -270,6 +270,55 @@ async fn pictures_that_take_for_ever_leave_room_for_a_file_that_is_to_be_moved()
         for _ in 2..waiting_pictures {
             assert_eq!(begins.recv().await.unwrap().priority(), Priority::Later);
         }
+        stop.cancel();
+        running.await.unwrap();
+        assert_eq!(waiting(&db).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_whose_lease_is_over_while_its_try_goes_on_is_not_tried_a_second_time_beside_that() {
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        let ends = Arc::new(Semaphore::new(0));
+        let worker = Worker::new(db.clone(), clock.clone(), {
+            let ends = Arc::clone(&ends);
+            move |task| {
+                begun.send(task).unwrap();
+                let ends = Arc::clone(&ends);
+                Box::pin(async move {
+                    ends.acquire().await.unwrap().forget();
+                    Outcome::Done
+                })
+            }
+        });
+        let organisation = crate::fixture::database::an_organisation(&db).await;
+        let enqueue_with_news = async |task: Task| {
+            let mut tx = db.write().await.unwrap();
+            jobs::enqueue(&mut tx, task, clock.now()).await.unwrap();
+            let stream = afterlive_domain::StreamId(Uuid::new_v4());
+            tx.emit_stream(afterlive_domain::EventKind::StreamChanged, organisation.id, stream, clock.now());
+            tx.commit().await.unwrap();
+        };
+        let stop = CancellationToken::new();
+        let running = tokio::spawn({
+            let stop = stop.clone();
+            async move { worker.run(stop).await }
+        });
+        let [first, other] = [(); 2].map(|()| Task::Place { asset: AssetId(Uuid::new_v4()) });
+        enqueue_with_news(first).await;
+        assert_eq!(begins.recv().await, Some(first));
+        // A machine that wakes.
+        clock.set_by_ms(61_000);
+        enqueue_with_news(other).await;
+        assert_eq!(begins.recv().await, Some(other));
+        assert_eq!(waiting(&db).await, Some(clock.now().plus_ms(60_000)), "both are leased anew");
+        assert!(begins.try_recv().is_err());
+        // Once that has ended it is: nobody knows whether it has done what was asked for since.
+        ends.add_permits(3);
+        assert_eq!(begins.recv().await, Some(first));
         stop.cancel();
         running.await.unwrap();
         assert_eq!(waiting(&db).await, None);

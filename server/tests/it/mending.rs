@@ -8,7 +8,7 @@ use afterlive_media::mp4::RecordingWriter;
 use afterlive_server::clock::Clock;
 use afterlive_server::db::assets::{self, Asset};
 use afterlive_server::db::sessions::{EndReason, GoLive, end_session, go_live};
-use afterlive_server::db::{Db, Raw, region_folders};
+use afterlive_server::db::{Db, Raw, asset_mending, region_folders, retention, streams};
 use afterlive_server::finalise::{Finaliser, Known, Recovered, Stock, recover, take_stock, write_parts};
 use afterlive_server::jobs::{Outcome, Task};
 use afterlive_server::run::{Error, claim_folders};
@@ -264,6 +264,57 @@ async fn a_name_that_a_restored_database_gives_a_second_time_is_not_taken_from_i
 }
 
 #[tokio::test]
+async fn where_the_database_does_not_say_which_name_a_recording_has_no_file_is_touched() {
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions.clone());
+        let made = growing(&db, store, 2).await;
+        // Under the name that the first one had lies another, which grows again. An earlier try has put the first one under another name.
+        let mut tx = db.write().await.unwrap();
+        let renamed = asset_mending::rename(&mut tx, &made[0], 7, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        let theirs = place_of(store, &made[0]);
+        std::fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+        std::fs::rename(store.spool().recording_path(made[1].id), &theirs).unwrap();
+        std::fs::rename(store.spool().recording_path(made[0].id), place_of(store, &renamed)).unwrap();
+        let kept = std::fs::read(&theirs).unwrap();
+        db.close().await;
+        let failed = finaliser.finish(&made[0], Known::Abandoned(None), None, NOW).await;
+        assert!(failed.is_err());
+        assert!(std::fs::read(&theirs).unwrap() == kept, "another recording was finished in its place");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recording_that_went_with_its_stream_is_no_damage_where_a_crash_has_left_its_note() {
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions.clone());
+        let asset = growing(&db, store, 1).await.remove(0);
+        let mut tx = db.write().await.unwrap();
+        streams::delete(&mut tx, asset.organisation, asset.stream, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        let note = store.spool().folder().join(format!("{}.json", asset.id));
+        let kept = std::fs::read(&note).unwrap();
+        finaliser.finish(&asset, Known::Abandoned(None), None, NOW).await.unwrap();
+        assert_eq!(read(&db, asset.id).await.state, AssetState::Deleted);
+        assert!(!note.exists());
+
+        // The crash came between the commit and that.
+        std::fs::write(&note, kept).unwrap();
+        let locks = regions.lock_spools().unwrap();
+        assert_eq!(recover(&finaliser, &locks).await.unwrap(), Recovered::default());
+        assert!(store.spool().assets().unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_recording_that_a_restored_database_does_not_know_has_a_row_again_after_the_start() {
     on_each_database(async |db| {
         let folder = tempfile::tempdir().unwrap();
@@ -380,6 +431,39 @@ async fn a_recording_that_has_no_room_to_be_finished_plays_at_its_url_says_so_an
             assert_eq!(now.facts.size_bytes, std::fs::metadata(&place).unwrap().len());
             assert_eq!(events.recv().await.unwrap().kind, EventKind::AssetReady);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recording_that_was_deleted_while_it_waited_for_room_is_out_of_sight_whatever_its_copy_has_put_there() {
+    on_each_database(async |db| {
+        let folder = tempfile::tempdir().unwrap();
+        let regions = regions(folder.path());
+        let store = regions.iter().next().unwrap();
+        let finaliser = Finaliser::new(db.clone(), Clock::simulated(NOW), regions.clone());
+        let asset = growing(&db, store, 1).await.remove(0);
+        let full = finaliser.clone().with_copy_margin(u64::MAX);
+        full.finish(&asset, Known::Abandoned(None), None, NOW).await.unwrap();
+        assert_eq!(read(&db, asset.id).await.state, AssetState::Incomplete);
+        let mut tx = db.write().await.unwrap();
+        assert!(assets::delete(&mut tx, asset.organisation, asset.id, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(finaliser.perform(Task::Place { asset: asset.id }).await, Outcome::Done);
+        let place = place_of(store, &asset);
+        assert!(!place.exists());
+
+        // As a copy that came late, and whose commit has failed.
+        std::fs::write(&place, b"the copy").unwrap();
+        let vain = finaliser.perform(Task::Finish { asset: asset.id }).await;
+        assert!(matches!(vain, Outcome::Retry(_)), "it may come back: {vain:?}");
+        assert!(!place.exists());
+        let mut tx = db.write().await.unwrap();
+        assert!(retention::purge(&mut tx, asset.id, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        std::fs::write(&place, b"the copy").unwrap();
+        assert_eq!(finaliser.perform(Task::Finish { asset: asset.id }).await, Outcome::Done);
+        assert!(!place.exists());
     })
     .await;
 }
