@@ -44,8 +44,10 @@ pub struct Claimed {
     pub kind: String,
     pub priority: Priority,
     pub payload: String,
-    /// Which try this is, counted from 1; tries that ended with the process count.
+    /// Which try this is, counted from 1; tries that ended with the process count, those after which it was put off do not.
     pub attempt: u32,
+    /// How many those are.
+    pub put_off: u32,
     /// Names this lease and no other.
     lease: String,
 }
@@ -83,7 +85,7 @@ where
             .push_bind(job.priority.stored());
     });
     query.push(
-        " ON CONFLICT (dedup_key) DO UPDATE SET kind = excluded.kind, payload = excluded.payload, state = 'ready', attempt = 0,
+        " ON CONFLICT (dedup_key) DO UPDATE SET kind = excluded.kind, payload = excluded.payload, state = 'ready', attempt = 0, put_off = 0,
                 run_at = excluded.run_at, locked_by = NULL, locked_until = NULL, last_error = NULL, priority = excluded.priority",
     );
     query
@@ -93,8 +95,8 @@ where
 pub async fn ensure(tx: &mut Tx, job: &NewJob, now: UnixMillis) -> Result<()> {
     const STATEMENT: &str =
         "INSERT INTO jobs (kind, dedup_key, payload, state, run_at, created_at, priority) VALUES ($1, $2, $3, 'ready', $4, $5, $6)
-         ON CONFLICT (dedup_key) DO UPDATE SET payload = excluded.payload, state = 'ready', attempt = 0, run_at = excluded.run_at,
-                last_error = NULL, priority = excluded.priority WHERE jobs.state = 'dead'";
+         ON CONFLICT (dedup_key) DO UPDATE SET payload = excluded.payload, state = 'ready', attempt = 0, put_off = 0,
+                run_at = excluded.run_at, last_error = NULL, priority = excluded.priority WHERE jobs.state = 'dead'";
     on!(tx, c => sqlx::query(STATEMENT)
         .bind(job.kind)
         .bind(&job.dedup_key)
@@ -131,18 +133,18 @@ pub async fn claim(tx: &mut Tx, priority: Priority, limit: u32, now: UnixMillis,
     const SQLITE: &str =
         "UPDATE jobs SET state = 'running', attempt = attempt + 1, locked_by = $1, locked_until = $2, run_at = $2
          WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'running') AND priority = $5 AND run_at <= $3 ORDER BY run_at LIMIT $4)
-         RETURNING id, kind, payload, attempt";
+         RETURNING id, kind, payload, attempt, put_off";
     const POSTGRES: &str =
         "UPDATE jobs SET state = 'running', attempt = attempt + 1, locked_by = $1, locked_until = $2, run_at = $2
          WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'running') AND priority = $5 AND run_at <= $3 ORDER BY run_at LIMIT $4
                       FOR UPDATE SKIP LOCKED)
-         RETURNING id, kind, payload, attempt";
+         RETURNING id, kind, payload, attempt, put_off";
     let lease = Uuid::new_v4().to_string();
     let statement = match tx.raw() {
         Raw::Sqlite(_) => SQLITE,
         Raw::Postgres(_) => POSTGRES,
     };
-    let rows: Vec<(i64, String, String, i64)> = on!(tx, c => sqlx::query_as(statement)
+    let rows: Vec<(i64, String, String, i64, i64)> = on!(tx, c => sqlx::query_as(statement)
         .bind(&lease)
         .bind(until.0)
         .bind(now.0)
@@ -150,12 +152,13 @@ pub async fn claim(tx: &mut Tx, priority: Priority, limit: u32, now: UnixMillis,
         .bind(priority.stored())
         .fetch_all(c)
         .await)?;
-    let claimed = rows.into_iter().map(|(id, kind, payload, attempt)| Claimed {
+    let claimed = rows.into_iter().map(|(id, kind, payload, attempt, put_off)| Claimed {
         id,
         kind,
         priority,
         payload,
         attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+        put_off: u32::try_from(put_off).unwrap_or(u32::MAX),
         lease: lease.clone(),
     });
     Ok(claimed.collect())
@@ -211,6 +214,23 @@ pub async fn fail(tx: &mut Tx, job: &Claimed, error: &str, retry_at: Option<Unix
     .bind(state)
     .bind(error)
     .bind(retry_at.map(|at| at.0))
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok(kept == 1)
+}
+
+/// The job could not be tried: it is at `run_at`, and has as many tries left as before. False where the lease is lost.
+pub async fn put_off(tx: &mut Tx, job: &Claimed, reason: &str, run_at: UnixMillis) -> Result<bool> {
+    let kept = on!(tx, c => sqlx::query(
+        "UPDATE jobs SET state = 'ready', attempt = attempt - 1, put_off = put_off + 1, last_error = $3, run_at = $4,
+                locked_by = NULL, locked_until = NULL
+         WHERE id = $1 AND locked_by = $2",
+    )
+    .bind(job.id)
+    .bind(&job.lease)
+    .bind(reason)
+    .bind(run_at.0)
     .execute(c)
     .await
     .map(|done| done.rows_affected()))?;

@@ -10,6 +10,21 @@ use afterlive_domain::{AssetId, EventKind, OrganisationId, Region, StreamId, Uni
 use super::counts::DAY_MS;
 use super::{Connection, Raw, Result, Tx, on, parse};
 
+// Both are said apart from where they are asked, so that a test sees along which index they go.
+pub(super) const OLDEST: &str =
+    "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes, COALESCE(a.restored_at, a.ended_at) FROM assets a JOIN organisations o ON o.id = a.organisation_id
+     WHERE a.region = $1 AND a.state IN ('ready', 'incomplete') AND a.held_at IS NULL AND o.suspended_at IS NULL
+       AND (a.ended_at < $2 - CASE COALESCE(o.reconnect_window_s, $3) WHEN 0 THEN 0 ELSE COALESCE(o.reconnect_window_s, $3) * 1000 + $5 END
+         OR a.ended_at > $8)
+       AND COALESCE(a.restored_at, a.ended_at) >= $6 AND COALESCE(a.restored_at, a.ended_at) < $7
+     ORDER BY COALESCE(a.restored_at, a.ended_at) LIMIT $4";
+
+pub(super) const BINNED: &str = "SELECT id, organisation_id, file_name, size_bytes, deleted_at FROM assets
+     WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL AND deleted_at < $2 AND deleted_at >= $4
+       AND NOT EXISTS (SELECT 1 FROM organisations o
+         WHERE o.id = assets.organisation_id AND (o.suspended_at IS NOT NULL OR o.resumed_at >= $5))
+     ORDER BY deleted_at LIMIT $3";
+
 /// A recording that may be taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
@@ -69,31 +84,28 @@ pub async fn old(connection: &mut Connection, server_days: u64, now: UnixMillis,
 }
 
 /// A region's recordings with a file that ended or were restored in that time, those first that did so first. Without those whose encoder may still come back: their
-/// organisation's reconnect window, or the server's in seconds, has not passed since it was missed, which is `silence` after its last frame at the latest.
+/// organisation's reconnect window, or the server's in seconds, has not passed since it was missed, which is `silence` after its last frame at the latest. What ended
+/// after `ahead` did so by a clock that was ahead, so long ago that nobody comes back to it.
 pub async fn oldest(
     connection: &mut Connection,
     region: &Region,
     since: Range<UnixMillis>,
     (server_window_s, silence): (u64, Duration),
     now: UnixMillis,
+    ahead: UnixMillis,
     limit: u32,
 ) -> Result<Vec<Candidate>> {
-    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT a.id, a.organisation_id, a.file_name, a.size_bytes, COALESCE(a.restored_at, a.ended_at) FROM assets a JOIN organisations o ON o.id = a.organisation_id
-         WHERE a.region = $1 AND a.state IN ('ready', 'incomplete') AND a.held_at IS NULL AND o.suspended_at IS NULL
-           AND a.ended_at < $2 - CASE COALESCE(o.reconnect_window_s, $3) WHEN 0 THEN 0 ELSE COALESCE(o.reconnect_window_s, $3) * 1000 + $5 END
-           AND COALESCE(a.restored_at, a.ended_at) >= $6 AND COALESCE(a.restored_at, a.ended_at) < $7
-         ORDER BY COALESCE(a.restored_at, a.ended_at) LIMIT $4",
-    )
-    .bind(region.as_str())
-    .bind(now.0)
-    .bind(i64::try_from(server_window_s).unwrap_or(i64::MAX / 2_000))
-    .bind(i64::from(limit))
-    .bind(i64::try_from(silence.as_millis()).unwrap_or(0))
-    .bind(since.start.0)
-    .bind(since.end.0)
-    .fetch_all(c)
-    .await)?;
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(OLDEST)
+        .bind(region.as_str())
+        .bind(now.0)
+        .bind(i64::try_from(server_window_s).unwrap_or(i64::MAX / 2_000))
+        .bind(i64::from(limit))
+        .bind(i64::try_from(silence.as_millis()).unwrap_or(0))
+        .bind(since.start.0)
+        .bind(since.end.0)
+        .bind(ahead.0)
+        .fetch_all(c)
+        .await)?;
     candidates(rows)
 }
 
@@ -106,20 +118,14 @@ pub async fn binned(
     resumed: UnixMillis,
     limit: u32,
 ) -> Result<Vec<Candidate>> {
-    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(
-        "SELECT id, organisation_id, file_name, size_bytes, deleted_at FROM assets
-         WHERE region = $1 AND state = 'deleted' AND purged_at IS NULL AND held_at IS NULL AND deleted_at < $2 AND deleted_at >= $4
-           AND NOT EXISTS (SELECT 1 FROM organisations o
-             WHERE o.id = assets.organisation_id AND (o.suspended_at IS NOT NULL OR o.resumed_at >= $5))
-         ORDER BY deleted_at LIMIT $3",
-    )
-    .bind(region.as_str())
-    .bind(since.end.0)
-    .bind(i64::from(limit))
-    .bind(since.start.0)
-    .bind(resumed.0)
-    .fetch_all(c)
-    .await)?;
+    let rows: Vec<Row> = on!(connection, c => sqlx::query_as(BINNED)
+        .bind(region.as_str())
+        .bind(since.end.0)
+        .bind(i64::from(limit))
+        .bind(since.start.0)
+        .bind(resumed.0)
+        .fetch_all(c)
+        .await)?;
     candidates(rows)
 }
 

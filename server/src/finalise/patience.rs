@@ -128,7 +128,8 @@ pub(super) mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::db::assets::{self, Facts, NewAsset};
-    use crate::db::{Db, Location};
+    use crate::db::{self, Db, Location};
+    use crate::jobs::{self, Task, Worker};
     use crate::record::a_live_stream;
     use crate::storage::{Key, RegionSettings};
 
@@ -182,6 +183,51 @@ pub(super) mod tests {
         answering.send(()).unwrap();
         is_through(&finaliser, eu.name()).await;
         finaliser.ask(eu, RegionStore::require).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_takes_long_costs_no_job_a_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let finaliser = a_finaliser(folder.path()).await;
+        let (db, clock) = (finaliser.db(), finaliser.clock());
+        let live = a_live_stream(db).await;
+        let (id, region) = (AssetId(Uuid::new_v4()), live.region.clone());
+        let new = NewAsset { id, stream: live.stream, session: live.session, region: region.clone(), created_at: NOW };
+        let task = Task::Probe { asset: id };
+        let mut tx = db.write().await.unwrap();
+        let asset = assets::begin(&mut tx, &new).await.unwrap();
+        assets::finish(&mut tx, &asset, &Facts::default(), None, None, NOW, NOW).await.unwrap().unwrap();
+        // Deleted meanwhile: such a one needs its disk too, and no decoder.
+        assert!(assets::delete(&mut tx, live.organisation, id, NOW).await.unwrap());
+        jobs::enqueue(&mut tx, task, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        let (store, key) = (finaliser.regions().get(&region).unwrap(), Key::from_file_name(&asset.file_name).unwrap());
+        store.put(&key, "mp4".into()).await.unwrap();
+        let worker = Worker::new(db.clone(), clock.clone(), {
+            let finaliser = finaliser.clone();
+            move |task| {
+                let finaliser = finaliser.clone();
+                Box::pin(async move { finaliser.perform(task).await })
+            }
+        });
+
+        let (answer, gate) = oneshot::channel::<()>();
+        let hangs = async move {
+            gate.await.unwrap();
+            Ok(())
+        };
+        let given_up = finaliser.wait_for(Duration::from_millis(1), &region, hangs).await;
+        assert!(matches!(given_up, Err(FinaliseError::NoAnswer(_))), "{given_up:?}");
+        let next = async || db::jobs::next_run_at(&mut db.read().await.unwrap()).await.unwrap();
+        for round in 0..=task.max_attempts().unwrap() {
+            assert_eq!(worker.run_due().await.unwrap(), 1, "round {round}");
+            clock.advance_ms(next().await.unwrap().ms_since(clock.now()));
+        }
+        answer.send(()).unwrap();
+        is_through(&finaliser, &region).await;
+        assert_eq!(worker.run_due().await.unwrap(), 1);
+        assert_eq!((next().await, store.path(&key).exists()), (None, false));
+        assert_eq!(db::jobs::count_dead(&mut db.read().await.unwrap()).await.unwrap(), 0);
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use afterlive_domain::organisation::RecordingRules;
 use afterlive_domain::{Act as Noted, Region, ThingKind, UnixMillis, WhoKind};
 
+use super::steadiness::TOLERATED_MS;
 use super::{FinaliseError, Finaliser};
 use crate::audit::{Seen, Whose};
 use crate::config::{self, Config};
@@ -152,13 +153,18 @@ impl Finaliser {
                 // Who knows whether that hour has passed.
                 (false, false) => return self.bin_oldest(disk, lacking, is_steady).await,
             };
+            // At once also where it was a clock that was ahead by which an organisation was resumed.
+            let resumed = if is_critical { EVER.end } else { before };
             let first_day = self.first_day();
-            let mut binned = self.binned(disk, first_day..before, before).await?;
+            let mut binned = self.binned(disk, first_day..before, resumed).await?;
             keep_first(&mut binned, lacking);
             let mut purged = self.act(Act::Purge, &binned, "its room is wanted").await?;
             if purged == 0 {
                 // Last of all, as nobody knows for how long they have lain there.
-                binned = self.binned(disk, EVER.start..first_day, before).await?;
+                binned = self.binned(disk, EVER.start..first_day, resumed).await?;
+                // Dated by a clock that was ahead. What is ahead by less than this has its time with the next round.
+                let ahead = self.clock.now().plus_ms(ROUND_MS);
+                binned.extend(self.binned(disk, ahead..EVER.end, resumed).await?);
                 if is_critical {
                     keep_first(&mut binned, lacking);
                     purged = self.act(Act::Purge, &binned, "its room is wanted").await?;
@@ -190,17 +196,17 @@ impl Finaliser {
             let first_day = self.first_day();
             if is_steady {
                 // They would go first, and are the newest perhaps.
-                let undated = self.oldest(disk, EVER.start..first_day).await?;
+                let undated = self.oldest(disk, EVER.start..first_day, is_steady).await?;
                 if self.date(&undated).await? > 0 {
                     continue;
                 }
             }
-            let mut oldest = self.oldest(disk, first_day..EVER.end).await?;
+            let mut oldest = self.oldest(disk, first_day..EVER.end, is_steady).await?;
             keep_first(&mut oldest, lacking - to_come);
             let mut binned = self.act(Act::Bin, &oldest, "its room is wanted").await?;
             if binned == 0 && !is_steady {
                 // Last of all: a clock that is in doubt gives them no date.
-                let mut undated = self.oldest(disk, EVER.start..first_day).await?;
+                let mut undated = self.oldest(disk, EVER.start..first_day, is_steady).await?;
                 keep_first(&mut undated, lacking - to_come);
                 binned = self.act(Act::Bin, &undated, "its room is wanted").await?;
             }
@@ -236,12 +242,14 @@ impl Finaliser {
         Ok(binned)
     }
 
-    /// The oldest recordings of the disk's regions.
-    async fn oldest(&self, disk: &[&RegionStore], since: Range<UnixMillis>) -> db::Result<Vec<Candidate>> {
+    /// The oldest recordings of the disk's regions. Those whose end a clock has dated that was ahead are the last of them, and among them only where the
+    /// clock is steady: it was set an hour ago or more, and no encoder is waited for that had left by then.
+    async fn oldest(&self, disk: &[&RegionStore], since: Range<UnixMillis>, is_steady: bool) -> db::Result<Vec<Candidate>> {
         let (now, waits) = (self.clock.now(), (self.retention.rules.reconnect_window_s, self.retention.silence));
+        let ahead = if is_steady { now.plus_ms(TOLERATED_MS) } else { EVER.end };
         let (mut connection, mut oldest) = (self.db.read().await?, Vec::new());
         for store in disk {
-            oldest.extend(rows::oldest(&mut connection, store.name(), since.clone(), waits, now, BATCH).await?);
+            oldest.extend(rows::oldest(&mut connection, store.name(), since.clone(), waits, now, ahead, BATCH).await?);
         }
         Ok(oldest)
     }
@@ -259,7 +267,8 @@ impl Finaliser {
         Ok(self.date(&undated).await? + self.act(act, &dated, why).await?)
     }
 
-    /// To be done by a clock that is steady: it is not done again. Has their time count from now, where no clock was right when it began; says of how many.
+    /// To be done by a clock that is steady: it is not done again. Has their time count from now, where the clock was wrong when it began; says of how
+    /// many.
     async fn date(&self, undated: &[Candidate]) -> db::Result<usize> {
         if undated.is_empty() {
             return Ok(0);
@@ -271,10 +280,7 @@ impl Finaliser {
         }
         tx.commit().await?;
         let recordings = undated.len();
-        tracing::warn!(
-            recordings,
-            "recordings were made or deleted by a clock that had not been set: their time counts from now"
-        );
+        tracing::warn!(recordings, "recordings were made or deleted by a clock that was wrong: their time counts from now");
         Ok(recordings)
     }
 

@@ -8,7 +8,7 @@ use afterlive_domain::UnixMillis;
 use crate::clock::{Clock, Jumps};
 
 /// What a clock may be set by without a doubt. Machines that keep their time are set by seconds.
-const TOLERATED_MS: i64 = 300_000;
+pub(super) const TOLERATED_MS: i64 = 300_000;
 /// For so long a server may have been off, and its clock is believed at once at the next start.
 const OFF_MS: i64 = 3_600_000;
 /// So long a clock must go on as time does before it is believed again.

@@ -110,14 +110,16 @@ fn job(task: Task, run_at: UnixMillis) -> db::jobs::NewJob {
 const FIRST_RETRY_MS: i64 = 1_000;
 const LONGEST_RETRY_MS: i64 = 600_000;
 
-/// How long to wait after try number `attempt` (from 1): doubles each time up to ten minutes, less up to a half by `jitter` in `0..=1`,
-/// so that what failed together is not tried together. `None` after the last.
+/// How long to wait after try number `attempt` (from 1). `None` after the last.
 fn retry_delay_ms(attempt: u32, max_attempts: Option<u32>, jitter: f64) -> Option<i64> {
-    if max_attempts.is_some_and(|most| attempt >= most) {
-        return None;
-    }
-    let longest = LONGEST_RETRY_MS.min(FIRST_RETRY_MS << attempt.clamp(1, 20).saturating_sub(1));
-    Some(longest - (longest as f64 / 2.0 * jitter.clamp(0.0, 1.0)) as i64)
+    max_attempts.is_none_or(|most| attempt < most).then(|| delay_ms(attempt, jitter))
+}
+
+/// How long to wait after the `nth` time (from 1) that it came to nothing: doubles each time up to ten minutes, less up to a half by `jitter`
+/// in `0..=1`, so that what failed together is not tried together.
+fn delay_ms(nth: u32, jitter: f64) -> i64 {
+    let longest = LONGEST_RETRY_MS.min(FIRST_RETRY_MS << nth.clamp(1, 20).saturating_sub(1));
+    longest - (longest as f64 / 2.0 * jitter.clamp(0.0, 1.0)) as i64
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{LONGEST_RETRY_MS, Task, retry_delay_ms};
+use super::{LONGEST_RETRY_MS, Task, delay_ms, retry_delay_ms};
 use crate::claims::{Claim, Claims};
 use crate::clock::{Clock, SetBacks};
 use crate::db::jobs::{self, Claimed, Priority};
@@ -37,6 +37,8 @@ pub enum Outcome {
     Done,
     /// Worth another try later, because of this.
     Retry(String),
+    /// It could not be tried, because of this: what it needs is away for now, which is no fault of the job. Later, however often that takes.
+    PutOff(String),
     /// No try will ever succeed, because of this.
     Hopeless(String),
 }
@@ -235,6 +237,7 @@ impl Worker {
                 jobs::acknowledge(&mut tx, job).await?;
                 return tx.commit().await;
             }
+            Outcome::PutOff(reason) => return self.put_off(job, reason).await,
             Outcome::Retry(error) => {
                 let delay_ms = retry_delay_ms(job.attempt, max_attempts, rand::rng().random());
                 (error, delay_ms.map(|ms| self.clock.now().plus_ms(ms)))
@@ -251,6 +254,15 @@ impl Worker {
         );
         let mut tx = self.db.write().await?;
         jobs::fail(&mut tx, job, error, retry_at).await?;
+        tx.commit().await
+    }
+
+    async fn put_off(&self, job: &Claimed, reason: &str) -> db::Result<()> {
+        let nth = job.put_off.saturating_add(1);
+        tracing::warn!(job = job.id, kind = job.kind, put_off = nth, reason, "a job is put off");
+        let run_at = self.clock.now().plus_ms(delay_ms(nth, rand::rng().random()));
+        let mut tx = self.db.write().await?;
+        jobs::put_off(&mut tx, job, reason, run_at).await?;
         tx.commit().await
     }
 }

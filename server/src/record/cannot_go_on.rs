@@ -12,6 +12,10 @@ pub(super) enum CannotGoOn {
         absent_ms: i64,
         window_ms: i64,
     },
+    /// By the machine's clock it ended so much later than its encoder came: that was set back since, and does not tell for how long it was away.
+    EndsLater {
+        ahead_ms: i64,
+    },
     NotReady(AssetState),
     /// An earlier try failed, and another is at it; or its files are on their way to the bin, or back.
     BeingFinished,
@@ -60,6 +64,9 @@ impl fmt::Display for CannotGoOn {
         match self {
             Self::TooLate { absent_ms, window_ms } => {
                 write!(f, "the encoder was away for {absent_ms} ms, longer than the reconnect window of {window_ms} ms")
+            }
+            Self::EndsLater { ahead_ms } => {
+                write!(f, "by the machine's clock it ends in {ahead_ms} ms: that was set back, and tells nothing of the absence")
             }
             Self::NotReady(state) => write!(f, "it is not ready, but {state}"),
             Self::BeingFinished => f.write_str("it is just being finished, or moved"),

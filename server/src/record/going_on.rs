@@ -103,6 +103,7 @@ impl Recorder {
         turn: &Turn,
     ) -> Result<Absence, CannotGoOn> {
         let left_at = asset.ended_at.ok_or(CannotGoOn::NotReady(asset.state))?;
+        let window_ms = millis(self.limits.reconnect_window);
         // By a clock that nobody sets, where it was this process that saw the encoder leave.
         let (missed_ms, away_ms) = match before {
             Some(before) => {
@@ -110,13 +111,17 @@ impl Recorder {
                 (millis(missed), millis(missed + before.silence))
             }
             None => {
-                let away_ms = publish.started_at.ms_since(left_at).max(0);
+                let away_ms = publish.started_at.ms_since(left_at);
+                if away_ms < -window_ms {
+                    return Err(CannotGoOn::EndsLater { ahead_ms: -away_ms });
+                }
+                // Whom this process has seen leave, and still waits for, is in its list: this one had left before.
+                let away_ms = away_ms.max(millis(turn.begun().saturating_sub(self.begun)));
                 (away_ms, away_ms)
             }
         };
         // The window begins when it was noticed that nothing comes. And who waits for leave to publish is back.
         let absent_ms = missed_ms.saturating_sub(millis(publish.waited));
-        let window_ms = millis(self.limits.reconnect_window);
         // First of all: of one that is over for long nobody asks how it is.
         if absent_ms > window_ms {
             return Err(CannotGoOn::TooLate { absent_ms, window_ms });

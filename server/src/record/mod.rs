@@ -76,6 +76,8 @@ pub struct Recorder {
     looks: Looks,
     /// The finaliser's.
     claims: Claims<AssetId>,
+    /// When it was made, by [`Clock::monotonic`]: which encoders had left by then only the database knows.
+    begun: Duration,
 }
 
 /// Why a file has come to its end.
@@ -117,7 +119,8 @@ impl Recorder {
     #[must_use]
     pub fn new(finaliser: Finaliser, growing: Growing, tasks: TaskTracker, limits: Limits, stop: CancellationToken) -> Self {
         let (returns, looks, claims) = (Arc::default(), Looks::default(), finaliser.claims().clone());
-        Self { finaliser, growing, tasks, limits, stop, returns, looks, claims }
+        let begun = finaliser.clock().monotonic();
+        Self { finaliser, growing, tasks, limits, stop, returns, looks, claims, begun }
     }
 
     /// What holds for a publish of the organisation, from its beginning to its end. Where the database does not say, what the server's settings say:

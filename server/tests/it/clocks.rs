@@ -1,6 +1,6 @@
 //! Clocks that start over or are set while a stream is recorded: the encoder's, over a real connection, and the machine's own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use afterlive_domain::AssetState;
 use afterlive_media::flv::FileTag;
@@ -9,7 +9,7 @@ use afterlive_server::db::assets;
 use afterlive_server::record::Limits;
 use serde_json::Value;
 
-use crate::fixture::database::{NOW, on_each_database};
+use crate::fixture::database::{NOW, a_stream, an_organisation, on_each_database};
 use crate::fixture::encoder::{complaints, encode, ffprobe, flv_tags, send};
 use crate::fixture::installation::Installation;
 use crate::fixture::publisher::Encoder;
@@ -105,6 +105,59 @@ async fn who_is_back_in_time_is_told_by_a_clock_that_nobody_sets() {
                 let told_ms = reconnect.back_at.ms_since(reconnect.left_at);
                 assert!((told_ms - away_ms).abs() < 10_000, "{told_ms} ms of absence: {reconnect:?}");
             }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_comes_too_late_is_so_also_where_many_others_came_between_and_the_clock_was_set_back() {
+    const AWAY_MS: i64 = 1_200_000;
+    let sent = encode(1, true, true);
+    on_each_database(async |db| {
+        let organisation = an_organisation(&db).await;
+        let mut others = Vec::new();
+        for _ in 0..65 {
+            others.push(a_stream(&db, &organisation).await);
+        }
+        // To when it left, or long before.
+        for set_by_ms in [-AWAY_MS, -HOUR_MS] {
+            let folder = tempfile::tempdir().unwrap();
+            let window = Duration::from_millis(300);
+            let limits = Limits { reconnect_window: window, ..Limits::default() };
+            let studio = Studio::with_limits(db.clone(), folder.path(), limits).await;
+            studio.record(&sent).await;
+            let left = Instant::now();
+            // So many that those whose window is over are forgotten.
+            let (last, others) = others.split_last().unwrap();
+            for other in others {
+                drop(studio.try_publish_to(other).await.unwrap());
+            }
+            until(|| left.elapsed() > window).await;
+            drop(studio.try_publish_to(last).await.unwrap());
+            studio.clock.advance_ms(AWAY_MS);
+            studio.clock.set_by_ms(set_by_ms);
+            studio.record(&sent).await;
+            assert_eq!(studio.assets().await.len(), 2, "the clock set by {set_by_ms} ms");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_restart_who_is_back_goes_on_unless_the_clock_was_set_back_by_more_than_the_window() {
+    let sent = encode(1, true, true);
+    on_each_database(async |db| {
+        for (set_back_ms, recordings) in [(0, 1), (5_000, 1), (HOUR_MS, 2)] {
+            let folder = tempfile::tempdir().unwrap();
+            let limits = Limits { reconnect_window: Duration::from_secs(30), ..Limits::default() };
+            let before = Studio::with_limits(db.clone(), folder.path(), limits).await;
+            before.clock.set_by_ms(set_back_ms);
+            before.record(&sent).await;
+            let stream = before.stream.clone();
+            let after = Studio { stream, ..Studio::with_limits(db.clone(), folder.path(), limits).await };
+            after.record(&sent).await;
+            assert_eq!(after.assets().await.len(), recordings, "the clock set back by {set_back_ms} ms");
         }
     })
     .await;

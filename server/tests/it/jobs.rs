@@ -82,6 +82,43 @@ async fn a_job_that_fails_waits_longer_each_time_and_is_given_up_at_last() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_put_off_waits_longer_each_time_and_has_all_its_tries_left() {
+    on_each_database(async |db| {
+        let clock = Clock::simulated(NOW);
+        let task = a_task();
+        let max_attempts = task.max_attempts().unwrap();
+        let (away, _) = worker(&db, &clock, Outcome::PutOff("the disk does not answer".into()));
+        enqueue(&db, task, NOW).await;
+        let mut longest_ms = 0;
+        for time in 1..=2 * max_attempts {
+            assert_eq!(away.run_due().await.unwrap(), 1, "put off for the {time}. time");
+            let wait_ms = waiting(&db).await.unwrap().ms_since(clock.now());
+            assert!(wait_ms > longest_ms / 2 && wait_ms <= 600_000, "{wait_ms} after {longest_ms}");
+            longest_ms = wait_ms;
+            clock.advance_ms(wait_ms);
+        }
+        assert!(longest_ms >= 300_000, "{longest_ms}");
+
+        let (failing, seen) = worker(&db, &clock, Outcome::Retry("no luck".into()));
+        assert_eq!(failing.run_due().await.unwrap(), 1);
+        let wait_ms = waiting(&db).await.unwrap().ms_since(clock.now());
+        assert!(wait_ms <= 1_000, "{wait_ms} after the first try");
+        while let Some(next) = waiting(&db).await {
+            clock.advance_ms(next.ms_since(clock.now()));
+            assert_eq!(failing.run_due().await.unwrap(), 1);
+        }
+        assert_eq!(seen.lock().unwrap().len(), max_attempts as usize);
+        assert_eq!(db::jobs::count_dead(&mut db.read().await.unwrap()).await.unwrap(), 1);
+
+        // Asked for again it was never put off.
+        enqueue(&db, task, clock.now()).await;
+        assert_eq!(away.run_due().await.unwrap(), 1);
+        assert!(waiting(&db).await.unwrap().ms_since(clock.now()) <= 1_000);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_file_is_put_where_it_belongs_however_long_that_takes() {
     on_each_database(async |db| {
         let clock = Clock::simulated(NOW);
@@ -134,6 +171,7 @@ async fn a_dead_workers_job_is_taken_over_when_its_lease_runs_out() {
         assert!(!db::jobs::renew(&mut tx, &dead, clock.now()).await.unwrap());
         assert!(!db::jobs::acknowledge(&mut tx, &dead).await.unwrap());
         assert!(!db::jobs::fail(&mut tx, &dead, "late", None).await.unwrap());
+        assert!(!db::jobs::put_off(&mut tx, &dead, "late", clock.now()).await.unwrap());
         assert!(db::jobs::renew(&mut tx, &heir, clock.now().plus_ms(60_000)).await.unwrap());
         assert!(db::jobs::acknowledge(&mut tx, &heir).await.unwrap());
         tx.commit().await.unwrap();

@@ -497,6 +497,118 @@ async fn a_disk_that_is_nearly_full_gets_the_room_of_what_has_no_date_last_of_al
     .await;
 }
 
+/// Retention of a server whose clock is eight days ahead for a minute, in which `deletes` has that time, and has been steady again for an hour.
+async fn after_a_minute_eight_days_ahead(keeper: &Keeper, deletes: impl AsyncFnOnce(UnixMillis)) {
+    keeper.run_due().await;
+    keeper.clock.set_by_ms(8 * DAY_MS);
+    keeper.later(60_000).await;
+    deletes(keeper.clock.now()).await;
+    keeper.clock.set_by_ms(-8 * DAY_MS);
+    for _ in 0..61 {
+        keeper.later(60_000).await;
+    }
+}
+
+async fn delete(db: &Db, asset: &Asset, now: UnixMillis) {
+    let mut tx = db.write().await.unwrap();
+    assert!(assets::delete(&mut tx, asset.organisation, asset.id, now).await.unwrap());
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_deleted_by_a_clock_that_was_ahead_makes_room_at_once_where_a_disk_is_nearly_full() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, Retention::default()).await;
+        let finaliser = keeper.finaliser.clone().with_retention(Retention { min_free_bytes: u64::MAX, ..Retention::default() });
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let made = recordings(&db, stream, [ended(NOW.plus_ms(-2 * HOUR_MS)), ended(NOW.plus_ms(-HOUR_MS))]).await;
+        after_a_minute_eight_days_ahead(&keeper, async |ahead| {
+            delete(&db, &made[0], ahead).await;
+            let mut tx = db.write().await.unwrap();
+            for since in [Some(ahead), None] {
+                assert!(organisations::suspend(&mut tx, organisation.id, since, ahead).await.unwrap());
+            }
+            tx.commit().await.unwrap();
+        })
+        .await;
+        // And one that has just been deleted, which goes no later.
+        delete(&db, &made[1], keeper.clock.now()).await;
+        keeper.clock.advance_ms(1_000);
+        let mut news = db.subscribe();
+        assert_eq!(keeper.purged(&made).await, [false, false], "no room is wanted");
+        assert_eq!(finaliser.perform(Task::Retain).await, jobs::Outcome::Done);
+        assert_eq!(keeper.purged(&made).await, [true, true]);
+        let taken: Vec<AssetId> = std::iter::from_fn(|| news.try_recv().ok()).filter_map(|event| event.asset).collect();
+        assert_eq!(taken, [made[1].id, made[0].id], "what has a true date first");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_deleted_by_a_clock_that_was_ahead_makes_room_an_hour_after_that_is_wanted_and_nothing_goes_for_it() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, Retention::default()).await;
+        let free = keeper.free_bytes();
+        // Lacks half of what is free, which any of them has.
+        let retention = Retention { min_free_bytes: free + free / 2, ..Retention::default() };
+        let finaliser = keeper.finaliser.clone().with_retention(retention);
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let made = (1..=3).map(|n| Made { size_bytes: free, ..ended(NOW.plus_ms(-n * HOUR_MS)) });
+        let made = recordings(&db, stream, made).await;
+        after_a_minute_eight_days_ahead(&keeper, async |ahead| delete(&db, &made[0], ahead).await).await;
+        let mut passed_ms = 0;
+        for (at_ms, purged) in [(0, false), (HOUR_MS, false), (HOUR_MS + 30_000, true)] {
+            keeper.clock.advance_ms(at_ms - passed_ms);
+            passed_ms = at_ms;
+            assert_eq!(finaliser.perform(Task::Retain).await, jobs::Outcome::Done);
+            assert_eq!(keeper.purged(&made).await, [purged, false, false], "{at_ms} ms later");
+            if at_ms == 0 {
+                keeper.clock.advance_ms(60_000);
+                passed_ms += 60_000;
+                delete(&db, &made[1], keeper.clock.now()).await;
+            }
+        }
+        // Its own hour is not over.
+        assert_eq!(keeper.states(&made).await, [Deleted, Deleted, Ready]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_ended_by_a_clock_that_was_ahead_makes_room_last_of_all_once_the_clock_is_steady() {
+    on_each_database(async |db| {
+        let keeper = Keeper::new(&db, Retention::default()).await;
+        let free = keeper.free_bytes();
+        let lacks = async |bytes: u64| {
+            let retention = Retention { min_free_bytes: bytes, ..Retention::default() };
+            let finaliser = keeper.finaliser.clone().with_retention(retention);
+            assert_eq!(finaliser.perform(Task::Retain).await, jobs::Outcome::Done);
+        };
+        let organisation = an_organisation(&db).await;
+        let stream = a_stream(&db, &organisation).await.id;
+        let of = |ended_at: UnixMillis| Made { size_bytes: free, ..ended(ended_at) };
+        let made = recordings(&db, stream, [of(NOW.plus_ms(8 * DAY_MS)), of(NOW.plus_ms(-HOUR_MS))]).await;
+        lacks(free + free / 2).await;
+        assert_eq!(keeper.states(&made).await, [Ready, Deleted]);
+        // In doubt nobody knows how long ago that was.
+        keeper.clock.set_by_ms(-2 * HOUR_MS);
+        lacks(u64::MAX).await;
+        assert_eq!(keeper.states(&made).await, [Ready, Deleted]);
+        for _ in 0..60 {
+            keeper.clock.advance_ms(60_000);
+            lacks(0).await;
+        }
+        // By a clock that was set by some seconds, as any is: its encoder may come back.
+        let just_now = recordings(&db, stream, [of(keeper.clock.now().plus_ms(60_000))]).await;
+        lacks(u64::MAX).await;
+        assert_eq!(keeper.states(&made).await, [Deleted, Deleted]);
+        assert_eq!(keeper.states(&just_now).await, [Ready]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_clock_that_is_never_set_empties_the_bin_by_itself_all_the_same() {
     on_each_database(async |db| {
