@@ -179,7 +179,7 @@ impl Finaliser {
             for asset in &binned {
                 match self.settle_place(asset.id).await {
                     // It is being done, and the room is to come.
-                    Err(FinaliseError::NoAnswer(_)) => return Ok(Step::Done),
+                    Err(FinaliseError::NoAnswer(_) | FinaliseError::Busy) => return Ok(Step::Done),
                     settled => settled?,
                 }
             }

@@ -28,7 +28,7 @@ impl Finaliser {
         match outcome {
             Ok(()) => Outcome::Done,
             Err(error) if error.is_final() => Outcome::Hopeless(error.to_string()),
-            Err(error @ FinaliseError::NoAnswer(_)) => Outcome::PutOff(error.to_string()),
+            Err(error @ (FinaliseError::NoAnswer(_) | FinaliseError::Busy)) => Outcome::PutOff(error.to_string()),
             Err(error) => Outcome::Retry(error.to_string()),
         }
     }
