@@ -63,7 +63,9 @@ pub enum FinaliseError {
     NoSuchRegion(Region),
     #[error("the storage of region {0} does not answer")]
     NoAnswer(Region),
-    #[error("earlier work on its files, or on another's that waited for room in its region, goes on: it is looked at again later")]
+    #[error(
+        "earlier work on its files, or on another's that waited for room in its region, goes on: it is looked at again later"
+    )]
     Busy,
     #[error("{0:?} is no name of a recording")]
     BadFileName(String),

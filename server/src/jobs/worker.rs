@@ -175,7 +175,11 @@ impl Worker {
             }
             Ok(task) => {
                 let Some(claim) = self.wait_for_earlier_try(&job).await else {
-                    tracing::info!(job = job.id, kind = job.kind, "a try of a job was put off before it had begun: an earlier one was at it");
+                    tracing::info!(
+                        job = job.id,
+                        kind = job.kind,
+                        "a try of a job was put off before it had begun: an earlier one was at it"
+                    );
                     return;
                 };
                 let trying = (self.perform)(task);
