@@ -14,7 +14,7 @@ use crate::claims::Claim;
 use crate::storage::{RegionStore, Regions, StorageError};
 
 /// Longer than a disk that is only busy takes to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// And to store some pictures, or to free what hours of recording took.
 pub(super) const WORK_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -62,16 +62,20 @@ impl Finaliser {
         self.wait_for(WORK_PATIENCE, region, work).await
     }
 
-    /// A recording of the region, for who moves its files, once nobody else is at them. Waits for that no longer than for a disk that is asked
-    /// something: a copy may take an hour.
+    /// A recording of the region, for who moves its files, once nobody else is at them. Waits for that for so long: a copy may take an hour.
     ///
     /// # Errors
     /// Where the region does not answer, or somebody is at them still.
-    pub(super) async fn claim(&self, asset: AssetId, region: &Region) -> Result<Claim<AssetId>, FinaliseError> {
+    pub(super) async fn claim(
+        &self,
+        patience: Duration,
+        asset: AssetId,
+        region: &Region,
+    ) -> Result<Claim<AssetId>, FinaliseError> {
         if self.unanswered.is_waited_for(region) {
             return Err(FinaliseError::NoAnswer(region.clone()));
         }
-        timeout(PATIENCE, self.claims.claim_once_free(asset)).await.map_err(|_| FinaliseError::Busy)
+        timeout(patience, self.claims.claim_once_free(asset)).await.map_err(|_| FinaliseError::Busy)
     }
 
     async fn wait_for<T: Send + 'static>(

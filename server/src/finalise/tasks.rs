@@ -1,10 +1,12 @@
 //! The jobs on finished recordings. Each reads the row as it is now, and does nothing that has been done.
 
+use std::time::Duration;
+
 use afterlive_domain::report::Report;
 use afterlive_domain::{AssetId, AssetState};
 use bytes::Bytes;
 
-use super::patience::asking;
+use super::patience::{PATIENCE, asking};
 use super::{FinaliseError, Finaliser};
 use crate::claims::Claim;
 use crate::db::assets::{self, Asset, Facts};
@@ -117,8 +119,24 @@ impl Finaliser {
     /// Puts the files where the row says. Deleting, restoring and purging may race: so it looks again until row and place agree, also where a disk
     /// keeps it from that for so long that nobody waits for it any more.
     pub(super) async fn settle_place(&self, id: AssetId) -> Result<(), FinaliseError> {
+        self.settle_within(PATIENCE, id).await
+    }
+
+    async fn settle_within(&self, patience: Duration, id: AssetId) -> Result<(), FinaliseError> {
         let Some(Asset { region, .. }) = self.read(id).await? else { return Ok(()) };
-        let claim = self.claim(id, &region).await?;
+        let claim = match self.claim(patience, id, &region).await {
+            // A copy of an hour perhaps: what was deleted does not wait for that out of sight. This is done once more when it is through.
+            Err(FinaliseError::Busy) => {
+                if let Some(asset) = self.read(id).await?
+                    && Place::of(&asset) != Place::InSight
+                {
+                    let this = self.clone();
+                    self.undertake(&region, async move { this.put_in_place(&asset).await }).await?;
+                }
+                return Err(FinaliseError::Busy);
+            }
+            claim => claim?,
+        };
         let Some(asset) = self.read(id).await? else { return Ok(()) };
         self.undertake(&region, self.clone().settle(asset, claim)).await
     }
@@ -127,21 +145,26 @@ impl Finaliser {
     /// it. Until then nobody else moves the files.
     pub(super) async fn settle(self, mut asset: Asset, _claim: Claim<AssetId>) -> Result<(), FinaliseError> {
         loop {
-            let place = Place::of(&asset);
-            let (store, key) = self.place_of(&asset)?;
-            asking(&self.regions, store.name(), RegionStore::require).await?;
-            for key in key.all_of_recording() {
-                match place {
-                    Place::InSight => store.restore_from_bin(&key).await?,
-                    Place::Bin => store.move_to_bin(&key).await?,
-                    Place::Nowhere => store.remove(&key).await?,
-                }
-            }
+            self.put_in_place(&asset).await?;
             match self.read(asset.id).await? {
-                Some(now) if Place::of(&now) != place => asset = now,
+                Some(now) if Place::of(&now) != Place::of(&asset) => asset = now,
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// Puts the files where this row says.
+    async fn put_in_place(&self, asset: &Asset) -> Result<(), FinaliseError> {
+        let (store, key) = self.place_of(asset)?;
+        asking(&self.regions, store.name(), RegionStore::require).await?;
+        for key in key.all_of_recording() {
+            match Place::of(asset) {
+                Place::InSight => store.restore_from_bin(&key).await?,
+                Place::Bin => store.move_to_bin(&key).await?,
+                Place::Nowhere => store.remove(&key).await?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -275,6 +298,28 @@ mod tests {
         assert!(is_in_sight(&claimed));
         // And lets go of it.
         finaliser.settle_place(claimed.id).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_deleted_does_not_stay_in_sight_for_as_long_as_somebody_is_at_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let finaliser = a_finaliser(folder.path()).await;
+        let asset = a_stored_one(&finaliser).await;
+        let (store, key) = finaliser.place_of(&asset).unwrap();
+        let copying = finaliser.claims.claim(asset.id).unwrap();
+        let settle = || finaliser.settle_within(Duration::from_millis(1), asset.id);
+        assert!(matches!(settle().await, Err(FinaliseError::Busy)));
+        assert!(store.path(&key).exists(), "it is where it belongs");
+        let mut tx = finaliser.db().write().await.unwrap();
+        assert!(assets::delete(&mut tx, asset.organisation, asset.id, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        // To be done once more when that is through: the copy comes to stand there.
+        assert!(matches!(settle().await, Err(FinaliseError::Busy)));
+        assert!(!store.path(&key).exists());
+        store.put(&key, "copy".into()).await.unwrap();
+        drop(copying);
+        settle().await.unwrap();
+        assert!(!store.path(&key).exists());
     }
 
     #[tokio::test]

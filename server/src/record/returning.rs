@@ -13,6 +13,8 @@ use super::take::Hashed;
 
 /// How long an encoder that is back at once waits for its recording to be finished before it gets another one.
 const FINISH_WAIT: Duration = Duration::from_secs(5);
+/// An encoder that waits longer than this for leave to publish is refused: what the gate takes, and what a busy machine adds.
+const LONGEST_LEAVE: Duration = Duration::from_secs(40);
 /// With more than so many entries the old ones are looked for, and dropped.
 const SWEEP_FROM: usize = 64;
 
@@ -81,12 +83,17 @@ impl Returns {
         let own = Arc::new(Left::default());
         let mut latest = lock(&self.latest);
         if latest.len() >= SWEEP_FROM {
-            let now = Instant::now();
-            latest.retain(|_, left| left.is_wanted(now));
+            sweep(&mut latest, Instant::now());
         }
         let before = latest.insert(stream, Arc::clone(&own));
         Turn { begun, window, before, _settled: own.settled.clone().drop_guard(), own }
     }
+}
+
+/// Takes out those that nobody can come for any more. Whose encoder is back in time may still wait for leave to publish, and has no turn before that.
+fn sweep(latest: &mut HashMap<StreamId, Arc<Left>>, now: Instant) {
+    let Some(then) = now.checked_sub(LONGEST_LEAVE) else { return };
+    latest.retain(|_, left| left.is_wanted(then));
 }
 
 impl Turn {
@@ -225,17 +232,21 @@ mod tests {
         let stream = || StreamId(Uuid::new_v4());
         let there = returns.take_turn(stream(), Duration::ZERO, Duration::ZERO);
         let gone = returns.take_turn(stream(), Duration::ZERO, Duration::ZERO);
-        gone.leave(Duration::from_secs(30), recorded(AssetId(Uuid::new_v4())));
+        gone.leave(Duration::from_secs(60), recorded(AssetId(Uuid::new_v4())));
         drop(gone);
         for _ in 0..2 * SWEEP_FROM {
             drop(returns.take_turn(stream(), Duration::ZERO, Duration::ZERO));
         }
-        assert!(lock(&returns.latest).len() <= SWEEP_FROM);
-        let waited_for = lock(&returns.latest)
-            .values()
-            .filter(|left| lock(&left.inner).until.is_none_or(|until| until > Instant::now()))
-            .count();
-        assert_eq!(waited_for, 2);
+        let mut latest = lock(&returns.latest);
+        // Each of them may have come back in time, and wait for leave.
+        assert_eq!(latest.len(), 2 + 2 * SWEEP_FROM);
+        sweep(&mut latest, Instant::now() + LONGEST_LEAVE - Duration::from_secs(15));
+        assert_eq!(latest.len(), 2 + 2 * SWEEP_FROM);
+        sweep(&mut latest, Instant::now() + LONGEST_LEAVE + Duration::from_secs(1));
+        let waited_for =
+            latest.values().filter(|left| lock(&left.inner).until.is_none_or(|until| until > Instant::now())).count();
+        assert_eq!((latest.len(), waited_for), (2, 2));
+        drop(latest);
         drop(there);
     }
 }
