@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
+use std::time::UNIX_EPOCH;
 
 use afterlive_domain::AssetId;
 use afterlive_media::frame::TrackConfig;
@@ -102,7 +103,10 @@ async fn a_recording_of_more_than_4_gib_is_finished_served_and_gone_on_with_to_i
     let streamname = studio.stream.streamname.clone();
     let (stream, session, index) = (small.stream, small.session, large.index);
     let note = SpoolNote { asset: id, stream, session, streamname, index, region, created_at: NOW };
-    write_all(&studio.store().spool().create(&note).unwrap(), &sent);
+    let left_behind = studio.store().spool().create(&note).unwrap();
+    write_all(&left_behind, &sent);
+    // When it was written last is when its encoder left, by the studio's clock.
+    left_behind.set_modified(UNIX_EPOCH + Duration::from_millis(NOW.0.unsigned_abs())).unwrap();
 
     let locks = studio.finaliser.regions().lock_spools().unwrap();
     assert_eq!(recover(&studio.finaliser, &locks).await.unwrap().recordings, 1);
