@@ -97,10 +97,10 @@ pub fn Outcome(card: &'static str) -> impl IntoView {
     let LastRefusal(last) = expect_context();
     let refused = move || last.with(|last| last.clone().filter(|refused| refused.card == card));
     let done = done(Some(card));
-    // The router goes to the card before what was refused, and perhaps the page itself, is there; and not where the page was led to that card before.
+    // The router goes to the card before what was refused, and perhaps the page itself, is there.
     let shown = NodeRef::<leptos::html::P>::new();
     Effect::new(move |_| {
-        if shown.get().is_some() || done.get().is_some() {
+        if shown.get().is_some() {
             browser::scroll_to(card);
         }
     });
