@@ -11,6 +11,10 @@ pub const MILLISECONDS: u32 = 1_000;
 /// Where `from` is 0.
 #[must_use]
 pub fn rescale(ticks: i64, from: u32, to: u32) -> i64 {
+    // A frame's time is asked for several times, and a division of 128 bits takes long.
+    if let Some(scaled) = ticks.checked_mul(2 * i64::from(to)).and_then(|scaled| scaled.checked_add(i64::from(from))) {
+        return scaled.div_euclid(2 * i64::from(from));
+    }
     let (scaled, from) = (i128::from(ticks) * i128::from(to), i128::from(from));
     let nearest = (2 * scaled + from).div_euclid(2 * from);
     i64::try_from(nearest).unwrap_or(if nearest < 0 { i64::MIN } else { i64::MAX })
@@ -68,6 +72,19 @@ mod tests {
         assert_eq!(rescale(1, 2, 1), 1);
         assert_eq!(rescale(i64::MAX, 1, u32::MAX), i64::MAX);
         assert_eq!(rescale(i64::MIN, 1, u32::MAX), i64::MIN);
+        // Too far for 64 bits on the way, and not at the end.
+        assert_eq!(rescale(i64::MAX / 2 + 1, 44_100, 44_100), i64::MAX / 2 + 1);
+        assert_eq!(rescale(i64::MIN + 5, 90_000, 1_000), -102_481_911_520_608_620);
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_is_the_long_one(ticks in any::<i64>(), shift in 0..64_u32, from in 1..u32::MAX, to in any::<u32>()) {
+            let ticks = ticks >> shift;
+            let (scaled, divisor) = (2 * i128::from(ticks) * i128::from(to) + i128::from(from), 2 * i128::from(from));
+            let nearest = scaled.div_euclid(divisor).clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+            prop_assert_eq!(i128::from(rescale(ticks, from, to)), nearest);
+        }
     }
 
     #[test]

@@ -106,8 +106,9 @@ impl Live {
                 return None;
             }
             state.tracks().for_each(|track| queue.push_track(track));
+            let now = Instant::now();
             for frame in state.gop.frames() {
-                queue.push_frame(frame, state.starts_at(frame));
+                queue.push_frame(frame, state.starts_at(frame), now);
             }
             state.viewers.push(Arc::clone(&queue));
         }
@@ -199,6 +200,7 @@ impl Publisher {
     ///
     /// Subscribers see one timeline, whatever the encoder's clock does: see [`Timeline`].
     pub fn frame(&mut self, frame: &Frame) {
+        let now = Instant::now();
         let mut state = lock(&self.live.state);
         let Some(timescale) = state.track(frame.kind).as_ref().map(|track| track.timescale) else { return };
         if !self.is_seen {
@@ -207,12 +209,12 @@ impl Publisher {
         }
         let (dts, jump) = state.timeline.place(frame.kind, frame.dts, timescale);
         if let Some(jump) = jump
-            && let Some(untold) = state.jumps.tell(Instant::now())
+            && let Some(untold) = state.jumps.tell(now)
         {
             tracing::warn!(stream = %self.stream, due_ms = jump.due_ms, sent_ms = jump.sent_ms, untold, "the encoder's clock has jumped; what follows is joined on");
         }
         let frame = &Frame { dts, ..frame.clone() };
-        state.counters.count(frame, timescale, Instant::now());
+        state.counters.count(frame, timescale, now);
         let starts_here = state.starts_at(frame);
         if frame.kind == TrackKind::Video && frame.keyframe {
             state.keyframe = Some(frame.clone());
@@ -220,7 +222,7 @@ impl Publisher {
         if state.video.is_some() {
             state.gop.push(frame);
         }
-        state.queues().for_each(|queue| queue.push_frame(frame, starts_here));
+        state.queues().for_each(|queue| queue.push_frame(frame, starts_here, now));
     }
 
     /// The recorder's subscription: everything from here on, so ask for it before the first frame.
@@ -363,13 +365,24 @@ pub struct RecorderSubscription {
 }
 
 impl RecorderSubscription {
-    /// Waits for the next message, and, unless much waits, the publish has ended or a keyframe has come, for a while after it: see the queue.
-    /// Safe to cancel: no message is lost.
+    /// Waits for the next message; after [`Self::wake_at`] until it is woken. Safe to cancel: no message is lost.
     ///
     /// # Errors
     /// [`Overflow`] after the last message before the gap, and then until [`Self::resume`]; the publish goes on without this subscription.
     pub async fn next(&mut self) -> Result<Message, Overflow> {
         self.queue.next().await
+    }
+
+    /// From here on [`Self::next`], where nothing waits, need not wake for each message: only for those of which `wakes_at` says so, for a track, where
+    /// much waits, and at the end. `wakes_at` is told of each message, in their order, while the stream is locked: it must be quick, and not ask the
+    /// hub. Until [`Self::wake_at_each`] or [`Self::resume`].
+    pub fn wake_at(&mut self, wakes_at: impl FnMut(&Message) -> bool + Send + 'static) {
+        self.queue.wake_at(wakes_at);
+    }
+
+    /// Ends what [`Self::wake_at`] began.
+    pub fn wake_at_each(&mut self) {
+        self.queue.wake_at_each();
     }
 
     /// The next message, where one waits.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use afterlive_media::frame::{Frame, TrackConfig, TrackKind};
+use afterlive_media::frame::{Frame, TrackConfig};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -15,13 +15,12 @@ use super::{
     lock,
 };
 
-/// A recorder that has taken all there was looks again after so long, unless it is called. It writes a second at a time: to be woken for each frame
-/// costs a sixth of what a recorded stream costs, and gains nothing.
-const RECORDER_REST: Duration = Duration::from_millis(200);
-/// A recorder is called when so much waits for it: what an encoder sends in a second, or what one that sends a file as fast as it can sends at once.
-const RECORDER_CALL_BYTES: usize = 512 << 10;
+/// A recorder that rests looks again after so long, unless it is woken: where an encoder's clock stands still no fragment ends, and that frames come must be seen.
+const RECORDER_REST: Duration = Duration::from_millis(1_500);
+/// A recorder is woken when so much waits for it: what an encoder sends in a second, or what one that sends a file as fast as it can sends at once.
+const RECORDER_WAKE_BYTES: usize = 512 << 10;
 /// Or so many messages, which may be small.
-const RECORDER_CALL_MESSAGES: usize = MAX_RECORDER_QUEUE_MESSAGES / 16;
+const RECORDER_WAKE_MESSAGES: usize = MAX_RECORDER_QUEUE_MESSAGES / 16;
 
 /// What a full queue does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,18 +38,10 @@ impl Policy {
             Self::Recorder => messages < MAX_RECORDER_QUEUE_MESSAGES && bytes <= MAX_RECORDER_QUEUE_BYTES,
         }
     }
-
-    /// Whether the reader is called for a frame. A recorder is for one that a fragment begins with: what came before it can be written.
-    fn calls_for(self, frame: &Frame, messages: usize, bytes: usize) -> bool {
-        match self {
-            Self::Viewer => true,
-            Self::Recorder => {
-                let much = bytes >= RECORDER_CALL_BYTES || messages >= RECORDER_CALL_MESSAGES;
-                much || frame.kind == TrackKind::Video && frame.keyframe
-            }
-        }
-    }
 }
+
+/// Says of a message whether the reader is to be woken for it. Is told of each, in their order, under the locks of stream and queue.
+type WakesAt = Box<dyn FnMut(&Message) -> bool + Send>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -69,6 +60,17 @@ struct State {
     refused_frames: [u64; 2],
     /// Of a recorder's: when a frame came last, queued or not.
     last_frame_at: Option<Instant>,
+    /// Absent where the reader is woken for each message.
+    wakes_at: Option<WakesAt>,
+}
+
+impl State {
+    /// Says whether the reader is to be woken.
+    fn push(&mut self, message: Message) -> bool {
+        let is_awaited = self.wakes_at.as_mut().is_none_or(|wakes_at| wakes_at(&message));
+        self.messages.push_back(message);
+        is_awaited || self.bytes >= RECORDER_WAKE_BYTES || self.messages.len() >= RECORDER_WAKE_MESSAGES
+    }
 }
 
 /// How many people watch by a subscription. Clones count together.
@@ -111,7 +113,9 @@ impl Queue {
             Policy::Viewer => Phase::WaitsForKeyframe,
             Policy::Recorder => Phase::Flowing,
         };
-        let state = Mutex::new(State { messages: VecDeque::new(), bytes: 0, phase, refused_frames: [0; 2], last_frame_at: None });
+        let messages = VecDeque::new();
+        let state = State { messages, bytes: 0, phase, refused_frames: [0; 2], last_frame_at: None, wakes_at: None };
+        let state = Mutex::new(state);
         Self { policy, headcount: Headcount(Arc::new(AtomicUsize::new(1))), state, wake: Notify::new(), waiting }
     }
 
@@ -123,11 +127,25 @@ impl Queue {
         &self.headcount
     }
 
-    /// `starts_here`: a decoder can begin with this frame.
-    pub(super) fn push_frame(&self, frame: &Frame, starts_here: bool) {
+    /// From here on the reader is woken where `wakes_at` says so, where much waits, for a track and at the end only, until [`Self::wake_at_each`].
+    pub(super) fn wake_at(&self, mut wakes_at: impl FnMut(&Message) -> bool + Send + 'static) {
+        let mut state = lock(&self.state);
+        for message in &state.messages {
+            // What waits is there for who asks.
+            wakes_at(message);
+        }
+        state.wakes_at = Some(Box::new(wakes_at));
+    }
+
+    pub(super) fn wake_at_each(&self) {
+        lock(&self.state).wakes_at = None;
+    }
+
+    /// `starts_here`: a decoder can begin with this frame, which came `at`.
+    pub(super) fn push_frame(&self, frame: &Frame, starts_here: bool, at: Instant) {
         let mut state = lock(&self.state);
         if self.policy == Policy::Recorder {
-            state.last_frame_at = Some(Instant::now());
+            state.last_frame_at = Some(at);
         }
         if state.phase == Phase::WaitsForKeyframe && starts_here {
             state.phase = Phase::Flowing;
@@ -140,10 +158,9 @@ impl Queue {
         if let Some(waiting) = &self.waiting {
             waiting.add(frame.data.len());
         }
-        state.messages.push_back(Message::Frame(frame.clone()));
-        let call = self.policy.calls_for(frame, state.messages.len(), state.bytes);
+        let is_awaited = state.push(Message::Frame(frame.clone()));
         drop(state);
-        if call {
+        if is_awaited {
             self.wake.notify_one();
         }
     }
@@ -159,7 +176,7 @@ impl Queue {
                 return;
             }
         }
-        state.messages.push_back(Message::TrackChanged(track.clone()));
+        state.push(Message::TrackChanged(track.clone()));
         drop(state);
         self.wake.notify_one();
     }
@@ -257,11 +274,11 @@ impl Queue {
                 return Ok(message);
             }
             // A wake-up that comes before this line is stored, and returns at once.
-            let called = self.wake.notified();
+            let woken = self.wake.notified();
             match self.policy {
-                Policy::Viewer => called.await,
-                // Called or rested: it looks.
-                Policy::Recorder => drop(timeout(RECORDER_REST, called).await),
+                Policy::Viewer => woken.await,
+                // Woken or rested: it looks.
+                Policy::Recorder => drop(timeout(RECORDER_REST, woken).await),
             }
         }
     }

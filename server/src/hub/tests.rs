@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use afterlive_media::frame::{CodecConfig, TrackKind};
 use bytes::Bytes;
@@ -198,6 +198,67 @@ fn where_all_recorders_together_wait_for_too_much_the_one_with_most_loses_and_no
     };
     assert_eq!(whole(&mut of_slow), Some(Err(Overflow)));
     assert_eq!(whole(&mut of_other), Some(Ok(Some(Message::Ended))));
+}
+
+/// Reads on once it is woken.
+fn resting(mut recorder: RecorderSubscription) -> tokio::task::JoinHandle<(RecorderSubscription, Vec<Message>)> {
+    tokio::spawn(async move {
+        let mut messages = vec![recorder.next().await.unwrap()];
+        while messages.last() != Some(&Message::Ended)
+            && let Some(message) = recorder.try_next().unwrap()
+        {
+            messages.push(message);
+        }
+        (recorder, messages)
+    })
+}
+
+/// Long before it would look by itself.
+async fn woken(reading: tokio::task::JoinHandle<(RecorderSubscription, Vec<Message>)>) -> (RecorderSubscription, Vec<Message>) {
+    tokio::time::timeout(Duration::from_millis(700), reading).await.expect("it is woken").unwrap()
+}
+
+#[tokio::test]
+async fn a_recorder_that_rests_is_woken_for_what_it_waits_for() {
+    let hub = Hub::new();
+    let mut publisher = hub.publish(STREAM, START).unwrap();
+    let mut recorder = publisher.subscribe_recorder();
+    publisher.set_track(video_track(1280));
+    publisher.frame(&video(0, true, 10));
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&told);
+    recorder.wake_at(move |message| {
+        count.fetch_add(1, Ordering::Relaxed);
+        matches!(message, Message::Frame(frame) if frame.dts == 80)
+    });
+    assert_eq!(told.load(Ordering::Relaxed), 2, "also of what waited");
+    let (recorder, messages) = woken(resting(recorder)).await;
+    assert_eq!((messages.len(), dts_of(&messages)), (2, vec![0]), "what waits is there at once");
+
+    let reading = resting(recorder);
+    tokio::task::yield_now().await;
+    publisher.frame(&video(40, true, 10));
+    tokio::task::yield_now().await;
+    assert!(!reading.is_finished(), "there is nothing to write yet");
+    publisher.frame(&video(80, false, 10));
+    let (recorder, messages) = woken(reading).await;
+    assert_eq!(dts_of(&messages), [40, 80]);
+
+    // All that follows is called for by nobody: it is woken for how much waits, for a track, and by the end.
+    let reading = resting(recorder);
+    tokio::task::yield_now().await;
+    publisher.frame(&video(120, false, 512 << 10));
+    let (recorder, messages) = woken(reading).await;
+    assert_eq!(dts_of(&messages), [120]);
+    let reading = resting(recorder);
+    tokio::task::yield_now().await;
+    publisher.set_track(video_track(640));
+    let (recorder, messages) = woken(reading).await;
+    assert_eq!(messages, [Message::TrackChanged(video_track(640))]);
+    let reading = resting(recorder);
+    tokio::task::yield_now().await;
+    drop(publisher);
+    assert_eq!(woken(reading).await.1, [Message::Ended]);
 }
 
 #[test]

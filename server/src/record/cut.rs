@@ -1,6 +1,9 @@
 //! Where one fragment ends and the next begins. Pure: media time and sizes in, a yes or no out.
 
-use afterlive_media::frame::TrackKind;
+use afterlive_media::frame::{TrackConfig, TrackKind};
+use afterlive_media::time::{MILLISECONDS, rescale};
+
+use crate::hub::Message;
 
 /// A fragment ends at the first picture after so long: what a crash may cost.
 const FRAGMENT_MS: i64 = 1_000;
@@ -50,10 +53,49 @@ impl Cutter {
     }
 }
 
+/// Says of messages that wait for the recorder at which of them it is to look: where it will most likely cut, and at keyframes, which limits look for.
+#[derive(Debug)]
+pub(super) struct Foresight {
+    cutter: Cutter,
+    /// Of pictures and of sound.
+    timescales: [u32; 2],
+}
+
+impl Foresight {
+    /// `cutter` and `tracks` as they are before the first of the messages.
+    pub(super) fn new<'a>(cutter: Cutter, tracks: impl IntoIterator<Item = &'a TrackConfig>) -> Self {
+        let mut foresight = Self { cutter, timescales: [MILLISECONDS; 2] };
+        tracks.into_iter().for_each(|track| foresight.configure(track));
+        foresight
+    }
+
+    fn configure(&mut self, track: &TrackConfig) {
+        self.timescales[track.codec.kind() as usize] = track.timescale;
+    }
+
+    pub(super) fn wakes_at(&mut self, message: &Message) -> bool {
+        match message {
+            Message::Frame(frame) => {
+                let dts_ms = rescale(frame.dts, self.timescales[frame.kind as usize], MILLISECONDS);
+                // What is large wakes the recorder by its size.
+                let cuts = self.cutter.begins_with(frame.kind, frame.keyframe, dts_ms, 0);
+                cuts || frame.kind == TrackKind::Video && frame.keyframe
+            }
+            Message::TrackChanged(track) => {
+                self.configure(track);
+                true
+            }
+            Message::Ended => true,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use afterlive_media::frame::TrackKind::{Audio, Video};
+    use afterlive_media::frame::{CodecConfig, Frame};
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     /// The times at which fragments begin.
@@ -85,7 +127,60 @@ mod tests {
         assert_eq!(cuts([(Video, true, 0)].into_iter().chain((0..200).map(|n| (Audio, true, n * 25)))), [1_250, 2_500, 3_750]);
     }
 
+    fn track(kind: TrackKind, timescale: u32) -> TrackConfig {
+        let codec = match kind {
+            Video => CodecConfig::H264 { avcc: Bytes::new(), width: 1280, height: 720 },
+            Audio => CodecConfig::Aac { asc: Bytes::new(), sample_rate: timescale, channels: 2 },
+        };
+        TrackConfig { codec, timescale }
+    }
+
+    fn frame(kind: TrackKind, keyframe: bool, dts: i64) -> Message {
+        Message::Frame(Frame { kind, dts, pts_offset: 0, keyframe, data: Bytes::new() })
+    }
+
+    #[test]
+    fn the_recorder_is_woken_by_the_track_s_own_clock() {
+        let mut foresight = Foresight::new(Cutter::default(), &[track(Audio, 44_100)]);
+        let mut wakes = |messages: Vec<Message>| messages.iter().filter(|message| foresight.wakes_at(message)).count();
+        let sound = |n: i64| frame(Audio, true, n * 1_024);
+        assert_eq!(wakes((0..=100).map(sound).collect()), 2, "2,322 ms");
+        assert_eq!(wakes(vec![Message::TrackChanged(track(Audio, 8_000))]), 1);
+        assert_eq!(wakes((19..=24).map(sound).collect()), 1, "2,432 to 3,072 ms: a fragment began at 2,043");
+    }
+
     proptest! {
+        /// As the recorder does it: it takes all that waits when it is woken, and looks ahead anew. What it finds out late is that a picture can be begun with.
+        #[test]
+        fn nothing_that_can_be_written_waits_for_a_second(frames in proptest::collection::vec((any::<bool>(), 0..3_u8, 0..600_i64), 1..400)) {
+            let tracks = [track(Video, 1_000), track(Audio, 1_000)];
+            let (mut cutter, mut foresight) = (Cutter::default(), Foresight::new(Cutter::default(), &tracks));
+            let (mut ms, mut waiting, mut began, mut found_late) = (0, Vec::new(), None, false);
+            for (video, key, step_ms) in frames {
+                ms += step_ms;
+                let kind = if video { Video } else { Audio };
+                let (known, found) = (video && key == 1, video && key == 2);
+                let is_woken = foresight.wakes_at(&frame(kind, known, ms));
+                waiting.push((kind, known || found, ms));
+                found_late |= found;
+                if !is_woken {
+                    prop_assert!(ms - *began.get_or_insert(ms) < AUDIO_MS, "{ms} ms");
+                    continue;
+                }
+                let mut cuts = 0;
+                for (kind, keyframe, ms) in waiting.drain(..) {
+                    if cutter.begins_with(kind, keyframe, ms, 0) {
+                        cuts += 1;
+                        began = Some(ms);
+                    }
+                    began.get_or_insert(ms);
+                }
+                prop_assert!(cuts <= 1 || found_late, "all but the last fragment could have been written before");
+                found_late = false;
+                foresight = Foresight::new(cutter.clone(), &tracks);
+            }
+        }
+
         #[test]
         fn no_fragment_grows_without_end(steps in proptest::collection::vec((any::<bool>(), any::<bool>(), -5_000..5_000_i64, 0..4_000_000_u64), 1..500)) {
             let (mut cutter, mut ms, mut began, mut bytes) = (Cutter::default(), 0_i64, None, 0_u64);

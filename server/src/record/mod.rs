@@ -217,12 +217,16 @@ impl Recorder {
         course.pulse.waits_for(Waits::Room);
         loop {
             let next_try = Instant::now() + wait;
+            course.frames.wake_at(|_| false);
             // What comes meanwhile has no place to be kept. It is counted.
             loop {
                 match timeout_at(next_try, course.frames.next()).await {
                     Ok(Ok(Message::Ended)) => return false,
                     Ok(Ok(message)) => course.miss(frames_in([&message])),
-                    Ok(Err(_)) => course.resume(self.finaliser.clock().monotonic()),
+                    Ok(Err(_)) => {
+                        course.resume(self.finaliser.clock().monotonic());
+                        course.frames.wake_at(|_| false);
+                    }
                     Err(_) => break,
                 }
             }
@@ -261,6 +265,7 @@ impl Recorder {
     /// Gathers what a file begins with; with it comes why it has ended, where it has already.
     async fn wait_for_start(&self, mut opening: Opening, course: &mut Course<'_>) -> (Opening, Option<End>) {
         course.pulse.waits_for(Waits::Frames);
+        course.frames.wake_at_each();
         let mut end = None;
         while end.is_none() && !opening.is_ready() {
             match course.frames.next().await {
@@ -291,12 +296,20 @@ impl Recorder {
             return (end, Vec::new());
         }
         loop {
-            pulse.waits_for(Waits::Frames);
-            let next =
-                if take.has_unsynced() { timeout(SYNC_EVERY, frames.next()).await.ok() } else { Some(frames.next().await) };
+            let next = match frames.try_next() {
+                Ok(Some(message)) => Some(Ok(message)),
+                Err(overflow) => Some(Err(overflow)),
+                Ok(None) => {
+                    pulse.waits_for(Waits::Frames);
+                    // Anew each time: which pictures can be decoded is found out only when they are written.
+                    let mut foresight = take.foresight();
+                    frames.wake_at(move |message| foresight.wakes_at(message));
+                    if take.has_unsynced() { timeout(SYNC_EVERY, frames.next()).await.ok() } else { Some(frames.next().await) }
+                }
+            };
             pulse.waits_for(Waits::Storage);
             let taken = match next {
-                // The encoder has fallen silent.
+                // Nothing more to write for a while.
                 None => take.sync().await,
                 Some(Ok(Message::Ended)) => Err(End::Published),
                 Some(Err(overflow)) => Err(End::Overflow(overflow)),

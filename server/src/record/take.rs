@@ -16,7 +16,7 @@ use ring::digest;
 use tokio::task::spawn_blocking;
 
 use super::brink::{Arrival, Brink};
-use super::cut::Cutter;
+use super::cut::{Cutter, Foresight};
 use super::first_picture::{Begins, FirstPicture};
 use super::growing::{Entry, GrowingFile};
 use super::opening::Start;
@@ -167,6 +167,11 @@ impl Take {
 
     pub(super) fn tracks(&self) -> Vec<TrackConfig> {
         self.tracks.clone()
+    }
+
+    /// Where what comes from here on will be cut.
+    pub(super) fn foresight(&self) -> Foresight {
+        Foresight::new(self.cutter.clone(), &self.tracks)
     }
 
     /// Takes a message; returns when what had to reach the disk is there.
