@@ -164,6 +164,7 @@ impl Finaliser {
                 Place::Nowhere => store.remove(&key).await?,
             }
         }
+        store.restored().placed(&key);
         Ok(())
     }
 }

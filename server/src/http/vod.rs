@@ -1,5 +1,6 @@
 //! Serves recordings and the pictures of them to whoever the guard lets through, under `/vod-{region}` and under the regions' own host names.
-//! Does not know the database: what is not at its key, because it is deleted, is not found. What is still being recorded is seen up to now:
+//! Does not know the database: what is not at its key, because it is deleted, is not found, and waited for where the storage says that it has just been
+//! restored. What is still being recorded is seen up to now:
 //! its URL leads to a snapshot, `?upto=` with a number of media bytes, and is the finished file's later.
 
 mod conditional;
@@ -33,7 +34,7 @@ use url::Url;
 
 use self::conditional::{Outcome, evaluate};
 use self::content::Content;
-use self::file::OpenFiles;
+use self::file::{OpenFile, OpenFiles};
 pub use self::guard::Guard;
 use self::query::Query;
 use self::range::{Asked, asked};
@@ -217,7 +218,7 @@ impl Vod {
         Ok(match self.snapshots.get(name, store.reads(), upto, now, time).await? {
             Found::Snapshot(snapshot) => {
                 // Once it has ended it can be deleted, and then is gone for all.
-                if !self.snapshots.grows(name) && self.files.get(name, store, now).await?.is_none() {
+                if !self.snapshots.grows(name) && self.open(store, name).await?.is_none() {
                     return Ok(not_found());
                 }
                 let content = Content::Snapshot { snapshot, all: &self.snapshots, name };
@@ -228,14 +229,21 @@ impl Vod {
             }
             Found::Other(media_bytes) => elsewhere(&name.key, &query.with_upto(media_bytes)),
             Found::NotYet => not_yet(),
-            Found::Ended if self.files.get(name, store, now).await?.is_none() => not_found(),
+            Found::Ended if self.open(store, name).await?.is_none() => not_found(),
             Found::Ended => elsewhere(&name.key, &query.without_upto()),
         })
     }
 
+    /// The file, also where its recording has been restored and it is on its way from the bin: that is waited for.
+    async fn open(&self, store: &RegionStore, name: &Name) -> io::Result<Option<Arc<OpenFile>>> {
+        match self.files.get(name, store, Instant::now()).await? {
+            None if store.restored().is_back(&name.key).await => self.files.get(name, store, Instant::now()).await,
+            file => Ok(file),
+        }
+    }
+
     async fn file(&self, store: &RegionStore, name: &Name, query: Query<'_>, request: &Parts) -> io::Result<Response> {
-        let file = self.files.get(name, store, Instant::now()).await?;
-        let Some(file) = file else { return Ok(not_found()) };
+        let Some(file) = self.open(store, name).await? else { return Ok(not_found()) };
         let sent = send(Content::File(Arc::clone(&file)), &name.key, query, request, SystemTime::now()).await?;
         let mut response = sent.unwrap_or_else(not_found);
         if response.status() == StatusCode::PARTIAL_CONTENT

@@ -11,6 +11,7 @@ use crate::db::assets::{self, Asset};
 use crate::db::counts::DAY_MS;
 use crate::db::{api_keys, retention, users};
 use crate::jobs::{self, Task};
+use crate::storage::Key;
 
 /// The most recordings on a page.
 pub const MAX_PAGE: u32 = 1_000;
@@ -104,6 +105,7 @@ impl Service {
         let now = self.clock.now();
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if assets::restore(&mut tx, caller.organisation, id, now).await? {
+            self.expect_back(caller, id).await?;
             jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
             tx.commit(Note::of(Act::RecordingRestored, id)).await?;
             tracing::info!(asset = %id, by = %caller.identity, "a recording is restored from the bin");
@@ -154,6 +156,15 @@ impl Service {
         let deleted_at = asset.deleted_at.filter(|_| asset.purged_at.is_none() && asset.hold.is_none())?;
         let days = i64::try_from(self.config.retention.bin_days).unwrap_or(0);
         Some(deleted_at.plus_ms(days * DAY_MS))
+    }
+
+    /// Before anybody hears of it: whoever asks for the files then waits until the job has moved them.
+    async fn expect_back(&self, caller: &Caller, id: AssetId) -> Result<()> {
+        let Asset { region, file_name, .. } = self.asset(caller, id).await?.asset;
+        if let (Some(store), Some(key)) = (self.regions.get(&region), Key::from_file_name(&file_name)) {
+            store.restored().expect(&key);
+        }
+        Ok(())
     }
 
     async fn not_purged(&self, caller: &Caller, id: AssetId) -> Result<Listed> {

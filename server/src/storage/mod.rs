@@ -4,6 +4,7 @@
 mod key;
 mod moving;
 mod region;
+mod restored;
 mod spool;
 mod turns;
 
@@ -18,6 +19,7 @@ use url::Url;
 pub use key::{Key, KeyKind};
 pub use moving::{MediaPlace, MediaPlaces, SharedPlace};
 pub use region::{Disk, RegionStore, folder_id_of, is_new, spool_of};
+pub use restored::Restored;
 pub use spool::{Spool, SpoolLock, SpoolNote};
 pub use turns::Turns;
 

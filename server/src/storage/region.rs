@@ -13,7 +13,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use url::Url;
 
-use super::{Key, MediaPlaces, RegionSettings, Spool, StorageError, Turns};
+use super::{Key, MediaPlaces, RegionSettings, Restored, Spool, StorageError, Turns};
 
 /// Names in a region's folder that begin with a dot are ours, and no URL reaches them.
 const SPOOL: &str = ".spool";
@@ -46,6 +46,7 @@ pub struct RegionStore {
     media: MediaPlaces,
     reads: Turns,
     finishing: Turns,
+    restored: Restored,
 }
 
 /// A disk, or what the system takes for one: regions of the same one share its room. A device on which folders have quotas of their own (projects of XFS and
@@ -84,7 +85,8 @@ impl RegionStore {
         let spool = Spool::open(folder.join(SPOOL), folder.join(QUARANTINE)).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
         let (reads, finishing) = (Turns::new(READS_AT_ONCE), Turns::new(FINISHING_AT_ONCE));
-        Ok(Self { name, vod_url, folder, store: Arc::new(store), spool, media: MediaPlaces::default(), reads, finishing })
+        let (media, restored) = (MediaPlaces::default(), Restored::default());
+        Ok(Self { name, vod_url, folder, store: Arc::new(store), spool, media, reads, finishing, restored })
     }
 
     /// Whether the folder is what it was when it was opened: not so where its disk has been unmounted.
@@ -123,6 +125,12 @@ impl RegionStore {
     #[must_use]
     pub fn reads(&self) -> &Turns {
         &self.reads
+    }
+
+    /// What has been restored from the bin just now.
+    #[must_use]
+    pub fn restored(&self) -> &Restored {
+        &self.restored
     }
 
     /// The turns of who finishes recordings that no publish writes any more.

@@ -7,6 +7,7 @@ use afterlive_server::db::assets::{self, Asset};
 use afterlive_server::finalise::Finaliser;
 use afterlive_server::jobs::Worker;
 use afterlive_server::storage::{Key, RegionStore};
+use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -65,6 +66,16 @@ fn put_files(store: &RegionStore, asset: &Asset) -> Vec<std::path::PathBuf> {
         fs::write(path, path.to_str().unwrap()).unwrap();
     }
     paths
+}
+
+/// What each of the recording's URLs answers, where there is something.
+async fn watched(server: &Server, tenant: &Tenant, asset: &Asset) -> Vec<Option<String>> {
+    let mut answers = Vec::new();
+    for key in Key::from_file_name(&asset.file_name).unwrap().all_of_recording() {
+        let answer = server.send(&format!("GET /vod-{}/{key}", asset.region), Some(&tenant.admin_key), "").await;
+        answers.push((answer.status != StatusCode::NOT_FOUND).then(|| answer.text.clone()));
+    }
+    answers
 }
 
 #[tokio::test]
@@ -295,6 +306,7 @@ async fn a_deleted_recording_lies_in_the_bin_and_comes_back_as_it_was() {
             );
             run_jobs(&server).await;
             assert!(files.iter().all(|file| !file.exists()));
+            assert_eq!(watched(&server, &tenant, &asset).await, [None, None, None, None]);
             server.clock.advance_ms(1_000);
         }
         assert_eq!(page(&server, &tenant, "").await.0, []);
@@ -303,7 +315,9 @@ async fn a_deleted_recording_lies_in_the_bin_and_comes_back_as_it_was() {
             let mut back = call(&server, &tenant, "POST /asset/ID/restore", asset.id, "").await.ok();
             back["updated_at"] = before["updated_at"].clone();
             assert_eq!(back, before);
-            run_jobs(&server).await;
+            let there: Vec<_> = files.iter().map(|file| Some(file.to_str().unwrap().to_owned())).collect();
+            let (answers, ()) = tokio::join!(watched(&server, &tenant, &asset), run_jobs(&server));
+            assert_eq!(answers, there, "for who asks before the job has been done");
             assert!(files.iter().all(|file| fs::read_to_string(file).unwrap() == file.to_str().unwrap()));
         }
         assert_eq!(page(&server, &tenant, "state=deleted").await.0, []);
