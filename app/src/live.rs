@@ -200,7 +200,8 @@ where
     let first = OnceResource::new(load(source.get_untracked()));
     let body: Arc<dyn Fn(Signal<T>) -> AnyView + Send + Sync> = Arc::new(move |data| body(data).into_any());
     view! {
-        <Suspense fallback=skeleton>
+        // A Suspense would take the page away while what came of a form, which is read inside, is asked for.
+        <Transition fallback=skeleton>
             {move || {
                 let body = Arc::clone(&body);
                 Suspend::new(async move {
@@ -217,7 +218,7 @@ where
                     }
                 })
             }}
-        </Suspense>
+        </Transition>
     }
 }
 

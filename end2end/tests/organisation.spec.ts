@@ -143,8 +143,9 @@ test('what a form refuses, and that it was saved, is seen in its card, and gone 
   });
   await card.getByLabel('URL that decides who may publish').fill('');
   await card.getByRole('button', { name: 'Save' }).click();
-  // Where the page was led to the same card before, it is in its card, but perhaps out of sight: a known fault, see the changelog.
   await expect(card.getByRole('status')).toHaveText('Saved.');
+  await expect(card.getByRole('status')).toBeInViewport();
+  await isBelowTheBar(card);
   await expect(page.getByText('Saved.', { exact: true }), 'nowhere else').toHaveCount(1);
   await expect(page.getByRole('alert')).toHaveCount(0);
 });
