@@ -10,7 +10,6 @@ pub mod clock;
 pub mod config;
 pub mod dashboard;
 pub mod db;
-mod decoding;
 pub mod dial;
 pub mod events;
 pub mod finalise;

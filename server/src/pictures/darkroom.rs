@@ -1,15 +1,15 @@
 //! The process in which pictures are made, from outside: started, asked, and killed where it takes too long.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::{Answer, Look, PROTOCOL, Request, Storyboard, TIME_LIMIT};
-use crate::decoding;
 
 /// A decoder that has not given up by itself after [`TIME_LIMIT`] hangs, and is killed so long after that.
 const GRACE: Duration = Duration::from_secs(10);
@@ -85,7 +85,10 @@ impl Darkroom {
     /// # Errors
     /// Where the system does not start it.
     pub fn open(&self) -> Result<Session, DarkroomError> {
-        let mut child = decoding::command(&self.program, "pictures", PROTOCOL).spawn()?;
+        let mut command = Command::new(&self.program);
+        // No secret of ours may be in what a decoder can read.
+        command.args(["pictures", "--protocol", &PROTOCOL.to_string()]).env_clear().current_dir("/").kill_on_drop(true);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(std::io::Error::other("it has no pipes").into());
         };

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,13 +11,12 @@ use afterlive_media::frame::{CodecConfig, Frame, TrackConfig, TrackKind};
 use afterlive_media::time::rescale;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{ChildStdin, ChildStdout};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::decoder::Coding;
 use super::worker::{PROTOCOL, head, parse_head};
 use super::{MAX_FRAME_BYTES, SAMPLE_RATE, Target};
-use crate::decoding;
 use crate::hub::{Message, ViewerSubscription};
 
 /// How long it may take to take a frame.
@@ -58,7 +58,11 @@ pub(super) async fn run(
     subscription: ViewerSubscription,
     packets: impl FnMut(Frame),
 ) -> Result<(), Failed> {
-    let mut child = decoding::command(program, "sound", PROTOCOL).args(["--target", target.name()]).spawn()?;
+    let mut command = Command::new(program);
+    command.args(["sound", "--protocol", &PROTOCOL.to_string(), "--target", target.name()]);
+    // No secret of ours may be in what a decoder can read.
+    command.env_clear().current_dir("/").kill_on_drop(true);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(io::Error::other("it has no pipes").into());
     };
