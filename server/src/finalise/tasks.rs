@@ -164,7 +164,9 @@ impl Finaliser {
                 Place::Nowhere => store.remove(&key).await?,
             }
         }
-        store.restored().placed(&key);
+        if matches!(Place::of(asset), Place::InSight) {
+            store.restored().placed(&key);
+        }
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::db::assets::{self, Asset};
 use crate::db::counts::DAY_MS;
 use crate::db::{api_keys, retention, users};
 use crate::jobs::{self, Task};
-use crate::storage::Key;
+use crate::storage::{Key, Restored};
 
 /// The most recordings on a page.
 pub const MAX_PAGE: u32 = 1_000;
@@ -85,7 +85,9 @@ impl Service {
             jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
             tx.commit(Note::of(Act::RecordingBinned, id)).await?;
             tracing::info!(asset = %id, by = %caller.identity, "a recording goes to the bin");
-            return self.asset(caller, id).await;
+            let found = self.asset(caller, id).await?;
+            self.with_restored(&found.asset, Restored::forget);
+            return Ok(found);
         }
         tx.roll_back();
         let found = self.asset(caller, id).await?;
@@ -105,7 +107,10 @@ impl Service {
         let now = self.clock.now();
         let mut tx = self.write_as(caller, Permission::Administer).await?;
         if assets::restore(&mut tx, caller.organisation, id, now).await? {
-            self.expect_back(caller, id).await?;
+            // Before anybody hears of it: whoever asks for the files then waits until the job has moved them.
+            if let Some(asset) = assets::by_id(&mut tx, id).await? {
+                self.with_restored(&asset, Restored::expect);
+            }
             jobs::enqueue(&mut tx, Task::Place { asset: id }, now).await?;
             tx.commit(Note::of(Act::RecordingRestored, id)).await?;
             tracing::info!(asset = %id, by = %caller.identity, "a recording is restored from the bin");
@@ -158,13 +163,10 @@ impl Service {
         Some(deleted_at.plus_ms(days * DAY_MS))
     }
 
-    /// Before anybody hears of it: whoever asks for the files then waits until the job has moved them.
-    async fn expect_back(&self, caller: &Caller, id: AssetId) -> Result<()> {
-        let Asset { region, file_name, .. } = self.asset(caller, id).await?.asset;
-        if let (Some(store), Some(key)) = (self.regions.get(&region), Key::from_file_name(&file_name)) {
-            store.restored().expect(&key);
+    fn with_restored(&self, asset: &Asset, tell: impl FnOnce(&Restored, &Key)) {
+        if let (Some(store), Some(key)) = (self.regions.get(&asset.region), Key::from_file_name(&asset.file_name)) {
+            tell(store.restored(), &key);
         }
-        Ok(())
     }
 
     async fn not_purged(&self, caller: &Caller, id: AssetId) -> Result<Listed> {

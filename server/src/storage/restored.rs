@@ -25,12 +25,13 @@ pub struct Restored {
 #[derive(Clone, Copy, Debug)]
 struct Restoring {
     since: Instant,
-    /// Whether its files have been put where they belong since.
+    /// Whether its files are back since.
     is_placed: bool,
 }
 
 impl Restored {
-    /// The recording is about to be restored: to be called before anybody can hear of it. `key` is one of any of its files.
+    /// The recording is about to be restored: to be called before anybody can hear of it. `key` is one of any of its files. Where nothing comes of it after
+    /// all, who asks for them within [`KEPT`] waits in vain.
     pub fn expect(&self, key: &Key) {
         let now = Instant::now();
         self.with(|by_recording| {
@@ -39,7 +40,13 @@ impl Restored {
         });
     }
 
-    /// All files of the recording have been put where they belong.
+    /// The recording is deleted again.
+    pub fn forget(&self, key: &Key) {
+        self.with(|by_recording| by_recording.remove(&key.to(KeyKind::Recording)));
+        self.placed.notify_waiters();
+    }
+
+    /// All files of the recording are back at their places.
     pub fn placed(&self, key: &Key) {
         self.with(|by_recording| {
             if let Some(restoring) = by_recording.get_mut(&key.to(KeyKind::Recording)) {
@@ -52,7 +59,10 @@ impl Restored {
     /// For who did not find the file: whether to look once more, when that has a point.
     pub async fn is_back(&self, key: &Key) -> bool {
         let recording = key.to(KeyKind::Recording);
-        let find = || self.with(|by_recording| by_recording.get(&recording).copied());
+        let find = || {
+            let found = self.with(|by_recording| by_recording.get(&recording).copied());
+            found.filter(|restoring| restoring.since.elapsed() < KEPT)
+        };
         let placed = async {
             loop {
                 // Before it is looked at, so that no notice is missed.
@@ -88,5 +98,10 @@ mod tests {
         restored.placed(&key);
         assert!(waiting.await);
         assert!(restored.is_back(&key.to_thumbnail()).await, "who came before that looks once more");
+        restored.expect(&key);
+        let mut waiting = std::pin::pin!(restored.is_back(&key));
+        assert_eq!((&mut waiting).now_or_never(), None);
+        restored.forget(&key);
+        assert!(!waiting.await, "deleted again");
     }
 }
